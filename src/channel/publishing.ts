@@ -6,47 +6,28 @@
  * takes to fetch the share. The share always covers that, so no coins of the wallet are needed.
  */
 import { dustLimit } from '../bitcoin/dust.js'
-import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
-import { completeState } from '../bitcoin/template.js'
-import { paidTo, parseTransaction } from '../bitcoin/transaction.js'
-import {
-  formatAmount,
-  feeFor,
-  feeRate,
-  max,
-  min,
-  satoshi,
-  subSat,
-  ZERO_SAT,
-  type FeeRate,
-  type Satoshi
-} from '../types/units.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { formatAmount, feeFor, feeRate, max, satoshi, type FeeRate } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { curveRate, patientRate } from './fee-curve.js'
 import {
-  countsAsRival,
-  isHeldBack,
-  normalBid,
-  PATIENCE,
-  provenRace,
-  rivals,
-  winnable
-} from './evidence.js'
-import { balances } from './ledger.js'
-import {
-  leastShare,
-  newestHeld,
-  publishable,
-  stakeAt,
-  vsizeOf,
-  type Publishable
-} from './publishable.js'
-import { payeeOf, publishHeightOf } from './schedule.js'
-import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
+  baseOf,
+  bid,
+  budgetsOf,
+  HURRY_RATE,
+  isEarly,
+  isLastCall,
+  isSpentByStranger,
+  outbidding,
+  SETTLED,
+  worthwhileRate
+} from './bidding.js'
+import { countsAsRival, isHeldBack, provenRace, rivals } from './evidence.js'
+import { leastShare, newestHeld, publishable, vsizeOf, type Publishable } from './publishable.js'
+import { publishHeightOf } from './schedule.js'
 import {
   isFrozen,
   spendInSight,
@@ -56,12 +37,6 @@ import {
   type ShownSpend
 } from './state.js'
 import { partyOf } from './terms.js'
-
-/** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
-const HURRY_RATE = feeRate(20_000n)
-
-/** Why a channel takes no payments that its user settles. */
-export const SETTLED = 'ERR_CHANNEL_SETTLED'
 
 /**
  * Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3,
@@ -79,43 +54,12 @@ function isDue(channel: Established, ours: Pick<Publishable, 'turn'>, height: nu
 }
 
 /**
- * Nobody but us can have made a signature of ours that we do not know. But what pays us no less
- * than our newest state is no reason to hurry: it is a close that we have signed and forgotten on
- * this old copy of our data, and ours in its place would bring less (RESTORE-6).
- */
-function isSpentByStranger({ terms, role, ledger, onChain: { shown } }: Established): boolean {
-  return shown.some(
-    ({ kind, raw }) =>
-      kind === 'unknown' &&
-      paidTo(partyOf(terms, role).closeScript, raw) < balances(terms, ledger)[role]
-  )
-}
-
-/** TIME-10: settled before its time, for no other reason than that the client has broken a rule. */
-function isEarly(channel: Established, height: number): boolean {
-  const { terms, stopped } = channel
-  return (
-    terms.mode === 'one-way' &&
-    height < terms.settleHeight &&
-    stopped?.settleNow === true &&
-    stopped.rule !== '' &&
-    !isSpentByStranger(channel)
-  )
-}
-
-/**
  * TIME-7, TIME-10: what is on its way pays us what ours would: a newer state, or before the
  * settlement height a close or a renewal.
  */
 function mustWait(channel: Established, turn: number, height: number): boolean {
   return isHeldBack(channel, turn, height) || (isEarly(channel, height) && isFrozen(channel))
 }
-
-/**
- * TIME-10: nothing is lost before the settlement height, so that a settlement costs such a part of
- * the share at most until then.
- */
-const EARLY_PART = 16n
 
 /**
  * Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called
@@ -349,264 +293,6 @@ function higherBid(
 
 function vsizeOfRaw(raw: Uint8Array): number {
   return parseTransaction(raw).vsize
-}
-
-interface BidOptions {
-  readonly previous?: Publication
-  /** Of the last bid, or what a mempool or a user asks for. */
-  readonly leastRate?: FeeRate
-  readonly most?: Satoshi
-  /** A user asks for it, and may spend all that there is. */
-  readonly byUser?: boolean
-}
-
-/**
- * Signs a publication at the rate of the moment, within the budgets; undefined when what is at
- * stake is not worth a transaction, or one that can replace the last one.
- */
-function bid(
-  channel: Established,
-  ours: Publishable,
-  env: Env,
-  { previous, leastRate = previous?.feeRate, most, byUser = false }: BidOptions = {}
-): Publication | undefined {
-  const { height } = env
-  if (height === undefined) return undefined
-  const script = partyOf(channel.terms, channel.role).closeScript
-  const vsize = vsizeOf(channel, ours)
-  const { from, deadline } = windowOf(channel, ours.turn, height)
-  // A node that comes back late begins where it would be by now.
-  const since = previous?.since ?? {
-    height: min(height, publishHeightOf(channel.terms, ours.turn)),
-    feeRate: env.feeRate
-  }
-  const budgets = budgetsOf(channel, ours, env, height, since.height)
-  const budget = byUser ? budgets.share : max(budgets.race, budgets.patient)
-  if (budget < feeFor(worthwhileRate(env), vsize)) return undefined
-  const rateOf = (sats: bigint): FeeRate => feeRate((max(0n, sats) * 1000n) / BigInt(vsize))
-  const race = provenRace(channel, ours.turn, height)
-  const isLast = isLastCall(channel, ours.turn, previous, height)
-  const least = leastRate ?? feeRate(0n)
-  // What a mempool takes at the least is the word of servers, as an estimate is, and moves a bid no
-  // further (STAKE-4).
-  const [estimate, nextBlock] = [
-    max(env.feeRate, env.relay.minimum),
-    max(env.nextBlockRate, env.relay.minimum)
-  ]
-  const input = {
-    height,
-    previous: byUser ? (previous?.feeRate ?? least) : least,
-    passedOver:
-      previous === undefined
-        ? undefined
-        : feeRate(rateOf(baseOf(previous, height)) + env.relay.incremental),
-    estimate,
-    nextBlock
-  }
-  const isBeforeTime = isEarly(channel, height)
-  const curve =
-    deadline === undefined
-      ? feeRate(0n)
-      : isBeforeTime
-        ? estimate
-        : curveRate({
-            ...input,
-            since: { ...since, height: max(since.height, from) },
-            deadline,
-            budget: rateOf(budgets.race),
-            isContested: isLast || most !== undefined
-          })
-  const wanted =
-    previous !== undefined && isLast
-      ? min(
-          curve,
-          max(feeRate((previous.feeRate * 3n) / 2n), feeRate((env.nextBlockRate * 5n) / 4n))
-        )
-      : curve
-  const patient = patientRate({
-    ...input,
-    since: { ...since, height: budgets.patientFrom },
-    budget: rateOf(budgets.patient)
-  })
-  const base =
-    previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
-  const raced =
-    race === undefined
-      ? ZERO_SAT
-      : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
-  // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is
-  // at stake at most.
-  const isDisputed = isLast && previous?.refusedFor === undefined
-  const wished = min(
-    max(
-      feeFor(
-        max(max(wanted, patient), max(leastBidRate(env, deadline), byUser ? least : feeRate(0n))),
-        vsize
-      ),
-      raced
-    ),
-    satoshi(isDisputed ? budget / 2n : budget)
-  )
-  const fee = most === undefined ? wished : min(wished, most)
-  if (isBeforeTime && !byUser && fee < feeFor(env.feeRate, vsize)) return undefined
-  // By the largest size that it can have, before it is signed: with most blocks the bid stays as it
-  // is.
-  if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) {
-    return undefined
-  }
-  const raw = completeState(
-    ours.template,
-    ours.signature,
-    [{ script, value: subSat(ours.share, fee) }],
-    env.sign
-  )
-  return {
-    kind: ours.kind,
-    turn: ours.turn,
-    since,
-    feeRate: feeRate((fee * 1000n) / BigInt(vsize)),
-    fee,
-    txid: parseTransaction(raw).txid,
-    raw,
-    height,
-    refusedFor: undefined,
-    base,
-    begun: previous === undefined ? height : previous.begun
-  }
-}
-
-/** What cannot pay this is not worth a transaction. */
-function worthwhileRate({ relay }: Pick<Env, 'relay'>): FeeRate {
-  return min(relay.minimum, SAFE_RELAY_RATE)
-}
-
-/**
- * Before a deadline no bid is below what every node relays: our servers may take it, and the miners
- * be behind nodes that do not.
- */
-function leastBidRate(env: Pick<Env, 'relay'>, deadline: number | undefined): FeeRate {
-  return deadline === undefined ? worthwhileRate(env) : SAFE_RELAY_RATE
-}
-
-/**
- * The last block before the deadline, and a server has refused the last bid for its fee: something
- * in its mempool keeps it out, however little that may be worth to a miner, and that another server
- * says to have taken it may be a lie. It is outbid at once, step by step until none refuses: all of
- * the budget in one step could be far more than it takes.
- */
-function isLastCall(
-  channel: Established,
-  turn: number,
-  previous: Publication | undefined,
-  height: number
-): boolean {
-  const { deadline } = windowOf(channel, turn, height)
-  if (deadline === undefined || height !== deadline - 1) return false
-  return (
-    isFeeRefusal(previous?.refusedFor) ||
-    (previous?.isUnderpaid === true && isInTheWay(channel, height))
-  )
-}
-
-/**
- * Whether a server shows what one could refuse a bid for that another one has taken: who refuses it
- * and shows nothing that it would have to replace lies. What we have published ourselves is nothing
- * of the kind: each bid pays enough more to replace the last, and all servers have all of them.
- */
-function isInTheWay({ role, onChain: { shown } }: Established, height: number): boolean {
-  return shown.some(
-    ({ turn, lock }) => lock <= height && (turn === undefined || payeeOf(turn) !== role)
-  )
-}
-
-/** EVID-4: what a race at this height starts from. A new block lets the last bid count. */
-function baseOf(previous: Publication, height: number): Satoshi {
-  return previous.height === height ? (previous.base ?? previous.fee) : previous.fee
-}
-
-/**
- * BIP125: what replaces the other side's transaction pays its fee, a quarter more, and the
- * incremental relay fee for itself.
- */
-function outbidding(
-  { fee = ZERO_SAT }: ShownSpend,
-  vsize: number,
-  { relay }: Pick<Env, 'relay'>
-): Satoshi {
-  return satoshi(fee + fee / 4n + feeFor(relay.incremental, vsize))
-}
-
-interface Budgets {
-  /**
-   * What is lost if another state is in a block in the place of ours; of a bid that every server
-   * has refused for its fee not more than it can win (EVID-5).
-   */
-  readonly race: bigint
-  /** STAKE-3: what may be paid patiently, and the height from which on. */
-  readonly patient: bigint
-  readonly patientFrom: number
-  /** All of our share, less an output above dust. */
-  readonly share: bigint
-}
-
-function budgetsOf(
-  channel: Established,
-  ours: Publishable,
-  env: Pick<Env, 'feeRate' | 'nextBlockRate'>,
-  height: number,
-  since: number
-): Budgets {
-  const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
-  const { deadline } = windowOf(channel, ours.turn, height)
-  const stake =
-    deadline === undefined
-      ? 0n
-      : min(
-          min(share, stakeAt(channel, ours, height, env.feeRate)),
-          isEarly(channel, height) ? ours.share / EARLY_PART : share
-        )
-  const from = patientFrom(channel, ours.turn, since, height)
-  const patient =
-    height < from || isEarly(channel, height)
-      ? 0n
-      : min(
-          share,
-          max(
-            patientBudget(ours.share, height - from),
-            feeFor(SAFE_RELAY_RATE, vsizeOf(channel, ours)) as bigint
-          )
-        )
-  // T2 has time: whether it was refused or not, it does not burn more than it can win.
-  const isRefused = isFeeRefusal(channel.publication?.refusedFor)
-  const most =
-    isRefused || deadline === undefined
-      ? winnable(channel, {
-          turn: ours.turn,
-          share: ours.share,
-          vsize: vsizeOf(channel, ours),
-          height,
-          nextBlock: env.nextBlockRate
-        })
-      : undefined
-  return {
-    race: most === undefined ? stake : min(stake, most),
-    patient: most === undefined ? patient : min(patient, most),
-    patientFrom: from,
-    share
-  }
-}
-
-/**
- * STAKE-3: the height from which nothing presses: the other side could have published all that it
- * holds, or our user wants its money now. An older state that could be mined is given a day: what
- * it leaves us needs no fee of ours.
- */
-function patientFrom(channel: Established, turn: number, since: number, height: number): number {
-  const last = lastDeadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
-  const from = channel.stopped?.code === SETTLED ? Math.min(since, last) : last
-  return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height))
-    ? from + PATIENCE
-    : from
 }
 
 function published(

@@ -19,7 +19,7 @@ export interface Mutant {
 }
 
 const EVIDENCE = '/src/channel/evidence.js'
-const PUBLISHING = '/src/channel/publishing.js'
+const BIDDING = '/src/channel/bidding.js'
 const ONCHAIN = '/src/channel/onchain.js'
 
 export const MUTANTS: readonly Mutant[] = [
@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
       { module: EVIDENCE, text: '&& lock <= height', by: '' },
       { module: EVIDENCE, text: 'shownBy >= 2)', by: 'true)' },
       {
-        module: PUBLISHING,
+        module: BIDDING,
         text: 'min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))',
         by: 'outbidding(race, vsize, env)'
       }
@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
       'a server bids for what a race decides and for nothing else, and what it brought along stays locked up when its client is gone (STAKE-3)',
     replacements: [
       {
-        module: PUBLISHING,
+        module: BIDDING,
         text: 'height < from || isEarly(channel, height) ? 0n',
         by: 'deadline !== undefined || height < from || isEarly(channel, height) ? 0n'
       }

@@ -14,12 +14,21 @@ export const load: LoadHook = async (url, context, nextLoad) => {
   if (ours.length === 0) return loaded
   let source = Buffer.from(loaded.source as Uint8Array).toString('utf8')
   for (const { module, text, by } of ours) {
-    if (source.split(text).length !== 2) {
+    const found = new RegExp(patternOf(text))
+    if (source.split(found).length !== 2) {
       throw new Error(
         `${module} does not have '${text}' exactly once: the mutant has to follow the code`
       )
     }
-    source = source.replace(text, () => by)
+    source = source.replace(found, () => by)
   }
   return { ...loaded, source }
+}
+
+/** The text wherever its lines are broken. */
+function patternOf(text: string): string {
+  return text
+    .split(/\s+/)
+    .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('\\s*')
 }

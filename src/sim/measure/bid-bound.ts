@@ -5,7 +5,7 @@
  * raises nothing.
  */
 import { curveRate, patientRate } from '../../channel/fee-curve.js'
-import { SETTLED } from '../../channel/publishing.js'
+import { SETTLED } from '../../channel/bidding.js'
 import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
 import { payeeOf, turnOfLock } from '../../channel/schedule.js'
 import { lastDeadlineOf, windowOf } from '../../channel/stakes.js'
