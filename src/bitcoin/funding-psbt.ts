@@ -81,8 +81,8 @@ type Kind = keyof typeof WITNESS_WEIGHT
  *   `ERR_PSBT_NETWORK` (facts: input), `ERR_PSBT_FEE` (facts: fee), `ERR_PSBT_LOCKED` (facts:
  *   lockTime)
  * @example
- * const { outPoint, fee } = checkFundedPsbt(psbt, { network: 'regtest', script, capacity, height,
- * leastRate })
+ * const demand = { network: 'regtest', script, capacity, height, leastRate }
+ * const { outPoint, fee } = checkFundedPsbt(psbt, demand)
  */
 export function checkFundedPsbt(psbt: Uint8Array, demand: FundingDemand): FundedPsbt {
   const parsed = parsePsbt(psbt)

@@ -119,8 +119,10 @@ export interface ElectrumChain extends Chain {
 /**
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
  * @example
- * const chain = createElectrumChain({ url: 'tcp://127.0.0.1:50001', network: 'regtest', clock,
- * random }) await chain.start() chain.onTip(({ height }) => console.log(height))
+ * const url = 'tcp://127.0.0.1:50001'
+ * const chain = createElectrumChain({ url, network: 'regtest', clock, random })
+ * await chain.start()
+ * chain.onTip(({ height }) => console.log(height))
  */
 export function createElectrumChain(init: ElectrumChainInit): ElectrumChain {
   return new VerifyingChain(init)

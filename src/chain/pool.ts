@@ -29,50 +29,8 @@ import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor, HeaderChain } from './headers.js'
 import { PoolServer, workOf, type Said, type ServerAddress } from './pool-server.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
+import { DEFAULT_POOL_TIMES, REGTEST_ROW, type PoolTimes } from './pool-times.js'
 import type { ProvedWatcher } from './script-watch.js'
-
-/** All in milliseconds. */
-export interface PoolTimes {
-  /** For how long a server may be behind the best chain, or on a branch with less work. */
-  readonly lag: number
-  /** For how long it may leave out what another one has proved. */
-  readonly omission: number
-  /** How long the answers of slower servers are waited for. */
-  readonly answers: number
-  /**
-   * How long a new tip waits for the other servers, so that what came with the block is known
-   * before it, whoever tells.
-   */
-  readonly settle: number
-  /**
-   * EVID-6: how long the first tip, and the first one after a time in which no server could be
-   * reached, waits for servers that are still connecting, or were there before: who is the first to
-   * answer is alone until then, and could tell old blocks one by one.
-   */
-  readonly first: number
-  /**
-   * In which no third block is told before all servers have it that were there in it: a server that
-   * hangs, as to a computer that has slept, is not known to for half of that.
-   */
-  readonly row: number
-  /** After which a dropped server gets another chance, and after which while no other one is up. */
-  readonly retry: number
-  readonly retryAlone: number
-}
-
-export const DEFAULT_POOL_TIMES: PoolTimes = {
-  lag: 60_000,
-  omission: 10_000,
-  answers: 3_000,
-  settle: 1_000,
-  first: 60_000,
-  row: 60_000,
-  retry: 600_000,
-  retryAlone: 30_000
-}
-
-/** On regtest blocks come as fast as somebody makes them. */
-const REGTEST_ROW = 0
 
 /** What a person should know about a server. */
 export interface ServerReport {
@@ -101,8 +59,9 @@ const FAULTS = new Set([
 /**
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
  * @example
- * const chain = createServerPool({ servers: [{ url: 'tls://a.example:50002' }, { url:
- * 'tls://b.example:50002' }], network: 'signet', clock, random }) await chain.start()
+ * const servers = [{ url: 'tls://a.example:50002' }, { url: 'tls://b.example:50002' }]
+ * const chain = createServerPool({ servers, network: 'signet', clock, random })
+ * await chain.start()
  */
 export function createServerPool(init: PoolInit): ElectrumChain {
   const [first, ...others] = init.servers

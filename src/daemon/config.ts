@@ -93,8 +93,8 @@ const KNOWN_ENV = [
  * @throws PaychanError `ERR_CONFIG_UNKNOWN_KEY` (facts: key, where), `ERR_CONFIG_INVALID` (facts:
  *   key, where), `ERR_NETWORK_NOT_SUPPORTED`, `ERR_MAINNET_REFUSED` (facts: network)
  * @example
- * resolveConfig({ dataDir: '/home/alice/.paychan', env: process.env, flags: { electrum:
- * ['tcp://127.0.0.1:50001'] } })
+ * const flags = { electrum: ['tcp://127.0.0.1:50001'] }
+ * resolveConfig({ dataDir: '/home/alice/.paychan', env: process.env, flags })
  */
 export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): NodeConfig {
   const fromFile = file === undefined ? {} : checkShape(file.content, file.path)

@@ -25,8 +25,8 @@ export interface NodeOptions
  *   `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`,
  *   `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_LISTEN` and `ERR_LISTEN_FAILED` (facts: address)
  * @example
- * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir:
- * './alice', create: true })
+ * const electrum = 'tcp://127.0.0.1:50001'
+ * const node = await createNode({ network: 'regtest', electrum, dataDir: './alice', create: true })
  */
 export async function createNode(options: NodeOptions): Promise<NodeApi> {
   const { listen = ['/ip4/127.0.0.1/tcp/0'], listenElse } = options

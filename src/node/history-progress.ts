@@ -36,8 +36,9 @@ export class HistoryProgress {
 
   /**
    * @example
-   * const progress = new HistoryProgress(chain, clock, ({ known, total }) => console.log(`${known}
-   * of ${total}`)) progress.stop()
+   * const show = ({ known, total }) => console.log(`${known} of ${total}`)
+   * const progress = new HistoryProgress(chain, clock, show)
+   * progress.stop()
    */
   constructor(
     private readonly chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>,

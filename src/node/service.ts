@@ -4,9 +4,10 @@
  *
  * @example
  * const { privateKey, root } = await paychanIdentity({ network: 'regtest', dataDir, create: true })
- * const node = await createLibp2p({ ...options, privateKey, services: { identify: identify(),
- * paychan: paychan({ network: 'regtest', electrum, dataDir, root }) } }) await
- * node.services.paychan.pay({ to: peerId, amount: 1000n })
+ * const service = paychan({ network: 'regtest', electrum, dataDir, root })
+ * const services = { identify: identify(), paychan: service }
+ * const node = await createLibp2p({ ...options, privateKey, services })
+ * await node.services.paychan.pay({ to: peerId, amount: 1000n })
  */
 import '../p2p/polyfill.js'
 import { mkdir } from 'node:fs/promises'

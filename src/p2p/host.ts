@@ -75,8 +75,8 @@ export interface HostInit {
  *
  * @example
  * const host = createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] })
- * const node = await createLibp2p({ ...host, services: { ...host.services, paychan: paychan(init) }
- * })
+ * const services = { ...host.services, paychan: paychan(init) }
+ * const node = await createLibp2p({ ...host, services })
  */
 export function createHost(
   init: HostInit

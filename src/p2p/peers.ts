@@ -80,8 +80,8 @@ export interface Libp2pPeers extends Peers {
  * Makes the port; libp2p, or whoever made it, starts and stops it.
  *
  * @example
- * const node = await createLibp2p({ ...host, services: { ...host.services, peers: components =>
- * createPeers(components, { onError }) } })
+ * const peers = (components) => createPeers(components, { onError })
+ * const node = await createLibp2p({ ...host, services: { ...host.services, peers } })
  */
 export function createPeers(components: PeersComponents, options: PeersOptions): Libp2pPeers {
   return new PeersOfHost(components, options)

@@ -44,8 +44,8 @@ const REPORTS = 200
 
 /**
  * @example
- * const results = await simulate(scenario, plan, { onProgress: ({ time, duration }) =>
- * console.log(time / duration) })
+ * const onProgress = ({ time, duration }) => console.log(time / duration)
+ * const results = await simulate(scenario, plan, { onProgress })
  */
 export async function simulate(
   scenario: Scenario,

@@ -10,8 +10,8 @@ export type Facts = Readonly<Record<string, string | number | bigint | boolean |
  * next, and the facts that the sentence was made of.
  *
  * @example
- * throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Asked to pay 500 sat, but 400 sat are left.',
- * { asked: 500n, left: 400n })
+ * const text = 'Asked to pay 500 sat, but 400 sat are left.'
+ * throw new PaychanError('ERR_INSUFFICIENT_BALANCE', text, { asked: 500n, left: 400n })
  */
 export class PaychanError extends Error {
   override readonly name = 'PaychanError'

@@ -62,8 +62,10 @@ import type {
 
 /**
  * @example
- * const wallet = createWallet({ root: rootFromWords(words), network: 'regtest', store, chain,
- * random, onError }) await wallet.start() console.log(await wallet.newAddress())
+ * const root = rootFromWords(words)
+ * const wallet = createWallet({ root, network: 'regtest', store, chain, random, onError })
+ * await wallet.start()
+ * console.log(await wallet.newAddress())
  */
 export function createWallet(init: WalletInit): NodeWallet {
   return new OnChainWallet(init)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { createServerPool, type PoolTimes, type ServerReport } from '../../src/chain/pool.js'
+import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
+import type { PoolTimes } from '../../src/chain/pool-times.js'
 import type { ElectrumChain } from '../../src/chain/chain.js'
 import type { Clock, Tip } from '../../src/engine/ports.js'
 import { blockDelta } from '../../src/types/units.js'
