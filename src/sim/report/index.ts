@@ -73,26 +73,21 @@ export function renderReport(results: Results): string {
     title: `${results.scenario.name}, seed ${results.scenario.seed}: paychan simulation`,
     data,
     body: html`<main>
-      ${brokenSection(results)} ${headSection(results)}
-      <nav aria-label="contents">
-        ${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}
-      </nav>
-      <noscript
-        ><p class="notice">
-          The picture, the curves and the large tables need JavaScript, which this browser does not
-          run. Nothing is fetched from anywhere.
-        </p></noscript
-      >
-      ${pictureSection(results, choice, drawn.stride, data.groups)} ${curvesSection(data.curves)}
-      ${paymentsSection(results)} ${lossesSection(results)} ${attacksSection(results)}
-      ${riskSection(results)} ${groupsSection(results)} ${tableSection('nodes', 'Nodes')}
-      ${tableSection('channels', 'Channels')} ${chainSection(results)}
-      <footer>
-        <p>
-          Amounts are satoshis (sat; 100,000,000 sat = 1 BTC), times are simulated. The same
-          scenario and seed give the same report.
-        </p>
-      </footer>
-    </main>`
+${brokenSection(results)}
+${headSection(results)}
+<nav aria-label="contents">${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
+<noscript><p class="notice">The picture, the curves and the large tables need JavaScript, which this browser does not run. Nothing is fetched from anywhere.</p></noscript>
+${pictureSection(results, choice, drawn.stride, data.groups)}
+${curvesSection(data.curves)}
+${paymentsSection(results)}
+${lossesSection(results)}
+${attacksSection(results)}
+${riskSection(results)}
+${groupsSection(results)}
+${tableSection('nodes', 'Nodes')}
+${tableSection('channels', 'Channels')}
+${chainSection(results)}
+<footer><p>Amounts are satoshis (sat; 100,000,000 sat = 1 BTC), times are simulated. The same scenario and seed give the same report.</p></footer>
+</main>`
   })
 }

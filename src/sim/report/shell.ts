@@ -31,29 +31,24 @@ export function document(page: Page): string {
   const scripts =
     page.data === undefined
       ? ''
-      : html`<script type="application/json" id="data">
-            ${new Html(embedJson(page.data))}
-          </script>
-          <script>
-            ${new Html(script)}
-          </script>`
+      : html`<script type="application/json" id="data">${new Html(embedJson(page.data))}</script>
+<script>${new Html(script)}</script>`
   return `${
     html`<!doctype html>
-      <html lang="en">
-        <head>
-          <meta charset="utf-8" />
-          <meta http-equiv="Content-Security-Policy" content="${policy}" />
-          <meta name="viewport" content="width=device-width, initial-scale=1" />
-          <meta name="color-scheme" content="light dark" />
-          <title>${page.title}</title>
-          <link rel="icon" href="data:," />
-          <style>
-            ${new Html(style)}
-          </style>
-        </head>
-        <body>
-          ${page.body} ${scripts}
-        </body>
-      </html>`.text
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${page.title}</title>
+<link rel="icon" href="data:,">
+<style>${new Html(style)}</style>
+</head>
+<body>
+${page.body}
+${scripts}
+</body>
+</html>`.text
   }\n`
 }

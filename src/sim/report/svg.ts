@@ -61,11 +61,11 @@ export function frame(
   y: Axis,
   titles: { readonly x: string; readonly y: string }
 ): Html {
-  return html`${y.ticks.map(({ at, label }) => html`<line class="grid" x1="${left}" x2="${right}" y1="${round(at)}" y2="${round(at)}" /><text x="${left - 8}" y="${round(at + 4)}" text-anchor="end">${label}</text>`)}
-    ${x.ticks.map(({ at, label }) => html`<line class="grid" x1="${round(at)}" x2="${round(at)}" y1="${top}" y2="${bottom}" /><text x="${round(at)}" y="${bottom + 20}" text-anchor="middle">${label}</text>`)}
-    <path class="frame" d="M${left} ${top}V${bottom}H${right}" />
-    <text x="${(left + right) / 2}" y="${bottom + 42}" text-anchor="middle">${titles.x}</text>
-    <text x="${left}" y="${top - 12}" class="quiet">${titles.y}</text>`
+  return html`${y.ticks.map(({ at, label }) => html`<line class="grid" x1="${left}" x2="${right}" y1="${round(at)}" y2="${round(at)}"/><text x="${left - 8}" y="${round(at + 4)}" text-anchor="end">${label}</text>`)}
+${x.ticks.map(({ at, label }) => html`<line class="grid" x1="${round(at)}" x2="${round(at)}" y1="${top}" y2="${bottom}"/><text x="${round(at)}" y="${bottom + 20}" text-anchor="middle">${label}</text>`)}
+<path class="frame" d="M${left} ${top}V${bottom}H${right}"/>
+<text x="${(left + right) / 2}" y="${bottom + 42}" text-anchor="middle">${titles.x}</text>
+<text x="${left}" y="${top - 12}" class="quiet">${titles.y}</text>`
 }
 
 /** A circle, square, diamond or triangle by the line's number; hollow where nothing was seen. */
@@ -74,28 +74,18 @@ export function mark(number: number, x: number, y: number, hollow: boolean): Htm
   const style = `mark ${lineStyle(number).colour}${hollow ? ' hollow' : ''}`
   switch (number % 4) {
     case 0:
-      return html`<circle class="${style}" cx="${a}" cy="${b}" r="4" />`
+      return html`<circle class="${style}" cx="${a}" cy="${b}" r="4"/>`
     case 1:
-      return html`<rect
-        class="${style}"
-        x="${round(x - 3.5)}"
-        y="${round(y - 3.5)}"
-        width="7"
-        height="7"
-      />`
+      return html`<rect class="${style}" x="${round(x - 3.5)}" y="${round(y - 3.5)}" width="7" height="7"/>`
     case 2:
-      return html`<path class="${style}" d="M${a} ${round(y - 5)}l5 5l-5 5l-5 -5z" />`
+      return html`<path class="${style}" d="M${a} ${round(y - 5)}l5 5l-5 5l-5 -5z"/>`
     default:
-      return html`<path class="${style}" d="M${a} ${round(y - 5)}l5 9h-10z" />`
+      return html`<path class="${style}" d="M${a} ${round(y - 5)}l5 9h-10z"/>`
   }
 }
 
 /** From the one end of an interval to the other, with short lines across its ends. */
 export function errorBar(number: number, x: number, interval: Interval, y: Axis): Html {
   const [low, high] = [round(y.at(interval.low)), round(y.at(interval.high))]
-  return html`<path
-    class="bar ${lineStyle(number).colour}"
-    fill="none"
-    d="M${round(x)} ${low}V${high}M${round(x - 3)} ${high}h6M${round(x - 3)} ${low}h6"
-  />`
+  return html`<path class="bar ${lineStyle(number).colour}" fill="none" d="M${round(x)} ${low}V${high}M${round(x - 3)} ${high}h6M${round(x - 3)} ${low}h6"/>`
 }

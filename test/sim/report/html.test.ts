@@ -12,9 +12,7 @@ describe('text in a page', () => {
 
   it('takes HTML, lists and numbers as what they are', () => {
     assert.equal(
-      html`<ul>
-        ${[1, 2].map((item) => html`<li>${item}</li>`)}${new Html('<hr>')}
-      </ul>`.text,
+      html`<ul>${[1, 2].map((item) => html`<li>${item}</li>`)}${new Html('<hr>')}</ul>`.text,
       '<ul><li>1</li><li>2</li><hr></ul>'
     )
   })

@@ -16,26 +16,9 @@ export function bars(
   rows: readonly Bar[],
   full = Math.max(0, ...rows.map((row) => row.value))
 ): Html {
-  return html`<table class="bars">
-    <caption>
-      ${caption}
-    </caption>
-    <tbody>
-      ${rows.map(
-        ({ label, value, text, colour = 0 }) =>
-          html` <tr>
-            <th scope="row">
-              ${label.split(/(?<=_)/).map((part, i) => (i === 0 ? part : html`<wbr />${part}`))}
-            </th>
-            <td>
-              <span
-                class="bar colour-${colour}"
-                style="width:${full > 0 ? Math.round((1000 * value) / full) / 10 : 0}%"
-              ></span>
-            </td>
-            <td class="number">${text}</td>
-          </tr>`
-      )}
-    </tbody>
-  </table>`
+  return html`<table class="bars"><caption>${caption}</caption><tbody>${rows.map(
+    ({ label, value, text, colour = 0 }) => html`
+<tr><th scope="row">${label.split(/(?<=_)/).map((part, i) => (i === 0 ? part : html`<wbr>${part}`))}</th><td><span class="bar colour-${colour}" style="width:${full > 0 ? Math.round((1000 * value) / full) / 10 : 0}%"></span></td><td class="number">${text}</td></tr>`
+  )}
+</tbody></table>`
 }

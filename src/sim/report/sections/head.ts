@@ -84,26 +84,18 @@ export function tilesOf(results: Results): Tile[] {
 }
 
 function tile({ label, value, detail, mood }: Tile): Html {
-  return html`<div class="tile ${mood}">
-    <dt>${label}</dt>
-    <dd><strong>${value}</strong><span>${detail}</span></dd>
-  </div>`
+  return html`<div class="tile ${mood}"><dt>${label}</dt><dd><strong>${value}</strong><span>${detail}</span></dd></div>`
 }
 
 /** In red, above everything: a bug of the simulator or of the node. */
 export function brokenSection(results: Results): Html {
   if (results.broken.length === 0) return html``
   return html`<section class="alarm" id="broken" role="alert">
-    <h2>${plural(results.broken.length, 'invariant')} did not hold</h2>
-    <p>
-      This is a bug: of the node, or of the simulator. Run the scenario again with seed
-      ${results.scenario.seed} to see it once more.
-    </p>
-    <ul>
-      ${results.broken.slice(0, 100).map(({ time, rule, text }) => html`<li><strong>${rule}</strong> at ${moment(time)}: ${text}</li>`)}
-    </ul>
-    ${results.broken.length > 100 ? html`<p>These are the first 100; the others are in results.json.</p>` : ''}
-  </section>`
+<h2>${plural(results.broken.length, 'invariant')} did not hold</h2>
+<p>This is a bug: of the node, or of the simulator. Run the scenario again with seed ${results.scenario.seed} to see it once more.</p>
+<ul>${results.broken.slice(0, 100).map(({ time, rule, text }) => html`<li><strong>${rule}</strong> at ${moment(time)}: ${text}</li>`)}</ul>
+${results.broken.length > 100 ? html`<p>These are the first 100; the others are in results.json.</p>` : ''}
+</section>`
 }
 
 export function headSection(results: Results): Html {
@@ -119,16 +111,11 @@ export function headSection(results: Results): Html {
     plural(results.events, 'event')
   ]
   return html`<header>
-      <p class="kind">paychan simulation</p>
-      <h1>${scenario.name}</h1>
-      ${scenario.description === '' ? '' : html`<p class="description">${scenario.description}</p>`}
-      <p class="facts">
-        ${facts.map((fact) => html`<span>${fact}</span>`)}<span
-          class="badge ${results.complete ? 'good' : 'warn'}"
-          >${results.complete ? 'complete' : 'interrupted'}</span
-        >${scenario.model ? html`<span class="badge warn">model: no real signatures</span>` : ''}
-      </p>
-      ${results.complete ? '' : html`<p class="notice">It was interrupted after ${duration(results.simulated)} of simulated time: everything is as it was then.</p>`}
-    </header>
-    <dl class="tiles">${tilesOf(results).map(tile)}</dl>`
+<p class="kind">paychan simulation</p>
+<h1>${scenario.name}</h1>
+${scenario.description === '' ? '' : html`<p class="description">${scenario.description}</p>`}
+<p class="facts">${facts.map((fact) => html`<span>${fact}</span>`)}<span class="badge ${results.complete ? 'good' : 'warn'}">${results.complete ? 'complete' : 'interrupted'}</span>${scenario.model ? html`<span class="badge warn">model: no real signatures</span>` : ''}</p>
+${results.complete ? '' : html`<p class="notice">It was interrupted after ${duration(results.simulated)} of simulated time: everything is as it was then.</p>`}
+</header>
+<dl class="tiles">${tilesOf(results).map(tile)}</dl>`
 }

@@ -111,31 +111,19 @@ function drawPanel(sweep: Sweep, measure: Measure, panel: Panel, top: number): H
     area.top
   )
   const axisName = sweep.axes[0]?.name ?? ''
-  return html`<g
-    >${panel.title === '' ? '' : html`<text x="${area.left}" y="${top + 18}" font-weight="600">${panel.title}</text>`}
-    ${names.map((line, at) => {
-      const [a, b] = [84 + (at % columns) * 218, top + 34 + Math.floor(at / columns) * LEGEND_ROW]
-      return html`<path
-          class="line ${lineStyle(line.number).colour}"
-          stroke-dasharray="${lineStyle(line.number).dashes}"
-          d="M${a} ${b - 4}h28"
-        />${mark(line.number, a + 14, b - 4, false)}<text x="${a + 36}" y="${b}"
-          >${line.label}</text
-        >`
-    })}
-    ${frame(area, x.axis, y, { x: x.axis.log ? `${axisName} (logarithmic)` : axisName, y: measure.title })}
-    ${placed.map((points) => {
-      const [first] = points
-      if (first === undefined) return ''
-      const { colour, dashes } = lineStyle(first.number)
-      return html`${points.map(({ interval, ...point }) => (interval === undefined ? '' : errorBar(point.number, point.x, interval, y)))}
-        <path
-          class="line ${colour}"
-          stroke-dasharray="${dashes}"
-          d="M${points.map((point) => `${round(point.x)} ${round(y.at(point.value))}`).join('L')}"
-        />${points.map((point) => mark(point.number, point.x, y.at(point.value), point.value === 0))}`
-    })}</g
-  >`
+  return html`<g>${panel.title === '' ? '' : html`<text x="${area.left}" y="${top + 18}" font-weight="600">${panel.title}</text>`}
+${names.map((line, at) => {
+  const [a, b] = [84 + (at % columns) * 218, top + 34 + Math.floor(at / columns) * LEGEND_ROW]
+  return html`<path class="line ${lineStyle(line.number).colour}" stroke-dasharray="${lineStyle(line.number).dashes}" d="M${a} ${b - 4}h28"/>${mark(line.number, a + 14, b - 4, false)}<text x="${a + 36}" y="${b}">${line.label}</text>`
+})}
+${frame(area, x.axis, y, { x: x.axis.log ? `${axisName} (logarithmic)` : axisName, y: measure.title })}
+${placed.map((points) => {
+  const [first] = points
+  if (first === undefined) return ''
+  const { colour, dashes } = lineStyle(first.number)
+  return html`${points.map(({ interval, ...point }) => (interval === undefined ? '' : errorBar(point.number, point.x, interval, y)))}
+<path class="line ${colour}" stroke-dasharray="${dashes}" d="M${points.map((point) => `${round(point.x)} ${round(y.at(point.value))}`).join('L')}"/>${points.map((point) => mark(point.number, point.x, y.at(point.value), point.value === 0))}`
+})}</g>`
 }
 
 /** The drawing as HTML, for a page. */
@@ -148,19 +136,10 @@ export function drawSweep(sweep: Sweep, measure: Measure): Html {
       PANEL + Math.ceil(panel.lines.filter((line) => line.label !== '').length / 3) * LEGEND_ROW
     return drawPanel(sweep, measure, panel, at)
   })
-  return html`<svg
-    class="drawing"
-    xmlns="http://www.w3.org/2000/svg"
-    viewBox="0 0 ${WIDTH} ${Math.max(top, 40)}"
-    width="${WIDTH}"
-    height="${Math.max(top, 40)}"
-    role="img"
-    aria-label="${`${sweep.scenario}: ${measure.title}, against ${sweep.axes[0]?.name ?? 'nothing'}`}"
-  >
-    ${STYLE}
-    <rect class="paper" width="100%" height="100%" />
-    ${panels.length === 0 ? html`<text x="20" y="26">The sweep has no point yet.</text>` : drawn}
-  </svg>`
+  return html`<svg class="drawing" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${Math.max(top, 40)}" width="${WIDTH}" height="${Math.max(top, 40)}" role="img" aria-label="${`${sweep.scenario}: ${measure.title}, against ${sweep.axes[0]?.name ?? 'nothing'}`}">${STYLE}
+<rect class="paper" width="100%" height="100%"/>
+${panels.length === 0 ? html`<text x="20" y="26">The sweep has no point yet.</text>` : drawn}
+</svg>`
 }
 
 /**
