@@ -7,6 +7,7 @@ import { p2pkh, p2sh, p2tr, p2wpkh } from '@scure/btc-signer'
 import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
 import { Transaction as BitcoinTransaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
+import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingScript } from '../../src/bitcoin/funding.js'
 import { checkFundedPsbt, type FundedPsbt } from '../../src/bitcoin/funding-psbt.js'
 import { basePsbt, bytesOfText, isPsbt, MAX_PSBT_BYTES, psbtText } from '../../src/bitcoin/psbt.js'
@@ -190,6 +191,25 @@ describe('bitcoin / funded PSBT', () => {
     assert.throws(() => check(psbtOf(transaction)), { code: 'ERR_PSBT_SIGHASH' })
   })
 
+  describe('is as large as can be sent and not one byte larger: ERR_PSBT_TOO_LARGE', () => {
+    // What is signed later is reckoned with 2 + 108 bytes of witness for the one P2WPKH input.
+    const [witness, bare] = [110, check(fund()).raw.length]
+    /** One whose unsigned transaction has so many bytes, by an output whose script has its length in three bytes. */
+    const sized = (bytes: number, version: number): Uint8Array => fund({ version }, [COIN], [...PAID, { script: new Uint8Array(bytes - bare - 11).fill(0x61), amount: 1_000n }])
+
+    it('in all: 40,000 bytes', () => {
+      assert.equal(check(sized(40_000 - witness, 2)).raw.length, 40_000 - witness)
+      assert.throws(() => check(sized(40_001 - witness, 2)), { code: 'ERR_PSBT_TOO_LARGE' })
+    })
+
+    it('in version 3: 10,000 vB', () => {
+      // 4 x 9,972 + 110 = 39,998 weight units
+      assert.equal(check(sized(9_972, 3)).raw.length, 9_972)
+      assert.throws(() => check(sized(9_973, 3)), { code: 'ERR_PSBT_TOO_LARGE' })
+      check(sized(9_973, 2))
+    })
+  })
+
   it('warns of a signature that came too early, and of a fee that no mempool takes', () => {
     const early = check(psbtOf(wallet.sign(fund(), { finalize: false })))
     assert.match(early.warnings.join(), /signed already/)
@@ -263,6 +283,36 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     const lie = wallet.sign(fund({ fee: 2_000n }, [{ ...COIN, value: 301_000n }]))
     assert.equal(lie.id, final.id)
     assert.throws(() => signedFunding(lie.extract(), order), { code: 'ERR_PSBT_BAD_SIGNATURE' })
+  })
+
+  it('refuses what is no signature of the key that the coin pays, alone beside it: ERR_PSBT_BAD_SIGNATURE', () => {
+    const [der = new Uint8Array(), key = new Uint8Array()] = BitcoinTransaction.fromBuffer(final.extract()).ins[0]?.witness ?? []
+    const spentBy = (...witness: Uint8Array[]): Uint8Array => {
+      const transaction = BitcoinTransaction.fromBuffer(final.extract())
+      transaction.setWitness(0, witness)
+      return signedFunding(transaction.toBuffer(), order)
+    }
+    assert.deepEqual(spentBy(der, key), final.extract())
+    const other = new OutsideWallet('other')
+    const digest = BitcoinTransaction.fromBuffer(final.extract()).hashForWitnessV0(0, p2pkh(other.publicKey).script, COIN.value, SigHash.ALL)
+    const theirs = toDer(ecdsa.sign(other.secret, digest), SigHash.ALL)
+    for (const witness of [[der], [der, key, key], [der, key, new Uint8Array()], [theirs, other.publicKey], [der, other.publicKey], [key, key], [new Uint8Array(), key]]) {
+      assert.throws(() => spentBy(...witness), { code: 'ERR_PSBT_BAD_SIGNATURE' })
+    }
+  })
+
+  it('is taken with 40,000 bytes, and refused with one more: ERR_PSBT_TOO_LARGE', () => {
+    const coin = { ...COIN, script: Uint8Array.from([0, 32, ...new Uint8Array(32).fill(7)]) }
+    const funded = check(fund({}, [coin]))
+    // Its witness nobody but a mempool judges. Beside it: marker, flag, one item, its length in three bytes.
+    const sized = (bytes: number): Uint8Array => {
+      const transaction = BitcoinTransaction.fromBuffer(funded.raw)
+      transaction.setWitness(0, [new Uint8Array(bytes - funded.raw.length - 6)])
+      return transaction.toBuffer()
+    }
+    const taken = (raw: Uint8Array): Uint8Array => signedFunding(raw, { ...order, psbt: funded.psbt, outPoint: funded.outPoint })
+    assert.equal(taken(sized(40_000)).length, 40_000)
+    assert.throws(() => taken(sized(40_001)), { code: 'ERR_PSBT_TOO_LARGE' })
   })
 
   it('refuses a signature that does not cover everything: ERR_PSBT_SIGHASH (FUND-2)', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { Transaction } from 'bitcoinjs-lib'
+import { crypto, Transaction } from 'bitcoinjs-lib'
 import { isForgedSpend } from '../../src/bitcoin/owner-spend.js'
+import { scriptOf } from '../../src/bitcoin/destination.js'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { loadEcdsa } from '../../src/wallet/ecdsa.js'
@@ -58,6 +59,27 @@ describe('spends that wait, of a script of ours', () => {
       tx.setWitness(0, items)
       assert.equal(isForged(tx, p2wsh(payout)), true)
     }
+  })
+
+  it('of a coin of the wallet (P2WPKH): its key has signed this spend of this amount, or it is forged', () => {
+    const hash = crypto.hash160(K1)
+    const [coin, code] = [Uint8Array.of(0, 20, ...hash), scriptOf({ kind: 'p2pkh', hash })]
+    const tx = spend()
+    const [good, wrong] = [sign(tx, code, one), sign(tx, code, other)]
+    const another = spend()
+    another.locktime = 1
+    const judged = (...items: Uint8Array[]): boolean => {
+      tx.setWitness(0, items)
+      return isForged(tx, coin)
+    }
+    assert.equal(judged(good, K1), false)
+    // A key of somebody else with a signature of its own, the signature of somebody else, of another transaction, over another script.
+    for (const items of [[wrong, K2], [wrong, K1], [good, K2], [sign(another, code, one), K1], [sign(tx, coin, one), K1]]) assert.equal(judged(...items), true)
+    // Too few items, too many, and none that is a signature.
+    for (const items of [[], [good], [K1], [good, K1, K1], [good, K1, new Uint8Array()], [new Uint8Array(), K1], [K1, good]]) assert.equal(judged(...items), true, `${items.length} items`)
+    tx.setWitness(0, [good, K1])
+    assert.equal(isForgedSpend(tx, 0, coin, VALUE + 1n, ecdsa.verify), true, 'another amount')
+    assert.equal(isForgedSpend(tx, 1, coin, VALUE, ecdsa.verify), true, 'an input that is not there')
   })
 
   it('of a script that is none of ours cannot be judged, if only it is that script', () => {

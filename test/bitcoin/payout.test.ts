@@ -73,6 +73,10 @@ describe('sweep', () => {
     assert.equal(sweepVsize(1, to), 111)
   })
 
+  it('is reckoned with 112 bytes of witness an input: 111 vB for one, 594 for eight', () => {
+    assert.deepEqual([1, 8].map((inputs) => sweepVsize(inputs, to)), [111, 594])
+  })
+
   it('is not made when it would leave dust, or nothing', () => {
     // 111 vB x 10 sat/vB = 1110 sat, and 294 sat have to be left.
     assert.equal(buildSweep([input(1404n)], to, feeRate(10_000n)).value, 294n)

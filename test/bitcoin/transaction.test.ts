@@ -142,7 +142,16 @@ describe('transactions', () => {
     })
 
     it('when they would not fit into a block', () => {
-      refused(new Uint8Array(4_000_001))
+      // 64 bytes around the script of the output.
+      const sized = (bytes: number): Uint8Array => {
+        const tx = new bitcoin.Transaction()
+        tx.addInput(new Uint8Array(32), 0)
+        tx.addOutput(new Uint8Array(bytes - 64), 1n)
+        return tx.toBuffer()
+      }
+      assert.equal(sized(4_000_000).length, 4_000_000)
+      assert.equal(parseTransaction(sized(4_000_000)).outputs[0]?.script.length, 3_999_936)
+      refuses(() => parseTransaction(sized(4_000_001)), 'ERR_INVALID_TRANSACTION', /more than fit into a block/)
     })
 
     it('whatever the bytes are, by a PaychanError', () => {
