@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { checkRequest } from '../../src/channel/opening-client.js'
 import { fromHex, txid } from '../../src/types/bytes.js'
-import { feeRate } from '../../src/types/units.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { assertAbandoned, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { keyPair } from './keys.js'
 import { payment, World } from './world.js'
@@ -22,6 +24,22 @@ describe('client / opening / on offer', () => {
   it('refuses 1 sat less than the least capacity', () => {
     assert.throws(() => new World({ capacity: 9_999n }).offer(), { code: 'ERR_INVALID_AMOUNT' })
     new World({ capacity: 10_000n }).offer()
+  })
+
+  it('refuses what no channel can be: no block to last, turns that are too close, no room for a payment', () => {
+    const { client } = new World()
+    const refused = (blocks: number, step?: number): string => {
+      try {
+        checkRequest({ capacity: satoshi(10_000n), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step) }, { policy: { ...client.policy, minStep: blockDelta(20) } })
+        return 'taken'
+      } catch (error) {
+        return error instanceof PaychanError ? error.code : String(error)
+      }
+    }
+    assert.deepEqual([refused(0), refused(1)], ['ERR_INVALID_HEIGHT', 'taken'])
+    assert.deepEqual([refused(100, 19), refused(100, 20)], ['ERR_INVALID_STEP', 'taken'])
+    // 20 blocks of the turn, 12 between its last payment and its lock, and one to pay in.
+    assert.deepEqual([refused(33, 20), refused(34, 20)], ['ERR_INVALID_HEIGHT', 'taken'])
   })
 
   it('refuses while the chain has not been seen', () => {
@@ -59,6 +77,13 @@ describe('client / opening / on AcceptChannel', () => {
         [choice?.feeRate ?? world.client.feeRate, choice?.coins]
       )
     }
+  })
+
+  it('has T1 of a renewal built at a tenth above the estimate, which its server is likely to sign (RENEW-4)', () => {
+    const world = new World({ renews: { world: new World().open().paid(40_000n) } }).until('server', 'accepted')
+    world.holdFunding = true
+    const [effect] = effectsOf(world.client.post(eventOf(take(world, 'client', 'AcceptChannel'))), 'build-funding')
+    assert.deepEqual([effect?.feeRate, effect?.source?.fromWallet], [2_200n, false])
   })
 
   it('gives up when a term breaks a rule, and tells which (OPEN-8)', () => {
@@ -104,6 +129,16 @@ describe('client / opening / on funding built', () => {
     )
     assert.deepEqual(effectsOf(world.client.effects, 'broadcast'), [])
     assert.deepEqual(sentOf(world.client.effects, 'Funding'), [])
+  })
+
+  it('proposes the fee of the day for T2, and half of the client\'s share at most (REF-5)', () => {
+    const proposed = (rate: bigint): bigint[] => {
+      const world = new World()
+      world.client.feeRate = feeRate(rate)
+      return Transaction.fromBuffer(take(world.until('client', 'refund-requested'), 'server', 'RefundRequest').refundTx).outs.map(({ value }) => value)
+    }
+    // 138 vB: 276 sat, 49,956 sat, 138,000 sat
+    assert.deepEqual([proposed(2_000n), proposed(362_000n), proposed(1_000_000n)], [[99_724n], [50_044n], [50_000n]])
   })
 
   it('gives up when the wallet has not enough, and tells the server no more than that', () => {

@@ -166,11 +166,29 @@ describe('client / T1 of an outside wallet', () => {
     const from = world.client.effects.length
     sign(world)
     assert.equal(effectsOf(world.client.effects.slice(from), 'broadcast').length, 1)
+    // What the wallet brings last goes out and is kept: it may have the better witnesses.
+    const better = Uint8Array.of(...signedOf(world))
+    const { state, effects } = world.client.attempt({ type: 'funding-signed', raw: better })
+    assert.ok(state.stage === 'established')
+    assert.equal(state.fundingTx, better)
+    assert.deepEqual(state.outside, world.client.established.outside)
+    assert.equal(state.outside?.isSigned, true)
+    assert.deepEqual([sentOf(effects, 'Funding').length, effectsOf(effects, 'broadcast').map(({ purpose, raw }) => [purpose, raw])], [1, [['funding', better]]])
     world.run().mine()
+    assert.equal(world.client.attempt({ type: 'funding-signed', raw: better }).state, world.client.channel, 'it is in a block')
     assert.throws(
       () => checkSigned(world.client.established, signedOf(world), world.client.env()),
       { code: 'ERR_PSBT_NOT_EXPECTED' }
     )
+  })
+
+  it('is not taken once the opening was given up: T1 must not be sent any more', () => {
+    const world = secured()
+    world.client.post({ type: 'close' })
+    assert.ok(world.client.established.stopped !== undefined)
+    const { state, effects } = world.client.attempt({ type: 'funding-signed', raw: signedOf(world) })
+    assert.equal(state, world.client.channel)
+    assert.deepEqual(effects, [])
   })
 
   it('never asks our wallet for a child: it has no change of it (FUND-5)', () => {

@@ -1,10 +1,10 @@
-/** Which channels `settle --all` takes. */
+/** What a side can publish alone, and which channels `settle --all` takes. */
 import assert from 'node:assert/strict'
-import { isWorthSettling } from '../../src/channel/publishable.js'
+import { isWorthSettling, newestHeld } from '../../src/channel/publishable.js'
 import type { Channel, Established, ShownSpend, SignedClose } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
-import { World } from './world.js'
+import { payment, World } from './world.js'
 
 const RATE = feeRate(1_000n)
 const CLOSE: SignedClose = {
@@ -71,4 +71,43 @@ describe('channel / publishable', () => {
     )
     assert.equal(isWorthSettling(paid().client.established, RATE), false)
   })
+})
+
+describe('channel / publishable / the newest state that the other side has signed', () => {
+  const open = (): World => new World({ step: 20 }).open()
+  /** The turn passes to a side, and nothing is paid in it. */
+  function granted (world: World, role: 'client' | 'server'): World {
+    world[role].post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    world.run()
+    assert.equal(world[role].info.turns?.payer, 'us')
+    return world
+  }
+
+  const stories: ReadonlyArray<readonly [what: string, make: () => World, client: readonly [turn: number, payerBalance: bigint], server: readonly [turn: number, payerBalance: bigint] | undefined]> = [
+    ['nothing was paid: T2', open, [-1, 0n], [0, 100_000n]],
+    ['turn 0', () => open().paidBy('client', 40_000n), [-1, 0n], [0, 60_000n]],
+    ['turn 1, granted and not used', () => granted(open().paidBy('client', 40_000n), 'server'), [-1, 0n], [0, 60_000n]],
+    ['turn 1', () => open().paidBy('client', 40_000n).paidBy('server', 15_000n), [1, 25_000n], [0, 60_000n]],
+    ['turn 2, granted and not used', () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client'), [1, 25_000n], [0, 60_000n]],
+    ['turn 2', () => open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n), [1, 25_000n], [2, 74_000n]],
+    ['turn 3, granted and not used', () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n), 'server'), [1, 25_000n], [2, 74_000n]]
+  ]
+  for (const [what, make, client, server] of stories) {
+    it(`after ${what}`, () => {
+      const world = make()
+      const newest = [world.client, world.server].map(({ established }) => {
+        const held = newestHeld(established)
+        return held === undefined ? undefined : [held.turn, held.payerBalance]
+      })
+      assert.deepEqual(newest, [client, server])
+    })
+  }
+
+  for (const [role, peer, height, turn] of [['client', 'server', 660, 1], ['server', 'client', 680, 0]] as const) {
+    it(`is what the ${role} publishes when the ${peer} is gone after a grant that was not used, and it is mined`, () => {
+      const world = granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client').kill(peer).mineTo(height)
+      assert.deepEqual([world[role].established.publication?.kind, world[role].established.publication?.turn], ['settlement', turn])
+      assert.equal(world.mine().payouts()[peer], turn === 1 ? 25_000n : 60_000n)
+    })
+  }
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Message, Reestablish } from '../../protocols/paychan/1.0/index.js'
-import { assertStopped, sentOf, take } from './asserts.js'
+import { assertStopped, effectsOf, sentOf, take } from './asserts.js'
 import {
   assertCloseOnly,
   bothCloseOnly,
@@ -11,7 +11,7 @@ import {
   stateOf
 } from './reestablish-stories.js'
 import { paymentsOf } from './side.js'
-import type { World } from './world.js'
+import { World } from './world.js'
 
 describe('channel / reestablishing / a payer that knows less than it has signed', () => {
   /** What is on its disk is of before two updates, as if the last writes had been lost. */
@@ -94,6 +94,32 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     assert.equal(world.client.info.ourBalance, 87_700n)
   })
 
+  it('asks for no list where there is none to give: the payee answers without one, or only the first state was lost (REEST-8)', () => {
+    const world = lost().connect()
+    world.deliver('server')
+    const answer = take(world, 'client', 'Reestablish')
+    const { state, effects } = world.client.attempt({ type: 'message', message: { ...answer, payments: [], paymentsAfter: answer.sequence } })
+    assert.ok(state.stage === 'established')
+    assert.deepEqual([sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]), state.stopped?.code], [[['ERR_STATE_FORGOTTEN', true]], 'ERR_STATE_FORGOTTEN'])
+
+    const first = new World().until('client', 'established')
+    const before = first.client.established
+    first.open().disconnect()
+    first.client.channel = { ...before, link: 'down' }
+    const known = first.client.attempt(says(first, first.client, { sequence: 0, ...stateOf(first, 100_000n) }))
+    assert.ok(known.state.stage === 'established')
+    assert.deepEqual([sentOf(known.effects, 'Error'), known.state.ledger.held?.sequence, known.state.stopped], [[], 0, undefined])
+  })
+
+  it('takes a list that the payee has sent without being asked, when it opens the stream (REEST-8)', () => {
+    const world = lost().connect()
+    world.deliver('server')
+    const answer = take(world, 'client', 'Reestablish')
+    world.disconnect()
+    world.client.post({ type: 'message', message: answer })
+    assert.deepEqual([world.client.established.stopped, world.client.info.ourBalance], [undefined, 87_700n])
+  })
+
   it('restored from an old copy: adopts as well, and the channel only closes (REEST-7)', () => {
     const world = paid()
     const copy = copyOf(world, 'client')
@@ -134,6 +160,14 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
       assert.equal(world.client.info.ourBalance, 90_000n)
     })
   }
+
+  it('says first where it stands when the payee opened the stream, then why it ends (REEST-1, ERR-3)', () => {
+    const world = paid().disconnect()
+    const effects = world.client.post(says(world, world.client, { sequence: 2, ...stateOf(world, 95_000n) }))
+    assertStopped(world.client, effects, 'REEST-9', 'ERR_BALANCE_MISMATCH')
+    assert.deepEqual(effectsOf(effects, 'send').map(({ message }) => message.type), ['Reestablish', 'Error'])
+    assert.deepEqual(effects.map(({ type }) => type).filter((type) => type === 'send' || type === 'hang-up'), ['send', 'send', 'hang-up'])
+  })
 
   it('close only: the payee holds another update of that number, which leaves less: a copy has signed it', () => {
     const world = paid().disconnect().connect()

@@ -8,11 +8,12 @@ import { channelIdOf } from '../../src/bitcoin/scripts.js'
 import { payerOutput } from '../../src/bitcoin/template.js'
 import { initialBalance } from '../../src/channel/ledger.js'
 import { refundTemplateOf } from '../../src/channel/opening-client.js'
+import { publishable, stakeAt } from '../../src/channel/publishable.js'
 import { isRenewalDue } from '../../src/channel/self-renewal.js'
 import { lostTo } from '../../src/channel/renewing.js'
 import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
 import { hashFromTxid } from '../../src/types/bytes.js'
-import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
+import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
 import { scriptOf } from './keys.js'
 import { originOf, payment, World, type WorldOptions } from './world.js'
@@ -120,6 +121,8 @@ describe('channel / renewal', () => {
     assert.deepEqual(sharesByTurn(renewal.server.established), [40_000n, 45_000n])
     assert.deepEqual(sharesByTurn(renewal.client.established), [59_670n, 54_670n])
     assert.equal(stakeOfPayee(renewal.server.established, satoshi(54_670n)), 5_000n)
+    const ours = publishable(renewal.server.established) ?? assert.fail()
+    assert.equal(stakeAt(renewal.server.established, ours, renewal.server.established.terms.settleHeight, feeRate(2_000n)), 5_000n)
   })
 
   describe('server / on RenewalRequest', () => {

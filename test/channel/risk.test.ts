@@ -20,6 +20,7 @@ describe('channel / risk', () => {
 
   it('is everything when there is no block left', () => {
     assert.equal(riskOf({ history: flat(2_000n, 1_000), now: 2_000n, bids: [] }), 1)
+    assert.equal(riskOf({ history: [], now: 2_000n, bids: [] }), 1, 'whatever is known of the past')
   })
 
   it('counts the stretches of the history in which no bid would have been enough', () => {

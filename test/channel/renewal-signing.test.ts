@@ -1,0 +1,138 @@
+/** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
+import assert from 'node:assert/strict'
+import { planRenewal } from '../../src/channel/renewed.js'
+import { askedAgain } from '../../src/channel/renewing.js'
+import { satoshi } from '../../src/types/units.js'
+import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
+import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
+import type { Side } from './side.js'
+import { World } from './world.js'
+
+/** Open, the client has paid 40,000 of 100,000 sat. */
+const paidWorld = (): World => new World().open().paid(40_000n)
+
+/** The client knows T1; what follows is on its way. */
+function begun (): { old: World, renewal: World } {
+  const old = paidWorld()
+  return { old, renewal: new World({ renews: { world: old } }).until('client', 'refund-requested') }
+}
+
+/** Both have signed but the server, which is asked to. */
+function requested (): { old: World, renewal: World, request: RenewalRequest } {
+  const old = paidWorld()
+  const renewal = new World({ renews: { world: old } }).until('client', 'established')
+  return { old, renewal, request: take(renewal, 'server', 'RenewalRequest') }
+}
+
+const told = (side: Side, event: Parameters<Side['attempt']>[0]): unknown[] => effectsOf(side.attempt(event).effects, 'tell').map(({ event }) => event)
+
+describe('channel / renewal / neither side signs before it holds what protects it (RENEW-3)', () => {
+  it('client: nothing is asked of the old channel before T2 is signed and the server holds the first state', () => {
+    const { old, renewal } = begun()
+    const asked = (): string[] => {
+      const { channel } = renewal.client
+      assert.ok(channel.stage === 'refund-requested')
+      return askedAgain(channel).map(({ type }) => type)
+    }
+    assert.deepEqual(asked(), [], 'T2 is not signed')
+    renewal.deliver('server')
+    renewal.deliver('client')
+    assert.deepEqual(asked(), [], 'the server has no first state')
+    renewal.deliver('server')
+    const before = renewal.client.channel
+    const { state } = renewal.client.attempt(eventOf(take(renewal, 'client', 'UpdateAck')))
+    assert.ok(state !== before && state.stage === 'refund-requested')
+    assert.deepEqual(askedAgain(state).map(({ type }) => type), ['tell'])
+    assert.deepEqual(old.client.established.closes, [])
+  })
+
+  it('client: a signature of the old channel that comes before that of T2 is not taken', () => {
+    const { renewal } = begun()
+    const { state, effects } = renewal.client.attempt({ type: 'renewal-signed', signature: new Uint8Array(64) })
+    assert.equal(state, renewal.client.channel)
+    assert.deepEqual(effects, [])
+  })
+
+  it('server: a RenewalRequest before the first state has no place, and nothing is signed (ERR-2)', () => {
+    const { request } = requested()
+    const { old, renewal } = begun()
+    renewal.deliver('server')
+    const { channel } = renewal.server
+    assert.ok(channel.stage === 'refund-signed' && channel.initial === undefined)
+    assert.deepEqual(askedAgain(channel), [])
+    assertAbandoned(renewal.server, renewal.server.post(eventOf(request)), 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+    assert.deepEqual(old.server.established.closes, [])
+  })
+
+  it('server: nor has one in the opening of a channel that renews none (ERR-2)', () => {
+    const { request } = requested()
+    const world = new World().until('client', 'refund-requested')
+    world.deliver('server')
+    assert.equal(world.server.channel.stage, 'refund-signed')
+    assertAbandoned(world.server, world.server.post(eventOf(request)), 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+  })
+})
+
+describe('channel / renewal / the old channel', () => {
+  it('does not sign with a payment in flight, and goes on (RENEW-5)', () => {
+    const { old, renewal } = begun()
+    for (const to of ['server', 'client', 'server'] as const) renewal.deliver(to)
+    const ack = take(renewal, 'client', 'UpdateAck')
+    old.pay(1_000n)
+    assertAbandoned(renewal.client, renewal.client.post(eventOf(ack)), 'RENEW-5', 'ERR_LATER_UPDATES')
+    assert.deepEqual(old.client.established.closes, [])
+    assert.equal(old.run().paid(2_000n).server.info.ourBalance, 43_000n)
+  })
+
+  it('completes T1 with the same bytes when it is asked twice, whatever comes with the second (RENEW-6)', () => {
+    const { old, renewal, request } = requested()
+    renewal.server.post(eventOf(request))
+    const [close] = old.server.established.closes
+    assert.ok(close?.raw !== undefined)
+    const draft = { by: renewal.server.channel.id, fundingTx: request.fundingTx, previous: request.previous, fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+    for (const signature of [request.signature, new Uint8Array(64)]) {
+      const event = { type: 'complete-renewal' as const, draft, signature }
+      assert.equal(old.server.attempt(event).state, old.server.channel)
+      assert.deepEqual(told(old.server, event), [{ type: 'renewal-completed', raw: close.raw }])
+    }
+  })
+
+  it('answers with a refusal when it has never been funded', () => {
+    const { renewal, request } = requested()
+    const world = new World().until('server', 'accepted')
+    for (const side of [world.client, world.server]) {
+      side.post({ type: 'timeout' })
+      assert.equal(side.channel.stage, 'abandoned')
+      const draft = { by: renewal.client.channel.id, fundingTx: request.fundingTx, previous: request.previous, fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const event = side.role === 'client' ? { type: 'sign-renewal' as const, draft } : { type: 'complete-renewal' as const, draft, signature: request.signature }
+      const [refusal] = effectsOf(side.attempt(event).effects, 'tell').map(({ event }) => event)
+      assert.equal(refusal?.type === 'renewal-refused' ? refusal.error.code : refusal?.type, 'ERR_CHANNEL_NOT_OPEN')
+    }
+  })
+})
+
+describe('channel / renewal / asked for by the user', () => {
+  const plan = (side: Side): unknown => planRenewal(side.channel, satoshi(0n), side.env())
+
+  it('is for the client: the server opens a channel of its own', () => {
+    const world = paidWorld()
+    plan(world.client)
+    assert.throws(() => plan(world.server), { code: 'ERR_NOT_THE_CLIENT' })
+  })
+
+  it('not with payments on their way, which the new channel would not know of', () => {
+    const world = paidWorld()
+    world.pay(1_000n)
+    assert.throws(() => plan(world.client), { code: 'ERR_LATER_UPDATES' })
+    world.run()
+    plan(world.client)
+  })
+
+  it('not without the peer', () => {
+    const world = paidWorld().disconnect()
+    assert.throws(() => plan(world.client), { code: 'ERR_PEER_UNREACHABLE' })
+    world.connect().run()
+    plan(world.client)
+    assert.deepEqual(sentOf(world.client.effects, 'CloseRequest'), [])
+  })
+})
