@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { PERIOD } from '../../src/chain/difficulty.js'
 import { targetFromBits } from '../../src/chain/header-fields.js'
-import { HeaderChain } from '../../src/chain/headers.js'
+import { HeaderChain, MAX_HEADERS } from '../../src/chain/headers.js'
 import {
   extendDown,
   HEADERS_BATCH,
@@ -64,6 +64,21 @@ describe('header chain / checkpoint', () => {
     assert.ok(asked.every(([start]) => start >= 2_016))
     assert.equal(chain.hashAt(2_014), undefined)
     assert.equal(chain.workUpTo(chain.height), 2n * BigInt(chain.height - 2_016 + 1))
+  })
+
+  it('has room for so many headers from the first that it keeps on, not from the first of all', async () => {
+    const chain = new HeaderChain(params)
+    await syncHeaders(chain, source, tipOf(blocks))
+    const far = (height: number): string => {
+      try {
+        chain.connect(height, blocks.header(1))
+        return 'taken'
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
+      }
+    }
+    assert.doesNotMatch(far(chain.first + MAX_HEADERS - 1), /claims more than/)
+    assert.match(far(chain.first + MAX_HEADERS), /claims more than 2000000 blocks/)
   })
 
   it('refuses a server of another chain, and one that has not come as far', async () => {

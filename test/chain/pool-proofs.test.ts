@@ -185,6 +185,16 @@ describe('server pool / proofs', () => {
     second.notifyTip()
     await areAt(4, 5)
     await watcher.histories.when((each) => each.some(({ txid }) => txid === more))
+    // The next time it is asked as well.
+    const third = idOf(first.chain.pay(SCRIPT))
+    mineBoth()
+    const before = second.count(HISTORY)
+    first.notifyScript(SCRIPT)
+    first.notifyTip()
+    second.notifyTip()
+    await areAt(6, 6)
+    await watcher.histories.when((each) => each.some(({ txid }) => txid === third))
+    await until(() => second.count(HISTORY) > before)
     assert.deepEqual(reports.all, [], 'it was only slow')
     assert.deepEqual(
       chain.servers.map(({ state }) => state),
