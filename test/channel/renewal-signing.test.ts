@@ -1,7 +1,7 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import assert from 'node:assert/strict'
 import { planRenewal } from '../../src/channel/renewed.js'
-import { askedAgain } from '../../src/channel/renewing.js'
+import { askedAgain, onRenewalRequest } from '../../src/channel/renewing.js'
 import { satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
@@ -62,6 +62,15 @@ describe('channel / renewal / neither side signs before it holds what protects i
     assert.deepEqual(askedAgain(channel), [])
     assertAbandoned(renewal.server, renewal.server.post(eventOf(request)), 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
     assert.deepEqual(old.server.established.closes, [])
+  })
+
+  it('server: nor does the step itself go on without the first state, or without a renewal (RENEW-3)', () => {
+    const { renewal, request } = requested()
+    const { channel } = renewal.server
+    assert.ok(channel.stage === 'refund-signed' && channel.initial !== undefined)
+    const asked = (state: typeof channel): string[] => onRenewalRequest(state, request, renewal.server.env()).effects.map((effect) => effect.type === 'send' && effect.message.type === 'Error' ? effect.message.rule : effect.type)
+    assert.deepEqual(asked(channel), ['tell'])
+    for (const state of [{ ...channel, initial: undefined }, { ...channel, terms: { ...channel.terms, renews: undefined } }]) assert.deepEqual(asked(state).slice(0, 2), ['ERR-2', 'hang-up'])
   })
 
   it('server: nor has one in the opening of a channel that renews none (ERR-2)', () => {
