@@ -1,0 +1,144 @@
+/**
+ * `npm run mutants [-- --room channel --at channel/ledger:40 --sample N --seed N --least PERCENT]`: does every rule
+ * about money have a test that breaks without it? Changes the compiled code of the money rooms, one
+ * thing at a time, and runs the tests that reach it until one fails.
+ *
+ * Stryker would do the same with a hundred packages, and in the order of files: here each mutant
+ * meets the quickest tests that reach it first, in a process that loads the one changed module.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import fc from 'fast-check'
+import { allMutants, ROOMS, type Mutant } from './mutants.js'
+import type { Points, Reached } from './reach.js'
+import type { Trial } from './trial.js'
+
+const TESTS_URL = new URL('../', import.meta.url)
+/** The rooms of tests that hold the money rooms to their rules. */
+const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols']
+/** Property tests draw fewer cases than in a test run: what those find seldom deserves an example of its own. */
+const CHILD_ENV = { ...process.env, PAYCHAN_TEST_RUNS: '20', NODE_NO_WARNINGS: '1' }
+/** A mutant may make a loop endless. */
+const TRIAL_SLACK_MS = 30_000
+
+const say = (line: string): void => { process.stdout.write(`${line}\n`) }
+
+type Verdict = 'killed' | 'survived' | 'not reached'
+
+const { values } = parseArgs({ options: { room: { type: 'string', multiple: true }, at: { type: 'string', multiple: true }, sample: { type: 'string' }, seed: { type: 'string', default: '1' }, least: { type: 'string' }, reach: { type: 'string' } } })
+const unknown = (values.room ?? []).find((room) => !ROOMS.includes(room))
+if (unknown !== undefined) throw new Error(`There are no mutants of room '${unknown}'; --room is one of ${ROOMS.join(', ')}.`)
+
+const workers = Math.max(1, availableParallelism())
+const directory = mkdtempSync(join(tmpdir(), 'paychan-mutants-'))
+try {
+  process.exitCode = await main()
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 2
+} finally {
+  rmSync(directory, { recursive: true })
+}
+
+async function main (): Promise<number> {
+  const mutants = allMutants(values.room).filter(isAskedFor)
+  const judged = mutants.filter(({ equivalent }) => equivalent !== undefined).length
+  const chosen = sampled(mutants.filter(({ equivalent }) => equivalent === undefined))
+  const tests = await reachOf(values.reach === undefined ? chosen : allMutants())
+  const verdicts = await inParallel(chosen, async (mutant) => {
+    const verdict = await verdictOf(mutant, tests)
+    if (verdict !== 'killed') say(`${verdict}: src/${mutant.module}.ts:${mutant.line}\n${difference(mutant)}`)
+    return verdict
+  })
+  const killed = verdicts.filter((verdict) => verdict === 'killed').length
+  const percent = chosen.length === 0 ? 100 : 100 * killed / chosen.length
+  say(`${chosen.length} of ${mutants.length - judged} mutants tried (${judged} more are judged equivalent): ${killed} killed, ${chosen.length - killed} not, ${percent.toFixed(1)} %`)
+  return percent < Number(values.least ?? 0) ? 1 : 0
+}
+
+/** `--at channel/ledger` or `--at channel/ledger:40`. */
+function isAskedFor ({ module, line }: Mutant): boolean {
+  return values.at === undefined || values.at.some((at) => at === module || at === `${module}:${line}`)
+}
+
+function sampled (mutants: readonly Mutant[]): readonly Mutant[] {
+  const size = Number(values.sample ?? mutants.length)
+  if (size >= mutants.length) return mutants
+  return fc.sample(fc.shuffledSubarray([...mutants], { minLength: size, maxLength: size }), { seed: Number(values.seed), numRuns: 1 })[0] ?? []
+}
+
+/** Both lines, cut to what differs and some of what is around it. */
+function difference ({ from, to }: Mutant): string {
+  let same = 0
+  while (same < from.length && from[same] === to[same]) same++
+  const begin = Math.max(0, same - 60)
+  return [from, to].map((line) => `    ${begin > 0 ? '...' : ''}${line.slice(begin, begin + 140)}${line.length > begin + 140 ? '...' : ''}`).join('\n')
+}
+
+// ---------------------------------------------------------------------------------- what reaches what
+
+/** All tests that pass, the quickest first. */
+async function reachOf (mutants: readonly Mutant[]): Promise<Reached[]> {
+  if (values.reach !== undefined && existsSync(values.reach)) return JSON.parse(readFileSync(values.reach, 'utf8')) as Reached[]
+  const points: Points = {}
+  for (const { url, at } of mutants) points[url] = [...points[url] ?? [], at]
+  const input = join(directory, 'points.json')
+  writeFileSync(input, JSON.stringify(points))
+  const files = testFiles()
+  const shares = Array.from({ length: workers }, (_, i) => files.filter((_file, n) => n % workers === i))
+  const outputs = await Promise.all(shares.map(async (share, i) => {
+    const output = join(directory, `reached-${i}.json`)
+    const code = await run(['reach.js', input, output, ...share], undefined)
+    if (code !== 0) throw new Error(`The tests could not be run without a mutant: exit code ${code}.`)
+    return JSON.parse(readFileSync(output, 'utf8')) as Reached[]
+  }))
+  const tests = outputs.flat()
+  for (const { title } of tests.filter(({ passed }) => !passed)) say(`fails without a mutant, and is left out: ${title}`)
+  const sorted = tests.filter(({ passed }) => passed).sort((a, b) => a.milliseconds - b.milliseconds)
+  if (values.reach !== undefined) writeFileSync(values.reach, JSON.stringify(sorted))
+  return sorted
+}
+
+function testFiles (): string[] {
+  return TEST_ROOMS.flatMap((room) => readdirSync(new URL(`${room}/`, TESTS_URL), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.js')).sort().map((name) => fileURLToPath(new URL(`${room}/${name}`, TESTS_URL))))
+}
+
+/** What a module does while it is loaded is reached by all who use the module. */
+function reaches ({ points }: Reached, { url, at, isInFunction }: Mutant): boolean {
+  return points[url] !== undefined && (!isInFunction || points[url].includes(at))
+}
+
+// ------------------------------------------------------------------------------------------- trials
+
+async function verdictOf (mutant: Mutant, tests: readonly Reached[]): Promise<Verdict> {
+  const reaching = tests.filter((test) => reaches(test, mutant))
+  if (reaching.length === 0) return 'not reached'
+  const files = new Map<string, string[]>()
+  for (const { file, title } of reaching) files.set(file, [...files.get(file) ?? [], title])
+  const trial: Trial = { replacement: { module: mutant.url.slice(mutant.url.lastIndexOf('/src/')), ...mutant.context }, files: [...files] }
+  const usual = reaching.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+  return await run(['trial.js', JSON.stringify(trial)], usual * 5 + TRIAL_SLACK_MS) === 0 ? 'survived' : 'killed'
+}
+
+/** The exit code of a script of this directory; undefined when it took too long, or died. */
+async function run ([script = '', ...args]: readonly string[], timeout: number | undefined): Promise<number | undefined> {
+  return await new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), ...args], { env: CHILD_ENV, stdio: 'ignore', ...(timeout === undefined ? {} : { timeout, killSignal: 'SIGKILL' }) })
+    child.on('error', reject)
+    child.on('exit', (code) => { resolve(code ?? undefined) })
+  })
+}
+
+async function inParallel<T, R> (items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  await Promise.all(Array.from({ length: workers }, async () => {
+    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i] as T)
+  }))
+  return results
+}
