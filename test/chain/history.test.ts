@@ -4,7 +4,6 @@ import { Transaction } from 'bitcoinjs-lib'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { VerifiedHistory, type HistorySource } from '../../src/chain/history.js'
 import { chainParams } from '../../src/chain/params.js'
-import { scriptHashOf } from '../../src/chain/script-watch.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import { testScript } from './helpers.js'
 
@@ -26,7 +25,7 @@ describe('chain / history', () => {
 
   beforeEach(() => {
     asked = []
-    history = new VerifiedHistory(SCRIPT, scriptHashOf(SCRIPT))
+    history = new VerifiedHistory(SCRIPT)
   })
 
   /** The server lists these, and loses one of them after it has given the others. */
