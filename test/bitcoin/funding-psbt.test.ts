@@ -86,16 +86,9 @@ describe('bitcoin / funded PSBT', () => {
     ['garbage', 'ERR_PSBT_MALFORMED', () => new Uint8Array(200).fill(7)],
     ['one that is cut off', 'ERR_PSBT_MALFORMED', () => fund().slice(0, -20)],
     ['one of version 2 (BIP370)', 'ERR_PSBT_MALFORMED', () => wallet.fund([COIN], PAID).toPSBT(2)],
-    [
-      'more bytes than any that is needed',
-      'ERR_PSBT_TOO_LARGE',
-      () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES)])
-    ],
-    [
-      'the one that it was given, without inputs',
-      'ERR_PSBT_NO_INPUTS',
-      () => basePsbt(SCRIPT, CAPACITY)
-    ],
+    ['more bytes than any that is needed', 'ERR_PSBT_TOO_LARGE', () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES + 1 - fund().length)])],
+    ['as many bytes as are read, most of them behind its end', 'ERR_PSBT_MALFORMED', () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES - fund().length)])],
+    ['the one that it was given, without inputs', 'ERR_PSBT_NO_INPUTS', () => basePsbt(SCRIPT, CAPACITY)],
     ['one output spent twice', 'ERR_PSBT_DUPLICATE_INPUT', () => fund({}, [COIN, COIN])],
     ['a version that is not relayed', 'ERR_PSBT_VERSION', () => fund({ version: 4 })],
     [

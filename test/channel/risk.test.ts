@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { exposureOfPayee, riskOf } from '../../src/channel/risk.js'
-import { feeRate, satoshi } from '../../src/types/units.js'
+import { exposureOf, exposureOfPayee, riskOf } from '../../src/channel/risk.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { assertRefused } from './asserts.js'
 import { payment, World } from './world.js'
 
@@ -78,6 +78,15 @@ describe('channel / risk', () => {
     assert.ok((world.client.info.risk ?? 1) < 0.01)
     const narrow = new World({ step: 1 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
     assert.ok((narrow.client.info.risk ?? 0) > 0.3, 'one block, and no history')
+  })
+
+  it('is not known before a tip is, and is none of a channel that is spent', () => {
+    const { server } = new World().open().paid(40_000n)
+    const env = server.env()
+    assert.ok(exposureOf(server.established, env) !== undefined)
+    assert.equal(exposureOf(server.established, { ...env, height: undefined }), undefined)
+    const spend = { kind: 'settlement' as const, turn: 0, txid: server.established.outPoint.txid, raw: new Uint8Array(), clientBalance: undefined, height: blockHeight(502) }
+    assert.equal(exposureOf({ ...server.established, onChain: { ...server.established.onChain, spend } }, env), undefined)
   })
 
   it('is higher when the next block takes more than the stake can pay', () => {

@@ -1,7 +1,9 @@
 /** What a payer looks at before it hands the turn over, when it is asked and when it grants (TURN-1, TURN-2, TURN-3, TURN-9). */
 import assert from 'node:assert/strict'
 import type { Env } from '../../src/channel/env.js'
+import { turnOfLock } from '../../src/channel/schedule.js'
 import type { Established } from '../../src/channel/state.js'
+import { turnNeed } from '../../src/channel/turns.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { sentOf } from './asserts.js'
@@ -78,5 +80,24 @@ describe('channel / turns / granting', () => {
       assert.equal(state, changed)
       assert.deepEqual(effects, [])
     }
+  })
+})
+
+describe('channel / turns / needed by payments that wait', () => {
+  it('is asked for by who is not the payer, once, on a two-way channel whose stream is there', () => {
+    const { server, client } = paid()
+    assert.deepEqual([turnNeed(server.channel), turnNeed(client.channel)], ['ask', 'none'])
+    const channel = server.established
+    for (const changes of [{ link: 'up' as const }, { link: 'down' as const }, { terms: { ...channel.terms, mode: 'one-way' as const } }, { ready: { ours: false, theirs: true } }, { ready: { ours: true, theirs: false } }, { ledger: { ...channel.ledger, held: undefined } }]) {
+      assert.equal(turnNeed({ ...channel, ...changes }), 'none')
+    }
+    assert.equal(turnNeed({ ...channel, wishes: { ...channel.wishes, asked: 1 } }), 'wait')
+    assert.equal(turnNeed(new World({ step: 20 }).offer().client.channel), 'none')
+  })
+
+  it('is none of a lock that no turn has (TURN-6)', () => {
+    const { terms } = paid().client.established
+    assert.deepEqual([700, 680, 660, 679, 20, 0, -20, 720].map((lock) => turnOfLock(terms, lock)), [-1, 0, 1, undefined, 33, undefined, undefined, undefined])
+    assert.deepEqual([700, 0, 680].map((lock) => turnOfLock({ ...terms, mode: 'one-way' }, lock)), [-1, 0, undefined])
   })
 })

@@ -14,6 +14,30 @@ export interface Equivalent {
 
 export const EQUIVALENT: readonly Equivalent[] = [
   {
+    module: 'channel/abandoning',
+    from: "outPoint: 'outPoint' in state ? state.outPoint : undefined,",
+    to: 'outPoint: true ? state.outPoint : undefined,',
+    reason: 'a state without the property gives undefined as well; the guard is for the types'
+  },
+  {
+    module: 'channel/epochs',
+    from: ': epoch === theirs || (isAnswer && epoch < theirs)',
+    to: ': epoch === theirs || (isAnswer && epoch <= theirs)',
+    reason: 'equal epochs are decided on the left of the or'
+  },
+  {
+    module: 'channel/epochs',
+    from: ": epoch > theirs && peerEpoch < seen ? 'the peer' : undefined",
+    to: ": epoch >= theirs && peerEpoch < seen ? 'the peer' : undefined",
+    reason: 'equal epochs are decided in the line before'
+  },
+  {
+    module: 'channel/fee-curve',
+    from: 'return gone <= before',
+    to: 'return gone < before',
+    reason: 'where the two parts of the curve meet both are half of the budget'
+  },
+  {
     module: 'chain/difficulty',
     from: 'let mantissa = Number(size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
     to: 'let mantissa = Number(size < 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',

@@ -15,6 +15,8 @@ const SOURCES: Record<string, readonly string[] | undefined> = {
 export const ROOMS = Object.keys(SOURCES)
 
 const SOURCE_URL = new URL('../../src/', import.meta.url)
+/** Says which modules there are: what was compiled once may have no source any more. */
+const TYPESCRIPT_URL = new URL('../../../src/', import.meta.url)
 
 export interface Mutant extends Mutation {
   /** As `channel/ledger`. */
@@ -39,7 +41,7 @@ export function allMutants (rooms: readonly string[] = ROOMS): Mutant[] {
 }
 
 function modulesOf (room: string): string[] {
-  return readdirSync(new URL(`${room}/`, SOURCE_URL)).filter((name) => name.endsWith('.js')).map((name) => name.slice(0, -'.js'.length)).sort()
+  return readdirSync(new URL(`${room}/`, TYPESCRIPT_URL)).filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length)).sort()
 }
 
 function mutantsOf (module: string): Mutant[] {
