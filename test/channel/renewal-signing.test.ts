@@ -1,6 +1,6 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import assert from 'node:assert/strict'
-import { planRenewal } from '../../src/channel/renewed.js'
+import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest } from '../../src/channel/renewing.js'
 import { satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
@@ -104,6 +104,26 @@ describe('channel / renewal / the old channel', () => {
       assert.equal(old.server.attempt(event).state, old.server.channel)
       assert.deepEqual(told(old.server, event), [{ type: 'renewal-completed', raw: close.raw }])
     }
+  })
+
+  it('completes T1 also when the turn was granted meanwhile, as long as nothing is paid or on its way in it (TURN-2)', () => {
+    const old = new World({ step: 20, blocks: 300 }).open().paidBy('client', 40_000n)
+    const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).until('client', 'established')
+    const request = take(renewal, 'server', 'RenewalRequest')
+    const draft = { by: renewal.server.channel.id, fundingTx: request.fundingTx, previous: request.previous, fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+    const answer = (channel = old.server.established): string => {
+      const [event] = effectsOf(onCompleteRenewal(channel, draft, request.signature, old.server.env()).effects, 'tell').map(({ event }) => event)
+      return event?.type === 'renewal-refused' ? event.error.code : event?.type ?? 'nothing'
+    }
+    const { ledger, ended } = old.server.established
+    const held = ledger.held ?? assert.fail()
+    const granted = { ...old.server.established, ledger: { ...ledger, turn: 1, held: { ...held, payerBalance: satoshi(40_000n), signature: undefined } }, ended: [...ended, { turn: 0, ...held }] }
+    assert.deepEqual([answer(), answer(granted)], ['renewal-completed', 'renewal-completed'])
+    const update = { sequence: 2, payerBalance: satoshi(39_000n), payments: [], signature: new Uint8Array(64) }
+    assert.equal(answer({ ...granted, ledger: { ...granted.ledger, inFlight: [update] } }), 'ERR_LATER_UPDATES', 'on its way')
+    assert.equal(answer({ ...granted, ledger: { ...granted.ledger, held: { ...granted.ledger.held, sequence: 2 } } }), 'ERR_LATER_UPDATES', 'paid')
+    assert.equal(answer({ ...granted, ended: [{ turn: 0, ...held, sequence: 0 }] }), 'ERR_LATER_UPDATES', 'the turn began with another state')
+    assert.equal(answer({ ...granted, ledger: { ...granted.ledger, turn: 2 } }), 'ERR_LATER_UPDATES', 'two turns later')
   })
 
   it('answers with a refusal when it has never been funded', () => {

@@ -38,6 +38,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'where the two parts of the curve meet both are half of the budget'
   },
   {
+    module: 'bitcoin/uri',
+    from: "const amount = fromBitcoin(whole === '' ? '0' : whole, fraction);",
+    to: "const amount = fromBitcoin(false ? '0' : whole, fraction);",
+    reason: 'the whole part is read with BigInt, which takes nothing for 0'
+  },
+  {
     module: 'chain/difficulty',
     from: 'let mantissa = Number(size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
     to: 'let mantissa = Number(size < 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
