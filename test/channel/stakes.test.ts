@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { patientBudget, stakeOf } from '../../src/channel/stakes.js'
+import { patientBudget, refundedToServer, stakeOf } from '../../src/channel/stakes.js'
+import { satoshi } from '../../src/types/units.js'
 import { solvedStake } from './silence-game.js'
+import { World } from './world.js'
 
 const FEE = 18_000n
 
@@ -142,6 +144,11 @@ describe('channel / stakes', () => {
       1n
     )
     assert.equal(stakeOf({ shares: [100_000n], turn: -1, role: 'client', fee: 200n, slot: -1 }), 0n)
+  })
+
+  it('T2 leaves the server what it brought along, and nothing of dust: 330 sat at the least for its P2WSH (RENEW-2)', () => {
+    const { terms } = new World().open().server.established
+    assert.deepEqual([0n, 329n, 330n].map((sats) => refundedToServer({ ...terms, serverBalance: satoshi(sats) })), [0n, 0n, 330n])
   })
 
   it('what the server brought along is not: T2 leaves it that, and where no T2 comes nothing presses (STAKE-2)', () => {
