@@ -86,9 +86,21 @@ describe('bitcoin / funded PSBT', () => {
     ['garbage', 'ERR_PSBT_MALFORMED', () => new Uint8Array(200).fill(7)],
     ['one that is cut off', 'ERR_PSBT_MALFORMED', () => fund().slice(0, -20)],
     ['one of version 2 (BIP370)', 'ERR_PSBT_MALFORMED', () => wallet.fund([COIN], PAID).toPSBT(2)],
-    ['more bytes than any that is needed', 'ERR_PSBT_TOO_LARGE', () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES + 1 - fund().length)])],
-    ['as many bytes as are read, most of them behind its end', 'ERR_PSBT_MALFORMED', () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES - fund().length)])],
-    ['the one that it was given, without inputs', 'ERR_PSBT_NO_INPUTS', () => basePsbt(SCRIPT, CAPACITY)],
+    [
+      'more bytes than any that is needed',
+      'ERR_PSBT_TOO_LARGE',
+      () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES + 1 - fund().length)])
+    ],
+    [
+      'as many bytes as are read, most of them behind its end',
+      'ERR_PSBT_MALFORMED',
+      () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES - fund().length)])
+    ],
+    [
+      'the one that it was given, without inputs',
+      'ERR_PSBT_NO_INPUTS',
+      () => basePsbt(SCRIPT, CAPACITY)
+    ],
     ['one output spent twice', 'ERR_PSBT_DUPLICATE_INPUT', () => fund({}, [COIN, COIN])],
     ['a version that is not relayed', 'ERR_PSBT_VERSION', () => fund({ version: 4 })],
     [
@@ -188,7 +200,12 @@ describe('bitcoin / funded PSBT', () => {
     // What is signed later is reckoned with 2 + 108 bytes of witness for the one P2WPKH input.
     const [witness, bare] = [110, check(fund()).raw.length]
     /** One whose unsigned transaction has so many bytes, by an output whose script has its length in three bytes. */
-    const sized = (bytes: number, version: number): Uint8Array => fund({ version }, [COIN], [...PAID, { script: new Uint8Array(bytes - bare - 11).fill(0x61), amount: 1_000n }])
+    const sized = (bytes: number, version: number): Uint8Array =>
+      fund(
+        { version },
+        [COIN],
+        [...PAID, { script: new Uint8Array(bytes - bare - 11).fill(0x61), amount: 1_000n }]
+      )
 
     it('in all: 40,000 bytes', () => {
       assert.equal(check(sized(40_000 - witness, 2)).raw.length, 40_000 - witness)
@@ -279,7 +296,8 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
   })
 
   it('refuses what is no signature of the key that the coin pays, alone beside it: ERR_PSBT_BAD_SIGNATURE', () => {
-    const [der = new Uint8Array(), key = new Uint8Array()] = BitcoinTransaction.fromBuffer(final.extract()).ins[0]?.witness ?? []
+    const [der = new Uint8Array(), key = new Uint8Array()] =
+      BitcoinTransaction.fromBuffer(final.extract()).ins[0]?.witness ?? []
     const spentBy = (...witness: Uint8Array[]): Uint8Array => {
       const transaction = BitcoinTransaction.fromBuffer(final.extract())
       transaction.setWitness(0, witness)
@@ -287,9 +305,22 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     }
     assert.deepEqual(spentBy(der, key), final.extract())
     const other = new OutsideWallet('other')
-    const digest = BitcoinTransaction.fromBuffer(final.extract()).hashForWitnessV0(0, p2pkh(other.publicKey).script, COIN.value, SigHash.ALL)
+    const digest = BitcoinTransaction.fromBuffer(final.extract()).hashForWitnessV0(
+      0,
+      p2pkh(other.publicKey).script,
+      COIN.value,
+      SigHash.ALL
+    )
     const theirs = toDer(ecdsa.sign(other.secret, digest), SigHash.ALL)
-    for (const witness of [[der], [der, key, key], [der, key, new Uint8Array()], [theirs, other.publicKey], [der, other.publicKey], [key, key], [new Uint8Array(), key]]) {
+    for (const witness of [
+      [der],
+      [der, key, key],
+      [der, key, new Uint8Array()],
+      [theirs, other.publicKey],
+      [der, other.publicKey],
+      [key, key],
+      [new Uint8Array(), key]
+    ]) {
       assert.throws(() => spentBy(...witness), { code: 'ERR_PSBT_BAD_SIGNATURE' })
     }
   })
@@ -303,7 +334,8 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
       transaction.setWitness(0, [new Uint8Array(bytes - funded.raw.length - 6)])
       return transaction.toBuffer()
     }
-    const taken = (raw: Uint8Array): Uint8Array => signedFunding(raw, { ...order, psbt: funded.psbt, outPoint: funded.outPoint })
+    const taken = (raw: Uint8Array): Uint8Array =>
+      signedFunding(raw, { ...order, psbt: funded.psbt, outPoint: funded.outPoint })
     assert.equal(taken(sized(40_000)).length, 40_000)
     assert.throws(() => taken(sized(40_001)), { code: 'ERR_PSBT_TOO_LARGE' })
   })

@@ -74,12 +74,34 @@ describe('spends that wait, of a script of ours', () => {
     }
     assert.equal(judged(good, K1), false)
     // A key of somebody else with a signature of its own, the signature of somebody else, of another transaction, over another script.
-    for (const items of [[wrong, K2], [wrong, K1], [good, K2], [sign(another, code, one), K1], [sign(tx, coin, one), K1]]) assert.equal(judged(...items), true)
+    for (const items of [
+      [wrong, K2],
+      [wrong, K1],
+      [good, K2],
+      [sign(another, code, one), K1],
+      [sign(tx, coin, one), K1]
+    ]) {
+      assert.equal(judged(...items), true)
+    }
     // Too few items, too many, and none that is a signature.
-    for (const items of [[], [good], [K1], [good, K1, K1], [good, K1, new Uint8Array()], [new Uint8Array(), K1], [K1, good]]) assert.equal(judged(...items), true, `${items.length} items`)
+    for (const items of [
+      [],
+      [good],
+      [K1],
+      [good, K1, K1],
+      [good, K1, new Uint8Array()],
+      [new Uint8Array(), K1],
+      [K1, good]
+    ]) {
+      assert.equal(judged(...items), true, `${items.length} items`)
+    }
     tx.setWitness(0, [good, K1])
     assert.equal(isForgedSpend(tx, 0, coin, VALUE + 1n, ecdsa.verify), true, 'another amount')
-    assert.equal(isForgedSpend(tx, 1, coin, VALUE, ecdsa.verify), true, 'an input that is not there')
+    assert.equal(
+      isForgedSpend(tx, 1, coin, VALUE, ecdsa.verify),
+      true,
+      'an input that is not there'
+    )
   })
 
   it('of a script that is none of ours cannot be judged, if only it is that script', () => {

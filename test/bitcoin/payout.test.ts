@@ -74,7 +74,10 @@ describe('sweep', () => {
   })
 
   it('is reckoned with 112 bytes of witness an input: 111 vB for one, 594 for eight', () => {
-    assert.deepEqual([1, 8].map((inputs) => sweepVsize(inputs, to)), [111, 594])
+    assert.deepEqual(
+      [1, 8].map((inputs) => sweepVsize(inputs, to)),
+      [111, 594]
+    )
   })
 
   it('is not made when it would leave dust, or nothing', () => {

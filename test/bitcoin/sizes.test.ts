@@ -1,7 +1,13 @@
 /** Sizes that fees are reckoned by, against transactions with the longest signatures. */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
-import { FUNDING_INPUT_VSIZE, FUNDING_WITNESS_BYTES, fundingSpend, fundingSpendVsize, withSignatures } from '../../src/bitcoin/funding-spend.js'
+import {
+  FUNDING_INPUT_VSIZE,
+  FUNDING_WITNESS_BYTES,
+  fundingSpend,
+  fundingSpendVsize,
+  withSignatures
+} from '../../src/bitcoin/funding-spend.js'
 import { MAX_SIGNATURE_BYTES } from '../../src/bitcoin/sizes.js'
 import { satoshi } from '../../src/types/units.js'
 import { funding, P2WSH, p2wpkh } from './support.js'
@@ -15,7 +21,12 @@ describe('bitcoin / sizes', () => {
 
   it('are those of the transaction that is sent', () => {
     for (const scripts of [[p2wpkh()], [P2WSH], [p2wpkh(), P2WSH]]) {
-      const tx = fundingSpend(funding(), 3, 0, scripts.map((script) => ({ script, value: satoshi(1_000n) })))
+      const tx = fundingSpend(
+        funding(),
+        3,
+        0,
+        scripts.map((script) => ({ script, value: satoshi(1_000n) }))
+      )
       const raw = withSignatures(tx, funding(), longest, longest)
       assert.equal(fundingSpendVsize(scripts), Transaction.fromBuffer(raw).virtualSize())
     }

@@ -151,7 +151,11 @@ describe('transactions', () => {
       }
       assert.equal(sized(4_000_000).length, 4_000_000)
       assert.equal(parseTransaction(sized(4_000_000)).outputs[0]?.script.length, 3_999_936)
-      refuses(() => parseTransaction(sized(4_000_001)), 'ERR_INVALID_TRANSACTION', /more than fit into a block/)
+      refuses(
+        () => parseTransaction(sized(4_000_001)),
+        'ERR_INVALID_TRANSACTION',
+        /more than fit into a block/
+      )
     })
 
     it('whatever the bytes are, by a PaychanError', () => {

@@ -10,10 +10,11 @@ import { FakeClock } from './helpers.js'
 
 const RAW = new Uint8Array(10)
 const idOf = (n: number): Txid => txid(n.toString(16).padStart(64, '0'))
-const refused = (id: Txid): PaychanError => new PaychanError('ERR_BROADCAST_REFUSED', 'Refused.', { txid: id, kind: 'other', reason: 'no' })
+const refused = (id: Txid): PaychanError =>
+  new PaychanError('ERR_BROADCAST_REFUSED', 'Refused.', { txid: id, kind: 'other', reason: 'no' })
 
 /** Answers as `answer` says each time. */
-function server (url: string, answer: () => Txid | Error): PoolServer {
+function server(url: string, answer: () => Txid | Error): PoolServer {
   const chain = {
     status: 'synced',
     broadcast: async () => {
@@ -31,30 +32,57 @@ describe('chain / broadcasting / servers that do not agree', () => {
 
   beforeEach(() => {
     reports = []
-    broadcasts = new Broadcasts(new FakeClock(), 100, (report) => { reports.push(report) })
+    broadcasts = new Broadcasts(new FakeClock(), 100, (report) => {
+      reports.push(report)
+    })
   })
 
   /** One takes it; the other answers with this. */
-  async function send (id: Txid, other: Txid | Error): Promise<void> {
+  async function send(id: Txid, other: Txid | Error): Promise<void> {
     await broadcasts.send([server('tcp://a:1', () => id), server('tcp://b:1', () => other)], RAW)
     // All answers are compared once the last of them is there.
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   }
 
   it('one that refuses what another one has taken is named, once for each transaction', async () => {
     for (const id of [idOf(1), idOf(1), idOf(2)]) await send(id, refused(id))
-    assert.deepEqual(reports.map(({ code, server }) => [code, server]), [['ERR_SERVERS_DISAGREE', 'tcp://b:1'], ['ERR_SERVERS_DISAGREE', 'tcp://b:1']])
-    assert.match(reports[0]?.text ?? '', /tcp:\/\/b:1 refuses transaction 0+1 \(no\), and tcp:\/\/a:1 has taken it/)
+    assert.deepEqual(
+      reports.map(({ code, server }) => [code, server]),
+      [
+        ['ERR_SERVERS_DISAGREE', 'tcp://b:1'],
+        ['ERR_SERVERS_DISAGREE', 'tcp://b:1']
+      ]
+    )
+    assert.match(
+      reports[0]?.text ?? '',
+      /tcp:\/\/b:1 refuses transaction 0+1 \(no\), and tcp:\/\/a:1 has taken it/
+    )
   })
 
   it('one that could not be asked, that failed otherwise, or that agrees is not', async () => {
-    for (const answer of [new PaychanError('ERR_CHAIN_UNAVAILABLE', 'Away.', { txid: idOf(1) }), new Error('broken'), idOf(1)]) await send(idOf(1), answer)
+    for (const answer of [
+      new PaychanError('ERR_CHAIN_UNAVAILABLE', 'Away.', { txid: idOf(1) }),
+      new Error('broken'),
+      idOf(1)
+    ]) {
+      await send(idOf(1), answer)
+    }
     assert.deepEqual(reports, [])
   })
 
   it('nor is anybody when none has taken it', async () => {
-    await assert.rejects(broadcasts.send([server('tcp://a:1', () => refused(idOf(1))), server('tcp://b:1', () => refused(idOf(1)))], RAW), { code: 'ERR_BROADCAST_REFUSED' })
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await assert.rejects(
+      broadcasts.send(
+        [server('tcp://a:1', () => refused(idOf(1))), server('tcp://b:1', () => refused(idOf(1)))],
+        RAW
+      ),
+      { code: 'ERR_BROADCAST_REFUSED' }
+    )
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     assert.deepEqual(reports, [])
   })
 

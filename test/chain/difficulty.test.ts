@@ -57,10 +57,19 @@ describe('difficulty', () => {
 
   it('has a compact form whose mantissa is shifted up for targets below three bytes, and never has the bit of a sign', () => {
     const forms: ReadonlyArray<readonly [target: bigint, bits: number]> = [
-      [0x12n, 0x01120000], [0x7fn, 0x017f0000], [0x80n, 0x02008000], [0x1234n, 0x02123400], [0x8000n, 0x03008000],
-      [0x123456n, 0x03123456], [0x800000n, 0x04008000], [0x12345678n, 0x04123456], [0x92340000n, 0x05009234]
+      [0x12n, 0x01120000],
+      [0x7fn, 0x017f0000],
+      [0x80n, 0x02008000],
+      [0x1234n, 0x02123400],
+      [0x8000n, 0x03008000],
+      [0x123456n, 0x03123456],
+      [0x800000n, 0x04008000],
+      [0x12345678n, 0x04123456],
+      [0x92340000n, 0x05009234]
     ]
-    for (const [target, bits] of forms) assert.equal(bitsFromTarget(target).toString(16), bits.toString(16), target.toString(16))
+    for (const [target, bits] of forms) {
+      assert.equal(bitsFromTarget(target).toString(16), bits.toString(16), target.toString(16))
+    }
   })
 
   it('changes after 2,016 blocks, by their first and their last', () => {

@@ -63,8 +63,18 @@ describe('header chain', () => {
     )
     assert.deepEqual(headers.tip, { height: 3, hash: fake.tipHash })
     // The last height that there is room for, and the one above.
-    assert.throws(() => { headers.connect(MAX_HEADERS - 1, bad) }, (error) => error instanceof Error && !error.message.includes('more than'))
-    assert.throws(() => { headers.connect(MAX_HEADERS, bad) }, { code: 'ERR_CHAIN_LIED', message: /claims more than 2000000 blocks/ })
+    assert.throws(
+      () => {
+        headers.connect(MAX_HEADERS - 1, bad)
+      },
+      (error) => error instanceof Error && !error.message.includes('more than')
+    )
+    assert.throws(
+      () => {
+        headers.connect(MAX_HEADERS, bad)
+      },
+      { code: 'ERR_CHAIN_LIED', message: /claims more than 2000000 blocks/ }
+    )
   })
 })
 

@@ -10,7 +10,7 @@ import { testScript } from './helpers.js'
 const SCRIPT = testScript(1)
 
 /** A payment to the script. */
-function payment (n: number): Transaction {
+function payment(n: number): Transaction {
   const tx = new Transaction()
   tx.addInput(new Uint8Array(32).fill(n), 0)
   tx.addOutput(SCRIPT, BigInt(n))
@@ -29,20 +29,28 @@ describe('chain / history', () => {
   })
 
   /** The server lists these, and loses one of them after it has given the others. */
-  async function load (...listed: Array<Txid | undefined>): Promise<Txid[]> {
+  async function load(...listed: Array<Txid | undefined>): Promise<Txid[]> {
     const source: HistorySource = {
       history: async () => listed.map((id) => ({ txid: id ?? assert.fail(), height: undefined })),
       transaction: async (id) => {
         asked.push(id)
         const raw = raws.get(id)
         if (raw !== undefined) return raw
-        await new Promise((resolve) => { setImmediate(resolve) })
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
         throw new Error('lost')
       },
       merkleProof: async () => assert.fail('nothing is in a block'),
       headers: async () => assert.fail('no header is asked for')
     }
-    return (await history.load({ source, headers: new HeaderChain(chainParams('regtest')), catchUp: async () => {} })).map((each) => each.txid)
+    return (
+      await history.load({
+        source,
+        headers: new HeaderChain(chainParams('regtest')),
+        catchUp: async () => {}
+      })
+    ).map((each) => each.txid)
   }
 
   it('a server that loses answers gives the whole bit by bit: what it gave is not asked for again', async () => {

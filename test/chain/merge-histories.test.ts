@@ -78,13 +78,23 @@ describe('histories of several servers', () => {
     grandchild.addInput(child.getHash(), 0)
     grandchild.addOutput(new Uint8Array(22), 1n)
     // One server has not seen the block yet.
-    assert.deepEqual(shown([view([at(a), at(child), at(grandchild)]), view([at(a, 5)])]), [[a.getId(), 5], [child.getId(), undefined], [grandchild.getId(), undefined]])
+    assert.deepEqual(shown([view([at(a), at(child), at(grandchild)]), view([at(a, 5)])]), [
+      [a.getId(), 5],
+      [child.getId(), undefined],
+      [grandchild.getId(), undefined]
+    ])
   })
 
   it('what is in blocks comes by height, the lowest first, whoever shows it first', () => {
     const [first, second, third] = [made(3), made(4), made(5)]
     const views = [view([at(third, 9)]), view([at(first, 2), at(second, 7)])]
-    for (const each of [views, [...views].reverse()]) assert.deepEqual(shown(each), [[first.getId(), 2], [second.getId(), 7], [third.getId(), 9]])
+    for (const each of [views, [...views].reverse()]) {
+      assert.deepEqual(shown(each), [
+        [first.getId(), 2],
+        [second.getId(), 7],
+        [third.getId(), 9]
+      ])
+    }
   })
 
   it('rivals that wait are both shown: whoever looks has to think of either', () => {

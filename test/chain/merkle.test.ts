@@ -104,7 +104,7 @@ describe('merkle proof', () => {
 
   describe('64 bytes read as a transaction', () => {
     /** One input whose script has `first` bytes, and one output whose script has `second`. */
-    function small (first: number, second: number): Uint8Array {
+    function small(first: number, second: number): Uint8Array {
       const bytes = new Uint8Array(64)
       bytes[4] = 1
       bytes[41] = first
@@ -113,13 +113,18 @@ describe('merkle proof', () => {
       bytes[55 + first] = second
       return bytes
     }
-    const changed = (bytes: Uint8Array, at: number, byte: number): Uint8Array => bytes.map((old, i) => i === at ? byte : old)
+    const changed = (bytes: Uint8Array, at: number, byte: number): Uint8Array =>
+      bytes.map((old, i) => (i === at ? byte : old))
 
     for (let first = 0; first <= 4; first++) {
       it(`with ${first} bytes of script in the input and ${4 - first} in the output, and with no other number`, () => {
         const bytes = small(first, 4 - first)
         assert.equal(readsAsTransaction(bytes), true)
-        for (const second of [3 - first, 5 - first]) if (second >= 0) assert.equal(readsAsTransaction(changed(bytes, 55 + first, second)), false)
+        for (const second of [3 - first, 5 - first]) {
+          if (second >= 0) {
+            assert.equal(readsAsTransaction(changed(bytes, 55 + first, second)), false)
+          }
+        }
         for (const count of [0, 2]) {
           assert.equal(readsAsTransaction(changed(bytes, 4, count)), false, 'inputs')
           assert.equal(readsAsTransaction(changed(bytes, 46 + first, count)), false, 'outputs')

@@ -9,7 +9,7 @@ import { blockHeight, feeRate } from '../../src/types/units.js'
 import { World } from './world.js'
 
 /** The server has published T3 at 664, and no block takes it. */
-function publishing (): { world: World, channel: Established, publication: Publication } {
+function publishing(): { world: World; channel: Established; publication: Publication } {
   const world = new World().open().paid(40_000n).kill('client')
   world.chain.lowestFeeRate = 1_000_000_000n
   const channel = world.mineTo(664).server.established
@@ -19,48 +19,110 @@ function publishing (): { world: World, channel: Established, publication: Publi
 describe('channel / bids / taken by a server', () => {
   const { world, channel, publication } = publishing()
   const env = world.server.env()
-  const refused: Established = { ...channel, publication: { ...publication, refusedFor: 'non-final' } }
+  const refused: Established = {
+    ...channel,
+    publication: { ...publication, refusedFor: 'non-final' }
+  }
 
   it('is no longer a refused one; only its own txid says so', () => {
-    assert.equal(onPublicationAccepted(refused, publication.txid, false, env).state.publication?.refusedFor, undefined)
-    for (const state of [refused, { ...channel, publication: undefined }]) assert.deepEqual(onPublicationAccepted(state, txid('ab'.repeat(32)), true, env), { state, log: [], effects: [] })
+    assert.equal(
+      onPublicationAccepted(refused, publication.txid, false, env).state.publication?.refusedFor,
+      undefined
+    )
+    for (const state of [refused, { ...channel, publication: undefined }]) {
+      assert.deepEqual(onPublicationAccepted(state, txid('ab'.repeat(32)), true, env), {
+        state,
+        log: [],
+        effects: []
+      })
+    }
   })
 
   it('and refused by another for its fee: the next bid goes out at once, a step higher; where none may, that is kept', () => {
     const hurried = onPublicationAccepted(channel, publication.txid, true, env)
-    assert.deepEqual([hurried.state.publication?.feeRate, hurried.effects.map(({ type }) => type)], [3_000n, ['broadcast', 'notify']])
-    const blind = onPublicationAccepted(channel, publication.txid, true, { ...env, height: undefined })
-    assert.deepEqual([blind.state.publication, blind.effects], [{ ...publication, isUnderpaid: true }, []])
-    assert.equal(onPublicationAccepted(blind.state, publication.txid, true, { ...env, height: undefined }).state, blind.state, 'known already')
-    assert.deepEqual(onPublicationAccepted(channel, publication.txid, false, env), { state: channel, log: [], effects: [] }, 'nothing new')
+    assert.deepEqual(
+      [hurried.state.publication?.feeRate, hurried.effects.map(({ type }) => type)],
+      [3_000n, ['broadcast', 'notify']]
+    )
+    const blind = onPublicationAccepted(channel, publication.txid, true, {
+      ...env,
+      height: undefined
+    })
+    assert.deepEqual(
+      [blind.state.publication, blind.effects],
+      [{ ...publication, isUnderpaid: true }, []]
+    )
+    assert.equal(
+      onPublicationAccepted(blind.state, publication.txid, true, { ...env, height: undefined })
+        .state,
+      blind.state,
+      'known already'
+    )
+    assert.deepEqual(
+      onPublicationAccepted(channel, publication.txid, false, env),
+      { state: channel, log: [], effects: [] },
+      'nothing new'
+    )
   })
 })
 
 describe('channel / bids / raised by the user', () => {
   const { world, channel, publication } = publishing()
-  const raised = (rate?: bigint, state = channel, changes: Partial<Env> = {}): Publication | string => {
-    const next = raisedTo(state, rate === undefined ? undefined : feeRate(rate), world.server.env(changes))
+  const raised = (
+    rate?: bigint,
+    state = channel,
+    changes: Partial<Env> = {}
+  ): Publication | string => {
+    const next = raisedTo(
+      state,
+      rate === undefined ? undefined : feeRate(rate),
+      world.server.env(changes)
+    )
     return next instanceof PaychanError ? next.code : next
   }
-  const rateOf = (bid: Publication | string): bigint | string => typeof bid === 'string' ? bid : bid.feeRate
+  const rateOf = (bid: Publication | string): bigint | string =>
+    typeof bid === 'string' ? bid : bid.feeRate
 
   it('only while something waits for a block, and the tip is known', () => {
     assert.equal(raised(undefined, { ...channel, publication: undefined }), 'ERR_CANNOT_BUMP')
     assert.equal(raised(undefined, channel, { height: undefined }), 'ERR_CANNOT_BUMP')
-    const spend = { kind: 'settlement' as const, turn: 0, txid: publication.txid, raw: publication.raw, clientBalance: undefined, height: blockHeight(664) }
-    const error = raisedTo({ ...channel, onChain: { ...channel.onChain, spend } }, undefined, world.server.env())
+    const spend = {
+      kind: 'settlement' as const,
+      turn: 0,
+      txid: publication.txid,
+      raw: publication.raw,
+      clientBalance: undefined,
+      height: blockHeight(664)
+    }
+    const error = raisedTo(
+      { ...channel, onChain: { ...channel.onChain, spend } },
+      undefined,
+      world.server.env()
+    )
     assert.ok(error instanceof PaychanError)
     assert.deepEqual([error.code, error.facts], ['ERR_ALREADY_CONFIRMED', { height: 664 }])
   })
 
   it('to the rate that is asked for; without one to a quarter above what the next block takes', () => {
     assert.equal(publication.feeRate, 2_000n)
-    assert.deepEqual([rateOf(raised(10_000n)), rateOf(raised(undefined, channel, { nextBlockRate: feeRate(8_000n) }))], [10_000n, 10_000n])
+    assert.deepEqual(
+      [
+        rateOf(raised(10_000n)),
+        rateOf(raised(undefined, channel, { nextBlockRate: feeRate(8_000n) }))
+      ],
+      [10_000n, 10_000n]
+    )
   })
 
   it('by 1 sat/vB at least, and with no more than the share', () => {
-    assert.deepEqual([rateOf(raised(1n)), rateOf(raised(2_900n)), rateOf(raised(3_000n))], ['ERR_CANNOT_BUMP', 'ERR_CANNOT_BUMP', 3_000n])
+    assert.deepEqual(
+      [rateOf(raised(1n)), rateOf(raised(2_900n)), rateOf(raised(3_000n))],
+      ['ERR_CANNOT_BUMP', 'ERR_CANNOT_BUMP', 3_000n]
+    )
     // 40,000 sat less an output of 294, on 181 vB.
-    assert.deepEqual([rateOf(raised(219_380n)), rateOf(raised(219_381n))], [219_370n, 'ERR_CANNOT_BUMP'])
+    assert.deepEqual(
+      [rateOf(raised(219_380n)), rateOf(raised(219_381n))],
+      [219_370n, 'ERR_CANNOT_BUMP']
+    )
   })
 })

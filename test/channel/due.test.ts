@@ -100,7 +100,8 @@ describe('channel / due', function () {
 
 describe('channel / due / the first height that can change something, to the block', () => {
   /** L = 700; the tip is at 503, T1 in block 501. */
-  const open = (options: WorldOptions = {}): Established => new World({ policy: { minDepth: 3 }, ...options }).open().client.established
+  const open = (options: WorldOptions = {}): Established =>
+    new World({ policy: { minDepth: 3 }, ...options }).open().client.established
   const idle = (channel: Established): number => nextDue(channel, 502)
 
   it('where T1 is deep enough, unless payments have ended', () => {
@@ -109,13 +110,22 @@ describe('channel / due / the first height that can change something, to the blo
     assert.equal(fundingHeight, 501)
     assert.equal(idle(channel), 503)
     assert.equal(nextDue(channel, 504), 504)
-    assert.ok(idle({ ...channel, stopped: { code: 'ERR_X', reason: '', rule: '', settleNow: false } }) > 503)
+    assert.ok(
+      idle({ ...channel, stopped: { code: 'ERR_X', reason: '', rule: '', settleNow: false } }) > 503
+    )
     assert.ok(idle({ ...channel, ready: { ours: true, theirs: false } }) > 503)
   })
 
   it('where the turn may be asked for again; never where it was refused for good, at once where no height was named (TURN-5)', () => {
     const channel = open({ step: 20 })
-    const refused = (notBefore: number | undefined): number => idle({ ...channel, wishes: { ...channel.wishes, refused: { code: 'ERR_TURN_REFUSED', message: '', facts: {}, notBefore } } })
+    const refused = (notBefore: number | undefined): number =>
+      idle({
+        ...channel,
+        wishes: {
+          ...channel.wishes,
+          refused: { code: 'ERR_TURN_REFUSED', message: '', facts: {}, notBefore }
+        }
+      })
     assert.deepEqual([refused(510), refused(1), refused(undefined)], [510, 502, 502])
     assert.ok(refused(0) > 600)
     assert.equal(refused(0), idle(channel))
@@ -127,17 +137,40 @@ describe('channel / due / the first height that can change something, to the blo
     assert.equal(idle(channel), last - 6)
     const after = idle({ ...channel, renewFor: undefined })
     assert.ok(after > last)
-    assert.equal(idle({ ...channel, role: 'server' }), idle({ ...channel, role: 'server', renewFor: undefined }))
-    const close = { asker: 'client' as const, fee: satoshi(400n), txid: channel.outPoint.txid, signature: new Uint8Array(64), raw: undefined }
+    assert.equal(
+      idle({ ...channel, role: 'server' }),
+      idle({ ...channel, role: 'server', renewFor: undefined })
+    )
+    const close = {
+      asker: 'client' as const,
+      fee: satoshi(400n),
+      txid: channel.outPoint.txid,
+      signature: new Uint8Array(64),
+      raw: undefined
+    }
     assert.equal(idle({ ...channel, closes: [close] }), after)
   })
 
   it('where what it holds is published, when that comes first', () => {
     const world = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
     // Turn 0 of the server matures at 680, turn 1 of the client at 660; its last payment is at 648.
-    for (const [side, height] of [[world.client, 654], [world.server, 651]] as const) assert.equal(nextDue(side.channel, 502), height, side.role)
+    for (const [side, height] of [
+      [world.client, 654],
+      [world.server, 651]
+    ] as const) {
+      assert.equal(nextDue(side.channel, 502), height, side.role)
+    }
     // A channel that was handed back may be settled before what the peer says is its last payment.
     const { server } = new World().open().paid(40_000n)
-    assert.equal(nextDue({ ...server.established, terms: { ...server.established.terms, settleHeight: blockHeight(600) } }, 502), 600)
+    assert.equal(
+      nextDue(
+        {
+          ...server.established,
+          terms: { ...server.established.terms, settleHeight: blockHeight(600) }
+        },
+        502
+      ),
+      600
+    )
   })
 })

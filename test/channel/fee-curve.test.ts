@@ -126,26 +126,61 @@ describe('channel / fee curve', () => {
   })
 
   describe('to the block', () => {
-    const input = { since, deadline: 136, previous: feeRate(5_000n), passedOver: feeRate(5_000n), isContested: false, estimate: feeRate(2_000n), nextBlock: feeRate(40_000n), budget: feeRate(80_000n) }
+    const input = {
+      since,
+      deadline: 136,
+      previous: feeRate(5_000n),
+      passedOver: feeRate(5_000n),
+      isContested: false,
+      estimate: feeRate(2_000n),
+      nextBlock: feeRate(40_000n),
+      budget: feeRate(80_000n)
+    }
 
     it('the last three blocks of a short race are its last third as well', () => {
       const short = { ...input, since: { ...since, height: blockHeight(134) }, deadline: 138 }
-      assert.deepEqual([134, 135, 136].map((height) => curveRate({ ...short, height })), [5_000n, 50_000n, 50_000n])
+      assert.deepEqual(
+        [134, 135, 136].map((height) => curveRate({ ...short, height })),
+        [5_000n, 50_000n, 50_000n]
+      )
     })
 
     it('a normal bid is made although it takes more than three quarters of the budget, and no other is (STAKE-4)', () => {
-      assert.deepEqual([60_000n, 50_000n, 49_000n].map((budget) => curveRate({ ...input, height: 130, budget: feeRate(budget) })), [50_000n, 50_000n, 49_000n])
+      assert.deepEqual(
+        [60_000n, 50_000n, 49_000n].map((budget) =>
+          curveRate({ ...input, height: 130, budget: feeRate(budget) })
+        ),
+        [50_000n, 50_000n, 49_000n]
+      )
       assert.equal(curveRate({ ...input, height: 135 }), 60_000n)
     })
 
     it('all of the budget is bid in the last block of a contested race, however short; half of it before the last sixth', () => {
-      const bid = (height: number, from: number, deadline: number): bigint => curveRate({ ...input, since: { ...since, height: blockHeight(from) }, deadline, height, nextBlock: feeRate(2_000n), previous: feeRate(0n), isContested: true })
-      assert.deepEqual([135, 136, 137].map((height) => bid(height, 134, 138)), [4_229n, 8_944n, 80_000n])
-      assert.deepEqual([109, 110, 111].map((height) => bid(height, 100, 112)), [29_645n, 40_000n, 80_000n])
+      const bid = (height: number, from: number, deadline: number): bigint =>
+        curveRate({
+          ...input,
+          since: { ...since, height: blockHeight(from) },
+          deadline,
+          height,
+          nextBlock: feeRate(2_000n),
+          previous: feeRate(0n),
+          isContested: true
+        })
+      assert.deepEqual(
+        [135, 136, 137].map((height) => bid(height, 134, 138)),
+        [4_229n, 8_944n, 80_000n]
+      )
+      assert.deepEqual(
+        [109, 110, 111].map((height) => bid(height, 100, 112)),
+        [29_645n, 40_000n, 80_000n]
+      )
     })
 
     it('a budget that is next to nothing gives a bid of nothing', () => {
-      assert.equal(curveRate({ ...input, height: 110, budget: feeRate(3n), previous: feeRate(0n) }), 0n)
+      assert.equal(
+        curveRate({ ...input, height: 110, budget: feeRate(3n), previous: feeRate(0n) }),
+        0n
+      )
     })
   })
 

@@ -30,7 +30,14 @@ describe('client / opening / on offer', () => {
     const { client } = new World()
     const refused = (blocks: number, step?: number): string => {
       try {
-        checkRequest({ capacity: satoshi(10_000n), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step) }, { policy: { ...client.policy, minStep: blockDelta(20) } })
+        checkRequest(
+          {
+            capacity: satoshi(10_000n),
+            blocks: blockDelta(blocks),
+            step: step === undefined ? undefined : blockDelta(step)
+          },
+          { policy: { ...client.policy, minStep: blockDelta(20) } }
+        )
         return 'taken'
       } catch (error) {
         return error instanceof PaychanError ? error.code : String(error)
@@ -80,9 +87,15 @@ describe('client / opening / on AcceptChannel', () => {
   })
 
   it('has T1 of a renewal built at a tenth above the estimate, which its server is likely to sign (RENEW-4)', () => {
-    const world = new World({ renews: { world: new World().open().paid(40_000n) } }).until('server', 'accepted')
+    const world = new World({ renews: { world: new World().open().paid(40_000n) } }).until(
+      'server',
+      'accepted'
+    )
     world.holdFunding = true
-    const [effect] = effectsOf(world.client.post(eventOf(take(world, 'client', 'AcceptChannel'))), 'build-funding')
+    const [effect] = effectsOf(
+      world.client.post(eventOf(take(world, 'client', 'AcceptChannel'))),
+      'build-funding'
+    )
     assert.deepEqual([effect?.feeRate, effect?.source?.fromWallet], [2_200n, false])
   })
 
@@ -131,14 +144,19 @@ describe('client / opening / on funding built', () => {
     assert.deepEqual(sentOf(world.client.effects, 'Funding'), [])
   })
 
-  it('proposes the fee of the day for T2, and half of the client\'s share at most (REF-5)', () => {
+  it("proposes the fee of the day for T2, and half of the client's share at most (REF-5)", () => {
     const proposed = (rate: bigint): bigint[] => {
       const world = new World()
       world.client.feeRate = feeRate(rate)
-      return Transaction.fromBuffer(take(world.until('client', 'refund-requested'), 'server', 'RefundRequest').refundTx).outs.map(({ value }) => value)
+      return Transaction.fromBuffer(
+        take(world.until('client', 'refund-requested'), 'server', 'RefundRequest').refundTx
+      ).outs.map(({ value }) => value)
     }
     // 138 vB: 276 sat, 49,956 sat, 138,000 sat
-    assert.deepEqual([proposed(2_000n), proposed(362_000n), proposed(1_000_000n)], [[99_724n], [50_044n], [50_000n]])
+    assert.deepEqual(
+      [proposed(2_000n), proposed(362_000n), proposed(1_000_000n)],
+      [[99_724n], [50_044n], [50_000n]]
+    )
   })
 
   it('gives up when the wallet has not enough, and tells the server no more than that', () => {

@@ -173,9 +173,19 @@ describe('client / T1 of an outside wallet', () => {
     assert.equal(state.fundingTx, better)
     assert.deepEqual(state.outside, world.client.established.outside)
     assert.equal(state.outside?.isSigned, true)
-    assert.deepEqual([sentOf(effects, 'Funding').length, effectsOf(effects, 'broadcast').map(({ purpose, raw }) => [purpose, raw])], [1, [['funding', better]]])
+    assert.deepEqual(
+      [
+        sentOf(effects, 'Funding').length,
+        effectsOf(effects, 'broadcast').map(({ purpose, raw }) => [purpose, raw])
+      ],
+      [1, [['funding', better]]]
+    )
     world.run().mine()
-    assert.equal(world.client.attempt({ type: 'funding-signed', raw: better }).state, world.client.channel, 'it is in a block')
+    assert.equal(
+      world.client.attempt({ type: 'funding-signed', raw: better }).state,
+      world.client.channel,
+      'it is in a block'
+    )
     assert.throws(
       () => checkSigned(world.client.established, signedOf(world), world.client.env()),
       { code: 'ERR_PSBT_NOT_EXPECTED' }
@@ -186,7 +196,10 @@ describe('client / T1 of an outside wallet', () => {
     const world = secured()
     world.client.post({ type: 'close' })
     assert.ok(world.client.established.stopped !== undefined)
-    const { state, effects } = world.client.attempt({ type: 'funding-signed', raw: signedOf(world) })
+    const { state, effects } = world.client.attempt({
+      type: 'funding-signed',
+      raw: signedOf(world)
+    })
     assert.equal(state, world.client.channel)
     assert.deepEqual(effects, [])
   })

@@ -42,6 +42,8 @@ const POLICIES: Readonly<Record<Network, Policy>> = {
 
 describe('channel / policy', () => {
   for (const [network, policy] of Object.entries(POLICIES)) {
-    it(`by default on ${network}`, () => { assert.deepEqual(defaultPolicy(network as Network), policy) })
+    it(`by default on ${network}`, () => {
+      assert.deepEqual(defaultPolicy(network as Network), policy)
+    })
   }
 })

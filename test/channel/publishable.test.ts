@@ -76,23 +76,69 @@ describe('channel / publishable', () => {
 describe('channel / publishable / the newest state that the other side has signed', () => {
   const open = (): World => new World({ step: 20 }).open()
   /** The turn passes to a side, and nothing is paid in it. */
-  function granted (world: World, role: 'client' | 'server'): World {
+  function granted(world: World, role: 'client' | 'server'): World {
     world[role].post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.run()
     assert.equal(world[role].info.turns?.payer, 'us')
     return world
   }
 
-  const stories: ReadonlyArray<readonly [what: string, make: () => World, client: readonly [turn: number, payerBalance: bigint], server: readonly [turn: number, payerBalance: bigint] | undefined]> = [
+  const stories: ReadonlyArray<
+    readonly [
+      what: string,
+      make: () => World,
+      client: readonly [turn: number, payerBalance: bigint],
+      server: readonly [turn: number, payerBalance: bigint] | undefined
+    ]
+  > = [
     ['nothing was paid: T2', open, [-1, 0n], [0, 100_000n]],
     ['turn 0', () => open().paidBy('client', 40_000n), [-1, 0n], [0, 60_000n]],
-    ['turn 1, granted and not used', () => granted(open().paidBy('client', 40_000n), 'server'), [-1, 0n], [0, 60_000n]],
-    ['turn 1', () => open().paidBy('client', 40_000n).paidBy('server', 15_000n), [1, 25_000n], [0, 60_000n]],
-    ['turns 1 and 2, granted and not used', () => granted(granted(open().paidBy('client', 40_000n), 'server'), 'client'), [-1, 0n], [0, 60_000n]],
-    ['turn 2 behind a turn 1 that was not used', () => granted(open().paidBy('client', 40_000n), 'server').paidBy('client', 1_000n), [-1, 0n], [2, 59_000n]],
-    ['turn 2, granted and not used', () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client'), [1, 25_000n], [0, 60_000n]],
-    ['turn 2', () => open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n), [1, 25_000n], [2, 74_000n]],
-    ['turn 3, granted and not used', () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n), 'server'), [1, 25_000n], [2, 74_000n]]
+    [
+      'turn 1, granted and not used',
+      () => granted(open().paidBy('client', 40_000n), 'server'),
+      [-1, 0n],
+      [0, 60_000n]
+    ],
+    [
+      'turn 1',
+      () => open().paidBy('client', 40_000n).paidBy('server', 15_000n),
+      [1, 25_000n],
+      [0, 60_000n]
+    ],
+    [
+      'turns 1 and 2, granted and not used',
+      () => granted(granted(open().paidBy('client', 40_000n), 'server'), 'client'),
+      [-1, 0n],
+      [0, 60_000n]
+    ],
+    [
+      'turn 2 behind a turn 1 that was not used',
+      () => granted(open().paidBy('client', 40_000n), 'server').paidBy('client', 1_000n),
+      [-1, 0n],
+      [2, 59_000n]
+    ],
+    [
+      'turn 2, granted and not used',
+      () => granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client'),
+      [1, 25_000n],
+      [0, 60_000n]
+    ],
+    [
+      'turn 2',
+      () => open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n),
+      [1, 25_000n],
+      [2, 74_000n]
+    ],
+    [
+      'turn 3, granted and not used',
+      () =>
+        granted(
+          open().paidBy('client', 40_000n).paidBy('server', 15_000n).paidBy('client', 1_000n),
+          'server'
+        ),
+      [1, 25_000n],
+      [2, 74_000n]
+    ]
   ]
   for (const [what, make, client, server] of stories) {
     it(`after ${what}`, () => {
@@ -105,10 +151,18 @@ describe('channel / publishable / the newest state that the other side has signe
     })
   }
 
-  for (const [role, peer, height, turn] of [['client', 'server', 660, 1], ['server', 'client', 680, 0]] as const) {
+  for (const [role, peer, height, turn] of [
+    ['client', 'server', 660, 1],
+    ['server', 'client', 680, 0]
+  ] as const) {
     it(`is what the ${role} publishes when the ${peer} is gone after a grant that was not used, and it is mined`, () => {
-      const world = granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client').kill(peer).mineTo(height)
-      assert.deepEqual([world[role].established.publication?.kind, world[role].established.publication?.turn], ['settlement', turn])
+      const world = granted(open().paidBy('client', 40_000n).paidBy('server', 15_000n), 'client')
+        .kill(peer)
+        .mineTo(height)
+      assert.deepEqual(
+        [world[role].established.publication?.kind, world[role].established.publication?.turn],
+        ['settlement', turn]
+      )
       assert.equal(world.mine().payouts()[peer], turn === 1 ? 25_000n : 60_000n)
     })
   }

@@ -98,17 +98,28 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     const world = lost().connect()
     world.deliver('server')
     const answer = take(world, 'client', 'Reestablish')
-    const { state, effects } = world.client.attempt({ type: 'message', message: { ...answer, payments: [], paymentsAfter: answer.sequence } })
+    const { state, effects } = world.client.attempt({
+      type: 'message',
+      message: { ...answer, payments: [], paymentsAfter: answer.sequence }
+    })
     assert.ok(state.stage === 'established')
-    assert.deepEqual([sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]), state.stopped?.code], [[['ERR_STATE_FORGOTTEN', true]], 'ERR_STATE_FORGOTTEN'])
+    assert.deepEqual(
+      [sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]), state.stopped?.code],
+      [[['ERR_STATE_FORGOTTEN', true]], 'ERR_STATE_FORGOTTEN']
+    )
 
     const first = new World().until('client', 'established')
     const before = first.client.established
     first.open().disconnect()
     first.client.channel = { ...before, link: 'down' }
-    const known = first.client.attempt(says(first, first.client, { sequence: 0, ...stateOf(first, 100_000n) }))
+    const known = first.client.attempt(
+      says(first, first.client, { sequence: 0, ...stateOf(first, 100_000n) })
+    )
     assert.ok(known.state.stage === 'established')
-    assert.deepEqual([sentOf(known.effects, 'Error'), known.state.ledger.held?.sequence, known.state.stopped], [[], 0, undefined])
+    assert.deepEqual(
+      [sentOf(known.effects, 'Error'), known.state.ledger.held?.sequence, known.state.stopped],
+      [[], 0, undefined]
+    )
   })
 
   it('takes a list that the payee has sent without being asked, when it opens the stream (REEST-8)', () => {
@@ -117,7 +128,10 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     const answer = take(world, 'client', 'Reestablish')
     world.disconnect()
     world.client.post({ type: 'message', message: answer })
-    assert.deepEqual([world.client.established.stopped, world.client.info.ourBalance], [undefined, 87_700n])
+    assert.deepEqual(
+      [world.client.established.stopped, world.client.info.ourBalance],
+      [undefined, 87_700n]
+    )
   })
 
   it('restored from an old copy: adopts as well, and the channel only closes (REEST-7)', () => {
@@ -163,10 +177,18 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
 
   it('says first where it stands when the payee opened the stream, then why it ends (REEST-1, ERR-3)', () => {
     const world = paid().disconnect()
-    const effects = world.client.post(says(world, world.client, { sequence: 2, ...stateOf(world, 95_000n) }))
+    const effects = world.client.post(
+      says(world, world.client, { sequence: 2, ...stateOf(world, 95_000n) })
+    )
     assertStopped(world.client, effects, 'REEST-9', 'ERR_BALANCE_MISMATCH')
-    assert.deepEqual(effectsOf(effects, 'send').map(({ message }) => message.type), ['Reestablish', 'Error'])
-    assert.deepEqual(effects.map(({ type }) => type).filter((type) => type === 'send' || type === 'hang-up'), ['send', 'send', 'hang-up'])
+    assert.deepEqual(
+      effectsOf(effects, 'send').map(({ message }) => message.type),
+      ['Reestablish', 'Error']
+    )
+    assert.deepEqual(
+      effects.map(({ type }) => type).filter((type) => type === 'send' || type === 'hang-up'),
+      ['send', 'send', 'hang-up']
+    )
   })
 
   it('close only: the payee holds another update of that number, which leaves less: a copy has signed it', () => {

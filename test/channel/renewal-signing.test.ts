@@ -12,19 +12,20 @@ import { World } from './world.js'
 const paidWorld = (): World => new World().open().paid(40_000n)
 
 /** The client knows T1; what follows is on its way. */
-function begun (): { old: World, renewal: World } {
+function begun(): { old: World; renewal: World } {
   const old = paidWorld()
   return { old, renewal: new World({ renews: { world: old } }).until('client', 'refund-requested') }
 }
 
 /** Both have signed but the server, which is asked to. */
-function requested (): { old: World, renewal: World, request: RenewalRequest } {
+function requested(): { old: World; renewal: World; request: RenewalRequest } {
   const old = paidWorld()
   const renewal = new World({ renews: { world: old } }).until('client', 'established')
   return { old, renewal, request: take(renewal, 'server', 'RenewalRequest') }
 }
 
-const told = (side: Side, event: Parameters<Side['attempt']>[0]): unknown[] => effectsOf(side.attempt(event).effects, 'tell').map(({ event }) => event)
+const told = (side: Side, event: Parameters<Side['attempt']>[0]): unknown[] =>
+  effectsOf(side.attempt(event).effects, 'tell').map(({ event }) => event)
 
 describe('channel / renewal / neither side signs before it holds what protects it (RENEW-3)', () => {
   it('client: nothing is asked of the old channel before T2 is signed and the server holds the first state', () => {
@@ -42,13 +43,19 @@ describe('channel / renewal / neither side signs before it holds what protects i
     const before = renewal.client.channel
     const { state } = renewal.client.attempt(eventOf(take(renewal, 'client', 'UpdateAck')))
     assert.ok(state !== before && state.stage === 'refund-requested')
-    assert.deepEqual(askedAgain(state).map(({ type }) => type), ['tell'])
+    assert.deepEqual(
+      askedAgain(state).map(({ type }) => type),
+      ['tell']
+    )
     assert.deepEqual(old.client.established.closes, [])
   })
 
   it('client: a signature of the old channel that comes before that of T2 is not taken', () => {
     const { renewal } = begun()
-    const { state, effects } = renewal.client.attempt({ type: 'renewal-signed', signature: new Uint8Array(64) })
+    const { state, effects } = renewal.client.attempt({
+      type: 'renewal-signed',
+      signature: new Uint8Array(64)
+    })
     assert.equal(state, renewal.client.channel)
     assert.deepEqual(effects, [])
   })
@@ -60,7 +67,12 @@ describe('channel / renewal / neither side signs before it holds what protects i
     const { channel } = renewal.server
     assert.ok(channel.stage === 'refund-signed' && channel.initial === undefined)
     assert.deepEqual(askedAgain(channel), [])
-    assertAbandoned(renewal.server, renewal.server.post(eventOf(request)), 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+    assertAbandoned(
+      renewal.server,
+      renewal.server.post(eventOf(request)),
+      'ERR-2',
+      'ERR_UNEXPECTED_MESSAGE'
+    )
     assert.deepEqual(old.server.established.closes, [])
   })
 
@@ -68,9 +80,19 @@ describe('channel / renewal / neither side signs before it holds what protects i
     const { renewal, request } = requested()
     const { channel } = renewal.server
     assert.ok(channel.stage === 'refund-signed' && channel.initial !== undefined)
-    const asked = (state: typeof channel): string[] => onRenewalRequest(state, request, renewal.server.env()).effects.map((effect) => effect.type === 'send' && effect.message.type === 'Error' ? effect.message.rule : effect.type)
+    const asked = (state: typeof channel): string[] =>
+      onRenewalRequest(state, request, renewal.server.env()).effects.map((effect) =>
+        effect.type === 'send' && effect.message.type === 'Error'
+          ? effect.message.rule
+          : effect.type
+      )
     assert.deepEqual(asked(channel), ['tell'])
-    for (const state of [{ ...channel, initial: undefined }, { ...channel, terms: { ...channel.terms, renews: undefined } }]) assert.deepEqual(asked(state).slice(0, 2), ['ERR-2', 'hang-up'])
+    for (const state of [
+      { ...channel, initial: undefined },
+      { ...channel, terms: { ...channel.terms, renews: undefined } }
+    ]) {
+      assert.deepEqual(asked(state).slice(0, 2), ['ERR-2', 'hang-up'])
+    }
   })
 
   it('server: nor has one in the opening of a channel that renews none (ERR-2)', () => {
@@ -78,7 +100,12 @@ describe('channel / renewal / neither side signs before it holds what protects i
     const world = new World().until('client', 'refund-requested')
     world.deliver('server')
     assert.equal(world.server.channel.stage, 'refund-signed')
-    assertAbandoned(world.server, world.server.post(eventOf(request)), 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+    assertAbandoned(
+      world.server,
+      world.server.post(eventOf(request)),
+      'ERR-2',
+      'ERR_UNEXPECTED_MESSAGE'
+    )
   })
 })
 
@@ -88,7 +115,12 @@ describe('channel / renewal / the old channel', () => {
     for (const to of ['server', 'client', 'server'] as const) renewal.deliver(to)
     const ack = take(renewal, 'client', 'UpdateAck')
     old.pay(1_000n)
-    assertAbandoned(renewal.client, renewal.client.post(eventOf(ack)), 'RENEW-5', 'ERR_LATER_UPDATES')
+    assertAbandoned(
+      renewal.client,
+      renewal.client.post(eventOf(ack)),
+      'RENEW-5',
+      'ERR_LATER_UPDATES'
+    )
     assert.deepEqual(old.client.established.closes, [])
     assert.equal(old.run().paid(2_000n).server.info.ourBalance, 43_000n)
   })
@@ -98,7 +130,15 @@ describe('channel / renewal / the old channel', () => {
     renewal.server.post(eventOf(request))
     const [close] = old.server.established.closes
     assert.ok(close?.raw !== undefined)
-    const draft = { by: renewal.server.channel.id, fundingTx: request.fundingTx, previous: request.previous, fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+    const draft = {
+      by: renewal.server.channel.id,
+      fundingTx: request.fundingTx,
+      previous: request.previous,
+      fee: satoshi(0n),
+      turn: 0,
+      sequence: 1,
+      serverBalance: satoshi(40_000n)
+    }
     for (const signature of [request.signature, new Uint8Array(64)]) {
       const event = { type: 'complete-renewal' as const, draft, signature }
       assert.equal(old.server.attempt(event).state, old.server.channel)
@@ -108,22 +148,68 @@ describe('channel / renewal / the old channel', () => {
 
   it('completes T1 also when the turn was granted meanwhile, as long as nothing is paid or on its way in it (TURN-2)', () => {
     const old = new World({ step: 20, blocks: 300 }).open().paidBy('client', 40_000n)
-    const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).until('client', 'established')
+    const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).until(
+      'client',
+      'established'
+    )
     const request = take(renewal, 'server', 'RenewalRequest')
-    const draft = { by: renewal.server.channel.id, fundingTx: request.fundingTx, previous: request.previous, fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+    const draft = {
+      by: renewal.server.channel.id,
+      fundingTx: request.fundingTx,
+      previous: request.previous,
+      fee: satoshi(0n),
+      turn: 0,
+      sequence: 1,
+      serverBalance: satoshi(40_000n)
+    }
     const answer = (channel = old.server.established): string => {
-      const [event] = effectsOf(onCompleteRenewal(channel, draft, request.signature, old.server.env()).effects, 'tell').map(({ event }) => event)
-      return event?.type === 'renewal-refused' ? event.error.code : event?.type ?? 'nothing'
+      const [event] = effectsOf(
+        onCompleteRenewal(channel, draft, request.signature, old.server.env()).effects,
+        'tell'
+      ).map(({ event }) => event)
+      return event?.type === 'renewal-refused' ? event.error.code : (event?.type ?? 'nothing')
     }
     const { ledger, ended } = old.server.established
     const held = ledger.held ?? assert.fail()
-    const granted = { ...old.server.established, ledger: { ...ledger, turn: 1, held: { ...held, payerBalance: satoshi(40_000n), signature: undefined } }, ended: [...ended, { turn: 0, ...held }] }
+    const granted = {
+      ...old.server.established,
+      ledger: {
+        ...ledger,
+        turn: 1,
+        held: { ...held, payerBalance: satoshi(40_000n), signature: undefined }
+      },
+      ended: [...ended, { turn: 0, ...held }]
+    }
     assert.deepEqual([answer(), answer(granted)], ['renewal-completed', 'renewal-completed'])
-    const update = { sequence: 2, payerBalance: satoshi(39_000n), payments: [], signature: new Uint8Array(64) }
-    assert.equal(answer({ ...granted, ledger: { ...granted.ledger, inFlight: [update] } }), 'ERR_LATER_UPDATES', 'on its way')
-    assert.equal(answer({ ...granted, ledger: { ...granted.ledger, held: { ...granted.ledger.held, sequence: 2 } } }), 'ERR_LATER_UPDATES', 'paid')
-    assert.equal(answer({ ...granted, ended: [{ turn: 0, ...held, sequence: 0 }] }), 'ERR_LATER_UPDATES', 'the turn began with another state')
-    assert.equal(answer({ ...granted, ledger: { ...granted.ledger, turn: 2 } }), 'ERR_LATER_UPDATES', 'two turns later')
+    const update = {
+      sequence: 2,
+      payerBalance: satoshi(39_000n),
+      payments: [],
+      signature: new Uint8Array(64)
+    }
+    assert.equal(
+      answer({ ...granted, ledger: { ...granted.ledger, inFlight: [update] } }),
+      'ERR_LATER_UPDATES',
+      'on its way'
+    )
+    assert.equal(
+      answer({
+        ...granted,
+        ledger: { ...granted.ledger, held: { ...granted.ledger.held, sequence: 2 } }
+      }),
+      'ERR_LATER_UPDATES',
+      'paid'
+    )
+    assert.equal(
+      answer({ ...granted, ended: [{ turn: 0, ...held, sequence: 0 }] }),
+      'ERR_LATER_UPDATES',
+      'the turn began with another state'
+    )
+    assert.equal(
+      answer({ ...granted, ledger: { ...granted.ledger, turn: 2 } }),
+      'ERR_LATER_UPDATES',
+      'two turns later'
+    )
   })
 
   it('answers with a refusal when it has never been funded', () => {
@@ -132,10 +218,24 @@ describe('channel / renewal / the old channel', () => {
     for (const side of [world.client, world.server]) {
       side.post({ type: 'timeout' })
       assert.equal(side.channel.stage, 'abandoned')
-      const draft = { by: renewal.client.channel.id, fundingTx: request.fundingTx, previous: request.previous, fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
-      const event = side.role === 'client' ? { type: 'sign-renewal' as const, draft } : { type: 'complete-renewal' as const, draft, signature: request.signature }
+      const draft = {
+        by: renewal.client.channel.id,
+        fundingTx: request.fundingTx,
+        previous: request.previous,
+        fee: satoshi(0n),
+        turn: 0,
+        sequence: 1,
+        serverBalance: satoshi(40_000n)
+      }
+      const event =
+        side.role === 'client'
+          ? { type: 'sign-renewal' as const, draft }
+          : { type: 'complete-renewal' as const, draft, signature: request.signature }
       const [refusal] = effectsOf(side.attempt(event).effects, 'tell').map(({ event }) => event)
-      assert.equal(refusal?.type === 'renewal-refused' ? refusal.error.code : refusal?.type, 'ERR_CHANNEL_NOT_OPEN')
+      assert.equal(
+        refusal?.type === 'renewal-refused' ? refusal.error.code : refusal?.type,
+        'ERR_CHANNEL_NOT_OPEN'
+      )
     }
   })
 })

@@ -122,7 +122,15 @@ describe('channel / renewal', () => {
     assert.deepEqual(sharesByTurn(renewal.client.established), [59_670n, 54_670n])
     assert.equal(stakeOfPayee(renewal.server.established, satoshi(54_670n)), 5_000n)
     const ours = publishable(renewal.server.established) ?? assert.fail()
-    assert.equal(stakeAt(renewal.server.established, ours, renewal.server.established.terms.settleHeight, feeRate(2_000n)), 5_000n)
+    assert.equal(
+      stakeAt(
+        renewal.server.established,
+        ours,
+        renewal.server.established.terms.settleHeight,
+        feeRate(2_000n)
+      ),
+      5_000n
+    )
   })
 
   describe('server / on RenewalRequest', () => {

@@ -149,30 +149,78 @@ describe('channel / restoring / what comes back', () => {
     assert.deepEqual([isTold('server', 5), isTold('server', 6)], [true, false])
   })
 
-  it('nothing once the end is buried and leaves the peer no output of the channel\'s keys; until then, and else, all (RESTORE-3)', () => {
+  it("nothing once the end is buried and leaves the peer no output of the channel's keys; until then, and else, all (RESTORE-3)", () => {
     const { client, server } = oneWay()
     /** So many blocks less than six, or than four weeks for a client, which has paid. */
-    const ended = (side: Side, turn: number | undefined, clientBalance: bigint | undefined, less = 0): boolean => {
+    const ended = (
+      side: Side,
+      turn: number | undefined,
+      clientBalance: bigint | undefined,
+      less = 0
+    ): boolean => {
       const depth = (side.role === 'server' ? 4_032 : 6) - less
-      const spend = { kind: turn === undefined ? 'close' as const : turn === -1 ? 'refund' as const : 'settlement' as const, turn, txid: side.established.outPoint.txid, raw: new Uint8Array(), clientBalance: clientBalance === undefined ? undefined : satoshi(clientBalance), height: blockHeight(600) }
-      return recordOf({ ...side.established, onChain: { ...side.established.onChain, spend } }, side.env({ height: blockHeight(599 + depth) })) === undefined
+      const spend = {
+        kind:
+          turn === undefined
+            ? ('close' as const)
+            : turn === -1
+              ? ('refund' as const)
+              : ('settlement' as const),
+        turn,
+        txid: side.established.outPoint.txid,
+        raw: new Uint8Array(),
+        clientBalance: clientBalance === undefined ? undefined : satoshi(clientBalance),
+        height: blockHeight(600)
+      }
+      return (
+        recordOf(
+          { ...side.established, onChain: { ...side.established.onChain, spend } },
+          side.env({ height: blockHeight(599 + depth) })
+        ) === undefined
+      )
     }
     for (const side of [client, server]) {
-      assert.deepEqual([ended(side, undefined, undefined), ended(side, undefined, undefined, 1)], [true, false], 'a close pays to scripts of other keys')
+      assert.deepEqual(
+        [ended(side, undefined, undefined), ended(side, undefined, undefined, 1)],
+        [true, false],
+        'a close pays to scripts of other keys'
+      )
       assert.equal(ended(side, 0, undefined), true, 'whatever it is')
     }
     // A state pays its payer to its payout key, and its payee wherever that wanted.
-    assert.deepEqual([ended(server, 0, 80_000n), ended(server, 0, 1n), ended(server, 0, 0n)], [false, false, true], 'the client is the payer of turn 0')
-    assert.deepEqual([ended(client, 0, 80_000n), ended(client, 0, 100_000n)], [true, true], 'the server has published it')
-    assert.deepEqual([ended(client, -1, 99_999n), ended(client, -1, 100_000n), ended(server, -1, 99_999n)], [false, true, true], 'in T2 the server is the payer')
+    assert.deepEqual(
+      [ended(server, 0, 80_000n), ended(server, 0, 1n), ended(server, 0, 0n)],
+      [false, false, true],
+      'the client is the payer of turn 0'
+    )
+    assert.deepEqual(
+      [ended(client, 0, 80_000n), ended(client, 0, 100_000n)],
+      [true, true],
+      'the server has published it'
+    )
+    assert.deepEqual(
+      [ended(client, -1, 99_999n), ended(client, -1, 100_000n), ended(server, -1, 99_999n)],
+      [false, true, true],
+      'in T2 the server is the payer'
+    )
   })
 
   it('nothing of a channel whose T1 never came, once T2 would be due; before a tip is seen, all', () => {
     const { client } = oneWay()
-    const unseen = { ...client.established, onChain: { ...client.established.onChain, fundingSeen: false } }
-    const told = (height: number | undefined): boolean => recordOf(unseen, client.env({ height: height === undefined ? undefined : blockHeight(height) })) !== undefined
+    const unseen = {
+      ...client.established,
+      onChain: { ...client.established.onChain, fundingSeen: false }
+    }
+    const told = (height: number | undefined): boolean =>
+      recordOf(
+        unseen,
+        client.env({ height: height === undefined ? undefined : blockHeight(height) })
+      ) !== undefined
     assert.deepEqual([told(699), told(700), told(undefined)], [true, false, true])
-    assert.ok(recordOf(client.channel, client.env({ height: blockHeight(700) })) !== undefined, 'it was seen')
+    assert.ok(
+      recordOf(client.channel, client.env({ height: blockHeight(700) })) !== undefined,
+      'it was seen'
+    )
   })
 
   it('nothing of a side whose own ledger is damaged', () => {

@@ -85,8 +85,18 @@ describe('channel / risk', () => {
     const env = server.env()
     assert.ok(exposureOf(server.established, env) !== undefined)
     assert.equal(exposureOf(server.established, { ...env, height: undefined }), undefined)
-    const spend = { kind: 'settlement' as const, turn: 0, txid: server.established.outPoint.txid, raw: new Uint8Array(), clientBalance: undefined, height: blockHeight(502) }
-    assert.equal(exposureOf({ ...server.established, onChain: { ...server.established.onChain, spend } }, env), undefined)
+    const spend = {
+      kind: 'settlement' as const,
+      turn: 0,
+      txid: server.established.outPoint.txid,
+      raw: new Uint8Array(),
+      clientBalance: undefined,
+      height: blockHeight(502)
+    }
+    assert.equal(
+      exposureOf({ ...server.established, onChain: { ...server.established.onChain, spend } }, env),
+      undefined
+    )
   })
 
   it('is higher when the next block takes more than the stake can pay', () => {

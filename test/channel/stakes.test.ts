@@ -148,7 +148,10 @@ describe('channel / stakes', () => {
 
   it('T2 leaves the server what it brought along, and nothing of dust: 330 sat at the least for its P2WSH (RENEW-2)', () => {
     const { terms } = new World().open().server.established
-    assert.deepEqual([0n, 329n, 330n].map((sats) => refundedToServer({ ...terms, serverBalance: satoshi(sats) })), [0n, 0n, 330n])
+    assert.deepEqual(
+      [0n, 329n, 330n].map((sats) => refundedToServer({ ...terms, serverBalance: satoshi(sats) })),
+      [0n, 0n, 330n]
+    )
   })
 
   it('what the server brought along is not: T2 leaves it that, and where no T2 comes nothing presses (STAKE-2)', () => {

@@ -12,14 +12,14 @@ import { payment, World } from './world.js'
 const TXID = txid('ab'.repeat(32))
 
 /** L = 700, turns 20 blocks apart; the client has paid 40,000 sat and grants nothing by itself. */
-function paid (): World {
+function paid(): World {
   const world = new World({ step: 20 }).open().paidBy('client', 40_000n)
   world.client.grants = false
   return world
 }
 
 /** The server has asked for turn 1, and waits. */
-function asked (): World {
+function asked(): World {
   const world = paid()
   world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
   world.run()
@@ -37,25 +37,116 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { what: 'that has signed a close', channel: () => ({ closes: [{ asker: 'client', fee: satoshi(400n), txid: TXID, signature: new Uint8Array(64), raw: undefined }] }), code: 'ERR_CHANNEL_CLOSED', notBefore: 0 },
-  { what: 'that only closes', channel: () => ({ stopped: { code: 'ERR_PEER_FORGOT', reason: '', rule: 'REEST-4', settleNow: false } }), code: 'ERR_CHANNEL_CLOSED', notBefore: 0 },
-  { what: 'that publishes', channel: () => ({ publication: { kind: 'settlement', turn: 0, since: { height: blockHeight(500), feeRate: feeRate(2_000n) }, feeRate: feeRate(2_000n), fee: satoshi(400n), txid: TXID, raw: new Uint8Array(), height: blockHeight(501), refusedFor: undefined } }), code: 'ERR_CHANNEL_CLOSED', notBefore: 0 },
-  { what: 'that sees a spend', channel: ({ onChain }) => ({ onChain: { ...onChain, shown: [{ kind: 'unknown', turn: undefined, txid: TXID, raw: new Uint8Array(), clientBalance: undefined, height: undefined, shownBy: 1, fee: undefined, vsize: 200, lock: 0 }] } }), code: 'ERR_CHANNEL_CLOSED', notBefore: 502 },
-  { what: 'whose funding has left its block', channel: ({ onChain }) => ({ onChain: { ...onChain, fundingHeight: undefined } }), code: 'ERR_CHANNEL_NOT_OPEN', notBefore: 502 },
-  { what: 'that does not see the chain', env: { height: undefined }, code: 'ERR_NOT_READY', notBefore: 1 },
-  { what: 'that no server tells of its funding', env: { isWatched: false }, code: 'ERR_NOT_READY', notBefore: 1 }
+  {
+    what: 'that has signed a close',
+    channel: () => ({
+      closes: [
+        {
+          asker: 'client',
+          fee: satoshi(400n),
+          txid: TXID,
+          signature: new Uint8Array(64),
+          raw: undefined
+        }
+      ]
+    }),
+    code: 'ERR_CHANNEL_CLOSED',
+    notBefore: 0
+  },
+  {
+    what: 'that only closes',
+    channel: () => ({
+      stopped: { code: 'ERR_PEER_FORGOT', reason: '', rule: 'REEST-4', settleNow: false }
+    }),
+    code: 'ERR_CHANNEL_CLOSED',
+    notBefore: 0
+  },
+  {
+    what: 'that publishes',
+    channel: () => ({
+      publication: {
+        kind: 'settlement',
+        turn: 0,
+        since: { height: blockHeight(500), feeRate: feeRate(2_000n) },
+        feeRate: feeRate(2_000n),
+        fee: satoshi(400n),
+        txid: TXID,
+        raw: new Uint8Array(),
+        height: blockHeight(501),
+        refusedFor: undefined
+      }
+    }),
+    code: 'ERR_CHANNEL_CLOSED',
+    notBefore: 0
+  },
+  {
+    what: 'that sees a spend',
+    channel: ({ onChain }) => ({
+      onChain: {
+        ...onChain,
+        shown: [
+          {
+            kind: 'unknown',
+            turn: undefined,
+            txid: TXID,
+            raw: new Uint8Array(),
+            clientBalance: undefined,
+            height: undefined,
+            shownBy: 1,
+            fee: undefined,
+            vsize: 200,
+            lock: 0
+          }
+        ]
+      }
+    }),
+    code: 'ERR_CHANNEL_CLOSED',
+    notBefore: 502
+  },
+  {
+    what: 'whose funding has left its block',
+    channel: ({ onChain }) => ({ onChain: { ...onChain, fundingHeight: undefined } }),
+    code: 'ERR_CHANNEL_NOT_OPEN',
+    notBefore: 502
+  },
+  {
+    what: 'that does not see the chain',
+    env: { height: undefined },
+    code: 'ERR_NOT_READY',
+    notBefore: 1
+  },
+  {
+    what: 'that no server tells of its funding',
+    env: { isWatched: false },
+    code: 'ERR_NOT_READY',
+    notBefore: 1
+  }
 ]
 
 describe('channel / turns / granting', () => {
   for (const { what, channel = () => ({}), env = {}, code, notBefore } of CASES) {
     it(`a payer ${what} refuses, and does not grant what it was asked for before`, () => {
-      for (const [world, event] of [[paid(), { type: 'message', message: { type: 'TurnRequest', turn: 1, amount: 1_000n } }], [asked(), { type: 'grant-turn' }]] as const) {
+      for (const [world, event] of [
+        [paid(), { type: 'message', message: { type: 'TurnRequest', turn: 1, amount: 1_000n } }],
+        [asked(), { type: 'grant-turn' }]
+      ] as const) {
         const { client } = world
         client.channel = { ...client.established, ...channel(client.established) }
         const { state, effects } = client.attempt(event, env)
         assert.ok(state.stage === 'established')
-        assert.deepEqual([sentOf(effects, 'TurnGrant'), state.ledger.turn, state.wishes.theirs], [[], 0, undefined])
-        assert.deepEqual(sentOf(effects, 'TurnRefuse').map((message) => [message.turn, message.code, message.notBefore]), [[1, code, notBefore]], event.type)
+        assert.deepEqual(
+          [sentOf(effects, 'TurnGrant'), state.ledger.turn, state.wishes.theirs],
+          [[], 0, undefined]
+        )
+        assert.deepEqual(
+          sentOf(effects, 'TurnRefuse').map((message) => [
+            message.turn,
+            message.code,
+            message.notBefore
+          ]),
+          [[1, code, notBefore]],
+          event.type
+        )
       }
     })
   }
@@ -64,17 +155,33 @@ describe('channel / turns / granting', () => {
     const late = asked().mineTo(637)
     const { state, effects } = late.client.attempt({ type: 'grant-turn' })
     assert.ok(state.stage === 'established')
-    assert.deepEqual([state.ledger.turn, state.wishes.theirs, sentOf(effects, 'TurnGrant')], [0, undefined, []])
-    assert.deepEqual(sentOf(effects, 'TurnRefuse').map(({ code, notBefore }) => [code, notBefore]), [['ERR_NO_TURN_LEFT', 0]])
+    assert.deepEqual(
+      [state.ledger.turn, state.wishes.theirs, sentOf(effects, 'TurnGrant')],
+      [0, undefined, []]
+    )
+    assert.deepEqual(
+      sentOf(effects, 'TurnRefuse').map(({ code, notBefore }) => [code, notBefore]),
+      [['ERR_NO_TURN_LEFT', 0]]
+    )
     late.client.post({ type: 'grant-turn' })
     late.run()
     assert.equal(late.server.established.wishes.refused?.code, 'ERR_NO_TURN_LEFT')
-    assert.deepEqual(sentOf(asked().mineTo(636).client.attempt({ type: 'grant-turn' }).effects, 'TurnGrant').map(({ turn }) => turn), [1], 'lock(1) = 660 is 24 above 636')
+    assert.deepEqual(
+      sentOf(asked().mineTo(636).client.attempt({ type: 'grant-turn' }).effects, 'TurnGrant').map(
+        ({ turn }) => turn
+      ),
+      [1],
+      'lock(1) = 660 is 24 above 636'
+    )
   })
 
   it('nothing is granted on a stream that has not said where it stands, or that was not asked for', () => {
     const { client } = asked()
-    for (const changed of [{ ...client.established, link: 'up' as const }, { ...client.established, link: 'down' as const }, { ...client.established, wishes: { ...client.established.wishes, theirs: undefined } }]) {
+    for (const changed of [
+      { ...client.established, link: 'up' as const },
+      { ...client.established, link: 'down' as const },
+      { ...client.established, wishes: { ...client.established.wishes, theirs: undefined } }
+    ]) {
       client.channel = changed
       const { state, effects } = client.attempt({ type: 'grant-turn' })
       assert.equal(state, changed)
@@ -88,7 +195,14 @@ describe('channel / turns / needed by payments that wait', () => {
     const { server, client } = paid()
     assert.deepEqual([turnNeed(server.channel), turnNeed(client.channel)], ['ask', 'none'])
     const channel = server.established
-    for (const changes of [{ link: 'up' as const }, { link: 'down' as const }, { terms: { ...channel.terms, mode: 'one-way' as const } }, { ready: { ours: false, theirs: true } }, { ready: { ours: true, theirs: false } }, { ledger: { ...channel.ledger, held: undefined } }]) {
+    for (const changes of [
+      { link: 'up' as const },
+      { link: 'down' as const },
+      { terms: { ...channel.terms, mode: 'one-way' as const } },
+      { ready: { ours: false, theirs: true } },
+      { ready: { ours: true, theirs: false } },
+      { ledger: { ...channel.ledger, held: undefined } }
+    ]) {
       assert.equal(turnNeed({ ...channel, ...changes }), 'none')
     }
     assert.equal(turnNeed({ ...channel, wishes: { ...channel.wishes, asked: 1 } }), 'wait')
@@ -97,7 +211,13 @@ describe('channel / turns / needed by payments that wait', () => {
 
   it('is none of a lock that no turn has (TURN-6)', () => {
     const { terms } = paid().client.established
-    assert.deepEqual([700, 680, 660, 679, 20, 0, -20, 720].map((lock) => turnOfLock(terms, lock)), [-1, 0, 1, undefined, 33, undefined, undefined, undefined])
-    assert.deepEqual([700, 0, 680].map((lock) => turnOfLock({ ...terms, mode: 'one-way' }, lock)), [-1, 0, undefined])
+    assert.deepEqual(
+      [700, 680, 660, 679, 20, 0, -20, 720].map((lock) => turnOfLock(terms, lock)),
+      [-1, 0, 1, undefined, 33, undefined, undefined, undefined]
+    )
+    assert.deepEqual(
+      [700, 0, 680].map((lock) => turnOfLock({ ...terms, mode: 'one-way' }, lock)),
+      [-1, 0, undefined]
+    )
   })
 })

@@ -27,8 +27,8 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     module: 'channel/epochs',
-    from: ": epoch > theirs && peerEpoch < seen ? 'the peer' : undefined",
-    to: ": epoch >= theirs && peerEpoch < seen ? 'the peer' : undefined",
+    from: ': epoch > theirs && peerEpoch < seen',
+    to: ': epoch >= theirs && peerEpoch < seen',
     reason: 'equal epochs are decided in the line before'
   },
   {
@@ -54,6 +54,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     behind: 'this.#looks.get(script)?.();',
     from: 'this.#looks.delete(script);',
     to: ';',
-    reason: 'nobody watches the script any more: what stays behind in the map is memory, and is cancelled'
+    reason:
+      'nobody watches the script any more: what stays behind in the map is memory, and is cancelled'
   }
 ]

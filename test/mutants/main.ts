@@ -33,7 +33,9 @@ const TRIAL_SLACK_MS = 30_000
 /** What is optimised is counted no more: code that ran would look as if it had not. */
 const COUNTING = ['--no-opt', '--no-maglev']
 
-const say = (line: string): void => { process.stdout.write(`${line}\n`) }
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
 
 type Verdict = 'killed' | 'survived' | 'not reached'
 
@@ -58,110 +60,173 @@ try {
   rmSync(directory, { recursive: true })
 }
 
-function numberOf (option: 'sample' | 'seed' | 'least', fallback = 0): number {
+function numberOf(option: 'sample' | 'seed' | 'least', fallback = 0): number {
   const text = values[option]
-  if (text !== undefined && !/^\d{1,9}$/.test(text)) throw new Error(`--${option} is a whole number, and '${text}' is not.`)
+  if (text !== undefined && !/^\d{1,9}$/.test(text)) {
+    throw new Error(`--${option} is a whole number, and '${text}' is not.`)
+  }
   return text === undefined ? fallback : Number(text)
 }
 
-async function main (): Promise<number> {
+async function main(): Promise<number> {
   const unknown = (values.room ?? []).find((room) => !ROOMS.includes(room))
-  if (unknown !== undefined) throw new Error(`There are no mutants of room '${unknown}'; --room is one of ${ROOMS.join(', ')}.`)
+  if (unknown !== undefined) {
+    throw new Error(
+      `There are no mutants of room '${unknown}'; --room is one of ${ROOMS.join(', ')}.`
+    )
+  }
   const mutants = allMutants(values.room).filter(isAskedFor)
   const judged = mutants.filter(({ equivalent }) => equivalent !== undefined).length
   const chosen = sampled(mutants.filter(({ equivalent }) => equivalent === undefined))
-  if (chosen.length === 0) throw new Error(`There is no mutant to try: ${judged} of those that were asked for are judged equivalent.`)
+  if (chosen.length === 0) {
+    throw new Error(
+      `There is no mutant to try: ${judged} of those that were asked for are judged equivalent.`
+    )
+  }
   const tests = await reachOf(values.reach === undefined ? chosen : allMutants())
   const verdicts = await inParallel(chosen, async (mutant) => {
     const verdict = await verdictOf(mutant, tests)
-    if (verdict !== 'killed') say(`${verdict}: src/${mutant.module}.ts:${mutant.line}\n${difference(mutant)}`)
+    if (verdict !== 'killed') {
+      say(`${verdict}: src/${mutant.module}.ts:${mutant.line}\n${difference(mutant)}`)
+    }
     return verdict
   })
   const killed = verdicts.filter((verdict) => verdict === 'killed').length
-  const percent = 100 * killed / chosen.length
-  say(`${chosen.length} of ${mutants.length - judged} mutants tried (${judged} more are judged equivalent): ${killed} killed, ${chosen.length - killed} not, ${percent.toFixed(1)} %`)
+  const percent = (100 * killed) / chosen.length
+  say(
+    `${chosen.length} of ${mutants.length - judged} mutants tried (${judged} more are judged equivalent): ${killed} killed, ${chosen.length - killed} not, ${percent.toFixed(1)} %`
+  )
   return percent < numberOf('least') ? 1 : 0
 }
 
 /** `--at channel/ledger` or `--at channel/ledger:40`. */
-function isAskedFor ({ module, line }: Mutant): boolean {
-  return values.at === undefined || values.at.some((at) => at === module || at === `${module}:${line}`)
+function isAskedFor({ module, line }: Mutant): boolean {
+  return (
+    values.at === undefined || values.at.some((at) => at === module || at === `${module}:${line}`)
+  )
 }
 
-function sampled (mutants: readonly Mutant[]): readonly Mutant[] {
+function sampled(mutants: readonly Mutant[]): readonly Mutant[] {
   const size = numberOf('sample', mutants.length)
   if (size >= mutants.length) return mutants
-  return fc.sample(fc.shuffledSubarray([...mutants], { minLength: size, maxLength: size }), { seed: numberOf('seed'), numRuns: 1 })[0] ?? []
+  return (
+    fc.sample(fc.shuffledSubarray([...mutants], { minLength: size, maxLength: size }), {
+      seed: numberOf('seed'),
+      numRuns: 1
+    })[0] ?? []
+  )
 }
 
 /** Both lines, cut to what differs and some of what is around it. */
-function difference ({ from, to }: Mutant): string {
+function difference({ from, to }: Mutant): string {
   let same = 0
   while (same < from.length && from[same] === to[same]) same++
   const begin = Math.max(0, same - 60)
-  return [from, to].map((line) => `    ${begin > 0 ? '...' : ''}${line.slice(begin, begin + 140)}${line.length > begin + 140 ? '...' : ''}`).join('\n')
+  return [from, to]
+    .map(
+      (line) =>
+        `    ${begin > 0 ? '...' : ''}${line.slice(begin, begin + 140)}${line.length > begin + 140 ? '...' : ''}`
+    )
+    .join('\n')
 }
 
 // ---------------------------------------------------------------------------------- what reaches what
 
 /** All tests that pass, the quickest first. */
-async function reachOf (mutants: readonly Mutant[]): Promise<Reached[]> {
-  if (values.reach !== undefined && existsSync(values.reach)) return JSON.parse(readFileSync(values.reach, 'utf8')) as Reached[]
+async function reachOf(mutants: readonly Mutant[]): Promise<Reached[]> {
+  if (values.reach !== undefined && existsSync(values.reach)) {
+    return JSON.parse(readFileSync(values.reach, 'utf8')) as Reached[]
+  }
   const points: Points = {}
-  for (const { url, at } of mutants) points[url] = [...points[url] ?? [], at]
+  for (const { url, at } of mutants) points[url] = [...(points[url] ?? []), at]
   const input = join(directory, 'points.json')
   writeFileSync(input, JSON.stringify(points))
   const files = testFiles()
-  const shares = Array.from({ length: workers }, (_, i) => files.filter((_file, n) => n % workers === i))
-  const outputs = await Promise.all(shares.map(async (share, i) => {
-    const output = join(directory, `reached-${i}.json`)
-    const code = await run(['reach.js', input, output, ...share], undefined, COUNTING)
-    if (code !== 0) throw new Error(`The tests could not be run without a mutant: exit code ${code}.`)
-    return JSON.parse(readFileSync(output, 'utf8')) as Reached[]
-  }))
+  const shares = Array.from({ length: workers }, (_, i) =>
+    files.filter((_file, n) => n % workers === i)
+  )
+  const outputs = await Promise.all(
+    shares.map(async (share, i) => {
+      const output = join(directory, `reached-${i}.json`)
+      const code = await run(['reach.js', input, output, ...share], undefined, COUNTING)
+      if (code !== 0) {
+        throw new Error(`The tests could not be run without a mutant: exit code ${code}.`)
+      }
+      return JSON.parse(readFileSync(output, 'utf8')) as Reached[]
+    })
+  )
   const tests = outputs.flat()
-  for (const { title } of tests.filter(({ passed }) => !passed)) say(`fails without a mutant, and is left out: ${title}`)
-  const sorted = tests.filter(({ passed }) => passed).sort((a, b) => a.milliseconds - b.milliseconds)
+  for (const { title } of tests.filter(({ passed }) => !passed)) {
+    say(`fails without a mutant, and is left out: ${title}`)
+  }
+  const sorted = tests
+    .filter(({ passed }) => passed)
+    .sort((a, b) => a.milliseconds - b.milliseconds)
   if (values.reach !== undefined) writeFileSync(values.reach, JSON.stringify(sorted))
   return sorted
 }
 
-function testFiles (): string[] {
-  return TEST_ROOMS.flatMap((room) => readdirSync(new URL(`${room}/`, TESTS_URL), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.js')).sort().map((name) => fileURLToPath(new URL(`${room}/${name}`, TESTS_URL))))
+function testFiles(): string[] {
+  return TEST_ROOMS.flatMap((room) =>
+    readdirSync(new URL(`${room}/`, TESTS_URL), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.js'))
+      .sort()
+      .map((name) => fileURLToPath(new URL(`${room}/${name}`, TESTS_URL)))
+  )
 }
 
 /** What a module does while it is loaded is reached by all who use the module. */
-function reaches ({ points }: Reached, { url, at, isInFunction }: Mutant): boolean {
+function reaches({ points }: Reached, { url, at, isInFunction }: Mutant): boolean {
   return points[url] !== undefined && (!isInFunction || points[url].includes(at))
 }
 
 // ------------------------------------------------------------------------------------------- trials
 
-async function verdictOf (mutant: Mutant, tests: readonly Reached[]): Promise<Verdict> {
+async function verdictOf(mutant: Mutant, tests: readonly Reached[]): Promise<Verdict> {
   const reaching = tests.filter((test) => reaches(test, mutant))
   if (reaching.length === 0) return 'not reached'
   const files = new Map<string, string[]>()
-  for (const { file, title } of reaching) files.set(file, [...files.get(file) ?? [], title])
-  const trial: Trial = { replacement: { module: mutant.url.slice(mutant.url.lastIndexOf('/src/')), ...mutant.context }, files: [...files] }
+  for (const { file, title } of reaching) files.set(file, [...(files.get(file) ?? []), title])
+  const trial: Trial = {
+    replacement: { module: mutant.url.slice(mutant.url.lastIndexOf('/src/')), ...mutant.context },
+    files: [...files]
+  }
   const usual = reaching.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-  return await run(['trial.js', JSON.stringify(trial)], usual * 5 + TRIAL_SLACK_MS) === 0 ? 'survived' : 'killed'
+  return (await run(['trial.js', JSON.stringify(trial)], usual * 5 + TRIAL_SLACK_MS)) === 0
+    ? 'survived'
+    : 'killed'
 }
 
 /** The exit code of a script of this directory; undefined when it took too long, or died. */
-async function run ([script = '', ...args]: readonly string[], timeout: number | undefined, flags: readonly string[] = []): Promise<number | undefined> {
+async function run(
+  [script = '', ...args]: readonly string[],
+  timeout: number | undefined,
+  flags: readonly string[] = []
+): Promise<number | undefined> {
   return await new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...flags, fileURLToPath(new URL(script, import.meta.url)), ...args], { env: CHILD_ENV, stdio: 'ignore', ...(timeout === undefined ? {} : { timeout, killSignal: 'SIGKILL' }) })
+    const child = spawn(
+      process.execPath,
+      [...flags, fileURLToPath(new URL(script, import.meta.url)), ...args],
+      {
+        env: CHILD_ENV,
+        stdio: 'ignore',
+        ...(timeout === undefined ? {} : { timeout, killSignal: 'SIGKILL' })
+      }
+    )
     child.on('error', reject)
-    child.on('exit', (code) => { resolve(code ?? undefined) })
+    child.on('exit', (code) => {
+      resolve(code ?? undefined)
+    })
   })
 }
 
-async function inParallel<T, R> (items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = []
   let next = 0
-  await Promise.all(Array.from({ length: workers }, async () => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i] as T)
-  }))
+  await Promise.all(
+    Array.from({ length: workers }, async () => {
+      for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i] as T)
+    })
+  )
   return results
 }

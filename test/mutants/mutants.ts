@@ -30,37 +30,59 @@ export interface Mutant extends Mutation {
   /** The line before them. */
   readonly behind: string
   /** Text of the module that stands in it once, with the change in it. */
-  readonly context: { readonly text: string, readonly by: string }
+  readonly context: { readonly text: string; readonly by: string }
   /** Why it changes nothing that anybody could see; undefined unless somebody has judged so. */
   readonly equivalent: string | undefined
 }
 
 /** Of one room, or of all. */
-export function allMutants (rooms: readonly string[] = ROOMS): Mutant[] {
-  return rooms.flatMap((room) => (SOURCES[room] ?? modulesOf(room)).flatMap((name) => mutantsOf(`${room}/${name}`)))
+export function allMutants(rooms: readonly string[] = ROOMS): Mutant[] {
+  return rooms.flatMap((room) =>
+    (SOURCES[room] ?? modulesOf(room)).flatMap((name) => mutantsOf(`${room}/${name}`))
+  )
 }
 
-function modulesOf (room: string): string[] {
-  return readdirSync(new URL(`${room}/`, TYPESCRIPT_URL)).filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -'.ts'.length)).sort()
+function modulesOf(room: string): string[] {
+  return readdirSync(new URL(`${room}/`, TYPESCRIPT_URL))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.slice(0, -'.ts'.length))
+    .sort()
 }
 
-function mutantsOf (module: string): Mutant[] {
+function mutantsOf(module: string): Mutant[] {
   const url = new URL(`${module}.js`, SOURCE_URL)
   const source = readFileSync(url, 'utf8')
-  const map = new SourceMap(JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, 'utf8')) as SourceMapPayload)
+  const map = new SourceMap(
+    JSON.parse(readFileSync(`${fileURLToPath(url)}.map`, 'utf8')) as SourceMapPayload
+  )
   return mutationsOf(source).map((mutation) => {
     const change = { module, ...changedLines(source, mutation) }
     const equivalent = EQUIVALENT.find((each) => isOf(each, change))?.reason
-    return { ...mutation, ...change, url: url.href, line: lineOf(source, map, mutation.at), context: contextOf(source, mutation), equivalent }
+    return {
+      ...mutation,
+      ...change,
+      url: url.href,
+      line: lineOf(source, map, mutation.at),
+      context: contextOf(source, mutation),
+      equivalent
+    }
   })
 }
 
 /** Whether a judgement is of this change. */
-export function isOf (judged: Equivalent, { module, behind, from, to }: Pick<Mutant, 'module' | 'behind' | 'from' | 'to'>): boolean {
-  return judged.module === module && judged.from === from && judged.to === to && (judged.behind === undefined || judged.behind === behind)
+export function isOf(
+  judged: Equivalent,
+  { module, behind, from, to }: Pick<Mutant, 'module' | 'behind' | 'from' | 'to'>
+): boolean {
+  return (
+    judged.module === module &&
+    judged.from === from &&
+    judged.to === to &&
+    (judged.behind === undefined || judged.behind === behind)
+  )
 }
 
-function lineOf (source: string, map: SourceMap, at: number): number {
+function lineOf(source: string, map: SourceMap, at: number): number {
   const before = source.slice(0, at).split('\n')
   const entry = map.findEntry(before.length - 1, before.at(-1)?.length ?? 0)
   return 'originalLine' in entry ? entry.originalLine + 1 : before.length
@@ -68,19 +90,35 @@ function lineOf (source: string, map: SourceMap, at: number): number {
 
 const inOneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim()
 
-function changedLines (source: string, { at, text, by }: Mutation): Pick<Mutant, 'behind' | 'from' | 'to'> {
+function changedLines(
+  source: string,
+  { at, text, by }: Mutation
+): Pick<Mutant, 'behind' | 'from' | 'to'> {
   const begin = source.lastIndexOf('\n', at) + 1
   const end = source.indexOf('\n', at + text.length)
-  const [before, after] = [source.slice(begin, at), source.slice(at + text.length, end < 0 ? undefined : end)]
-  const behind = source.slice(0, Math.max(0, begin - 1)).split('\n').at(-1) ?? ''
-  return { behind: inOneLine(behind), from: inOneLine(before + text + after), to: inOneLine(before + by + after) }
+  const [before, after] = [
+    source.slice(begin, at),
+    source.slice(at + text.length, end < 0 ? undefined : end)
+  ]
+  const behind =
+    source
+      .slice(0, Math.max(0, begin - 1))
+      .split('\n')
+      .at(-1) ?? ''
+  return {
+    behind: inOneLine(behind),
+    from: inOneLine(before + text + after),
+    to: inOneLine(before + by + after)
+  }
 }
 
 /** As much around a change as makes its text the only one of its kind. */
-function contextOf (source: string, mutation: Mutation): Mutant['context'] {
+function contextOf(source: string, mutation: Mutation): Mutant['context'] {
   for (let around = 0; ; around += 20) {
     const begin = Math.max(0, mutation.at - around)
     const text = source.slice(begin, mutation.at + mutation.text.length + around)
-    if (source.indexOf(text) === source.lastIndexOf(text)) return { text, by: mutated(text, { ...mutation, at: mutation.at - begin }) }
+    if (source.indexOf(text) === source.lastIndexOf(text)) {
+      return { text, by: mutated(text, { ...mutation, at: mutation.at - begin }) }
+    }
   }
 }

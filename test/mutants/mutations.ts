@@ -32,11 +32,18 @@ const BINARY: ReadonlyMap<ts.SyntaxKind, string> = new Map([
 ])
 
 /** Nothing is changed in what only makes a text. */
-const isText = (node: ts.Node): boolean => ts.isTemplateExpression(node) || ts.isStringLiteralLike(node)
+const isText = (node: ts.Node): boolean =>
+  ts.isTemplateExpression(node) || ts.isStringLiteralLike(node)
 
 /** All mutations of a module, in the order of its text. */
-export function mutationsOf (source: string): Mutation[] {
-  const file = ts.createSourceFile('module.js', source, ts.ScriptTarget.ES2022, true, ts.ScriptKind.JS)
+export function mutationsOf(source: string): Mutation[] {
+  const file = ts.createSourceFile(
+    'module.js',
+    source,
+    ts.ScriptTarget.ES2022,
+    true,
+    ts.ScriptKind.JS
+  )
   const found: Mutation[] = []
   const replace = (node: ts.Node, by: string, isInFunction: boolean): void => {
     const at = node.getStart(file)
@@ -48,17 +55,25 @@ export function mutationsOf (source: string): Mutation[] {
       const by = BINARY.get(node.operatorToken.kind)
       if (by !== undefined) replace(node.operatorToken, by, inFunction)
     }
-    if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) replace(node, node.operand.getText(file), inFunction)
-    if (ts.isIfStatement(node)) for (const by of ['true', 'false']) replace(node.expression, by, inFunction)
-    if (ts.isConditionalExpression(node)) for (const by of ['true', 'false']) replace(node.condition, by, inFunction)
+    if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
+      replace(node, node.operand.getText(file), inFunction)
+    }
+    if (ts.isIfStatement(node)) {
+      for (const by of ['true', 'false']) replace(node.expression, by, inFunction)
+    }
+    if (ts.isConditionalExpression(node)) {
+      for (const by of ['true', 'false']) replace(node.condition, by, inFunction)
+    }
     if (ts.isExpressionStatement(node) || ts.isThrowStatement(node)) replace(node, ';', inFunction)
-    node.forEachChild((child) => { visit(child, inFunction || ts.isFunctionLike(node)) })
+    node.forEachChild((child) => {
+      visit(child, inFunction || ts.isFunctionLike(node))
+    })
   }
   visit(file, false)
   return found.sort((a, b) => a.at - b.at)
 }
 
 /** The code with a change in it. */
-export function mutated (source: string, { at, text, by }: Mutation): string {
+export function mutated(source: string, { at, text, by }: Mutation): string {
   return source.slice(0, at) + by + source.slice(at + text.length)
 }

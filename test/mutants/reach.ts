@@ -28,20 +28,35 @@ session.post('Profiler.enable')
 session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
 
 /** The points that were reached since the last time. */
-function taken (): Points {
+function taken(): Points {
   let scripts: Profiler.ScriptCoverage[] = []
-  session.post('Profiler.takePreciseCoverage', (_error, { result }) => { scripts = result })
-  return Object.fromEntries(scripts.flatMap(({ url, functions }) => {
-    // Outer functions and blocks come before those in them.
-    const ranges = functions.flatMap((each) => each.ranges)
-    if (!ranges.some(({ count }) => count > 0)) return []
-    return [[url, (points[url] ?? []).filter((at) => (ranges.findLast(({ startOffset, endOffset }) => startOffset <= at && at < endOffset)?.count ?? 0) > 0)]]
-  }))
+  session.post('Profiler.takePreciseCoverage', (_error, { result }) => {
+    scripts = result
+  })
+  return Object.fromEntries(
+    scripts.flatMap(({ url, functions }) => {
+      // Outer functions and blocks come before those in them.
+      const ranges = functions.flatMap((each) => each.ranges)
+      if (!ranges.some(({ count }) => count > 0)) return []
+      return [
+        [
+          url,
+          (points[url] ?? []).filter(
+            (at) =>
+              (ranges.findLast(({ startOffset, endOffset }) => startOffset <= at && at < endOffset)
+                ?.count ?? 0) > 0
+          )
+        ]
+      ]
+    })
+  )
 }
 
-function joined (a: Points, b: Points): Points {
+function joined(a: Points, b: Points): Points {
   const urls = new Set([...Object.keys(a), ...Object.keys(b)])
-  return Object.fromEntries([...urls].map((url) => [url, [...new Set([...a[url] ?? [], ...b[url] ?? []])]]))
+  return Object.fromEntries(
+    [...urls].map((url) => [url, [...new Set([...(a[url] ?? []), ...(b[url] ?? [])])]])
+  )
 }
 
 const tests: Reached[] = []
@@ -50,9 +65,15 @@ for (const file of files) {
   let shared: Points = {}
   const ofFile: Reached[] = []
   await runFile(file, undefined, false, {
-    loaded: () => { shared = taken() },
-    before: () => { shared = joined(shared, taken()) },
-    after: (title, milliseconds, passed) => { ofFile.push({ title, file, milliseconds, passed, points: taken() }) }
+    loaded: () => {
+      shared = taken()
+    },
+    before: () => {
+      shared = joined(shared, taken())
+    },
+    after: (title, milliseconds, passed) => {
+      ofFile.push({ title, file, milliseconds, passed, points: taken() })
+    }
   })
   tests.push(...ofFile.map((test) => ({ ...test, points: joined(shared, test.points) })))
 }

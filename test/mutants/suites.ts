@@ -16,7 +16,12 @@ export interface Hooks {
 }
 
 /** Runs a file's tests that are asked for (all when undefined), up to the first that fails if `bail`. Returns how many failed. */
-export async function runFile (path: string, titles: ReadonlySet<string> | undefined, bail: boolean, { loaded, before, after }: Hooks = {}): Promise<number> {
+export async function runFile(
+  path: string,
+  titles: ReadonlySet<string> | undefined,
+  bail: boolean,
+  { loaded, before, after }: Hooks = {}
+): Promise<number> {
   const mocha = new Mocha({ reporter: Silent, timeout: TEST_TIMEOUT_MS, bail })
   // Mocha would `require` the file where Node can do that, past the hooks that change modules.
   mocha.suite.emit('pre-require', globalThis, path, mocha)
@@ -26,12 +31,14 @@ export async function runFile (path: string, titles: ReadonlySet<string> | undef
   if (before !== undefined) mocha.suite.beforeEach(before)
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve)
-    runner.on('test end', (test: Mocha.Test) => { after?.(test.fullTitle(), test.duration ?? 0, test.state === 'passed') })
+    runner.on('test end', (test: Mocha.Test) => {
+      after?.(test.fullTitle(), test.duration ?? 0, test.state === 'passed')
+    })
   })
   return failures
 }
 
-function keepOnly (suite: Mocha.Suite, titles: ReadonlySet<string>): void {
+function keepOnly(suite: Mocha.Suite, titles: ReadonlySet<string>): void {
   suite.tests = suite.tests.filter((test) => titles.has(test.fullTitle()))
   for (const inner of suite.suites) keepOnly(inner, titles)
 }

@@ -17,6 +17,6 @@ register('../model/mutate-hooks.js', import.meta.url, { data: [replacement] })
 await import('../setup.js')
 const { runFile } = await import('./suites.js')
 for (const [path, titles] of files) {
-  if (await runFile(path, new Set(titles), true) > 0) process.exit(1)
+  if ((await runFile(path, new Set(titles), true)) > 0) process.exit(1)
 }
 process.exit(0)
