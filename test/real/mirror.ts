@@ -4,8 +4,8 @@
  * verdict or (of what is sent) in the reason.
  *
  * Each devnet takes a bitcoind of its own, once something is sent to it. A devnet goes on without
- * when the two can no longer be alike: with a load or a mempool that has been full, and after a
- * reorganisation that drops transactions (bitcoind forgets none).
+ * when the two can no longer be alike: with a load or a mempool that has been full, with the rules
+ * of another release, and after a reorganisation that drops transactions (bitcoind forgets none).
  */
 import assert from 'node:assert/strict'
 import { z } from 'zod'
@@ -13,6 +13,7 @@ import type { PackageResult, SubmitResult } from '../../src/devnet/backend.js'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { toHex } from '../../src/types/bytes.js'
 import { messageOf } from '../../src/types/errors.js'
+import { feeRate } from '../../src/types/units.js'
 import { Bitcoind } from './bitcoind.js'
 import { rawBlock } from './raw-block.js'
 
@@ -21,6 +22,12 @@ const MAX_REORG = 100
 const HEADER_HEX = 160
 /** Of some hundred bytes or some kilobytes each; a request to bitcoind may have 32 MB. */
 const BLOCKS_AT_ONCE = 200
+
+/**
+ * Of the bitcoind that judges. A devnet that follows a release with another one has other rules
+ * (releases.real.ts).
+ */
+const RELAY = feeRate(1_000n)
 
 /** Knots is more exact than Bitcoin Core about what is not standard. */
 const KNOTS_REASONS = new Map([
@@ -44,6 +51,7 @@ class Twin {
   /** What the devnet does, one after the other, and after each that bitcoind has followed. */
   async alone<T>(act: () => Promise<T>, follow: (result: T) => Promise<void>): Promise<T> {
     const done = this.#work.then(async () => {
+      if ((await this.chain.feeRates()).relay !== RELAY) await this.part()
       const result = await act()
       if (!this.#apart) {
         await follow(result).catch((error: unknown) => {
