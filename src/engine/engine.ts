@@ -106,7 +106,7 @@ export class Engine {
     })
     this.#due = new DueActors(this.#actors, this.#watches)
     this.#redial = new Redial(peers, links, clock, (actor) => {
-      this.#restores.met(actor.state.peer)
+      this.#restores.peerConnected(actor.state.peer)
       this.#renewals.look(actor)
     })
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => {
@@ -416,8 +416,8 @@ export class Engine {
    * A peer that speaks the protocol has connected: a node that was made from its words asks it for
    * its channels.
    */
-  met = (peer: string): void => {
-    this.#restores.met(peer)
+  peerConnected = (peer: string): void => {
+    this.#restores.peerConnected(peer)
   }
 
   /** All channels, the newest first. */

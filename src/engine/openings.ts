@@ -21,7 +21,7 @@ import type { ChannelActor } from './channel-actor.js'
 import type { EngineOptions, Timeouts } from './engine-options.js'
 import { refuse } from './incoming.js'
 import { bitsToBytes, drawKeys } from './key-bits.js'
-import { LateListener } from './late-listener.js'
+import { BufferingListener } from './buffering-listener.js'
 import type { CloseScripts } from './close-scripts.js'
 import type { Links } from './links.js'
 import type { Link, LinkListener } from './ports.js'
@@ -149,7 +149,7 @@ export class Openings {
         { fee, amount: mostFee }
       )
     }
-    const listener = new LateListener()
+    const listener = new BufferingListener()
     const link = await unlessCancelled(
       signal,
       peers.open(peer, () => listener),
@@ -233,13 +233,13 @@ export class Openings {
     // A renewal has money in it from the start.
     if (offer.renews === undefined) this.host.strangers.admit(sumOf(this.#drawing.values()))
     this.#drawing.set(link.peer, drawing + 1)
-    const listener = new LateListener()
+    const listener = new BufferingListener()
     void this.#accept(link, offer, listener)
     return listener
   }
 
   /** Never rejects: what goes wrong is told to the peer. */
-  async #accept(link: Link, offer: OpenChannel, listener: LateListener): Promise<void> {
+  async #accept(link: Link, offer: OpenChannel, listener: BufferingListener): Promise<void> {
     let unused: Uint8Array | undefined
     try {
       const { keys, party } = await this.#drawParty('server')

@@ -6,7 +6,7 @@ import type { Channel, Established } from '../channel/state.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { reach } from './reaching.js'
-import { LateListener } from './late-listener.js'
+import { BufferingListener } from './buffering-listener.js'
 import type { Links } from './links.js'
 import { withTimeout } from './performing.js'
 import type { Clock, Peers, Unsubscribe } from './ports.js'
@@ -213,7 +213,7 @@ export class Redial {
 
   async #dial(actor: ChannelActor): Promise<void> {
     if (this.#stopped || !wantsLink(actor.state)) return
-    const listener = new LateListener()
+    const listener = new BufferingListener()
     const link = await reach(this.peers, actor.state, listener)
     const attached = this.links.attach(actor, link)
     // Before what has arrived meanwhile, which may be the end of the stream.

@@ -111,7 +111,7 @@ export class Restores {
   }
 
   /** A peer has connected, or a stream with it has come live. */
-  met(peer: string): void {
+  peerConnected(peer: string): void {
     if (this.#isMarked || this.#owed.has(peer)) this.#pursue(peer, 1)
   }
 

@@ -147,7 +147,7 @@ class PaychanService implements Paychan {
         this.#alarm('ERR_PEERS', error.message)
       },
       onMeet: (peer) => {
-        this.#running?.engine.met(peer)
+        this.#running?.engine.peerConnected(peer)
       }
     })
   }

@@ -34,7 +34,7 @@ import {
   type Outgoing,
   type OutgoingTransactions
 } from './outgoing.js'
-import { Poked } from './poked.js'
+import { BackgroundTask } from './background-task.js'
 import { refusedText } from './refusal-advice.js'
 import { spendVsize } from './coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
@@ -74,23 +74,23 @@ export interface SpenderInit {
 
 export class Spender {
   private readonly triedAt = new Map<Txid, string>()
-  private readonly poked = new Poked(async () => {
+  private readonly task = new BackgroundTask(async () => {
     await this.look()
   })
 
   constructor(private readonly init: SpenderInit) {}
 
   /** A new block, a new history, a new connection. */
-  poke(): void {
-    this.poked.poke()
+  lookAgain(): void {
+    this.task.lookAgain()
   }
 
   stop(): void {
-    this.poked.stop()
+    this.task.stop()
   }
 
   async idle(): Promise<void> {
-    await this.poked.idle()
+    await this.task.idle()
   }
 
   async send(options: SendOptions): Promise<SendResult> {
@@ -207,7 +207,7 @@ export class Spender {
     const { tip } = chain
     if (tip === undefined) return
     for (const each of outgoing.all()) {
-      if (this.poked.stopped) return
+      if (this.task.stopped) return
       const spenders = each.versions.map((version) =>
         parseTransaction(version).inputs.map(({ outPoint }) => view.spender(outPoint))
       )
@@ -512,7 +512,7 @@ export class Spender {
         this.triedAt.delete(id)
       })
     } catch (error) {
-      if (!this.poked.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))
+      if (!this.task.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))
     }
   }
 

@@ -20,7 +20,7 @@ import {
   type Satoshi
 } from '../types/units.js'
 import { madeChange, type Notes } from './notes.js'
-import { Poked } from './poked.js'
+import { BackgroundTask } from './background-task.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
 import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
@@ -61,7 +61,7 @@ interface Batch {
 }
 
 export class Sweeper {
-  private readonly poked = new Poked(async () => {
+  private readonly task = new BackgroundTask(async () => {
     await this.look()
   })
   /** The height at which each sweep was first seen waiting, since this node started. */
@@ -70,17 +70,17 @@ export class Sweeper {
   constructor(private readonly init: SweeperInit) {}
 
   /** Something may have changed: look at every claim once more. */
-  poke(): void {
-    this.poked.poke()
+  lookAgain(): void {
+    this.task.lookAgain()
   }
 
   stop(): void {
-    this.poked.stop()
+    this.task.stop()
   }
 
   /** Resolves once everything that the events so far asked for is done. */
   async idle(): Promise<void> {
-    await this.poked.idle()
+    await this.task.idle()
   }
 
   private async look(): Promise<void> {
@@ -111,7 +111,7 @@ export class Sweeper {
   }
 
   private async attempt(claims: readonly Claim[], task: () => Promise<void>): Promise<void> {
-    if (this.poked.stopped) return
+    if (this.task.stopped) return
     try {
       await task()
     } catch (error) {
@@ -170,7 +170,7 @@ export class Sweeper {
     { claims, raw: before }: Batch,
     rate: FeeRate
   ): Promise<Uint8Array | undefined> {
-    if (this.poked.stopped) return undefined
+    if (this.task.stopped) return undefined
     const { store, addresses, notes, signer } = this.init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
     const known = before === undefined ? undefined : parseTransaction(before).outputs[0]?.script
@@ -217,7 +217,7 @@ export class Sweeper {
   }
 
   private async broadcast(claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
-    if (this.poked.stopped) return
+    if (this.task.stopped) return
     const tried = (): void => {
       for (const claim of claims) claim.triedAt = tip.hash
     }
@@ -235,7 +235,7 @@ export class Sweeper {
     const { serial, store, claims } = this.init
     const { outPoint } = claim.record.output
     await serial.run(async () => {
-      if (this.poked.stopped || claims.get(outPoint) !== claim) return
+      if (this.task.stopped || claims.get(outPoint) !== claim) return
       await store.commit([claimRemoval(outPoint)])
       claims.remove(outPoint)
       if (claim.record.sweep !== undefined) {
@@ -246,7 +246,7 @@ export class Sweeper {
   }
 
   private report(claims: readonly Claim[], error: unknown): void {
-    if (this.poked.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
+    if (this.task.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
     const value = totalOf(claims)
     const output = claims.map(({ record }) => outPointText(record.output.outPoint)).join(', ')
     this.init.onError(

@@ -258,7 +258,7 @@ class OnChainWallet implements NodeWallet {
       this.claims.add(record)
       this.watches.add(output.scriptPubKey)
     })
-    this.sweeper.poke()
+    this.sweeper.lookAgain()
   }
 
   async send(options: SendOptions): Promise<SendResult> {
@@ -458,8 +458,8 @@ class OnChainWallet implements NodeWallet {
         await this.control.forget(gone)
       })
     }
-    this.sweeper.poke()
-    this.spender.poke()
+    this.sweeper.lookAgain()
+    this.spender.lookAgain()
     this.notify()
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { LateListener } from '../../src/engine/late-listener.js'
+import { BufferingListener } from '../../src/engine/buffering-listener.js'
 import type { Peers } from '../../src/engine/ports.js'
 import { reach } from '../../src/engine/reaching.js'
 import { messageOf, PaychanError } from '../../src/types/errors.js'
@@ -89,7 +89,10 @@ describe('engine / redialling', () => {
         )
     })
     const reached = async (second: string): Promise<string> =>
-      await reach(peers(second) as Peers, link, new LateListener()).then(() => 'reached', messageOf)
+      await reach(peers(second) as Peers, link, new BufferingListener()).then(
+        () => 'reached',
+        messageOf
+      )
     assert.equal(
       await reached('ERR_PEER_UNKNOWN'),
       'BOB could not be reached: connect ECONNREFUSED'

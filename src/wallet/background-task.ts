@@ -1,7 +1,7 @@
 /**
  * A task that looks at everything once more whenever something may have changed; one run at a time.
  */
-export class Poked {
+export class BackgroundTask {
   private again = false
   private isRunning = false
   private running: Promise<void> = Promise.resolve()
@@ -17,7 +17,7 @@ export class Poked {
   }
 
   /** Something may have changed. */
-  poke(): void {
+  lookAgain(): void {
     this.again = true
     if (this.isRunning || this.isStopped) return
     this.isRunning = true
@@ -28,7 +28,7 @@ export class Poked {
     this.isStopped = true
   }
 
-  /** Resolves once everything that the pokes so far asked for is done. */
+  /** Resolves once everything that was asked for so far is done. */
   async idle(): Promise<void> {
     await this.running
   }

@@ -5,7 +5,7 @@
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { LinkListener } from './ports.js'
 
-export class LateListener implements LinkListener {
+export class BufferingListener implements LinkListener {
   #listener: LinkListener | undefined
   readonly #waiting: Message[] = []
   #release: () => void = () => {}
