@@ -41,7 +41,8 @@ function kindTable() {
 
 function codeTable() {
   const rows = Object.entries(ERROR_CODES).map(
-    ([code, [kind, means]]) => `| \`${code}\` | ${kind} | ${means} |`
+    ([code, [kind, means, status]]) =>
+      `| \`${code}\` | ${kind} | ${means}${status === undefined ? '' : ` (HTTP ${status})`} |`
   )
   return ['| code | kind | means |', '|---|---|---|', ...rows].join('\n')
 }

@@ -2,7 +2,7 @@
 import { PaychanError } from '../types/errors.js'
 import { notWatched, type Env } from './env.js'
 import { isBuried } from './funding-depth.js'
-import { lastPaymentHeightOf, payerOf } from './schedule.js'
+import { lastPaymentHeightOf, mayPay } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
 /** The channel, when payments are made on it at all, in whoever's turn; else why none are. */
@@ -25,7 +25,7 @@ export function channelRefusal(
     )
   }
   const { terms, ledger } = channel
-  if (terms.mode === 'one-way' && payerOf(ledger.turn) !== channel.role) {
+  if (!mayPay(terms, channel.role)) {
     return new PaychanError(
       'ERR_NOT_THE_PAYER',
       'In this channel the other side pays; open a channel of your own to pay it.',

@@ -11,49 +11,49 @@ import { PAYMENT_MARGIN } from './schedule.js'
 /** What a setting counts. */
 export type PolicyUnit = 'sat' | 'blocks' | 'confirmations' | 'percent' | 'count'
 
-export interface PolicySetting<Value = unknown, Unit extends PolicyUnit = PolicyUnit> {
-  readonly unit: Unit
-  /** Bounds of what may be configured, both included; amounts are bounded by all bitcoin. */
-  readonly least: number
-  readonly most: number
+interface Described<Value> {
   readonly byDefault: (network: Network) => Value
   /** What is taken when nothing is configured and there is no fixed default. */
   readonly otherwise?: string
   readonly meaning: string
 }
 
+/** Bounded by all bitcoin. */
+export interface AmountSetting<Value = unknown> extends Described<Value> {
+  readonly unit: 'sat'
+}
+
+export interface CountSetting<
+  Value = unknown,
+  Unit extends Exclude<PolicyUnit, 'sat'> = Exclude<PolicyUnit, 'sat'>
+> extends Described<Value> {
+  readonly unit: Unit
+  /** Bounds of what may be configured, both included. */
+  readonly least: number
+  readonly most: number
+}
+
+export type PolicySetting = AmountSetting | CountSetting
+
 /** A year of blocks: 52,560 at one in ten minutes. Nobody locks coins for longer by accident. */
 const YEAR = 52_560
 
 const isRegtest = (network: Network): boolean => network === 'regtest'
 
-function amount(value: bigint, meaning: string): PolicySetting<Satoshi, 'sat'> {
-  return {
-    unit: 'sat',
-    least: 1,
-    most: Number.MAX_SAFE_INTEGER,
-    byDefault: () => satoshi(value),
-    meaning
-  }
+function amount(value: bigint, meaning: string): AmountSetting<Satoshi> {
+  return { unit: 'sat', byDefault: () => satoshi(value), meaning }
 }
 
 /** An amount that is reckoned when it is needed, unless it is configured. */
-function reckoned(otherwise: string, meaning: string): PolicySetting<Satoshi | undefined, 'sat'> {
-  return {
-    unit: 'sat',
-    least: 1,
-    most: Number.MAX_SAFE_INTEGER,
-    byDefault: () => undefined,
-    otherwise,
-    meaning
-  }
+function reckoned(otherwise: string, meaning: string): AmountSetting<Satoshi | undefined> {
+  return { unit: 'sat', byDefault: () => undefined, otherwise, meaning }
 }
 
 function blocks(
   value: number | ((network: Network) => number),
   meaning: string,
   least = 1
-): PolicySetting<BlockDelta, 'blocks'> {
+): CountSetting<BlockDelta, 'blocks'> {
   return {
     unit: 'blocks',
     least,
@@ -67,15 +67,15 @@ function blocks(
 function confirmations(
   value: (network: Network) => number,
   meaning: string
-): PolicySetting<number, 'confirmations'> {
+): CountSetting<number, 'confirmations'> {
   return { unit: 'confirmations', least: 1, most: 100, byDefault: value, meaning }
 }
 
-function percent(value: number, meaning: string): PolicySetting<number, 'percent'> {
+function percent(value: number, meaning: string): CountSetting<number, 'percent'> {
   return { unit: 'percent', least: 1, most: 100, byDefault: () => value, meaning }
 }
 
-function count(value: number, most: number, meaning: string): PolicySetting<number, 'count'> {
+function count(value: number, most: number, meaning: string): CountSetting<number, 'count'> {
   return { unit: 'count', least: 1, most, byDefault: () => value, meaning }
 }
 

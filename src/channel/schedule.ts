@@ -42,6 +42,11 @@ export function payerOf(turn: number): Role {
   return turn % 2 === 0 ? 'client' : 'server'
 }
 
+/** Whether a side pays at all: on a one-way channel only the client does. */
+export function mayPay({ mode }: Pick<Terms, 'mode'>, role: Role): boolean {
+  return mode === 'two-way' || role === 'client'
+}
+
 /** The nLockTime of the states of a turn. */
 export function lockOf(
   terms: Pick<Terms, 'mode' | 'refundHeight' | 'step'>,

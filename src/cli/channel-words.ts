@@ -15,7 +15,20 @@ const NAMES: Readonly<Record<string, string>> = {
   refund: 'refund T2',
   unknown: 'transaction'
 }
+const PLAIN_NAMES: Readonly<Record<string, string>> = { unknown: 'transaction' }
 const SHORT: Readonly<Record<string, string>> = { settlement: 'T3', refund: 'T2' }
+
+/** What the chain shows of a channel's end, with these names of transactions. */
+function spendWords(
+  names: Readonly<Record<string, string>>
+): Pick<Words, 'spend-shown' | 'spend-mined'> {
+  return {
+    'spend-shown': ({ transaction }, txid) =>
+      `the ${names[transaction] ?? transaction} ${txid} is in the mempool`,
+    'spend-mined': ({ transaction, height }, txid) =>
+      `the ${names[transaction] ?? transaction} ${txid} is in block ${height}`
+  }
+}
 
 /** The protocol's words. */
 const PROTOCOL: Words = {
@@ -67,10 +80,7 @@ const PROTOCOL: Words = {
     `published ${SHORT[transaction] ?? transaction} ${txid}, fee ${formatAmount(fee)}`,
   'publication-refused': ({ transaction, reason }) =>
     `the ${transaction} was not accepted: ${reason}`,
-  'spend-shown': ({ transaction }, txid) =>
-    `the ${NAMES[transaction] ?? transaction} ${txid} is in the mempool`,
-  'spend-mined': ({ transaction, height }, txid) =>
-    `the ${NAMES[transaction] ?? transaction} ${txid} is in block ${height}`,
+  ...spendWords(NAMES),
   'renewed-as': ({ channel }) =>
     `renewed as channel ${channel.slice(0, 8)}; this one takes no more payments`,
   'handed-back': ({ share, capacity, state }) =>
@@ -99,10 +109,7 @@ const PLAIN: Partial<Words> = {
   ready: ({ confirmations, minDepth }) =>
     `the funding has ${confirmations} of ${minDepth} confirmations: ready`,
   published: ({ transaction, fee }) => `published the ${transaction}, fee ${formatAmount(fee)}`,
-  'spend-shown': ({ transaction }, txid) =>
-    `the ${transaction === 'unknown' ? 'transaction' : transaction} ${txid} is in the mempool`,
-  'spend-mined': ({ transaction, height }, txid) =>
-    `the ${transaction === 'unknown' ? 'transaction' : transaction} ${txid} is in block ${height}`
+  ...spendWords(PLAIN_NAMES)
 }
 
 /** What happened in the words of the protocol, with the transactions' ids. */

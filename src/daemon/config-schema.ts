@@ -42,15 +42,10 @@ const count = (least: number, most: number): z.ZodInt => {
   return z.int({ error }).min(least, { error }).max(most, { error })
 }
 
-function readerOf({ unit, least, most }: PolicySetting): z.ZodType {
-  switch (unit) {
-    case 'sat':
-      return amount
-    case 'blocks':
-      return count(least, most).transform((value) => blockDelta(value))
-    default:
-      return count(least, most)
-  }
+function readerOf(setting: PolicySetting): z.ZodType {
+  if (setting.unit === 'sat') return amount
+  const number = count(setting.least, setting.most)
+  return setting.unit === 'blocks' ? number.transform((value) => blockDelta(value)) : number
 }
 
 const policyShape = ofEachSetting(readerOf)

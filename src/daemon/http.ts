@@ -1,26 +1,11 @@
 /** One request of the local API: its body within bounds, its answer and its status. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ERROR_KINDS, isErrorCode, kindOf, type ErrorCode } from '../types/error-codes.js'
+import { statusOf } from '../types/error-codes.js'
 import { PaychanError, toErrorRecord } from '../types/errors.js'
 import type { Wire } from './wire.js'
 
 /** The longest request is a PSBT of 200,000 bytes, in base64. */
 export const MAX_BODY_BYTES = 300_000
-
-/** What says more than the kind of its error. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  ERR_METHOD_NOT_ALLOWED: 405,
-  ERR_REQUEST_TOO_LARGE: 413
-}
-
-/** The HTTP status of whatever was thrown; 500 for a bug. */
-export function statusOf(error: unknown): number {
-  if (!(error instanceof PaychanError)) return ERROR_KINDS.bug.status
-  const { code } = error
-  return isErrorCode(code)
-    ? (STATUS[code] ?? ERROR_KINDS[kindOf(code)].status)
-    : ERROR_KINDS.refused.status
-}
 
 /**
  * Reads a request's body as JSON; an empty body is `{}`.
@@ -66,7 +51,8 @@ export function sendResult(response: ServerResponse, result: Wire): void {
 export function sendError(response: ServerResponse, error: unknown): void {
   // What was not read of a refused body would be taken for the next request.
   response.setHeader('connection', 'close')
-  send(response, statusOf(error), { error: toErrorRecord(error) })
+  const code = error instanceof PaychanError ? error.code : 'ERR_INTERNAL'
+  send(response, statusOf(code), { error: toErrorRecord(error) })
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

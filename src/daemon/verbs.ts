@@ -69,20 +69,18 @@ interface Row<Name extends NodeVerb, Shape extends z.ZodRawShape> {
     request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>,
     signal?: AbortSignal
   ) => ReturnType<NodeApi[Name]>
-  readonly isCancellable?: true
+  readonly isCancellable?: boolean
 }
 
 type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
 
 function verb<Name extends NodeVerb, Shape extends z.ZodRawShape>(
   name: Name,
-  { scope, meaning, request: shape, answer, body, call, isCancellable }: Row<Name, Shape>
+  { scope, meaning, request: shape, answer, body, call, isCancellable = false }: Row<Name, Shape>
 ): Verb & { readonly name: Name } {
-  const request = z.strictObject(shape)
-  const asked =
-    isCancellable === true ? z.strictObject({ ...shape, ticket: ticket.optional() }) : request
+  const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
   const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
-    const { ticket: named, ...given } = readRequest(asked, body) as { ticket?: string }
+    const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
     const fields = withoutUndefined(given) as Parameters<typeof call>[1]
     return toWire(
       await cancellable(node, named, async (signal) => await call(node, fields, signal))
@@ -92,10 +90,10 @@ function verb<Name extends NodeVerb, Shape extends z.ZodRawShape>(
     name,
     scope,
     meaning,
-    request: asked,
+    request,
     answer,
     body: body as Verb['body'],
-    isCancellable: isCancellable === true,
+    isCancellable,
     run
   }
 }
@@ -372,17 +370,19 @@ const TABLE: readonly Verb[] = [
   })
 ]
 
+const byTicket = z.strictObject({ ticket })
+
 /** Not a call of the node, but of this API. */
 const CANCEL: Verb = {
   name: 'cancel',
   scope: 'manage',
   meaning: 'gives up the call that was made with a ticket, as long as its transaction has not left',
-  request: z.strictObject({ ticket }),
+  request: byTicket,
   answer: z.null(),
   body: none,
   isCancellable: false,
   run: async (node, body) => {
-    cancel(node, readRequest(z.strictObject({ ticket }), body).ticket)
+    cancel(node, readRequest(byTicket, body).ticket)
     return null
   }
 }

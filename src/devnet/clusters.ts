@@ -5,7 +5,7 @@
  */
 import type { Satoshi } from '../types/units.js'
 import type { Coin } from './coins.js'
-import { chunksOf, improves, type Chunk } from './diagram.js'
+import { chunksOf, compareRates, improves, type Chunk } from './diagram.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import { Rejected } from './rejected.js'
 import { CLUSTER_LIMIT, CLUSTER_VSIZE_LIMIT, MAX_REPLACED } from './rules.js'
@@ -43,8 +43,9 @@ export function checkClusterCount(
 }
 
 /**
- * A miner who takes the best first must not be the poorer anywhere. @throws Rejected
- * `replacement-failed`
+ * A miner who takes the best first must not be the poorer anywhere.
+ *
+ * @throws Rejected `replacement-failed`
  */
 export function checkDiagram(
   tx: Tx,
@@ -75,10 +76,7 @@ export function worstChunk(pool: Mempool): Chunk | undefined {
     const cluster = pool.cluster([entry])
     for (const each of cluster) left.delete(each)
     const last = chunksOf(cluster, (each) => pool.parents(each.tx)).at(-1)
-    if (
-      last !== undefined &&
-      (worst === undefined || last.fee * BigInt(worst.vsize) <= worst.fee * BigInt(last.vsize))
-    ) {
+    if (last !== undefined && (worst === undefined || compareRates(last, worst) <= 0n)) {
       worst = last
     }
   }

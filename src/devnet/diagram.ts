@@ -20,7 +20,11 @@ export function compareRates(
   return a.fee * BigInt(b.vsize) - b.fee * BigInt(a.vsize)
 }
 
-/** @param parentsOf - those among `entries` */
+/**
+ * The best first.
+ *
+ * @param parentsOf - those among `entries`
+ */
 export function chunksOf(
   entries: ReadonlySet<PoolEntry>,
   parentsOf: (entry: PoolEntry) => Iterable<PoolEntry>
@@ -68,7 +72,7 @@ export function improves(after: readonly Chunk[], before: readonly Chunk[]): boo
 function feeWithin(chunks: readonly Chunk[], size: number): bigint {
   let room = size
   let fee = 0n
-  for (const chunk of [...chunks].sort((a, b) => Number(compareRates(b, a)))) {
+  for (const chunk of chunks) {
     const part = Math.min(room, chunk.vsize)
     fee += (chunk.fee * SCALE * BigInt(part)) / BigInt(chunk.vsize)
     room -= part

@@ -7,6 +7,7 @@ import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import { isGivenUp } from '../channel/outside-funding.js'
 import { ownBalance } from '../channel/paying.js'
+import { mayPay } from '../channel/schedule.js'
 import type { Channel } from '../channel/state.js'
 import { isListFalse, mayLackPayments } from '../channel/stopping.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
@@ -225,19 +226,12 @@ export class KeyedPayments {
     const { peer } = request
     const distrusted = this.host.channelsOf(peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
-    const silent = async (): Promise<ChannelId | undefined> => {
-      for (const channel of this.host.channelsOf(peer)) {
-        if (!isUnheard(channel)) continue
-        const actor = this.host.actor(channel.id)
-        await this.host.reconnect(actor)
-        if (isUnheard(actor.state)) return channel.id
-      }
-      return undefined
+    for (const channel of this.host.channelsOf(peer).filter(isUnheard)) {
+      const actor = this.host.actor(channel.id)
+      await this.host.reconnect(actor)
+      if (isUnheard(actor.state)) throw notHeard(request, channel.id)
     }
-    const unheard = await silent()
-    if (unheard !== undefined || !(await this.host.hasAnswered(peer))) {
-      throw notHeard(request, unheard)
-    }
+    if (!(await this.host.hasAnswered(peer))) throw notHeard(request, undefined)
     const lacking = this.host.channelsOf(peer).find(mayLackPayments)
     if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
@@ -315,8 +309,9 @@ export class KeyedPayments {
   }
 
   /**
-   * Everything is checked before the first part is signed. @throws PaychanError why it cannot be
-   * paid
+   * Everything is checked before the first part is signed.
+   *
+   * @throws PaychanError why it cannot be paid
    */
   async #plan(
     { id, peer, memo, plan }: KeyedRequest,
@@ -433,7 +428,7 @@ function isUnheard(channel: Channel): boolean {
     channel.stage === 'established' &&
     channel.onChain.spend === undefined &&
     channel.link !== 'live' &&
-    (channel.role === 'client' || channel.terms.mode === 'two-way') &&
+    mayPay(channel.terms, channel.role) &&
     channel.ledger.held !== undefined &&
     !isGivenUp(channel)
   )

@@ -3,6 +3,7 @@
  * Everything else is planned (src/node).
  */
 import { quote, type Quote } from '../channel/quote.js'
+import { mayPay } from '../channel/schedule.js'
 import type { Channel } from '../channel/state.js'
 import { statusOf, type ChannelStatus } from '../channel/summary.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -26,7 +27,7 @@ export function payableOf(channel: Channel, height: BlockHeight | undefined): Pa
     id,
     peerId: peer,
     status: statusOf(channel, { height }),
-    isOurs: role === 'client' || (isEstablished && channel.terms.mode === 'two-way'),
+    isOurs: isEstablished ? mayPay(channel.terms, role) : role === 'client',
     quote: isEstablished ? quote(channel, role, height) : undefined
   }
 }

@@ -21,7 +21,8 @@ export const ERROR_KINDS = {
 
 export type ErrorKind = keyof typeof ERROR_KINDS
 
-type Row = readonly [kind: ErrorKind, means: string]
+/** `status`: where it says more than that of the kind. */
+type Row = readonly [kind: ErrorKind, means: string, status?: number]
 
 export const ERROR_CODES = {
   // Asked for wrongly
@@ -32,8 +33,8 @@ export const ERROR_CODES = {
   ],
   ERR_UNKNOWN_FIELD: ['usage', 'a call of the local API has a field that its verb does not have'],
   ERR_UNKNOWN_VERB: ['missing', 'the local API has no such verb'],
-  ERR_METHOD_NOT_ALLOWED: ['usage', 'the local API is asked with another HTTP method'],
-  ERR_REQUEST_TOO_LARGE: ['usage', 'the body of a call is longer than the local API reads'],
+  ERR_METHOD_NOT_ALLOWED: ['usage', 'the local API is asked with another HTTP method', 405],
+  ERR_REQUEST_TOO_LARGE: ['usage', 'the body of a call is longer than the local API reads', 413],
   ERR_INVALID_AMOUNT: ['usage', 'an amount is zero, negative, above all bitcoin, or not an amount'],
   ERR_INVALID_ADDRESS: ['usage', 'a text is not an address of this network'],
   ERR_INVALID_URI: ['usage', 'a `bitcoin:` URI is malformed (BIP321)'],
@@ -448,4 +449,10 @@ export function isErrorCode(text: string): text is ErrorCode {
 /** The kind of a code; of one that is not ours, a refusal. */
 export function kindOf(code: string): ErrorKind {
   return isErrorCode(code) ? ERROR_CODES[code][0] : 'refused'
+}
+
+/** What a program that speaks HTTP is answered. */
+export function statusOf(code: string): number {
+  const [kind, , status]: Row = isErrorCode(code) ? ERROR_CODES[code] : [kindOf(code), '']
+  return status ?? ERROR_KINDS[kind].status
 }

@@ -74,9 +74,16 @@ const readName: Reader<string> = (value) => {
 }
 
 const duration = readDistribution(readInterval)
-const policyReaders = ofEachSetting(({ unit, least, most }): Reader<unknown> =>
-  unit === 'sat' ? readAmount : unit === 'blocks' ? readBlocks : readCount(least, most)
-)
+const policyReaders = ofEachSetting((setting): Reader<unknown> => {
+  switch (setting.unit) {
+    case 'sat':
+      return readAmount
+    case 'blocks':
+      return readBlocks
+    default:
+      return readCount(setting.least, setting.most)
+  }
+})
 
 const policy = z
   .strictObject(
