@@ -87,8 +87,9 @@ export function renewalSighash(raw: Uint8Array, old: FundingOutput): Uint8Array 
 }
 
 /**
- * The same transaction with both signatures, compact, which are taken as verified. @throws as
- * `renewalSighash`
+ * The same transaction with both signatures, compact, which are taken as verified.
+ *
+ * @throws as `renewalSighash`
  */
 export function completeRenewal(
   raw: Uint8Array,

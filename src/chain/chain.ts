@@ -320,8 +320,9 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A child whose parents the mempool did not take by their own fees may bring them in. @throws
-   * PaychanError `ERR_BROADCAST_REFUSED`
+   * A child whose parents the mempool did not take by their own fees may bring them in.
+   *
+   * @throws PaychanError `ERR_BROADCAST_REFUSED`
    */
   async #asPackage(
     session: ElectrumSession,
@@ -441,8 +442,9 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A chain that has not come as far as our anchor cannot be judged, and is of no use. @throws
-   * PaychanError `ERR_WRONG_CHAIN`
+   * A chain that has not come as far as our anchor cannot be judged, and is of no use.
+   *
+   * @throws PaychanError `ERR_WRONG_CHAIN`
    */
   #checkHeight(): void {
     const { anchor, height } = this.#headers

@@ -43,8 +43,9 @@ export function isGivenUp(channel: Channel): boolean {
 }
 
 /**
- * Step 2: what T2 is asked for. @throws PaychanError those of `checkFundedPsbt`,
- * `ERR_CHAIN_UNAVAILABLE`
+ * Step 2: what T2 is asked for.
+ *
+ * @throws PaychanError those of `checkFundedPsbt`, `ERR_CHAIN_UNAVAILABLE`
  */
 export function checkFunded({ terms }: Accepted, psbt: Uint8Array, env: Env): FundedPsbt {
   return checkFundedPsbt(psbt, {

@@ -21,8 +21,9 @@ import type { Established } from './state.js'
 import { must } from './violation.js'
 
 /**
- * Server: whether the new channel is one that the old one may be renewed as. @throws Violation
- * RENEW-8 to RENEW-10
+ * Server: whether the new channel is one that the old one may be renewed as.
+ *
+ * @throws Violation RENEW-8 to RENEW-10
  */
 export function checkRenewalTerms(offer: OpenChannel, old: Established, env: Env): void {
   const { terms } = old

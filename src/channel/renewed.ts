@@ -138,8 +138,9 @@ export function planRenewal(
 }
 
 /**
- * Server, step 1: whether the channel that an offer names can be renewed by it. @throws Violation
- * RENEW-1, RENEW-8 to RENEW-10
+ * Server, step 1: whether the channel that an offer names can be renewed by it.
+ *
+ * @throws Violation RENEW-1, RENEW-8 to RENEW-10
  */
 export function checkRenewal(offer: OpenChannel, old: Channel | undefined, env: Env): void {
   const { renews } = offer

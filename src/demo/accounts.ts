@@ -42,8 +42,9 @@ export async function confirmedOn(
 }
 
 /**
- * A transaction of the chain. @throws PaychanError `ERR_DEMO_FAILED` when the chain does not have
- * it in a block
+ * A transaction of the chain.
+ *
+ * @throws PaychanError `ERR_DEMO_FAILED` when the chain does not have it in a block
  */
 export async function confirmed(devnet: Devnet, txid: Txid): Promise<Uint8Array> {
   const found = await devnet.transaction(txid)

@@ -152,8 +152,9 @@ export interface ChainBackend {
    */
   reorg: (depth: number, options?: ReorgOptions) => Promise<readonly BlockRef[]>
   /**
-   * Pays from the backend's own coins; the transaction waits in the mempool. @throws PaychanError
-   * `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED`
+   * Pays from the backend's own coins; the transaction waits in the mempool.
+   *
+   * @throws PaychanError `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED`
    */
   fund: (script: Uint8Array, amount: Satoshi) => Promise<Txid>
   /** Calls back after each change; returns what stops it. */

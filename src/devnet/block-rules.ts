@@ -28,7 +28,9 @@ import { MAX_BLOCK_WEIGHT, REGTEST_BITS } from './rules.js'
 import type { ScriptVerifier } from './script-interpreter.js'
 
 /**
- * Proof of work, link to the block before, time (`ContextualCheckBlockHeader`). @throws Rejected
+ * Proof of work, link to the block before, time (`ContextualCheckBlockHeader`).
+ *
+ * @throws Rejected
  */
 export function checkHeader(
   block: Block,

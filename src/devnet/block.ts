@@ -128,8 +128,9 @@ export function sealBlock(height: BlockHeight, header: Header, transactions: rea
 }
 
 /**
- * A block as bitcoind serializes it. @throws Rejected when a transaction is not in the one form
- * that it serializes to.
+ * A block as bitcoind serializes it.
+ *
+ * @throws Rejected when a transaction is not in the one form that it serializes to.
  */
 export function decodeBlock(height: BlockHeight, raw: Uint8Array): Block {
   const {

@@ -82,8 +82,9 @@ export function areSequenceLocksMet(
 }
 
 /**
- * The coins that a transaction spends, in the order of its inputs. @throws Rejected when one is
- * missing.
+ * The coins that a transaction spends, in the order of its inputs.
+ *
+ * @throws Rejected when one is missing.
  */
 export function coinsOf(tx: Tx, view: CoinView): Coin[] {
   return tx.inputs.map(({ spends }) => {
@@ -94,8 +95,9 @@ export function coinsOf(tx: Tx, view: CoinView): Coin[] {
 }
 
 /**
- * Maturity and values of the coins spent (`Consensus::CheckTxInputs`). Returns the fee. @throws
- * Rejected
+ * Maturity and values of the coins spent (`Consensus::CheckTxInputs`). Returns the fee.
+ *
+ * @throws Rejected
  */
 export function checkValues(tx: Tx, spent: readonly Coin[], height: BlockHeight): Satoshi {
   let paidIn = 0n

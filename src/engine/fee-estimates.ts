@@ -69,8 +69,9 @@ export class FeeEstimates implements FeeView {
   }
 
   /**
-   * Takes up what was seen before a restart; a record that is damaged is no loss. @throws
-   * PaychanError `ERR_STORE_FAILED`
+   * Takes up what was seen before a restart; a record that is damaged is no loss.
+   *
+   * @throws PaychanError `ERR_STORE_FAILED`
    */
   async load(): Promise<void> {
     try {

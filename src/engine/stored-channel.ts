@@ -124,8 +124,9 @@ export async function readChannel(store: Store, key: string, value: Uint8Array):
 }
 
 /**
- * A channel without its ledger, when there is one: keys, terms and funding. @throws as
- * `readChannel`
+ * A channel without its ledger, when there is one: keys, terms and funding.
+ *
+ * @throws as `readChannel`
  */
 export function readTerms(key: string, value: Uint8Array): Channel {
   return readRecord(key, value, (stored: Channel) => {

@@ -3,8 +3,9 @@ import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 
 /**
- * Callers without types may give a number, which would fail only where it meets a bigint. @throws
- * PaychanError `ERR_INVALID_AMOUNT`
+ * Callers without types may give a number, which would fail only where it meets a bigint.
+ *
+ * @throws PaychanError `ERR_INVALID_AMOUNT`
  */
 export function amountOf(value: unknown): Satoshi {
   if (typeof value !== 'bigint') {

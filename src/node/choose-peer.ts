@@ -46,8 +46,9 @@ export function peerByEnds(known: Iterable<string>, text: string): string | unde
 }
 
 /**
- * Refuses what can only be a part of an id, when no peer that is known has it. @throws PaychanError
- * `ERR_INVALID_PEER`
+ * Refuses what can only be a part of an id, when no peer that is known has it.
+ *
+ * @throws PaychanError `ERR_INVALID_PEER`
  */
 export function assertWholePeer(text: string): void {
   if (text.startsWith('/') || text.length >= SHORTEST_ID) return

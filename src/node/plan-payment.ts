@@ -71,8 +71,9 @@ export function planPayment(channels: readonly Payable[], to: string, amount: bi
 }
 
 /**
- * The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`,
- * `ERR_INVALID_MULTIADDR`
+ * The PeerId that is paid.
+ *
+ * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_MULTIADDR`
  */
 export function payeeOf(channels: readonly Payable[], to: string): string {
   if (namesChannel(to)) return channelByPrefix(channels, to).peerId

@@ -55,8 +55,9 @@ export function formatAmount(amount: bigint): string {
 export const ZERO_SAT = satoshi(0n)
 
 /**
- * The sum of amounts. @throws PaychanError `ERR_INVALID_AMOUNT` when it is above 21 million
- * bitcoin.
+ * The sum of amounts.
+ *
+ * @throws PaychanError `ERR_INVALID_AMOUNT` when it is above 21 million bitcoin.
  */
 export function addSat(...amounts: Satoshi[]): Satoshi {
   return satoshi(amounts.reduce<bigint>((sum, amount) => sum + amount, 0n))
@@ -122,8 +123,10 @@ export function satPerVByte(rate: FeeRate): number {
 }
 
 /**
- * The reverse of it. @throws PaychanError `ERR_INVALID_FEERATE` for what is no number of sat/vB
- * with at most 3 decimals
+ * The reverse of it.
+ *
+ * @throws PaychanError `ERR_INVALID_FEERATE` for what is no number of sat/vB with at most 3
+ *   decimals
  */
 export function rateOfSatPerVByte(value: number): FeeRate {
   const rate = Math.round(value * 1_000)
@@ -164,8 +167,9 @@ export function blockHeight(value: number): BlockHeight {
 }
 
 /**
- * Brands a number of blocks. @throws PaychanError `ERR_INVALID_HEIGHT` when it is not a whole
- * number.
+ * Brands a number of blocks.
+ *
+ * @throws PaychanError `ERR_INVALID_HEIGHT` when it is not a whole number.
  */
 export function blockDelta(value: number): BlockDelta {
   if (!Number.isInteger(value)) {

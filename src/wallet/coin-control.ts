@@ -94,8 +94,9 @@ export class CoinControl {
   }
 
   /**
-   * Locks coins, on disk before this resolves; once more makes no difference. @throws PaychanError
-   * `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
+   * Locks coins, on disk before this resolves; once more makes no difference.
+   *
+   * @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
    */
   async lock(names: readonly OutPoint[]): Promise<void> {
     const all = this.all()
@@ -107,8 +108,9 @@ export class CoinControl {
   }
 
   /**
-   * Unlocks coins, also those that the chain does not show now. @throws PaychanError
-   * `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
+   * Unlocks coins, also those that the chain does not show now.
+   *
+   * @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
    */
   async unlock(names: readonly OutPoint[]): Promise<void> {
     const { locks, store } = this.init

@@ -55,8 +55,9 @@ export function meaningOfDamage(key: string): string {
 }
 
 /**
- * Reads a record as the wallet does when it starts. @throws PaychanError `ERR_STORE_CORRUPT`,
- * `ERR_STORE_VERSION`
+ * Reads a record as the wallet does when it starts.
+ *
+ * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
  */
 export function checkRecord(key: string, value: Uint8Array): void {
   upgradeRecord(key, value)

@@ -207,8 +207,9 @@ interface DevnetFlags {
 }
 
 /**
- * The rates of a file, or those that come with the program. @throws PaychanError
- * `ERR_INVALID_TRACE`, `ERR_NO_TRACE`
+ * The rates of a file, or those that come with the program.
+ *
+ * @throws PaychanError `ERR_INVALID_TRACE`, `ERR_NO_TRACE`
  */
 async function traceOf({ load, trace }: DevnetFlags): Promise<Trace | undefined> {
   const { congestedMonth, parseTrace } = await import('../../devnet/index.js')
@@ -232,8 +233,9 @@ function coreRelease(text: string): CoreRelease {
 }
 
 /**
- * The limits and the load are those of the embedded chain; a bitcoind has its own. @throws
- * PaychanError `ERR_USAGE`
+ * The limits and the load are those of the embedded chain; a bitcoind has its own.
+ *
+ * @throws PaychanError `ERR_USAGE`
  */
 function checkBackend({
   bitcoind,

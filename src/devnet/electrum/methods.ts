@@ -64,7 +64,9 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
 
 /**
  * The method of a request with its parameters bound; undefined when the version that is spoken has
- * no such method. @throws RpcError
+ * no such method.
+ *
+ * @throws RpcError
  */
 export function findMethod(
   { method: name, params }: Request,

@@ -21,8 +21,9 @@ const SAMPLES = 240
 const CONFIRMATION = 3 * 3_600
 
 /**
- * The text of a file that a scenario names, and the name to show. @throws an error when it cannot
- * be read
+ * The text of a file that a scenario names, and the name to show.
+ *
+ * @throws an error when it cannot be read
  */
 export type ReadFile = (name: string) => { readonly text: string; readonly file: string }
 

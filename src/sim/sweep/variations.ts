@@ -85,8 +85,9 @@ export function combinations(
 }
 
 /**
- * Puts a combination into a scenario, before it is checked as any other. @throws PaychanError
- * `ERR_USAGE` when it has no place for a setting
+ * Puts a combination into a scenario, before it is checked as any other.
+ *
+ * @throws PaychanError `ERR_USAGE` when it has no place for a setting
  */
 export function applyValues(
   yaml: YamlFile,

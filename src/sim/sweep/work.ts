@@ -11,8 +11,9 @@ import { applyValues } from './variations.js'
 import type { FromWorker, SweepWork, ToWorker } from './worker-pool.js'
 
 /**
- * The scenario of a job. @throws ScenarioError, or PaychanError `ERR_USAGE`, when a value does not
- * fit it
+ * The scenario of a job.
+ *
+ * @throws ScenarioError, or PaychanError `ERR_USAGE`, when a value does not fit it
  */
 export function scenarioOf(
   { scenario, settings }: Pick<SweepWork, 'scenario' | 'settings'>,
