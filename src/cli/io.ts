@@ -61,16 +61,23 @@ export function processIo(onLost: (error: Error) => void = () => {}): Io {
   }
 }
 
-function sink(stream: NodeJS.WriteStream, onLost: (error: Error) => void): Sink {
+/** `isTTY` is left out, not false, where nobody looks. */
+type StandardStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+function sink(stream: StandardStream, onLost: (error: Error) => void): Sink {
+  const isTTY = stream.isTTY === true
   // A reader that has gone (`paychan payments | head`) has what it wanted.
   stream.on('error', (error: Error) => {
     if (codeOf(error) !== 'EPIPE') onLost(error)
   })
   return {
-    isTTY: stream.isTTY,
+    isTTY,
     // People change the size of a window.
     get columns() {
-      return stream.isTTY ? stream.columns : undefined
+      return isTTY ? stream.columns : undefined
     },
     write: (text) => {
       stream.write(text)

@@ -5,7 +5,7 @@
  */
 import pc from 'picocolors'
 import { toErrorRecord } from '../types/errors.js'
-import type { Io } from './io.js'
+import type { Io, Sink } from './io.js'
 import { cut, printable } from './text.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
@@ -38,16 +38,20 @@ export function toJson(value: unknown): unknown {
 }
 
 /** Where nobody looks, and as wide as a terminal usually is. */
-const USUAL_WIDTH = 80
+export const USUAL_WIDTH = 80
 
-/** `https://no-color.org`: set and not empty means no colours. */
-function wantsColor(io: Io, isTTY: boolean): boolean {
-  return isTTY && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb'
+/**
+ * Colours for who looks at a terminal and has not refused them; `https://no-color.org`: set and not
+ * empty means none. What is piped is plain also where the environment says `CI` or `FORCE_COLOR`:
+ * programs read it.
+ */
+export function colorsFor({ isTTY }: Pick<Sink, 'isTTY'>, env: Io['env']): Colors {
+  return pc.createColors(isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb')
 }
 
 export function createOutput(io: Io, json: boolean): Output {
-  const colors = pc.createColors(!json && wantsColor(io, io.stdout.isTTY))
-  const stderrColors = pc.createColors(wantsColor(io, io.stderr.isTTY))
+  const colors = json ? pc.createColors(false) : colorsFor(io.stdout, io.env)
+  const stderrColors = colorsFor(io.stderr, io.env)
   let progressWidth = 0
 
   function writeJson(data: object): void {

@@ -13,13 +13,17 @@ export interface Lines {
 }
 
 /** The lines of this process's standard input; nothing is read before the first is asked for. */
-export function stdinLines(input: NodeJS.ReadStream, prompts: NodeJS.WritableStream): Lines {
+export function stdinLines(
+  input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
+  prompts: NodeJS.WritableStream
+): Lines {
+  const isTTY = input.isTTY === true
   let piped: AsyncIterator<string> | undefined
   const ahead: Ahead = { lines: [], rest: '' }
   return {
-    isTTY: input.isTTY,
+    isTTY,
     readLine: async (prompt) => {
-      if (input.isTTY) return await askHidden(input, prompts, prompt, ahead)
+      if (isTTY) return await askHidden(input, prompts, prompt, ahead)
       piped ??= createInterface({ input })[Symbol.asyncIterator]()
       const next = await piped.next()
       return next.done === true ? undefined : next.value
@@ -37,7 +41,7 @@ interface Ahead {
 }
 
 async function askHidden(
-  input: NodeJS.ReadStream,
+  input: NodeJS.ReadableStream,
   prompts: NodeJS.WritableStream,
   prompt: string,
   ahead: Ahead

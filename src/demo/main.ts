@@ -1,6 +1,7 @@
 /** `npm run demo [-- NAME] [--json]`: tells a story of the classic channel as it happens. */
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { processIo } from '../cli/io.js'
 import { codeOf, messageOf, toErrorRecord } from '../types/errors.js'
 import { printingNarrator, silentNarrator } from './report.js'
 import { SCENARIOS } from './scenarios.js'
@@ -14,6 +15,9 @@ NAME is ${SCENARIOS[0]?.name ?? ''} when left out. With --json, standard output 
 file: lines of height,feerate (sat/vB), of which height 137 is that of the newest state's lock. With
 --bitcoind http://USER:PASSWORD@HOST:PORT the others run on the chain of a bitcoind on regtest, and with
 --electrum tcp://HOST:PORT through an Electrum server of that chain.`
+
+const io = processIo()
+const { stdout, stderr } = io
 
 /** Exit codes: 0 told and true, 1 failed, 2 asked for something that is not there. */
 async function main(argv: string[]): Promise<number> {
@@ -32,23 +36,14 @@ async function main(argv: string[]): Promise<number> {
   const name = positionals[0] ?? SCENARIOS[0]?.name
   const scenario = SCENARIOS.find((one) => one.name === name)
   if (values.help) {
-    process.stdout.write(`${HELP}\n`)
+    stdout.write(`${HELP}\n`)
     return 0
   }
   if (scenario === undefined || positionals.length > 1) {
-    process.stderr.write(`There is no demo '${positionals.join(' ')}'.\n\n${HELP}\n`)
+    stderr.write(`There is no demo '${positionals.join(' ')}'.\n\n${HELP}\n`)
     return 2
   }
-  const narrator = values.json
-    ? silentNarrator
-    : printingNarrator({
-        verbose: values.verbose,
-        isTTY: process.stdout.isTTY,
-        columns: process.stdout.columns,
-        write: (text) => {
-          process.stdout.write(text)
-        }
-      })
+  const narrator = values.json ? silentNarrator : printingNarrator(io, values.verbose)
   narrator.title(`paychan demo '${scenario.name}': ${scenario.title}`)
   try {
     const report = await scenario.run(narrator, {
@@ -56,19 +51,19 @@ async function main(argv: string[]): Promise<number> {
       electrum: values.electrum,
       trace: values.trace === undefined ? undefined : await readFile(values.trace, 'utf8')
     })
-    if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+    if (values.json) stdout.write(`${JSON.stringify(report)}\n`)
     return report.ok ? 0 : 1
   } catch (error) {
     if (values.json) {
-      process.stdout.write(
+      stdout.write(
         `${JSON.stringify({ scenario: scenario.name, ok: false, error: toErrorRecord(error) })}\n`
       )
-    } else process.stderr.write(`${messageOf(error)}\n`)
+    } else stderr.write(`${messageOf(error)}\n`)
     return codeOf(error) === 'ERR_USAGE' ? 2 : 1
   }
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${messageOf(error)}\n\n${HELP}\n`)
+  stderr.write(`${messageOf(error)}\n\n${HELP}\n`)
   return 2
 })

@@ -1,10 +1,10 @@
 /**
  * What a demo comes to: the JSON object that `--json` prints, and how the story is told to people.
  */
-import pc from 'picocolors'
-import type { NewsKind } from '../node/api.js'
+import type { Io } from '../cli/io.js'
+import { colorsFor, USUAL_WIDTH } from '../cli/output.js'
 import { cut } from '../cli/text.js'
-import type { Step } from '../node/api.js'
+import type { NewsKind, Step } from '../node/api.js'
 
 /** Amounts are JSON numbers in satoshis; transactions raw hex of what reached the chain. */
 export interface Report {
@@ -123,24 +123,23 @@ function shortIds(text: string): string {
   return text.replace(/\b([0-9a-f]{8})[0-9a-f]{56}\b/g, '$1')
 }
 
-export interface Telling {
-  /** All steps of the protocol in its own words, and whole ids. */
-  readonly verbose: boolean
-  readonly isTTY: boolean
-  readonly columns?: number | undefined
-  write: (text: string) => void
-}
-
-/** Tells the story to people. */
-export function printingNarrator({ verbose, isTTY, columns = 80, write }: Telling): Narrator {
-  const colours = pc.createColors(isTTY && process.env.NO_COLOR === undefined)
+/**
+ * Tells the story to people.
+ *
+ * @param verbose - all steps of the protocol in its own words, and whole ids
+ */
+export function printingNarrator(
+  { stdout, env }: Pick<Io, 'stdout' | 'env'>,
+  verbose: boolean
+): Narrator {
+  const colours = colorsFor(stdout, env)
   let open = false
   let inTable = false
   let last = ''
   const line = (text: string): void => {
-    if (open) write('\r\u001b[K')
+    if (open) stdout.write('\r\u001b[K')
     open = false
-    write(`${verbose ? text : shortIds(text)}\n`)
+    stdout.write(`${verbose ? text : shortIds(text)}\n`)
   }
   return {
     title: (text) => {
@@ -176,8 +175,8 @@ export function printingNarrator({ verbose, isTTY, columns = 80, write }: Tellin
       inTable = isShown
     },
     progress: (text) => {
-      if (!isTTY) return
-      write(`\r\u001b[K${cut(`  ${text}`, columns - 1)}`)
+      if (!stdout.isTTY) return
+      stdout.write(`\r\u001b[K${cut(`  ${text}`, (stdout.columns ?? USUAL_WIDTH) - 1)}`)
       open = true
     }
   }

@@ -9,6 +9,9 @@ import { VERSION } from '../../src/node/layout.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
+/** What CI sets, and libraries take for a wish to see colours in a pipe: results are plain there. */
+const INSISTENT = { CI: 'true', FORCE_COLOR: '1' }
+
 interface Ended {
   readonly code: number
   readonly stdout: string
@@ -30,7 +33,7 @@ describe('the paychan process', function () {
       const child = execFile(
         process.execPath,
         [MAIN, ...argv],
-        { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } },
+        { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir, ...INSISTENT } },
         (_error, stdout, stderr) => {
           resolve({ code: child.exitCode ?? -1, stdout, stderr })
         }

@@ -73,9 +73,16 @@ interface Run {
 
 function demo(...args: string[]): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['dist/src/demo/main.js', ...args], (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
+    // What is piped is plain, whatever CI sets.
+    const env = { ...process.env, CI: 'true', FORCE_COLOR: '1' }
+    execFile(
+      process.execPath,
+      ['dist/src/demo/main.js', ...args],
+      { env },
+      (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+      }
+    )
   })
 }
 

@@ -9,20 +9,29 @@ import {
 
 const ID = 'ab'.repeat(32)
 
-function teller(telling: { verbose?: boolean; isTTY?: boolean; columns?: number } = {}): {
+function teller({
+  verbose = false,
+  isTTY = false,
+  columns
+}: { verbose?: boolean; isTTY?: boolean; columns?: number } = {}): {
   narrator: Narrator
   lines: () => string[]
   raw: () => string
 } {
   let text = ''
-  const narrator = printingNarrator({
-    verbose: false,
-    isTTY: false,
-    ...telling,
-    write: (more) => {
-      text += more
-    }
-  })
+  const narrator = printingNarrator(
+    {
+      stdout: {
+        isTTY,
+        columns,
+        write: (more) => {
+          text += more
+        }
+      },
+      env: { CI: 'true', FORCE_COLOR: '1' }
+    },
+    verbose
+  )
   return {
     narrator,
     lines: () =>
