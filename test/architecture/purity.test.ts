@@ -61,9 +61,7 @@ const FORBIDDEN: ReadonlyArray<readonly [what: string, rule: string, code: strin
   ['the process', 'no-restricted-globals', 'export const home = process.env']
 ]
 
-describe('the pure rooms', function () {
-  this.timeout(60_000)
-
+describe('the pure rooms', () => {
   for (const [what, rule, code] of FORBIDDEN) {
     it(`do without ${what}`, async () => {
       for (const room of PURE) {
@@ -99,9 +97,7 @@ describe('the pure rooms', function () {
   })
 })
 
-describe('the rules for every file', function () {
-  this.timeout(60_000)
-
+describe('the rules for every file', () => {
   /** What eslint says, with types, of a text in the place of a file that exists. */
   async function rulesBrokenBy(code: string): Promise<string[]> {
     return (await lintTyped('src/types/errors.ts', code)).map(({ rule }) => rule)

@@ -24,8 +24,7 @@ function isBuilt(room: string): boolean {
   )
 }
 
-describe('the rooms', function () {
-  this.timeout(60_000)
+describe('the rooms', () => {
   let config: LintConfig
   let built: string[]
 

@@ -145,6 +145,7 @@ describe('Electrum over TLS', () => {
   it('says so when nothing speaks TLS there', async () => {
     const plain = createServer((socket) => {
       socket.on('error', () => {})
+      socket.resume()
       socket.end('{"jsonrpc":"2.0","result":"hello"}\n')
     }).listen(0, '127.0.0.1')
     await once(plain, 'listening')

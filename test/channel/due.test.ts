@@ -37,8 +37,6 @@ function checkDue(side: Side): void {
 
 describe('channel / due', function () {
   this.slow(20_000)
-  this.timeout(120_000)
-
   it('one-way: through every stage and accident, a tip that is not due changes nothing and has no effect', () => {
     fc.assert(
       fc.property(anyStormStory, ({ commands }) => {

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
+import { sized } from '../size.js'
 import { anyStormStory, Storm } from './storm.js'
 
-/** Times what other properties get: 2,000 orders of events in a usual run. */
-const MANY = 20
+/** Times what other properties get: 100 or 2,000 orders of events. */
+const MANY = sized({ small: 5, all: 20 })
 
 describe('channel / storms: payments, breaks, crashes, restored disks, blocks, reorgs of 1 to 10, closes', function () {
   this.slow(60_000)

@@ -6,11 +6,12 @@ import { publishable } from '../../src/channel/publishable.js'
 import { shareIn } from '../../src/channel/stakes.js'
 import type { Established } from '../../src/channel/state.js'
 import { satoshi } from '../../src/types/units.js'
+import { sized } from '../size.js'
 import { anyTurnCommand, TurnStorm } from './turns-storm.js'
 import { World } from './world.js'
 
 /** Times what other properties get. */
-const MANY = 10
+const MANY = sized({ small: 5, all: 10 })
 const runs = (): number => (fc.readConfigureGlobal().numRuns ?? 100) * MANY
 
 describe('channel / turns / storms: both pay, breaks, crashes, blocks, reorgs of 1 to 10, closes', function () {

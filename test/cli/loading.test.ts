@@ -29,8 +29,7 @@ interface Loaded {
   readonly output: string
 }
 
-describe('what a command loads', function () {
-  this.timeout(30_000)
+describe('what a command loads', () => {
   let dir: string
   let server: ApiServer
 

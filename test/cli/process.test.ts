@@ -18,8 +18,7 @@ interface Ended {
   readonly stderr: string
 }
 
-describe('the paychan process', function () {
-  this.timeout(30_000)
+describe('the paychan process', () => {
   let dir: string
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'paychan-process-'))

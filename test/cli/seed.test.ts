@@ -8,6 +8,7 @@ import { openLevelStore } from '../../src/store/level.js'
 import { codeOf } from '../../src/types/errors.js'
 import { isSeedEncrypted, readSeedFile } from '../../src/wallet/seed-file.js'
 import { BRANCHES, branchKey, readBranch } from '../../src/wallet/records.js'
+import { itInAll } from '../size.js'
 import { testWorld, type TestWorld, type WorldOptions } from './world.js'
 
 const WORDS =
@@ -65,7 +66,7 @@ describe('cli / seed', () => {
     assert.match(again.world.out(), /ERR_SEED_EXISTS/)
   })
 
-  it('restore --encrypt reads the passphrase from the second line', async () => {
+  itInAll('restore --encrypt reads the passphrase from the second line', async () => {
     assert.equal((await run({ lines: [WORDS, PASSPHRASE] }, 'restore', '--encrypt')).code, 0)
     assert.equal(await opened(PASSPHRASE), WORDS)
   })
@@ -108,7 +109,7 @@ describe('cli / seed', () => {
       assert.equal(await opened(PASSPHRASE), LONG)
     })
 
-    it('with --encrypt and a passphrase from outside: all lines are words', async () => {
+    itInAll('with --encrypt and a passphrase from outside: all lines are words', async () => {
       assert.equal(
         (
           await run(
@@ -168,24 +169,27 @@ describe('cli / seed', () => {
     assert.equal((await opened(PASSPHRASE)).split(' ').length, 24)
   })
 
-  it('takes a passphrase from the environment or a file descriptor, for services', async () => {
-    assert.equal(
-      (await run({ env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'init', '--encrypt')).code,
-      0
-    )
-    assert.equal(await isSeedEncrypted(seed), true)
-    assert.equal(
-      (
-        await run(
-          { env: { PAYCHAN_PASSPHRASE_FD: '3' }, descriptors: { 3: `${PASSPHRASE}\n` } },
-          'decrypt'
-        )
-      ).code,
-      0
-    )
-    assert.equal(await isSeedEncrypted(seed), false)
-    assert.equal((await run({ env: { PAYCHAN_PASSPHRASE_FD: 'three' } }, 'encrypt')).code, 2)
-  })
+  itInAll(
+    'takes a passphrase from the environment or a file descriptor, for services',
+    async () => {
+      assert.equal(
+        (await run({ env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'init', '--encrypt')).code,
+        0
+      )
+      assert.equal(await isSeedEncrypted(seed), true)
+      assert.equal(
+        (
+          await run(
+            { env: { PAYCHAN_PASSPHRASE_FD: '3' }, descriptors: { 3: `${PASSPHRASE}\n` } },
+            'decrypt'
+          )
+        ).code,
+        0
+      )
+      assert.equal(await isSeedEncrypted(seed), false)
+      assert.equal((await run({ env: { PAYCHAN_PASSPHRASE_FD: 'three' } }, 'encrypt')).code, 2)
+    }
+  )
 
   it('encrypt on an encrypted seed changes the passphrase, and a wrong one changes nothing', async () => {
     await run({ lines: [WORDS] }, 'restore')
@@ -206,19 +210,22 @@ describe('cli / seed', () => {
     assert.equal(await opened('another one'), WORDS)
   })
 
-  it('decrypt, encrypt and check take a passphrase from the input, as init --encrypt does', async () => {
-    assert.equal((await run({ lines: [PASSPHRASE] }, 'init', '--encrypt')).code, 0)
-    assert.match((await run({ lines: [PASSPHRASE] }, 'check')).world.out(), /ok +seed/)
-    assert.equal((await run({ lines: [PASSPHRASE, 'another one'] }, 'encrypt')).code, 0)
-    const wrong = await run({ lines: [PASSPHRASE] }, 'decrypt', '--json')
-    assert.deepEqual(
-      [wrong.code, /ERR_WRONG_PASSPHRASE/.test(wrong.world.out()), await isSeedEncrypted(seed)],
-      [1, true, true]
-    )
-    assert.match((await run({}, 'decrypt', '--json')).world.out(), /ERR_PASSPHRASE_NEEDED/)
-    assert.equal((await run({ lines: ['another one'] }, 'decrypt')).code, 0)
-    assert.equal(await isSeedEncrypted(seed), false)
-  })
+  itInAll(
+    'decrypt, encrypt and check take a passphrase from the input, as init --encrypt does',
+    async () => {
+      assert.equal((await run({ lines: [PASSPHRASE] }, 'init', '--encrypt')).code, 0)
+      assert.match((await run({ lines: [PASSPHRASE] }, 'check')).world.out(), /ok +seed/)
+      assert.equal((await run({ lines: [PASSPHRASE, 'another one'] }, 'encrypt')).code, 0)
+      const wrong = await run({ lines: [PASSPHRASE] }, 'decrypt', '--json')
+      assert.deepEqual(
+        [wrong.code, /ERR_WRONG_PASSPHRASE/.test(wrong.world.out()), await isSeedEncrypted(seed)],
+        [1, true, true]
+      )
+      assert.match((await run({}, 'decrypt', '--json')).world.out(), /ERR_PASSPHRASE_NEEDED/)
+      assert.equal((await run({ lines: ['another one'] }, 'decrypt')).code, 0)
+      assert.equal(await isSeedEncrypted(seed), false)
+    }
+  )
 
   it('start asks for the passphrase on a terminal, and says what to do where nobody is there', async () => {
     const heard: unknown[] = []

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Results, Sweep } from '../../src/sim/results.js'
 import { simulate } from '../../src/sim/simulate.js'
 import { emptyResults } from '../sim/results-fixture.js'
+import { itInAll } from '../size.js'
 import { testWorld, type TestWorld, type WorldOptions } from './world.js'
 
 const SCRIPT = new URL('../sim/sweep/fake-worker.js', import.meta.url)
@@ -340,7 +341,6 @@ describe('paychan simulate', () => {
 })
 
 describe('paychan simulate real', function () {
-  this.timeout(60_000)
   this.slow(10_000)
   let dir: string
   beforeEach(async () => {
@@ -350,36 +350,39 @@ describe('paychan simulate real', function () {
     await rm(dir, { recursive: true, force: true })
   })
 
-  it('runs a scenario with real nodes, says what it leaves out, and writes the same files', async () => {
-    const world = testWorld()
-    assert.equal(
-      await world.run('simulate', 'real', 'pair', '--days', '0.3', '--out', join(dir, 'real')),
-      0
-    )
-    assert.match(
-      world.err(),
-      /^Ignored: network\.latency: messages take as long as they take on this machine\.$/m
-    )
-    assert.match(world.out(), /^pair {2}2 nodes, 1 channel, 0\.3 days, seed 1$/m)
-    assert.match(world.out(), /^invariants +all held$/m)
-    assert.deepEqual((await readdir(join(dir, 'real'))).sort(), [
-      'channels.csv',
-      'payments.csv',
-      'report.html',
-      'results.json',
-      'run.json'
-    ])
-    assert.match(
-      await readFile(join(dir, 'real', 'payments.csv'), 'utf8'),
-      /^0,(alice,bob|bob,alice),\d+,\d+,made,,[\d.]+,0$/m
-    )
-    const run = JSON.parse(await readFile(join(dir, 'real', 'run.json'), 'utf8')) as {
-      real: boolean
-      transport: string
-      ignored: string[]
+  itInAll(
+    'runs a scenario with real nodes, says what it leaves out, and writes the same files',
+    async () => {
+      const world = testWorld()
+      assert.equal(
+        await world.run('simulate', 'real', 'pair', '--days', '0.3', '--out', join(dir, 'real')),
+        0
+      )
+      assert.match(
+        world.err(),
+        /^Ignored: network\.latency: messages take as long as they take on this machine\.$/m
+      )
+      assert.match(world.out(), /^pair {2}2 nodes, 1 channel, 0\.3 days, seed 1$/m)
+      assert.match(world.out(), /^invariants +all held$/m)
+      assert.deepEqual((await readdir(join(dir, 'real'))).sort(), [
+        'channels.csv',
+        'payments.csv',
+        'report.html',
+        'results.json',
+        'run.json'
+      ])
+      assert.match(
+        await readFile(join(dir, 'real', 'payments.csv'), 'utf8'),
+        /^0,(alice,bob|bob,alice),\d+,\d+,made,,[\d.]+,0$/m
+      )
+      const run = JSON.parse(await readFile(join(dir, 'real', 'run.json'), 'utf8')) as {
+        real: boolean
+        transport: string
+        ignored: string[]
+      }
+      assert.deepEqual([run.real, run.transport, run.ignored.length], [true, 'tcp', 1])
     }
-    assert.deepEqual([run.real, run.transport, run.ignored.length], [true, 'tcp', 1])
-  })
+  )
 
   it('does without sockets between the nodes with --transport memory', async () => {
     const world = testWorld()

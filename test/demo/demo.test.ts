@@ -145,9 +145,7 @@ function heightOf(result: Report, step: Report['steps'][number]['step']): number
   return found.height
 }
 
-describe('the demo', function () {
-  this.timeout(90_000)
-
+describe('the demo', () => {
   it('pay: 1,000 payments, and a cooperative close without a lock', async () => {
     const result = await told('pay')
     assert.deepEqual(result.payments, { acknowledged: 1_000, totalSat: 500_000 })

@@ -95,8 +95,6 @@ describe('devnet / fee floor', () => {
 
 describe('devnet / load', function () {
   this.slow(20_000)
-  this.timeout(120_000)
-
   it('fills each block, at about the rate of the trace; what pays less waits, what pays more is in the next', async () => {
     await loaded(parseTrace('0,20\n6,100\n12,5'), async (devnet) => {
       for (let n = 0; n < 18; n++) {

@@ -150,5 +150,5 @@ describe('devnet / replacement (BIP125, full RBF)', () => {
     await refuse(chain, replacement(5), 'too many potential replacements')
     await accept(chain, replacement(4))
     assert.equal((await chain.mempool()).length, 18)
-  }).timeout(30_000)
+  })
 })

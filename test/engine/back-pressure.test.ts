@@ -8,6 +8,7 @@ import { BURST, INTERVAL_MS, STREAM_BURST, STREAM_INTERVAL_MS } from '../../src/
 import { MOST_WAITING_PAYMENTS } from '../../src/engine/waiters.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
+import { itInAll } from '../size.js'
 import { RawPeer } from './raw-peer.js'
 import { CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
 
@@ -46,7 +47,7 @@ describe('engine / back-pressure', () => {
     assert.equal(bob.channel.ourBalance, 1_000n + BigInt(MOST_WAITING_PAYMENTS))
   })
 
-  it('says how many wait and how many may', async () => {
+  itInAll('says how many wait and how many may', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)
@@ -61,7 +62,7 @@ describe('engine / back-pressure', () => {
     await quiet()
   })
 
-  it('callers who wait for a peer that is away count as well', async () => {
+  itInAll('callers who wait for a peer that is away count as well', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)

@@ -285,7 +285,7 @@ class Race {
 const RUNS = Math.ceil((fc.readConfigureGlobal().numRuns ?? 100) / 2)
 
 describe('engine / bids', function () {
-  this.timeout(20_000 + 2_000 * RUNS)
+  this.timeout(180_000 + 10_000 * RUNS)
 
   it('closes, refusals, reorganisations, restarts in any order: from the settlement height to L every unspent channel bids in every block', async () => {
     await fc.assert(

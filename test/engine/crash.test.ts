@@ -4,6 +4,7 @@
  * write can be added that is not covered.
  */
 import assert from 'node:assert/strict'
+import { sized } from '../size.js'
 import { SCENARIOS } from './scenarios.js'
 import { tell, type Accident, type Fault, type Scenario } from './stage.js'
 
@@ -11,7 +12,10 @@ const EACH: readonly Accident[] = ['dies before', 'dies after', 'has a disk that
 /** Both at once: a sample, every third write. */
 const SAMPLE = 3
 
-/** Every accident that can happen to a story with so many writes. */
+/** Of all accidents to a story: every thirteenth, which is each kind in turn, or every one. */
+const EVERY = sized({ small: 13, all: 1 })
+
+/** The accidents that happen to a story with so many writes. */
 function accidents(writes: Readonly<Record<'alice' | 'bob', number>>): Fault[] {
   const faults: Fault[] = []
   for (const victim of ['alice', 'bob'] as const) {
@@ -20,7 +24,7 @@ function accidents(writes: Readonly<Record<'alice' | 'bob', number>>): Fault[] {
       if (write % SAMPLE === 0) faults.push({ victim, accident: 'dies with its peer after', write })
     }
   }
-  return faults
+  return faults.filter((_, n) => n % EVERY === 0)
 }
 
 async function tellWith(scenario: Scenario, fault: Fault): Promise<void> {
@@ -34,9 +38,7 @@ async function tellWith(scenario: Scenario, fault: Fault): Promise<void> {
   }
 }
 
-describe('engine / crash', function () {
-  this.timeout(60_000)
-
+describe('engine / crash', () => {
   for (const scenario of SCENARIOS) {
     it(`${scenario.name}: the same outcome with an accident at each write of either side`, async () => {
       const writes = await tell(scenario)

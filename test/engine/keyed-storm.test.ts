@@ -6,12 +6,13 @@ import type { PaymentInfo } from '../../src/engine/payments.js'
 import { planPayment } from '../../src/node/plan-payment.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
+import { sized } from '../size.js'
 import { quiet, twoNodes, type Node, type World } from './world.js'
 
 /** Together more than one channel holds, so that some are split. */
 const AMOUNTS = [150_000n, 3_000n, 220_000n, 90_000n, 1_000n, 60_000n]
 
-const STORMS = 60
+const STORMS = sized({ small: 15, all: 60 })
 
 /** Numbers from 0 to 1, the same for the same seed (Park and Miller 1988). */
 function dice(seed: number): () => number {
@@ -99,9 +100,7 @@ async function untilMade(world: World, alice: Node, n: number): Promise<void> {
   assert.fail(`${idOf(n)} is never made`)
 }
 
-describe('engine / payments with an id in a storm', function () {
-  this.timeout(60_000)
-
+describe('engine / payments with an id in a storm', () => {
   it(`of ${STORMS} random ones, each is made once, in both books, whatever happened`, async () => {
     const total = AMOUNTS.reduce((a, b) => a + b, 0n)
     for (let seed = 1; seed <= STORMS; seed++) {

@@ -6,7 +6,7 @@ const RUNS = Math.ceil((fc.readConfigureGlobal().numRuns ?? 100) / 2)
 
 describe('engine / storm', function () {
   // Some 40 ms each; a run that does not end is one that fails.
-  this.timeout(20_000 + 500 * RUNS)
+  this.timeout(180_000 + 5_000 * RUNS)
 
   it('payments by name, deaths, full disks, broken streams, blocks and reorganisations in any order: what callers were told is true, the channels go on, and the chain pays', async () => {
     await fc.assert(

@@ -11,8 +11,7 @@ import { World } from './world.js'
 
 const DOCS = new URL('../../../docs/servers-that-lie.md', import.meta.url)
 
-describe('servers that lie / beside an honest one', function () {
-  this.timeout(20_000)
+describe('servers that lie / beside an honest one', () => {
   let world: World
   afterEach(async () => {
     await world.stop()
@@ -43,8 +42,7 @@ describe('servers that lie / beside an honest one', function () {
   }
 })
 
-describe('servers that lie / alone', function () {
-  this.timeout(20_000)
+describe('servers that lie / alone', () => {
   let world: World
   afterEach(async () => {
     await world.stop()

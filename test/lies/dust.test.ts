@@ -7,6 +7,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { Pair } from '../reorgs/pair.js'
+import { itInAll } from '../size.js'
 import { Liar, type Lie } from './liar.js'
 
 const rows = z.array(z.object({ tx_hash: z.string(), height: z.number() }))
@@ -63,10 +64,8 @@ class Dust {
   }
 }
 
-describe('servers that do not lie / but show what strangers send', function () {
-  this.timeout(60_000)
-
-  it('more dust than is kept costs no server its place, and nobody money', async () => {
+describe('servers that do not lie / but show what strangers send', () => {
+  itInAll('more dust than is kept costs no server its place, and nobody money', async () => {
     const dust = new Dust()
     const servers: Liar[] = []
     const pair = await Pair.create(async ({ devnet }) => {

@@ -14,6 +14,7 @@ import { Recorder } from '../chain/helpers.js'
 import { Proxy } from '../chain/proxy.js'
 import { alice as hand, output, signed } from '../devnet/support.js'
 import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { sized } from '../size.js'
 import { Attacker, PhantomServer } from './attacker.js'
 import { Liar } from './liar.js'
 
@@ -30,9 +31,8 @@ const PATIENCE = 144
 const BLOCK_WEIGHT = 20_000
 
 // Under the mempool rules that most nodes have, and under those of Bitcoin Core 31.
-for (const core of [28, 31] as const) {
-  describe(`evidence / what a peer and a server make up, Core ${core}`, function () {
-    this.timeout(60_000)
+for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
+  describe(`evidence / what a peer and a server make up, Core ${core}`, () => {
     let fixture: Fixture
 
     beforeEach(async () => {

@@ -17,9 +17,7 @@ async function roundTrip({ ask }: Line): Promise<void> {
   await ask('server.ping')
 }
 
-describe('servers that lie / about why they refuse a broadcast', function () {
-  this.timeout(120_000)
-
+describe('servers that lie / about why they refuse a broadcast', () => {
   it('the fee of a settlement rises all the same, until the honest server takes it', async () => {
     const servers: Liar[] = []
     const pair = await Pair.create(async ({ devnet }) => {

@@ -25,8 +25,7 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
 }
 
-describe('servers that lie / and are the first to answer (EVID-6)', function () {
-  this.timeout(60_000)
+describe('servers that lie / and are the first to answer (EVID-6)', () => {
   let fixture: Fixture
   let liar: Liar
   let honest: Liar

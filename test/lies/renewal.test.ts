@@ -29,6 +29,7 @@ import { Recorder } from '../chain/helpers.js'
 import { alice as hand } from '../devnet/support.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
 import type { TestServices } from '../p2p/hosts.js'
+import { sized } from '../size.js'
 import { Attacker } from './attacker.js'
 
 const CAPACITY = 1_000_000n
@@ -49,9 +50,8 @@ const own = (count: number): TxOutput[] =>
   Array.from({ length: count }, () => ({ script: hand.script, value: satoshi(1_000n) }))
 
 // Under the mempool rules that most nodes have, and under those of Bitcoin Core 31.
-for (const core of [28, 31] as const) {
-  describe(`evidence / T1 of a renewal that its client has made by hand (RENEW-4), Core ${core}`, function () {
-    this.timeout(60_000)
+for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
+  describe(`evidence / T1 of a renewal that its client has made by hand (RENEW-4), Core ${core}`, () => {
     let fixture: Fixture
     let bob: TestNode
     let attacker: Attacker

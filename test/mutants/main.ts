@@ -27,7 +27,12 @@ const TESTS_URL = new URL('../', import.meta.url)
 /** The rooms of tests that hold the money rooms to their rules. */
 const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols']
 /** Property tests draw fewer cases than in a test run: what those find seldom deserves an example of its own. */
-const CHILD_ENV = { ...process.env, PAYCHAN_TEST_RUNS: '20', NODE_NO_WARNINGS: '1' }
+const CHILD_ENV = {
+  ...process.env,
+  PAYCHAN_TEST_SIZE: 'all',
+  PAYCHAN_TEST_RUNS: '20',
+  NODE_NO_WARNINGS: '1'
+}
 /** A mutant may make a loop endless. */
 const TRIAL_SLACK_MS = 30_000
 /** What is optimised is counted no more: code that ran would look as if it had not. */

@@ -40,8 +40,7 @@ describe('mutants', () => {
     )
   })
 
-  describe('of the money rooms', function () {
-    this.timeout(60_000)
+  describe('of the money rooms', () => {
     const mutants = allMutants()
 
     it('have the line of the source, and a text around them that is there once', () => {

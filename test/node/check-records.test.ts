@@ -72,8 +72,7 @@ function findings({ store, channels, payments, wallet }: Checked): string[] {
   )
 }
 
-describe('node / check / the records', function () {
-  this.timeout(30_000)
+describe('node / check / the records', () => {
   let alice: Snapshot
   let bob: Snapshot
   let id: string

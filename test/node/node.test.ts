@@ -23,8 +23,7 @@ import { codeOfRejection, Fixture, seen } from './fixture.js'
 const CAPACITY = 1_000_000n
 const BLOCKS = 144
 
-describe('node', function () {
-  this.timeout(30_000)
+describe('node', () => {
   let fixture: Fixture
 
   beforeEach(async () => {

@@ -7,8 +7,7 @@ import { codeOfRejection, Fixture, type TestNode } from './fixture.js'
 
 const BLOCKS = 144
 
-describe('node / paying', function () {
-  this.timeout(30_000)
+describe('node / paying', () => {
   let fixture: Fixture
   let alice: TestNode
   let bob: TestNode

@@ -12,8 +12,7 @@ import { codeOfRejection, Fixture, type TestNode } from './fixture.js'
 
 const CAPACITY = 500_000n
 
-describe('node / funding from an outside wallet', function () {
-  this.timeout(60_000)
+describe('node / funding from an outside wallet', () => {
   let fixture: Fixture
   let alice: TestNode
   let bob: TestNode

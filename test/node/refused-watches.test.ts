@@ -9,8 +9,7 @@ import { Fixture } from './fixture.js'
 const SUBSCRIBE = 'blockchain.scripthash.subscribe'
 const REASON = 'excessive resource usage'
 
-describe('node / a server that refuses subscriptions', function () {
-  this.timeout(60_000)
+describe('node / a server that refuses subscriptions', () => {
   let fixture: Fixture
   let liar: Liar
 

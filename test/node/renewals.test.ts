@@ -7,8 +7,7 @@ import { Fixture, type TestNode } from './fixture.js'
 
 const CAPACITY = 500_000n
 
-describe('node / renewals', function () {
-  this.timeout(60_000)
+describe('node / renewals', () => {
   let fixture: Fixture
   let alice: TestNode
   let bob: TestNode

@@ -29,9 +29,7 @@ function fillDisk(directory: string): () => void {
   }
 }
 
-describe('node / a disk that is full', function () {
-  this.timeout(30_000)
-
+describe('node / a disk that is full', () => {
   let fixture: Fixture
   let makeRoom = (): void => {}
 

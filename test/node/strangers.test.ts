@@ -102,9 +102,7 @@ async function recordsOf(data: string): Promise<Array<readonly [string, Uint8Arr
   return records
 }
 
-describe('node / strangers', function () {
-  this.timeout(120_000)
-
+describe('node / strangers', () => {
   it('who have refunds signed and fund nothing move no address: the words bring back the coins', async () => {
     const f = await Fixture.create({ autoMine: false })
     try {

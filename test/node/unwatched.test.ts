@@ -14,8 +14,7 @@ import { codeOfRejection, Fixture, type TestNode } from './fixture.js'
 const SUBSCRIBE = 'blockchain.scripthash.subscribe'
 const HISTORY = 'blockchain.scripthash.get_history'
 
-describe('node / a channel that its server declines to show', function () {
-  this.timeout(60_000)
+describe('node / a channel that its server declines to show', () => {
   let fixture: Fixture
   let [hers, his]: Liar[] = []
 

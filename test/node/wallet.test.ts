@@ -130,8 +130,7 @@ describe('node / wallet', () => {
     assert.equal((await alice.api.balance()).total, 0n)
   })
 
-  it('opens and tops up with the coins and at the feerate that were named, and leaves locked ones alone', async function () {
-    this.timeout(60_000)
+  it('opens and tops up with the coins and at the feerate that were named, and leaves locked ones alone', async () => {
     const bob = await fixture.node('bob')
     for (const amount of [400_000n, 300_000n]) {
       await fixture.devnet.fund(await alice.api.address(), satoshi(amount))

@@ -16,9 +16,7 @@ import type { TestServices } from './hosts.js'
 const READY = Uint8Array.of(2, 0x4a, 0)
 const POURED = 100_000
 
-describe('p2p / back-pressure', function () {
-  this.timeout(20_000)
-
+describe('p2p / back-pressure', () => {
   let mute: Libp2p
   let bob: Libp2p<TestServices>
 

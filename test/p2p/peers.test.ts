@@ -12,9 +12,7 @@ import { Recorder } from './recorder.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
-describe('peers over libp2p', function () {
-  this.timeout(20_000)
-
+describe('peers over libp2p', () => {
   let mute: Libp2p
   let hosts: Array<Libp2p<TestServices>>
   let reported: Error[]

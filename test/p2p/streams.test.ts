@@ -13,9 +13,7 @@ const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequen
 
 const READY = Uint8Array.of(2, 0x4a, 0)
 
-describe('streams of peers over libp2p', function () {
-  this.timeout(20_000)
-
+describe('streams of peers over libp2p', () => {
   let mute: Libp2p
   let hosts: Array<Libp2p<TestServices>>
 

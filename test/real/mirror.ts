@@ -8,6 +8,10 @@
  * of another release, and after a reorganisation that drops transactions (bitcoind forgets none).
  */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { z } from 'zod'
 import type { PackageResult, SubmitResult } from '../../src/devnet/backend.js'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
@@ -35,8 +39,25 @@ const KNOTS_REASONS = new Map([
   ['bad-txns-input-witness-unknown', 'bad-txns-nonstandard-inputs']
 ])
 
-const differences: string[] = []
-const counts = { chains: 0, blocks: 0, accepted: 0, refused: 0 }
+/**
+ * Where each file of tests leaves its counts: with `mocha --parallel` files run in several
+ * processes, which get this from the process that starts them.
+ */
+const DIRECTORY = 'PAYCHAN_TEST_JUDGED'
+
+const countsSchema = z.object({
+  chains: z.number(),
+  blocks: z.number(),
+  accepted: z.number(),
+  refused: z.number()
+})
+type Counts = z.infer<typeof countsSchema>
+
+const none = (): Counts => ({ chains: 0, blocks: 0, accepted: 0, refused: 0 })
+
+/** Of the tests since the last report. */
+let differences: string[] = []
+let counts = none()
 
 class Twin {
   #bitcoind: Bitcoind | undefined
@@ -243,17 +264,45 @@ EmbeddedChain.prototype.startLoad = async function (...args) {
   return await startLoad.apply(this, args)
 }
 
+function directory(): string {
+  const path = process.env[DIRECTORY]
+  if (path === undefined) throw new Error(`Start mocha itself: it sets ${DIRECTORY}.`)
+  return path
+}
+
+export async function mochaGlobalSetup(): Promise<void> {
+  process.env[DIRECTORY] = await mkdtemp(join(tmpdir(), 'paychan-judged-'))
+}
+
 export const mochaHooks = {
-  async afterAll(): Promise<void> {
+  async afterAll(this: Mocha.Context): Promise<void> {
+    this.timeout(0)
     await Promise.all(
       [...twins.values()].map(async (twin) => {
         await twin.part()
       })
     )
-    process.stdout.write(
-      `bitcoind judged ${counts.accepted} accepted and ${counts.refused} refused transactions and ${counts.blocks} blocks of ${counts.chains} devnets\n`
-    )
-    assert.deepEqual([...new Set(differences)], [])
-    assert.ok(counts.accepted > 0, 'nothing was compared')
+    twins.clear()
+    await writeFile(join(directory(), randomUUID()), JSON.stringify(counts))
+    const found = [...new Set(differences)]
+    differences = []
+    counts = none()
+    assert.deepEqual(found, [])
   }
+}
+
+export async function mochaGlobalTeardown(): Promise<void> {
+  const total = none()
+  for (const file of await readdir(directory())) {
+    const part = countsSchema.parse(JSON.parse(await readFile(join(directory(), file), 'utf8')))
+    total.chains += part.chains
+    total.blocks += part.blocks
+    total.accepted += part.accepted
+    total.refused += part.refused
+  }
+  await rm(directory(), { recursive: true })
+  process.stdout.write(
+    `bitcoind judged ${total.accepted} accepted and ${total.refused} refused transactions and ${total.blocks} blocks of ${total.chains} devnets\n`
+  )
+  assert.ok(total.accepted > 0, 'nothing was compared')
 }

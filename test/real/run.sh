@@ -3,6 +3,7 @@
 # electrs, and Electrum. What cannot be had is left out, and the reason printed. FILES...: only these.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export PAYCHAN_TEST_SIZE=all
 
 # have NAME VARIABLE: how to start it, in an environment variable.
 have () {

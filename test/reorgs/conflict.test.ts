@@ -19,8 +19,7 @@ import type { NodeEvent } from '../../src/node/api.js'
 const DEVNET_SEED = 'nodes'
 const COIN = 2_000_000n
 
-describe('reorgs / T1 is replaced by another spend of its coins', function () {
-  this.timeout(60_000)
+describe('reorgs / T1 is replaced by another spend of its coins', () => {
   let fixture: Fixture
 
   before(async () => {

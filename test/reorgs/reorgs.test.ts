@@ -7,9 +7,10 @@ import { txid, type Txid } from '../../src/types/bytes.js'
 import type { ReorgOptions } from '../../src/devnet/backend.js'
 import { codeOfRejection } from '../node/fixture.js'
 import { chainSource } from '../chain-source.js'
+import { sized } from '../size.js'
 import { Pair } from './pair.js'
 
-const DEPTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+const DEPTHS = sized({ small: [1, 10], all: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] })
 
 /**
  * What was in the blocks waits again, or is gone: every other depth, on a chain that can forget.
@@ -155,8 +156,7 @@ for (const {
   },
   afterwards
 } of STAGES) {
-  describe(`reorgs / ${name}`, function () {
-    this.timeout(60_000)
+  describe(`reorgs / ${name}`, () => {
     let pair: Pair
 
     before(async () => {

@@ -47,7 +47,6 @@ function playWith(mutant: string, seed: number): Promise<string> {
 }
 
 describe('sim / a server that is left alone with what it brought along', function () {
-  this.timeout(120_000)
   this.slow(20_000)
 
   const seeds = worldsLeftAlone(4)

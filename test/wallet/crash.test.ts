@@ -13,6 +13,7 @@ import { testRoot } from '../../src/wallet/memory.js'
 import type { NodeWallet } from '../../src/wallet/node-wallet.js'
 import { createWallet } from '../../src/wallet/wallet.js'
 import { Life } from '../engine/life.js'
+import { sized } from '../size.js'
 import { FakeChain } from './fake-chain.js'
 import { Bench, channelNamed, fundingScriptOf, sat, seededRandom } from './fixtures.js'
 
@@ -227,15 +228,16 @@ function check({ wallet, chain, store }: Mortal): void {
   )
 }
 
+/** At every fourth write or at each. */
+const EVERY = sized({ small: 4, all: 1 })
+
 describe('wallet / crash', function () {
   this.slow(20_000)
-  this.timeout(120_000)
-
   for (const moment of ['before', 'after'] as const) {
     it(`dies ${moment} each of its writes: the same outcome`, async () => {
       const writes = await tell()
       assert.ok(writes > 10, `${writes} writes`)
-      for (let write = 1; write <= writes; write++) {
+      for (let write = 1; write <= writes; write += EVERY) {
         await tell({ write, moment }).catch((error: unknown) => {
           throw new Error(`${moment} write ${write} of ${writes}: ${String(error)}`, {
             cause: error

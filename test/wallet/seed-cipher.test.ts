@@ -11,6 +11,7 @@ import {
   rewriteSeedFile,
   writeSeedFile
 } from '../../src/wallet/seed-file.js'
+import { itInAll } from '../size.js'
 
 const WORDS =
   'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
@@ -62,22 +63,25 @@ describe('wallet / encrypted seed', () => {
     assert.notEqual(await readFile(path, 'utf8'), await readFile(`${path}2`, 'utf8'))
   })
 
-  it('asks again after a wrong passphrase, three times at the most, or until nobody answers', async () => {
-    await writeSeedFile(path, WORDS, PASSPHRASE)
-    const typing =
-      (...answers: string[]) =>
-      async (attempt: number): Promise<string | undefined> =>
-        await Promise.resolve(answers[attempt - 1])
-    assert.equal(
-      await readSeedFile(path, typing('correct horse', 'batterystaple', PASSPHRASE)),
-      WORDS
-    )
-    await rejects(
-      readSeedFile(path, typing('one try', 'another try', 'a third try', PASSPHRASE)),
-      'ERR_WRONG_PASSPHRASE'
-    )
-    await rejects(readSeedFile(path, typing('one try')), 'ERR_WRONG_PASSPHRASE')
-  })
+  itInAll(
+    'asks again after a wrong passphrase, three times at the most, or until nobody answers',
+    async () => {
+      await writeSeedFile(path, WORDS, PASSPHRASE)
+      const typing =
+        (...answers: string[]) =>
+        async (attempt: number): Promise<string | undefined> =>
+          await Promise.resolve(answers[attempt - 1])
+      assert.equal(
+        await readSeedFile(path, typing('correct horse', 'batterystaple', PASSPHRASE)),
+        WORDS
+      )
+      await rejects(
+        readSeedFile(path, typing('one try', 'another try', 'a third try', PASSPHRASE)),
+        'ERR_WRONG_PASSPHRASE'
+      )
+      await rejects(readSeedFile(path, typing('one try')), 'ERR_WRONG_PASSPHRASE')
+    }
+  )
 
   it('loses what a process that died left beside it, and nothing else', async () => {
     await writeSeedFile(path, WORDS)
@@ -110,31 +114,34 @@ describe('wallet / encrypted seed', () => {
     assert.deepEqual(await readdir(directory), [])
   })
 
-  it('is refused when any part of it was changed, when it asks for too much memory, and when it is newer', async () => {
-    await writeSeedFile(path, WORDS, PASSPHRASE)
-    const good = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
-    const flipped = (hex: unknown): string =>
-      String(hex).replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
-    const cases: Array<readonly [object, string]> = [
-      [{ data: flipped(good['data']) }, 'ERR_WRONG_PASSPHRASE'],
-      [{ tag: flipped(good['tag']) }, 'ERR_WRONG_PASSPHRASE'],
-      [{ nonce: flipped(good['nonce']) }, 'ERR_WRONG_PASSPHRASE'],
-      [{ N: 65_536 }, 'ERR_WRONG_PASSPHRASE'],
-      [{ N: 4_194_304, r: 32 }, 'ERR_SEED_UNREADABLE'],
-      [{ N: 1_000 }, 'ERR_SEED_UNREADABLE'],
-      [{ cipher: 'none' }, 'ERR_SEED_UNREADABLE'],
-      [{ more: 1 }, 'ERR_SEED_UNREADABLE'],
-      [{ v: 2 }, 'ERR_STORE_VERSION']
-    ]
-    for (const [change, code] of cases) {
-      await writeFile(path, JSON.stringify({ ...good, ...change }))
-      await rejects(readSeedFile(path, asking(PASSPHRASE)), code)
+  itInAll(
+    'is refused when any part of it was changed, when it asks for too much memory, and when it is newer',
+    async () => {
+      await writeSeedFile(path, WORDS, PASSPHRASE)
+      const good = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+      const flipped = (hex: unknown): string =>
+        String(hex).replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
+      const cases: Array<readonly [object, string]> = [
+        [{ data: flipped(good['data']) }, 'ERR_WRONG_PASSPHRASE'],
+        [{ tag: flipped(good['tag']) }, 'ERR_WRONG_PASSPHRASE'],
+        [{ nonce: flipped(good['nonce']) }, 'ERR_WRONG_PASSPHRASE'],
+        [{ N: 65_536 }, 'ERR_WRONG_PASSPHRASE'],
+        [{ N: 4_194_304, r: 32 }, 'ERR_SEED_UNREADABLE'],
+        [{ N: 1_000 }, 'ERR_SEED_UNREADABLE'],
+        [{ cipher: 'none' }, 'ERR_SEED_UNREADABLE'],
+        [{ more: 1 }, 'ERR_SEED_UNREADABLE'],
+        [{ v: 2 }, 'ERR_STORE_VERSION']
+      ]
+      for (const [change, code] of cases) {
+        await writeFile(path, JSON.stringify({ ...good, ...change }))
+        await rejects(readSeedFile(path, asking(PASSPHRASE)), code)
+      }
+      await writeFile(path, '{"paychan":"seed"')
+      await rejects(readSeedFile(path, asking(PASSPHRASE)), 'ERR_SEED_UNREADABLE')
     }
-    await writeFile(path, '{"paychan":"seed"')
-    await rejects(readSeedFile(path, asking(PASSPHRASE)), 'ERR_SEED_UNREADABLE')
-  })
+  )
 
-  it('half written by a crash before it had its name, does not stand in the way', async () => {
+  itInAll('half written by a crash before it had its name, does not stand in the way', async () => {
     await writeFile(`${path}.0.tmp`, 'abandon aban')
     await writeSeedFile(path, WORDS, PASSPHRASE)
     assert.equal(await readSeedFile(path, asking(PASSPHRASE)), WORDS)

@@ -9,6 +9,7 @@ import { loadScenario } from '../../../src/sim/scenario/load-scenario.js'
 import type { Scenario } from '../../../src/sim/scenario/scenario.js'
 import { simulate } from '../../../src/sim/simulate.js'
 import { group, scenarioOf } from '../fixture.js'
+import { itInAll } from '../../size.js'
 
 /** A preset with other values, by their paths. */
 function changed(
@@ -80,7 +81,6 @@ async function both(scenario: Scenario, transport: TransportName): Promise<Both>
  * balance is the same.
  */
 describe('sim / real: the same scenario in virtual time and with real nodes', function () {
-  this.timeout(120_000)
   this.slow(40_000)
 
   it('pair, over memory: two neighbours whose channel renews itself', async () => {
@@ -104,32 +104,35 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
     assert.ok(virtual.channels.length > 1 && virtual.channels[0]?.end === 'renewal')
   })
 
-  it('hub, over TCP: customers on one-way channels that end in peace, and others after them', async () => {
-    const { virtual, real, outcomes } = await both(
-      changed('hub', [
-        [['days'], 2],
-        [['nodes', 'customer', 'count'], 3],
-        [['channels', 0, 'blocks'], 66],
-        [
-          ['channels', 0, 'opens'],
-          [0, '2h']
-        ],
-        [['traffic', 0, 'every'], '2h'],
-        [['chain'], { fees: 1, interval: { exponential: '25min' } }]
-      ]),
-      'tcp'
-    )
-    assert.equal(real.hurried, 0)
-    assert.deepEqual(comparable(real.results), comparable(virtual))
-    assert.deepEqual(outcomes.real, outcomes.virtual)
-    assert.ok(virtual.payments.made > 15, 'there is something to compare')
-    assert.ok(
-      virtual.chain.transactions.close >= 3 &&
-        virtual.chain.transactions.funding > virtual.chain.transactions.close
-    )
-  })
+  itInAll(
+    'hub, over TCP: customers on one-way channels that end in peace, and others after them',
+    async () => {
+      const { virtual, real, outcomes } = await both(
+        changed('hub', [
+          [['days'], 2],
+          [['nodes', 'customer', 'count'], 3],
+          [['channels', 0, 'blocks'], 66],
+          [
+            ['channels', 0, 'opens'],
+            [0, '2h']
+          ],
+          [['traffic', 0, 'every'], '2h'],
+          [['chain'], { fees: 1, interval: { exponential: '25min' } }]
+        ]),
+        'tcp'
+      )
+      assert.equal(real.hurried, 0)
+      assert.deepEqual(comparable(real.results), comparable(virtual))
+      assert.deepEqual(outcomes.real, outcomes.virtual)
+      assert.ok(virtual.payments.made > 15, 'there is something to compare')
+      assert.ok(
+        virtual.chain.transactions.close >= 3 &&
+          virtual.chain.transactions.funding > virtual.chain.transactions.close
+      )
+    }
+  )
 
-  it('pair, while blocks are taken back', async () => {
+  itInAll('pair, while blocks are taken back', async () => {
     const { virtual, real, outcomes } = await both(
       changed('pair', [
         [['seed'], 2],
@@ -154,7 +157,7 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
     assert.ok(virtual.chain.reorgs > 10 && virtual.channels[0]?.end === 'renewal')
   })
 
-  it('pair, while both go away and come back, on what their directories have', async () => {
+  itInAll('pair, while both go away and come back, on what their directories have', async () => {
     const { virtual, real, outcomes } = await both(
       changed('pair', [
         [['days'], 1],
