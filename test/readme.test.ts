@@ -110,7 +110,8 @@ describe('README', () => {
       await writeFile(join(directory, 'example.mjs'), code)
       for (let n = 0; n < 2; n++) {
         const { stdout } = await promisify(execFile)(process.execPath, ['example.mjs'], {
-          cwd: directory
+          cwd: directory,
+          env: { ...process.env, FORCE_COLOR: '0' }
         })
         assert.match(stdout, /amount: 1000n/)
         assert.match(stdout, /memo: 'coffee'/)

@@ -5,7 +5,7 @@
  *
  * `PAYCHAN_TEST_SEED=random npm test` explores; a failure prints its seed and path, and
  * `PAYCHAN_TEST_SEED=<that seed>` repeats it. `PAYCHAN_TEST_RUNS` changes the number of cases,
- * and `PAYCHAN_TEST_SIZE` (size.ts) the size of everything.
+ * and `PAYCHAN_TEST_SIZE` (`size.ts`) the size of everything.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'

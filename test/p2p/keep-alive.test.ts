@@ -31,7 +31,11 @@ async function answered(connection: Connection, count: number): Promise<void> {
       }
       connection.addEventListener('close', done, { once: true })
       // libp2p has no event for an answer, and notes its round trip here.
-      Object.defineProperty(connection, 'rtt', { configurable: true, set: done })
+      Object.defineProperty(connection, 'rtt', {
+        configurable: true,
+        get: () => undefined,
+        set: done
+      })
     })
   }
 }

@@ -274,6 +274,10 @@ export async function mochaGlobalSetup(): Promise<void> {
   process.env[DIRECTORY] = await mkdtemp(join(tmpdir(), 'paychan-judged-'))
 }
 
+/**
+ * Before the hook of setup.ts that looks at what is left open, since what the command line requires
+ * comes before what the configuration does.
+ */
 export const mochaHooks = {
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(0)
