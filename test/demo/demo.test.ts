@@ -145,7 +145,10 @@ function heightOf(result: Report, step: Report['steps'][number]['step']): number
   return found.height
 }
 
-describe('the demo', () => {
+describe('the demo', function () {
+  // The longest takes half a minute, and on a busy machine several.
+  this.timeout(600_000)
+
   it('pay: 1,000 payments, and a cooperative close without a lock', async () => {
     const result = await told('pay')
     assert.deepEqual(result.payments, { acknowledged: 1_000, totalSat: 500_000 })
