@@ -157,7 +157,7 @@ describe('paychan simulate', () => {
     const report = await readFile(join(dir, 'report.html'), 'utf8')
     for (const words of [
       '3 channels (1 of the scenario, 2 that followed them)',
-      ', 12 not asked for while the payer was switched off'
+      ', 12 off (payer or payee was switched off)'
     ]) {
       assert.ok(world.out().includes(words), world.out())
       assert.ok(report.includes(words), words)
