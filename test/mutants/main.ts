@@ -49,6 +49,7 @@ const { values } = parseArgs({
     reach: { type: 'string' }
   }
 })
+let trials = 0
 const workers = Math.max(1, availableParallelism())
 const directory = mkdtempSync(join(tmpdir(), 'paychan-mutants-'))
 try {
@@ -192,9 +193,10 @@ async function verdictOf(mutant: Mutant, tests: readonly Reached[]): Promise<Ver
     files: [...files]
   }
   const usual = reaching.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-  return (await run(['trial.js', JSON.stringify(trial)], usual * 5 + TRIAL_SLACK_MS)) === 0
-    ? 'survived'
-    : 'killed'
+  // By a file: what is reached by nearly all tests is more than an argument can hold.
+  const input = join(directory, `trial-${trials++}.json`)
+  writeFileSync(input, JSON.stringify(trial))
+  return (await run(['trial.js', input], usual * 5 + TRIAL_SLACK_MS)) === 0 ? 'survived' : 'killed'
 }
 
 /** The exit code of a script of this directory; undefined when it took too long, or died. */
