@@ -139,7 +139,7 @@ async function reachOf(mutants: readonly Mutant[]): Promise<Reached[]> {
     return JSON.parse(readFileSync(values.reach, 'utf8')) as Reached[]
   }
   const points: Points = {}
-  for (const { url, at } of mutants) points[url] = [...(points[url] ?? []), at]
+  for (const { url, reachedAt } of mutants) points[url] = [...(points[url] ?? []), reachedAt]
   const input = join(directory, 'points.json')
   writeFileSync(input, JSON.stringify(points))
   const files = testFiles()
@@ -177,8 +177,8 @@ function testFiles(): string[] {
 }
 
 /** What a module does while it is loaded is reached by all who use the module. */
-function reaches({ points }: Reached, { url, at, isInFunction }: Mutant): boolean {
-  return points[url] !== undefined && (!isInFunction || points[url].includes(at))
+function reaches({ points }: Reached, { url, reachedAt, isInFunction }: Mutant): boolean {
+  return points[url] !== undefined && (!isInFunction || points[url].includes(reachedAt))
 }
 
 // ------------------------------------------------------------------------------------------- trials
