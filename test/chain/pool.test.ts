@@ -287,8 +287,13 @@ describe('server pool', () => {
     }
     assert.equal(chain.lastErrorCode, 'ERR_ELECTRUM_PROTOCOL')
     const synced = statusOf(chain, 'synced')
-    for (const server of [first, second]) server.restore('server.version')
+    first.restore('server.version')
     await synced
+    assert.deepEqual(
+      [chain.lastError, chain.lastErrorCode],
+      [undefined, undefined],
+      'one is enough, whatever is wrong with the other'
+    )
   })
 
   it('tries a dropped one again as soon as none of the others is up, and not before', async () => {

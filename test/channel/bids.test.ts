@@ -82,14 +82,16 @@ describe('channel / bids / in the last block, where one is refused for its fee',
   const begun = [blockHeight(664), blockHeight(699)] as const
 
   it('the next one is half as much again, at once, whatever the estimate (EVID-4)', () => {
-    for (const height of begun) {
-      const { state } = onPublicationRefused(
+    const next = (at: number, height: BlockHeight): bigint | undefined =>
+      onPublicationRefused(
         { ...channel, publication: { ...high, begun: height } },
         { txid: publication.txid, kind: 'insufficient-fee', reason: 'too low' },
-        env
-      )
-      assert.equal(state.publication?.feeRate, 90_000n)
-    }
+        world.server.env({ height: blockHeight(at) })
+      ).state.publication?.feeRate
+    assert.deepEqual(
+      begun.flatMap((height) => [next(698, height), next(699, height), next(700, height)]),
+      [60_000n, 90_000n, 60_000n, 60_000n, 90_000n, 60_000n]
+    )
   })
 
   it('and another server has taken it: the same, if something is in its way; no further than at other heights in a race that began in that block', () => {

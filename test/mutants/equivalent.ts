@@ -38,6 +38,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'where the two parts of the curve meet both are half of the budget'
   },
   {
+    module: 'channel/ledger',
+    from: ': others.length === 0',
+    to: ': false',
+    reason: 'the payments of one update, joined with none, are the same payments: it is only slower'
+  },
+  {
+    module: 'channel/payment-ids',
+    from: 'heads.add(headOf(id));',
+    to: ';',
+    reason: 'without heads all whole ids are compared, with the same answer: it is only slower'
+  },
+  {
     module: 'bitcoin/uri',
     from: "const amount = fromBitcoin(whole === '' ? '0' : whole, fraction);",
     to: "const amount = fromBitcoin(false ? '0' : whole, fraction);",
