@@ -56,10 +56,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'the whole part is read with BigInt, which takes nothing for 0'
   },
   {
-    module: 'chain/difficulty',
-    from: 'let mantissa = Number(size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
-    to: 'let mantissa = Number(size < 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
-    reason: 'with three bytes nothing is shifted, in either direction'
+    module: 'chain/headers',
+    from: 'if (count * HEADER_SIZE <= this.#buffer.length)',
+    to: 'if (count * HEADER_SIZE < this.#buffer.length)',
+    reason: 'where the room is used up exactly, more is made one header earlier'
   },
   {
     module: 'chain/pool',
