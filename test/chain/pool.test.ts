@@ -273,6 +273,16 @@ describe('server pool', () => {
     assert.equal(chain.servers[1]?.state, 'dropped')
   })
 
+  it('has nothing to complain of before anything has gone wrong', async () => {
+    chain = createServerPool({
+      servers: [{ url: first.url }, { url: second.url }],
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom()
+    })
+    assert.deepEqual([chain.lastError, chain.lastErrorCode], [undefined, undefined])
+  })
+
   it('is down, with the reasons of all, when none is left, and tries again', async () => {
     for (const server of [first, second]) server.on('server.version', () => ['Other', '9'])
     await start({ retryAlone: 30 }, false)

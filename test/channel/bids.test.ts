@@ -10,6 +10,7 @@ import type { Established, Publication, ShownSpend } from '../../src/channel/sta
 import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeRate, satoshi, type BlockHeight } from '../../src/types/units.js'
+import { effectsOf } from './asserts.js'
 import { World } from './world.js'
 
 /** The server has published T3 at 664, and no block takes it. */
@@ -19,6 +20,24 @@ function publishing(): { world: World; channel: Established; publication: Public
   const channel = world.mineTo(664).server.established
   return { world, channel, publication: channel.publication ?? assert.fail() }
 }
+
+describe('channel / bids / in no block', () => {
+  it('is shown, and not told to be in a block before it is', () => {
+    const world = new World().open().paid(40_000n)
+    world.chain.lowestFeeRate = 1_000_000_000n
+    const told = (): Set<string> =>
+      new Set(
+        effectsOf(world.client.effects, 'notify').flatMap(({ news }) =>
+          news.kind === 'spend-shown' || news.kind === 'spend-mined' ? [news.kind] : []
+        )
+      )
+    world.mineTo(664)
+    assert.deepEqual([...told()], ['spend-shown'])
+    world.chain.lowestFeeRate = 0n
+    world.mine()
+    assert.deepEqual([...told()], ['spend-shown', 'spend-mined'])
+  })
+})
 
 describe('channel / bids / taken by a server', () => {
   const { world, channel, publication } = publishing()
