@@ -5,6 +5,7 @@
 import { script as scripts, Transaction } from 'bitcoinjs-lib'
 import { fromHex, sameBytes, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { max } from '../types/units.js'
 
 /** What a signature commits to (BIP143). */
 export const SIGHASH = {
@@ -73,14 +74,16 @@ export function fromBlock(der: Uint8Array): { signature: Uint8Array; sighashType
   const { signature } = decode(Uint8Array.from([...der.subarray(0, -1), SIGHASH.ALL]))
   if (isLowS(signature)) return { signature, sighashType }
   const s = BigInt(`0x${toHex(signature.subarray(32))}`)
-  if (s > ORDER) throw invalid('The signature is out of range.')
-  return {
-    signature: Uint8Array.from([
-      ...signature.subarray(0, 32),
-      ...fromHex((ORDER - s).toString(16).padStart(64, '0'))
-    ]),
-    sighashType
-  }
+  const negative = Uint8Array.from([
+    ...signature.subarray(0, 32),
+    ...fromHex(
+      max(0n, ORDER - s)
+        .toString(16)
+        .padStart(64, '0')
+    )
+  ])
+  if (!isLowS(negative)) throw invalid('The signature is out of range.')
+  return { signature: negative, sighashType }
 }
 
 function decode(der: Uint8Array): { signature: Uint8Array; sighashType: number } {
@@ -93,10 +96,5 @@ function decode(der: Uint8Array): { signature: Uint8Array; sighashType: number }
 }
 
 function invalid(message: string, cause?: unknown): PaychanError {
-  return new PaychanError(
-    'ERR_INVALID_SIGNATURE',
-    message,
-    {},
-    cause === undefined ? undefined : { cause }
-  )
+  return new PaychanError('ERR_INVALID_SIGNATURE', message, {}, { cause })
 }

@@ -210,6 +210,6 @@ export function malformed(why: string, cause?: unknown): PaychanError {
     'ERR_PSBT_MALFORMED',
     `That is no PSBT: ${why}. Give it as base64, as hex, or as a file.`,
     {},
-    cause === undefined ? undefined : { cause }
+    { cause }
   )
 }

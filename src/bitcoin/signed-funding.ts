@@ -110,7 +110,7 @@ function notSigned(input: number, cause?: unknown): PaychanError {
     'ERR_PSBT_NOT_SIGNED',
     `Input ${input} is not signed, or not completely${why}. Sign it with all keys; if your wallet can, have it finalize the PSBT, or give the transaction in hex.`,
     { input },
-    cause === undefined ? undefined : { cause }
+    { cause }
   )
 }
 

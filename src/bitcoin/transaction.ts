@@ -109,6 +109,6 @@ function invalid(why: string, cause?: unknown): PaychanError {
     'ERR_INVALID_TRANSACTION',
     `These bytes are not a transaction: ${why}.`,
     {},
-    cause === undefined ? undefined : { cause }
+    { cause }
   )
 }

@@ -70,9 +70,8 @@ export function retarget(
  */
 export function bitsFromTarget(target: bigint): number {
   let size = Math.ceil(target.toString(16).length / 2)
-  let mantissa = Number(
-    size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3))
-  )
+  // A shift by less than nothing goes the other way.
+  let mantissa = Number(target >> BigInt(8 * (size - 3)))
   if ((mantissa & 0x800000) !== 0) {
     mantissa >>= 8
     size += 1

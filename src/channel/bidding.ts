@@ -277,13 +277,10 @@ export function budgetsOf(
 ): Budgets {
   const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
   const { deadline } = windowOf(channel, ours.turn, height)
-  const stake =
-    deadline === undefined
-      ? 0n
-      : min(
-          min(share, stakeAt(channel, ours, height, env.feeRate)),
-          isEarly(channel, height) ? ours.share / EARLY_PART : share
-        )
+  const stake = min(
+    min(share, stakeAt(channel, ours, height, env.feeRate)),
+    isEarly(channel, height) ? ours.share / EARLY_PART : share
+  )
   const from = patientFrom(channel, ours.turn, since, height)
   const patient =
     height < from || isEarly(channel, height)

@@ -3,7 +3,7 @@
  * instead. It bounds what a publication may cost (nobody burns 1,207 sat to save 1), and what a
  * payee lets build up (UPD-11).
  */
-import { otherRole, type Role } from '../bitcoin/keys.js'
+import type { Role } from '../bitcoin/keys.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
@@ -151,11 +151,11 @@ export function lastDeadlineOf({ terms, role }: Established, turn: number): numb
 }
 
 /**
- * The lock of the next older state that the other side holds; none for T2 and beyond. One-way: L.
+ * Of a state of ours: the lock of the next older one, which the other side holds; none for T2 and
+ * beyond. One-way: L.
  */
-export function deadlineOf(channel: Established, turn: number): number | undefined {
-  if (turn < 0) return undefined
-  return payeeOf(turn - 1) === otherRole(channel.role) ? lockOf(channel.terms, turn - 1) : undefined
+export function deadlineOf({ terms }: Established, turn: number): number | undefined {
+  return turn < 0 ? undefined : lockOf(terms, turn - 1)
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The end of payments on a channel that cannot go on. What was received stays received. */
 import { payerOutput } from '../bitcoin/template.js'
 import { to, type Effect, type Transition } from './effects.js'
+import { signedBalance } from './ledger.js'
 import { payerOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { shareIn } from './stakes.js'
@@ -109,13 +110,11 @@ function isForgotten(
   if (kind === 'unknown') return true
   if (turn === undefined || clientBalance === undefined || turn < ledger.turn) return false
   if (turn > ledger.turn) return true
-  const least = ledger.inFlight.at(-1)?.payerBalance ?? ledger.held?.payerBalance
   // Below dust the payer has no output.
   return (
     payerOf(turn) === role &&
-    least !== undefined &&
     shareIn(terms.capacity, 0, clientBalance, role) <
-      (payerOutput(stateTemplate(channel, least))?.value ?? 0n)
+      (payerOutput(stateTemplate(channel, signedBalance(ledger, terms)))?.value ?? 0n)
   )
 }
 

@@ -450,7 +450,7 @@ export function forgetTheirWish(channel: Established): Established {
  * Both sides have said in which turn they are: what was asked for before is answered, or was lost.
  */
 export function forgetOurWish(channel: Established): Established {
-  return channel.wishes.asked === undefined ? channel : withWishes(channel, { asked: undefined })
+  return withWishes(channel, { asked: undefined })
 }
 
 /**

@@ -75,8 +75,8 @@ export function renderChannels(
   )
 }
 
-/** All there is to know of one channel. */
-export function renderChannel(channel: ChannelInfo, colors: Colors): string {
+/** All there is to know of one channel, at most `width` columns wide, ids whole. */
+export function renderChannel(channel: ChannelInfo, colors: Colors, width: number): string {
   const {
     limits,
     funding,
@@ -150,7 +150,8 @@ export function renderChannel(channel: ChannelInfo, colors: Colors): string {
       ...(renewedAs === undefined ? [] : [['renewed as', renewedAs] as const]),
       ...notesOf(channel).map((note, i) => [i === 0 ? 'note' : '', note] as const)
     ],
-    colors
+    colors,
+    width
   )
 }
 

@@ -4,6 +4,7 @@ import { channelsText, offText } from '../sim/report/totals.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors } from './output.js'
 import { renderFields, renderTable, type Cell, type Column } from './table.js'
+import { widthOf, wrap } from './text.js'
 
 const LONGEST_LIST = 5
 
@@ -20,10 +21,21 @@ export function isSound({ losses, broken }: Pick<Results, 'losses' | 'broken'>):
   return broken.length === 0 && !losses.some(({ why }) => why === 'unexplained')
 }
 
-export function renderResults(results: Results, run: RunFigures, colors: Colors): string {
+/** At most `width` columns wide. */
+export function renderResults(
+  results: Results,
+  run: RunFigures,
+  colors: Colors,
+  width: number
+): string {
   const { scenario, payments, chain, capital, complete, simulated } = results
-  const title = `${colors.bold(scenario.name)}  ${count(scenario.nodes, 'node')}, ${channelsText(results)}, ${number(simulated / 86_400)} ${complete ? '' : `of ${scenario.days} `}days, seed ${scenario.seed}${scenario.model ? ', without real signatures' : ''}${complete ? '' : colors.yellow('  (interrupted)')}`
-  const fields: Array<readonly [string, string]> = [
+  const begin = `${scenario.name}  `
+  const about = `${count(scenario.nodes, 'node')}, ${channelsText(results)}, ${number(simulated / 86_400)} ${complete ? '' : `of ${scenario.days} `}days, seed ${scenario.seed}${scenario.model ? ', without real signatures' : ''}${complete ? '' : ' (interrupted)'}`
+  const title = wrap(about, width - widthOf(begin))
+    .map((line, i) => (i === 0 ? colors.bold(begin) : ' '.repeat(widthOf(begin))) + line)
+    .join('\n')
+    .replace('(interrupted)', colors.yellow)
+  const fields: Array<readonly [string, Cell]> = [
     [
       'payments',
       `${whole(payments.made)} of ${whole(payments.asked)} made (${percent(payments.made, payments.asked)}), ${sat(payments.volume)}${payments.unknown === 0 ? '' : `, ${whole(payments.unknown)} unknown at the end`}${offText(payments)}`
@@ -66,24 +78,25 @@ export function renderResults(results: Results, run: RunFigures, colors: Colors)
       'invariants',
       results.broken.length === 0
         ? 'all held'
-        : colors.red(
-            `${count(results.broken.length, 'time')} broken: ${listed(results.broken.map(({ rule, text }) => `${rule}: ${text}`))}`
-          )
+        : {
+            text: `${count(results.broken.length, 'time')} broken: ${listed(results.broken.map(({ rule, text }) => `${rule}: ${text}`))}`,
+            style: colors.red
+          }
     ],
     [
       'simulation',
       `${seconds(run.seconds)}, ${whole(run.memoryMegabytes)} MB, ${whole(run.events)} events (${whole(run.eventsPerSecond)} a second)`
     ]
   ]
-  return `${title}\n${renderFields(fields, colors)}`
+  return `${title}\n${renderFields(fields, colors, width)}`
 }
 
-function lossesOf(losses: readonly Loss[], colors: Colors): string {
+function lossesOf(losses: readonly Loss[], colors: Colors): Cell {
   if (losses.length === 0) return 'no honest node lost anything'
   const byReason = new Map<string, number>()
   for (const { why, amount } of losses) byReason.set(why, (byReason.get(why) ?? 0) + amount)
   const text = listed([...byReason].map(([why, amount]) => `${sat(amount)} ${why}`))
-  return byReason.has('unexplained') ? colors.red(text) : text
+  return byReason.has('unexplained') ? { text, style: colors.red } : text
 }
 
 function attackersOf({ attacks }: Pick<Results, 'attacks'>): string {
@@ -91,13 +104,26 @@ function attackersOf({ attacks }: Pick<Results, 'attacks'>): string {
   return `${whole(attacks.filter(({ succeeded }) => succeeded).length)} of ${count(attacks.length, 'attack')} succeeded, ${profit < 0 ? `and cost them ${sat(-profit)}` : `for ${sat(profit)}`}`
 }
 
-export function renderSweepTable({ axes, points }: Sweep, colors: Colors): string {
-  const columns: Column[] = [
-    ...axes.map(({ name }): Column => ({ title: name, align: 'right' })),
-    ...['runs', 'published', 'too late', 'part', 'foretold', 'lost', 'made', 'fees a payment'].map(
-      (title): Column => ({ title, align: 'right' })
-    )
-  ]
+/**
+ * Of the figures those with a number are left out where there is no room, the highest first: they
+ * are in `sweep.json`.
+ */
+const FIGURES: ReadonlyArray<Omit<Column, 'align'>> = [
+  { title: 'runs', leftOut: 6 },
+  { title: 'published', leftOut: 2 },
+  { title: 'too late', leftOut: 1 },
+  { title: 'part' },
+  { title: 'foretold', leftOut: 3 },
+  { title: 'lost' },
+  { title: 'made', leftOut: 4 },
+  { title: 'fees a payment', leftOut: 5 }
+]
+
+/** At most `width` columns wide. */
+export function renderSweepTable({ axes, points }: Sweep, colors: Colors, width: number): string {
+  const columns: Column[] = [...axes.map(({ name }) => ({ title: name })), ...FIGURES].map(
+    (column) => ({ ...column, align: 'right' })
+  )
   const rows = points.map(
     ({
       values,
@@ -121,7 +147,7 @@ export function renderSweepTable({ axes, points }: Sweep, colors: Colors): strin
       `${number(feesPerPayment)} sat`
     ]
   )
-  return renderTable(columns, rows, colors)
+  return renderTable(columns, rows, colors, width)
 }
 
 /** Of publications; there is none without any. */

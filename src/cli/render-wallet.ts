@@ -49,9 +49,11 @@ function signed(amount: bigint): string {
   return amount < 0n ? `-${formatAmount(-amount)}` : `+${formatAmount(amount)}`
 }
 
+/** At most `width` columns wide. */
 export function renderTransactions(
   transactions: readonly WalletTransaction[],
-  colors: Colors
+  colors: Colors,
+  width: number
 ): string {
   if (transactions.length === 0) {
     return 'No transactions. Receive coins at an address from `paychan address`.'
@@ -59,12 +61,12 @@ export function renderTransactions(
   return renderTable(
     [
       { title: 'BLOCK' },
-      { title: 'CONFIRMATIONS', align: 'right' },
+      { title: 'CONFIRMATIONS', align: 'right', leftOut: 2 },
       { title: 'KIND' },
       { title: 'AMOUNT', align: 'right' },
-      { title: 'FEE', align: 'right' },
-      { title: 'TXID' },
-      { title: 'LABEL' }
+      { title: 'FEE', align: 'right', leftOut: 1 },
+      { title: 'TXID', below: true },
+      { title: 'LABEL', below: true }
     ],
     transactions.map(
       ({ txid, kind, amount, fee, height, confirmations, status, label = '' }): Cell[] => [
@@ -77,7 +79,8 @@ export function renderTransactions(
         label
       ]
     ),
-    colors
+    colors,
+    width
   )
 }
 
@@ -90,16 +93,17 @@ export function renderFees({ leastSatPerVByte, estimates }: Fees, colors: Colors
   return `${renderTable([{ title: 'WITHIN' }, { title: 'ESTIMATE', align: 'right' }], rows, colors)}\nThe server takes nothing below ${leastSatPerVByte} sat/vB.`
 }
 
-export function renderCoins(coins: readonly CoinInfo[], colors: Colors): string {
+/** At most `width` columns wide. */
+export function renderCoins(coins: readonly CoinInfo[], colors: Colors, width: number): string {
   if (coins.length === 0) return 'No coins. Receive some at an address from `paychan address`.'
   return renderTable(
     [
-      { title: 'COIN' },
+      { title: 'COIN', below: true },
       { title: 'AMOUNT', align: 'right' },
-      { title: 'CONFIRMATIONS', align: 'right' },
+      { title: 'CONFIRMATIONS', align: 'right', leftOut: 1 },
       { title: 'STATE' },
-      { title: 'ADDRESS' },
-      { title: 'LABEL' }
+      { title: 'ADDRESS', below: true },
+      { title: 'LABEL', below: true }
     ],
     coins.map((coin): Cell[] => [
       coin.outPoint,
@@ -109,7 +113,8 @@ export function renderCoins(coins: readonly CoinInfo[], colors: Colors): string 
       coin.address,
       coin.label ?? ''
     ]),
-    colors
+    colors,
+    width
   )
 }
 

@@ -1,5 +1,4 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
-import { stripVTControlCharacters } from 'node:util'
 import { formatAmount } from '../daemon/amount.js'
 import type {
   Balance,
@@ -13,7 +12,7 @@ import type {
 } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
-import { printable, widthOf } from './text.js'
+import { printable } from './text.js'
 import { renderFields, renderTable, type Cell, type Column } from './table.js'
 
 /** The digits of a channel id that tables show, and that commands accept for the whole. */
@@ -85,7 +84,12 @@ function inAChannel({
 }
 
 /** `apiSocket` is known where the node was started. */
-export function renderInfo(info: NodeInfo, colors: Colors, apiSocket?: string): string {
+export function renderInfo(
+  info: NodeInfo,
+  colors: Colors,
+  width: number,
+  apiSocket?: string
+): string {
   return renderFields(
     [
       ['version', info.version],
@@ -109,7 +113,8 @@ export function renderInfo(info: NodeInfo, colors: Colors, apiSocket?: string): 
       ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
       ['ecdsa', info.ecdsa]
     ],
-    colors
+    colors,
+    width
   )
 }
 
@@ -141,17 +146,25 @@ export function renderBalance(balance: Balance, colors: Colors): string {
   )
 }
 
-export function renderPeers(peers: readonly PeerInfo[], colors: Colors): string {
+/** At most `width` columns wide. */
+export function renderPeers(peers: readonly PeerInfo[], colors: Colors, width: number): string {
   if (peers.length === 0) return 'No peers. Connect with `paychan connect MULTIADDR`.'
   return renderTable(
-    [{ title: 'PEER' }, { title: 'CONNECTED' }, { title: 'PAYCHAN' }, { title: 'ADDRESS' }],
+    [
+      { title: 'PEER' },
+      { title: 'CONNECTED' },
+      { title: 'PAYCHAN' },
+      { title: 'ADDRESS', below: true }
+    ],
     peers.map(({ peerId, connected, paychan, multiaddrs }) => [
       peerId,
       connected ? 'yes' : 'no',
       paychan === undefined ? '?' : paychan ? 'yes' : 'no',
-      multiaddrs[0] ?? ''
+      // Its end is the peer id once more.
+      (multiaddrs[0] ?? '').replace(`/p2p/${peerId}`, '')
     ]),
-    colors
+    colors,
+    width
   )
 }
 
@@ -162,46 +175,35 @@ export function renderConnected({ peerId, paychan }: PeerInfo): string {
 
 const PAYMENT_COLUMNS: readonly Column[] = [
   { title: 'TIME' },
-  { title: 'CHANNEL', leftOut: 1 },
-  { title: 'PEER' },
+  { title: 'CHANNEL', leftOut: 2 },
+  { title: 'PEER', leftOut: 1 },
   { title: 'DIRECTION' },
   { title: 'AMOUNT', align: 'right' },
-  { title: 'STATUS' }
+  { title: 'STATUS' },
+  { title: 'MEMO', below: true }
 ]
 
-/**
- * At most `width` columns wide: memos stand below their payments where they do not fit beside them.
- */
+/** At most `width` columns wide. */
 export function renderPayments(
   payments: readonly PaymentInfo[],
   colors: Colors,
   width: number
 ): string {
   if (payments.length === 0) return 'No payments.'
-  const rows = payments.map(({ time, channel, peerId, direction, amount, status }): Cell[] => [
-    formatTime(time),
-    shortChannel(channel),
-    shortPeer(peerId),
-    direction,
-    formatAmount(amount),
-    status === 'acknowledged' ? status : { text: status, style: colors.yellow }
-  ])
-  const memo = (i: number): string => payments[i]?.memo ?? ''
-  const inLine = renderTable(
-    [...PAYMENT_COLUMNS, { title: 'MEMO' }],
-    rows.map((cells, i) => [...cells, memo(i)]),
+  return renderTable(
+    PAYMENT_COLUMNS,
+    payments.map(({ time, channel, peerId, direction, amount, status, memo }): Cell[] => [
+      formatTime(time),
+      shortChannel(channel),
+      shortPeer(peerId),
+      direction,
+      formatAmount(amount),
+      status === 'acknowledged' ? status : { text: status, style: colors.yellow },
+      memo
+    ]),
     colors,
     width
   )
-  const fits = inLine.split('\n').every((line) => widthOf(stripVTControlCharacters(line)) <= width)
-  return fits
-    ? inLine
-    : renderTable(
-        PAYMENT_COLUMNS,
-        rows.map((cells, i) => ({ cells, note: memo(i) })),
-        colors,
-        width
-      )
 }
 
 /** What `open` has come to. */

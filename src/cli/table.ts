@@ -1,6 +1,6 @@
 /** Aligned columns of text, in the width of a terminal. */
 import type { Colors } from './output.js'
-import { printable, widthOf, wrap } from './text.js'
+import { inPieces, printable, widthOf, wrap } from './text.js'
 
 export interface Column {
   readonly title: string
@@ -8,6 +8,11 @@ export interface Column {
   readonly align?: 'left' | 'right'
   /** Where there is no room for all, columns with a number are left out, the highest first. */
   readonly leftOut?: number
+  /**
+   * Where there is no room for all, it stands below its row: what nobody reads down a column, such
+   * as an id to copy, or what people have written.
+   */
+  readonly below?: boolean
 }
 
 /** A cell; `style` colours it after it was measured. */
@@ -32,8 +37,9 @@ function textOf(cell: Cell): string {
 }
 
 /**
- * Columns two spaces apart, each as wide as its widest cell; no trailing spaces. Columns that may
- * be left out are, as long as the others do not fit `width`.
+ * Columns two spaces apart, each as wide as its widest cell; no trailing spaces. As long as they do
+ * not fit `width`, those that may be left out are, and then those that may stand below their rows
+ * do.
  */
 export function renderTable(
   columns: readonly Column[],
@@ -47,7 +53,23 @@ export function renderTable(
   const widths = columns.map((_, i) =>
     Math.max(...all.map((row) => widthOf(textOf(cellOf(row, i)))))
   )
-  const shown = fitting(columns, widths, width)
+  const places = columns.map((_, i) => i)
+  const isBelow = (i: number): boolean => columns[i]?.below === true
+  const inLine = fitting(columns, places, widths, width)
+  const hasRoom = totalOf(inLine, widths) <= width
+  const shown = hasRoom
+    ? inLine
+    : fitting(
+        columns,
+        places.filter((i) => !isBelow(i)),
+        widths,
+        width
+      )
+  const below = hasRoom ? [] : places.filter(isBelow)
+  const lines = (row: Row): readonly string[] => [
+    ...(row === header ? [] : below.map((i) => textOf(cellOf(row, i)))),
+    ...('cells' in row ? [printable(row.note)] : [])
+  ]
   return all
     .flatMap((row) => {
       const cells = shown.map((i) => {
@@ -57,21 +79,31 @@ export function renderTable(
         const styled = typeof cell === 'string' ? text : cell.style(text)
         return columns[i]?.align === 'right' ? padding + styled : styled + padding
       })
-      const note = 'cells' in row ? row.note : ''
-      const below =
-        note === ''
-          ? []
-          : wrap(printable(note), width - NOTE_INDENT).map((line) => ' '.repeat(NOTE_INDENT) + line)
-      return [cells.join(' '.repeat(BETWEEN)).trimEnd(), ...below]
+      const notes = lines(row)
+        .filter((line) => line !== '')
+        .flatMap((line) => wrap(line, width - NOTE_INDENT))
+        .flatMap((line) => inPieces(line, width - NOTE_INDENT))
+        .map((line) => ' '.repeat(NOTE_INDENT) + line)
+      return [cells.join(' '.repeat(BETWEEN)).trimEnd(), ...notes]
     })
     .join('\n')
 }
 
-/** The places of the columns for which there is room. */
-function fitting(columns: readonly Column[], widths: readonly number[], width: number): number[] {
-  let places = columns.map((_, i) => i)
+/** Of these columns, side by side. */
+function totalOf(places: readonly number[], widths: readonly number[]): number {
+  return places.reduce((sum, i) => sum + (widths[i] ?? 0), BETWEEN * (places.length - 1))
+}
+
+/** Those of the places for which there is room. */
+function fitting(
+  columns: readonly Column[],
+  of: readonly number[],
+  widths: readonly number[],
+  width: number
+): readonly number[] {
+  let places = of
   const rank = (i: number): number => columns[i]?.leftOut ?? 0
-  while (places.reduce((sum, i) => sum + (widths[i] ?? 0), BETWEEN * (places.length - 1)) > width) {
+  while (totalOf(places, widths) > width) {
     const first = Math.max(...places.map(rank))
     if (first === 0) break
     places = places.filter((i) => rank(i) !== first)
@@ -79,13 +111,25 @@ function fitting(columns: readonly Column[], widths: readonly number[], width: n
   return places
 }
 
-/** `name  value` lines, the names aligned. */
+/**
+ * `name  value` lines, the names aligned; values in lines of at most `width`, but for a word that
+ * is longer: an id stays whole, so that it can be copied.
+ */
 export function renderFields(
-  fields: ReadonlyArray<readonly [name: string, value: string]>,
-  colors: Colors
+  fields: ReadonlyArray<readonly [name: string, value: Cell]>,
+  colors: Colors,
+  width = Infinity
 ): string {
-  const width = Math.max(...fields.map(([name]) => widthOf(name)))
+  const names = Math.max(...fields.map(([name]) => widthOf(name)))
+  const room = width - names - BETWEEN
   return fields
-    .map(([name, value]) => `${colors.dim(name.padEnd(width))}  ${printable(value)}`.trimEnd())
+    .flatMap(([name, value]) => {
+      const text = textOf(value)
+      const style = typeof value === 'string' ? String : value.style
+      return (widthOf(text) <= room ? [text] : wrap(text, room)).map((line, i) => {
+        const title = (i === 0 ? name : '').padEnd(names)
+        return `${colors.dim(title)}${' '.repeat(BETWEEN)}${style(line)}`.trimEnd()
+      })
+    })
     .join('\n')
 }

@@ -29,6 +29,14 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line]
 }
 
+/** The same in pieces of `width`, the last one shorter: what no space divides. */
+export function inPieces(text: string, width: number): string[] {
+  const letters = [...text]
+  return Array.from({ length: Math.ceil(letters.length / width) }, (_, i) =>
+    letters.slice(i * width, (i + 1) * width).join('')
+  )
+}
+
 /** Text in at most `width`, its end left out where it is longer. */
 export function cut(text: string, width: number): string {
   const letters = [...text]

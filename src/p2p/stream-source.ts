@@ -127,10 +127,5 @@ export class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> 
 }
 
 function lost(cause?: Error): PaychanError {
-  return new PaychanError(
-    'ERR_CONNECTION_LOST',
-    'The connection to the peer broke.',
-    {},
-    cause === undefined ? undefined : { cause }
-  )
+  return new PaychanError('ERR_CONNECTION_LOST', 'The connection to the peer broke.', {}, { cause })
 }

@@ -15,11 +15,11 @@ export interface Summary {
 }
 
 export interface PaymentTotals {
-  /** Of a node that was up. */
+  /** Those of the plan that are not `off`. */
   readonly asked: number
   /**
-   * Those of the plan whose payer was switched off just then: a phone in a drawer is no failure of
-   * the network, and nobody asked.
+   * Those of the plan whose payer was switched off just then, so that nobody asked, or whose payee
+   * was, so that nobody answered: a phone in a drawer is no failure of the network.
    */
   readonly off: number
   readonly made: number

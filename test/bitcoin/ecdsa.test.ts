@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import * as secp from 'tiny-secp256k1'
-import { fromDer, isLowS, SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
+import { fromBlock, fromDer, isLowS, SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { MAX_SIGNATURE_BYTES } from '../../src/bitcoin/sizes.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { K1, refuses } from './support.js'
@@ -51,6 +51,49 @@ describe('signatures', () => {
       toDer(compact(new Uint8Array(32).fill(0xee), HALF), SIGHASH.ALL).length,
       MAX_SIGNATURE_BYTES
     )
+  })
+
+  describe('as a block may have them', () => {
+    const NUMBER = 'ab'.repeat(32)
+    /** Strict DER, with any sighash byte. */
+    const der = (r: Uint8Array, s: Uint8Array, type = 0x42): Uint8Array =>
+      bitcoin.script.signature
+        .encode(compact(r, s), SIGHASH.ALL)
+        .map((byte, i, { length }) => (i === length - 1 ? type : byte))
+    const refusedRange = (r: Uint8Array, s: Uint8Array): void => {
+      refuses(() => fromBlock(der(r, s)), 'ERR_INVALID_SIGNATURE', /out of range/)
+    }
+
+    it('have any sighash byte, and of the two that are valid the one with the low S is taken', () => {
+      const signature = K1.sign(digest)
+      const [r, s] = [signature.slice(0, 32), signature.slice(32)]
+      for (const each of [s, highS(signature).slice(32)]) {
+        assert.deepEqual(fromBlock(der(r, each)), { signature, sighashType: 0x42 })
+      }
+      assert.deepEqual(fromBlock(der(fromHex(NUMBER), HALF_PLUS_1)).signature.slice(32), HALF)
+    })
+
+    it('are in range: nothing else can be in a block, and nothing else is handed to whoever verifies', () => {
+      const zero = new Uint8Array(32)
+      const one = fromHex(NUMBER)
+      for (const [r, s] of [
+        [one, zero],
+        [one, ORDER],
+        [one, new Uint8Array(32).fill(255)],
+        [zero, one],
+        [zero, ONE],
+        [ORDER, ONE],
+        [ORDER, HALF_PLUS_1]
+      ] as const) {
+        refusedRange(r, s)
+      }
+      assert.deepEqual(fromBlock(der(ONE, ONE)).signature, compact(ONE, ONE))
+    })
+
+    it('are not empty, and in strict DER', () => {
+      refuses(() => fromBlock(new Uint8Array(0)), 'ERR_INVALID_SIGNATURE', /is empty/)
+      refuses(() => fromBlock(Uint8Array.of(1, 2, 3)), 'ERR_INVALID_SIGNATURE', /strict DER/)
+    })
   })
 
   describe('low S', () => {

@@ -273,6 +273,16 @@ describe('server pool', () => {
     assert.equal(chain.servers[1]?.state, 'dropped')
   })
 
+  it('has nothing to complain of before anything has gone wrong', async () => {
+    chain = createServerPool({
+      servers: [{ url: first.url }, { url: second.url }],
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom()
+    })
+    assert.deepEqual([chain.lastError, chain.lastErrorCode], [undefined, undefined])
+  })
+
   it('is down, with the reasons of all, when none is left, and tries again', async () => {
     for (const server of [first, second]) server.on('server.version', () => ['Other', '9'])
     await start({ retryAlone: 30 }, false)
@@ -287,8 +297,13 @@ describe('server pool', () => {
     }
     assert.equal(chain.lastErrorCode, 'ERR_ELECTRUM_PROTOCOL')
     const synced = statusOf(chain, 'synced')
-    for (const server of [first, second]) server.restore('server.version')
+    first.restore('server.version')
     await synced
+    assert.deepEqual(
+      [chain.lastError, chain.lastErrorCode],
+      [undefined, undefined],
+      'one is enough, whatever is wrong with the other'
+    )
   })
 
   it('tries a dropped one again as soon as none of the others is up, and not before', async () => {

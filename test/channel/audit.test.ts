@@ -59,6 +59,31 @@ describe('channel / audit', () => {
     )
   })
 
+  it('finds nothing in what has no keys yet, or no channel any more', () => {
+    const nothing = {
+      verify: ecdsa.verify,
+      publicKey: () => new Uint8Array(33),
+      logged: { count: 0, amount: satoshi(0n) }
+    }
+    const world = new World().offer()
+    const { channel } = world.client
+    assert.equal(channel.stage, 'offered')
+    world.client.post({ type: 'cancel' })
+    assert.equal(world.client.channel.stage, 'abandoned')
+    assert.deepEqual(
+      [channel, world.client.channel].map((each) => auditChannel(each, nothing)),
+      [[], []]
+    )
+  })
+
+  it('finds nothing in a renewal whose T1 only we have signed; another input of it has to be signed', () => {
+    const old = new World().open().paid(40_000n)
+    const { client } = new World({ renews: { world: old } }).until('client', 'established')
+    assert.ok(client.established.renewal !== undefined)
+    assert.deepEqual(audit(client, {}, 0), [])
+    broken(audit(client, { renewal: undefined }, 0), /funding transaction/)
+  })
+
   it('finds keys of another seed', () => {
     const { client } = paid()
     const { terms } = client.established

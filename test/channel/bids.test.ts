@@ -1,11 +1,16 @@
 /** What becomes of a bid when servers answer, and when the user raises it. */
 import assert from 'node:assert/strict'
-import { onPublicationAccepted, raisedTo } from '../../src/channel/publishing.js'
+import {
+  onPublicationAccepted,
+  onPublicationRefused,
+  raisedTo
+} from '../../src/channel/publishing.js'
 import type { Env } from '../../src/channel/env.js'
-import type { Established, Publication } from '../../src/channel/state.js'
+import type { Established, Publication, ShownSpend } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { blockHeight, feeRate } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi, type BlockHeight } from '../../src/types/units.js'
+import { effectsOf } from './asserts.js'
 import { World } from './world.js'
 
 /** The server has published T3 at 664, and no block takes it. */
@@ -15,6 +20,24 @@ function publishing(): { world: World; channel: Established; publication: Public
   const channel = world.mineTo(664).server.established
   return { world, channel, publication: channel.publication ?? assert.fail() }
 }
+
+describe('channel / bids / in no block', () => {
+  it('is shown, and not told to be in a block before it is', () => {
+    const world = new World().open().paid(40_000n)
+    world.chain.lowestFeeRate = 1_000_000_000n
+    const told = (): Set<string> =>
+      new Set(
+        effectsOf(world.client.effects, 'notify').flatMap(({ news }) =>
+          news.kind === 'spend-shown' || news.kind === 'spend-mined' ? [news.kind] : []
+        )
+      )
+    world.mineTo(664)
+    assert.deepEqual([...told()], ['spend-shown'])
+    world.chain.lowestFeeRate = 0n
+    world.mine()
+    assert.deepEqual([...told()], ['spend-shown', 'spend-mined'])
+  })
+})
 
 describe('channel / bids / taken by a server', () => {
   const { world, channel, publication } = publishing()
@@ -62,6 +85,62 @@ describe('channel / bids / taken by a server', () => {
       onPublicationAccepted(channel, publication.txid, false, env),
       { state: channel, log: [], effects: [] },
       'nothing new'
+    )
+  })
+})
+
+/** L is 700: whatever is in no block by then has T2 against it. */
+describe('channel / bids / in the last block, where one is refused for its fee', () => {
+  const world = new World().open().paid(40_000n).kill('client')
+  world.chain.lowestFeeRate = 1_000_000_000n
+  const channel = world.mineTo(698).server.established
+  const publication = channel.publication ?? assert.fail()
+  const env = world.server.env({ height: blockHeight(699) })
+  /** Far above twice the estimate, and above 20 sat/vB. */
+  const high = { ...publication, feeRate: feeRate(60_000n), fee: satoshi(10_860n) }
+  const begun = [blockHeight(664), blockHeight(699)] as const
+
+  it('the next one is half as much again, at once, whatever the estimate (EVID-4)', () => {
+    const next = (at: number, height: BlockHeight): bigint | undefined =>
+      onPublicationRefused(
+        { ...channel, publication: { ...high, begun: height } },
+        { txid: publication.txid, kind: 'insufficient-fee', reason: 'too low' },
+        world.server.env({ height: blockHeight(at) })
+      ).state.publication?.feeRate
+    assert.deepEqual(
+      begun.flatMap((height) => [next(698, height), next(699, height), next(700, height)]),
+      [60_000n, 90_000n, 60_000n, 60_000n, 90_000n, 60_000n]
+    )
+  })
+
+  it('and another server has taken it: the same, if something is in its way; no further than at other heights in a race that began in that block', () => {
+    const inTheWay: ShownSpend = {
+      kind: 'unknown',
+      turn: undefined,
+      height: undefined,
+      txid: txid('ee'.repeat(32)),
+      raw: new Uint8Array(0),
+      clientBalance: undefined,
+      fee: undefined,
+      vsize: 200,
+      lock: 0,
+      shownBy: 1,
+      since: blockHeight(690)
+    }
+    const next = (height: BlockHeight, shown: readonly ShownSpend[]): bigint | undefined =>
+      onPublicationAccepted(
+        {
+          ...channel,
+          onChain: { ...channel.onChain, shown },
+          publication: { ...high, begun: height }
+        },
+        publication.txid,
+        true,
+        env
+      ).state.publication?.feeRate
+    assert.deepEqual(
+      begun.flatMap((height) => [next(height, [inTheWay]), next(height, [])]),
+      [90_000n, 60_000n, 60_000n, 60_000n]
     )
   })
 })

@@ -3,12 +3,14 @@
  * for good.
  */
 import assert from 'node:assert/strict'
+import { auditChannel } from '../../src/channel/audit.js'
 import { checkFunded, checkSigned } from '../../src/channel/outside-funding.js'
 import { recordOf } from '../../src/channel/recording.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { blockHeight } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import { OutsideWallet } from '../outside-wallet.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf } from './asserts.js'
+import { ecdsa } from './keys.js'
 import { World } from './world.js'
 
 const wallet = new OutsideWallet()
@@ -19,26 +21,35 @@ function accepted(): World {
   return world
 }
 
-function psbtOf(world: World, fee = 1_000n): Uint8Array {
-  const coin = { txid: world.coin.txid, vout: world.coin.vout, value: 10_000_000n }
+function psbtOf(world: World, fee = 1_000n, inputs = 1): Uint8Array {
+  const { txid, vout } = world.coin
+  const coins = Array.from({ length: inputs }, (_, n) => ({
+    txid,
+    vout: vout + n,
+    value: 10_000_000n / BigInt(inputs)
+  }))
   return wallet
-    .fund([coin], [{ script: world.fundingScript, amount: world.capacity }], { fee })
+    .fund(coins, [{ script: world.fundingScript, amount: world.capacity }], { fee })
     .toPSBT(0)
 }
 
 /** The outside wallet has paid for T1. */
-function funded(world = accepted()): World {
+function funded(world = accepted(), inputs?: number): World {
   const { channel } = world.client
   assert.ok(channel.stage === 'accepted')
-  const { warnings, ...funding } = checkFunded(channel, psbtOf(world), world.client.env())
+  const { warnings, ...funding } = checkFunded(
+    channel,
+    psbtOf(world, undefined, inputs),
+    world.client.env()
+  )
   assert.deepEqual(warnings, [])
   world.client.post({ type: 'funding-built', ...funding })
   return world
 }
 
 /** T2's signature is on disk; T1 is not signed. */
-function secured(): World {
-  const world = funded().run()
+function secured(inputs?: number): World {
+  const world = funded(undefined, inputs).run()
   assert.deepEqual(
     [world.client.info.outside?.needs, world.server.channel.stage],
     ['signatures', 'refund-signed']
@@ -55,6 +66,17 @@ function sign(world: World): World {
 }
 
 describe('client / T1 of an outside wallet', () => {
+  it('is well while its inputs wait for their signatures, however many there are', () => {
+    const { client } = secured(2)
+    const findings = auditChannel(client.established, {
+      verify: ecdsa.verify,
+      publicKey: ({ use }) =>
+        use === 'channel' ? client.channelKey.publicKey : client.payoutKey.publicKey,
+      logged: { count: 0, amount: satoshi(0n) }
+    })
+    assert.deepEqual(findings, [])
+  })
+
   it('asks for inputs once the server has named K2, and builds nothing itself (step 2)', () => {
     const { client } = accepted()
     assert.deepEqual(effectsOf(client.effects, 'build-funding'), [])

@@ -204,6 +204,24 @@ describe('client / open / on pay / in flight', () => {
     assert.equal(world.client.info.inFlight, 20_000n)
   })
 
+  it('counts what the same update pays before (UPD-6)', () => {
+    const { effects } = windowed().client.attempt({
+      type: 'pay',
+      payments: [payment(15_000n), payment(5_001n), payment(5_000n)]
+    })
+    assert.deepEqual(
+      sentOf(effects, 'Update').map(({ payments }) => payments.map(({ amount }) => amount)),
+      [[15_000n, 5_000n]]
+    )
+    assert.deepEqual(
+      effectsOf(effects, 'payment-refused').map(({ payment, error }) => [
+        payment.amount,
+        error.code
+      ]),
+      [[5_001n, 'ERR_WINDOW_FULL']]
+    )
+  })
+
   it('refuses a payment that is larger than the whole window (UPD-6)', () => {
     const world = windowed()
     assertRefused(world.client, world.client.attempt(one(20_001n)), 'ERR_ABOVE_IN_FLIGHT_LIMIT')

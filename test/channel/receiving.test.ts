@@ -38,6 +38,15 @@ function held(world: World): [number, bigint] {
 }
 
 describe('server / open / on Update', () => {
+  it('tells once that it holds a state: the first (step 8)', () => {
+    const { server } = paid().paid(500n)
+    assert.equal(
+      effectsOf(server.effects, 'notify').filter(({ news }) => news.kind === 'first-state-stored')
+        .length,
+      1
+    )
+  })
+
   it('holds the state and its signature, then acknowledges (step 8, UPD-5)', () => {
     const world = new World().open()
     world.pay(10_000n)

@@ -257,6 +257,22 @@ describe('channel / reestablishing / a payee that was restored from an old copy'
     closesWith(world, 'client', 7_000n)
   })
 
+  it('a server whose T1 no mempool has taken yet sends it once more with each stream, until one has (REEST-2)', () => {
+    for (const [fundingAcknowledged, purposes] of [
+      [false, ['funding']],
+      [true, []]
+    ] as const) {
+      const world = paid().disconnect()
+      world.linked.server = true
+      world.server.channel = { ...world.server.established, fundingAcknowledged }
+      const effects = world.server.post(says(world, world.server))
+      assert.deepEqual(
+        effectsOf(effects, 'broadcast').map(({ purpose }) => purpose),
+        purposes
+      )
+    }
+  })
+
   it('both stay close-only over restarts and streams, and say so without end or quarrel', () => {
     const world = restored()
     for (let n = 0; n < 3; n++) {

@@ -1,7 +1,7 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import assert from 'node:assert/strict'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
-import { askedAgain, onRenewalRequest } from '../../src/channel/renewing.js'
+import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
 import { satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
@@ -48,6 +48,22 @@ describe('channel / renewal / neither side signs before it holds what protects i
       ['tell']
     )
     assert.deepEqual(old.client.established.closes, [])
+  })
+
+  it('client: what the old channel has signed goes to the server at once, or with the next stream (RENEW-6)', () => {
+    const { renewal } = begun()
+    for (const to of ['server', 'client', 'server'] as const) renewal.deliver(to)
+    const { state } = renewal.client.attempt(eventOf(take(renewal, 'client', 'UpdateAck')))
+    assert.ok(state.stage === 'refund-requested')
+    assert.ok(state.secured !== undefined)
+    const { secured } = state
+    const sent = (isConnected: boolean): number =>
+      sentOf(
+        onRenewalSigned({ ...state, secured: { ...secured, isConnected } }, new Uint8Array(64))
+          .effects,
+        'RenewalRequest'
+      ).length
+    assert.deepEqual([sent(true), sent(false)], [1, 0])
   })
 
   it('client: a signature of the old channel that comes before that of T2 is not taken', () => {

@@ -261,6 +261,38 @@ describe('channel / restoring / what comes back', () => {
 })
 
 describe('channel / restoring / a record that proves nothing is refused (RESTORE-4, RESTORE-5)', () => {
+  it('no key is derived from an index that BIP32 cannot harden (KEY-5)', () => {
+    const record = told(oneWay(), 'client')
+    const asked = (...bits: readonly number[]): number => {
+      let times = 0
+      const derivation = new Uint8Array(8)
+      bits.forEach((each, i) => {
+        new DataView(derivation.buffer).setUint32(4 * i, each)
+      })
+      assert.throws(() =>
+        ourSide(
+          {
+            open: { ...record.open, derivation },
+            accept: { ...record.accept, derivation }
+          },
+          () => {
+            times += 1
+            return new Uint8Array(33)
+          }
+        )
+      )
+      return times
+    }
+    assert.deepEqual(
+      [
+        asked(0x7fff_ffff, 0x7fff_ffff),
+        asked(0x8000_0000, 0x7fff_ffff),
+        asked(0x7fff_ffff, 0x8000_0000)
+      ],
+      [2, 0, 0]
+    )
+  })
+
   const bent = (bytes: Uint8Array): Uint8Array =>
     Uint8Array.from(bytes, (byte, i) => (i === 40 ? byte ^ 1 : byte))
   const cases: ReadonlyArray<

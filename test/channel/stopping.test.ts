@@ -8,6 +8,8 @@ import {
   stop
 } from '../../src/channel/stopping.js'
 import { Violation } from '../../src/channel/violation.js'
+import { txid } from '../../src/types/bytes.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
 import { World } from './world.js'
 
@@ -109,6 +111,26 @@ describe('channel / stopping', () => {
       ].map(mayLackPayments),
       [true, true, false, false, false]
     )
+  })
+
+  it('payments may be lacking where the first one was forgotten: the chain shows a state that leaves us less than we began with', () => {
+    const { client: fresh } = new World().open()
+    const after = (clientBalance: bigint): boolean =>
+      mayLackPayments({
+        ...fresh.established,
+        onChain: {
+          ...fresh.established.onChain,
+          spend: {
+            kind: 'settlement',
+            turn: 0,
+            txid: txid('ab'.repeat(32)),
+            raw: new Uint8Array(0),
+            clientBalance: satoshi(clientBalance),
+            height: blockHeight(600)
+          }
+        }
+      })
+    assert.deepEqual([after(99_999n), after(100_000n)], [true, false])
   })
 
   it('a list that cannot be true outranks why else the channel only closes (REEST-8)', () => {

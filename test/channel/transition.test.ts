@@ -172,6 +172,18 @@ describe('channel / transition / events that come too late', () => {
     }
   })
 
+  it('nor does a broadcast, whatever came of it, before T1 is handed over', () => {
+    const world = new World().until('server', 'refund-signed')
+    const about = { purpose: 'funding', txid: txid('00'.repeat(32)) } as const
+    for (const event of [
+      { type: 'broadcast-done', ...about, refusedForFee: false },
+      { type: 'broadcast-failed', ...about, kind: 'other', reason: 'no' }
+    ] as const) {
+      const { state, effects } = world.server.attempt(event)
+      assert.deepEqual([state === world.server.channel, effects], [true, []])
+    }
+  })
+
   it('a close that no mempool took is told, and moves nothing', () => {
     const world = new World().open()
     const { state, effects } = world.client.attempt({

@@ -6,7 +6,7 @@ import type { Env } from '../../src/channel/env.js'
 import { txid } from '../../src/types/bytes.js'
 import { feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
-import { assertStopped, effectsOf, sentOf } from './asserts.js'
+import { assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 
 /**
  * L = 700, the tip at 501, turns 20 blocks apart: lock(0) = 680, lock(k) >= H + 24 up to turn 7.
@@ -505,6 +505,35 @@ describe('channel / turns / a stream that breaks', () => {
     world.deliver('client')
     world.restart('server').connect().run()
     assert.deepEqual([world.server.info.inFlight, balances(world)], [0n, [61_000n, 39_000n]])
+  })
+
+  it('a side that stands before the grant, and not on the update with which the turn ended, or whose turn has been paid in, has forgotten (REEST-4)', () => {
+    const before = (sequenceLess: number, hasPaid: boolean): string | undefined => {
+      const world = asked().run()
+      if (hasPaid) {
+        world.server.post({ type: 'pay', payments: [payment(1_000n)] })
+        world.run()
+      }
+      world.disconnect().connect()
+      world.deliver('server')
+      const message = take(world, 'client', 'Reestablish')
+      const ended = world.client.established.ended.at(-1)
+      assert.ok(ended !== undefined)
+      const { state } = world.client.attempt(
+        eventOf({
+          ...message,
+          turn: 0,
+          sequence: ended.sequence - sequenceLess,
+          payerBalance: ended.payerBalance,
+          signature: new Uint8Array(0)
+        })
+      )
+      return state.stage === 'established' ? state.stopped?.code : state.stage
+    }
+    assert.deepEqual(
+      [before(0, false), before(1, false), before(0, true)],
+      [undefined, 'ERR_PEER_FORGOT', 'ERR_PEER_FORGOT']
+    )
   })
 
   it('a side that was restored to before the grant it has made does not go on (REEST-4)', () => {

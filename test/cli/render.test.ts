@@ -35,7 +35,8 @@ describe('what people read', () => {
     assert.equal(
       renderInfo(
         { ...info, chain: { ...info.chain, status: 'down', lastError: 'connection refused' } },
-        plain
+        plain,
+        200
       ),
       [
         'version       0.1.0',
@@ -56,7 +57,8 @@ describe('what people read', () => {
     assert.match(
       renderInfo(
         { ...info, chain: { ...info.chain, histories: { known: 3_200, total: 10_000 } } },
-        plain
+        plain,
+        200
       ),
       /^chain .*, reading histories: 3,200 of 10,000$/m
     )
@@ -64,7 +66,7 @@ describe('what people read', () => {
 
   it('what no server tells of: in the info, the balance and the channels (UPD-20)', () => {
     assert.match(
-      renderInfo({ ...info, channels: { open: 1, total: 2, unwatched: 1 } }, plain),
+      renderInfo({ ...info, channels: { open: 1, total: 2, unwatched: 1 } }, plain, 200),
       /^channels .*, 1 not watched: no server tells what happens to it$/m
     )
     assert.match(
@@ -139,8 +141,17 @@ describe('what people read', () => {
   it('peers', () => {
     assert.equal(
       renderPeers(
-        [peer, { ...peer, connected: false, paychan: true, multiaddrs: ['/ip4/127.0.0.1/tcp/1'] }],
-        plain
+        [
+          peer,
+          {
+            ...peer,
+            connected: false,
+            paychan: true,
+            multiaddrs: [`/ip4/127.0.0.1/tcp/1/p2p/${PEER}`]
+          }
+        ],
+        plain,
+        100
       ),
       [
         'PEER                                                  CONNECTED  PAYCHAN  ADDRESS',
@@ -148,7 +159,7 @@ describe('what people read', () => {
         `${PEER}  no         yes      /ip4/127.0.0.1/tcp/1`
       ].join('\n')
     )
-    assert.match(renderPeers([], plain), /paychan connect/)
+    assert.match(renderPeers([], plain, 100), /paychan connect/)
   })
 
   it('channels, with short ids and what there is to know', () => {
@@ -224,7 +235,8 @@ describe('what people read', () => {
         spend: { kind: 'close', txid: FUNDING, height: undefined },
         reason: 'the peer is gone'
       },
-      plain
+      plain,
+      200
     )
     for (const line of [
       `channel        ${CHANNEL}`,

@@ -18,7 +18,7 @@ describe('cli / wallet', () => {
     dir = await mkdtemp(join(tmpdir(), 'paychan-cli-'))
     node = new FakeNode()
     server = await serveApi(node, join(dir, 'api.sock'))
-    world = testWorld({ env: { PAYCHAN_DATA: dir } })
+    world = testWorld({ env: { PAYCHAN_DATA: dir }, columns: 200 })
   })
   afterEach(async () => {
     await server.close()

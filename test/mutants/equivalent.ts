@@ -38,16 +38,28 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'where the two parts of the curve meet both are half of the budget'
   },
   {
+    module: 'channel/ledger',
+    from: ': others.length === 0',
+    to: ': false',
+    reason: 'the payments of one update, joined with none, are the same payments: it is only slower'
+  },
+  {
+    module: 'channel/payment-ids',
+    from: 'heads.add(headOf(id));',
+    to: ';',
+    reason: 'without heads all whole ids are compared, with the same answer: it is only slower'
+  },
+  {
     module: 'bitcoin/uri',
     from: "const amount = fromBitcoin(whole === '' ? '0' : whole, fraction);",
     to: "const amount = fromBitcoin(false ? '0' : whole, fraction);",
     reason: 'the whole part is read with BigInt, which takes nothing for 0'
   },
   {
-    module: 'chain/difficulty',
-    from: 'let mantissa = Number(size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
-    to: 'let mantissa = Number(size < 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)));',
-    reason: 'with three bytes nothing is shifted, in either direction'
+    module: 'chain/headers',
+    from: 'if (count * HEADER_SIZE <= this.#buffer.length)',
+    to: 'if (count * HEADER_SIZE < this.#buffer.length)',
+    reason: 'where the room is used up exactly, more is made one header earlier'
   },
   {
     module: 'chain/pool',

@@ -54,6 +54,7 @@ const { values } = parseArgs({
     reach: { type: 'string' }
   }
 })
+let trials = 0
 const workers = Math.max(1, availableParallelism())
 const directory = mkdtempSync(join(tmpdir(), 'paychan-mutants-'))
 try {
@@ -143,7 +144,7 @@ async function reachOf(mutants: readonly Mutant[]): Promise<Reached[]> {
     return JSON.parse(readFileSync(values.reach, 'utf8')) as Reached[]
   }
   const points: Points = {}
-  for (const { url, at } of mutants) points[url] = [...(points[url] ?? []), at]
+  for (const { url, reachedAt } of mutants) points[url] = [...(points[url] ?? []), reachedAt]
   const input = join(directory, 'points.json')
   writeFileSync(input, JSON.stringify(points))
   const files = testFiles()
@@ -181,8 +182,8 @@ function testFiles(): string[] {
 }
 
 /** What a module does while it is loaded is reached by all who use the module. */
-function reaches({ points }: Reached, { url, at, isInFunction }: Mutant): boolean {
-  return points[url] !== undefined && (!isInFunction || points[url].includes(at))
+function reaches({ points }: Reached, { url, reachedAt, isInFunction }: Mutant): boolean {
+  return points[url] !== undefined && (!isInFunction || points[url].includes(reachedAt))
 }
 
 // ------------------------------------------------------------------------------------------- trials
@@ -197,9 +198,10 @@ async function verdictOf(mutant: Mutant, tests: readonly Reached[]): Promise<Ver
     files: [...files]
   }
   const usual = reaching.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
-  return (await run(['trial.js', JSON.stringify(trial)], usual * 5 + TRIAL_SLACK_MS)) === 0
-    ? 'survived'
-    : 'killed'
+  // By a file: what is reached by nearly all tests is more than an argument can hold.
+  const input = join(directory, `trial-${trials++}.json`)
+  writeFileSync(input, JSON.stringify(trial))
+  return (await run(['trial.js', input], usual * 5 + TRIAL_SLACK_MS)) === 0 ? 'survived' : 'killed'
 }
 
 /** The exit code of a script of this directory; undefined when it took too long, or died. */

@@ -40,6 +40,12 @@ describe('mutants', () => {
     )
   })
 
+  it('of `a || b` are reached as soon as `a` is: that `b` does not run is what `&&` changes', () => {
+    const source = 'const f = (a, b) => { return a || b }'
+    const [or] = mutationsOf(source)
+    assert.deepEqual([source.slice(or?.at), source.slice(or?.reachedAt)], ['|| b }', 'a || b }'])
+  })
+
   describe('of the money rooms', () => {
     const mutants = allMutants()
 

@@ -4,6 +4,11 @@ import ts from 'typescript'
 /** One change: `text`, from `at` on, becomes `by`. */
 export interface Mutation {
   readonly at: number
+  /**
+   * Code that has run wherever the change could make a difference. Of `a || b` that is `a`: V8
+   * counts the operator with `b`, and what `&&` would change is that `b` has not run.
+   */
+  readonly reachedAt: number
   readonly text: string
   readonly by: string
   /** Inside of a function: what is outside runs when the module is loaded. */
@@ -45,15 +50,16 @@ export function mutationsOf(source: string): Mutation[] {
     ts.ScriptKind.JS
   )
   const found: Mutation[] = []
-  const replace = (node: ts.Node, by: string, isInFunction: boolean): void => {
+  const replace = (node: ts.Node, by: string, isInFunction: boolean, within = node): void => {
     const at = node.getStart(file)
-    found.push({ at, text: source.slice(at, node.getEnd()), by, isInFunction })
+    const text = source.slice(at, node.getEnd())
+    found.push({ at, reachedAt: within.getStart(file), text, by, isInFunction })
   }
   const visit = (node: ts.Node, inFunction: boolean): void => {
     if (isText(node) || ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return
     if (ts.isBinaryExpression(node) && !isText(node.left) && !isText(node.right)) {
       const by = BINARY.get(node.operatorToken.kind)
-      if (by !== undefined) replace(node.operatorToken, by, inFunction)
+      if (by !== undefined) replace(node.operatorToken, by, inFunction, node)
     }
     if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
       replace(node, node.operand.getText(file), inFunction)

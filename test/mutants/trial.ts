@@ -1,7 +1,8 @@
 /**
  * Child process: one mutant against the tests that reach it, up to the first that fails. Exit code
- * 1 when one does, 0 when the mutant survives: `node dist/test/mutants/trial.js '{"replacement":...,"files":[...]}'`.
+ * 1 when one does, 0 when the mutant survives: `node dist/test/mutants/trial.js FILE`, which holds a `Trial`.
  */
+import { readFileSync } from 'node:fs'
 import { register } from 'node:module'
 import type { Replacement } from '../model/mutants.js'
 
@@ -11,7 +12,7 @@ export interface Trial {
   readonly files: ReadonlyArray<readonly [path: string, titles: readonly string[]]>
 }
 
-const { replacement, files } = JSON.parse(process.argv[2] ?? '') as Trial
+const { replacement, files } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Trial
 register('../model/mutate-hooks.js', import.meta.url, { data: [replacement] })
 // From here on modules are loaded with the fault in them.
 await import('../setup.js')

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { worldOf } from '../../src/sim/fuzz.js'
 import type { Results } from '../../src/sim/results.js'
+import type { Fault } from '../../src/sim/scenario/scenario.js'
 import { simulate } from '../../src/sim/simulate.js'
-import { blockDelta } from '../../src/types/units.js'
+import { blockDelta, satoshi } from '../../src/types/units.js'
 import { DAY, every, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
 describe('sim / simulate', function () {
@@ -35,16 +36,17 @@ describe('sim / simulate', function () {
     assert.notEqual(await played(7), await played(8))
   })
 
+  const away = (who: string, orderly: boolean): Fault => ({
+    kind: 'crash',
+    who,
+    every: { kind: 'constant', value: 4 * HOUR + 300 },
+    down: { kind: 'constant', value: 3 * HOUR },
+    orderly,
+    losesWrites: 0
+  })
+
   it('a payment whose payer is switched off is no failure of the network: nobody asks for it', async () => {
-    const away = {
-      kind: 'crash',
-      who: 'alice',
-      every: { kind: 'constant', value: 4 * HOUR + 300 },
-      down: { kind: 'constant', value: 3 * HOUR },
-      orderly: true,
-      losesWrites: 0
-    } as const
-    const scenario = scenarioOf({ faults: [away] })
+    const scenario = scenarioOf({ faults: [away('alice', true)] })
     const told: string[] = []
     const results = await simulate(
       scenario,
@@ -71,6 +73,68 @@ describe('sim / simulate', function () {
     assert.equal(
       results.series.failed.reduce((sum, times) => sum + times, 0),
       0
+    )
+  })
+
+  for (const orderly of [true, false]) {
+    it(`nor is one whose payee ${orderly ? 'was switched off' : 'crashed'}: nobody answers`, async () => {
+      const scenario = scenarioOf({ faults: [away('bob', orderly)] })
+      const told: string[] = []
+      const results = await simulate(
+        scenario,
+        planOf(scenario, [openingOf()], every(600, 1_000n, 7 * HOUR)),
+        {
+          onOutcome: ({ id, status, code = '' }) => {
+            told[id] = `${status} ${code}`
+          }
+        }
+      )
+      const { asked, off, made, failed } = results.payments
+      assert.deepEqual([asked, off, made, failed], [13, 17, 13, {}])
+      assert.deepEqual(
+        results.nodes.map(({ payments }) => payments),
+        [
+          { asked: 13, made: 13 },
+          { asked: 0, made: 0 }
+        ]
+      )
+      assert.deepEqual(told, [
+        ...Array.from({ length: 13 }, () => 'made '),
+        ...Array.from({ length: 17 }, () => 'off ERR_PEER_UNREACHABLE')
+      ])
+      assert.equal(
+        results.series.failed.reduce((sum, times) => sum + times, 0),
+        0
+      )
+    })
+  }
+
+  it('what is refused for another reason is a failure, whoever is switched off', async () => {
+    const scenario = scenarioOf({ faults: [away('bob', true)] })
+    const { payments } = await simulate(
+      scenario,
+      planOf(scenario, [openingOf({ capacity: satoshi(2_000n) })], every(600, 1_000n, 7 * HOUR))
+    )
+    assert.deepEqual([payments.off, payments.failed], [0, { ERR_INVALID_AMOUNT: 30 }])
+  })
+
+  it('a payee that others cannot reach, although it is up, is a failure of the network', async () => {
+    const scenario = scenarioOf({
+      network: {
+        latency: { kind: 'constant', value: 50 },
+        loss: 0,
+        partitions: [
+          { between: ['alice', 'bob'], during: { from: 4 * HOUR + 300, until: 7 * HOUR } }
+        ]
+      }
+    })
+    const { payments } = await simulate(
+      scenario,
+      planOf(scenario, [openingOf()], every(600, 1_000n, 7 * HOUR))
+    )
+    assert.deepEqual(
+      [payments.off, payments.made, payments.failed],
+      [0, 13, { ERR_PEER_UNREACHABLE: 17 }]
     )
   })
 

@@ -133,7 +133,9 @@ export function addChannelCommands(program: Command, world: World): void {
         await withNode(context, async (node) => await node.channels()),
         prefix
       )
-      context.output.result(channel, (colors) => renderChannel(channel, colors))
+      context.output.result(channel, (colors) =>
+        renderChannel(channel, colors, context.output.width)
+      )
     })
 
   withCommonOptions(program.command('payments').summary('payments, sent and received'))

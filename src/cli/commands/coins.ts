@@ -18,7 +18,9 @@ export function addCoins(program: Command, world: World): void {
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
       const list = await withNode(context, async (node) => await node.coins())
-      context.output.result({ coins: list }, (colors) => renderCoins(list, colors))
+      context.output.result({ coins: list }, (colors) =>
+        renderCoins(list, colors, context.output.width)
+      )
     })
 
   withCommonOptions(coins.command('lock').summary('keep coins from being chosen'))

@@ -21,7 +21,7 @@ export function addNodeCommands(program: Command, world: World): void {
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
       const info = await withNode(context, async (node) => await node.info())
-      context.output.result(info, (colors) => renderInfo(info, colors))
+      context.output.result(info, (colors) => renderInfo(info, colors, context.output.width))
     })
 
   withCommonOptions(
@@ -99,7 +99,7 @@ export function addNodeCommands(program: Command, world: World): void {
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
       const peers = await withNode(context, async (node) => await node.peers())
-      context.output.result({ peers }, (colors) => renderPeers(peers, colors))
+      context.output.result({ peers }, (colors) => renderPeers(peers, colors, context.output.width))
     })
 
   withCommonOptions(program.command('stop').summary('stop the running node'))

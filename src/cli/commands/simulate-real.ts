@@ -103,7 +103,7 @@ async function runReal({ output, io }: Context, name: string, flags: RealFlags):
     const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
     output.result({ results, run, ignored, files }, (colors) =>
       [
-        renderResults(results, run, colors),
+        renderResults(results, run, colors, output.width),
         ...(hurried === 0
           ? []
           : [

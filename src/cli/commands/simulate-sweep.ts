@@ -116,7 +116,7 @@ async function runSweep(
           ]
     output.result({ sweep, files }, (colors) =>
       [
-        renderSweepTable(sweep, colors),
+        renderSweepTable(sweep, colors, output.width),
         ...(files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`])
       ].join('\n')
     )

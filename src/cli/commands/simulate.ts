@@ -129,7 +129,7 @@ async function runScenario(context: Context, name: string, flags: SimulateFlags)
     const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
     output.result({ results, run, files }, (colors) =>
       [
-        renderResults(results, run, colors),
+        renderResults(results, run, colors, output.width),
         ...(files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`])
       ].join('\n')
     )

@@ -145,7 +145,7 @@ async function serveUntilStopped(
     const info = await node.info()
     output.line({ event: 'started', ...info, apiSocket: socket }, (colors) =>
       [
-        renderInfo(info, colors, socket),
+        renderInfo(info, colors, output.width, socket),
         '',
         'Running. Stop it with Ctrl-C, or with `paychan stop`.'
       ].join('\n')

@@ -138,7 +138,7 @@ export function addWalletCommands(program: Command, world: World): void {
       const transactions = known.slice(0, limit)
       const more = known.length > limit
       context.output.result({ transactions, more }, (colors) =>
-        renderTransactions(transactions, colors)
+        renderTransactions(transactions, colors, context.output.width)
       )
       if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
     })

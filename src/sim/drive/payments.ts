@@ -1,7 +1,7 @@
 /** Asks for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
 import type { Flow } from '../measure/channel-result.js'
-import type { PaymentOutcome } from '../measure/outcome.js'
+import { isForOff, type PaymentOutcome } from '../measure/outcome.js'
 import type { PaymentCounts } from '../measure/payments.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { Plan, PlannedPayment } from '../plan.js'
@@ -72,20 +72,28 @@ export class PaymentsDriver {
     const record = this.openings.current(opening)
     const id = counts.planned++
     if (record === undefined) {
-      this.#refused('ERR_NO_CHANNEL', { id, seconds: 0 })
+      this.#failed('ERR_NO_CHANNEL', { id, seconds: 0 })
       return
     }
-    const payer = direction === 'forth' ? record.client : record.server
+    const { client, server } = record
+    const [payer, payee] = direction === 'forth' ? [client, server] : [server, client]
     const channel = record.number
     if (!payer.isUp || payer.engine === undefined) {
-      counts.off += 1
-      this.tell({ id, channel, status: 'off' })
+      this.#off({ id, channel })
       return
     }
     const tally = this.#tallyOf(payer)
     tally.asked += 1
+    // Each life of a node has an engine of its own.
+    const life = payee.isUp ? payee.engine : undefined
+    const refused = (code: string, seconds: number): void => {
+      if (isForOff(code, payee.isUp && payee.engine === life)) {
+        tally.asked -= 1
+        this.#off({ id, channel, code, seconds })
+      } else this.#failed(code, { id, channel, seconds })
+    }
     if (record.id === undefined) {
-      this.#refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', { id, channel, seconds: 0 })
+      refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', 0)
     } else {
       const pending: Pending = { id, channel, flow: record[direction], amount: Number(amount) }
       const waiting = this.#pending.get(payer) ?? new Set()
@@ -105,13 +113,19 @@ export class PaymentsDriver {
         (error: unknown) => {
           if (!waiting.delete(pending)) return
           if (codeOf(error) === 'ERR_PAYMENT_UNKNOWN') this.#unknown(pending)
-          else this.#refused(codeOf(error), { id, channel, seconds: seconds() })
+          else refused(codeOf(error), seconds())
         }
       )
     }
   }
 
-  #refused(code: string, what: Pick<PaymentOutcome, 'id' | 'channel' | 'seconds'>): void {
+  /** Payer or payee is switched off. */
+  #off(what: Omit<PaymentOutcome, 'status'>): void {
+    this.counts.off += 1
+    this.tell({ ...what, status: 'off' })
+  }
+
+  #failed(code: string, what: Pick<PaymentOutcome, 'id' | 'channel' | 'seconds'>): void {
     this.counts.refused(code)
     this.tell({ ...what, status: 'failed', code })
   }

@@ -4,7 +4,7 @@ import type { PaymentTotals, Summary } from '../results.js'
 export class PaymentCounts {
   /** All of the plan so far: the next one's place in it. */
   planned = 0
-  /** Of these nobody asked: the payer's node was switched off. */
+  /** Of these the payer's or the payee's node was switched off: they are not counted as asked. */
   off = 0
   made = 0
   unknown = 0

@@ -1,7 +1,7 @@
 /** Asks real nodes for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
 import type { NodePayments } from '../drive/payments.js'
-import type { PaymentOutcome } from '../measure/outcome.js'
+import { isForOff, type PaymentOutcome } from '../measure/outcome.js'
 import { PaymentCounts } from '../measure/payments.js'
 import type { PlannedPayment } from '../plan.js'
 import type { Places, RealChannel } from './places.js'
@@ -30,20 +30,28 @@ export class RealPayments {
     channel: RealChannel | undefined
   ): Promise<void> {
     if (channel === undefined) {
-      this.#refused(id, 'ERR_NO_CHANNEL')
+      this.#failed({ id, code: 'ERR_NO_CHANNEL', seconds: 0 })
       return
     }
-    const payer = direction === 'forth' ? channel.client : channel.server
+    const { client, server, number } = channel
+    const [payer, payee] = direction === 'forth' ? [client, server] : [server, client]
     if (!payer.isUp) {
-      this.counts.off += 1
-      this.tell({ id, channel: channel.number, status: 'off' })
+      this.#off({ id, channel: number })
       return
     }
     const tally = this.byNode.get(payer.name) ?? { asked: 0, made: 0 }
     this.byNode.set(payer.name, tally)
     tally.asked += 1
+    const wasUp = payee.isUp
+    const refused = (code: string, seconds: number): void => {
+      const what = { id, channel: number, code, seconds }
+      if (isForOff(code, wasUp && payee.isUp)) {
+        tally.asked -= 1
+        this.#off(what)
+      } else this.#failed(what)
+    }
     if (channel.id === undefined) {
-      this.#refused(id, channel.failure ?? 'ERR_CHANNEL_NOT_OPEN', channel)
+      refused(channel.failure ?? 'ERR_CHANNEL_NOT_OPEN', 0)
       return
     }
     const begin = performance.now()
@@ -56,26 +64,26 @@ export class RealPayments {
       channel.lastPaidAt = time
       tally.made += 1
       this.counts.succeeded(Number(amount), seconds)
-      this.tell({ id, status: 'made', seconds, channel: channel.number })
+      this.tell({ id, status: 'made', seconds, channel: number })
     } catch (error) {
       if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
-        this.#refused(id, codeOf(error), channel, (performance.now() - begin) / 1_000)
+        refused(codeOf(error), (performance.now() - begin) / 1_000)
         return
       }
       flow.unknown += Number(amount)
       this.counts.unknown += 1
-      this.tell({ id, status: 'unknown', channel: channel.number })
+      this.tell({ id, status: 'unknown', channel: number })
     }
   }
 
-  #refused(id: number, code: string, channel?: RealChannel, seconds = 0): void {
-    this.counts.refused(code)
-    this.tell({
-      id,
-      status: 'failed',
-      code,
-      seconds,
-      ...(channel === undefined ? {} : { channel: channel.number })
-    })
+  /** Payer or payee is switched off. */
+  #off(what: Omit<PaymentOutcome, 'status'>): void {
+    this.counts.off += 1
+    this.tell({ ...what, status: 'off' })
+  }
+
+  #failed(what: Omit<PaymentOutcome, 'status'> & { readonly code: string }): void {
+    this.counts.refused(what.code)
+    this.tell({ ...what, status: 'failed' })
   }
 }

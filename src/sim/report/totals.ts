@@ -15,7 +15,7 @@ export function channelsText({
   return `${plural(all, 'channel')}${all === planned ? '' : ` (${count(planned)} of the scenario, ${count(all - planned)} that followed them)`}`
 }
 
-/** `, 12 not asked for while the payer was switched off`; nothing when there were none. */
+/** `, 12 off (payer or payee was switched off)`; nothing when there were none. */
 export function offText({ off }: Pick<Results['payments'], 'off'>): string {
-  return off > 0 ? `, ${count(off)} not asked for while the payer was switched off` : ''
+  return off > 0 ? `, ${count(off)} off (payer or payee was switched off)` : ''
 }
