@@ -6,7 +6,7 @@ import type { Message } from '../../../protocols/paychan/1.0/index.js'
 import { PAYMENT_MARGIN } from '../../channel/schedule.js'
 import type { Link, LinkListener, Peers } from '../../engine/ports.js'
 import type { Adversary } from '../scenario/scenario.js'
-import type { Calendar } from '../world/calendar.js'
+import type { Calendar } from '../../testing/calendar.js'
 import type { CheatWorld } from './cheat.js'
 import { DUST } from './held-states.js'
 

@@ -3,7 +3,7 @@
  * itself be outbid: what the other side then burns costs it nothing.
  */
 import type { Established } from '../../channel/state.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SimNode } from '../node.js'
 import type { CheatWorld } from './cheat.js'
 import { PublishOld, type OldState } from './publish-old.js'
 

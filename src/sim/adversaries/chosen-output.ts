@@ -9,7 +9,7 @@ import { lockOf, payerOf } from '../../channel/schedule.js'
 import { stateTemplate } from '../../channel/signing.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SimNode } from '../node.js'
 import { Cheat, type CheatWorld } from './cheat.js'
 import { DUST, newestState, signedSpend } from './held-states.js'
 

@@ -1,5 +1,5 @@
 /** Hands its old states to a miner, past the mempools: nobody can outbid what nobody sees. */
-import type { SimTransaction } from '../chain/sim-transaction.js'
+import type { SimTransaction } from '../../testing/transactions.js'
 import type { CheatWorld } from './cheat.js'
 import { PublishOld, type OldState } from './publish-old.js'
 

@@ -6,9 +6,9 @@
 import { publishHeightOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
-import type { SimNode } from '../nodes/sim-node.js'
-import type { Coin } from '../nodes/wallet.js'
+import { readSimTransaction } from '../../testing/transactions.js'
+import type { SimNode } from '../node.js'
+import type { Coin } from '../../testing/wallet.js'
 import { Cheat, type CheatWorld } from './cheat.js'
 import { bestOldState, newestState, signedSpend } from './held-states.js'
 

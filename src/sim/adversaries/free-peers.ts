@@ -10,12 +10,12 @@ import { termsOf } from '../../channel/opening-terms.js'
 import type { Link, LinkListener } from '../../engine/ports.js'
 import { satoshi } from '../../types/units.js'
 import { txidFromHash } from '../../types/bytes.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import { Life } from '../nodes/life.js'
-import type { SimNetwork } from '../nodes/network.js'
-import type { SimNode } from '../nodes/sim-node.js'
-import type { Calendar } from '../world/calendar.js'
-import type { Draws } from '../world/random.js'
+import type { SimChain } from '../../testing/chain.js'
+import { Life } from '../../testing/life.js'
+import type { SimNetwork } from '../../testing/network.js'
+import type { SimNode } from '../node.js'
+import type { Calendar } from '../../testing/calendar.js'
+import type { Draws } from '../../testing/random.js'
 
 export interface FreePeersWorld {
   readonly calendar: Calendar

@@ -11,9 +11,9 @@ import { hashFromTxid, txid } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { blockDelta, satoshi } from '../../types/units.js'
 import { previousOf } from '../../wallet/previous.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
-import { KEY_WITNESS } from '../nodes/wallet.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import { readSimTransaction } from '../../testing/transactions.js'
+import { KEY_WITNESS } from '../../testing/wallet.js'
+import type { SimNode } from '../node.js'
 import { Cheat, type CheatWorld } from './cheat.js'
 
 /** What T1 pays, beside what the next block takes. */

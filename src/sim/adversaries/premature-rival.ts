@@ -6,11 +6,10 @@
 import { lockOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
-import type { SimNode } from '../nodes/sim-node.js'
-import type { CheatWorld } from './cheat.js'
+import { readSimTransaction } from '../../testing/transactions.js'
+import type { SimNode } from '../node.js'
+import { type CheatWorld, Cheat } from './cheat.js'
 import { bestOldState, DUST, fundingScriptOf, signedSpend } from './held-states.js'
-import { Cheat } from './cheat.js'
 
 /** Blocks before the lock. */
 const EARLY = 40

@@ -5,8 +5,8 @@
  */
 import { newestHeld } from '../../channel/publishable.js'
 import { publishHeightOf, turnOfLock } from '../../channel/schedule.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SimChain } from '../../testing/chain.js'
+import type { SimNode } from '../node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
 import type { Books } from './books.js'
 import { ChannelRecord } from './channel-record.js'

@@ -1,6 +1,6 @@
 /** What attacks have brought. */
 import type { AttackRecord } from '../adversaries/cheat.js'
-import type { SimChain } from '../chain/sim-chain.js'
+import type { SimChain } from '../../testing/chain.js'
 import type { Attack } from '../results.js'
 import type { ChannelRecord } from './channel-record.js'
 

@@ -12,7 +12,7 @@ import { lastDeadlineOf, windowOf } from '../../channel/stakes.js'
 import type { Established, Publication } from '../../channel/state.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
 import { feeRate, max } from '../../types/units.js'
-import type { Contest } from '../chain/sim-chain.js'
+import type { Contest } from '../../testing/chain.js'
 import type { Bid } from './publications.js'
 
 export interface Surroundings {

@@ -2,9 +2,8 @@
 import { balances } from '../../channel/ledger.js'
 import { payeeOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
-import type { ChannelId } from '../../types/bytes.js'
-import { outPointText } from '../../types/bytes.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import { type ChannelId, outPointText } from '../../types/bytes.js'
+import type { SimNode } from '../node.js'
 import type { PlannedOpening } from '../plan.js'
 import type { Flow } from './channel-result.js'
 

@@ -10,7 +10,7 @@ import type { TransactionKind } from './books.js'
 import { checkAtEnd } from './invariants.js'
 import { rounded } from './payments.js'
 import { bucketsOf } from './publications.js'
-import { START_HEIGHT } from '../world/start.js'
+import { START_HEIGHT } from '../chain.js'
 
 /** As it is now; `complete` when it went to its end. */
 export function resultsOf(simulation: Simulation, complete: boolean): Results {

@@ -4,9 +4,9 @@ import type { Books } from './books.js'
 import type { ChannelRecord } from './channel-record.js'
 import { Curves } from './curves.js'
 import type { PaymentCounts } from './payments.js'
-import type { SharedFees } from '../chain/fees.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SharedFees } from '../../testing/fees.js'
+import type { SimChain } from '../../testing/chain.js'
+import type { SimNode } from '../node.js'
 import { blockHeight } from '../../types/units.js'
 
 /** A risk takes up to a millisecond: of so many channels a sample, in turn. */

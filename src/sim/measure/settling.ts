@@ -5,7 +5,7 @@ import { partyOf } from '../../channel/terms.js'
 import type { Established } from '../../channel/state.js'
 import type { Role } from '../../bitcoin/keys.js'
 import { toHex } from '../../types/bytes.js'
-import type { SimTransaction } from '../chain/sim-transaction.js'
+import type { SimTransaction } from '../../testing/transactions.js'
 import type { ChannelResult } from '../results.js'
 
 export interface Ending {

@@ -2,7 +2,7 @@
 import { blockDelta } from '../../types/units.js'
 import type { Plan, PlannedNode, PlannedOpening } from '../plan.js'
 import type { ChannelGroup, NodeGroup, Scenario } from '../scenario/scenario.js'
-import { Draws } from '../world/random.js'
+import { Draws } from '../../testing/random.js'
 import { edgesOf } from './topology.js'
 import { paymentsOf } from './traffic.js'
 

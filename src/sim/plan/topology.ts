@@ -1,6 +1,6 @@
 /** Who has channels with whom: the shapes of a group of channels. */
 import type { ChannelGroup } from '../scenario/scenario.js'
-import type { Draws } from '../world/random.js'
+import type { Draws } from '../../testing/random.js'
 
 /** Places within the two groups; the first is the client. */
 export type Edge = readonly [from: number, to: number]

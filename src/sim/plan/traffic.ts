@@ -4,7 +4,7 @@ import type { PlannedOpening, PlannedPayment } from '../plan.js'
 import type { Activity } from '../scenario/scenario.js'
 import { ActiveTime } from './active-time.js'
 import { Heap } from './heap.js'
-import { Draws } from '../world/random.js'
+import { Draws } from '../../testing/random.js'
 
 /** A channel's place on which somebody pays, and which way. */
 interface Way {

@@ -2,9 +2,9 @@
  * What goes wrong in a run with real nodes, when it does in virtual time: drawn from the same
  * streams.
  */
-import { isMeant } from '../nodes/faults.js'
+import { isMeant } from '../faults.js'
 import type { Fault, Scenario } from '../scenario/scenario.js'
-import { Draws } from '../world/random.js'
+import { Draws } from '../../testing/random.js'
 import type { Agenda } from './agenda.js'
 import type { Places, Timed } from './places.js'
 import type { RealNode } from './real-node.js'

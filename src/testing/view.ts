@@ -13,13 +13,13 @@ import type {
   Tip,
   Unsubscribe,
   Verdict
-} from '../../engine/ports.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import type { Calendar } from '../world/calendar.js'
-import { toHex } from '../../types/bytes.js'
-import { PaychanError } from '../../types/errors.js'
-import { blockHeight, type BlockDelta, type FeeRate } from '../../types/units.js'
+} from '../engine/ports.js'
+import { readSimTransaction } from './transactions.js'
+import type { SimChain } from './chain.js'
+import type { Calendar } from './calendar.js'
+import { toHex } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
 import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
 

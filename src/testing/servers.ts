@@ -3,20 +3,35 @@
  * any of them shows, a broadcast goes to all, fees are the lower median. What is in a block cannot
  * be made up.
  */
-import { broadcastRefused, refusalKind } from '../../chain/broadcast-errors.js'
-import { LOWEST_RELAY_RATE } from '../../bitcoin/relay.js'
-import { HIGHEST_FEE_RATE } from '../../chain/estimate.js'
-import { nextBlockOf } from '../../chain/gather.js'
-import type { FeeView } from '../../engine/fee-estimates.js'
-import type { ChainTransaction, Verdict } from '../../engine/ports.js'
-import { PaychanError } from '../../types/errors.js'
-import { isFeeRefusal } from '../../types/refusals.js'
-import { blockHeight, max, type FeeRate } from '../../types/units.js'
-import type { SharedFees } from '../chain/fees.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import { readSimTransaction, type SimTransaction } from '../chain/sim-transaction.js'
-import type { ServerLie } from '../scenario/scenario.js'
-import type { Phantoms } from './phantoms.js'
+import { broadcastRefused, refusalKind } from '../chain/broadcast-errors.js'
+import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
+import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
+import { nextBlockOf } from '../chain/gather.js'
+import type { FeeView } from '../engine/fee-estimates.js'
+import type { ChainTransaction, Verdict } from '../engine/ports.js'
+import { PaychanError } from '../types/errors.js'
+import { isFeeRefusal } from '../types/refusals.js'
+import { blockHeight, max, type FeeRate } from '../types/units.js'
+import type { SharedFees } from './fees.js'
+import type { SimChain } from './chain.js'
+import { readSimTransaction, type SimTransaction } from './transactions.js'
+
+/**
+ * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what
+ * adversaries make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast,
+ * for its fee or for something else; `swallows`: says that it has taken a transaction, and sends it
+ * to nobody; `low-fees`, `high-fees`: what it says that blocks take; `declines`: it watches
+ * nothing.
+ */
+export type ServerLie =
+  | 'shows'
+  | 'hides'
+  | 'refuses'
+  | 'refuses-fees'
+  | 'swallows'
+  | 'low-fees'
+  | 'high-fees'
+  | 'declines'
 
 /** How many of a node's servers are honest, and what each of the others does. */
 export interface ServerSetup {
@@ -145,4 +160,27 @@ function shown({ txid, raw, height }: SimTransaction, shownBy: number): ChainTra
   return height === undefined
     ? { txid, raw, height, ...(shownBy === 1 ? {} : { shownBy }) }
     : { txid, raw, height: blockHeight(height) }
+}
+
+/**
+ * What no honest mempool holds, and servers that lie show all the same: made up by adversaries, for
+ * those who ask such a server.
+ */
+
+export class Phantoms {
+  readonly #byScript = new Map<string, Map<string, SimTransaction>>()
+
+  /** @param onShown - told of a script (hex) of which something else is shown from now on */
+  constructor(private readonly onShown: (script: string) => void) {}
+
+  show(script: string, transaction: SimTransaction): void {
+    const shown = this.#byScript.get(script) ?? new Map<string, SimTransaction>()
+    if (shown.has(transaction.txid)) return
+    this.#byScript.set(script, shown.set(transaction.txid, transaction))
+    this.onShown(script)
+  }
+
+  of(script: string): Iterable<SimTransaction> {
+    return this.#byScript.get(script)?.values() ?? []
+  }
 }

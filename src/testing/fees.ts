@@ -1,24 +1,8 @@
-/**
- * What being in a block takes (the scenario says), and what nodes make of what they have seen of
- * it.
- */
-import type { FeeView } from '../../engine/fee-estimates.js'
-import { SAFE_RELAY_RATE } from '../../bitcoin/relay.js'
-import { congestedMonth, rateAt } from '../../devnet/trace.js'
-import { feeRate, max, min, type FeeRate } from '../../types/units.js'
-import { HIGHEST_FEE_RATE } from '../../chain/estimate.js'
-import type { FeeSource } from '../scenario/scenario.js'
-
-/** Blocks of the generated trace; it begins again after them. */
-const MONTH = 30 * 144
-
-/** The rate of the block `blocks` after the beginning, in sat/vB. */
-export function rateSource(source: FeeSource): (blocks: number) => number {
-  if (source.kind === 'constant') return () => Number(source.rate) / 1_000
-  const trace = source.kind === 'trace' ? source.points : congestedMonth(source.seed)
-  return (blocks) =>
-    Number(rateAt(trace, source.kind === 'trace' ? blocks : blocks % MONTH)) / 1_000
-}
+/** What nodes make of the fees that they have seen in blocks. */
+import type { FeeView } from '../engine/fee-estimates.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
+import { feeRate, max, min, type FeeRate } from '../types/units.js'
+import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
 
 /** Blocks whose thresholds make an estimate for the next block, and one for an hour. */
 const SEEN_FOR_NEXT = 3

@@ -1,8 +1,8 @@
 /** What goes wrong with nodes, as the scenario says: when, to whom, for how long. */
-import type { Fault } from '../scenario/scenario.js'
-import type { Calendar } from '../world/calendar.js'
-import { Draws } from '../world/random.js'
-import type { SimNode } from './sim-node.js'
+import type { Fault } from './scenario/scenario.js'
+import type { Calendar } from '../testing/calendar.js'
+import { Draws } from '../testing/random.js'
+import type { SimNode } from './node.js'
 
 export interface FaultHost {
   readonly calendar: Calendar

@@ -3,6 +3,8 @@
  * same. Nothing waits: time jumps to the next event. Before the next event all promises that this
  * one has settled have run (`run`), so that a run is the same every time.
  */
+import type { Clock, Unsubscribe } from '../engine/ports.js'
+import type { Life } from './life.js'
 
 /** What happens at a time; `cancelled` ones are dropped when their time comes. */
 interface Entry {
@@ -137,4 +139,27 @@ export class Calendar {
 
 function isBefore(a: Entry, b: Entry): boolean {
   return a.time < b.time || (a.time === b.time && a.order < b.order)
+}
+
+/** A node's clock: virtual time, off by its skew. Its timers die with it. */
+
+/** 2026-01-01 00:00 UTC: where virtual time begins for people. */
+export const EPOCH_MS = 1_767_225_600_000
+
+export class SimClock implements Clock {
+  constructor(
+    private readonly calendar: Calendar,
+    private readonly life: Life,
+    private readonly skewMs: number
+  ) {}
+
+  now(): number {
+    return Math.round(EPOCH_MS + this.calendar.now + this.skewMs)
+  }
+
+  after(ms: number, callback: () => void): Unsubscribe {
+    return this.calendar.after(ms, () => {
+      if (this.life.alive) callback()
+    })
+  }
 }

@@ -2,9 +2,9 @@
  * A disk that takes its time, can be full, and can forget: what is on it survives the process. A
  * disk that loses writes it has called safe breaks its promise; scenarios ask for that.
  */
-import type { Change, Store } from '../../engine/ports.js'
-import { PaychanError } from '../../types/errors.js'
-import type { Calendar } from '../world/calendar.js'
+import type { Change, Store } from '../engine/ports.js'
+import { PaychanError } from '../types/errors.js'
+import type { Calendar } from './calendar.js'
 import { never, type Life } from './life.js'
 
 /** An fsync of an SSD. */

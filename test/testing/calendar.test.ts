@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { Calendar } from '../../../src/sim/world/calendar.js'
-import { Draws } from '../../../src/sim/world/random.js'
+import { Calendar } from '../../src/testing/calendar.js'
+import { Draws } from '../../src/testing/random.js'
 
 describe('sim / calendar', () => {
   it('lets things happen by their time, and in the order of the asking where that is the same', async () => {

@@ -3,8 +3,21 @@
  * so that one more draw here changes nothing there.
  */
 import { crypto as hashes } from 'bitcoinjs-lib'
-import type { Random } from '../../engine/ports.js'
-import type { Distribution } from '../scenario/scenario.js'
+import type { Random } from '../engine/ports.js'
+
+/** A number that is drawn anew each time. */
+export type Distribution =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'uniform'; readonly least: number; readonly most: number }
+  | { readonly kind: 'exponential'; readonly mean: number }
+  /** Half of the draws are below the median; `sigma` is that of the logarithm. */
+  | { readonly kind: 'lognormal'; readonly median: number; readonly sigma: number }
+
+/** From `from` on, before `until`. */
+export interface Span {
+  readonly from: number
+  readonly until: number
+}
 
 export class Draws implements Random {
   readonly #state: Uint32Array

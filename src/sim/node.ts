@@ -1,26 +1,24 @@
 /** A node of a simulation: the real engine between simulated ports, through its lives. */
-import { nextSequence, signedBalance } from '../../channel/ledger.js'
-import type { Channel } from '../../channel/state.js'
-import type { Policy } from '../../channel/policy.js'
-import { Engine } from '../../engine/engine.js'
-import type { EngineEvent } from '../../engine/engine-events.js'
-import type { Chain, Peers, Signer } from '../../engine/ports.js'
-import { toHex } from '../../types/bytes.js'
-import { STORE_FAILED } from '../../types/errors.js'
-import { feeRate } from '../../types/units.js'
-import type { SharedFees } from '../chain/fees.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import type { Adversary } from '../scenario/scenario.js'
-import type { Calendar } from '../world/calendar.js'
-import { Draws } from '../world/random.js'
-import { SimClock } from './clock.js'
-import { SimDisk } from './disk.js'
-import { Life, never } from './life.js'
-import type { SimNetwork } from './network.js'
-import type { Phantoms } from './phantoms.js'
-import { Servers, type ServerSetup } from './servers.js'
-import { SimView, type Watchers } from './view.js'
-import { SimWallet, type Ownership } from './wallet.js'
+import { nextSequence, signedBalance } from '../channel/ledger.js'
+import type { Channel } from '../channel/state.js'
+import { type Policy, defaultPolicy } from '../channel/policy.js'
+import { Engine } from '../engine/engine.js'
+import type { EngineEvent } from '../engine/engine-events.js'
+import type { Chain, Peers, Signer } from '../engine/ports.js'
+import { toHex } from '../types/bytes.js'
+import { STORE_FAILED } from '../types/errors.js'
+import { feeRate, blockDelta } from '../types/units.js'
+import type { SharedFees } from '../testing/fees.js'
+import type { SimChain } from '../testing/chain.js'
+import type { Adversary } from './scenario/scenario.js'
+import { type Calendar, SimClock } from '../testing/calendar.js'
+import { Draws } from '../testing/random.js'
+import { SimDisk } from '../testing/disk.js'
+import { Life, never } from '../testing/life.js'
+import type { SimNetwork } from '../testing/network.js'
+import { type Phantoms, Servers, type ServerSetup } from '../testing/servers.js'
+import { SimView, type Watchers } from '../testing/view.js'
+import { SimWallet, type Ownership } from '../testing/wallet.js'
 
 /** What the nodes of a simulation share. */
 export interface NodeWorld {
@@ -264,4 +262,41 @@ function textOf(channel: Channel | undefined): string {
         : value
     }
   )
+}
+
+/** What a node of a simulation asks of its channels. */
+
+/**
+ * More than open at once in any scenario: hundreds of clients that begin together are no strangers.
+ */
+const NO_BOUND = 1_000_000
+
+/**
+ * The defaults of a node on mainnet; a scenario may want narrower steps than any node would take
+ * there.
+ */
+export function policyOf(changes: Partial<Policy>): Policy {
+  return {
+    ...defaultPolicy('mainnet'),
+    minStep: blockDelta(1),
+    maxPendingInAll: NO_BOUND,
+    maxUnfundedInAll: NO_BOUND,
+    ...changes
+  }
+}
+
+/** Coins that a node begins with at the most, one for each channel that it opens. */
+const MOST_COINS = 64
+
+/**
+ * What a wallet begins with, as coins: about equal ones, so that channels can be funded at the same
+ * time.
+ *
+ * @example coinsOf(100, 3) // [34, 33, 33]
+ */
+export function coinsOf(amount: number, channels: number): number[] {
+  if (amount === 0) return []
+  const count = Math.min(MOST_COINS, Math.max(1, channels))
+  const each = Math.floor(amount / count)
+  return Array.from({ length: count }, (_, n) => (n === 0 ? amount - each * (count - 1) : each))
 }

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
-import type { FundingOutput } from '../../bitcoin/funding-spend.js'
-import { sweepVsize } from '../../bitcoin/payout.js'
-import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../engine/ports.js'
+import type { FundingOutput } from '../bitcoin/funding-spend.js'
+import { sweepVsize } from '../bitcoin/payout.js'
+import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../engine/ports.js'
 import {
   outPointText,
   hashFromTxid,
@@ -15,11 +15,11 @@ import {
   txid,
   type ChannelId,
   type Txid
-} from '../../types/bytes.js'
-import { PaychanError } from '../../types/errors.js'
-import { feeFor, feeRate, satoshi, type FeeRate, type Satoshi } from '../../types/units.js'
-import { spendVsize } from '../../wallet/coin-selection.js'
-import type { SimChain } from '../chain/sim-chain.js'
+} from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { feeFor, feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { spendVsize } from '../wallet/coin-selection.js'
+import type { SimChain } from './chain.js'
 
 /** A P2WPKH witness at its longest, and that of a payout. */
 export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]

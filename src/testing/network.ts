@@ -2,13 +2,29 @@
  * Streams between simulated nodes. A message takes its latency; what is lost takes its stream with
  * it, as a connection that breaks; order is kept. Whoever dies breaks its streams.
  */
-import type { Message } from '../../../protocols/paychan/1.0/index.js'
-import type { Link, LinkListener, Peers, Unsubscribe } from '../../engine/ports.js'
-import { PaychanError } from '../../types/errors.js'
-import type { NetworkSetup } from '../scenario/scenario.js'
-import type { Calendar } from '../world/calendar.js'
-import type { Draws } from '../world/random.js'
+import type { Message } from '../../protocols/paychan/1.0/index.js'
+import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
+import { PaychanError } from '../types/errors.js'
+import type { Calendar } from './calendar.js'
+import type { Distribution, Draws, Span } from './random.js'
 import { never, type Life } from './life.js'
+
+/** A group that is cut off from another one for a while. */
+export interface Partition {
+  readonly between: readonly [string, string]
+  readonly during: Span
+}
+
+export interface NetworkSetup {
+  /** Milliseconds that a message is on its way. */
+  readonly latency: Distribution
+  /**
+   * The chance that a message is lost; its stream breaks with it, since a stream loses nothing
+   * else.
+   */
+  readonly loss: number
+  readonly partitions: readonly Partition[]
+}
 
 interface Member {
   readonly name: string

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
-import { SimChain } from '../../../src/sim/chain/sim-chain.js'
-import { Books } from '../../../src/sim/measure/books.js'
-import { hashFromTxid, toHex, txid, type Txid } from '../../../src/types/bytes.js'
+import { SimChain } from '../../src/testing/chain.js'
+import { Books } from '../../src/sim/measure/books.js'
+import { hashFromTxid, toHex, txid, type Txid } from '../../src/types/bytes.js'
 
 const SCRIPT = Uint8Array.from([0, 20, ...new Uint8Array(20).fill(7)])
 const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(2)]

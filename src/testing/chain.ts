@@ -5,12 +5,12 @@
  * (BIP431), fees, dust, and that both sides have signed the spend of a funding output.
  */
 import { crypto as hashes } from 'bitcoinjs-lib'
-import { broadcastRefused } from '../../chain/broadcast-errors.js'
-import { toHex, txidFromHash, type Txid } from '../../types/bytes.js'
-import { blockTemplate } from './block-template.js'
-import { keysOf } from './funding-judge.js'
-import { faultOf, type ChainFacts } from './mempool-rules.js'
-import { rateOf, readSimTransaction, type SimTransaction } from './sim-transaction.js'
+import { broadcastRefused } from '../chain/broadcast-errors.js'
+import { toHex, txidFromHash, type Txid } from '../types/bytes.js'
+import { blockTemplate } from './mempool.js'
+import { keysOf } from './transactions.js'
+import { faultOf, type ChainFacts } from './mempool.js'
+import { rateOf, readSimTransaction, type SimTransaction } from './transactions.js'
 
 export interface SimBlock {
   readonly hash: string

@@ -7,11 +7,11 @@
  *             make, and which is checked by making it again. It says who has signed what, and costs nothing.
  */
 import { createHash } from 'node:crypto'
-import type { Ecdsa, KeyPath } from '../../bitcoin/keys.js'
-import { payoutWitnessScript, p2wsh } from '../../bitcoin/scripts.js'
-import type { Signer } from '../../engine/ports.js'
-import { toHex } from '../../types/bytes.js'
-import { loadEcdsa } from '../../wallet/ecdsa.js'
+import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
+import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
+import type { Signer } from '../engine/ports.js'
+import { toHex } from '../types/bytes.js'
+import { loadEcdsa } from '../wallet/ecdsa.js'
 
 interface KeyPair {
   readonly secret: Uint8Array
