@@ -9,7 +9,7 @@ import type { Peers, Signer, Store } from '../src/engine/ports.js'
 import { systemClock, systemRandom } from '../src/node/system.js'
 import { MemoryNetwork } from '../src/p2p/memory.js'
 import { keyMaker } from '../src/testing/keys.js'
-import { openMemoryStore } from '../src/store/memory.js'
+import { openSimStore } from '../src/testing/disk.js'
 import { blockDelta, feeRate, satoshi } from '../src/types/units.js'
 import { BenchChain } from './bench-chain.js'
 import { BenchWallet } from './bench-wallet.js'
@@ -36,7 +36,7 @@ export function serverPolicy(): Policy {
 const keys = keyMaker(1, false)
 
 export function signerOf(name: string): Signer {
-  return keys.signerFor(name, () => {})
+  return keys.signerFor(name)
 }
 
 /** PeerIds are as long as this. */
@@ -76,7 +76,7 @@ export async function openIdleChannels(count: number, store: Store): Promise<Ope
   const ready: Array<Promise<void>> = []
   while (ready.length < count) {
     const name = peerName(clients.length + 1)
-    const client = engineOf(network.join(name), signerOf(name), openMemoryStore())
+    const client = engineOf(network.join(name), signerOf(name), openSimStore())
     await client.start()
     clients.push(client)
     for (let left = Math.min(CHANNELS_OF_A_CLIENT, count - ready.length); left > 0; left--) {

@@ -63,6 +63,8 @@ export interface Absence {
   to: number
 }
 
+/** An fsync of an SSD. */
+const COMMIT_MS = 2
 /** The longest that news of a block or a transaction takes. */
 const MOST_NEWS_DELAY_MS = 3_000
 
@@ -101,7 +103,10 @@ export class SimNode {
     this.group = init.group
     this.adversaries = init.adversaries
     this.servers = new Servers(init.servers, world.chain, world.fees, world.phantoms)
-    this.disk = new SimDisk(world.calendar, init.losesWrites)
+    this.disk = new SimDisk({
+      takes: { calendar: world.calendar, ms: COMMIT_MS },
+      remembers: init.losesWrites
+    })
     this.#random = new Draws(init.seed, `node ${init.name}`)
     this.#newsDelayMs = 50 + this.#random.unit() * MOST_NEWS_DELAY_MS
     this.signer = init.signer(this)

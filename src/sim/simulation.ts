@@ -89,7 +89,7 @@ export class Simulation {
       watchers: this.#watchers,
       phantoms: this.#phantoms,
       ownership: (node) => ({
-        own: (script, kind) => {
+        own: (_wallet, script, kind) => {
           this.books.own(node, script, kind)
         }
       }),

@@ -183,7 +183,7 @@ export class SimChain {
       hasDust: false
     }
     this.#add(transaction, new Set())
-    for (const { connected } of this.#books) connected(transaction, this.height)
+    for (const books of this.#books) books.connected(transaction, this.height)
     return id
   }
 
@@ -273,7 +273,7 @@ export class SimChain {
     this.#append(transactions, time)
     this.thresholds.push(threshold)
     for (const transaction of transactions) {
-      for (const { connected } of this.#books) connected(transaction, height)
+      for (const books of this.#books) books.connected(transaction, height)
     }
   }
 
@@ -334,7 +334,7 @@ export class SimChain {
     const block = this.#blocks.pop()
     this.thresholds.pop()
     for (const transaction of [...(block?.transactions ?? [])].reverse()) {
-      for (const { disconnected } of this.#books) disconnected(transaction, transaction.height ?? 0)
+      for (const books of this.#books) books.disconnected(transaction, transaction.height ?? 0)
       transaction.height = undefined
       this.#mempool.set(transaction.txid, transaction)
       this.#contest(transaction, true)

@@ -1,30 +1,74 @@
 /**
- * A disk that takes its time, can be full, and can forget: what is on it survives the process. A
- * disk that loses writes it has called safe breaks its promise; scenarios ask for that.
+ * A disk in memory, and the stores that processes open on it: the same order, grouping and failures
+ * as on a real one. What is on it survives the process. It can take its time, be full, and forget:
+ * a disk that loses writes it has called safe breaks its promise, and tests ask for that.
  */
-import type { Change, Store } from '../engine/ports.js'
-import { PaychanError } from '../types/errors.js'
+import type { Change, Store, Unsubscribe } from '../engine/ports.js'
+import { acceptChanges, GroupCommit, storeClosed, writeFailed } from '../store/group-commit.js'
 import type { Calendar } from './calendar.js'
-import { never, type Life } from './life.js'
+import { Life, never } from './life.js'
 
-/** An fsync of an SSD. */
-const COMMIT_MS = 2
+/** What is on a disk. */
+export type Snapshot = ReadonlyMap<string, Uint8Array>
 
 /** What a commit has overwritten, so that it can be forgotten. */
 type Undo = ReadonlyArray<readonly [key: string, before: Uint8Array | undefined]>
 
+export interface DiskOptions {
+  /** What is on it at first; nothing when left out. */
+  readonly contents?: Snapshot
+  /**
+   * The time that a commit takes, by this calendar: all take the same, so they are durable in the
+   * order of the calls. Left out, a commit takes a microtask, and those that wait together are
+   * written together.
+   */
+  readonly takes?: { readonly calendar: Calendar; readonly ms: number }
+  /** How many of the newest commits can be lost; none when left out. */
+  readonly remembers?: number
+}
+
 export class SimDisk {
-  readonly #contents = new Map<string, Uint8Array>()
+  readonly #contents: Map<string, Uint8Array>
   readonly #undo: Undo[] = []
+  readonly #listeners = new Set<(snapshot: Snapshot) => void>()
+  readonly #remembers: number
+  readonly takes: DiskOptions['takes']
+  /** Whether every write fails. */
   isFull = false
+  /** How many batches were written: callers that waited together count once. */
+  batches = 0
+  #failure: string | undefined
 
-  /** `remembers`: how many of the newest commits can be lost. */
-  constructor(
-    private readonly calendar: Calendar,
-    private readonly remembers: number
-  ) {}
+  constructor({ contents = new Map(), takes, remembers = 0 }: DiskOptions = {}) {
+    this.#contents = copyOf(contents)
+    this.takes = takes
+    this.#remembers = remembers
+  }
 
-  /** The newest commits are gone. Returns how many. */
+  /** As one process sees it. */
+  storeFor(life: Life): SimStore {
+    return new SimStore(this, life)
+  }
+
+  /** A copy of everything that is durable now: what a node finds after a crash at this moment. */
+  snapshot(): Snapshot {
+    return copyOf(this.#contents)
+  }
+
+  /** Called after every batch, when it is durable and its callers do not know it yet. */
+  onDurable(listener: (snapshot: Snapshot) => void): Unsubscribe {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  /** Lets the next batch fail, and with it the store that wrote it. */
+  failNext(reason = 'no space left on device'): void {
+    this.#failure = reason
+  }
+
+  /** Takes the newest commits away. Returns how many. */
   lose(commits: number): number {
     let lost = 0
     while (lost < commits) {
@@ -36,53 +80,127 @@ export class SimDisk {
     return lost
   }
 
-  /** As one process sees it. */
-  storeFor(life: Life): Store {
-    return {
-      get: async (key) => this.#contents.get(key)?.slice(),
-      entries: (prefix) => this.#entries(prefix),
-      commit: (changes) => this.#commit(life, changes),
-      close: async () => {}
+  read(key: string): Uint8Array | undefined {
+    return this.#contents.get(key)?.slice()
+  }
+
+  entriesFrom(prefix: string): Array<readonly [key: string, value: Uint8Array]> {
+    return [...this.#contents]
+      .filter(([key]) => key.startsWith(prefix))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+
+  /** @throws when the disk is full, or was told to fail */
+  write(changes: readonly Change[]): void {
+    const failure = this.isFull ? 'no space left on device' : this.#failure
+    if (failure !== undefined) {
+      this.#failure = undefined
+      throw new Error(failure)
     }
-  }
-
-  async *#entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
-    const found = [...this.#contents].filter(([key]) => key.startsWith(prefix))
-    found.sort(([a], [b]) => (a < b ? -1 : 1))
-    for (const [key, value] of found) yield [key, value.slice()]
-  }
-
-  /** All take the same time, so they are durable in the order of the calls. */
-  #commit(life: Life, changes: readonly Change[]): Promise<void> {
-    if (!life.alive) return never()
-    return new Promise((resolve, reject) => {
-      this.calendar.after(COMMIT_MS, () => {
-        if (!life.alive) return
-        if (this.isFull) {
-          reject(
-            new PaychanError(
-              'ERR_STORE_FAILED',
-              'The disk is full; make room on it, then start the node again.'
-            )
-          )
-          return
-        }
-        this.#write(changes)
-        resolve()
-      })
-    })
-  }
-
-  #write(changes: readonly Change[]): void {
-    if (this.remembers > 0) {
+    if (this.#remembers > 0) {
       this.#undo.push(changes.map(({ key }) => [key, this.#contents.get(key)] as const))
-      if (this.#undo.length > this.remembers) this.#undo.shift()
+      if (this.#undo.length > this.#remembers) this.#undo.shift()
     }
     for (const { key, value } of changes) this.#set(key, value)
+    this.batches += 1
+    for (const listener of this.#listeners) listener(this.snapshot())
   }
 
   #set(key: string, value: Uint8Array | undefined): void {
     if (value === undefined) this.#contents.delete(key)
     else this.#contents.set(key, value)
   }
+}
+
+/** The port `Store` of one process on a disk. */
+export class SimStore implements Store {
+  readonly #group = new GroupCommit(async (changes) => {
+    await Promise.resolve()
+    if (!this.life.alive) return await never()
+    this.disk.write(changes)
+  })
+
+  /** Commits of a disk that takes its time. */
+  readonly #writing = new Set<Promise<void>>()
+  #broken: Error | undefined
+
+  constructor(
+    readonly disk: SimDisk,
+    private readonly life: Life
+  ) {}
+
+  get batches(): number {
+    return this.disk.batches
+  }
+
+  snapshot(): Snapshot {
+    return this.disk.snapshot()
+  }
+
+  failNext(reason?: string): void {
+    this.disk.failNext(reason)
+  }
+
+  onDurable(listener: (snapshot: Snapshot) => void): Unsubscribe {
+    return this.disk.onDurable(listener)
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.disk.read(key)
+  }
+
+  /** What is committed after the first step of the iteration is not seen by it. */
+  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+    for (const [key, value] of this.disk.entriesFrom(prefix)) yield [key, value.slice()]
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    if (!this.life.alive) return await never()
+    const { takes } = this.disk
+    await (takes === undefined ? this.#group.commit(changes) : this.#commit(changes, takes))
+  }
+
+  async close(): Promise<void> {
+    this.#broken ??= storeClosed()
+    await this.#group.close()
+    await Promise.allSettled(this.#writing)
+  }
+
+  async #commit(
+    changes: readonly Change[],
+    { calendar, ms }: NonNullable<DiskOptions['takes']>
+  ): Promise<void> {
+    const accepted = acceptChanges(changes)
+    if (this.#broken !== undefined) throw this.#broken
+    const writing = new Promise<void>((resolve, reject) => {
+      calendar.after(ms, () => {
+        if (!this.life.alive) return
+        try {
+          this.disk.write(accepted)
+          resolve()
+        } catch (error) {
+          this.#broken = writeFailed(error)
+          reject(this.#broken)
+        }
+      })
+    })
+    this.#writing.add(writing)
+    await writing.finally(() => this.#writing.delete(writing))
+  }
+}
+
+/**
+ * A store on a disk of its own.
+ *
+ * @example
+ * const store = openSimStore()
+ * await store.commit([{ key: 'a', value: Uint8Array.of(1) }])
+ * const restarted = openSimStore(store.snapshot())
+ */
+export function openSimStore(contents: Snapshot = new Map()): SimStore {
+  return new SimDisk({ contents }).storeFor(new Life())
+}
+
+function copyOf(contents: Snapshot): Map<string, Uint8Array> {
+  return new Map([...contents].map(([key, value]) => [key, value.slice()]))
 }

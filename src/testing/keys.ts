@@ -21,9 +21,9 @@ interface KeyPair {
 /** Told of every payout key that is made: the script of its outputs. */
 export type OnPayoutScript = (script: string) => void
 
-/** All keys of a simulation. */
+/** All keys of a world. */
 export interface KeyMaker extends Pick<Ecdsa, 'verify'> {
-  readonly signerFor: (name: string, onPayoutScript: OnPayoutScript) => Signer
+  readonly signerFor: (name: string, onPayoutScript?: OnPayoutScript) => Signer
 }
 
 interface Scheme extends Ecdsa {
@@ -35,7 +35,8 @@ export function keyMaker(seed: number, model: boolean): KeyMaker {
   const scheme: Scheme = model ? modelScheme() : loadEcdsa()
   return {
     verify: scheme.verify,
-    signerFor: (name, onPayoutScript) => signerOf(scheme, `${seed} ${name}`, onPayoutScript)
+    signerFor: (name, onPayoutScript = () => {}) =>
+      signerOf(scheme, `${seed} ${name}`, onPayoutScript)
   }
 }
 
@@ -79,7 +80,7 @@ function modelScheme(): Scheme {
     return signature
   }
   return {
-    implementation: 'none: a model of who has signed what',
+    implementation: 'a model of secp256k1: who has signed what',
     publicKeyOf: (secret) => {
       const publicKey = Uint8Array.from([
         2,

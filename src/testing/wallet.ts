@@ -1,30 +1,40 @@
 /**
- * A node's wallet over the simulated chain: every satoshi of it is a coin of that chain. It signs
+ * A node's wallet over the chain of a world: every satoshi of it is a coin of that chain. It signs
  * nothing, since that chain takes the spends of wallets as signed; what it does is durable at once.
  */
 import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
-import type { FundingOutput } from '../bitcoin/funding-spend.js'
+import { FUNDING_INPUT_VSIZE, type FundingOutput } from '../bitcoin/funding-spend.js'
 import { sweepVsize } from '../bitcoin/payout.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../engine/ports.js'
 import {
   outPointText,
   hashFromTxid,
-  sameBytes,
   toHex,
   txid,
   type ChannelId,
+  type OutPoint,
   type Txid
 } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { feeFor, feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
-import { spendVsize } from '../wallet/coin-selection.js'
+import { feeFor, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  insufficientFunds,
+  MAX_TRUC_VSIZE,
+  spendVsize,
+  tooManyCoins
+} from '../wallet/coin-selection.js'
+import { requireNoDust } from '../wallet/funding.js'
+import type { CoinListener } from './chain.js'
+import type { SimTransaction } from './transactions.js'
 import type { SimChain } from './chain.js'
 
 /** A P2WPKH witness at its longest, and that of a payout. */
 export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
 const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
 const ONE_BLOCK = 1
+/** Scripts ahead that it knows as its own. */
+const GAP = 20
 const DUST = 294n
 /**
  * Nobody sweeps what would lose more than this part of itself to the fee, as long as it can wait.
@@ -38,14 +48,51 @@ export interface Coin {
   readonly outPoint: string
   readonly value: bigint
 }
+type Branch = 'receive' | 'close'
 interface Claim {
   readonly output: CsvOutput
   readonly since: number
 }
 
-/** What the wallets of a simulation share: who owns which script. */
+/** Who owns which script; told of every script that a wallet has. */
 export interface Ownership {
-  readonly own: (script: string, kind: 'coin' | 'payout') => void
+  readonly own: (wallet: SimWallet, script: string, kind: 'coin' | 'payout') => void
+}
+
+/** Tells wallets of their coins: what blocks pay to their scripts. */
+export class Purses implements CoinListener, Ownership {
+  readonly #owners = new Map<string, SimWallet>()
+
+  constructor(private readonly chain: SimChain) {
+    chain.keepBooks(this)
+  }
+
+  own(wallet: SimWallet, script: string, kind: 'coin' | 'payout'): void {
+    if (kind === 'coin') this.#owners.set(script, wallet)
+  }
+
+  connected(transaction: SimTransaction): void {
+    for (const { outPoint } of transaction.inputs) this.#debit(outPoint)
+    transaction.outputs.forEach((_, vout) => {
+      this.#credit(`${transaction.txid}:${vout}`)
+    })
+  }
+
+  disconnected(transaction: SimTransaction): void {
+    transaction.outputs.forEach((_, vout) => {
+      this.#debit(`${transaction.txid}:${vout}`)
+    })
+    for (const { outPoint } of transaction.inputs) this.#credit(outPoint)
+  }
+
+  #credit(outPoint: string): void {
+    const output = this.chain.output(outPoint)
+    if (output !== undefined) this.#owners.get(output.script)?.credit(outPoint, output.value)
+  }
+
+  #debit(outPoint: string): void {
+    this.#owners.get(this.chain.output(outPoint)?.script ?? '')?.debit(outPoint)
+  }
 }
 
 export class SimWallet implements Wallet {
@@ -55,8 +102,10 @@ export class SimWallet implements Wallet {
   readonly #claims = new Map<string, Claim>()
   /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
   buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
-  #scripts = 0
-  #closeScripts = 0
+  /** By script: what it is of. */
+  readonly #scripts = new Map<string, { readonly branch: Branch; readonly index: number }>()
+  /** The first index of each branch that was not given out. */
+  readonly #next: Record<Branch, number> = { receive: 0, close: 0 }
   #balance = 0
 
   constructor(
@@ -83,9 +132,7 @@ export class SimWallet implements Wallet {
   }
 
   nextScript(): Uint8Array {
-    const script = this.#scriptAt(this.#scripts++)
-    this.ownership.own(toHex(script), 'coin')
-    return script
+    return this.#own('receive', this.#next.receive)
   }
 
   async newScript(): Promise<Uint8Array> {
@@ -93,38 +140,39 @@ export class SimWallet implements Wallet {
   }
 
   closeScript(index: number): Uint8Array {
-    const script = this.#closeScriptAt(index)
-    this.#closeScripts = Math.max(this.#closeScripts, index + 1)
-    this.ownership.own(toHex(script), 'coin')
-    return script
+    return this.#own('close', index)
   }
 
   async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
-    const own = [
-      ...Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)),
-      ...Array.from({ length: this.#closeScripts }, (_, index) => this.#closeScriptAt(index))
-    ]
-    return own.some((script) => sameBytes(script, scriptPubKey))
+    for (let ahead = this.#next.receive; ahead < this.#next.receive + GAP; ahead++) {
+      this.#scriptAt('receive', ahead)
+    }
+    const own = this.#scripts.get(toHex(scriptPubKey))
+    if (own !== undefined) this.#own(own.branch, own.index)
+    return own !== undefined
   }
 
-  #closeScriptAt(index: number): Uint8Array {
-    return Uint8Array.from([
+  /** From now on a script is given out, and never again. */
+  #own(branch: Branch, index: number): Uint8Array {
+    this.#next[branch] = Math.max(this.#next[branch], index + 1)
+    const script = this.#scriptAt(branch, index)
+    this.ownership.own(this, toHex(script), 'coin')
+    return script
+  }
+
+  #scriptAt(branch: Branch, index: number): Uint8Array {
+    const text = branch === 'receive' ? `${this.name} ${index}` : `${this.name} close ${index}`
+    const script = Uint8Array.from([
       0,
       20,
-      ...createHash('sha256').update(`${this.name} close ${index}`).digest().subarray(0, 20)
+      ...createHash('sha256').update(text).digest().subarray(0, 20)
     ])
+    this.#scripts.set(toHex(script), { branch, index })
+    return script
   }
 
-  #scriptAt(index: number): Uint8Array {
-    return Uint8Array.from([
-      0,
-      20,
-      ...createHash('sha256').update(`${this.name} ${index}`).digest().subarray(0, 20)
-    ])
-  }
-
-  checkFunds(amount: Satoshi, rate: FeeRate): Satoshi {
-    return satoshi(this.#select(amount, rate, 0n, 0).fee)
+  checkFunds(amount: Satoshi, rate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+    return satoshi(this.#select(amount, rate, named).fee)
   }
 
   async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
@@ -132,12 +180,15 @@ export class SimWallet implements Wallet {
     if (this.buildRenewal !== undefined && beside !== undefined) {
       return this.buildRenewal(request, beside)
     }
-    const { coins, fee } = this.#select(
-      amount,
-      rate,
-      beside?.value ?? 0n,
-      beside === undefined ? 0 : 1
-    )
+    requireNoDust(scriptPubKey, amount)
+    if (this.#reserved.has(channel)) {
+      throw new PaychanError(
+        'ERR_FUNDING_EXISTS',
+        `Coins are set aside for channel ${channel} already.`,
+        { channel }
+      )
+    }
+    const { coins, fee } = this.#select(amount, rate, request.coins, beside)
     const transaction = new Transaction()
     transaction.version = 3
     transaction.locktime = this.chain.height
@@ -258,35 +309,43 @@ export class SimWallet implements Wallet {
       )
   }
 
-  /** As few as will do. */
+  /** As few as will do; those that are named when some are. */
   #select(
-    amount: bigint,
+    amount: Satoshi,
     rate: FeeRate,
-    beside: bigint,
-    besideInputs: number
+    named?: readonly OutPoint[],
+    beside?: FundingOutput
   ): { readonly coins: readonly Coin[]; readonly fee: Satoshi } {
     const free = this.#free()
-    const coins: Coin[] = []
-    let sum = beside
+    const offered = named === undefined ? free : named.map((coin) => coinNamed(free, coin))
+    const coins: Coin[] = named === undefined ? [] : [...offered]
+    let sum = coins.reduce((total, { value }) => total + value, beside?.value ?? 0n)
     for (;;) {
-      // 96 vB: an input that spends a funding output.
-      const fee = feeFor(
-        feeRate(rate),
-        spendVsize(coins.length, [new Uint8Array(34), new Uint8Array(22)]) + 96 * besideInputs
-      )
-      if (coins.length + besideInputs > 0 && sum >= amount + fee) return { coins, fee }
-      const next = free[coins.length]
-      if (next === undefined) {
-        throw new PaychanError(
-          'ERR_INSUFFICIENT_FUNDS',
-          `Asked for ${amount} sat, and ${sum} sat are there.`,
-          { asked: amount, available: sum }
-        )
+      const vsize =
+        spendVsize(coins.length, [new Uint8Array(34), new Uint8Array(22)]) +
+        (beside === undefined ? 0 : FUNDING_INPUT_VSIZE)
+      const fee = feeFor(rate, vsize)
+      if ((coins.length > 0 || beside !== undefined) && sum >= amount + fee) {
+        if (vsize > MAX_TRUC_VSIZE) throw tooManyCoins(amount, coins.length, MAX_TRUC_VSIZE)
+        return { coins, fee }
       }
+      const next = offered[coins.length]
+      if (next === undefined) throw insufficientFunds(amount, satoshi(sum), fee)
       coins.push(next)
       sum += next.value
     }
   }
+}
+
+function coinNamed(free: readonly Coin[], named: OutPoint): Coin {
+  const outPoint = outPointText(named)
+  const found = free.find((coin) => coin.outPoint === outPoint)
+  if (found === undefined) {
+    throw new PaychanError('ERR_COIN_UNKNOWN', `The wallet has no free coin ${outPoint}.`, {
+      coin: outPoint
+    })
+  }
+  return found
 }
 
 function addInput(

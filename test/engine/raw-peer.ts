@@ -8,7 +8,7 @@ import type {
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
 import type { Link, Peers, Signer } from '../../src/engine/ports.js'
 import type { ChannelId } from '../../src/types/bytes.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
+import { createTestSigner } from '../wallet/test-root.js'
 import { CAPACITY, quiet, type World } from './world.js'
 
 export class RawStream {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { planPayment } from '../../src/node/plan-payment.js'
-import type { Snapshot } from '../../src/store/memory.js'
+import type { Snapshot } from '../../src/testing/disk.js'
 import { satoshi } from '../../src/types/units.js'
 import { CAPACITY, codeFrom, twoNodes, type Node, type World } from './world.js'
 

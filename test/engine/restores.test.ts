@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
 import { restoredChange } from '../../src/engine/restores.js'
-import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { blockDelta } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { RawPeer } from './raw-peer.js'
@@ -16,12 +16,12 @@ const COIN = 1_000_000n
 
 /** A disk on which there is nothing. */
 function emptyDisk(): Snapshot {
-  return openMemoryStore().snapshot()
+  return openSimStore().snapshot()
 }
 
 /** A disk as `paychan restore` leaves it. */
 async function restoredDisk(): Promise<Snapshot> {
-  const store = openMemoryStore()
+  const store = openSimStore()
   await store.commit([restoredChange()])
   return store.snapshot()
 }

@@ -16,10 +16,10 @@ import type { Timeouts } from '../../src/engine/engine-options.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import type { Chain, Peers, Random, Signer } from '../../src/engine/ports.js'
 import { MemoryNetwork } from '../../src/p2p/memory.js'
-import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type SimStore, type Snapshot } from '../../src/testing/disk.js'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
+import { createTestSigner } from '../wallet/test-root.js'
 import { FakeClock, seededRandom } from '../chain/helpers.js'
 import { Life, type Left } from './life.js'
 import { WorldWallet } from './world-wallet.js'
@@ -73,7 +73,7 @@ export class Node {
   readonly events: EngineEvent[] = []
   readonly wallet: WorldWallet
   readonly signerSeed: string
-  store: MemoryStore
+  store: SimStore
   chain: MemoryChain
   life: Life
   engine: Engine
@@ -96,7 +96,7 @@ export class Node {
     this.#random = seededRandom(world.nodes.length + 7)
     this.signerSeed = setup.signer ?? name
     this.wallet = new WorldWallet(world.chain, name)
-    this.store = openMemoryStore()
+    this.store = openSimStore()
     this.chain = new MemoryChain(world.chain)
     this.life = new Life(name, (left) => {
       world.note(left)
@@ -121,7 +121,7 @@ export class Node {
   ): Promise<void> {
     if (this.life.alive) this.crash()
     this.crashAt = crashAt
-    this.store = openMemoryStore(snapshot)
+    this.store = openSimStore(snapshot)
     this.chain = new MemoryChain(this.world.chain)
     this.life = new Life(this.name, (left) => {
       this.world.note(left)

@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
-import { openMemoryStore, type MemoryStore } from '../../src/store/memory.js'
+import { openSimStore, type SimStore } from '../../src/testing/disk.js'
 import type { ChannelId, Txid } from '../../src/types/bytes.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { testRoot } from '../../src/wallet/memory.js'
+import { testRoot } from './test-root.js'
 import type { NodeWallet } from '../../src/wallet/node-wallet.js'
 import { createWallet } from '../../src/wallet/wallet.js'
 import { Life } from '../engine/life.js'
@@ -32,7 +32,7 @@ class Mortal {
   writes = 0
   struck = false
   funding: Txid | undefined
-  store: MemoryStore = openMemoryStore()
+  store: SimStore = openSimStore()
   #life = new Life('wallet', () => {})
   wallet: NodeWallet = this.#make()
 
@@ -51,7 +51,7 @@ class Mortal {
 
   async restart(): Promise<void> {
     this.#life.end()
-    this.store = openMemoryStore(this.store.snapshot())
+    this.store = openSimStore(this.store.snapshot())
     this.#life = new Life('wallet', () => {})
     this.wallet = this.#make()
     await this.wallet.start()

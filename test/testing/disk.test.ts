@@ -1,28 +1,29 @@
-/** The store in memory, and its hooks for crash tests. */
+/** The disk of a world, with and without a time that a commit takes, and its hooks for crash tests. */
 import assert from 'node:assert/strict'
-import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, SimDisk } from '../../src/testing/disk.js'
 import { codeOf } from '../../src/types/errors.js'
 import { allOf, bytes, storeContract } from '../contracts/store.js'
+import { Life } from '../../src/testing/life.js'
+import { runningCalendar } from './running-calendar.js'
 import type { Store } from '../../src/engine/ports.js'
 
-storeContract('memory', async () => {
-  let disk: Snapshot = new Map()
-  let current = openMemoryStore(disk)
+storeContract('simulated, a commit takes a microtask', async () => {
+  const disk = new SimDisk()
   return {
-    open: async (): Promise<Store> => {
-      disk = current.snapshot()
-      current = openMemoryStore(disk)
-      return current
-    },
-    remove: async () => {
-      await current.close()
-    }
+    open: async (): Promise<Store> => disk.storeFor(new Life()),
+    remove: async () => {}
   }
 })
 
-describe('memory store', () => {
+storeContract('simulated, a commit takes 2 ms', async () => {
+  const { calendar, stop } = runningCalendar()
+  const disk = new SimDisk({ takes: { calendar, ms: 2 } })
+  return { open: async (): Promise<Store> => disk.storeFor(new Life()), remove: async () => stop() }
+})
+
+describe('testing / disk', () => {
   it('shows what a crash at this moment would leave: nothing before the write, everything after it', async () => {
-    const store = openMemoryStore()
+    const store = openSimStore()
     const done = store.commit([
       { key: 'a', value: bytes(1) },
       { key: 'b', value: bytes(2) }
@@ -33,7 +34,7 @@ describe('memory store', () => {
   })
 
   it('tells of every batch once it is durable, before the caller knows', async () => {
-    const store = openMemoryStore()
+    const store = openSimStore()
     const story: string[] = []
     const stop = store.onDurable((snapshot) => {
       story.push(`durable ${snapshot.size}`)
@@ -46,10 +47,10 @@ describe('memory store', () => {
   })
 
   it('starts again from a snapshot, which stays as it is', async () => {
-    const first = openMemoryStore()
+    const first = openSimStore()
     await first.commit([{ key: 'a', value: bytes(1) }])
     const snapshot = first.snapshot()
-    const second = openMemoryStore(snapshot)
+    const second = openSimStore(snapshot)
     await second.commit([{ key: 'a', value: bytes(2) }])
     assert.deepEqual([...(snapshot.get('a') ?? [])], [1])
     assert.deepEqual(await allOf(second), [['a', [2]]])
@@ -57,7 +58,7 @@ describe('memory store', () => {
 
   describe('failNext', () => {
     it('rejects every caller that waited for the failed write, and all behind it', async () => {
-      const store = openMemoryStore()
+      const store = openSimStore()
       await store.commit([{ key: 'before', value: bytes(1) }])
       store.failNext('disk is full')
       const results = await Promise.allSettled(
@@ -74,7 +75,7 @@ describe('memory store', () => {
     })
 
     it('refuses every later commit: nothing is believed after a failed fsync', async () => {
-      const store = openMemoryStore()
+      const store = openSimStore()
       store.failNext()
       await assert.rejects(store.commit([{ key: 'a', value: bytes(1) }]))
       await assert.rejects(
