@@ -7,7 +7,7 @@ import { defaultPolicy, type Policy } from '../src/channel/policy.js'
 import { Engine } from '../src/engine/engine.js'
 import type { Peers, Signer, Store } from '../src/engine/ports.js'
 import { systemClock, systemRandom } from '../src/node/system.js'
-import { MemoryNetwork } from '../src/p2p/memory.js'
+import { SimNetwork } from '../src/testing/network.js'
 import { keyMaker } from '../src/testing/keys.js'
 import { openSimStore } from '../src/testing/disk.js'
 import { blockDelta, feeRate, satoshi } from '../src/types/units.js'
@@ -53,7 +53,7 @@ export interface Opened {
 /** @param store - the server's; it is full of channels afterwards */
 export async function openIdleChannels(count: number, store: Store): Promise<Opened> {
   const chain = new BenchChain()
-  const network = new MemoryNetwork()
+  const network = new SimNetwork()
   const engineOf = (peers: Peers, signer: Signer, itsStore: Store): Engine =>
     new Engine({
       network: 'regtest',
@@ -70,13 +70,13 @@ export async function openIdleChannels(count: number, store: Store): Promise<Ope
       isListening: () => false,
       onEvent: () => {}
     })
-  const server = engineOf(network.join(peerName(0)), signerOf(peerName(0)), store)
+  const server = engineOf(network.peer(peerName(0)), signerOf(peerName(0)), store)
   await server.start()
   const clients: Engine[] = []
   const ready: Array<Promise<void>> = []
   while (ready.length < count) {
     const name = peerName(clients.length + 1)
-    const client = engineOf(network.join(name), signerOf(name), openSimStore())
+    const client = engineOf(network.peer(name), signerOf(name), openSimStore())
     await client.start()
     clients.push(client)
     for (let left = Math.min(CHANNELS_OF_A_CLIENT, count - ready.length); left > 0; left--) {

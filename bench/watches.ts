@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { createElectrumChain, type ElectrumChain } from '../src/chain/chain.js'
 import { Engine } from '../src/engine/engine.js'
 import { systemClock, systemRandom } from '../src/node/system.js'
-import { MemoryNetwork } from '../src/p2p/memory.js'
+import { SimNetwork } from '../src/testing/network.js'
 import { openLevelStore } from '../src/store/level.js'
 import { fromHex } from '../src/types/bytes.js'
 import { feeRate } from '../src/types/units.js'
@@ -178,7 +178,7 @@ async function wholeEngine(directory: string, { port }: ServerReady): Promise<Su
     policy: serverPolicy(),
     store,
     chain,
-    peers: new MemoryNetwork().join(peerName(0)),
+    peers: new SimNetwork().peer(peerName(0)),
     wallet: new BenchWallet(),
     signer: signerOf(peerName(0)),
     clock: systemClock,

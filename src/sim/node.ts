@@ -119,7 +119,15 @@ export class SimNode {
         return view === undefined || !this.isUp ? await never() : await view.broadcast(raw)
       }
     )
-    world.network.join(init.name, init.group)
+    world.network.join(init.name, {
+      group: init.group,
+      // A bug: the event that has brought it about fails, and so the run.
+      onError: (error) => {
+        world.calendar.after(0, () => {
+          throw error
+        })
+      }
+    })
   }
 
   get honest(): boolean {

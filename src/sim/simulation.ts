@@ -80,7 +80,10 @@ export class Simulation {
     this.fees = new SharedFees(past, chain.relay)
     this.books = new Books(this.chain)
     this.chain.keepBooks(this.books)
-    this.#network = new SimNetwork(network, this.calendar, new Draws(seed, 'network'))
+    this.#network = new SimNetwork({
+      takes: { calendar: this.calendar, draws: new Draws(seed, 'network'), setup: network },
+      sharesMessages: true
+    })
     const world: NodeWorld = {
       calendar: this.calendar,
       chain: this.chain,

@@ -165,7 +165,7 @@ describe('engine / a damaged record', () => {
       const [offer] = world.said(alice, 'OpenChannel')
       await bob.restart(edited(bob, (key) => key === prefix + id, edit))
       const refused: string[] = []
-      const link = await world.network.join('mallory').open('bob', () => ({
+      const link = await world.network.peer('mallory').open('bob', () => ({
         onMessage: (message) => {
           refused.push(message.type === 'Error' ? message.code : message.type)
         },

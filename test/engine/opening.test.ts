@@ -355,7 +355,7 @@ describe('engine / opening', () => {
 
     it('to a peer that nobody knows, that is not there, or that is no peer of ours', async () => {
       const { world, alice, bob } = await twoNodes()
-      world.network.join('plain', { paychan: false })
+      world.network.peer('plain', { paychan: false })
       assert.equal(
         await codeFrom(alice.engine.open({ ...REQUEST, peer: 'nobody' })),
         'ERR_PEER_UNKNOWN'

@@ -58,7 +58,7 @@ export class RawPeer {
     readonly name: string
   ) {
     this.signer = createTestSigner(name)
-    this.#peers = world.network.join(name)
+    this.#peers = world.network.peer(name)
     this.#peers.onIncoming((link) => {
       const stream = new RawStream()
       this.incoming.push(stream)

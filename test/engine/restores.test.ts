@@ -271,7 +271,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     bob.crash()
     await alice.restart(emptyDisk())
     let answers: Message[] = []
-    world.network.join('mallory').onIncoming((link) => ({
+    world.network.peer('mallory').onIncoming((link) => ({
       onMessage: (message) => {
         const answer =
           message.type === 'RestoreRequest' && !silent
@@ -396,7 +396,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     const { world, alice } = await opened()
     const older = await recordOfBob(world, alice)
     await alice.pay(30_000n)
-    world.network.join('mallory').onIncoming((link) => ({
+    world.network.peer('mallory').onIncoming((link) => ({
       onMessage: () => {
         link.send(link.peer === 'alice' ? older : { type: 'RestoreDone' })
       },
@@ -404,7 +404,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     }))
     const copied = { ...older, open: { ...older.open, channelKey: older.accept.channelKey } }
     assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_OUT_OF_ORDER')
-    world.network.join('mallory2').onIncoming((link) => ({
+    world.network.peer('mallory2').onIncoming((link) => ({
       onMessage: () => {
         link.send(copied)
       },

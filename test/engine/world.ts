@@ -15,7 +15,7 @@ import type { EngineEvent } from '../../src/engine/engine-events.js'
 import type { Timeouts } from '../../src/engine/engine-options.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import type { Chain, Peers, Random, Signer } from '../../src/engine/ports.js'
-import { MemoryNetwork } from '../../src/p2p/memory.js'
+import { SimNetwork } from '../../src/testing/network.js'
 import { openSimStore, type SimStore, type Snapshot } from '../../src/testing/disk.js'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
@@ -92,7 +92,7 @@ export class Node {
     readonly name: string,
     private readonly setup: NodeSetup
   ) {
-    this.#peers = world.network.join(name)
+    this.#peers = world.network.peer(name)
     this.#random = seededRandom(world.nodes.length + 7)
     this.signerSeed = setup.signer ?? name
     this.wallet = new WorldWallet(world.chain, name)
@@ -196,7 +196,7 @@ export class Node {
 
 export class World {
   readonly chain = new MemoryWorld()
-  readonly network = new MemoryNetwork()
+  readonly network = new SimNetwork()
   readonly clock = new FakeClock()
   readonly nodes: Node[] = []
   /** Everything that left any node, in order. */

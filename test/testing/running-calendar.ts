@@ -3,24 +3,21 @@ import { Calendar } from '../../src/testing/calendar.js'
 
 export function runningCalendar(): { readonly calendar: Calendar; readonly stop: () => void } {
   const calendar = new Calendar()
-  let isStopped = false
+  const stopping = new AbortController()
   const run = async (): Promise<void> => {
-    while (!isStopped) {
+    while (!stopping.signal.aborted) {
       const { next } = calendar
-      if (next === undefined) {
-        await new Promise((resolve) => {
-          setImmediate(resolve)
-        })
-      } else {
-        await calendar.run(next)
-      }
+      if (next !== undefined) await calendar.run(next)
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
     }
   }
   void run()
   return {
     calendar,
     stop: () => {
-      isStopped = true
+      stopping.abort()
     }
   }
 }

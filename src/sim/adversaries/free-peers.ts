@@ -53,7 +53,7 @@ export class FreePeers {
     const { network, chain, draws } = this.world
     const index = FIRST_INDEX + this.#count++
     const name = `${node.name}-stranger-${index}`
-    network.join(name, node.group)
+    network.join(name, { group: node.group })
     const life = new Life()
     const keys = { role: 'client', high: index, low: 0 } as const
     const offer: OpenChannel = {
