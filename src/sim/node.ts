@@ -150,7 +150,7 @@ export class SimNode {
     this.#life = life
     this.wakeAt = 0
     this.view = new SimView(
-      { chain, servers, calendar, watchers, delayMs: this.#newsDelayMs },
+      { chain, servers, watchers, takes: { calendar, ms: this.#newsDelayMs } },
       life
     )
     const peers = network.peersFor(this.name, life)

@@ -69,6 +69,7 @@ export class Simulation {
     const keys = keyMaker(seed, model)
     this.chain = new SimChain({
       start: START_HEIGHT,
+      now: () => this.calendar.now,
       blockVsize: chain.blockVsize,
       relayRate: Number(chain.relay) / 1_000,
       rateAt: (height) => rate(Math.max(0, height - START_HEIGHT - 1)),
@@ -270,14 +271,14 @@ export class Simulation {
 
   #nextBlock(draws: Draws): void {
     this.calendar.after(1_000 * Math.max(1, draws.of(this.scenario.chain.interval)), () => {
-      this.chain.mine(this.calendar.now)
+      this.chain.mine()
       this.#nextBlock(draws)
     })
   }
 
   #nextReorg(reorgs: NonNullable<Scenario['chain']['reorgs']>, draws: Draws): void {
     this.calendar.after(1_000 * Math.max(1, draws.of(reorgs.every)), () => {
-      this.chain.reorg(Math.max(1, Math.round(draws.of(reorgs.depth))), this.calendar.now)
+      this.chain.reorg(Math.max(1, Math.round(draws.of(reorgs.depth))))
       this.#nextReorg(reorgs, draws)
     })
   }

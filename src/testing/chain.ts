@@ -1,12 +1,13 @@
 /**
- * The chain of a simulation: blocks, a mempool and the coins between them, found by outpoint and by
+ * The chain of a world: blocks, a mempool and the coins between them, found by outpoint and by
  * script, so that a step costs what it changes and not what there is. It judges what channels
  * depend on: missing and spent inputs, absolute and relative locks, replacement (BIP125), version 3
  * (BIP431), fees, dust, and that both sides have signed the spend of a funding output.
  */
-import { crypto as hashes } from 'bitcoinjs-lib'
+import { crypto as hashes, Transaction } from 'bitcoinjs-lib'
 import { broadcastRefused } from '../chain/broadcast-errors.js'
 import { toHex, txidFromHash, type Txid } from '../types/bytes.js'
+import type { Satoshi } from '../types/units.js'
 import { blockTemplate } from './mempool.js'
 import { keysOf } from './transactions.js'
 import { faultOf, type ChainFacts } from './mempool.js'
@@ -28,19 +29,21 @@ export type ChainListener = (change: {
 }) => void
 
 export interface SimChainOptions {
-  /** The height of the first block: a world has a past. */
-  readonly start: number
-  /** Virtual bytes of a block. */
-  readonly blockVsize: number
-  /** What being in the block of a height takes, in sat/vB. */
-  readonly rateAt: (height: number) => number
+  /** The height of the first block, 0 when left out. */
+  readonly start?: number
+  /** Milliseconds of virtual time. */
+  readonly now?: () => number
+  /** Virtual bytes of a block; a million when left out. */
+  readonly blockVsize?: number
+  /** What being in the block of a height takes, in sat/vB; nothing when left out. */
+  readonly rateAt?: (height: number) => number
   /** What mempools ask for at least, in sat/vB; 1 when left out. */
   readonly relayRate?: number
   /**
-   * Of the first input that spends a funding output without two good signatures, why; see
-   * `funding-judge.ts`.
+   * Of the first input that spends a funding output without two good signatures, why
+   * (`fundingJudge`). Left out, everything is taken as signed.
    */
-  readonly judge: (
+  readonly judge?: (
     transaction: SimTransaction,
     spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
   ) => string | undefined
@@ -54,6 +57,18 @@ export interface Contest {
   readonly transaction: SimTransaction
   readonly from: number
   to: number
+}
+
+export interface Reorganisation {
+  /** How many blocks come instead; one more than were undone, when left out. */
+  readonly length?: number
+  /**
+   * Whether blocks after the first take what waits, as miners do; otherwise all are empty. True
+   * when left out.
+   */
+  readonly refills?: boolean
+  /** What is gone with its descendants, as if a conflict had been mined. */
+  readonly drops?: readonly Txid[]
 }
 
 /** What a block did to the coins: for whoever keeps books. */
@@ -91,12 +106,23 @@ export class SimChain {
   #order = 0
   #reorgs = 0
 
-  constructor(private readonly options: SimChainOptions) {
-    this.#append([], 0)
+  readonly #options: Required<SimChainOptions>
+
+  constructor(options: SimChainOptions = {}) {
+    this.#options = {
+      start: 0,
+      now: () => 0,
+      blockVsize: 1_000_000,
+      rateAt: () => 0,
+      relayRate: 1,
+      judge: () => undefined,
+      ...options
+    }
+    this.#append([])
   }
 
   get height(): number {
-    return this.options.start + this.#blocks.length - 1
+    return this.#options.start + this.#blocks.length - 1
   }
   get tipHash(): string {
     return this.#blocks.at(-1)?.hash ?? ''
@@ -107,10 +133,14 @@ export class SimChain {
   get waiting(): ReadonlyMap<Txid, SimTransaction> {
     return this.#mempool
   }
+  /** What waits in the mempool, in the order in which it came. */
+  get mempool(): readonly Txid[] {
+    return [...this.#mempool.keys()]
+  }
 
   /** What it took to be in the block of a height, in sat/vB. */
   thresholdAt(height: number): number {
-    return this.thresholds[height - this.options.start - 1] ?? Infinity
+    return this.thresholds[height - this.#options.start - 1] ?? Infinity
   }
 
   /** Whether the block of a height came together with others: nobody could bid for it. */
@@ -130,7 +160,7 @@ export class SimChain {
 
   /** What the next block takes. */
   get nextRate(): number {
-    return this.options.rateAt(this.height + 1)
+    return this.#options.rateAt(this.height + 1)
   }
 
   onChange(listener: ChainListener): void {
@@ -187,6 +217,22 @@ export class SimChain {
     return id
   }
 
+  /** Pays new money to a script, from nowhere and at any fee: it waits for a block. */
+  fund(scriptPubKey: Uint8Array, amount: Satoshi): Txid {
+    const transaction = readSimTransaction(paymentFromNowhere(scriptPubKey, amount, this.#order))
+    const funding: SimTransaction = {
+      ...transaction,
+      inputs: [],
+      fee: transaction.vsize * ANY_RATE,
+      order: this.#order++
+    }
+    const touched = new Set<string>()
+    this.#mempool.set(funding.txid, funding)
+    this.#add(funding, touched)
+    this.#changed(touched, false)
+    return funding.txid
+  }
+
   /**
    * Takes a transaction into the mempool, and what it replaces out of it.
    *
@@ -201,7 +247,7 @@ export class SimChain {
     if (this.#transactions.has(id)) return id
     const judged =
       faultOf(transaction, this.#facts()) ??
-      this.options.judge(transaction, (outPoint) => this.output(outPoint))
+      this.#options.judge(transaction, (outPoint) => this.output(outPoint))
     if (judged !== undefined) throw broadcastRefused(id, judged)
     const touched = new Set<string>()
     for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
@@ -219,47 +265,70 @@ export class SimChain {
    */
   submit(raw: Uint8Array): Txid {
     const transaction = this.#read(raw)
-    if (this.options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) {
+    if (this.#options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) {
       this.#submitted.set(transaction.txid, transaction)
     }
     return transaction.txid
   }
 
-  /** The next block, out of the mempool. */
-  mine(time: number): void {
+  /** The next blocks, out of the mempool. */
+  mine(blocks = 1): void {
+    for (let n = 0; n < blocks; n++) {
+      const touched = new Set<string>()
+      this.#mineInto(touched)
+      this.#changed(touched, true)
+    }
+  }
+
+  /** One block with just these transactions of the mempool. */
+  confirm(...ids: Txid[]): void {
     const touched = new Set<string>()
-    this.#mineInto(touched, time)
+    this.#take(
+      ids.flatMap((id) => this.#mempool.get(id) ?? []),
+      0,
+      touched
+    )
     this.#changed(touched, true)
   }
 
   /**
-   * Another branch, one block longer, takes the place of the newest `depth` blocks; its first block
-   * is empty, and what was undone waits again.
+   * Another branch takes the place of the newest `depth` blocks; its first block is empty, and what
+   * was undone waits again.
    */
-  reorg(depth: number, time: number): void {
+  reorg(depth: number, { length, refills = true, drops = [] }: Reorganisation = {}): void {
     const undone = Math.min(depth, this.#blocks.length - 1)
     if (undone < 1) return
     this.#reorgs += 1
     const touched = new Set<string>()
     for (let n = 0; n < undone; n++) this.#disconnect(touched)
+    const dropped = drops.flatMap((id) => this.#mempool.get(id) ?? [])
+    for (const gone of this.#withDescendants(dropped)) this.#remove(gone, touched)
     this.#evictImmature(touched)
-    this.#append([], time)
-    this.thresholds.push(Infinity)
-    for (let n = 0; n < undone; n++) this.#mineInto(touched, time)
-    for (let n = 0; n <= undone; n++) this.#atOnce.add(this.height - n)
+    for (let n = 0; n < (length ?? undone + 1); n++) {
+      if (n > 0 && refills) this.#mineInto(touched)
+      else {
+        this.#append([])
+        this.thresholds.push(Infinity)
+      }
+      this.#atOnce.add(this.height)
+    }
     this.#changed(touched, true)
   }
 
-  #mineInto(touched: Set<string>, time: number): void {
-    const height = this.height + 1
+  #mineInto(touched: Set<string>): void {
     const offered = this.#offered()
     const { transactions, threshold } = blockTemplate(
       offered.values(),
       this.nextRate,
-      this.options.blockVsize,
+      this.#options.blockVsize,
       (parent) => this.#childOf(parent),
       (child) => this.#hasParent(child)
     )
+    this.#take(transactions, threshold, touched)
+  }
+
+  #take(transactions: readonly SimTransaction[], threshold: number, touched: Set<string>): void {
+    const height = this.height + 1
     for (const transaction of transactions) {
       if (this.#submitted.delete(transaction.txid)) {
         for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
@@ -270,7 +339,7 @@ export class SimChain {
       transaction.height = height
       this.#touch(transaction, touched)
     }
-    this.#append(transactions, time)
+    this.#append(transactions)
     this.thresholds.push(threshold)
     for (const transaction of transactions) {
       for (const books of this.#books) books.connected(transaction, height)
@@ -355,7 +424,7 @@ export class SimChain {
 
   #facts(): ChainFacts {
     return {
-      relayRate: this.options.relayRate ?? 1,
+      relayRate: this.#options.relayRate,
       height: this.height,
       parent: (id) => this.#transactions.get(id),
       confirmedSpender: (outPoint) => {
@@ -438,12 +507,27 @@ export class SimChain {
     return scripts
   }
 
-  #append(transactions: readonly SimTransaction[], time: number): void {
+  #append(transactions: readonly SimTransaction[]): void {
     const hash = toHex(hashes.sha256(new TextEncoder().encode(`${this.tipHash} ${this.#order++}`)))
-    this.#blocks.push({ hash, time, transactions })
+    this.#blocks.push({ hash, time: this.#options.now(), transactions })
   }
 
   #changed(scripts: ReadonlySet<string>, tip: boolean): void {
     for (const listener of this.#listeners) listener({ scripts, tip })
   }
+}
+
+/** In sat/vB: enough for any block. */
+const ANY_RATE = 1_000
+
+/** It spends an outpoint that exists nowhere: the one thing that `broadcast` would refuse. */
+function paymentFromNowhere(script: Uint8Array, amount: Satoshi, number: number): Uint8Array {
+  const transaction = new Transaction()
+  transaction.version = 2
+  const nowhere = new Uint8Array(32)
+  new DataView(nowhere.buffer).setUint32(0, number)
+  nowhere[31] = 0xff
+  transaction.addInput(nowhere, 0)
+  transaction.addOutput(script, amount)
+  return Uint8Array.from(transaction.toBuffer())
 }

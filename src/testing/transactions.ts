@@ -2,6 +2,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { dustLimit } from '../bitcoin/dust.js'
 import { MAX_SIGNATURE_BYTES } from '../bitcoin/sizes.js'
+import { PaychanError } from '../types/errors.js'
 import { toHex, txid, txidFromHash, type Txid } from '../types/bytes.js'
 import { isSignedByBoth } from '../bitcoin/funding-witness.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
@@ -40,9 +41,9 @@ export interface SimTransaction {
   readonly hasDust: boolean
 }
 
-/** @throws when the bytes are no transaction */
+/** @throws PaychanError `ERR_INVALID_TRANSACTION` when the bytes are no transaction */
 export function readSimTransaction(raw: Uint8Array): SimTransaction {
-  const parsed = Transaction.fromBuffer(Uint8Array.from(raw))
+  const parsed = parse(raw)
   const shortened = parsed.ins.reduce(
     (sum, { witness }) => sum + witness.reduce((bytes, item) => bytes + missingBytes(item), 0),
     0
@@ -65,6 +66,19 @@ export function readSimTransaction(raw: Uint8Array): SimTransaction {
     height: undefined,
     order: 0,
     hasDust: parsed.outs.some(({ script, value }) => value < dustLimit(script))
+  }
+}
+
+function parse(raw: Uint8Array): Transaction {
+  try {
+    return Transaction.fromBuffer(Uint8Array.from(raw))
+  } catch (cause) {
+    throw new PaychanError(
+      'ERR_INVALID_TRANSACTION',
+      'These bytes are no transaction; it was not sent.',
+      {},
+      { cause }
+    )
   }
 }
 

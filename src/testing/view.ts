@@ -18,7 +18,6 @@ import { readSimTransaction } from './transactions.js'
 import type { SimChain } from './chain.js'
 import type { Calendar } from './calendar.js'
 import { toHex } from '../types/bytes.js'
-import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
 import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
@@ -37,9 +36,26 @@ interface Watch {
   isTold: boolean
 }
 
-/** Routes changes of the chain to the views that watch the scripts. */
+/** All views of a chain, and which of them watch a script. */
 export class Watchers {
   readonly #byScript = new Map<string, Set<SimView>>()
+  readonly views = new Set<SimView>()
+
+  /**
+   * Tells every view of all that happens on a chain from now on. Whoever has many nodes tells only
+   * those that a block concerns, by `changed` and `newTip`.
+   */
+  follow(chain: SimChain): void {
+    let before = tipOf(chain)
+    chain.onChange(({ scripts, tip }) => {
+      for (const script of scripts) {
+        for (const view of this.of(script)) view.changed(script, before)
+      }
+      if (!tip) return
+      before = tipOf(chain)
+      for (const view of [...this.views]) view.newTip()
+    })
+  }
 
   add(script: string, view: SimView): void {
     const views = this.#byScript.get(script)
@@ -58,15 +74,16 @@ export class Watchers {
 
 export interface ViewParts {
   readonly chain: SimChain
-  readonly calendar: Calendar
   readonly watchers: Watchers
   readonly servers: Servers
-  /** Milliseconds until news arrives. */
-  readonly delayMs: number
+  /** When news arrives, by which calendar; after a microtask, when left out. */
+  readonly takes?: { readonly calendar: Calendar; readonly ms: number }
 }
 
 export class SimView implements Chain {
   status: ChainStatus = 'synced'
+  /** What it estimates, instead of what blocks take. */
+  feeRate: FeeRate | undefined
   readonly #watches = new Map<string, Set<Watch>>()
   readonly #news = new Set<string>()
   readonly #tips = new Set<(tip: Tip) => void>()
@@ -82,7 +99,9 @@ export class SimView implements Chain {
     private readonly parts: ViewParts,
     private readonly life: Life
   ) {
+    parts.watchers.views.add(this)
     life.onEnd(() => {
+      parts.watchers.views.delete(this)
       for (const script of this.#watches.keys()) parts.watchers.remove(script, this)
     })
   }
@@ -129,7 +148,7 @@ export class SimView implements Chain {
       },
       stop: () => {
         watches.delete(watch)
-        if (watches.size > 0) return
+        if (watches.size > 0 || this.#watches.get(script) !== watches) return
         this.#watches.delete(script)
         this.parts.watchers.remove(script, this)
       }
@@ -139,13 +158,14 @@ export class SimView implements Chain {
   async broadcast(raw: Uint8Array): Promise<Verdict> {
     await this.#connected()
     return this.#hiding === 'all'
-      ? { txid: read(raw).txid, taken: 1, of: 1, refusals: [] }
+      ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
       : this.parts.servers.broadcast(raw)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
     const { feeRate, nextBlockRate } = this.parts.servers.current
+    if (this.feeRate !== undefined) return this.feeRate
     return target > 1 ? feeRate : nextBlockRate
   }
 
@@ -202,10 +222,13 @@ export class SimView implements Chain {
   #serveLater(): void {
     if (this.#isServing || !this.#isServed()) return
     this.#isServing = true
-    this.parts.calendar.after(this.parts.delayMs, () => {
+    const serve = (): void => {
       this.#isServing = false
       if (this.life.alive && this.#isServed()) this.#serve()
-    })
+    }
+    const { takes } = this.parts
+    if (takes === undefined) queueMicrotask(serve)
+    else takes.calendar.after(takes.ms, serve)
   }
 
   #isServed(): boolean {
@@ -234,7 +257,7 @@ export class SimView implements Chain {
   }
 
   #worldTip(): Tip {
-    return { height: blockHeight(this.parts.chain.height), hash: this.parts.chain.tipHash }
+    return tipOf(this.parts.chain)
   }
 
   async #connected(): Promise<void> {
@@ -247,15 +270,6 @@ export class SimView implements Chain {
   }
 }
 
-function read(raw: Uint8Array): ReturnType<typeof readSimTransaction> {
-  try {
-    return readSimTransaction(raw)
-  } catch (cause) {
-    throw new PaychanError(
-      'ERR_INVALID_TRANSACTION',
-      'These bytes are no transaction; it was not sent.',
-      {},
-      { cause }
-    )
-  }
+function tipOf(chain: SimChain): Tip {
+  return { height: blockHeight(chain.height), hash: chain.tipHash }
 }

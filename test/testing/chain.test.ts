@@ -62,28 +62,28 @@ describe('sim / chain', () => {
       chain.broadcast(spend({ from: coin, value: 99_000 })),
       chain.broadcast(spend({ from: other, value: 90_000 }))
     ]
-    chain.mine(0)
+    chain.mine()
     assert.deepEqual([mined(cheap), mined(dear)], [undefined, 101])
     rate = 5
-    chain.mine(0)
+    chain.mine()
     assert.equal(mined(cheap), 102)
   })
 
   it('says what each block took, by its height, also after reorganisations, whose first block is empty', () => {
-    for (rate = 1; rate <= 5; rate++) chain.mine(0)
+    for (rate = 1; rate <= 5; rate++) chain.mine()
     assert.deepEqual(
       [100, 101, 105, 106].map((height) => chain.thresholdAt(height)),
       [Infinity, 1, 5, Infinity]
     )
     rate = 7
-    chain.reorg(2, 0)
+    chain.reorg(2)
     assert.deepEqual(
       [103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)),
       [3, Infinity, 7, 7, Infinity]
     )
     assert.deepEqual(chain.newestThresholds(4), [2, 3, 7, 7])
     rate = 9
-    chain.reorg(3, 0)
+    chain.reorg(3)
     assert.deepEqual(
       [103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)),
       [3, Infinity, 9, 9, 9]
@@ -101,7 +101,7 @@ describe('sim / chain', () => {
     refused(spend({ from: coin, value: 100_001 }), /in-belowout/)
     refused(spend({ from: coin, value: 100 }), /dust/)
     chain.broadcast(spend({ from: coin, value: 99_000 }))
-    chain.mine(0)
+    chain.mine()
     refused(spend({ from: coin, value: 98_000 }), /missingorspent/)
   })
 
@@ -125,7 +125,7 @@ describe('sim / chain', () => {
     const parent = chain.broadcast(spend({ from: coin, value: 99_000 }))
     const child = spend({ from: `${parent}:0`, value: 98_000, sequence: 1 })
     assert.throws(() => chain.broadcast(child), /non-BIP68-final/)
-    chain.mine(0)
+    chain.mine()
     chain.broadcast(child)
   })
 
@@ -150,7 +150,7 @@ describe('sim / chain', () => {
       () => chain.broadcast(spend({ from: `${parent}:1`, value: 30_000, version: 3 })),
       /TRUC-violation/
     )
-    chain.mine(0)
+    chain.mine()
     assert.deepEqual([mined(parent), mined(child)], [101, 101])
   })
 
@@ -164,7 +164,7 @@ describe('sim / chain', () => {
     const coins = Array.from({ length: 5 }, () => `${chain.mint(toHex(SCRIPT), 100_000)}:0`)
     // Five of 110 vB would be more than half of 1,000 vB.
     const ids = coins.map((from) => chain.broadcast(spend({ from, value: 100_000 - 110 * 15 })))
-    chain.mine(0)
+    chain.mine()
     const taken = ids.filter((id) => mined(id) !== undefined).length
     assert.equal(
       taken,
@@ -177,10 +177,10 @@ describe('sim / chain', () => {
     const books = new Books(chain)
     chain.keepBooks(books)
     const parent = chain.broadcast(spend({ from: coin, value: 99_000 }))
-    chain.mine(0)
+    chain.mine()
     const child = chain.broadcast(spend({ from: `${parent}:0`, value: 98_000, sequence: 1 }))
     const hash = chain.tipHash
-    chain.reorg(1, 0)
+    chain.reorg(1)
     assert.equal(chain.height, 102)
     assert.notEqual(chain.tipHash, hash)
     assert.deepEqual([mined(parent), chain.transaction(child), chain.reorgs], [102, undefined, 1])
@@ -193,8 +193,8 @@ describe('sim / chain', () => {
       if (scripts.has(toHex(SCRIPT))) told.push(tip)
     })
     chain.broadcast(spend({ from: coin, value: 99_000 }))
-    chain.mine(0)
-    chain.mine(0)
+    chain.mine()
+    chain.mine()
     assert.deepEqual(told, [false, true])
     assert.equal(chain.historyOf(toHex(SCRIPT)).length, 2)
   })
