@@ -150,7 +150,7 @@ export class SimNode {
     this.#life = life
     this.wakeAt = 0
     this.view = new SimView(
-      { chain, servers, watchers, takes: { calendar, ms: this.#newsDelayMs } },
+      { chain, servers, watchers, repeatsTips: true, takes: { calendar, ms: this.#newsDelayMs } },
       life
     )
     const peers = network.peersFor(this.name, life)

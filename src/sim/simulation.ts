@@ -55,7 +55,7 @@ export class Simulation {
   readonly #network: SimNetwork
   readonly #watchers = new Watchers()
   readonly #phantoms = new Phantoms((script) => {
-    for (const view of this.#watchers.of(script)) view.changed(script, view.tip)
+    for (const view of this.#watchers.of(script)) view.changed(script, view.seen)
   })
   #tip: { readonly height: number; readonly hash: string }
 

@@ -6,7 +6,7 @@
  */
 import { crypto as hashes, Transaction } from 'bitcoinjs-lib'
 import { broadcastRefused } from '../chain/broadcast-errors.js'
-import { toHex, txidFromHash, type Txid } from '../types/bytes.js'
+import { toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import { blockTemplate } from './mempool.js'
 import { keysOf } from './transactions.js'
@@ -69,6 +69,13 @@ export interface Reorganisation {
   readonly refills?: boolean
   /** What is gone with its descendants, as if a conflict had been mined. */
   readonly drops?: readonly Txid[]
+}
+
+/** An output that nothing spends; `height` is undefined in the mempool. */
+export interface Unspent {
+  readonly outPoint: OutPoint
+  readonly value: number
+  readonly height: number | undefined
 }
 
 /** What a block did to the coins: for whoever keeps books. */
@@ -193,6 +200,17 @@ export class SimChain {
   historyOf(script: string): SimTransaction[] {
     return [...(this.#histories.get(script) ?? [])].sort((a, b) =>
       a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity)
+    )
+  }
+
+  /** The outputs of a script that nothing spends, in blocks and in the mempool. */
+  unspent(script: string): Unspent[] {
+    return this.historyOf(script).flatMap(({ txid, height, outputs }) =>
+      outputs.flatMap((output, vout) =>
+        output.script === script && !this.#spenders.has(`${txid}:${vout}`)
+          ? [{ outPoint: { txid, vout }, value: output.value, height }]
+          : []
+      )
     )
   }
 

@@ -33,6 +33,8 @@ export class SimDisk {
   readonly #listeners = new Set<(snapshot: Snapshot) => void>()
   readonly #remembers: number
   readonly takes: DiskOptions['takes']
+  /** Called before each batch, which is not written when this ends the life that writes it. */
+  beforeWrite: () => void = () => {}
   /** Whether every write fails. */
   isFull = false
   /** How many batches were written: callers that waited together count once. */
@@ -116,6 +118,7 @@ export class SimDisk {
 export class SimStore implements Store {
   readonly #group = new GroupCommit(async (changes) => {
     await Promise.resolve()
+    this.disk.beforeWrite()
     if (!this.life.alive) return await never()
     this.disk.write(changes)
   })
@@ -158,6 +161,7 @@ export class SimStore implements Store {
     if (!this.life.alive) return await never()
     const { takes } = this.disk
     await (takes === undefined ? this.#group.commit(changes) : this.#commit(changes, takes))
+    if (this.life.isOver()) await never()
   }
 
   async close(): Promise<void> {
@@ -174,6 +178,7 @@ export class SimStore implements Store {
     if (this.#broken !== undefined) throw this.#broken
     const writing = new Promise<void>((resolve, reject) => {
       calendar.after(ms, () => {
+        this.disk.beforeWrite()
         if (!this.life.alive) return
         try {
           this.disk.write(accepted)

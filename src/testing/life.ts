@@ -1,6 +1,6 @@
 /**
- * One life of a simulated process, from its start to its crash or stop. What ports answer
- * afterwards nobody hears.
+ * One life of a process, from its start to its crash or stop. What ports answer afterwards nobody
+ * hears.
  */
 export class Life {
   #alive = true
@@ -24,6 +24,18 @@ export class Life {
 
   onEnd(callback: () => void): void {
     this.#ends.push(callback)
+  }
+
+  /** What a port answers, as long as somebody is there to hear it; a dead process asks nothing. */
+  async ask<T>(question: () => Promise<T>): Promise<T> {
+    if (!this.#alive) return await never()
+    try {
+      const answer = await question()
+      return this.isOver() ? await never() : answer
+    } catch (error) {
+      if (this.isOver()) return await never()
+      throw error
+    }
   }
 }
 

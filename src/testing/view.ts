@@ -48,12 +48,12 @@ export class Watchers {
   follow(chain: SimChain): void {
     let before = tipOf(chain)
     chain.onChange(({ scripts, tip }) => {
+      // The order in which nodes hear of a block is that in which they have begun to look.
+      if (tip) for (const view of this.views) view.newTip()
       for (const script of scripts) {
         for (const view of this.of(script)) view.changed(script, before)
       }
-      if (!tip) return
       before = tipOf(chain)
-      for (const view of [...this.views]) view.newTip()
     })
   }
 
@@ -76,6 +76,11 @@ export interface ViewParts {
   readonly chain: SimChain
   readonly watchers: Watchers
   readonly servers: Servers
+  /**
+   * Whether the tip is told again with every history: a node that is not told of each block looks
+   * at everything then. False when left out.
+   */
+  readonly repeatsTips?: boolean
   /** When news arrives, by which calendar; after a microtask, when left out. */
   readonly takes?: { readonly calendar: Calendar; readonly ms: number }
 }
@@ -92,6 +97,8 @@ export class SimView implements Chain {
   /** The tip while news of a newer one is on its way: histories come first. */
   #held: Tip | undefined
   #isTipNews = false
+  /** The hash of the tip that listeners know. */
+  #told: string
   #isServing = false
   #hiding: Hiding = 'nothing'
 
@@ -99,6 +106,7 @@ export class SimView implements Chain {
     private readonly parts: ViewParts,
     private readonly life: Life
   ) {
+    this.#told = parts.chain.tipHash
     parts.watchers.views.add(this)
     life.onEnd(() => {
       parts.watchers.views.delete(this)
@@ -106,7 +114,12 @@ export class SimView implements Chain {
     })
   }
 
-  get tip(): Tip {
+  get tip(): Tip | undefined {
+    return this.status === 'connecting' ? undefined : this.seen
+  }
+
+  /** The newest block that it knows of. */
+  get seen(): Tip {
     return this.#held ?? this.#worldTip()
   }
 
@@ -116,7 +129,7 @@ export class SimView implements Chain {
 
   onTip(listener: (tip: Tip) => void): Unsubscribe {
     this.#tips.add(listener)
-    if (this.status === 'synced') listener(this.tip)
+    if (this.status === 'synced') listener(this.seen)
     return () => {
       this.#tips.delete(listener)
     }
@@ -187,11 +200,11 @@ export class SimView implements Chain {
     this.#serveLater()
   }
 
-  /** No server answers, or one does again. */
-  setStatus(status: 'down' | 'synced'): void {
+  /** No server answers, none has answered yet, or one does again. */
+  setStatus(status: ChainStatus): void {
     if (status === this.status) return
-    if (status === 'down') {
-      this.#hold(this.tip)
+    if (status !== 'synced') {
+      this.#hold(this.seen)
       for (const watches of this.#watches.values()) {
         for (const watch of watches) watch.isTold = false
       }
@@ -202,7 +215,7 @@ export class SimView implements Chain {
   }
 
   hide(hiding: Hiding): void {
-    if (hiding === 'all') this.#hold(this.tip)
+    if (hiding === 'all') this.#hold(this.seen)
     this.#hiding = hiding
     if (hiding !== 'all') this.#catchUp()
   }
@@ -249,7 +262,10 @@ export class SimView implements Chain {
     }
     this.#held = undefined
     this.#isTipNews = false
-    if (isTip) for (const listener of [...this.#tips]) listener(this.tip)
+    const tip = this.seen
+    if (!isTip || (tip.hash === this.#told && this.parts.repeatsTips !== true)) return
+    this.#told = tip.hash
+    for (const listener of [...this.#tips]) listener(tip)
   }
 
   #history(script: string): ChainTransaction[] {
@@ -262,7 +278,7 @@ export class SimView implements Chain {
 
   async #connected(): Promise<void> {
     if (!this.life.alive) return await never()
-    if (this.status !== 'down') return
+    if (this.status === 'synced') return
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve)
     })

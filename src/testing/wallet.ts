@@ -25,7 +25,9 @@ import {
   tooManyCoins
 } from '../wallet/coin-selection.js'
 import { requireNoDust } from '../wallet/funding.js'
-import type { CoinListener } from './chain.js'
+import { previousOf } from '../wallet/previous.js'
+import type { CoinListener, Unspent } from './chain.js'
+import type { Life } from './life.js'
 import type { SimTransaction } from './transactions.js'
 import type { SimChain } from './chain.js'
 
@@ -99,6 +101,8 @@ export class SimWallet implements Wallet {
   readonly #coins = new Map<string, Coin>()
   /** By channel: what its T1 spends. */
   readonly #reserved = new Map<ChannelId, readonly Coin[]>()
+  readonly #claimed = new Map<string, CsvOutput>()
+  /** What of them is not swept for good. */
   readonly #claims = new Map<string, Claim>()
   /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
   buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
@@ -118,6 +122,57 @@ export class SimWallet implements Wallet {
   /** Satoshis of coins in blocks, those that are set aside included. */
   get balance(): number {
     return this.#balance
+  }
+
+  /** Payouts that it has taken charge of, in that order. */
+  get claims(): readonly CsvOutput[] {
+    return [...this.#claimed.values()]
+  }
+
+  /** Channels for whose T1 coins are set aside. */
+  get reservedFor(): readonly ChannelId[] {
+    return [...this.#reserved.keys()]
+  }
+
+  /** How many scripts it has given out. */
+  get scriptsDrawn(): number {
+    return this.#next.receive + this.#next.close
+  }
+
+  /** Its coins, in blocks and in the mempool; no payouts. */
+  get coins(): Unspent[] {
+    return [...this.#scripts.keys()].flatMap((script) => this.chain.unspent(script))
+  }
+
+  /** Satoshis of all that is its own on the chain: payouts, and what waits for a block, as well. */
+  get worth(): Satoshi {
+    const payouts = this.claims.map(({ scriptPubKey }) => toHex(scriptPubKey))
+    return satoshi(
+      [...new Set([...this.#scripts.keys(), ...payouts])].reduce(
+        (sum, script) =>
+          this.chain.unspent(script).reduce((total, { value }) => total + BigInt(value), sum),
+        0n
+      )
+    )
+  }
+
+  /** Gives it a coin, in the next block. */
+  receive(value: bigint): void {
+    this.chain.fund(this.nextScript(), satoshi(value))
+  }
+
+  /** The port, for one life of its node. */
+  portFor(life: Life): Wallet {
+    return {
+      checkFunds: (amount, rate, named) => this.checkFunds(amount, rate, named),
+      closeScript: (index) => this.closeScript(index),
+      newScript: () => life.ask(() => this.newScript()),
+      recognise: (script) => life.ask(() => this.recognise(script)),
+      buildFunding: (request) => life.ask(() => this.buildFunding(request)),
+      releaseFunding: (channel) => life.ask(() => this.releaseFunding(channel)),
+      bumpFunding: (request) => life.ask(() => this.bumpFunding(request)),
+      claim: (output) => life.ask(() => this.claim(output))
+    }
   }
 
   /** A coin of this wallet is in a block, or is not any more. */
@@ -203,8 +258,18 @@ export class SimWallet implements Wallet {
     return {
       raw: Uint8Array.from(transaction.toBuffer()),
       outPoint: { txid: txid(transaction.getId()), vout: 0 },
-      fee: satoshi(left >= DUST ? fee : fee + left)
+      fee: satoshi(left >= DUST ? fee : fee + left),
+      ...(beside === undefined ? {} : this.#previousOf(coins))
     }
+  }
+
+  /** Minted coins come from no transaction that could be shown. */
+  #previousOf(coins: readonly Coin[]): { readonly previous?: readonly Uint8Array[] } {
+    const inputs = coins.map(({ outPoint }) => ({ outPoint: outPointOf(outPoint) }))
+    const rawOf = (id: Txid): Uint8Array | undefined => this.chain.transaction(id)?.raw
+    return inputs.some(({ outPoint }) => rawOf(outPoint.txid)?.length === 0)
+      ? {}
+      : { previous: previousOf(inputs, rawOf) }
   }
 
   async releaseFunding(channel: ChannelId): Promise<void> {
@@ -265,7 +330,9 @@ export class SimWallet implements Wallet {
 
   async claim(output: CsvOutput): Promise<void> {
     const key = outPointText(output.outPoint)
-    if (!this.#claims.has(key)) this.#claims.set(key, { output, since: this.chain.height })
+    if (this.#claimed.has(key)) return
+    this.#claimed.set(key, output)
+    this.#claims.set(key, { output, since: this.chain.height })
   }
 
   get hasClaims(): boolean {
@@ -354,7 +421,12 @@ function addInput(
   sequence: number,
   witness: Uint8Array[]
 ): void {
-  const [id = '', vout = ''] = outPoint.split(':')
-  transaction.addInput(hashFromTxid(txid(id)), Number(vout), sequence)
+  const { txid: id, vout } = outPointOf(outPoint)
+  transaction.addInput(hashFromTxid(id), vout, sequence)
   transaction.setWitness(transaction.ins.length - 1, witness)
+}
+
+function outPointOf(text: string): OutPoint {
+  const [id = '', vout = ''] = text.split(':')
+  return { txid: txid(id), vout: Number(vout) }
 }

@@ -78,7 +78,7 @@ async function closeAndCount(
 }
 
 function assertPaid(alice: Node, bob: Node, paid: bigint): void {
-  const [left, received] = [alice.wallet.balance, bob.wallet.balance]
+  const [left, received] = [alice.balance, bob.balance]
   assert.ok(received <= paid && received > paid - 2_000n, `${received} sat of ${paid} sat`)
   assert.ok(left <= COIN - paid && left > COIN - paid - 2_000n, `${left} sat of ${COIN - paid} sat`)
 }
@@ -107,7 +107,7 @@ describe('engine / a client that has lost its disk', () => {
     bob.crash()
     await world.mineTo(refundHeight + 1)
     assert.equal(alice.channel.spend?.kind, 'refund')
-    assert.ok(alice.wallet.balance > COIN - 2_000n)
+    assert.ok(alice.balance > COIN - 2_000n)
   })
 })
 
@@ -129,7 +129,7 @@ describe('engine / a server that has lost its disk', () => {
     alice.crash()
     await world.mineTo((bob.channel.settleHeight ?? 0) + 1)
     assert.equal(bob.channel.spend?.kind, 'settlement')
-    assert.ok(bob.wallet.balance > 19_000n, `${bob.wallet.balance} sat`)
+    assert.ok(bob.balance > 19_000n, `${bob.balance} sat`)
   })
 })
 
@@ -158,7 +158,7 @@ describe('engine / a two-way channel after a loss', () => {
         assert.equal(payee.channel.spend?.kind, 'settlement')
         const share = payee === alice ? CAPACITY - BOB_HAS[turn] : BOB_HAS[turn]
         const before = payee === alice ? COIN - CAPACITY : 0n
-        assert.ok(payee.wallet.balance > before + share - 2_000n, `${payee.wallet.balance} sat`)
+        assert.ok(payee.balance > before + share - 2_000n, `${payee.balance} sat`)
       })
     }
   }

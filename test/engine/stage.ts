@@ -338,7 +338,7 @@ export class Stage {
 
   checkMoney(least: bigint, most: bigint, coins = COIN): void {
     const fees = FEES * BigInt(Math.max(1, this.channels(this.alice).length))
-    const [client, server] = [this.alice.wallet.balance, this.bob.wallet.balance]
+    const [client, server] = [this.alice.balance, this.bob.balance]
     const label = `${client} + ${server}, paid ${least} to ${most}`
     assert.ok(
       server >= least - fees && server <= most,

@@ -7,10 +7,9 @@ import { checkStore } from '../../src/node/check.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
-import { createTestSigner } from '../wallet/test-root.js'
 import { labelChange, madeChange } from '../../src/wallet/notes.js'
 import { branchChange, claimChange, reservationChange } from '../../src/wallet/records.js'
-import { quiet, twoNodes } from '../engine/world.js'
+import { quiet, twoNodes, World } from '../engine/world.js'
 
 type Checked = Awaited<ReturnType<typeof checkStore>>
 
@@ -54,7 +53,7 @@ async function story(): Promise<{ alice: Snapshot; bob: Snapshot; id: string }> 
 
 async function check(disk: Snapshot, seed?: string): Promise<Checked> {
   const store = openSimStore(disk)
-  const found = await checkStore(store, seed === undefined ? undefined : createTestSigner(seed))
+  const found = await checkStore(store, seed === undefined ? undefined : new World().signerOf(seed))
   assert.equal(store.batches, 0, 'a check writes nothing')
   return found
 }

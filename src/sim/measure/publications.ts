@@ -81,7 +81,7 @@ export class Publications {
     state: Established,
     { turn, fee, height }: Publication
   ): Race {
-    const exposure = exposureOf(state, { ...this.fees.current, height: node.view?.tip.height })
+    const exposure = exposureOf(state, { ...this.fees.current, height: node.view?.seen.height })
     return {
       record,
       node,
