@@ -1,8 +1,7 @@
 /** Asks for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
-import type { Flow } from '../measure/channel-result.js'
-import type { PaymentOutcome } from '../measure/outcome.js'
-import type { PaymentCounts } from '../measure/payments.js'
+import type { Flow } from '../measure/channels.js'
+import type { PaymentOutcome, PaymentCounts } from '../measure/payments.js'
 import type { SimNode } from '../node.js'
 import type { Plan, PlannedPayment } from '../plan.js'
 import type { Calendar } from '../../testing/calendar.js'

@@ -9,11 +9,9 @@ import type { SimChain } from '../../testing/chain.js'
 import type { SimNode } from '../node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
 import type { Books } from './books.js'
-import { ChannelRecord } from './channel-record.js'
-import { channelResult } from './channel-result.js'
+import { ChannelRecord, channelResult, endingOf, type Ending } from './channels.js'
 import { dishonestReason, reasonOf } from './loss-reason.js'
 import type { Publications } from './publications.js'
-import { endingOf, type Ending } from './settling.js'
 
 interface Account {
   begin: number
