@@ -123,8 +123,6 @@ export class SimStore implements Store {
     this.disk.write(changes)
   })
 
-  /** Commits of a disk that takes its time. */
-  readonly #writing = new Set<Promise<void>>()
   #broken: Error | undefined
 
   constructor(
@@ -157,40 +155,48 @@ export class SimStore implements Store {
     for (const [key, value] of this.disk.entriesFrom(prefix)) yield [key, value.slice()]
   }
 
-  async commit(changes: readonly Change[]): Promise<void> {
-    if (!this.life.alive) return await never()
+  commit(changes: readonly Change[]): Promise<void> {
+    if (!this.life.alive) return never()
     const { takes } = this.disk
-    await (takes === undefined ? this.#group.commit(changes) : this.#commit(changes, takes))
-    if (this.life.isOver()) await never()
+    return takes === undefined ? this.#commitNow(changes) : this.#commitIn(takes, changes)
   }
 
+  /** Commits take the same time, so all that wait are written before this would be. */
   async close(): Promise<void> {
     this.#broken ??= storeClosed()
     await this.#group.close()
-    await Promise.allSettled(this.#writing)
+    const { takes } = this.disk
+    if (takes === undefined) return
+    await new Promise<void>((resolve) => {
+      takes.calendar.after(takes.ms, resolve)
+    })
   }
 
-  async #commit(
-    changes: readonly Change[],
-    { calendar, ms }: NonNullable<DiskOptions['takes']>
+  async #commitNow(changes: readonly Change[]): Promise<void> {
+    await this.#group.commit(changes)
+    if (this.life.isOver()) await never()
+  }
+
+  #commitIn(
+    { calendar, ms }: NonNullable<DiskOptions['takes']>,
+    changes: readonly Change[]
   ): Promise<void> {
-    const accepted = acceptChanges(changes)
-    if (this.#broken !== undefined) throw this.#broken
-    const writing = new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
+      const accepted = acceptChanges(changes)
+      if (this.#broken !== undefined) throw this.#broken
       calendar.after(ms, () => {
         this.disk.beforeWrite()
         if (!this.life.alive) return
         try {
           this.disk.write(accepted)
-          resolve()
         } catch (error) {
           this.#broken = writeFailed(error)
           reject(this.#broken)
+          return
         }
+        if (this.life.alive) resolve()
       })
     })
-    this.#writing.add(writing)
-    await writing.finally(() => this.#writing.delete(writing))
   }
 }
 
