@@ -219,7 +219,6 @@ function* rows(
  * What became of all payments of a simulation, by their place in the plan: a few bytes for each,
  * since there may be millions.
  */
-
 const STATUSES = ['made', 'failed', 'unknown', 'off'] as const
 const FIRST_ROOM = 1_024
 /** Of a channel: none. */

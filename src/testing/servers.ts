@@ -166,7 +166,6 @@ function shown({ txid, raw, height }: SimTransaction, shownBy: number): ChainTra
  * What no honest mempool holds, and servers that lie show all the same: made up by adversaries, for
  * those who ask such a server.
  */
-
 export class Phantoms {
   readonly #byScript = new Map<string, Map<string, SimTransaction>>()
 

@@ -219,7 +219,6 @@ function filtered(
  * is never heard of again. It costs them nothing, and whoever keeps what it has for them has less
  * and less room.
  */
-
 export interface FreePeersWorld {
   readonly calendar: Calendar
   readonly chain: SimChain

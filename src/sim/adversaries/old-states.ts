@@ -1,8 +1,4 @@
-/**
- * The cheat: of all states that it holds it publishes the one that is best for it, at the first
- * height at which that can be mined, and bids for it block by block, up to a part of what it would
- * gain.
- */
+/** Adversaries that publish states which are over, each in its own way. */
 import { lockOf, publishHeightOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
@@ -27,6 +23,11 @@ const VSIZE = 181
 /** Milliseconds until it answers a bid of the other side. */
 const REACTION_MS = 5_000
 
+/**
+ * The cheat: of all states that it holds it publishes the one that is best for it, at the first
+ * height at which that can be mined, and bids for it block by block, up to a part of what it would
+ * gain.
+ */
 export class PublishOld extends Cheat {
   constructor(
     kind: Adversary['kind'],
@@ -111,7 +112,6 @@ function leastOver(rival: SimTransaction): number {
  * Bids its old state up in public, at once to the part `upTo` of what it would gain, and lets
  * itself be outbid: what the other side then burns costs it nothing.
  */
-
 export class Bluff extends PublishOld {
   constructor(upTo: number, world: CheatWorld) {
     super('bluff', upTo, world)
@@ -127,7 +127,6 @@ export class Bluff extends PublishOld {
 }
 
 /** Hands its old states to a miner, past the mempools: nobody can outbid what nobody sees. */
-
 export class DirectMiner extends PublishOld {
   constructor(upTo: number, world: CheatWorld) {
     super('direct-miner', upTo, world)

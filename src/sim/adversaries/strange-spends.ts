@@ -1,14 +1,4 @@
-/**
- * Shows its newest state where no block will take it, so that the other side leaves the field to
- * it, and publishes an old one once that can be mined. `input`: what keeps the newest state out of
- * the blocks,
- *
- *     unknown      an input that does not exist: no mempool takes it, only servers that lie show it
- *     unconfirmed  an output of a large transaction of its own that pays next to nothing: every mempool
- *                  takes both, and together they pay too little for a block
- *
- * `direct`: the old one goes straight to a miner, so that nobody sees what is to be outbid.
- */
+/** Adversaries whose transactions no honest side would make. */
 import { Transaction } from 'bitcoinjs-lib'
 import { lockOf, payerOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
@@ -35,6 +25,17 @@ const GOOD_FEE_VSIZE = 400
 const PARENT_OUTPUTS = 315
 const PARENT_VALUE = 300
 
+/**
+ * Shows its newest state where no block will take it, so that the other side leaves the field to
+ * it, and publishes an old one once that can be mined. `input`: what keeps the newest state out of
+ * the blocks,
+ *
+ *     unknown      an input that does not exist: no mempool takes it, only servers that lie show it
+ *     unconfirmed  an output of a large transaction of its own that pays next to nothing: every mempool
+ *                  takes both, and together they pay too little for a block
+ *
+ * `direct`: the old one goes straight to a miner, so that nobody sees what is to be outbid.
+ */
 export class PhantomState extends PublishOld {
   readonly #shown = new Set<string>()
 
@@ -134,7 +135,6 @@ export class PhantomState extends PublishOld {
  * The payer's signature then says nothing of the outputs: it publishes the state with 330 sat to
  * the payer's payout script beside the input, as if that were what the state left the payer.
  */
-
 const VSIZE = 250
 
 export class ChosenOutput extends Cheat {

@@ -136,7 +136,6 @@ export function capitalTotals(
 }
 
 /** How a channel has ended on the chain, and who has what of it. */
-
 export interface Ending {
   readonly end: Exclude<ChannelResult['end'], 'open' | 'abandoned' | 'unfunded'>
   /** Of a settlement or refund. */

@@ -149,7 +149,6 @@ export function bucketsOf(
  * twice its bid of the block before. Whatever only servers show, or what could never be mined,
  * raises nothing.
  */
-
 export interface Surroundings {
   /** Of the same state, oldest first. */
   readonly before: readonly Bid[]

@@ -158,7 +158,6 @@ function chainTotals({ chain, books, counts, openings }: Simulation): ChainTotal
 }
 
 /** What attacks have brought. */
-
 export function attacksOf(
   attacks: readonly AttackRecord[],
   chain: SimChain,

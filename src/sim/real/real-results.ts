@@ -193,7 +193,6 @@ function endOf({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end
 }
 
 /** The curves of a run with real nodes. */
-
 export class RealSamples {
   readonly curves: Curves
   /** What the nodes have paid on the chain so far. */

@@ -1,7 +1,4 @@
-/**
- * The top of the report: what was simulated, whether all is well, and the six numbers that one
- * looks for first.
- */
+/** The sections of the report, from its top down. */
 import type { Loss, Results, Attack, RiskBucket } from '../results.js'
 import { count, duration, money, moment, percent, plural, sat } from './format.js'
 import { html, type Html } from './html.js'
@@ -28,6 +25,10 @@ function reasons(losses: readonly Loss[]): string {
   return [...counts].map(([why, number]) => `${count(number)} ${why}`).join(', ')
 }
 
+/**
+ * The top of the report: what was simulated, whether all is well, and the six numbers that one
+ * looks for first.
+ */
 export function tilesOf(results: Results): Tile[] {
   const { payments, chain, capital, losses, attacks } = results
   const honest = losses.filter((loss) => loss.honest)
@@ -127,7 +128,6 @@ ${results.complete ? '' : html`<p class="notice">It was interrupted after ${dura
 }
 
 /** Why payments failed, how long they took; what went onto the chain; who did what. */
-
 export function paymentsSection(results: Results): Html {
   const { payments } = results
   const failed = Object.entries(payments.failed).sort(([a, x], [b, y]) =>
@@ -386,7 +386,6 @@ export function tableSection(id: string, title: string): Html {
 }
 
 /** Whether the risk that nodes show is worth anything: what was foretold beside what happened. */
-
 const FRAME = { left: 78, right: 440, top: 34, bottom: 320 }
 
 /** A mark for each range: on the line, what was foretold came true; above it, it was worse. */
@@ -455,7 +454,6 @@ export function riskSection(results: Results): Html {
 /**
  * Horizontal bars with their numbers beside them: readable without the picture, and when printed.
  */
-
 export interface Bar {
   readonly label: string
   readonly value: number
