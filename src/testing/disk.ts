@@ -194,7 +194,7 @@ export class SimStore implements Store {
           reject(this.#broken)
           return
         }
-        if (this.life.alive) resolve()
+        if (!this.life.isOver()) resolve()
       })
     })
   }
