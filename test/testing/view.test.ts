@@ -83,6 +83,23 @@ describe('testing / view', () => {
     assert.deepEqual(first.histories.all, second.histories.all)
   })
 
+  it('goes on with a later watch of a script when an earlier one is stopped once more', async () => {
+    const chain = new SimChain()
+    const view = viewsOf(chain)()
+    const early = view.watchScript(script, recordingWatcher())
+    await early.ready
+    early.stop()
+    const late = recordingWatcher()
+    await view.watchScript(script, late).ready
+    early.stop()
+    chain.fund(script, satoshi(5_000n))
+    chain.mine()
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    assert.equal(late.histories.last?.length, 1)
+  })
+
   it('sees several changes as one, histories before the tip', async () => {
     const chain = new SimChain()
     const view = viewsOf(chain)()
