@@ -36,7 +36,19 @@ export const ROOMS = {
     'src/wallet'
   ],
   'src/devnet': ['src/types', 'src/bitcoin'],
-  // The engine and the in-memory adapters in virtual time; for 'simulate real' whole nodes and a devnet.
+  // The ports of the engine in virtual time, and engines between them.
+  'src/testing': [
+    'protocols',
+    'src/types',
+    'src/bitcoin',
+    'src/channel',
+    'src/engine',
+    'src/p2p',
+    'src/chain',
+    'src/store',
+    'src/wallet'
+  ],
+  // The engine in virtual time; for 'simulate real' whole nodes and a devnet.
   'src/sim': [
     'protocols',
     'src/types',
@@ -48,7 +60,8 @@ export const ROOMS = {
     'src/store',
     'src/wallet',
     'src/node',
-    'src/devnet'
+    'src/devnet',
+    'src/testing'
   ],
   'src/daemon': [
     'protocols',
@@ -100,6 +113,7 @@ export const ROOMS = {
     'src/wallet',
     'src/node',
     'src/devnet',
+    'src/testing',
     'src/sim'
   ],
   'src/index.ts': ['protocols', 'src/types', 'src/node']

@@ -9,7 +9,7 @@ import { blockDelta, feeRate, satoshi } from '../src/types/units.js'
 import type { Plan, PlannedOpening, PlannedPayment } from '../src/sim/plan.js'
 import type { Scenario } from '../src/sim/scenario/scenario.js'
 import { simulate } from '../src/sim/simulate.js'
-import { Draws } from '../src/sim/world/random.js'
+import { Draws } from '../src/testing/random.js'
 
 const DAY = 86_400
 /**

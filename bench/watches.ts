@@ -10,12 +10,13 @@ import { join } from 'node:path'
 import { createElectrumChain, type ElectrumChain } from '../src/chain/chain.js'
 import { Engine } from '../src/engine/engine.js'
 import { systemClock, systemRandom } from '../src/node/system.js'
-import { MemoryNetwork } from '../src/p2p/memory.js'
+import { SimChain } from '../src/testing/chain.js'
+import { SimNetwork } from '../src/testing/network.js'
+import { Purses } from '../src/testing/wallet.js'
 import { openLevelStore } from '../src/store/level.js'
 import { fromHex } from '../src/types/bytes.js'
 import { feeRate } from '../src/types/units.js'
-import { BenchWallet } from './bench-wallet.js'
-import { peerName, serverPolicy, signerOf } from './idle-channels.js'
+import { peerName, serverPolicy, signerOf, walletOn } from './idle-channels.js'
 import type { ServerReady } from './watch-server.js'
 
 /** Milliseconds and bytes. */
@@ -173,13 +174,14 @@ async function chainAlone({ port, scripts }: ServerReady): Promise<Subject> {
 async function wholeEngine(directory: string, { port }: ServerReady): Promise<Subject> {
   const store = await openLevelStore(directory)
   const chain = chainAt(port)
+  const virtual = new SimChain()
   const engine = new Engine({
     network: 'regtest',
     policy: serverPolicy(),
     store,
     chain,
-    peers: new MemoryNetwork().join(peerName(0)),
-    wallet: new BenchWallet(),
+    peers: new SimNetwork().peer(peerName(0)),
+    wallet: walletOn(virtual, new Purses(virtual), peerName(0)),
     signer: signerOf(peerName(0)),
     clock: systemClock,
     random: systemRandom,

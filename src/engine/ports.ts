@@ -1,7 +1,7 @@
 /**
  * What the engine asks of the world. Every adapter (`p2p`, `chain`, `store`, `wallet`) implements
- * one of these and imports none of the others; the simulator implements them in virtual time.
- * Each port has a contract suite in `test/contracts` that the real and the in-memory adapter pass.
+ * one of these and imports none of the others; `src/testing` implements all of them in virtual time.
+ * Each port has a contract suite in `test/contracts` that the real and the virtual adapter pass.
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'

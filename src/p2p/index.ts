@@ -2,4 +2,3 @@
 import './polyfill.js'
 export * from './host.js'
 export * from './peers.js'
-export * from './memory.js'

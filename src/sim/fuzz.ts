@@ -15,7 +15,7 @@ import type {
   ServerGroup,
   ServerLie
 } from './scenario/scenario.js'
-import { Draws } from './world/random.js'
+import { Draws } from '../testing/random.js'
 
 export interface World {
   readonly scenario: Scenario

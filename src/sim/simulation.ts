@@ -2,35 +2,30 @@
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { ChannelId } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
-import { badPeers } from './adversaries/bad-peers.js'
+import { badPeers, FreePeers } from './adversaries/bad-peers.js'
 import type { Cheat } from './adversaries/cheat.js'
-import { FreePeers } from './adversaries/free-peers.js'
 import { cheatOf } from './adversaries/make-cheat.js'
-import { rateSource, SharedFees } from './chain/fees.js'
-import { fundingJudge } from './chain/funding-judge.js'
-import { SimChain } from './chain/sim-chain.js'
+import { rateSource, START_HEIGHT } from './chain.js'
+import { SharedFees } from '../testing/fees.js'
+import { fundingJudge } from '../testing/transactions.js'
+import { SimChain } from '../testing/chain.js'
 import { OpeningsDriver } from './drive/openings.js'
 import { PaymentsDriver } from './drive/payments.js'
 import { Books } from './measure/books.js'
-import type { PaymentOutcome } from './measure/outcome.js'
-import { PaymentCounts } from './measure/payments.js'
+import { type PaymentOutcome, PaymentCounts } from './measure/payments.js'
 import { Publications } from './measure/publications.js'
 import { Samples } from './measure/samples.js'
-import { coinsOf } from './nodes/coins.js'
-import { arrangeFaults, isMeant } from './nodes/faults.js'
-import { keyMaker, type KeyMaker } from './nodes/keys.js'
-import { SimNetwork } from './nodes/network.js'
-import { Phantoms } from './nodes/phantoms.js'
-import { policyOf } from './nodes/policy.js'
-import { ONE_HONEST } from './nodes/servers.js'
-import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
-import { Watchers } from './nodes/view.js'
+import { coinsOf, policyOf, SimNode, type NodeInit, type NodeWorld } from './node.js'
+import { arrangeFaults, isMeant } from './faults.js'
+import { keyMaker, type KeyMaker } from '../testing/keys.js'
+import { SimNetwork } from '../testing/network.js'
+import { Phantoms, ONE_HONEST } from '../testing/servers.js'
+import { Watchers } from '../testing/view.js'
 import type { Plan } from './plan.js'
 import type { Results } from './results.js'
 import type { Adversary, Scenario } from './scenario/scenario.js'
-import { Calendar } from './world/calendar.js'
-import { Draws } from './world/random.js'
-import { START_HEIGHT } from './world/start.js'
+import { Calendar } from '../testing/calendar.js'
+import { Draws } from '../testing/random.js'
 
 /** Blocks before the beginning whose fees are known. */
 const PAST = 12
@@ -58,7 +53,7 @@ export class Simulation {
   readonly #network: SimNetwork
   readonly #watchers = new Watchers()
   readonly #phantoms = new Phantoms((script) => {
-    for (const view of this.#watchers.of(script)) view.changed(script, view.tip)
+    for (const view of this.#watchers.of(script)) view.changed(script, view.seen)
   })
   #tip: { readonly height: number; readonly hash: string }
 
@@ -72,6 +67,7 @@ export class Simulation {
     const keys = keyMaker(seed, model)
     this.chain = new SimChain({
       start: START_HEIGHT,
+      now: () => this.calendar.now,
       blockVsize: chain.blockVsize,
       relayRate: Number(chain.relay) / 1_000,
       rateAt: (height) => rate(Math.max(0, height - START_HEIGHT - 1)),
@@ -83,7 +79,10 @@ export class Simulation {
     this.fees = new SharedFees(past, chain.relay)
     this.books = new Books(this.chain)
     this.chain.keepBooks(this.books)
-    this.#network = new SimNetwork(network, this.calendar, new Draws(seed, 'network'))
+    this.#network = new SimNetwork({
+      takes: { calendar: this.calendar, draws: new Draws(seed, 'network'), setup: network },
+      sharesMessages: true
+    })
     const world: NodeWorld = {
       calendar: this.calendar,
       chain: this.chain,
@@ -92,7 +91,7 @@ export class Simulation {
       watchers: this.#watchers,
       phantoms: this.#phantoms,
       ownership: (node) => ({
-        own: (script, kind) => {
+        own: (_wallet, script, kind) => {
           this.books.own(node, script, kind)
         }
       }),
@@ -270,14 +269,14 @@ export class Simulation {
 
   #nextBlock(draws: Draws): void {
     this.calendar.after(1_000 * Math.max(1, draws.of(this.scenario.chain.interval)), () => {
-      this.chain.mine(this.calendar.now)
+      this.chain.mine()
       this.#nextBlock(draws)
     })
   }
 
   #nextReorg(reorgs: NonNullable<Scenario['chain']['reorgs']>, draws: Draws): void {
     this.calendar.after(1_000 * Math.max(1, draws.of(reorgs.every)), () => {
-      this.chain.reorg(Math.max(1, Math.round(draws.of(reorgs.depth))), this.calendar.now)
+      this.chain.reorg(Math.max(1, Math.round(draws.of(reorgs.depth))))
       this.#nextReorg(reorgs, draws)
     })
   }

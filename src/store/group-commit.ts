@@ -23,6 +23,36 @@ interface Waiting {
 /** Keys are printable ASCII: one order for JavaScript strings and for bytes on the disk. */
 const KEY = /^[\x21-\x7e]+$/
 
+/**
+ * The changes of a commit, copied.
+ *
+ * @throws TypeError when a key is not printable ASCII
+ */
+export function acceptChanges(changes: readonly Change[]): Change[] {
+  const wrong = changes.find(({ key }) => !KEY.test(key))
+  if (wrong !== undefined) {
+    throw new TypeError(
+      `a key of the store is printable ASCII, and ${JSON.stringify(wrong.key)} is not`
+    )
+  }
+  return changes.map(({ key, value }) => ({ key, value: value?.slice() }))
+}
+
+/** Why a store takes nothing more after a write that failed. */
+export function writeFailed(cause: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_STORE_FAILED',
+    `The disk refused a write (${messageOf(cause)}). Nothing more is accepted; make room or check the disk, then start the node again.`,
+    { reason: messageOf(cause) },
+    { cause }
+  )
+}
+
+/** Why a store takes nothing more after it was closed. */
+export function storeClosed(): PaychanError {
+  return new PaychanError('ERR_STORE_FAILED', 'The store is closed; start the node again.')
+}
+
 export class GroupCommit {
   private waiting: Waiting[] = []
   private running: Promise<void> | undefined
@@ -37,26 +67,17 @@ export class GroupCommit {
    *   closed.
    */
   async commit(changes: readonly Change[]): Promise<void> {
-    const wrong = changes.find(({ key }) => !KEY.test(key))
-    if (wrong !== undefined) {
-      throw new TypeError(
-        `a key of the store is printable ASCII, and ${JSON.stringify(wrong.key)} is not`
-      )
-    }
+    const accepted = acceptChanges(changes)
     if (this.broken !== undefined) throw this.broken
-    const copy = changes.map(({ key, value }) => ({ key, value: value?.slice() }))
     await new Promise<void>((resolve, reject) => {
-      this.waiting.push({ changes: copy, resolve, reject })
+      this.waiting.push({ changes: accepted, resolve, reject })
       this.running ??= this.drain()
     })
   }
 
   /** Refuses what comes from now on, and resolves once everything that waits is written. */
   async close(): Promise<void> {
-    this.broken ??= new PaychanError(
-      'ERR_STORE_FAILED',
-      'The store is closed; start the node again.'
-    )
+    this.broken ??= storeClosed()
     await this.running
   }
 
@@ -78,12 +99,7 @@ export class GroupCommit {
 
   /** Rejects the members of the failed group and everybody behind them. */
   private fail(cause: unknown, group: readonly Waiting[]): void {
-    const error = new PaychanError(
-      'ERR_STORE_FAILED',
-      `The disk refused a write (${messageOf(cause)}). Nothing more is accepted; make room or check the disk, then start the node again.`,
-      { reason: messageOf(cause) },
-      { cause }
-    )
+    const error = writeFailed(cause)
     this.broken = error
     const behind = this.waiting
     this.waiting = []

@@ -72,16 +72,24 @@ export function selectCoins<C extends Selectable>(request: SelectionRequest<C>):
     const worth = coins.filter(({ value }) => value > feeFor(feeRate, inputVsize()))
     const fee = feeFor(feeRate, vsizeOf(request, max(worth.length, 1), false))
     const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
-    throw new PaychanError(
-      'ERR_INSUFFICIENT_FUNDS',
-      `Asked for ${formatAmount(amount)}, which takes ${formatAmount(amount + fee)} with the fee, but ${formatAmount(available)} of confirmed coins are free. Send coins to an address from \`paychan address\`.`,
-      { asked: amount, available, fee }
-    )
+    throw insufficientFunds(amount, available, fee)
   }
-  throw new PaychanError(
+  throw tooManyCoins(amount, candidates[1].length, maxVsize)
+}
+
+export function insufficientFunds(amount: Satoshi, available: Satoshi, fee: Satoshi): PaychanError {
+  return new PaychanError(
+    'ERR_INSUFFICIENT_FUNDS',
+    `Asked for ${formatAmount(amount)}, which takes ${formatAmount(amount + fee)} with the fee, but ${formatAmount(available)} of confirmed coins are free. Send coins to an address from \`paychan address\`.`,
+    { asked: amount, available, fee }
+  )
+}
+
+export function tooManyCoins(amount: Satoshi, coins: number, maxVsize: number): PaychanError {
+  return new PaychanError(
     'ERR_TOO_MANY_COINS',
-    `Paying ${formatAmount(amount)} would take ${candidates[1].length} small coins, more than fit into a transaction of ${maxVsize} vB. Gather coins by sending some of them to an address from \`paychan address\`, or take a smaller amount.`,
-    { asked: amount, coins: candidates[1].length }
+    `Paying ${formatAmount(amount)} would take ${coins} small coins, more than fit into a transaction of ${maxVsize} vB. Gather coins by sending some of them to an address from \`paychan address\`, or take a smaller amount.`,
+    { asked: amount, coins }
   )
 }
 

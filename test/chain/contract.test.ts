@@ -1,11 +1,6 @@
-/**
- * The contract of the `Chain` port, run on the adapter in memory and on the one over the devnet's
- * Electrum server.
- */
+/** The contract of the `Chain` port, run over the devnet's Electrum server. */
 import { address, networks } from 'bitcoinjs-lib'
 import { createElectrumChain } from '../../src/chain/chain.js'
-import { MemoryWorld } from '../../src/chain/memory-world.js'
-import { MemoryChain } from '../../src/chain/memory.js'
 import { startDevnet } from '../../src/devnet/devnet.js'
 import {
   chainContract,
@@ -14,32 +9,6 @@ import {
 } from '../contracts/chain.js'
 import { realClock, seededRandom, statusOf } from './helpers.js'
 import { Proxy } from './proxy.js'
-
-async function inMemory(): Promise<ReorganisingFixture> {
-  const world = new MemoryWorld()
-  world.mine(3)
-  const chain = new MemoryChain(world)
-  return {
-    chain,
-    fund: async (script, amount) => world.fund(script, amount),
-    mine: async (count) => {
-      world.mine(count)
-    },
-    disconnect: async () => {
-      chain.disconnect()
-    },
-    reconnect: async () => {
-      chain.reconnect()
-    },
-    reorg: async (depth) => {
-      world.reorg(depth)
-    },
-    stop: async () => {}
-  }
-}
-
-chainContract('in memory', inMemory)
-reorganisationContract('in memory', inMemory)
 
 async function onDevnet(): Promise<ReorganisingFixture> {
   const devnet = await startDevnet({ port: 0, seed: 'chain contract' })

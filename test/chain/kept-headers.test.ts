@@ -13,7 +13,7 @@ import {
   HEADERS_PREFIX,
   readHeaders
 } from '../../src/node/header-records.js'
-import { openMemoryStore } from '../../src/store/memory.js'
+import { openSimStore } from '../../src/testing/disk.js'
 import { FakeChain, hashOf } from './fake-chain.js'
 import { FakeServer } from './fake-server.js'
 import { realClock, Recorder, seededRandom } from './helpers.js'
@@ -115,7 +115,7 @@ describe('kept headers', () => {
   })
 
   it('come back from the store as they were written, however often and by how much they have grown', async () => {
-    const store = openMemoryStore()
+    const store = openSimStore()
     const chain = new HeaderChain(params)
     chain.start(2_016, headers(2_016, HEIGHT + 1))
     chain.connect(HEIGHT + 1, headers(HEIGHT + 1, HEIGHT + 2_101))
@@ -135,7 +135,7 @@ describe('kept headers', () => {
   })
 
   it('of which a part is missing are those behind the gap; and they can be forgotten', async () => {
-    const store = openMemoryStore()
+    const store = openSimStore()
     const chain = new HeaderChain(chainParams('regtest'))
     chain.connect(1, headers(1, HEIGHT + 2_101))
     await new HeaderRecords(store, undefined).write(chain, HEIGHT + 2_000)

@@ -1,6 +1,6 @@
 /**
- * What every adapter of the `Chain` port must do; run on the one in memory and on the one over
- * Electrum.
+ * What every adapter of the `Chain` port must do; run on the one of `src/testing` and on the one
+ * over Electrum.
  */
 import assert from 'node:assert/strict'
 import { crypto, Transaction } from 'bitcoinjs-lib'

@@ -10,7 +10,7 @@ import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
 import { payoutWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import type { Established } from '../../src/channel/state.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { sameBytes, sameOutPoint, txidFromHash, type Txid } from '../../src/types/bytes.js'
+import { sameBytes, sameOutPoint, toHex, txidFromHash, type Txid } from '../../src/types/bytes.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { quiet, twoNodes, type Node, type World } from './world.js'
 
@@ -161,7 +161,7 @@ class Race {
         break
       }
       case 'fees': {
-        bob.chain.feeRate = feeRate(BigInt(move.rate * 1_000))
+        bob.view.feeRate = feeRate(BigInt(move.rate * 1_000))
         break
       }
       case 'settle all': {
@@ -183,13 +183,13 @@ class Race {
       }
       case 'lose a block': {
         await this.#block(() => {
-          world.chain.reorg(1)
+          world.reorg(1)
         })
         break
       }
       case 'lose the fundings':
         await this.#block(() => {
-          world.chain.reorg(80, 80)
+          world.reorg(80, 80)
         })
     }
     await quiet()
@@ -255,7 +255,7 @@ class Race {
   }
 
   #waits(outPoint: Established['outPoint']): boolean {
-    const history = this.world.chain.historyOf(this.#scriptOf(outPoint))
+    const history = this.world.chain.historyOf(toHex(this.#scriptOf(outPoint)))
     return history.some(({ raw }) =>
       parseTransaction(raw).inputs.some((input) => sameOutPoint(input.outPoint, outPoint))
     )
@@ -277,6 +277,8 @@ class Race {
     for (const { onChain } of this.channels) {
       assert.ok(onChain.spend !== undefined, 'a channel is not spent')
     }
+    // A close waits for a stream, and for its answer, as long as there is time.
+    await this.world.pass(60_000)
     await Promise.all(this.#settling)
   }
 }

@@ -45,7 +45,7 @@ describe('engine / an opening that is cancelled', () => {
       assert.equal(code, 'ERR_CANCELLED')
       assert.deepEqual([alice.channel.status, bob.engine.channels()], ['abandoned', []])
       assert.deepEqual([alice.wallet.reservedFor, world.broadcasts(alice)], [[], []])
-      assert.equal(alice.wallet.balance, 1_000_000n)
+      assert.equal(alice.balance, 1_000_000n)
       await world.open(alice, bob)
     })
   }

@@ -22,8 +22,8 @@ describe('engine / cooperative close', () => {
     await world.mine()
     assert.deepEqual([alice.channel.status, bob.channel.status], ['closed', 'closed'])
     assert.equal(alice.channel.spend?.kind, 'close')
-    assert.equal(bob.wallet.balance, 40_000n)
-    assert.ok(alice.wallet.balance > OPENED_WITH - 40_000n - 1_000n)
+    assert.equal(bob.balance, 40_000n)
+    assert.ok(alice.balance > OPENED_WITH - 40_000n - 1_000n)
   })
 
   it('asked for by the server, who pays the fee', async () => {
@@ -32,8 +32,8 @@ describe('engine / cooperative close', () => {
     assert.equal((await bob.close()).kind, 'close')
     await world.mine()
     assert.deepEqual([alice.channel.status, bob.channel.status], ['closed', 'closed'])
-    assert.ok(bob.wallet.balance < 40_000n && bob.wallet.balance > 39_000n)
-    assert.ok(alice.wallet.balance > before - 1_000n)
+    assert.ok(bob.balance < 40_000n && bob.balance > 39_000n)
+    assert.ok(alice.balance > before - 1_000n)
   })
 
   it('waits for the payments that wait and that are on their way, and takes no new ones', async () => {
@@ -51,7 +51,7 @@ describe('engine / cooperative close', () => {
     assert.equal(await late, 'ERR_CHANNEL_CLOSED')
     await Promise.all(payments)
     await world.mine()
-    assert.equal(bob.wallet.balance, 40_300n)
+    assert.equal(bob.balance, 40_300n)
   })
 
   it('is refused when the peer is not there, with what happens instead', async () => {
@@ -67,11 +67,11 @@ describe('engine / cooperative close', () => {
   it('is refused by a peer that asks for a higher fee; the asker takes no payments any more', async () => {
     const { alice, bob, world } = await twoNodes()
     await world.open(alice, bob)
-    bob.chain.feeRate = 50_000n as typeof bob.chain.feeRate
+    bob.view.feeRate = 50_000n as typeof bob.view.feeRate
     await world.mine()
     await assert.rejects(alice.close(), { code: 'ERR_CLOSE_REFUSED' })
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_CLOSED')
-    bob.chain.feeRate = 1_000n as typeof bob.chain.feeRate
+    bob.view.feeRate = 1_000n as typeof bob.view.feeRate
     await world.mine()
     assert.equal((await alice.close()).kind, 'close')
   })
@@ -110,7 +110,7 @@ describe('engine / cooperative close', () => {
     await bob.restart()
     assert.deepEqual(world.chain.mempool, [(await closing).txid])
     await world.mine()
-    assert.deepEqual([alice.channel.status, bob.wallet.balance], ['closed', 40_000n])
+    assert.deepEqual([alice.channel.status, bob.balance], ['closed', 40_000n])
   })
 })
 
@@ -124,7 +124,7 @@ describe('engine / alone', () => {
     assert.deepEqual([alice.channel.status, world.chain.mempool.length], ['refunding', 1])
     await world.mine()
     assert.deepEqual([alice.channel.status, alice.channel.spend?.kind], ['closed', 'refund'])
-    assert.ok(alice.wallet.balance > OPENED_WITH - 1_000n)
+    assert.ok(alice.balance > OPENED_WITH - 1_000n)
   })
 
   it("the client is gone: the server settles at the settlement height, by T3, and the client's rest is claimed when it comes back", async () => {
@@ -138,13 +138,13 @@ describe('engine / alone', () => {
     assert.deepEqual([bob.channel.status, world.chain.mempool.length], ['settling', 1])
     await world.mine()
     assert.deepEqual([bob.channel.status, bob.channel.spend?.kind], ['closed', 'settlement'])
-    assert.ok(bob.wallet.balance > 39_000n && bob.wallet.balance < 40_000n)
+    assert.ok(bob.balance > 39_000n && bob.balance < 40_000n)
     await alice.restart()
     assert.deepEqual(
       alice.wallet.claims.map(({ value }) => value),
       [CAPACITY - 40_000n]
     )
-    assert.ok(alice.wallet.balance > OPENED_WITH - 40_000n - 1_000n)
+    assert.ok(alice.balance > OPENED_WITH - 40_000n - 1_000n)
   })
 
   it('a fee rises from block to block while a publication waits, and never falls', async () => {
@@ -162,7 +162,7 @@ describe('engine / alone', () => {
     assert.ok(new Set(seen).size > 4, `${new Set(seen).size} bids in 30 blocks`)
     await world.mine()
     assert.equal(bob.channel.status, 'closed')
-    assert.ok(bob.wallet.balance < 40_000n)
+    assert.ok(bob.balance < 40_000n)
   })
 
   it("its user raises the fee at once, by a rate or by a quarter, and not above what is at stake; what is of no channel is the wallet's", async () => {
@@ -236,12 +236,12 @@ describe('engine / alone', () => {
       bob.story.some((news) => news.kind === 'published' && news.transaction === 'settlement')
     )
     await world.mine()
-    assert.ok(bob.wallet.balance > 38_000n)
+    assert.ok(bob.balance > 38_000n)
   })
 
   it('T1 that a reorg takes away goes out again, and no payment is made meanwhile', async () => {
     const { world, alice, bob } = await paid()
-    world.chain.reorg(1, 1)
+    world.reorg(1, 1)
     await quiet()
     assert.ok(alice.alarms.includes('ERR_FUNDING_REORGED'))
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_NOT_OPEN')
@@ -294,7 +294,7 @@ describe('engine / alone', () => {
 
   it('tells what is in channels, and counts no coin twice', async () => {
     const { world, alice, bob } = await paid()
-    const total = (node: Node): bigint => node.engine.inChannels() + node.wallet.balance
+    const total = (node: Node): bigint => node.engine.inChannels() + node.balance
     assert.equal(bob.engine.inChannels(), satoshi(40_000n))
     const before = total(alice)
     await alice.close()

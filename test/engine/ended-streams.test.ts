@@ -8,7 +8,7 @@ describe('engine / messages of a stream that was ended here', () => {
     await world.open(alice, bob)
     await bob.restart()
     await world.pass(2_000)
-    bob.chain.disconnect()
+    bob.view.setStatus('down')
     // While bob writes down that the stream is over, the next one arrives.
     bob.life.holdDisk()
     for (const [memo, amount] of [
@@ -19,7 +19,7 @@ describe('engine / messages of a stream that was ended here', () => {
       alice.pay(amount, memo).catch(() => {})
       await quiet()
     }
-    bob.chain.reconnect()
+    bob.view.setStatus('synced')
     bob.life.releaseDisk()
     for (let second = 0; second < 5; second++) await world.pass(1_000)
     assert.deepEqual(

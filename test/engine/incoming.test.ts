@@ -237,7 +237,7 @@ describe('engine / streams that peers open', () => {
     it('before the server has seen the chain is refused', async () => {
       const { world, bob } = await twoNodes()
       const mallory = new RawPeer(world, 'mallory')
-      bob.chain.tip = undefined
+      bob.view.setStatus('connecting')
       const stream = await mallory.stream('bob')
       await stream.say(mallory.offer(world.chain.height))
       assert.equal(stream.refusal?.code, 'ERR_CHAIN_UNAVAILABLE')

@@ -15,7 +15,7 @@ import {
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import type { Link, Peers } from '../../src/engine/ports.js'
 import { recordChange } from '../../src/engine/records.js'
-import type { Snapshot } from '../../src/store/memory.js'
+import type { Snapshot } from '../../src/testing/disk.js'
 import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeFrom, quiet, World, type Node } from './world.js'

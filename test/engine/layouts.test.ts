@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { loadChannels } from '../../src/engine/loading.js'
 import { paymentKey } from '../../src/engine/payments.js'
 import { encodeRecord, isLayout1, RECORD_VERSION, sealRecord } from '../../src/engine/records.js'
-import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type SimStore, type Snapshot } from '../../src/testing/disk.js'
 import type { Established } from '../../src/channel/state.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
@@ -23,7 +23,7 @@ function disk(who: keyof Fixture): Snapshot {
   )
 }
 
-async function onlyChannel(store: MemoryStore): Promise<Established> {
+async function onlyChannel(store: SimStore): Promise<Established> {
   const {
     channels: [channel],
     damaged
@@ -36,21 +36,21 @@ async function onlyChannel(store: MemoryStore): Promise<Established> {
 describe('engine / a store of layout 1', () => {
   for (const who of ['alice', 'bob'] as const) {
     it(`of ${who} is written anew in one batch, and read the same from then on`, async () => {
-      const store = openMemoryStore(disk(who))
+      const store = openSimStore(disk(who))
       const first = await onlyChannel(store)
       assert.equal(store.batches, 1)
       assert.deepEqual(
         [...store.snapshot()].filter(([, value]) => isLayout1(value)),
         []
       )
-      const again = openMemoryStore(store.snapshot())
+      const again = openSimStore(store.snapshot())
       assert.deepEqual(await onlyChannel(again), first)
       assert.equal(again.batches, 0)
     })
   }
 
   it('keeps balances, signatures, and what is in flight with its payments', async () => {
-    const alice = await onlyChannel(openMemoryStore(disk('alice')))
+    const alice = await onlyChannel(openSimStore(disk('alice')))
     assert.deepEqual(
       [
         alice.ledger.held?.sequence,
@@ -68,7 +68,7 @@ describe('engine / a store of layout 1', () => {
       [[4, CAPACITY - 2_450n, [[250n, 'in flight']]]]
     )
     assert.equal(alice.refundSignature?.length, 64)
-    const bob = await onlyChannel(openMemoryStore(disk('bob')))
+    const bob = await onlyChannel(openSimStore(disk('bob')))
     assert.equal(bob.ledger.held?.signature?.length, 64)
   })
 
@@ -96,7 +96,7 @@ describe('engine / a store of layout 1', () => {
   })
 
   it('that cannot be written anew stays as it is', async () => {
-    const store = openMemoryStore(disk('alice'))
+    const store = openSimStore(disk('alice'))
     store.failNext()
     assert.equal(await codeFrom(loadChannels(store)), 'ERR_STORE_FAILED')
     assert.deepEqual(store.snapshot(), disk('alice'))
@@ -165,7 +165,7 @@ describe('engine / a damaged record', () => {
       const [offer] = world.said(alice, 'OpenChannel')
       await bob.restart(edited(bob, (key) => key === prefix + id, edit))
       const refused: string[] = []
-      const link = await world.network.join('mallory').open('bob', () => ({
+      const link = await world.network.peer('mallory').open('bob', () => ({
         onMessage: (message) => {
           refused.push(message.type === 'Error' ? message.code : message.type)
         },

@@ -1,36 +1,20 @@
 /**
- * One life of a node: the ports as its engine sees them, from start to crash. After the crash
- * nothing of it reaches the world any more, and nothing of the world reaches it.
+ * One life of a node whose doings a test watches, and holds up: what leaves it, what it hears, how
+ * many scripts it watches, and a disk that takes nothing for a while.
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type {
-  Chain,
-  Clock,
-  Link,
-  LinkListener,
-  Peers,
-  ScriptWatch,
-  ScriptWatcher,
-  Store,
-  Unsubscribe,
-  Wallet
-} from '../../src/engine/ports.js'
+import type { Chain, Link, LinkListener, Peers, Store } from '../../src/engine/ports.js'
+import { Life as AnyLife } from '../../src/testing/life.js'
+import type { Ports } from '../../src/testing/world.js'
 
 /** What left a node: a message to a peer, or a transaction to the chain. */
 export type Left =
   | { readonly node: string; readonly kind: 'message'; readonly message: Message }
   | { readonly node: string; readonly kind: 'broadcast'; readonly raw: Uint8Array }
 
-/** Never settles: a dead process answers nobody. */
-function never<T>(): Promise<T> {
-  return new Promise<T>(() => {})
-}
-
-export class Life {
-  #alive = true
+export class Life extends AnyLife {
   /** Commits wait here while the disk is held. */
   #held: Array<() => void> | undefined
-  readonly #ends: Unsubscribe[] = []
   /** Messages that were handed to the engine. */
   heard = 0
   /** Scripts that are watched now. */
@@ -39,21 +23,13 @@ export class Life {
   constructor(
     private readonly node: string,
     private readonly onLeft: (left: Left) => void
-  ) {}
-
-  get alive(): boolean {
-    return this.#alive
+  ) {
+    super()
   }
 
   /** Callers of `commit` that wait for a held disk. */
   get waitingCommits(): number {
     return this.#held?.length ?? 0
-  }
-
-  /** The process is gone. */
-  end(): void {
-    this.#alive = false
-    for (const end of this.#ends) end()
   }
 
   /** The disk takes nothing until `releaseDisk`. */
@@ -67,10 +43,18 @@ export class Life {
     for (const go of held) go()
   }
 
-  /** `beforeCommit` may end this life: then nothing is written. */
-  store(store: Store, beforeCommit: () => void): Store {
+  watched(ports: Ports): Ports {
     return {
-      get: async (key) => await this.#live(store.get(key)),
+      ...ports,
+      store: this.store(ports.store),
+      chain: this.chain(ports.chain),
+      peers: this.#peers(ports.peers)
+    }
+  }
+
+  store(store: Store): Store {
+    return {
+      get: async (key) => await this.ask(() => store.get(key)),
       entries: (prefix) => store.entries(prefix),
       commit: async (changes) => {
         const held = this.#held
@@ -79,8 +63,7 @@ export class Life {
             held.push(resolve)
           })
         }
-        if (this.#alive) beforeCommit()
-        await (this.#alive ? this.#live(store.commit(changes)) : never())
+        await store.commit(changes)
       },
       close: async () => {
         await store.close()
@@ -89,11 +72,6 @@ export class Life {
   }
 
   chain(chain: Chain): Chain {
-    const quiet =
-      <T>(listener: (value: T) => void) =>
-      (value: T): void => {
-        if (this.#alive) listener(value)
-      }
     return {
       get status() {
         return chain.status
@@ -101,100 +79,41 @@ export class Life {
       get tip() {
         return chain.tip
       },
-      onTip: (listener) => chain.onTip(quiet(listener)),
-      onStatus: (listener) => chain.onStatus(quiet(listener)),
-      watchScript: (script, watcher) => this.#watch(chain, script, watcher),
-      broadcast: async (raw) => {
-        if (!this.#alive) return await never()
-        this.onLeft({ node: this.node, kind: 'broadcast', raw })
-        return await this.#live(chain.broadcast(raw))
+      onTip: (listener) => chain.onTip(listener),
+      onStatus: (listener) => chain.onStatus(listener),
+      watchScript: (script, watcher) => {
+        const watch = chain.watchScript(script, watcher)
+        this.watching += 1
+        return {
+          ready: watch.ready,
+          get isCurrent() {
+            return watch.isCurrent
+          },
+          stop: () => {
+            this.watching -= 1
+            watch.stop()
+          }
+        }
       },
-      estimateFeeRate: async (target) => await this.#live(chain.estimateFeeRate(target)),
-      relayRates: async () => await this.#live(chain.relayRates())
+      broadcast: async (raw) => {
+        if (this.alive) this.onLeft({ node: this.node, kind: 'broadcast', raw })
+        return await this.ask(() => chain.broadcast(raw))
+      },
+      estimateFeeRate: async (target) => await this.ask(() => chain.estimateFeeRate(target)),
+      relayRates: async () => await this.ask(() => chain.relayRates())
     }
   }
 
-  peers(peers: Peers): Peers {
+  #peers(peers: Peers): Peers {
     return {
       self: peers.self,
       open: async (peer, listener) => {
-        if (!this.#alive) return await never()
-        const link = await this.#live(
+        const link = await this.ask(() =>
           peers.open(peer, (inner) => this.#listener(listener(this.#link(inner))))
         )
         return this.#link(link)
       },
-      onIncoming: (accept) => {
-        const stop = peers.onIncoming((inner) => this.#listener(accept(this.#link(inner))))
-        this.#ends.push(stop)
-        return stop
-      }
-    }
-  }
-
-  wallet(wallet: Wallet): Wallet {
-    return {
-      checkFunds: (amount, feeRate, coins) => wallet.checkFunds(amount, feeRate, coins),
-      newScript: async () => await this.#do(() => wallet.newScript()),
-      closeScript: (index) => wallet.closeScript(index),
-      recognise: async (script) => await this.#do(() => wallet.recognise(script)),
-      buildFunding: async (request) => await this.#do(() => wallet.buildFunding(request)),
-      releaseFunding: async (channel) => {
-        await this.#do(() => wallet.releaseFunding(channel))
-      },
-      bumpFunding: async (request) => {
-        await this.#do(() => wallet.bumpFunding(request))
-      },
-      claim: async (output) => {
-        await this.#do(() => wallet.claim(output))
-      }
-    }
-  }
-
-  clock(clock: Clock): Clock {
-    return {
-      now: () => clock.now(),
-      after: (ms, callback) =>
-        clock.after(ms, () => {
-          if (this.#alive) callback()
-        })
-    }
-  }
-
-  async #do<T>(work: () => Promise<T>): Promise<T> {
-    return await (this.#alive ? this.#live(work()) : never())
-  }
-
-  /** What a port answers after the crash is not heard. */
-  async #live<T>(answer: Promise<T>): Promise<T> {
-    try {
-      const value = await answer
-      return this.#alive ? value : await never()
-    } catch (error) {
-      if (!this.#alive) return await never()
-      throw error
-    }
-  }
-
-  #watch(chain: Chain, script: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
-    const watch = chain.watchScript(script, {
-      onHistory: (history) => {
-        if (this.#alive) watcher.onHistory(history)
-      },
-      onError: (error) => {
-        if (this.#alive) watcher.onError(error)
-      }
-    })
-    this.watching += 1
-    return {
-      ready: watch.ready,
-      get isCurrent() {
-        return watch.isCurrent
-      },
-      stop: () => {
-        this.watching -= 1
-        watch.stop()
-      }
+      onIncoming: (accept) => peers.onIncoming((inner) => this.#listener(accept(this.#link(inner))))
     }
   }
 
@@ -202,12 +121,12 @@ export class Life {
     return {
       peer: inner.peer,
       send: (message) => {
-        if (!this.#alive) return
+        if (!this.alive) return
         this.onLeft({ node: this.node, kind: 'message', message })
         inner.send(message)
       },
       close: () => {
-        if (this.#alive) inner.close()
+        if (this.alive) inner.close()
       }
     }
   }
@@ -215,12 +134,12 @@ export class Life {
   #listener(inner: LinkListener): LinkListener {
     return {
       onMessage: (message) => {
-        if (!this.#alive) return
+        if (!this.alive) return
         this.heard += 1
         return inner.onMessage(message)
       },
       onClosed: (error) => {
-        if (this.#alive) inner.onClosed(error)
+        if (this.alive) inner.onClosed(error)
       }
     }
   }

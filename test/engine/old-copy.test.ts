@@ -8,11 +8,10 @@ import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
 import type { Channel } from '../../src/channel/state.js'
 import type { LinkListener, Peers } from '../../src/engine/ports.js'
-import type { Snapshot } from '../../src/store/memory.js'
+import type { Snapshot } from '../../src/testing/disk.js'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
 import { RawPeer } from './raw-peer.js'
 import { BLOCKS, CAPACITY, quiet, twoNodes, type Node, type World } from './world.js'
 
@@ -78,8 +77,8 @@ describe('engine / a node whose disk went back to before', () => {
       assert.match(alarmText(story[who], 'ERR_UNKNOWN_SPEND'), /paychan recover (alice|bob)/)
       assert.match(alarmText(story[who], 'ERR_CHANNELS_FORGOTTEN'), new RegExp(fresh.slice(0, 8)))
       await world.mineTo(alice.engine.describe(fresh).refundHeight + 2)
-      assert.ok(bob.wallet.balance > 48_000n, `bob has ${bob.wallet.balance} sat`)
-      assert.ok(alice.wallet.balance > COIN - 52_000n, `alice has ${alice.wallet.balance} sat`)
+      assert.ok(bob.balance > 48_000n, `bob has ${bob.balance} sat`)
+      assert.ok(alice.balance > COIN - 52_000n, `alice has ${alice.balance} sat`)
     })
   }
 
@@ -100,7 +99,7 @@ describe('engine / a node whose disk went back to before', () => {
     bob.crash()
     await world.mineTo(alice.engine.describe(second).refundHeight + 2)
     assert.equal(alice.engine.describe(second).spend?.kind, 'refund')
-    assert.ok(alice.wallet.balance > COIN - CAPACITY - 2_000n, `${alice.wallet.balance} sat`)
+    assert.ok(alice.balance > COIN - CAPACITY - 2_000n, `${alice.balance} sat`)
   })
 
   it('a second channel, when the first was long over: nobody dials for that one, and its server is asked all the same', async () => {
@@ -279,10 +278,10 @@ function spendOfBoth(alice: Node, bob: Node): Uint8Array {
   const tx = fundingSpend(output, 3, 1, [
     { script: terms.client.closeScript, value: satoshi(499_000n) }
   ])
-  const sign = (name: string, { role, keys }: Channel): Uint8Array =>
+  const sign = ({ name, world }: Node, { role, keys }: Channel): Uint8Array =>
     toDer(
-      createTestSigner(name).sign({ role, ...keys, use: 'channel' }, digestOfAll(tx, output)),
+      world.signerOf(name).sign({ role, ...keys, use: 'channel' }, digestOfAll(tx, output)),
       SIGHASH.ALL
     )
-  return withSignatures(tx, output, sign('alice', client), sign('bob', server))
+  return withSignatures(tx, output, sign(alice, client), sign(bob, server))
 }

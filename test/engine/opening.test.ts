@@ -5,7 +5,7 @@ import type { Chain, Verdict } from '../../src/engine/ports.js'
 import { feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
 import type { World } from './world.js'
-import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
+import { beforeFunding, BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
 
 const REQUEST = { peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' } as const
 
@@ -133,10 +133,7 @@ describe('engine / opening', () => {
 
   it('asks the wallet for a T1 at the feerate and of the coins that were named, before the peer is asked and after', async () => {
     const { world, alice } = await twoNodes({ coin: 2_000_000n })
-    const coins = alice.wallet
-      .coins()
-      .slice(0, 1)
-      .map(({ outPoint }) => outPoint)
+    const coins = alice.wallet.coins.slice(0, 1).map(({ outPoint }) => outPoint)
     const checked: unknown[] = []
     alice.wallet.checkFunds = (amount, rate, named) => {
       checked.push([amount, rate, named])
@@ -181,7 +178,7 @@ describe('engine / opening', () => {
       assert.equal(alice.channel.status, 'abandoned')
       assert.deepEqual(alice.wallet.reservedFor, [])
       assert.equal(alice.life.watching, 0)
-      assert.equal(alice.wallet.balance, 1_000_000n)
+      assert.equal(alice.balance, 1_000_000n)
       assert.equal(alice.engine.inChannels(), 0n)
     }
 
@@ -259,6 +256,8 @@ describe('engine / opening', () => {
 
     it('when there are not enough coins: the peer hears of it, and no coin stays reserved', async () => {
       const { world, alice, bob } = await twoNodes()
+      // They go between this and T1.
+      alice.wallet.checkFunds = () => satoshi(0n)
       const opening = codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(1_000_000n) }))
       assert.equal(await opening, 'ERR_INSUFFICIENT_FUNDS')
       await quiet()
@@ -286,9 +285,9 @@ describe('engine / opening', () => {
         })
       })
       let built = 0
-      alice.wallet.beforeFunding = () => {
+      beforeFunding(alice, () => {
         built++
-      }
+      })
       assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_ELECTRUM_REFUSED')
       assert.equal(built, 0)
       assert.ok(alice.alarms.includes('ERR_WATCH_FAILED'))
@@ -348,14 +347,14 @@ describe('engine / opening', () => {
   describe('does not begin', () => {
     it('while the chain cannot be seen', async () => {
       const { world, alice } = await twoNodes()
-      alice.chain.disconnect()
+      alice.view.setStatus('down')
       assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_CHAIN_UNAVAILABLE')
       assert.deepEqual(world.left, [])
     })
 
     it('to a peer that nobody knows, that is not there, or that is no peer of ours', async () => {
       const { world, alice, bob } = await twoNodes()
-      world.network.join('plain', { paychan: false })
+      world.network.peer('plain', { paychan: false })
       assert.equal(
         await codeFrom(alice.engine.open({ ...REQUEST, peer: 'nobody' })),
         'ERR_PEER_UNKNOWN'

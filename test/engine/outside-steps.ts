@@ -6,7 +6,7 @@ import { satoshi } from '../../src/types/units.js'
 import { OutsideWallet } from '../outside-wallet.js'
 import type { Step } from './stage.js'
 import { BLOCKS, CAPACITY, quiet, type Node, type World } from './world.js'
-import { unspent } from './world-wallet.js'
+import { toHex } from '../../src/types/bytes.js'
 
 export const outsideWallet = new OutsideWallet()
 
@@ -18,13 +18,14 @@ export async function outsideCoin(world: World): Promise<void> {
 
 /** The PSBT that a channel asks for, funded and not signed. */
 export function fundedFor(world: World, { outside }: ChannelInfo, fee = 1_000n): Uint8Array {
-  const coins = unspent(world.chain, outsideWallet.script)
+  const coins = world.chain
+    .unspent(toHex(outsideWallet.script))
     .filter(({ height }) => height !== undefined)
     .slice(0, 1)
   const script = scriptFromAddress(outside?.address ?? '', 'regtest')
   return outsideWallet
     .fund(
-      coins.map(({ outPoint, value }) => ({ ...outPoint, value })),
+      coins.map(({ outPoint, value }) => ({ ...outPoint, value: BigInt(value) })),
       [{ script, amount: CAPACITY }],
       { fee }
     )
@@ -48,7 +49,7 @@ export const openFromOutside: Step = {
   act: async (stage) => {
     const { alice, world } = stage
     if (
-      unspent(world.chain, outsideWallet.script).length === 0 &&
+      world.chain.unspent(toHex(outsideWallet.script)).length === 0 &&
       stage.channels(alice).length === 0
     ) {
       await outsideCoin(world)

@@ -3,7 +3,16 @@ import { bytesOfText } from '../../src/bitcoin/psbt.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { askOutside, fundedFor, outsideCoin, outsideWallet } from './outside-steps.js'
-import { codeFrom, quiet, soon, twoNodes, type Node, type NodeSetup, type World } from './world.js'
+import {
+  beforeFunding,
+  codeFrom,
+  quiet,
+  soon,
+  twoNodes,
+  type Node,
+  type NodeSetup,
+  type World
+} from './world.js'
 
 /** A client without a coin of its own, beside a person with an outside wallet. */
 async function nodes(client: NodeSetup = {}): Promise<{ world: World; alice: Node; bob: Node }> {
@@ -29,9 +38,9 @@ describe('engine / T1 of an outside wallet', () => {
   it('waits for a PSBT, has T2 signed, waits for the signature, and opens; our wallet is never asked (REF-7)', async () => {
     const { world, alice, bob } = await nodes()
     let built = 0
-    alice.wallet.beforeFunding = () => {
+    beforeFunding(alice, () => {
       built++
-    }
+    })
     assert.equal((await askOutside(alice)).outside?.needs, 'inputs')
     await fund(alice)
     assert.deepEqual(

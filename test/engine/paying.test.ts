@@ -220,18 +220,18 @@ describe('engine / a stream that breaks', () => {
   it('is dialled again after 1, 2, 4 ... seconds, at most a minute apart', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
-    const before = world.clock.set.all.length
+    const before = world.timers.all.length
     await world.cut(alice, bob)
-    for (let n = 0; n < 9; n++) await world.pass(world.clock.set.last ?? 0)
+    for (let n = 0; n < 9; n++) await world.pass(world.timers.last ?? 0)
     assert.deepEqual(
-      world.clock.set.all.slice(before),
+      world.timers.all.slice(before),
       [1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1_000)
     )
     world.mend(alice, bob)
     await world.pass(60_000)
     assert.equal(alice.channel.status, 'open')
     await world.cut(alice, bob)
-    assert.equal(world.clock.set.last, 1_000, 'after a good stream it begins anew')
+    assert.equal(world.timers.last, 1_000, 'after a good stream it begins anew')
   })
 
   it('is not dialled faster when the peer takes every stream only to end it', async () => {
@@ -254,13 +254,11 @@ describe('engine / a stream that breaks', () => {
     isRude = true
     await world.cut(alice, bob)
     world.mend(alice, bob)
-    const before = world.clock.set.all.length
+    const before = world.timers.all.length
     for (let n = 0; n < 4; n++) {
-      await world.pass(
-        world.clock.set.all.filter((ms) => ms % 1_000 === 0 && ms < 30_000).at(-1) ?? 0
-      )
+      await world.pass(world.timers.all.filter((ms) => ms % 1_000 === 0 && ms < 30_000).at(-1) ?? 0)
     }
-    const delays = world.clock.set.all.slice(before).filter((ms) => ms < 30_000)
+    const delays = world.timers.all.slice(before).filter((ms) => ms < 30_000)
     assert.deepEqual(delays.slice(-3), [4_000, 8_000, 16_000])
   })
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { encode, type Payment } from '../../protocols/paychan/1.0/index.js'
 import { listPayments, paymentChange, paymentKey } from '../../src/engine/payments.js'
-import { openMemoryStore } from '../../src/store/memory.js'
+import type { Store } from '../../src/engine/ports.js'
+import { openSimStore } from '../../src/testing/disk.js'
 import { channelId } from '../../src/types/bytes.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 
@@ -16,8 +17,8 @@ function payment(n: number, memo: string): Payment {
 
 async function storeOf(
   updates: ReadonlyArray<readonly Payment[]>
-): Promise<ReturnType<typeof openMemoryStore>> {
-  const store = openMemoryStore()
+): Promise<ReturnType<typeof openSimStore>> {
+  const store = openSimStore()
   await store.commit(
     updates.map((payments, n) =>
       paymentChange(ID, { sequence: n + 1, direction: 'received', time: 1, payments })
@@ -82,11 +83,17 @@ describe('engine / the payments that a payee lists (REEST-8)', () => {
       )
     )
     let reads = 0
-    const counting = {
-      ...store,
-      get: async (key: string) => {
+    const counting: Store = {
+      get: async (key) => {
         reads += 1
         return await store.get(key)
+      },
+      entries: (prefix) => store.entries(prefix),
+      commit: async (changes) => {
+        await store.commit(changes)
+      },
+      close: async () => {
+        await store.close()
       }
     }
     const { paymentsAfter } = await listPayments(counting, ID, 0, 20)

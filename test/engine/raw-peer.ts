@@ -8,7 +8,6 @@ import type {
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
 import type { Link, Peers, Signer } from '../../src/engine/ports.js'
 import type { ChannelId } from '../../src/types/bytes.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
 import { CAPACITY, quiet, type World } from './world.js'
 
 export class RawStream {
@@ -57,8 +56,8 @@ export class RawPeer {
     world: World,
     readonly name: string
   ) {
-    this.signer = createTestSigner(name)
-    this.#peers = world.network.join(name)
+    this.signer = world.signerOf(name)
+    this.#peers = world.network.peer(name)
     this.#peers.onIncoming((link) => {
       const stream = new RawStream()
       this.incoming.push(stream)

@@ -114,7 +114,7 @@ describe('engine / renewals', () => {
     assert.equal(alice.engine.describe(old).status, 'closed')
     // The wallet had 1,000,000 sat: 181 went to T1 of the old channel, the rest of the difference
     // is the fee of the top-up.
-    const spent = 1_000_000n - 500_000n - 100_000n - alice.wallet.balance
+    const spent = 1_000_000n - 500_000n - 100_000n - alice.balance
     assert.ok(spent > 300n && spent < 600n, `fees of ${spent} sat`)
   })
 
@@ -127,7 +127,7 @@ describe('engine / renewals', () => {
     assert.equal(alice.engine.describe(fresh.id).ourBalance, 495_000n - FEE)
     await alice.engine.close(fresh.id, false)
     await world.mine()
-    assert.equal(bob.wallet.balance, 5_000n)
+    assert.equal(bob.balance, 5_000n)
   })
 
   it('gives the server what it brought along when the client refunds the new channel (RENEW-2)', async () => {
@@ -140,7 +140,7 @@ describe('engine / renewals', () => {
     assert.equal(alice.engine.describe(fresh.id).spend?.kind, 'refund')
     await bob.restart()
     await world.mine()
-    assert.equal(bob.wallet.balance, 20_000n, 'the server has not got its share of T2')
+    assert.equal(bob.balance, 20_000n, 'the server has not got its share of T2')
     assert.equal(bob.engine.describe(fresh.id).status, 'closed')
   })
 
@@ -152,7 +152,7 @@ describe('engine / renewals', () => {
     alice.crash()
     await world.mine(Number(LASTING))
     assert.equal(bob.engine.describe(fresh.id).spend?.kind, 'settlement')
-    assert.ok(bob.wallet.balance > 49_000n, `${bob.wallet.balance} sat`)
+    assert.ok(bob.balance > 49_000n, `${bob.balance} sat`)
   })
 
   it('renews itself before its end, for as many blocks again', async () => {
@@ -169,6 +169,8 @@ describe('engine / renewals', () => {
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
+    // Of channels of one moment none is the newest.
+    await world.pass(1)
     await alice.pay(20_000n)
     await world.mine((lastPaymentHeight ?? 0) - 6 - world.chain.height - 1)
     assert.equal(alice.engine.channels().length, 1)
@@ -199,6 +201,8 @@ describe('engine / renewals', () => {
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
+    // Of channels of one moment none is the newest.
+    await world.pass(1)
     await alice.pay(20_000n)
     await world.mine((lastPaymentHeight ?? 0) + 5 - world.chain.height)
     assert.ok(alice.alarms.includes('ERR_RENEWAL_FAILED'))
@@ -228,6 +232,8 @@ describe('engine / renewals', () => {
       await quiet()
       await world.mine()
       const { id, lastPaymentHeight } = await opening
+      // Of channels of one moment none is the newest.
+      await world.pass(1)
       await alice.pay(20_000n)
       return { alice, bob, old: id, last: lastPaymentHeight ?? assert.fail() }
     }
@@ -252,9 +258,9 @@ describe('engine / renewals', () => {
       const world = new World()
       const { alice, bob, old, last } = await lasting(world)
       await world.mineTo(last - 7)
-      for (const { chain } of [alice, bob]) chain.disconnect()
+      for (const { view } of [alice, bob]) view.setStatus('down')
       await world.mineTo(last + 4)
-      for (const { chain } of [bob, alice]) chain.reconnect()
+      for (const { view } of [bob, alice]) view.setStatus('synced')
       await quiet()
       await world.pass(60_000)
       await world.mine(2)
@@ -281,9 +287,9 @@ describe('engine / renewals', () => {
       const world = new World()
       const { alice, bob, old, last } = await lasting(world)
       await world.mineTo(last - 7)
-      alice.chain.disconnect()
+      alice.view.setStatus('down')
       await world.mineTo(last + 4)
-      alice.chain.reconnect()
+      alice.view.setStatus('synced')
       await world.pass(60_000)
       await world.mine(2)
       assert.deepEqual(
@@ -323,6 +329,8 @@ describe('engine / renewals', () => {
       }
       await world.mine()
       const { id, lastPaymentHeight } = await opening
+      // Of channels of one moment none is the newest.
+      await world.pass(1)
       await alice.pay(20_000n)
       await world.mineTo((lastPaymentHeight ?? 0) + 10)
       assert.deepEqual(

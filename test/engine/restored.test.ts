@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { planPayment } from '../../src/node/plan-payment.js'
-import type { Snapshot } from '../../src/store/memory.js'
+import type { Snapshot } from '../../src/testing/disk.js'
 import { satoshi } from '../../src/types/units.js'
 import { CAPACITY, codeFrom, twoNodes, type Node, type World } from './world.js'
 
@@ -46,7 +46,7 @@ async function closeAndCount(
   await asker.close()
   await world.mine()
   assert.deepEqual([alice.channel.status, bob.channel.status], ['closed', 'closed'])
-  const [left, received] = [alice.wallet.balance, bob.wallet.balance]
+  const [left, received] = [alice.balance, bob.balance]
   assert.ok(received <= paid && received > paid - 2_000n, `${received} sat of ${paid} sat`)
   assert.ok(left <= COIN - paid && left > COIN - paid - 2_000n, `${left} sat of ${COIN - paid} sat`)
 }
@@ -125,7 +125,7 @@ describe('engine / a payee whose disk went back', () => {
     alice.crash()
     await world.mineTo((bob.channel.settleHeight ?? 0) + 1)
     assert.equal(bob.channel.spend?.kind, 'settlement')
-    assert.ok(bob.wallet.balance > 19_000n, `${bob.wallet.balance} sat`)
+    assert.ok(bob.balance > 19_000n, `${bob.balance} sat`)
   })
 
   it('still knows that the channel only closes after the next restart', async () => {
@@ -176,20 +176,15 @@ describe('engine / a copy of every moment of a channel', () => {
     const { world, alice, bob } = await open()
     const node = victim === 'alice' ? alice : bob
     const copies: Snapshot[] = []
-    const follow = (): void => {
-      node.store.onDurable((snapshot) => {
-        copies.push(snapshot)
-      })
-    }
-    follow()
+    node.store.onDurable((snapshot) => {
+      copies.push(snapshot)
+    })
     await alice.pay(700n)
     await Promise.all([alice.pay(10n), alice.pay(11n)])
     await bob.restart()
-    if (victim === 'bob') follow()
     await world.pass(2_000)
     await alice.pay(900n)
     await alice.restart()
-    if (victim === 'alice') follow()
     await world.pass(2_000)
     await alice.pay(300n)
     const copy = moment === undefined ? undefined : copies[moment]

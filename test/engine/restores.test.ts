@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
 import { restoredChange } from '../../src/engine/restores.js'
-import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { blockDelta } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { RawPeer } from './raw-peer.js'
@@ -16,12 +16,12 @@ const COIN = 1_000_000n
 
 /** A disk on which there is nothing. */
 function emptyDisk(): Snapshot {
-  return openMemoryStore().snapshot()
+  return openSimStore().snapshot()
 }
 
 /** A disk as `paychan restore` leaves it. */
 async function restoredDisk(): Promise<Snapshot> {
-  const store = openMemoryStore()
+  const store = openSimStore()
   await store.commit([restoredChange()])
   return store.snapshot()
 }
@@ -78,7 +78,7 @@ async function closeAndCount(
 }
 
 function assertPaid(alice: Node, bob: Node, paid: bigint): void {
-  const [left, received] = [alice.wallet.balance, bob.wallet.balance]
+  const [left, received] = [alice.balance, bob.balance]
   assert.ok(received <= paid && received > paid - 2_000n, `${received} sat of ${paid} sat`)
   assert.ok(left <= COIN - paid && left > COIN - paid - 2_000n, `${left} sat of ${COIN - paid} sat`)
 }
@@ -107,7 +107,7 @@ describe('engine / a client that has lost its disk', () => {
     bob.crash()
     await world.mineTo(refundHeight + 1)
     assert.equal(alice.channel.spend?.kind, 'refund')
-    assert.ok(alice.wallet.balance > COIN - 2_000n)
+    assert.ok(alice.balance > COIN - 2_000n)
   })
 })
 
@@ -129,7 +129,7 @@ describe('engine / a server that has lost its disk', () => {
     alice.crash()
     await world.mineTo((bob.channel.settleHeight ?? 0) + 1)
     assert.equal(bob.channel.spend?.kind, 'settlement')
-    assert.ok(bob.wallet.balance > 19_000n, `${bob.wallet.balance} sat`)
+    assert.ok(bob.balance > 19_000n, `${bob.balance} sat`)
   })
 })
 
@@ -158,7 +158,7 @@ describe('engine / a two-way channel after a loss', () => {
         assert.equal(payee.channel.spend?.kind, 'settlement')
         const share = payee === alice ? CAPACITY - BOB_HAS[turn] : BOB_HAS[turn]
         const before = payee === alice ? COIN - CAPACITY : 0n
-        assert.ok(payee.wallet.balance > before + share - 2_000n, `${payee.wallet.balance} sat`)
+        assert.ok(payee.balance > before + share - 2_000n, `${payee.balance} sat`)
       })
     }
   }
@@ -271,7 +271,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     bob.crash()
     await alice.restart(emptyDisk())
     let answers: Message[] = []
-    world.network.join('mallory').onIncoming((link) => ({
+    world.network.peer('mallory').onIncoming((link) => ({
       onMessage: (message) => {
         const answer =
           message.type === 'RestoreRequest' && !silent
@@ -396,7 +396,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     const { world, alice } = await opened()
     const older = await recordOfBob(world, alice)
     await alice.pay(30_000n)
-    world.network.join('mallory').onIncoming((link) => ({
+    world.network.peer('mallory').onIncoming((link) => ({
       onMessage: () => {
         link.send(link.peer === 'alice' ? older : { type: 'RestoreDone' })
       },
@@ -404,7 +404,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     }))
     const copied = { ...older, open: { ...older.open, channelKey: older.accept.channelKey } }
     assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_OUT_OF_ORDER')
-    world.network.join('mallory2').onIncoming((link) => ({
+    world.network.peer('mallory2').onIncoming((link) => ({
       onMessage: () => {
         link.send(copied)
       },

@@ -164,7 +164,7 @@ const cutWhile = (
 
 const reorg = (depth: number): Step =>
   once(`reorganisation of ${depth}`, async ({ world }) => {
-    world.chain.reorg(depth, depth + 1)
+    world.reorg(depth, depth + 1)
     await quiet()
     await world.mine()
   })
@@ -205,7 +205,7 @@ const HALF = satoshi(200_000n)
 /** The feerate that a node estimates from the next block on. */
 const estimate = (who: (stage: Stage) => Node, rate: bigint): Step =>
   once(`an estimate of ${rate}`, async (stage) => {
-    who(stage).chain.feeRate = feeRate(rate)
+    who(stage).view.feeRate = feeRate(rate)
     await stage.world.mine()
   })
 

@@ -98,7 +98,7 @@ describe('engine / settlements', () => {
       [90_000n, 2_000n, 20_000n]
     )
     await world.cut(alice, bob)
-    bob.chain.feeRate = feeRate(20_000n)
+    bob.view.feeRate = feeRate(20_000n)
     await world.mineTo(Math.min(...opened.map(({ settleHeight }) => settleHeight ?? 0)) - 1)
     assert.deepEqual(rates(bob, opened), [undefined, undefined, undefined])
     const before = world.broadcasts(bob).length
@@ -118,8 +118,8 @@ describe('engine / settlements', () => {
 
   it('what is not worth its fee now is left out, and so is what is being closed; the others are settled', async () => {
     const { alice, bob, opened } = await channels([300, 310, 320], [20_000n, 3_000n, 20_000n])
-    bob.chain.feeRate = feeRate(20_000n)
-    alice.chain.feeRate = feeRate(20_000n)
+    bob.view.feeRate = feeRate(20_000n)
+    alice.view.feeRate = feeRate(20_000n)
     await alice.world.mine()
     void alice.engine.close(opened[2]?.id ?? ('' as ChannelInfo['id']), false).catch(() => {})
     await quiet()
@@ -132,7 +132,7 @@ describe('engine / settlements', () => {
   it('nothing is settled where nothing is worth it, or where the chain is out of sight', async () => {
     const { bob } = await twoNodes()
     assert.deepEqual(await bob.engine.settleAll(), { settled: [], failed: [] })
-    bob.chain.disconnect()
+    bob.view.setStatus('down')
     assert.equal(await codeFrom(bob.engine.settleAll()), 'ERR_CHAIN_UNAVAILABLE')
   })
 
@@ -225,7 +225,7 @@ describe('engine / settlements', () => {
     const { settled } = await bob.engine.settleAll()
     await world.mine()
     assert.deepEqual(statuses(bob), ['closed', 'closed'])
-    world.chain.reorg(
+    world.reorg(
       1,
       2,
       settled.flatMap(({ txid }) => txid ?? [])

@@ -12,7 +12,7 @@ import { decodeRecord } from '../../src/engine/records.js'
 import { checkStore } from '../../src/node/check.js'
 import { protocolWords } from '../../src/cli/channel-words.js'
 import { planPayment } from '../../src/node/plan-payment.js'
-import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { satoshi } from '../../src/types/units.js'
 import { faultOfSpend } from '../channel/keys.js'
 import { BLOCKS, quiet, World, type Node, type NodeSetup } from './world.js'
@@ -338,7 +338,7 @@ export class Stage {
 
   checkMoney(least: bigint, most: bigint, coins = COIN): void {
     const fees = FEES * BigInt(Math.max(1, this.channels(this.alice).length))
-    const [client, server] = [this.alice.wallet.balance, this.bob.wallet.balance]
+    const [client, server] = [this.alice.balance, this.bob.balance]
     const label = `${client} + ${server}, paid ${least} to ${most}`
     assert.ok(
       server >= least - fees && server <= most,
@@ -373,7 +373,7 @@ function sum(payments: Readonly<Record<string, bigint>>): bigint {
 /** What a node has written, `paychan check` finds whole, whatever has happened to it. */
 async function checkIsSilent(node: Node, forgets: boolean): Promise<void> {
   const { store, channels, payments, wallet } = await checkStore(
-    openMemoryStore(node.store.snapshot()),
+    openSimStore(node.store.snapshot()),
     undefined
   )
   const texts = [

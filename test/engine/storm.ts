@@ -181,7 +181,7 @@ export class Storm {
         break
       }
       case 'reorg': {
-        world.chain.reorg(event.depth, event.depth + 1)
+        world.reorg(event.depth, event.depth + 1)
         break
       }
       case 'pass': {

@@ -108,7 +108,7 @@ describe('engine / channels that strangers ask for', () => {
     assert.ok(bob.engine.find(alice.channel.id)?.stage !== 'established')
     await world.mine(BLOCKS + 10)
     assert.deepEqual([alice.channel.status, alice.channel.spend?.kind], ['closed', 'refund'])
-    assert.ok(alice.wallet.balance > 990_000n)
+    assert.ok(alice.balance > 990_000n)
   })
 
   it('go before those of a peer whose money is in a channel, whatever their age', async () => {
@@ -203,7 +203,7 @@ describe('engine / channels that strangers ask for', () => {
     const { world, alice, bob } = await twoNodes({}, { policy: { maxUnfundedInAll: 1 } })
     await world.open(alice, bob)
     await alice.pay(10_000n)
-    world.chain.reorg(1, 1, [fundingOf(alice)])
+    world.reorg(1, 1, [fundingOf(alice)])
     await quiet()
     await world.pass(HOUR)
     for (const name of ['one', 'two']) {

@@ -113,10 +113,10 @@ describe('engine / turns', () => {
   it('the servers of the chain are away for a moment when the turn is asked for: the payment is made once they are back, in the same block', async () => {
     const { alice, bob } = await twoWay()
     await alice.pay(40_000n)
-    alice.chain.disconnect()
+    alice.view.setStatus('down')
     await quiet()
     assert.equal(await codeFrom(bob.pay(1_000n)), 'ERR_TURN_REFUSED')
-    alice.chain.reconnect()
+    alice.view.setStatus('synced')
     await quiet()
     await bob.pay(1_000n)
     assert.deepEqual(

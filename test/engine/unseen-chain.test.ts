@@ -6,11 +6,11 @@ describe('engine / a payee that does not see the chain', () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)
-    bob.chain.disconnect()
+    bob.view.setStatus('down')
     await quiet()
     assert.equal(await codeFrom(alice.pay(500n)), 'ERR_PAYMENT_UNKNOWN')
     assert.equal(bob.channel.ourBalance, 1_000n)
-    bob.chain.reconnect()
+    bob.view.setStatus('synced')
     await quiet()
     await world.pass(1_000)
     assert.equal(bob.channel.ourBalance, 1_500n)
@@ -23,7 +23,7 @@ describe('engine / a payee that does not see the chain', () => {
   it('nor does a payer that does not see it sign, or freeze the channel by a close', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
-    alice.chain.disconnect()
+    alice.view.setStatus('down')
     await quiet()
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHAIN_UNAVAILABLE')
     assert.equal(

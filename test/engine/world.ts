@@ -1,42 +1,29 @@
 /**
- * A small world for engines: one chain, one network and one clock in memory, and nodes that live,
- * crash and come back with what was on their disk. Nothing here waits for time: `quiet` resolves
- * once all that can happen has happened.
+ * The world of the engine's tests: nodes whose doings are watched, that crash at the write that a
+ * test names, and whose streams break under the message that it names.
  */
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import { MemoryChain } from '../../src/chain/memory.js'
-import { MemoryWorld } from '../../src/chain/memory-world.js'
 import type { News } from '../../src/channel/news.js'
-import { defaultPolicy, type Policy } from '../../src/channel/policy.js'
+import type { Policy } from '../../src/channel/policy.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
-import { Engine } from '../../src/engine/engine.js'
-import type { EngineEvent } from '../../src/engine/engine-events.js'
+import type { Engine } from '../../src/engine/engine.js'
 import type { Timeouts } from '../../src/engine/engine-options.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
-import type { Chain, Peers, Random, Signer } from '../../src/engine/ports.js'
-import { MemoryNetwork } from '../../src/p2p/memory.js'
-import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
-import type { ChannelId } from '../../src/types/bytes.js'
-import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
-import { FakeClock, seededRandom } from '../chain/helpers.js'
+import type { Chain, Peers } from '../../src/engine/ports.js'
+import type { SimDisk, Snapshot } from '../../src/testing/disk.js'
+import type { Life as AnyLife } from '../../src/testing/life.js'
+import { quiet, World as AnyWorld, WorldNode, type Ports } from '../../src/testing/world.js'
+import type { Txid } from '../../src/types/bytes.js'
+import { blockDelta, satoshi } from '../../src/types/units.js'
+import { Recorder } from '../chain/helpers.js'
 import { Life, type Left } from './life.js'
-import { WorldWallet } from './world-wallet.js'
+
+export { quiet } from '../../src/testing/world.js'
 
 export const CAPACITY = satoshi(500_000n)
 /** L minus the tip at the opening; settled at +24, last payment at +12. */
 export const BLOCKS = blockDelta(60)
-
-/**
- * All microtasks, and everything in memory is made of these, run before the next turn of the event
- * loop.
- */
-export async function quiet(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve)
-  })
-}
 
 /** Waits for a condition, one microtask at a time, and strikes in the one in which it holds. */
 export async function soon(condition: () => boolean, strike: () => void = () => {}): Promise<void> {
@@ -50,33 +37,16 @@ export async function soon(condition: () => boolean, strike: () => void = () => 
   assert.fail('it does not happen')
 }
 
-/** Keys take milliseconds to derive: a story that is told again has the same ones. */
-const signers = new Map<string, Signer>()
-
-function signerOf(seed: string): Signer {
-  const signer = signers.get(seed) ?? createTestSigner(seed)
-  signers.set(seed, signer)
-  return signer
-}
-
 export interface NodeSetup {
   readonly policy?: Partial<Policy>
   readonly timeouts?: Partial<Timeouts>
-  readonly signer?: string
   /** Puts something between the engine and the chain. */
   readonly chain?: (chain: Chain) => Chain
   /** Puts something between the engine and the network. */
   readonly peers?: (peers: Peers) => Peers
 }
 
-export class Node {
-  readonly events: EngineEvent[] = []
-  readonly wallet: WorldWallet
-  readonly signerSeed: string
-  store: MemoryStore
-  chain: MemoryChain
-  life: Life
-  engine: Engine
+export class Node extends WorldNode {
   /** Commits since the beginning, over all lives. */
   commits = 0
   /**
@@ -84,51 +54,28 @@ export class Node {
    * crash now.
    */
   crashAt: (moment: 'before' | 'after', commit: number) => boolean = () => false
-  readonly #peers: Peers
-  readonly #random: Random
 
   constructor(
-    readonly world: World,
-    readonly name: string,
-    private readonly setup: NodeSetup
+    override readonly world: World,
+    name: string,
+    private readonly watching: NodeSetup
   ) {
-    this.#peers = world.network.join(name)
-    this.#random = seededRandom(world.nodes.length + 7)
-    this.signerSeed = setup.signer ?? name
-    this.wallet = new WorldWallet(world.chain, name)
-    this.store = openMemoryStore()
-    this.chain = new MemoryChain(world.chain)
-    this.life = new Life(name, (left) => {
-      world.note(left)
-    })
-    this.engine = this.#create()
+    super(world, name, watching)
   }
 
-  /** The process dies: nothing more leaves, and the peers see their streams break. */
-  crash(): void {
-    this.life.end()
-    for (const other of this.world.nodes) {
-      if (other === this) continue
-      this.world.network.cut(this.name, other.name)
-      this.world.network.mend(this.name, other.name)
-    }
+  override get life(): Life {
+    assert.ok(super.life instanceof Life)
+    return super.life
   }
 
   /** A new process on what the disk has, with another accident ahead of it or none. */
-  async restart(
-    snapshot: Snapshot = this.store.snapshot(),
+  override async restart(
+    contents?: Snapshot,
     crashAt: Node['crashAt'] = () => false
   ): Promise<void> {
     if (this.life.alive) this.crash()
     this.crashAt = crashAt
-    this.store = openMemoryStore(snapshot)
-    this.chain = new MemoryChain(this.world.chain)
-    this.life = new Life(this.name, (left) => {
-      this.world.note(left)
-    })
-    this.engine = this.#create()
-    await this.engine.start()
-    await quiet()
+    await super.restart(contents)
   }
 
   /** The one channel that it has, or the newest. */
@@ -146,12 +93,6 @@ export class Node {
     return await this.engine.close(this.channel.id, force)
   }
 
-  async payments(only?: ChannelId): Promise<PaymentInfo[]> {
-    const all: PaymentInfo[] = []
-    for await (const { payment } of this.engine.payments(only)) all.push(payment)
-    return all
-  }
-
   get alarms(): string[] {
     return this.events.flatMap((event) => (event.type === 'alarm' ? [event.code] : []))
   }
@@ -165,43 +106,54 @@ export class Node {
     return this.events.flatMap((event) => (event.type === 'channel' ? [event.news] : []))
   }
 
-  #create(): Engine {
-    const { life, world, setup } = this
-    this.store.onDurable(() => {
+  protected override newLife(): Life {
+    return new Life(this.name, (left) => {
+      this.world.note(left)
+    })
+  }
+
+  protected override portsIn(life: AnyLife, ports: Ports): Ports {
+    assert.ok(life instanceof Life)
+    const { store, chain, peers, clock, ...rest } = life.watched(ports)
+    return {
+      ...rest,
+      store,
+      chain: this.watching.chain?.(chain) ?? chain,
+      peers: this.watching.peers?.(peers) ?? peers,
+      clock: {
+        now: () => clock.now(),
+        after: (ms, callback) => {
+          this.world.timers.push(ms)
+          return clock.after(ms, callback)
+        }
+      }
+    }
+  }
+
+  protected override diskWith(contents: Snapshot): SimDisk {
+    const disk = super.diskWith(contents)
+    disk.beforeWrite = () => {
+      if (this.life.alive && this.crashAt('before', this.commits + 1)) this.crash()
+    }
+    disk.onDurable(() => {
       this.commits += 1
-      if (life.alive && this.crashAt('after', this.commits)) this.crash()
+      if (this.life.alive && this.crashAt('after', this.commits)) this.crash()
     })
-    const chain = life.chain(this.chain)
-    const peers = life.peers(this.#peers)
-    return new Engine({
-      network: 'regtest',
-      policy: { ...defaultPolicy('regtest'), ...setup.policy },
-      store: life.store(this.store, () => {
-        if (this.crashAt('before', this.commits + 1)) this.crash()
-      }),
-      chain: setup.chain?.(chain) ?? chain,
-      peers: setup.peers?.(peers) ?? peers,
-      wallet: life.wallet(this.wallet),
-      signer: signerOf(this.signerSeed),
-      clock: life.clock(world.clock),
-      random: this.#random,
-      initialFeeRate: feeRate(1000n),
-      onEvent: (event) => {
-        if (life.alive) this.events.push(event)
-      },
-      ...(setup.timeouts === undefined ? {} : { timeouts: setup.timeouts })
-    })
+    return disk
   }
 }
 
-export class World {
-  readonly chain = new MemoryWorld()
-  readonly network = new MemoryNetwork()
-  readonly clock = new FakeClock()
-  readonly nodes: Node[] = []
+export class World extends AnyWorld {
+  declare readonly nodes: Node[]
+  /** The timers that nodes have set, in milliseconds. */
+  readonly timers = new Recorder<number>()
   /** Everything that left any node, in order. */
   readonly left: Left[] = []
   #cutAt: { readonly node: string; readonly type: Message['type'] } | undefined
+
+  constructor() {
+    super({ sweeps: false })
+  }
 
   /** To be called before something leaves a node. */
   note(left: Left): void {
@@ -228,33 +180,18 @@ export class World {
   }
 
   /** A started node with a confirmed coin. */
-  async node(name: string, setup: NodeSetup & { readonly coin?: bigint } = {}): Promise<Node> {
+  override async node(
+    name: string,
+    setup: NodeSetup & { readonly coin?: bigint } = {}
+  ): Promise<Node> {
     const node = new Node(this, name, setup)
-    this.nodes.push(node)
-    if (setup.coin !== 0n) {
-      node.wallet.receive(setup.coin ?? 1_000_000n)
-      this.chain.mine()
-    }
-    await node.engine.start()
-    await quiet()
+    await this.add(node, setup.coin === 0n ? [] : [setup.coin ?? 1_000_000n])
     return node
   }
 
-  async mine(blocks = 1): Promise<void> {
-    for (let n = 0; n < blocks; n++) {
-      this.chain.mine()
-      await quiet()
-    }
-  }
-
-  /** Mines up to a height. */
-  async mineTo(height: number): Promise<void> {
-    await this.mine(height - this.chain.height)
-  }
-
-  async pass(ms: number): Promise<void> {
-    this.clock.advance(ms)
-    await quiet()
+  /** Replaces the newest blocks by empty ones. */
+  reorg(depth: number, length = depth + 1, drops: readonly Txid[] = []): void {
+    this.chain.reorg(depth, { length, refills: false, drops })
   }
 
   /** Opens a channel that can be paid on. */
@@ -318,4 +255,13 @@ export async function codeFrom(promise: Promise<unknown>): Promise<string> {
     return 'code' in error && typeof error.code === 'string' ? error.code : error.message
   }
   assert.fail('it was expected to be refused')
+}
+
+/** Does something before a node's wallet builds a T1. */
+export function beforeFunding({ wallet }: Node, act: () => void): void {
+  const build = wallet.buildFunding.bind(wallet)
+  wallet.buildFunding = async (request) => {
+    act()
+    return await build(request)
+  }
 }

@@ -4,13 +4,12 @@ import fc from 'fast-check'
 import { paymentKey } from '../../src/engine/payments.js'
 import { RECORD_VERSION, sealRecord } from '../../src/engine/records.js'
 import { checkStore } from '../../src/node/check.js'
-import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
 import { labelChange, madeChange } from '../../src/wallet/notes.js'
 import { branchChange, claimChange, reservationChange } from '../../src/wallet/records.js'
-import { quiet, twoNodes } from '../engine/world.js'
+import { quiet, twoNodes, World } from '../engine/world.js'
 
 type Checked = Awaited<ReturnType<typeof checkStore>>
 
@@ -47,14 +46,14 @@ async function story(): Promise<{ alice: Snapshot; bob: Snapshot; id: string }> 
   bob.life.holdDisk()
   void alice.pay(250n).catch(() => {})
   await quiet()
-  const withWallet = openMemoryStore(alice.store.snapshot())
+  const withWallet = openSimStore(alice.store.snapshot())
   await withWallet.commit(WALLET)
   return { alice: withWallet.snapshot(), bob: bob.store.snapshot(), id }
 }
 
 async function check(disk: Snapshot, seed?: string): Promise<Checked> {
-  const store = openMemoryStore(disk)
-  const found = await checkStore(store, seed === undefined ? undefined : createTestSigner(seed))
+  const store = openSimStore(disk)
+  const found = await checkStore(store, seed === undefined ? undefined : new World().signerOf(seed))
   assert.equal(store.batches, 0, 'a check writes nothing')
   return found
 }

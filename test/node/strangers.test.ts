@@ -16,7 +16,7 @@ import { restoreData } from '../../src/node/restore.js'
 import { openLevelStore } from '../../src/store/level.js'
 import { txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
-import { createTestSigner } from '../../src/wallet/memory.js'
+import { createTestSigner } from '../wallet/test-root.js'
 import { startHost } from '../p2p/hosts.js'
 import { Fixture } from './fixture.js'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { onStoreFailure } from '../../src/store/failure.js'
-import { openMemoryStore } from '../../src/store/memory.js'
+import { openSimStore } from '../../src/testing/disk.js'
 import { codeOf } from '../../src/types/errors.js'
 
 const change = (key: string): [{ key: string; value: Uint8Array }] => [
@@ -9,7 +9,7 @@ const change = (key: string): [{ key: string; value: Uint8Array }] => [
 
 describe('store / failure', () => {
   it('is told once, whoever asked for the write, and every caller is refused', async () => {
-    const inner = openMemoryStore()
+    const inner = openSimStore()
     const failures: string[] = []
     const store = onStoreFailure(inner, (error) => {
       failures.push(codeOf(error))
@@ -34,7 +34,7 @@ describe('store / failure', () => {
 
   it('is none when the store was closed, or when the caller was wrong', async () => {
     const failures: Error[] = []
-    const store = onStoreFailure(openMemoryStore(), (error) => {
+    const store = onStoreFailure(openSimStore(), (error) => {
       failures.push(error)
     })
     await assert.rejects(store.commit(change('no spaces')), TypeError)

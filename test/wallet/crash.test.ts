@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
-import { openMemoryStore, type MemoryStore } from '../../src/store/memory.js'
+import { SimDisk, type SimStore } from '../../src/testing/disk.js'
 import type { ChannelId, Txid } from '../../src/types/bytes.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { testRoot } from '../../src/wallet/memory.js'
+import { testRoot } from './test-root.js'
 import type { NodeWallet } from '../../src/wallet/node-wallet.js'
 import { createWallet } from '../../src/wallet/wallet.js'
 import { Life } from '../engine/life.js'
@@ -32,11 +32,20 @@ class Mortal {
   writes = 0
   struck = false
   funding: Txid | undefined
-  store: MemoryStore = openMemoryStore()
+  readonly #disk = new SimDisk()
   #life = new Life('wallet', () => {})
+  store: SimStore = this.#disk.storeFor(this.#life)
   wallet: NodeWallet = this.#make()
 
-  constructor(private readonly strike?: { readonly write: number; readonly moment: Moment }) {}
+  constructor(private readonly strike?: { readonly write: number; readonly moment: Moment }) {
+    this.#disk.beforeWrite = () => {
+      this.#strikeAt('before', this.writes + 1)
+    }
+    this.#disk.onDurable(() => {
+      this.writes += 1
+      this.#strikeAt('after', this.writes)
+    })
+  }
 
   get alive(): boolean {
     return this.#life.alive
@@ -51,8 +60,8 @@ class Mortal {
 
   async restart(): Promise<void> {
     this.#life.end()
-    this.store = openMemoryStore(this.store.snapshot())
     this.#life = new Life('wallet', () => {})
+    this.store = this.#disk.storeFor(this.#life)
     this.wallet = this.#make()
     await this.wallet.start()
     await this.settled()
@@ -72,23 +81,19 @@ class Mortal {
     }
   }
 
+  #strikeAt(moment: Moment, write: number): void {
+    if (!this.alive || this.strike?.moment !== moment) return
+    if (this.strike.write !== write || this.struck) return
+    this.struck = true
+    this.#life.end()
+  }
+
   #make(): NodeWallet {
     const life = this.#life
-    const at = (moment: Moment, write: number): void => {
-      if (this.strike?.moment !== moment || this.strike.write !== write || this.struck) return
-      this.struck = true
-      life.end()
-    }
-    this.store.onDurable(() => {
-      this.writes += 1
-      if (life.alive) at('after', this.writes)
-    })
     return createWallet({
       root: testRoot(SEED),
       network: 'regtest',
-      store: life.store(this.store, () => {
-        at('before', this.writes + 1)
-      }),
+      store: this.store,
       chain: life.chain(this.chain),
       random: seededRandom(SEED),
       onError: () => {}

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import { payoutWitnessScript, p2wsh, fundingWitnessScript } from '../../src/bitcoin/scripts.js'
 import { scriptFromAddress } from '../../src/bitcoin/address.js'
-import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { openSimStore, type SimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, type ChannelId } from '../../src/types/bytes.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
-import { createTestSigner, testRoot } from '../../src/wallet/memory.js'
+import { createTestSigner, testRoot } from './test-root.js'
 import { createWallet } from '../../src/wallet/wallet.js'
 import { FakeChain } from './fake-chain.js'
 import type { CsvOutput, Random } from '../../src/engine/ports.js'
@@ -45,14 +45,14 @@ export function fundingScriptOf(name: string): Uint8Array {
 export class Bench {
   readonly errors: Error[] = []
   wallet: NodeWallet
-  store: MemoryStore
+  store: SimStore
 
   private constructor(
     readonly chain: FakeChain,
     readonly seed: string,
     disk: Snapshot
   ) {
-    this.store = openMemoryStore(disk)
+    this.store = openSimStore(disk)
     this.wallet = this.make()
   }
 
@@ -72,7 +72,7 @@ export class Bench {
   /** Ends this wallet as a crash does, and starts another on a snapshot of the disk. */
   async restart(disk: Snapshot = this.store.snapshot()): Promise<void> {
     await this.wallet.stop()
-    this.store = openMemoryStore(disk)
+    this.store = openSimStore(disk)
     this.wallet = this.make()
     await this.wallet.start()
     await this.settled()

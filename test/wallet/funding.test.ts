@@ -11,7 +11,7 @@ import { AddressBook } from '../../src/wallet/addresses.js'
 import { MAX_TRUC_VSIZE, selectCoins, type Selectable } from '../../src/wallet/coin-selection.js'
 import { loadEcdsa } from '../../src/wallet/ecdsa.js'
 import { buildFundingTransaction } from '../../src/wallet/funding.js'
-import { testRoot } from '../../src/wallet/memory.js'
+import { testRoot } from './test-root.js'
 import { fundingScriptOf, sat } from './fixtures.js'
 import type { OwnScript } from '../../src/wallet/addresses.js'
 

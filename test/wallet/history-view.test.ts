@@ -11,7 +11,7 @@ import { coinsOf, sumOf } from '../../src/wallet/coins.js'
 import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
 import { Reservations } from '../../src/wallet/reservations.js'
 import { HistoryView } from '../../src/wallet/history-view.js'
-import { testRoot } from '../../src/wallet/memory.js'
+import { testRoot } from './test-root.js'
 import type { ChainTransaction } from '../../src/engine/ports.js'
 
 const book = new AddressBook(testRoot('alice'), 'regtest')

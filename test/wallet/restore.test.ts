@@ -1,6 +1,6 @@
 /** What the words alone bring back. */
 import assert from 'node:assert/strict'
-import { testRoot } from '../../src/wallet/memory.js'
+import { testRoot } from './test-root.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import { gapChange } from '../../src/wallet/records.js'

@@ -7,7 +7,7 @@ import { sameBytes, type Txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import type { Snapshot } from '../../src/store/memory.js'
+import type { Snapshot } from '../../src/testing/disk.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 
 const STRANGER = scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { signerContract } from '../contracts/signer.js'
 import { nativeEcdsa, wasmEcdsa } from '../../src/wallet/ecdsa.js'
-import { createTestSigner, testRoot } from '../../src/wallet/memory.js'
+import { createTestSigner, testRoot } from './test-root.js'
 import { createSigner } from '../../src/wallet/signer.js'
 
 const native = nativeEcdsa()

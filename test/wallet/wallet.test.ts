@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { outPointText, sameBytes, toHex } from '../../src/types/bytes.js'
+import { sameBytes, toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { createMemoryWallet, testRoot } from '../../src/wallet/memory.js'
+import { testRoot } from './test-root.js'
 import { walletContract } from '../contracts/wallet.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding } from '../../src/engine/ports.js'
@@ -30,21 +30,6 @@ walletContract('on the chain', async (values) => {
     scriptAt,
     stop: async () => {
       await bench.wallet.stop()
-    }
-  }
-})
-
-walletContract('in memory', async (values) => {
-  const wallet = createMemoryWallet({ seed: 'alice', coins: [] })
-  const given = new Map(
-    values.map((value) => [outPointText(wallet.receive(sat(value))), sat(value)])
-  )
-  return {
-    wallet,
-    valueOf: (outPoint) => given.get(outPointText(outPoint)),
-    scriptAt,
-    stop: async () => {
-      await Promise.resolve()
     }
   }
 })

@@ -57,11 +57,9 @@ async function runReal({ output, io }: Context, name: string, flags: RealFlags):
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
   const { applySettings } = await import('../../sim/scenario/settings.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
-  const { ignoredBy } = await import('../../sim/real/fit.js')
-  const { simulateReal } = await import('../../sim/real/simulate-real.js')
-  const { Outcomes } = await import('../../sim/output/outcomes.js')
-  const { OUTPUT_FILES, writeResults } = await import('../../sim/output/write-results.js')
-  const { prepareDirectory } = await import('../../sim/output/directory.js')
+  const { ignoredBy, simulateReal } = await import('../../sim/real/simulate-real.js')
+  const { OUTPUT_FILES, Outcomes, prepareDirectory, writeResults } =
+    await import('../../sim/output.js')
   const scenario = explained(output, () =>
     parseText(readScenarioText(name), (yaml) => {
       applySettings(yaml, settingsOf(flags))

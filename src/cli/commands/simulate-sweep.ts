@@ -1,8 +1,7 @@
 /** `paychan simulate sweep`: the same scenario with other values, on all cores. */
 import { availableParallelism } from 'node:os'
 import { Option, type Command } from 'commander'
-import { readStakes } from '../../sim/sweep/stake-classes.js'
-import type { Axis } from '../../sim/sweep/variations.js'
+import { readStakes, type Axis } from '../../sim/sweep/variations.js'
 import { PaychanError } from '../../types/errors.js'
 import { contextOf, wholeNumber, type Context, type World } from '../context.js'
 import { untilInterrupted } from '../interrupt.js'
@@ -67,9 +66,9 @@ async function runSweep(
 ): Promise<void> {
   const { readScenarioText } = await import('../../sim/scenario/load-scenario.js')
   const { jobsOf, sweepOf } = await import('../../sim/sweep/sweep.js')
-  const { scenarioOf } = await import('../../sim/sweep/work.js')
+  const { scenarioOf } = await import('../../sim/sweep/worker-pool.js')
   const { runJobs } = await import('../../sim/sweep/worker-pool.js')
-  const { prepareDirectory, writeOutput } = await import('../../sim/output/directory.js')
+  const { prepareDirectory, writeOutput } = await import('../../sim/output.js')
   const { renderSweep } = await import('../../sim/report/index.js')
   const axes = await axesOf(flags)
   const {

@@ -93,9 +93,8 @@ async function runScenario(context: Context, name: string, flags: SimulateFlags)
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
   const { applySettings } = await import('../../sim/scenario/settings.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
-  const { OUTPUT_FILES, writeResults } = await import('../../sim/output/write-results.js')
-  const { Outcomes } = await import('../../sim/output/outcomes.js')
-  const { prepareDirectory } = await import('../../sim/output/directory.js')
+  const { OUTPUT_FILES, Outcomes, prepareDirectory, writeResults } =
+    await import('../../sim/output.js')
   const scenario = explained(output, () =>
     parseText(readScenarioText(name), (yaml) => {
       applySettings(yaml, settingsOf(flags))

@@ -6,13 +6,13 @@
 import type { Established } from '../../channel/state.js'
 import type { Chain } from '../../engine/ports.js'
 import { outPointText, type ChannelId } from '../../types/bytes.js'
-import type { SharedFees } from '../chain/fees.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
-import type { Phantoms } from '../nodes/phantoms.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SharedFees } from '../../testing/fees.js'
+import type { SimChain } from '../../testing/chain.js'
+import { readSimTransaction } from '../../testing/transactions.js'
+import type { Phantoms } from '../../testing/servers.js'
+import type { SimNode } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
-import type { Calendar } from '../world/calendar.js'
+import type { Calendar } from '../../testing/calendar.js'
 
 /**
  * One channel in which it has begun. `gain`: what it would have beyond its newest share, in

@@ -13,8 +13,8 @@ import { payeeOf } from '../../channel/schedule.js'
 import { stateTemplate } from '../../channel/signing.js'
 import { sharesByTurn } from '../../channel/stakes.js'
 import type { Established } from '../../channel/state.js'
-import { KEY_WITNESS } from '../nodes/wallet.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import { KEY_WITNESS } from '../../testing/wallet.js'
+import type { SimNode } from '../node.js'
 
 /**
  * A state as its holder could publish it; `turn` -1 for T2. `share`: of the holder, in satoshis.

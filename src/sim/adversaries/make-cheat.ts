@@ -1,14 +1,8 @@
 /** Which adversary plays a node on the chain; those that only talk badly are in `bad-peers.ts`. */
 import type { Adversary } from '../scenario/scenario.js'
-import { Bluff } from './bluff.js'
+import { Bluff, DirectMiner, FatState, PrematureRival, PublishOld } from './old-states.js'
 import type { Cheat, CheatWorld } from './cheat.js'
-import { ChosenOutput } from './chosen-output.js'
-import { DirectMiner } from './direct-miner.js'
-import { FatState } from './fat-state.js'
-import { PhantomState } from './phantom-state.js'
-import { PinningRenewal } from './pinning-renewal.js'
-import { PrematureRival } from './premature-rival.js'
-import { PublishOld } from './publish-old.js'
+import { ChosenOutput, PhantomState, PinningRenewal } from './strange-spends.js'
 
 export function cheatOf(adversary: Adversary, world: CheatWorld): Cheat | undefined {
   switch (adversary.kind) {

@@ -6,11 +6,11 @@ import type { EngineEvent } from '../../engine/engine-events.js'
 import type { Established } from '../../channel/state.js'
 import type { ChannelId } from '../../types/bytes.js'
 import { codeOf } from '../../types/errors.js'
-import { ChannelRecord } from '../measure/channel-record.js'
+import { ChannelRecord } from '../measure/channels.js'
 import type { Publications } from '../measure/publications.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SimNode } from '../node.js'
 import type { Plan, PlannedOpening } from '../plan.js'
-import type { Calendar } from '../world/calendar.js'
+import type { Calendar } from '../../testing/calendar.js'
 
 /** A place for channels: the newest of them is the one to pay on. */
 interface Place {

@@ -1,11 +1,10 @@
 /** Asks for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
-import type { Flow } from '../measure/channel-result.js'
-import { isForOff, type PaymentOutcome } from '../measure/outcome.js'
-import type { PaymentCounts } from '../measure/payments.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { Flow } from '../measure/channels.js'
+import { isForOff, type PaymentCounts, type PaymentOutcome } from '../measure/payments.js'
+import type { SimNode } from '../node.js'
 import type { Plan, PlannedPayment } from '../plan.js'
-import type { Calendar } from '../world/calendar.js'
+import type { Calendar } from '../../testing/calendar.js'
 import type { OpeningsDriver } from './openings.js'
 
 /** A payment whose caller has no answer yet. */

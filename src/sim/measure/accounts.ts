@@ -5,15 +5,13 @@
  */
 import { newestHeld } from '../../channel/publishable.js'
 import { publishHeightOf, turnOfLock } from '../../channel/schedule.js'
-import type { SimChain } from '../chain/sim-chain.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { SimChain } from '../../testing/chain.js'
+import type { SimNode } from '../node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
 import type { Books } from './books.js'
-import { ChannelRecord } from './channel-record.js'
-import { channelResult } from './channel-result.js'
+import { ChannelRecord, channelResult, endingOf, type Ending } from './channels.js'
 import { dishonestReason, reasonOf } from './loss-reason.js'
 import type { Publications } from './publications.js'
-import { endingOf, type Ending } from './settling.js'
 
 interface Account {
   begin: number

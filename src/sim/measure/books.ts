@@ -4,9 +4,9 @@
  * they are what was given out at the beginning, after every block.
  */
 import type { Txid } from '../../types/bytes.js'
-import type { CoinListener, SimChain } from '../chain/sim-chain.js'
-import type { SimTransaction } from '../chain/sim-transaction.js'
-import type { SimNode } from '../nodes/sim-node.js'
+import type { CoinListener, SimChain } from '../../testing/chain.js'
+import type { SimTransaction } from '../../testing/transactions.js'
+import type { SimNode } from '../node.js'
 
 interface Owned {
   readonly node: SimNode

@@ -7,11 +7,10 @@ import { patientBudget } from '../../channel/stakes.js'
 import { newestHeld } from '../../channel/publishable.js'
 import { payeeOf, turnOfLock } from '../../channel/schedule.js'
 import { isOpening, type Established } from '../../channel/state.js'
-import type { Contest } from '../chain/sim-chain.js'
+import type { Contest } from '../../testing/chain.js'
 import type { Simulation } from '../simulation.js'
-import type { SimNode } from '../nodes/sim-node.js'
-import { ChannelRecord } from './channel-record.js'
-import { endingOf } from './settling.js'
+import type { SimNode } from '../node.js'
+import { ChannelRecord, endingOf } from './channels.js'
 
 /** Stops that honest nodes come to: T1 was late (FUND-4). */
 const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])

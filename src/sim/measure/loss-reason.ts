@@ -1,6 +1,6 @@
 /** Why a node lost money: by evidence, and "unexplained" where there is none, for that is a bug. */
 import type { Loss } from '../results.js'
-import type { Absence } from '../nodes/sim-node.js'
+import type { Absence } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
 
 /** What is known of a race that was lost. Heights are of tips. */

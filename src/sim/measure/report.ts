@@ -1,16 +1,17 @@
 /** The results of a simulation, put together from what was seen of it. */
 import type { Simulation } from '../simulation.js'
 import type { Plan } from '../plan.js'
-import type { ChainTotals, NodeResult, Results } from '../results.js'
+import type { ChainTotals, NodeResult, Results, Attack } from '../results.js'
 import type { Scenario } from '../scenario/scenario.js'
 import { Accounts } from './accounts.js'
-import { attacksOf } from './attacks.js'
-import { capitalTotals } from './channel-result.js'
+import { capitalTotals, type ChannelRecord } from './channels.js'
 import type { TransactionKind } from './books.js'
 import { checkAtEnd } from './invariants.js'
 import { rounded } from './payments.js'
 import { bucketsOf } from './publications.js'
-import { START_HEIGHT } from '../world/start.js'
+import { START_HEIGHT } from '../chain.js'
+import type { AttackRecord } from '../adversaries/cheat.js'
+import type { SimChain } from '../../testing/chain.js'
 
 /** As it is now; `complete` when it went to its end. */
 export function resultsOf(simulation: Simulation, complete: boolean): Results {
@@ -154,4 +155,28 @@ function chainTotals({ chain, books, counts, openings }: Simulation): ChainTotal
     fees: books.fees,
     feesPerPayment: rounded(books.fees / Math.max(1, counts.made))
   }
+}
+
+/** What attacks have brought. */
+export function attacksOf(
+  attacks: readonly AttackRecord[],
+  chain: SimChain,
+  recordOf: (id: AttackRecord['channel']) => ChannelRecord | undefined
+): Attack[] {
+  return attacks.flatMap((attack) => {
+    const record = recordOf(attack.channel)
+    if (record?.outPoint === undefined) return []
+    const spend = chain.spenderOf(record.outPoint)
+    const succeeded = spend?.height !== undefined && attack.txids.has(spend.txid)
+    return [
+      {
+        node: attack.node.name,
+        kind: attack.kind,
+        channel: record.number,
+        height: attack.height,
+        profit: succeeded ? attack.gain - spend.fee : 0,
+        succeeded
+      }
+    ]
+  })
 }

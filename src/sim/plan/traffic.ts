@@ -2,9 +2,7 @@
 import { satoshi } from '../../types/units.js'
 import type { PlannedOpening, PlannedPayment } from '../plan.js'
 import type { Activity } from '../scenario/scenario.js'
-import { ActiveTime } from './active-time.js'
-import { Heap } from './heap.js'
-import { Draws } from '../world/random.js'
+import { Draws } from '../../testing/random.js'
 
 /** A channel's place on which somebody pays, and which way. */
 interface Way {
@@ -149,4 +147,115 @@ function settled({ payee }: Activity, ways: Ways, random: Draws): Ways {
       .sort((a, b) => Number(b.opening === chosen?.opening) - Number(a.opening === chosen?.opening))
       .slice(0, 1)
   return { out: onlyBy(ways.out), in: onlyBy(ways.in) }
+}
+
+/**
+ * What comes next of many things that each have a time: a binary heap over numbered places, without
+ * an object for each.
+ */
+export class Heap {
+  readonly #times: Float64Array
+  readonly #order: Int32Array
+  #size = 0
+
+  /** For the places 0 to `capacity` - 1. */
+  constructor(capacity: number) {
+    this.#times = new Float64Array(capacity)
+    this.#order = new Int32Array(capacity)
+  }
+
+  /**
+   * The place whose time is the earliest, the smallest one of several; undefined when none is left.
+   */
+  get first(): number | undefined {
+    return this.#size === 0 ? undefined : this.#order[0]
+  }
+
+  /** Puts a place in that is not in. */
+  push(place: number, time: number): void {
+    this.#times[place] = time
+    let at = this.#size++
+    while (at > 0) {
+      const above = (at - 1) >> 1
+      const other = this.#at(above)
+      if (!this.#isBefore(place, other)) break
+      this.#order[at] = other
+      at = above
+    }
+    this.#order[at] = place
+  }
+
+  /** Gives the first place a later time. */
+  postpone(time: number): void {
+    const place = this.#at(0)
+    this.#times[place] = time
+    this.#sink(place)
+  }
+
+  /** Takes the first place out. */
+  shift(): void {
+    const last = this.#at(--this.#size)
+    if (this.#size > 0) this.#sink(last)
+  }
+
+  /** Puts a place where it belongs, from the top down. */
+  #sink(place: number): void {
+    let at = 0
+    for (;;) {
+      let below = 2 * at + 1
+      if (below >= this.#size) break
+      if (below + 1 < this.#size && this.#isBefore(this.#at(below + 1), this.#at(below))) below++
+      if (!this.#isBefore(this.#at(below), place)) break
+      this.#order[at] = this.#at(below)
+      at = below
+    }
+    this.#order[at] = place
+  }
+
+  #at(index: number): number {
+    return this.#order[index] ?? 0
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const difference = (this.#times[a] ?? 0) - (this.#times[b] ?? 0)
+    return difference < 0 || (difference === 0 && a < b)
+  }
+}
+
+/**
+ * The hours of the day in which there are payments, as a time of their own that stands still in
+ * between: so many payments an hour of it, however many hours there are. Whole milliseconds.
+ */
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+export interface Hours {
+  readonly from: number
+  readonly until: number
+}
+
+export class ActiveTime {
+  readonly #from: number
+  /** Milliseconds a day. */
+  readonly #length: number
+
+  /** Undefined: all day. `until` below `from` is a night. */
+  constructor(hours: Hours | undefined) {
+    this.#from = Math.round((hours?.from ?? 0) * HOUR)
+    const length = Math.round(((hours?.until ?? 24) - (hours?.from ?? 0)) * HOUR)
+    this.#length = length > 0 ? length : length + DAY
+  }
+
+  /** How much of it there has been at a time; before the first day's beginning it is negative. */
+  at(time: number): number {
+    const since = time - this.#from
+    const day = Math.floor(since / DAY)
+    return day * this.#length + Math.min(since - day * DAY, this.#length)
+  }
+
+  /** The time at which there has been so much of it. */
+  timeOf(active: number): number {
+    const day = Math.floor(active / this.#length)
+    return day * DAY + this.#from + (active - day * this.#length)
+  }
 }

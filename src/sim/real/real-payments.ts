@@ -1,8 +1,7 @@
 /** Asks real nodes for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
 import type { NodePayments } from '../drive/payments.js'
-import { isForOff, type PaymentOutcome } from '../measure/outcome.js'
-import { PaymentCounts } from '../measure/payments.js'
+import { isForOff, type PaymentOutcome, PaymentCounts } from '../measure/payments.js'
 import type { PlannedPayment } from '../plan.js'
 import type { Places, RealChannel } from './places.js'
 

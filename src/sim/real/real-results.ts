@@ -1,16 +1,17 @@
 /** The results of a run with real nodes, in the shape of those of virtual time. */
-import { capitalTotals, channelResult } from '../measure/channel-result.js'
+import { capitalTotals, channelResult } from '../measure/channels.js'
 import { groupsOf, headingOf } from '../measure/report.js'
-import { rounded } from '../measure/payments.js'
+import { rounded, type PaymentCounts } from '../measure/payments.js'
 import type { Plan } from '../plan.js'
 import type { ChainTotals, ChannelResult, NodeResult, Results } from '../results.js'
 import type { Scenario } from '../scenario/scenario.js'
-import { START_HEIGHT } from '../world/start.js'
+import { START_HEIGHT } from '../chain.js'
 import type { Places, RealChannel } from './places.js'
 import type { RealPayments } from './real-payments.js'
-import type { RealSamples } from './real-samples.js'
 import type { RealNode } from './real-node.js'
 import type { RealWorld } from './real-world.js'
+import { Curves } from '../measure/samples.js'
+import { chainOf, type RealChain } from './real-chain.js'
 
 export interface RealRunParts {
   readonly scenario: Scenario
@@ -189,4 +190,49 @@ function endOf({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end
   return info.spend.kind === 'refund' || info.spend.kind === 'close'
     ? info.spend.kind
     : 'settlement'
+}
+
+/** The curves of a run with real nodes. */
+export class RealSamples {
+  readonly curves: Curves
+  /** What the nodes have paid on the chain so far. */
+  readonly chain: RealChain
+
+  constructor(
+    private readonly world: RealWorld,
+    private readonly places: Places,
+    counts: PaymentCounts
+  ) {
+    this.curves = new Curves(counts)
+    this.chain = chainOf(world.devnet)
+  }
+
+  async take(time: number): Promise<void> {
+    const {
+      curves,
+      world: { devnet, up }
+    } = this
+    await this.chain.read()
+    const open = this.places.channels.filter(({ isOpen }) => isOpen)
+    const rate =
+      (await devnet.backend.estimateFeeRate(1)) ?? (await devnet.backend.feeRates()).minimum
+    const infos = (await Promise.all(up.map(async ({ api }) => await api.channels()))).flat()
+    curves.add({
+      time,
+      height: devnet.height,
+      feeRate: Number(rate) / 1_000,
+      locked: open.reduce((sum, { capacity }) => sum + capacity, 0),
+      openChannels: open.length,
+      nodesUp: up.length,
+      fees: this.chain.fees,
+      risks: infos.flatMap(({ risk }) => (risk === undefined ? [] : [risk]))
+    })
+    for (const channel of open) {
+      // Of a client that is down what it has shown last.
+      const shown =
+        infos.find(({ id, role }) => id === channel.id && role === 'client') ?? channel.info
+      curves.addIdle(channel, time - channel.lastPaidAt)
+      curves.addBalance(channel, Number(shown?.ourBalance ?? 0n))
+    }
+  }
 }

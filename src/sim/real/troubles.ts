@@ -2,10 +2,9 @@
  * What goes wrong in a run with real nodes, when it does in virtual time: drawn from the same
  * streams.
  */
-import { isMeant } from '../nodes/faults.js'
+import { isMeant } from '../faults.js'
 import type { Fault, Scenario } from '../scenario/scenario.js'
-import { Draws } from '../world/random.js'
-import type { Agenda } from './agenda.js'
+import { Draws } from '../../testing/random.js'
 import type { Places, Timed } from './places.js'
 import type { RealNode } from './real-node.js'
 import type { RealWorld } from './real-world.js'
@@ -79,4 +78,27 @@ function nextCrash(
       })
     }
   })
+}
+
+/**
+ * What is still to happen, in the order of time. Few things at once: a list that is sorted as it
+ * grows.
+ */
+export class Agenda<T extends { readonly time: number }> {
+  readonly #list: T[] = []
+
+  /** Of the same time, what came first happens first. */
+  add(item: T): void {
+    const at = this.#list.findIndex(({ time }) => time > item.time)
+    this.#list.splice(at === -1 ? this.#list.length : at, 0, item)
+  }
+
+  /** The time of the next one; Infinity when none is left. */
+  get next(): number {
+    return this.#list[0]?.time ?? Infinity
+  }
+
+  take(): T | undefined {
+    return this.#list.shift()
+  }
 }

@@ -10,16 +10,24 @@ import { visible } from './format.js'
 import { html } from './html.js'
 import type { PageData } from './page-data.js'
 import { draw } from './picture.js'
-import { brokenSection, headSection } from './sections/head.js'
-import { attacksSection, lossesSection } from './sections/losses.js'
-import { curvesSection, pictureSection, tableSection } from './sections/network.js'
-import { chainSection, groupsSection, paymentsSection } from './sections/payments.js'
-import { riskSection } from './sections/risk.js'
+import {
+  brokenSection,
+  headSection,
+  attacksSection,
+  lossesSection,
+  curvesSection,
+  pictureSection,
+  tableSection,
+  chainSection,
+  groupsSection,
+  paymentsSection,
+  riskSection
+} from './sections.js'
 import { document } from './shell.js'
 import { channelTable, nodeTable } from './tables.js'
 
-export { renderSweep } from './sweep/page.js'
-export { sweepSvg } from './sweep/drawing.js'
+export { renderSweep } from './sweep.js'
+export { sweepSvg } from './sweep.js'
 
 /** What a browser draws fluently. */
 const PICTURE = { nodes: 2_000, channels: 6_000 }

@@ -5,21 +5,14 @@
  * seed.
  */
 import type { Policy } from '../../channel/policy.js'
+import type { NetworkSetup } from '../../testing/network.js'
+import type { ServerLie } from '../../testing/servers.js'
 import type { FeeRate, Satoshi } from '../../types/units.js'
+import type { Distribution, Span } from '../../testing/random.js'
 
-/** A number that is drawn anew each time. */
-export type Distribution =
-  | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'uniform'; readonly least: number; readonly most: number }
-  | { readonly kind: 'exponential'; readonly mean: number }
-  /** Half of the draws are below the median; `sigma` is that of the logarithm. */
-  | { readonly kind: 'lognormal'; readonly median: number; readonly sigma: number }
-
-/** From `from` on, before `until`. */
-export interface Span {
-  readonly from: number
-  readonly until: number
-}
+export type { NetworkSetup } from '../../testing/network.js'
+export type { ServerLie } from '../../testing/servers.js'
+export type { Distribution, Span } from '../../testing/random.js'
 
 /**
  * Nodes that are alike. They are called `name` when there is one, `name-1`, `name-2`, ...
@@ -104,23 +97,6 @@ export interface ChainSetup {
   readonly reorgs: { readonly every: Distribution; readonly depth: Distribution } | undefined
 }
 
-/** A group that is cut off from another one for a while. */
-export interface Partition {
-  readonly between: readonly [string, string]
-  readonly during: Span
-}
-
-export interface NetworkSetup {
-  /** Milliseconds that a message is on its way. */
-  readonly latency: Distribution
-  /**
-   * The chance that a message is lost; its stream breaks with it, since a stream loses nothing
-   * else.
-   */
-  readonly loss: number
-  readonly partitions: readonly Partition[]
-}
-
 export type Fault =
   /**
    * Up for a while, then gone for a while: churn when it ends in order, a crash otherwise.
@@ -161,23 +137,6 @@ export type Fault =
     }
   /** The clock of each is off by so many seconds, drawn once. */
   | { readonly kind: 'clock-skew'; readonly who: string; readonly seconds: Distribution }
-
-/**
- * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what
- * adversaries make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast,
- * for its fee or for something else; `swallows`: says that it has taken a transaction, and sends it
- * to nobody; `low-fees`, `high-fees`: what it says that blocks take; `declines`: it watches
- * nothing.
- */
-export type ServerLie =
-  | 'shows'
-  | 'hides'
-  | 'refuses'
-  | 'refuses-fees'
-  | 'swallows'
-  | 'low-fees'
-  | 'high-fees'
-  | 'declines'
 
 /** The servers that the nodes of a group ask; whoever is not named asks one that is honest. */
 export interface ServerGroup {

@@ -4,8 +4,7 @@
  */
 import type { Results, Sweep, SweepPoint } from '../results.js'
 import { rounded } from '../measure/payments.js'
-import { classOf, classNames, STAKE_AXIS } from './stake-classes.js'
-import { combinations, type Axis } from './variations.js'
+import { classOf, classNames, STAKE_AXIS, combinations, type Axis } from './variations.js'
 
 /** One run of a sweep. */
 export interface SweepJob {

@@ -1,8 +1,13 @@
 /** Runs the jobs of a sweep on worker threads, one simulation each at a time. */
-import { Worker } from 'node:worker_threads'
-import { PaychanError, type ErrorRecord } from '../../types/errors.js'
-import type { ScenarioText } from '../scenario/load-scenario.js'
-import type { SweepJob, SweepRun } from './sweep.js'
+import { Worker, parentPort, workerData } from 'node:worker_threads'
+import { PaychanError, type ErrorRecord, toErrorRecord } from '../../types/errors.js'
+import { type ScenarioText, parseText } from '../scenario/load-scenario.js'
+import { type SweepJob, type SweepRun, runOf } from './sweep.js'
+import { makePlan } from '../plan/make-plan.js'
+import { applySettings } from '../scenario/settings.js'
+import type { Scenario } from '../scenario/scenario.js'
+import type { simulate as Simulate } from '../simulate.js'
+import { applyValues } from './variations.js'
 
 /** What the threads are given; everything in it can be cloned. */
 export interface SweepWork {
@@ -91,4 +96,43 @@ export async function runJobs(
     await Promise.all(workers.map(async (worker) => await worker.terminate()))
   }
   return runs
+}
+
+/** What a thread of a sweep does: one scenario after another, each with its values and its seed. */
+
+/**
+ * The scenario of a job.
+ *
+ * @throws ScenarioError, or PaychanError `ERR_USAGE`, when a value does not fit it
+ */
+export function scenarioOf(
+  { scenario, settings }: Pick<SweepWork, 'scenario' | 'settings'>,
+  { values, seed }: SweepJob
+): Scenario {
+  return parseText(scenario, (yaml) => {
+    applySettings(yaml, { ...settings, seed })
+    applyValues(yaml, values)
+  })
+}
+
+/** Answers each job of the pool with its run. */
+export function serveJobs(simulate: typeof Simulate): void {
+  const work = workerData as SweepWork
+  parentPort?.on('message', (job: ToWorker) => {
+    void answer(job, async () => {
+      const scenario = scenarioOf(work, job)
+      return runOf(await simulate(scenario, makePlan(scenario)), work.stakes)
+    })
+  })
+}
+
+async function answer({ index }: ToWorker, run: () => Promise<SweepRun>): Promise<void> {
+  const reply = (message: FromWorker): void => {
+    parentPort?.postMessage(message)
+  }
+  try {
+    reply({ index, run: await run() })
+  } catch (error) {
+    reply({ index, error: toErrorRecord(error) })
+  }
 }

@@ -24,7 +24,7 @@ import {
 import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
 import { LOCKED, readLock } from '../../../src/wallet/coin-locks.js'
-import { openMemoryStore } from '../../../src/store/memory.js'
+import { openSimStore } from '../../../src/testing/disk.js'
 import { isRefusal, text, unlessRefused, utf8, type Target } from '../target.js'
 import { sides } from './transactions.js'
 
@@ -140,7 +140,7 @@ function idIn(value: Uint8Array): string {
 
 /** A channel whose ledger, and whose payments, are any record. */
 async function readWhole(key: string, record: Uint8Array, value: Uint8Array): Promise<void> {
-  const store: Store = Object.assign(openMemoryStore(), {
+  const store: Store = Object.assign(openSimStore(), {
     get: async (key: string) => sealRecord(key, value, 2)
   })
   try {

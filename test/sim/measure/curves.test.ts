@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Curves, type Point } from '../../../src/sim/measure/curves.js'
+import { Curves, type Point } from '../../../src/sim/measure/samples.js'
 import { PaymentCounts } from '../../../src/sim/measure/payments.js'
 
 const point = (change: Partial<Point>): Point => ({

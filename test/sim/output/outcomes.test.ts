@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { PaymentOutcome } from '../../../src/sim/measure/outcome.js'
-import { Outcomes } from '../../../src/sim/output/outcomes.js'
+import type { PaymentOutcome } from '../../../src/sim/measure/payments.js'
+import { Outcomes } from '../../../src/sim/output.js'
 
 describe('sim / output / outcomes', () => {
   it('keeps what was told of each payment, in whatever order, however many there are', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ChannelResult, NodeResult, Results } from '../../../src/sim/results.js'
 import { choose, largest } from '../../../src/sim/report/choice.js'
-import { pictureSection } from '../../../src/sim/report/sections/network.js'
+import { pictureSection } from '../../../src/sim/report/sections.js'
 import { makeResults } from './fixture.js'
 
 const BASE = makeResults({ nodes: 8, channels: 12, days: 1, samples: 4, hostile: false })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Sweep, SweepPoint } from '../../../src/sim/results.js'
 import { renderSweep, sweepSvg } from '../../../src/sim/report/index.js'
-import { basisOf, foretoldOf, readingOf } from '../../../src/sim/report/sweep/reading.js'
+import { basisOf, foretoldOf, readingOf } from '../../../src/sim/report/sweep.js'
 import { makeSweep } from './fixture.js'
 
 function point(values: SweepPoint['values'], tooLate: number, publications = 1_000): SweepPoint {

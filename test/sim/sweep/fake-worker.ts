@@ -3,7 +3,7 @@
  * as many made as the step. With a step of more than one block something is published, in time, at
  * a risk of one in eight.
  */
-import { serveJobs } from '../../../src/sim/sweep/work.js'
+import { serveJobs } from '../../../src/sim/sweep/worker-pool.js'
 import { emptyResults } from '../results-fixture.js'
 
 serveJobs(async (scenario) => {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { loadScenario, readScenarioText } from '../../../src/sim/scenario/load-scenario.js'
 import { jobsOf, runOf, sweepOf, type SweepRun } from '../../../src/sim/sweep/sweep.js'
-import { classOf, readStakes } from '../../../src/sim/sweep/stake-classes.js'
-import { applyValues, readAxis } from '../../../src/sim/sweep/variations.js'
-import { scenarioOf } from '../../../src/sim/sweep/work.js'
-import { runJobs } from '../../../src/sim/sweep/worker-pool.js'
+import { classOf, readStakes, applyValues, readAxis } from '../../../src/sim/sweep/variations.js'
+import { scenarioOf, runJobs } from '../../../src/sim/sweep/worker-pool.js'
 import { emptyResults } from '../results-fixture.js'
 
 const SCRIPT = new URL('./fake-worker.js', import.meta.url)

@@ -1,0 +1,254 @@
+/** Adversaries that publish states which are over, each in its own way. */
+import { lockOf, publishHeightOf } from '../../channel/schedule.js'
+import type { Established } from '../../channel/state.js'
+import { partyOf } from '../../channel/terms.js'
+import { outPointText } from '../../types/bytes.js'
+import { type SimTransaction, readSimTransaction } from '../../testing/transactions.js'
+import type { SimNode } from '../node.js'
+import type { Adversary } from '../scenario/scenario.js'
+import { Cheat, type AttackRecord, type CheatWorld } from './cheat.js'
+import {
+  bestOldState,
+  DUST,
+  signedSpend,
+  type HeldState,
+  fundingScriptOf,
+  newestState
+} from './held-states.js'
+import type { Coin } from '../../testing/wallet.js'
+
+export type OldState = HeldState & { readonly gain: number }
+
+const VSIZE = 181
+/** Milliseconds until it answers a bid of the other side. */
+const REACTION_MS = 5_000
+
+/**
+ * The cheat: of all states that it holds it publishes the one that is best for it, at the first
+ * height at which that can be mined, and bids for it block by block, up to a part of what it would
+ * gain.
+ */
+export class PublishOld extends Cheat {
+  constructor(
+    kind: Adversary['kind'],
+    protected readonly upTo: number,
+    world: CheatWorld
+  ) {
+    super(kind, world)
+  }
+
+  protected isUnwanted(channel: Established): boolean {
+    return bestOldState(channel) !== undefined
+  }
+
+  protected act(channel: Established, node: SimNode): void {
+    const best = bestOldState(channel)
+    if (best === undefined) return
+    if (lockOf(channel.terms, best.turn) > this.world.chain.height) {
+      this.prepare(channel, best, node)
+    } else this.publish(channel, best, node)
+  }
+
+  /** As long as the old state is locked. */
+  protected prepare(_channel: Established, _best: OldState, _node: SimNode): void {}
+
+  protected publish(channel: Established, best: OldState, node: SimNode): void {
+    const rival = this.world.chain.spenderOf(outPointText(channel.outPoint))
+    const attack = this.attacks.get(channel.id)
+    const isOurs = rival !== undefined && attack?.txids.has(rival.txid) === true
+    const fee = Math.min(
+      this.wanted(best, rival, isOurs),
+      Math.floor(best.gain * this.upTo),
+      best.share - DUST
+    )
+    const least = rival === undefined ? VSIZE : isOurs ? attack.bid + VSIZE : leastOver(rival)
+    // What went to a miner directly is in no mempool: with nothing better to send, its block is
+    // waited for.
+    const isSent = attack?.bid === fee && attack.bidAt === this.world.chain.height
+    if (fee >= Math.max(VSIZE, least) && !isSent) {
+      this.#send(channel, best, fee, this.recordOf(node, channel, best))
+    }
+  }
+
+  /** The fee to bid, before it is bounded by the gain. */
+  protected wanted(_best: OldState, rival: SimTransaction | undefined, isOurs: boolean): number {
+    return Math.max(
+      Math.ceil(this.blockRate * 1.25 * VSIZE),
+      rival === undefined || isOurs ? 0 : leastOver(rival)
+    )
+  }
+
+  /** Where it goes. @throws when that takes no such transaction */
+  protected send(raw: Uint8Array): string {
+    return this.world.chain.broadcast(raw)
+  }
+
+  #send(channel: Established, state: OldState, fee: number, attack: AttackRecord): void {
+    const raw = signedSpend(attack.node, channel, state, {
+      outputs: [
+        { script: partyOf(channel.terms, channel.role).closeScript, value: state.share - fee }
+      ]
+    })
+    try {
+      attack.txids.add(this.send(raw))
+      attack.bid = fee
+      attack.bidAt = this.world.chain.height
+      // The other side may outbid it before the next block.
+      this.world.calendar.after(REACTION_MS, () => {
+        this.again(channel, attack.node)
+      })
+    } catch {
+      // Not worth more, or too late: the next block shows.
+    }
+  }
+}
+
+/** A quarter more than what is there, and its own way. */
+function leastOver(rival: SimTransaction): number {
+  return rival.fee + VSIZE + Math.floor(rival.fee / 4)
+}
+
+/**
+ * Bids its old state up in public, at once to the part `upTo` of what it would gain, and lets
+ * itself be outbid: what the other side then burns costs it nothing.
+ */
+export class Bluff extends PublishOld {
+  constructor(upTo: number, world: CheatWorld) {
+    super('bluff', upTo, world)
+  }
+
+  protected override publish(channel: Established, best: OldState, node: SimNode): void {
+    if ((this.attacks.get(channel.id)?.bid ?? 0) === 0) super.publish(channel, best, node)
+  }
+
+  protected override wanted(best: OldState): number {
+    return best.gain
+  }
+}
+
+/** Hands its old states to a miner, past the mempools: nobody can outbid what nobody sees. */
+export class DirectMiner extends PublishOld {
+  constructor(upTo: number, world: CheatWorld) {
+    super('direct-miner', upTo, world)
+  }
+
+  protected override send(raw: Uint8Array): string {
+    return this.world.chain.submit(raw)
+  }
+
+  /** All that it would pay: what is not mined costs nothing. */
+  protected override wanted(
+    best: OldState,
+    rival: SimTransaction | undefined,
+    isOurs: boolean
+  ): number {
+    return Math.max(super.wanted(best, rival, isOurs), Math.floor(best.gain * this.upTo))
+  }
+}
+
+/**
+ * Has servers that lie show a spend whose lock lies in the future, with a fee of nearly all that it
+ * gives: no mempool takes it, and whoever outbids it burns what was paid. It gains nothing by that
+ * but what miners give it.
+ */
+
+/** Blocks before the lock. */
+const EARLY = 40
+
+export class PrematureRival extends Cheat {
+  constructor(world: CheatWorld) {
+    super('premature-rival', world)
+  }
+
+  protected isUnwanted(): boolean {
+    return false
+  }
+
+  protected act(channel: Established, node: SimNode): void {
+    const best = bestOldState(channel)
+    const { height } = this.world.chain
+    if (best === undefined || this.attacks.has(channel.id)) return
+    const lock = lockOf(channel.terms, best.turn)
+    if (lock <= height || lock > height + EARLY) return
+    const raw = signedSpend(node, channel, best, {
+      outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: DUST }]
+    })
+    this.recordOf(node, channel, { turn: best.turn, gain: 0 })
+    this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+  }
+}
+
+/**
+ * Publishes a state with coins and outputs of its own, as large as a version 3 transaction may be:
+ * it pays a little less than blocks take, so that it stays, and whoever wants its place has to pay
+ * more than all of that (BIP125). It takes an old state that is better for it, else its newest.
+ */
+
+/** What it pays, beside what the next block takes. */
+const PART_OF_RATE = 0.6
+const OWN_OUTPUTS = 305
+const OWN_VALUE = 300
+
+export class FatState extends Cheat {
+  readonly #coins = new Map<string, { readonly coin: Coin; readonly script: Uint8Array }>()
+
+  constructor(world: CheatWorld) {
+    super('fat-state', world)
+  }
+
+  protected isUnwanted(channel: Established): boolean {
+    return bestOldState(channel) !== undefined || newestState(channel)?.turn !== -1
+  }
+
+  protected act(channel: Established, node: SimNode): void {
+    const old = bestOldState(channel)
+    const state = old ?? newestState(channel)
+    if (
+      state === undefined ||
+      (state.turn === -1 && old === undefined) ||
+      publishHeightOf(channel.terms, state.turn) > this.world.chain.height
+    ) {
+      return
+    }
+    const own = this.#coins.get(channel.id) ?? this.#take(channel, node)
+    if (own === undefined) return
+    const attack = this.recordOf(node, channel, { turn: state.turn, gain: old?.gain ?? 0 })
+    if (attack.bid > 0) return
+    const filler = Array.from({ length: OWN_OUTPUTS }, () => ({
+      script: own.script,
+      value: OWN_VALUE
+    }))
+    const complete = (fee: number): Uint8Array =>
+      signedSpend(node, channel, state, {
+        outputs: [
+          {
+            script: partyOf(channel.terms, channel.role).closeScript,
+            value: state.share + Number(own.coin.value) - OWN_OUTPUTS * OWN_VALUE - fee
+          },
+          ...filler
+        ],
+        inputs: [own.coin.outPoint]
+      })
+    const fee = Math.ceil(
+      readSimTransaction(complete(0)).vsize * Math.max(1, this.blockRate * PART_OF_RATE)
+    )
+    if (fee > Number(own.coin.value) - OWN_OUTPUTS * OWN_VALUE) return
+    try {
+      attack.txids.add(this.world.chain.broadcast(complete(fee)))
+      attack.bid = fee
+    } catch {
+      // Somebody pays more.
+    }
+  }
+
+  #take(
+    channel: Established,
+    node: SimNode
+  ): { readonly coin: Coin; readonly script: Uint8Array } | undefined {
+    const coin = node.wallet.takeCoin(channel.id, 2 * OWN_OUTPUTS * OWN_VALUE)
+    if (coin === undefined) return undefined
+    const own = { coin, script: node.wallet.nextScript() }
+    this.#coins.set(channel.id, own)
+    return own
+  }
+}

@@ -1,0 +1,284 @@
+/** Adversaries whose transactions no honest side would make. */
+import { Transaction } from 'bitcoinjs-lib'
+import { lockOf, payerOf } from '../../channel/schedule.js'
+import type { Established } from '../../channel/state.js'
+import { partyOf } from '../../channel/terms.js'
+import { hashFromTxid, txid } from '../../types/bytes.js'
+import { readSimTransaction, type SimTransaction } from '../../testing/transactions.js'
+import { KEY_WITNESS } from '../../testing/wallet.js'
+import type { SimNode } from '../node.js'
+import type { Adversary } from '../scenario/scenario.js'
+import { DUST, fundingScriptOf, newestState, signedSpend, type HeldState } from './held-states.js'
+import { PublishOld, type OldState } from './old-states.js'
+import { type CheatWorld, Cheat } from './cheat.js'
+import { p2wsh, payoutWitnessScript } from '../../bitcoin/scripts.js'
+import { payerOutput } from '../../bitcoin/template.js'
+import { stateTemplate } from '../../channel/signing.js'
+import type { BuiltFunding, Chain, FundingRequest } from '../../engine/ports.js'
+import { PaychanError } from '../../types/errors.js'
+import { blockDelta, satoshi } from '../../types/units.js'
+import { previousOf } from '../../wallet/previous.js'
+
+/** What the state pays, as virtual bytes at the rate of the next block: it has some 280. */
+const GOOD_FEE_VSIZE = 400
+/** A version 3 transaction has at most 10,000 vB. */
+const PARENT_OUTPUTS = 315
+const PARENT_VALUE = 300
+
+/**
+ * Shows its newest state where no block will take it, so that the other side leaves the field to
+ * it, and publishes an old one once that can be mined. `input`: what keeps the newest state out of
+ * the blocks,
+ *
+ *     unknown      an input that does not exist: no mempool takes it, only servers that lie show it
+ *     unconfirmed  an output of a large transaction of its own that pays next to nothing: every mempool
+ *                  takes both, and together they pay too little for a block
+ *
+ * `direct`: the old one goes straight to a miner, so that nobody sees what is to be outbid.
+ */
+export class PhantomState extends PublishOld {
+  readonly #shown = new Set<string>()
+
+  constructor(
+    private readonly setup: Pick<
+      Extract<Adversary, { kind: 'phantom-state' }>,
+      'input' | 'direct' | 'upTo'
+    >,
+    world: CheatWorld
+  ) {
+    super('phantom-state', setup.upTo, world)
+  }
+
+  protected override send(raw: Uint8Array): string {
+    return this.setup.direct ? this.world.chain.submit(raw) : super.send(raw)
+  }
+
+  protected override prepare(channel: Established, best: OldState, node: SimNode): void {
+    const newest = newestState(channel)
+    if (
+      newest === undefined ||
+      this.#shown.has(channel.id) ||
+      newest.turn <= best.turn ||
+      lockOf(channel.terms, newest.turn) > this.world.chain.height
+    ) {
+      return
+    }
+    this.#shown.add(channel.id)
+    this.recordOf(node, channel, best)
+    if (this.setup.input === 'unknown') this.#showUnknown(channel, newest, node)
+    else this.#sendUnconfirmed(channel, newest, node)
+  }
+
+  #showUnknown(channel: Established, newest: HeldState, node: SimNode): void {
+    const raw = this.#withInput(channel, newest, node, `${channel.id}:0`)
+    if (raw !== undefined) {
+      this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    }
+  }
+
+  #sendUnconfirmed(channel: Established, newest: HeldState, node: SimNode): void {
+    const { chain } = this.world
+    const parent = this.#parent(channel, node)
+    const raw =
+      parent === undefined ? undefined : this.#withInput(channel, newest, node, `${parent.txid}:0`)
+    if (parent === undefined || raw === undefined) return
+    try {
+      chain.broadcast(parent.raw)
+      chain.broadcast(raw)
+    } catch {
+      // Somebody else was there before.
+    }
+  }
+
+  /** As it stands it pays more than enough, out of its own share. */
+  #withInput(
+    channel: Established,
+    newest: HeldState,
+    node: SimNode,
+    input: string
+  ): Uint8Array | undefined {
+    const fee = Math.ceil(this.blockRate * GOOD_FEE_VSIZE)
+    if (newest.share - fee < DUST) return undefined
+    return signedSpend(node, channel, newest, {
+      outputs: [
+        { script: partyOf(channel.terms, channel.role).closeScript, value: newest.share - fee }
+      ],
+      inputs: [input]
+    })
+  }
+
+  /**
+   * 10,000 vB at the lowest rate that is relayed; its first output is what the state spends, the
+   * next its change.
+   */
+  #parent(channel: Established, node: SimNode): SimTransaction | undefined {
+    const coin = node.wallet.takeCoin(channel.id, 2 * PARENT_OUTPUTS * PARENT_VALUE)
+    if (coin === undefined) return undefined
+    const script = node.wallet.nextScript()
+    const transaction = new Transaction()
+    transaction.version = 3
+    const [id = '', vout = ''] = coin.outPoint.split(':')
+    transaction.addInput(hashFromTxid(txid(id)), Number(vout), 0xfffffffd)
+    transaction.setWitness(0, [...KEY_WITNESS])
+    for (let n = 0; n < PARENT_OUTPUTS; n++) transaction.addOutput(script, BigInt(PARENT_VALUE))
+    const { vsize } = readSimTransaction(Uint8Array.from(transaction.toBuffer()))
+    transaction.outs[1] = {
+      script,
+      value: coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize)
+    }
+    return readSimTransaction(Uint8Array.from(transaction.toBuffer()))
+  }
+}
+
+/**
+ * Takes a payment that leaves the payer less than dust, and never acknowledges it (`bad-peers.ts`).
+ * The payer's signature then says nothing of the outputs: it publishes the state with 330 sat to
+ * the payer's payout script beside the input, as if that were what the state left the payer.
+ */
+const VSIZE = 250
+
+export class ChosenOutput extends Cheat {
+  constructor(world: CheatWorld) {
+    super('chosen-output', world)
+  }
+
+  protected isUnwanted(channel: Established): boolean {
+    const newest = newestState(channel)
+    return (
+      newest !== undefined &&
+      newest.turn >= 0 &&
+      payerOutput(stateTemplate(channel, newest.payerBalance, newest.turn)) === undefined
+    )
+  }
+
+  protected act(channel: Established, node: SimNode): void {
+    const newest = newestState(channel)
+    if (
+      newest === undefined ||
+      !this.isUnwanted(channel) ||
+      lockOf(channel.terms, newest.turn) > this.world.chain.height
+    ) {
+      return
+    }
+    const payer = partyOf(channel.terms, payerOf(newest.turn))
+    const attack = this.recordOf(node, channel, { turn: newest.turn, gain: 0 })
+    const fee = Math.max(attack.bid + VSIZE, Math.ceil(this.blockRate * 1.25 * VSIZE))
+    const left = newest.share - DUST - fee
+    if (left < DUST) return
+    try {
+      attack.txids.add(
+        this.world.chain.broadcast(
+          signedSpend(node, channel, newest, {
+            outputs: [
+              { script: p2wsh(payoutWitnessScript(payer.payoutKey)), value: DUST },
+              { script: partyOf(channel.terms, channel.role).closeScript, value: left }
+            ]
+          })
+        )
+      )
+      attack.bid = fee
+    } catch {
+      // The next block shows.
+    }
+  }
+}
+
+/**
+ * Has its channel renewed, a few blocks before payments end, by a T1 as large as version 3 allows
+ * that pays a little less than blocks take; then it falls silent (`bad-peers.ts`). Whoever
+ * publishes a state of the old channel has to pay more than all of that T1 (BIP125), which gives
+ * the other side its coins back.
+ */
+
+/** What T1 pays, beside what the next block takes. */
+const PART_OF_RATE = 0.6
+/** With the old channel's input, a coin, the funding output and the change: nearly 10,000 vB. */
+const OWN_OUTPUTS = 305
+const OWN_VALUE = 300
+/** Blocks before payments end. */
+const EARLY = 3
+const TOP_UP = satoshi(1_000n)
+const NEXT_BLOCKS = blockDelta(300)
+
+export class PinningRenewal extends Cheat {
+  constructor(world: CheatWorld) {
+    super('pinning-renewal', world)
+  }
+
+  protected isUnwanted(channel: Established): boolean {
+    return this.attacks.has(channel.id)
+  }
+
+  protected act(channel: Established, node: SimNode): void {
+    const { terms, role, ledger } = channel
+    if (
+      role !== 'client' ||
+      terms.mode !== 'one-way' ||
+      ledger.held === undefined ||
+      this.attacks.has(channel.id)
+    ) {
+      return
+    }
+    if (
+      this.world.chain.height < terms.lastPaymentHeight - EARLY ||
+      this.world.chain.height > terms.lastPaymentHeight
+    ) {
+      return
+    }
+    this.recordOf(node, channel, { turn: -1, gain: 0 })
+    // The other side may refuse it, or be gone.
+    node.engine
+      ?.renew(channel.id, { amount: TOP_UP, blocks: NEXT_BLOCKS, wait: 'broadcast' })
+      .catch(() => {})
+  }
+
+  override chainOf(chain: Chain, node: SimNode): Chain {
+    node.wallet.buildRenewal = (request, beside) => this.#fat(request, beside, node)
+    return super.chainOf(chain, node)
+  }
+
+  #fat(
+    { channel, scriptPubKey, amount }: FundingRequest,
+    beside: NonNullable<FundingRequest['beside']>,
+    node: SimNode
+  ): BuiltFunding {
+    const { chain } = this.world
+    const rawOf = (id: string): Uint8Array | undefined => chain.transaction(txid(id))?.raw
+    const coin = node.wallet.takeCoin(
+      channel,
+      2 * OWN_OUTPUTS * OWN_VALUE,
+      (outPoint) => (rawOf(outPoint.split(':')[0] ?? '')?.length ?? 0) > 0
+    )
+    if (coin === undefined) {
+      throw new PaychanError(
+        'ERR_INSUFFICIENT_FUNDS',
+        'There is no coin to make a large transaction of.'
+      )
+    }
+    const [id = '', vout = ''] = coin.outPoint.split(':')
+    const own = node.wallet.nextScript()
+    const complete = (fee: bigint): Uint8Array => {
+      const transaction = new Transaction()
+      transaction.version = 3
+      transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
+      transaction.addInput(hashFromTxid(txid(id)), Number(vout), 0xfffffffd)
+      transaction.setWitness(1, [...KEY_WITNESS])
+      transaction.addOutput(scriptPubKey, amount)
+      transaction.addOutput(
+        own,
+        beside.value + coin.value - amount - BigInt(OWN_OUTPUTS * OWN_VALUE) - fee
+      )
+      for (let n = 0; n < OWN_OUTPUTS; n++) transaction.addOutput(own, BigInt(OWN_VALUE))
+      return Uint8Array.from(transaction.toBuffer())
+    }
+    const { vsize } = readSimTransaction(complete(0n))
+    const fee = BigInt(Math.ceil(vsize * Math.max(1, this.blockRate * PART_OF_RATE)))
+    const raw = complete(fee)
+    return {
+      raw,
+      outPoint: { txid: readSimTransaction(raw).txid, vout: 0 },
+      fee: satoshi(fee),
+      previous: previousOf([{ outPoint: { txid: txid(id), vout: Number(vout) } }], rawOf)
+    }
+  }
+}

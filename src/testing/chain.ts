@@ -1,0 +1,551 @@
+/**
+ * The chain of a world: blocks, a mempool and the coins between them, found by outpoint and by
+ * script, so that a step costs what it changes and not what there is. It judges what channels
+ * depend on: missing and spent inputs, absolute and relative locks, replacement (BIP125), version 3
+ * (BIP431), fees, dust, and that both sides have signed the spend of a funding output.
+ */
+import { crypto as hashes, Transaction } from 'bitcoinjs-lib'
+import { broadcastRefused } from '../chain/broadcast-errors.js'
+import { toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
+import type { Satoshi } from '../types/units.js'
+import { blockTemplate } from './mempool.js'
+import { keysOf } from './transactions.js'
+import { faultOf, type ChainFacts } from './mempool.js'
+import { rateOf, readSimTransaction, type SimTransaction } from './transactions.js'
+
+export interface SimBlock {
+  readonly hash: string
+  readonly time: number
+  readonly transactions: readonly SimTransaction[]
+}
+
+/**
+ * Told of every change, after it: which scripts have another history now. `blocks`: connected, of a
+ * new best chain.
+ */
+export type ChainListener = (change: {
+  readonly scripts: ReadonlySet<string>
+  readonly tip: boolean
+}) => void
+
+export interface SimChainOptions {
+  /** The height of the first block, 0 when left out. */
+  readonly start?: number
+  /** Milliseconds of virtual time. */
+  readonly now?: () => number
+  /** Virtual bytes of a block; a million when left out. */
+  readonly blockVsize?: number
+  /** What being in the block of a height takes, in sat/vB; nothing when left out. */
+  readonly rateAt?: (height: number) => number
+  /** What mempools ask for at least, in sat/vB; 1 when left out. */
+  readonly relayRate?: number
+  /**
+   * Of the first input that spends a funding output without two good signatures, why
+   * (`fundingJudge`). Left out, everything is taken as signed.
+   */
+  readonly judge?: (
+    transaction: SimTransaction,
+    spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
+  ) => string | undefined
+}
+
+/**
+ * A spend of a funding output in the mempools: from the tip at which it came, to the one at which
+ * it was there no more.
+ */
+export interface Contest {
+  readonly transaction: SimTransaction
+  readonly from: number
+  to: number
+}
+
+export interface Reorganisation {
+  /** How many blocks come instead; one more than were undone, when left out. */
+  readonly length?: number
+  /**
+   * Whether blocks after the first take what waits, as miners do; otherwise all are empty. True
+   * when left out.
+   */
+  readonly refills?: boolean
+  /** What is gone with its descendants, as if a conflict had been mined. */
+  readonly drops?: readonly Txid[]
+}
+
+/** An output that nothing spends; `height` is undefined in the mempool. */
+export interface Unspent {
+  readonly outPoint: OutPoint
+  readonly value: number
+  readonly height: number | undefined
+}
+
+/** What a block did to the coins: for whoever keeps books. */
+export interface CoinListener {
+  readonly connected: (transaction: SimTransaction, height: number) => void
+  readonly disconnected: (transaction: SimTransaction, height: number) => void
+}
+
+export class SimChain {
+  readonly #blocks: SimBlock[] = []
+  readonly #transactions = new Map<Txid, SimTransaction>()
+  readonly #mempool = new Map<Txid, SimTransaction>()
+  /** By outpoint: what spends it, in a block or in the mempool. */
+  readonly #spenders = new Map<string, SimTransaction>()
+  /** By script: what pays to it or spends from it. */
+  readonly #histories = new Map<string, Set<SimTransaction>>()
+  readonly #listeners: ChainListener[] = []
+  readonly #books: CoinListener[] = []
+  /**
+   * What it took to be in each block after the first, in sat/vB, the newest last; Infinity of the
+   * empty one that a reorganisation begins with.
+   */
+  readonly thresholds: number[] = []
+  /** By the bytes themselves: nodes send again and again what waits for a block. */
+  readonly #ids = new WeakMap<Uint8Array, Txid>()
+  /** What was handed to a miner, and no mempool has seen. */
+  readonly #submitted = new Map<Txid, SimTransaction>()
+  /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
+  readonly #contests = new Map<string, Contest[]>()
+  /**
+   * Heights of blocks that a reorganisation brought with its last one, so that nobody could bid for
+   * them.
+   */
+  readonly #atOnce = new Set<number>()
+  #order = 0
+  #reorgs = 0
+
+  readonly #options: Required<SimChainOptions>
+
+  constructor(options: SimChainOptions = {}) {
+    this.#options = {
+      start: 0,
+      now: () => 0,
+      blockVsize: 1_000_000,
+      rateAt: () => 0,
+      relayRate: 1,
+      judge: () => undefined,
+      ...options
+    }
+    this.#append([])
+  }
+
+  get height(): number {
+    return this.#options.start + this.#blocks.length - 1
+  }
+  get tipHash(): string {
+    return this.#blocks.at(-1)?.hash ?? ''
+  }
+  get reorgs(): number {
+    return this.#reorgs
+  }
+  get waiting(): ReadonlyMap<Txid, SimTransaction> {
+    return this.#mempool
+  }
+  /** What waits in the mempool, in the order in which it came. */
+  get mempool(): readonly Txid[] {
+    return [...this.#mempool.keys()]
+  }
+
+  /** What it took to be in the block of a height, in sat/vB. */
+  thresholdAt(height: number): number {
+    return this.thresholds[height - this.#options.start - 1] ?? Infinity
+  }
+
+  /** Whether the block of a height came together with others: nobody could bid for it. */
+  cameAtOnce(height: number): boolean {
+    return this.#atOnce.has(height)
+  }
+
+  /** Of the newest blocks that took anything: an empty one says nothing of fees. */
+  newestThresholds(count: number): number[] {
+    const found: number[] = []
+    for (let at = this.thresholds.length - 1; at >= 0 && found.length < count; at--) {
+      const threshold = this.thresholds[at] ?? Infinity
+      if (threshold < Infinity) found.unshift(threshold)
+    }
+    return found
+  }
+
+  /** What the next block takes. */
+  get nextRate(): number {
+    return this.#options.rateAt(this.height + 1)
+  }
+
+  onChange(listener: ChainListener): void {
+    this.#listeners.push(listener)
+  }
+  keepBooks(listener: CoinListener): void {
+    this.#books.push(listener)
+  }
+
+  transaction(id: Txid): SimTransaction | undefined {
+    return this.#transactions.get(id)
+  }
+  spenderOf(outPoint: string): SimTransaction | undefined {
+    return this.#spenders.get(outPoint)
+  }
+
+  /** Every spend of a funding output that mempools have taken, replaced ones included. */
+  contestsOf(outPoint: string): readonly Contest[] {
+    return this.#contests.get(outPoint) ?? []
+  }
+
+  output(outPoint: string): { readonly script: string; readonly value: number } | undefined {
+    const at = outPoint.lastIndexOf(':')
+    return this.#transactions.get(outPoint.slice(0, at) as Txid)?.outputs[
+      Number(outPoint.slice(at + 1))
+    ]
+  }
+
+  /** Everything that pays to a script or spends from it: blocks first, then the mempool. */
+  historyOf(script: string): SimTransaction[] {
+    return [...(this.#histories.get(script) ?? [])].sort((a, b) =>
+      a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity)
+    )
+  }
+
+  /** The outputs of a script that nothing spends, in blocks and in the mempool. */
+  unspent(script: string): Unspent[] {
+    return this.historyOf(script).flatMap(({ txid, height, outputs }) =>
+      outputs.flatMap((output, vout) =>
+        output.script === script && !this.#spenders.has(`${txid}:${vout}`)
+          ? [{ outPoint: { txid, vout }, value: output.value, height }]
+          : []
+      )
+    )
+  }
+
+  /** New money, in the newest block at once: what a world begins with. */
+  mint(script: string, value: number): Txid {
+    const id = txidFromHash(hashes.sha256(new TextEncoder().encode(`minted ${this.#order}`)))
+    const transaction: SimTransaction = {
+      txid: id,
+      raw: new Uint8Array(0),
+      version: 2,
+      lockTime: 0,
+      inputs: [],
+      outputs: [{ script, value }],
+      vsize: 100,
+      fee: 0,
+      height: this.height,
+      order: this.#order++,
+      hasDust: false
+    }
+    this.#add(transaction, new Set())
+    for (const books of this.#books) books.connected(transaction, this.height)
+    return id
+  }
+
+  /** Pays new money to a script, from nowhere and at any fee: it waits for a block. */
+  fund(scriptPubKey: Uint8Array, amount: Satoshi): Txid {
+    const transaction = readSimTransaction(paymentFromNowhere(scriptPubKey, amount, this.#order))
+    const funding: SimTransaction = {
+      ...transaction,
+      inputs: [],
+      fee: transaction.vsize * ANY_RATE,
+      order: this.#order++
+    }
+    const touched = new Set<string>()
+    this.#mempool.set(funding.txid, funding)
+    this.#add(funding, touched)
+    this.#changed(touched, false)
+    return funding.txid
+  }
+
+  /**
+   * Takes a transaction into the mempool, and what it replaces out of it.
+   *
+   * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
+   */
+  broadcast(raw: Uint8Array): Txid {
+    const sent = this.#ids.get(raw)
+    if (sent !== undefined && this.#transactions.has(sent)) return sent
+    const transaction = this.#read(raw)
+    const { txid: id } = transaction
+    this.#ids.set(raw, id)
+    if (this.#transactions.has(id)) return id
+    const judged =
+      faultOf(transaction, this.#facts()) ??
+      this.#options.judge(transaction, (outPoint) => this.output(outPoint))
+    if (judged !== undefined) throw broadcastRefused(id, judged)
+    const touched = new Set<string>()
+    for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
+    transaction.order = this.#order++
+    this.#mempool.set(id, transaction)
+    this.#contest(transaction, true)
+    this.#add(transaction, touched)
+    this.#changed(touched, false)
+    return id
+  }
+
+  /**
+   * Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each
+   * miner drops what can never be mined.
+   */
+  submit(raw: Uint8Array): Txid {
+    const transaction = this.#read(raw)
+    if (this.#options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) {
+      this.#submitted.set(transaction.txid, transaction)
+    }
+    return transaction.txid
+  }
+
+  /** The next blocks, out of the mempool. */
+  mine(blocks = 1): void {
+    for (let n = 0; n < blocks; n++) {
+      const touched = new Set<string>()
+      this.#mineInto(touched)
+      this.#changed(touched, true)
+    }
+  }
+
+  /** One block with just these transactions of the mempool. */
+  confirm(...ids: Txid[]): void {
+    const touched = new Set<string>()
+    this.#take(
+      ids.flatMap((id) => this.#mempool.get(id) ?? []),
+      0,
+      touched
+    )
+    this.#changed(touched, true)
+  }
+
+  /**
+   * Another branch takes the place of the newest `depth` blocks; its first block is empty, and what
+   * was undone waits again.
+   */
+  reorg(depth: number, { length, refills = true, drops = [] }: Reorganisation = {}): void {
+    const undone = Math.min(depth, this.#blocks.length - 1)
+    if (undone < 1) return
+    this.#reorgs += 1
+    const touched = new Set<string>()
+    for (let n = 0; n < undone; n++) this.#disconnect(touched)
+    const dropped = drops.flatMap((id) => this.#mempool.get(id) ?? [])
+    for (const gone of this.#withDescendants(dropped)) this.#remove(gone, touched)
+    this.#evictImmature(touched)
+    for (let n = 0; n < (length ?? undone + 1); n++) {
+      if (n > 0 && refills) this.#mineInto(touched)
+      else {
+        this.#append([])
+        this.thresholds.push(Infinity)
+      }
+      this.#atOnce.add(this.height)
+    }
+    this.#changed(touched, true)
+  }
+
+  #mineInto(touched: Set<string>): void {
+    const offered = this.#offered()
+    const { transactions, threshold } = blockTemplate(
+      offered.values(),
+      this.nextRate,
+      this.#options.blockVsize,
+      (parent) => this.#childOf(parent),
+      (child) => this.#hasParent(child)
+    )
+    this.#take(transactions, threshold, touched)
+  }
+
+  #take(transactions: readonly SimTransaction[], threshold: number, touched: Set<string>): void {
+    const height = this.height + 1
+    for (const transaction of transactions) {
+      if (this.#submitted.delete(transaction.txid)) {
+        for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
+        this.#add(transaction, touched)
+      }
+      this.#mempool.delete(transaction.txid)
+      this.#contest(transaction, false)
+      transaction.height = height
+      this.#touch(transaction, touched)
+    }
+    this.#append(transactions)
+    this.thresholds.push(threshold)
+    for (const transaction of transactions) {
+      for (const books of this.#books) books.connected(transaction, height)
+    }
+  }
+
+  /** The mempool, and instead of what is there whatever was handed to the miner and pays more. */
+  #offered(): ReadonlyMap<Txid, SimTransaction> {
+    if (this.#submitted.size === 0) return this.#mempool
+    const offered = new Map(this.#mempool)
+    const spent = new Set<string>()
+    for (const [id, transaction] of [...this.#submitted].sort(
+      ([, a], [, b]) => rateOf([b]) - rateOf([a])
+    )) {
+      const replaced = this.#conflictsOf(transaction)
+      // What a replacement in a mempool would have to pay more is nothing to a miner.
+      const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
+      if (fault === 'bad-txns-inputs-missingorspent') this.#submitted.delete(id)
+      if (
+        fault !== undefined ||
+        transaction.inputs.some(({ outPoint }) => spent.has(outPoint)) ||
+        (replaced.length > 0 && rateOf(replaced) >= rateOf([transaction]))
+      ) {
+        continue
+      }
+      for (const { txid } of replaced) offered.delete(txid)
+      for (const { outPoint } of transaction.inputs) spent.add(outPoint)
+      offered.set(id, transaction)
+    }
+    return offered
+  }
+
+  #read(raw: Uint8Array): SimTransaction {
+    const transaction = readSimTransaction(raw)
+    const spent = transaction.inputs.reduce(
+      (sum, { outPoint }) => sum + (this.output(outPoint)?.value ?? 0),
+      0
+    )
+    transaction.fee = spent - transaction.outputs.reduce((sum, { value }) => sum + value, 0)
+    return transaction
+  }
+
+  /** Notes that a spend of a funding output has come to the mempools, or is there no more. */
+  #contest(transaction: SimTransaction, isThere: boolean): void {
+    for (const { outPoint, witness } of transaction.inputs) {
+      if (keysOf(witness.at(-1)) === undefined) continue
+      const contests = this.#contests.get(outPoint) ?? []
+      this.#contests.set(outPoint, contests)
+      const contest = contests.findLast(
+        (each) => each.transaction === transaction && each.to === Infinity
+      )
+      if (isThere && contest === undefined) {
+        contests.push({ transaction, from: this.height, to: Infinity })
+      }
+      if (!isThere && contest !== undefined) contest.to = this.height
+    }
+  }
+
+  #disconnect(touched: Set<string>): void {
+    this.#atOnce.delete(this.height)
+    const block = this.#blocks.pop()
+    this.thresholds.pop()
+    for (const transaction of [...(block?.transactions ?? [])].reverse()) {
+      for (const books of this.#books) books.disconnected(transaction, transaction.height ?? 0)
+      transaction.height = undefined
+      this.#mempool.set(transaction.txid, transaction)
+      this.#contest(transaction, true)
+      this.#touch(transaction, touched)
+    }
+  }
+
+  /** Bitcoin Core drops what a reorganisation has made too early. */
+  #evictImmature(touched: Set<string>): void {
+    for (const transaction of [...this.#mempool.values()].sort((a, b) => a.order - b.order)) {
+      if (!this.#mempool.has(transaction.txid)) continue
+      const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
+      if (fault === 'non-final' || fault === 'non-BIP68-final') {
+        for (const gone of this.#withDescendants([transaction])) this.#remove(gone, touched)
+      }
+    }
+  }
+
+  #facts(): ChainFacts {
+    return {
+      relayRate: this.#options.relayRate,
+      height: this.height,
+      parent: (id) => this.#transactions.get(id),
+      confirmedSpender: (outPoint) => {
+        const spender = this.#spenders.get(outPoint)
+        return spender?.height === undefined ? undefined : spender
+      },
+      conflictsOf: (transaction) => this.#conflictsOf(transaction),
+      childOf: (parent) => this.#childOf(parent)
+    }
+  }
+
+  #conflictsOf(transaction: SimTransaction): SimTransaction[] {
+    return this.#withDescendants(
+      transaction.inputs.flatMap(({ outPoint }) => {
+        const other = this.#spenders.get(outPoint)
+        return other === undefined || other === transaction || other.height !== undefined
+          ? []
+          : [other]
+      })
+    )
+  }
+
+  #withDescendants(transactions: readonly SimTransaction[]): SimTransaction[] {
+    const found = new Set(transactions)
+    for (const transaction of found) {
+      transaction.outputs.forEach((_, vout) => {
+        const child = this.#spenders.get(`${transaction.txid}:${vout}`)
+        if (child !== undefined) found.add(child)
+      })
+    }
+    return [...found]
+  }
+
+  #childOf(parent: SimTransaction): SimTransaction | undefined {
+    for (let vout = 0; vout < parent.outputs.length; vout++) {
+      const child = this.#spenders.get(`${parent.txid}:${vout}`)
+      if (child !== undefined && child.height === undefined) return child
+    }
+    return undefined
+  }
+
+  #hasParent(child: SimTransaction): boolean {
+    return child.inputs.some(({ parent }) => this.#mempool.has(parent))
+  }
+
+  #add(transaction: SimTransaction, touched: Set<string>): void {
+    this.#transactions.set(transaction.txid, transaction)
+    for (const { outPoint } of transaction.inputs) this.#spenders.set(outPoint, transaction)
+    for (const script of this.#scriptsOf(transaction)) {
+      const history = this.#histories.get(script)
+      if (history === undefined) this.#histories.set(script, new Set([transaction]))
+      else history.add(transaction)
+      touched.add(script)
+    }
+  }
+
+  #remove(transaction: SimTransaction, touched: Set<string>): void {
+    for (const script of this.#scriptsOf(transaction)) {
+      this.#histories.get(script)?.delete(transaction)
+      touched.add(script)
+    }
+    for (const { outPoint } of transaction.inputs) {
+      if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
+    }
+    this.#mempool.delete(transaction.txid)
+    this.#contest(transaction, false)
+    this.#transactions.delete(transaction.txid)
+  }
+
+  #touch(transaction: SimTransaction, touched: Set<string>): void {
+    for (const script of this.#scriptsOf(transaction)) touched.add(script)
+  }
+
+  #scriptsOf(transaction: SimTransaction): Set<string> {
+    const scripts = new Set(transaction.outputs.map(({ script }) => script))
+    for (const { outPoint } of transaction.inputs) {
+      const output = this.output(outPoint)
+      if (output !== undefined) scripts.add(output.script)
+    }
+    return scripts
+  }
+
+  #append(transactions: readonly SimTransaction[]): void {
+    const hash = toHex(hashes.sha256(new TextEncoder().encode(`${this.tipHash} ${this.#order++}`)))
+    this.#blocks.push({ hash, time: this.#options.now(), transactions })
+  }
+
+  #changed(scripts: ReadonlySet<string>, tip: boolean): void {
+    for (const listener of this.#listeners) listener({ scripts, tip })
+  }
+}
+
+/** In sat/vB: enough for any block. */
+const ANY_RATE = 1_000
+
+/** It spends an outpoint that exists nowhere: the one thing that `broadcast` would refuse. */
+function paymentFromNowhere(script: Uint8Array, amount: Satoshi, number: number): Uint8Array {
+  const transaction = new Transaction()
+  transaction.version = 2
+  const nowhere = new Uint8Array(32)
+  new DataView(nowhere.buffer).setUint32(0, number)
+  nowhere[31] = 0xff
+  transaction.addInput(nowhere, 0)
+  transaction.addOutput(script, amount)
+  return Uint8Array.from(transaction.toBuffer())
+}

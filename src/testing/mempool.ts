@@ -1,0 +1,219 @@
+/**
+ * What a mempool takes, as far as channels depend on it: the rules of Bitcoin Core, in its words.
+ */
+import { LOCKTIME_THRESHOLD } from '../types/units.js'
+import type { Txid } from '../types/bytes.js'
+import { rateOf, type SimTransaction } from './transactions.js'
+
+export interface ChainFacts {
+  /** In sat/vB: what a transaction pays at least, and one more than what it replaces. */
+  readonly relayRate: number
+  readonly height: number
+  readonly parent: (id: Txid) => SimTransaction | undefined
+  /** What spends an output in a block. */
+  readonly confirmedSpender: (outPoint: string) => SimTransaction | undefined
+  /** What it would replace, descendants included. */
+  readonly conflictsOf: (transaction: SimTransaction) => readonly SimTransaction[]
+  readonly childOf: (parent: SimTransaction) => SimTransaction | undefined
+}
+
+/** BIP431. */
+const MAX_TRUC_VSIZE = 10_000
+const MAX_TRUC_CHILD_VSIZE = 1_000
+/**
+ * What BIP68 reads from nSequence: the disable flag, the type flag (set: time), the number of
+ * blocks.
+ */
+const SEQUENCE_DISABLE = 0x80000000
+const SEQUENCE_TYPE = 0x400000
+const SEQUENCE_VALUE = 0xffff
+const FINAL_SEQUENCE = 0xffffffff
+
+/** Why it is refused; undefined when it is taken. Its fee has to be set. */
+export function faultOf(transaction: SimTransaction, facts: ChainFacts): string | undefined {
+  return (
+    lockFault(transaction, facts) ??
+    inputFault(transaction, facts) ??
+    feeFault(transaction, facts) ??
+    trucFault(transaction, facts) ??
+    replacementFault(transaction, facts.conflictsOf(transaction), facts.relayRate)
+  )
+}
+
+function lockFault(
+  { lockTime, inputs }: SimTransaction,
+  { height }: ChainFacts
+): string | undefined {
+  return lockTime > height &&
+    lockTime < LOCKTIME_THRESHOLD &&
+    inputs.some(({ sequence }) => sequence !== FINAL_SEQUENCE)
+    ? 'non-final'
+    : undefined
+}
+
+function inputFault(
+  { inputs, version }: SimTransaction,
+  { height, parent, confirmedSpender }: ChainFacts
+): string | undefined {
+  for (const { outPoint, parent: id, sequence } of inputs) {
+    const from = parent(id)
+    const vout = Number(outPoint.slice(outPoint.lastIndexOf(':') + 1))
+    if (from?.outputs[vout] === undefined || confirmedSpender(outPoint) !== undefined) {
+      return 'bad-txns-inputs-missingorspent'
+    }
+    const isRelative =
+      version >= 2 && sequence < SEQUENCE_DISABLE && (sequence & SEQUENCE_TYPE) === 0
+    // With n as the lock, the coin needs n confirmations in the block that would come next.
+    if (isRelative && (from.height ?? height + 1) + (sequence & SEQUENCE_VALUE) > height + 1) {
+      return 'non-BIP68-final'
+    }
+  }
+  return undefined
+}
+
+function feeFault(
+  { fee, vsize, hasDust }: SimTransaction,
+  { relayRate }: ChainFacts
+): string | undefined {
+  if (fee < 0) return 'bad-txns-in-belowout'
+  if (hasDust) return 'dust'
+  const least = Math.ceil(vsize * relayRate)
+  return fee < least ? `min relay fee not met, ${fee} < ${least}` : undefined
+}
+
+/** BIP431: version 3 is small, and has one unconfirmed parent or child of version 3 at most. */
+function trucFault(
+  transaction: SimTransaction,
+  { parent, childOf, conflictsOf }: ChainFacts
+): string | undefined {
+  const { version, vsize, inputs } = transaction
+  if (version === 3 && vsize > MAX_TRUC_VSIZE) return 'TRUC-violation, version=3 tx is too big'
+  const parents = new Set(
+    inputs.flatMap(({ parent: id }) => {
+      const from = parent(id)
+      return from === undefined || from.height !== undefined ? [] : [from]
+    })
+  )
+  if (parents.size === 0) return undefined
+  for (const each of parents) {
+    if ((each.version === 3) !== (version === 3)) {
+      return version === 3 ? 'truc-spends-nontruc' : 'nontruc-spends-truc'
+    }
+    if (version !== 3) continue
+    const sibling = childOf(each)
+    if (
+      parents.size > 1 ||
+      vsize > MAX_TRUC_CHILD_VSIZE ||
+      (sibling !== undefined &&
+        sibling !== transaction &&
+        !conflictsOf(transaction).includes(sibling))
+    ) {
+      return 'TRUC-violation'
+    }
+  }
+  return undefined
+}
+
+/** BIP125, rules 3 and 4, and what Bitcoin Core adds: a higher rate than each that it replaces. */
+function replacementFault(
+  transaction: SimTransaction,
+  replaced: readonly SimTransaction[],
+  relayRate: number
+): string | undefined {
+  if (replaced.length === 0) return undefined
+  const least =
+    replaced.reduce((sum, { fee }) => sum + fee, 0) + Math.ceil(transaction.vsize * relayRate)
+  const isCheaper = replaced.some(
+    (other) =>
+      transaction.inputs.some(({ outPoint }) =>
+        other.inputs.some((input) => input.outPoint === outPoint)
+      ) && rateOf([transaction]) <= rateOf([other])
+  )
+  return transaction.fee < least || isCheaper
+    ? `insufficient fee, rejecting replacement ${transaction.txid}`
+    : undefined
+}
+
+/**
+ * Which transactions the next block takes. The rest of the world fills it: at the rate R of the fee
+ * source it is just full. Whoever of ours wants in takes the place of the cheapest of the others;
+ * of those, twice the rate is paid by half as many. So with n vB of ours in a block of B vB the
+ * threshold is R x B / (B - n): at R when we are few, at twice R when we want half of the block.
+ * The first fiftieth of the block does not count: so much comes and goes by chance.
+ */
+
+/** A transaction, or one with the child that pays for it (CPFP). */
+interface Package {
+  readonly transactions: readonly SimTransaction[]
+  readonly rate: number
+  readonly vsize: number
+  readonly order: number
+}
+
+const BY_CHANCE = 1 / 50
+
+/** `threshold`: what it took to be in it, in sat/vB. */
+export interface BlockTemplate {
+  readonly transactions: readonly SimTransaction[]
+  readonly threshold: number
+}
+
+/**
+ * @param rate - what the next block takes, in sat/vB
+ * @param childOf - the one child in the mempool that spends from a transaction (version 3 allows
+ *   no more)
+ */
+export function blockTemplate(
+  mempool: Iterable<SimTransaction>,
+  rate: number,
+  blockVsize: number,
+  childOf: (parent: SimTransaction) => SimTransaction | undefined,
+  hasParent: (child: SimTransaction) => boolean
+): BlockTemplate {
+  const packages: Package[] = []
+  for (const transaction of mempool) {
+    if (!hasParent(transaction)) packages.push(...packagesOf(transaction, childOf(transaction)))
+  }
+  packages.sort((a, b) => (a.rate === b.rate ? a.order - b.order : b.rate - a.rate))
+  const taken = new Set<SimTransaction>()
+  let used = 0
+  for (const { transactions, rate: offered, vsize } of packages) {
+    if (used + vsize >= blockVsize || offered < thresholdWith(rate, used + vsize, blockVsize)) {
+      continue
+    }
+    used += vsize
+    for (const transaction of transactions) taken.add(transaction)
+  }
+  return { transactions: [...taken], threshold: thresholdWith(rate, used, blockVsize) }
+}
+
+function thresholdWith(rate: number, ours: number, blockVsize: number): number {
+  return (rate * blockVsize) / (blockVsize - Math.max(0, ours - blockVsize * BY_CHANCE))
+}
+
+/** A child counts for its parent when it pays more than that; else it comes after it, if at all. */
+function packagesOf(parent: SimTransaction, child: SimTransaction | undefined): Package[] {
+  const alone = {
+    transactions: [parent],
+    rate: rateOf([parent]),
+    vsize: parent.vsize,
+    order: parent.order
+  }
+  if (child === undefined) return [alone]
+  const both = {
+    transactions: [parent, child],
+    rate: rateOf([parent, child]),
+    vsize: parent.vsize + child.vsize,
+    order: parent.order
+  }
+  if (both.rate > alone.rate) return [both]
+  return [
+    alone,
+    {
+      transactions: [child],
+      rate: Math.min(rateOf([child]), alone.rate),
+      vsize: child.vsize,
+      order: child.order
+    }
+  ]
+}

@@ -1,0 +1,185 @@
+/**
+ * The servers that a node asks, taken together as `src/chain/pool.ts` does it: a history is what
+ * any of them shows, a broadcast goes to all, fees are the lower median. What is in a block cannot
+ * be made up.
+ */
+import { broadcastRefused, refusalKind } from '../chain/broadcast-errors.js'
+import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
+import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
+import { nextBlockOf } from '../chain/gather.js'
+import type { FeeView } from '../engine/fee-estimates.js'
+import type { ChainTransaction, Verdict } from '../engine/ports.js'
+import { PaychanError } from '../types/errors.js'
+import { isFeeRefusal } from '../types/refusals.js'
+import { blockHeight, max, type FeeRate } from '../types/units.js'
+import type { SharedFees } from './fees.js'
+import type { SimChain } from './chain.js'
+import { readSimTransaction, type SimTransaction } from './transactions.js'
+
+/**
+ * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what
+ * adversaries make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast,
+ * for its fee or for something else; `swallows`: says that it has taken a transaction, and sends it
+ * to nobody; `low-fees`, `high-fees`: what it says that blocks take; `declines`: it watches
+ * nothing.
+ */
+export type ServerLie =
+  | 'shows'
+  | 'hides'
+  | 'refuses'
+  | 'refuses-fees'
+  | 'swallows'
+  | 'low-fees'
+  | 'high-fees'
+  | 'declines'
+
+/** How many of a node's servers are honest, and what each of the others does. */
+export interface ServerSetup {
+  readonly honest: number
+  readonly lying: readonly ServerLie[]
+}
+
+export const ONE_HONEST: ServerSetup = { honest: 1, lying: [] }
+
+/** What servers say that refuse everything, worded as Bitcoin Core words it. */
+const REFUSALS: Partial<Record<ServerLie, string>> = {
+  refuses: 'bad-txns-nonstandard-inputs',
+  'refuses-fees': 'insufficient fee, rejecting replacement'
+}
+
+export class Servers implements FeeView {
+  readonly #count: number
+  readonly #lies: { readonly [Lie in ServerLie]: number }
+  /** What the fees are by the median of all; undefined when an honest one is in the middle. */
+  readonly #told: FeeRate | undefined
+  readonly #toldUpper: FeeRate | undefined
+
+  constructor(
+    private readonly setup: ServerSetup,
+    private readonly chain: SimChain,
+    private readonly fees: SharedFees,
+    private readonly phantoms: Phantoms
+  ) {
+    const count = (lie: ServerLie): number => setup.lying.filter((each) => each === lie).length
+    this.#count = setup.honest + setup.lying.length
+    this.#lies = {
+      shows: count('shows'),
+      hides: count('hides'),
+      refuses: count('refuses'),
+      'refuses-fees': count('refuses-fees'),
+      swallows: count('swallows'),
+      'low-fees': count('low-fees'),
+      'high-fees': count('high-fees'),
+      declines: count('declines')
+    }
+    const at = (place: number): FeeRate | undefined =>
+      place < this.#lies['low-fees']
+        ? LOWEST_RELAY_RATE
+        : place >= this.#count - this.#lies['high-fees']
+          ? HIGHEST_FEE_RATE
+          : undefined
+    this.#told = at(Math.floor((this.#count - 1) / 2))
+    this.#toldUpper = at(Math.floor(this.#count / 2))
+  }
+
+  get areAllLying(): boolean {
+    return this.setup.honest === 0
+  }
+
+  /** Whether one of them tells what becomes of a script. */
+  get tellsHistories(): boolean {
+    return this.#lies.declines < this.#count
+  }
+
+  /** Blocks first, then what is in a mempool, or is said to be. */
+  historyOf(script: string, hidesMempool: boolean): ChainTransaction[] {
+    const history = this.chain.historyOf(script)
+    const shownBy = hidesMempool ? 0 : this.#count - this.#lies.hides - this.#lies.declines
+    const real = history
+      .filter(({ height }) => height !== undefined || shownBy > 0)
+      .map((each) => shown(each, shownBy))
+    if (this.#lies.shows === 0) return real
+    const made = [...this.phantoms.of(script)].filter((phantom) => this.#couldStill(phantom))
+    return [...real, ...made.map((each) => shown(each, this.#lies.shows))]
+  }
+
+  /** @throws PaychanError `ERR_BROADCAST_REFUSED` when none takes it */
+  broadcast(raw: Uint8Array): Verdict {
+    if (this.#count === this.setup.honest && this.#count === 1) {
+      return { txid: this.chain.broadcast(raw), taken: 1, of: 1, refusals: [] }
+    }
+    const { txid } = readSimTransaction(raw)
+    const reasons = this.setup.lying.flatMap((lie) => REFUSALS[lie] ?? [])
+    const real = this.#count - reasons.length - this.#lies.swallows
+    let taken = this.#lies.swallows
+    try {
+      if (real > 0) this.chain.broadcast(raw)
+      taken += real
+    } catch (error) {
+      if (!(error instanceof PaychanError) || error.code !== 'ERR_BROADCAST_REFUSED') throw error
+      reasons.push(...Array.from({ length: real }, () => String(error.facts.reason)))
+    }
+    const refusals = reasons.map((reason) => ({ kind: refusalKind(reason), reason }))
+    if (taken === 0) {
+      throw broadcastRefused(
+        txid,
+        (refusals.find(({ kind }) => isFeeRefusal(kind)) ?? refusals[0])?.reason ?? ''
+      )
+    }
+    return { txid, taken, of: this.#count, refusals }
+  }
+
+  get current(): FeeView['current'] {
+    const { current } = this.fees
+    if (this.#told === undefined && this.#toldUpper === undefined) return current
+    const feeRate = this.#told ?? current.feeRate
+    const next = nextBlockOf([
+      this.#told ?? current.nextBlockRate,
+      this.#toldUpper ?? current.nextBlockRate
+    ])
+    return { ...current, feeRate, nextBlockRate: max(feeRate, next ?? feeRate) }
+  }
+
+  async load(): Promise<void> {}
+  async save(): Promise<void> {}
+  async refresh(): Promise<void> {}
+
+  /**
+   * What something in a block has taken the place of is dropped, whoever shows it
+   * (`merge-histories.ts`).
+   */
+  #couldStill(phantom: SimTransaction): boolean {
+    return phantom.inputs.every(
+      ({ outPoint }) => this.chain.spenderOf(outPoint)?.height === undefined
+    )
+  }
+}
+
+/** One server is the default. */
+function shown({ txid, raw, height }: SimTransaction, shownBy: number): ChainTransaction {
+  return height === undefined
+    ? { txid, raw, height, ...(shownBy === 1 ? {} : { shownBy }) }
+    : { txid, raw, height: blockHeight(height) }
+}
+
+/**
+ * What no honest mempool holds, and servers that lie show all the same: made up by adversaries, for
+ * those who ask such a server.
+ */
+export class Phantoms {
+  readonly #byScript = new Map<string, Map<string, SimTransaction>>()
+
+  /** @param onShown - told of a script (hex) of which something else is shown from now on */
+  constructor(private readonly onShown: (script: string) => void) {}
+
+  show(script: string, transaction: SimTransaction): void {
+    const shown = this.#byScript.get(script) ?? new Map<string, SimTransaction>()
+    if (shown.has(transaction.txid)) return
+    this.#byScript.set(script, shown.set(transaction.txid, transaction))
+    this.onShown(script)
+  }
+
+  of(script: string): Iterable<SimTransaction> {
+    return this.#byScript.get(script)?.values() ?? []
+  }
+}

@@ -1,0 +1,150 @@
+/** A transaction as the simulated chain keeps it: read once, amounts as numbers of satoshis. */
+import { Transaction } from 'bitcoinjs-lib'
+import { dustLimit } from '../bitcoin/dust.js'
+import { MAX_SIGNATURE_BYTES } from '../bitcoin/sizes.js'
+import { PaychanError } from '../types/errors.js'
+import { toHex, txid, txidFromHash, type Txid } from '../types/bytes.js'
+import { isSignedByBoth } from '../bitcoin/funding-witness.js'
+import type { Ecdsa } from '../bitcoin/keys.js'
+import { fundingScript } from '../bitcoin/funding.js'
+import { satoshi } from '../types/units.js'
+
+export interface SimInput {
+  readonly outPoint: string
+  readonly parent: Txid
+  readonly sequence: number
+  readonly witness: readonly Uint8Array[]
+}
+export interface SimOutput {
+  readonly script: string
+  readonly value: number
+}
+
+export interface SimTransaction {
+  readonly txid: Txid
+  readonly raw: Uint8Array
+  readonly version: number
+  readonly lockTime: number
+  readonly inputs: readonly SimInput[]
+  readonly outputs: readonly SimOutput[]
+  /**
+   * Virtual bytes with the longest signatures, so that runs with and without real ones are the
+   * same.
+   */
+  readonly vsize: number
+  /** In satoshis; set when it comes in. */
+  fee: number
+  /** Of its block; undefined in the mempool. */
+  height: number | undefined
+  /** In which order transactions came. */
+  order: number
+  readonly hasDust: boolean
+}
+
+/** @throws PaychanError `ERR_INVALID_TRANSACTION` when the bytes are no transaction */
+export function readSimTransaction(raw: Uint8Array): SimTransaction {
+  const parsed = parse(raw)
+  const shortened = parsed.ins.reduce(
+    (sum, { witness }) => sum + witness.reduce((bytes, item) => bytes + missingBytes(item), 0),
+    0
+  )
+  return {
+    txid: txid(parsed.getId()),
+    raw: Uint8Array.from(raw),
+    version: parsed.version,
+    lockTime: parsed.locktime,
+    inputs: parsed.ins.map(({ hash, index, sequence, witness }) => {
+      const parent = txidFromHash(hash)
+      return { outPoint: `${parent}:${index}`, parent, sequence, witness }
+    }),
+    outputs: parsed.outs.map(({ script, value }) => ({
+      script: toHex(script),
+      value: Number(value)
+    })),
+    vsize: Math.ceil((parsed.weight() + shortened) / 4),
+    fee: 0,
+    height: undefined,
+    order: 0,
+    hasDust: parsed.outs.some(({ script, value }) => value < dustLimit(script))
+  }
+}
+
+function parse(raw: Uint8Array): Transaction {
+  try {
+    return Transaction.fromBuffer(Uint8Array.from(raw))
+  } catch (cause) {
+    throw new PaychanError(
+      'ERR_INVALID_TRANSACTION',
+      'These bytes are no transaction; it was not sent.',
+      {},
+      { cause }
+    )
+  }
+}
+
+/**
+ * A DER signature with its sighash byte has 72 bytes or some fewer; nothing else in our witnesses
+ * has that length and begins like it.
+ */
+function missingBytes(item: Uint8Array): number {
+  return item[0] === 0x30 &&
+    item.length >= MAX_SIGNATURE_BYTES - 4 &&
+    item.length < MAX_SIGNATURE_BYTES
+    ? MAX_SIGNATURE_BYTES - item.length
+    : 0
+}
+
+/** Satoshis per virtual byte. */
+export function rateOf(transactions: readonly SimTransaction[]): number {
+  return (
+    transactions.reduce((sum, { fee }) => sum + fee, 0) /
+    Math.max(
+      1,
+      transactions.reduce((sum, { vsize }) => sum + vsize, 0)
+    )
+  )
+}
+
+/**
+ * Whether both sides have signed the spend of a funding output, as every mempool and miner checks.
+ * Other scripts are taken as signed.
+ */
+
+/** `2 <K1> <K2> 2 OP_CHECKMULTISIG`: 1 + 34 + 34 + 1 + 1 bytes. */
+const FUNDING_WITNESS_SCRIPT_BYTES = 71
+
+/** The two keys of a witness script; undefined when it is no 2-of-2. */
+export function keysOf(
+  witnessScript: Uint8Array | undefined
+): { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array } | undefined {
+  if (witnessScript?.length !== FUNDING_WITNESS_SCRIPT_BYTES) return undefined
+  return { clientKey: witnessScript.slice(2, 35), serverKey: witnessScript.slice(36, 69) }
+}
+
+/** Of the first input that is not signed as its output asks for, why; undefined when all are. */
+export function fundingJudge(verify: Ecdsa['verify']) {
+  return (
+    transaction: SimTransaction,
+    spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
+  ): string | undefined => {
+    for (const { outPoint, parent, witness } of transaction.inputs) {
+      const keys = keysOf(witness.at(-1))
+      if (keys === undefined) continue
+      const output = spent(outPoint)
+      const vout = Number(outPoint.slice(outPoint.lastIndexOf(':') + 1))
+      if (output?.script !== toHex(fundingScript(keys.clientKey, keys.serverKey))) {
+        return 'mandatory-script-verify-flag-failed (Witness program hash mismatch)'
+      }
+      if (
+        !isSignedByBoth(
+          transaction.raw,
+          { outPoint: { txid: parent, vout }, value: satoshi(BigInt(output.value)), ...keys },
+          verify
+        )
+      ) {
+        return 'mandatory-script-verify-flag-failed (Signature must be zero for failed CHECK(MULTI)SIG operation)'
+      }
+    }
+    return undefined
+  }
+}

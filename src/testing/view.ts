@@ -1,0 +1,291 @@
+/**
+ * One node's view of the simulated chain: the port `Chain`. Blocks and transactions reach it a
+ * moment later. It can be down, and its server can hide things. A node is woken for a block only if
+ * something in it is the node's, or the node says that it is due; its `tip` is right all the same.
+ */
+import type {
+  Chain,
+  ChainStatus,
+  ChainTransaction,
+  RelayRates,
+  ScriptWatch,
+  ScriptWatcher,
+  Tip,
+  Unsubscribe,
+  Verdict
+} from '../engine/ports.js'
+import { readSimTransaction } from './transactions.js'
+import type { SimChain } from './chain.js'
+import type { Calendar } from './calendar.js'
+import { toHex } from '../types/bytes.js'
+import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
+import { never, type Life } from './life.js'
+import type { Servers } from './servers.js'
+
+/** What a server keeps to itself. */
+export type Hiding = 'nothing' | 'mempool' | 'all'
+
+/**
+ * `isTold`: whether the history was told since the server answers. A server that hides things does
+ * not say so.
+ */
+interface Watch {
+  readonly script: string
+  readonly watcher: ScriptWatcher
+  readonly ready: () => void
+  isTold: boolean
+}
+
+/** All views of a chain, and which of them watch a script. */
+export class Watchers {
+  readonly #byScript = new Map<string, Set<SimView>>()
+  readonly views = new Set<SimView>()
+
+  /**
+   * Tells every view of all that happens on a chain from now on. Whoever has many nodes tells only
+   * those that a block concerns, by `changed` and `newTip`.
+   */
+  follow(chain: SimChain): void {
+    let before = tipOf(chain)
+    chain.onChange(({ scripts, tip }) => {
+      // The order in which nodes hear of a block is that in which they have begun to look.
+      if (tip) for (const view of this.views) view.newTip()
+      for (const script of scripts) {
+        for (const view of this.of(script)) view.changed(script, before)
+      }
+      before = tipOf(chain)
+    })
+  }
+
+  add(script: string, view: SimView): void {
+    const views = this.#byScript.get(script)
+    if (views === undefined) this.#byScript.set(script, new Set([view]))
+    else views.add(view)
+  }
+
+  remove(script: string, view: SimView): void {
+    this.#byScript.get(script)?.delete(view)
+  }
+
+  of(script: string): Iterable<SimView> {
+    return this.#byScript.get(script) ?? []
+  }
+}
+
+export interface ViewParts {
+  readonly chain: SimChain
+  readonly watchers: Watchers
+  readonly servers: Servers
+  /**
+   * Whether the tip is told again with every history: a node that is not told of each block looks
+   * at everything then. False when left out.
+   */
+  readonly repeatsTips?: boolean
+  /** When news arrives, by which calendar; after a microtask, when left out. */
+  readonly takes?: { readonly calendar: Calendar; readonly ms: number }
+}
+
+export class SimView implements Chain {
+  status: ChainStatus = 'synced'
+  /** What it estimates, instead of what blocks take. */
+  feeRate: FeeRate | undefined
+  readonly #watches = new Map<string, Set<Watch>>()
+  readonly #news = new Set<string>()
+  readonly #tips = new Set<(tip: Tip) => void>()
+  readonly #statuses = new Set<(status: ChainStatus) => void>()
+  #waiting: Array<() => void> = []
+  /** The tip while news of a newer one is on its way: histories come first. */
+  #held: Tip | undefined
+  #isTipNews = false
+  /** The hash of the tip that listeners know. */
+  #told: string
+  #isServing = false
+  #hiding: Hiding = 'nothing'
+
+  constructor(
+    private readonly parts: ViewParts,
+    private readonly life: Life
+  ) {
+    this.#told = parts.chain.tipHash
+    parts.watchers.views.add(this)
+    life.onEnd(() => {
+      parts.watchers.views.delete(this)
+      for (const script of this.#watches.keys()) parts.watchers.remove(script, this)
+    })
+  }
+
+  get tip(): Tip | undefined {
+    return this.status === 'connecting' ? undefined : this.seen
+  }
+
+  /** The newest block that it knows of. */
+  get seen(): Tip {
+    return this.#held ?? this.#worldTip()
+  }
+
+  get hiding(): Hiding {
+    return this.#hiding
+  }
+
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
+    this.#tips.add(listener)
+    if (this.status === 'synced') listener(this.seen)
+    return () => {
+      this.#tips.delete(listener)
+    }
+  }
+
+  onStatus(listener: (status: ChainStatus) => void): Unsubscribe {
+    this.#statuses.add(listener)
+    return () => {
+      this.#statuses.delete(listener)
+    }
+  }
+
+  watchScript(scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    const script = toHex(scriptPubKey)
+    let resolveReady = (): void => {}
+    const ready = new Promise<void>((resolve) => {
+      resolveReady = resolve
+    })
+    const watch: Watch = { script, watcher, ready: resolveReady, isTold: false }
+    const watches = this.#watches.get(script) ?? new Set()
+    this.#watches.set(script, watches.add(watch))
+    this.parts.watchers.add(script, this)
+    this.#news.add(script)
+    this.#serveLater()
+    return {
+      ready,
+      get isCurrent() {
+        return watch.isTold
+      },
+      stop: () => {
+        watches.delete(watch)
+        if (watches.size > 0 || this.#watches.get(script) !== watches) return
+        this.#watches.delete(script)
+        this.parts.watchers.remove(script, this)
+      }
+    }
+  }
+
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
+    await this.#connected()
+    return this.#hiding === 'all'
+      ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
+      : this.parts.servers.broadcast(raw)
+  }
+
+  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
+    await this.#connected()
+    const { feeRate, nextBlockRate } = this.parts.servers.current
+    if (this.feeRate !== undefined) return this.feeRate
+    return target > 1 ? feeRate : nextBlockRate
+  }
+
+  async relayRates(): Promise<RelayRates> {
+    await this.#connected()
+    return this.parts.servers.current.relay
+  }
+
+  /** A script that is watched here has another history. */
+  changed(script: string, before: Tip): void {
+    this.#news.add(script)
+    this.#hold(before)
+    this.#serveLater()
+  }
+
+  /** A new block, which the node has to be told of. */
+  newTip(): void {
+    this.#isTipNews = true
+    this.#serveLater()
+  }
+
+  /** No server answers, none has answered yet, or one does again. */
+  setStatus(status: ChainStatus): void {
+    if (status === this.status) return
+    if (status !== 'synced') {
+      this.#hold(this.seen)
+      for (const watches of this.#watches.values()) {
+        for (const watch of watches) watch.isTold = false
+      }
+    }
+    this.status = status
+    for (const listener of [...this.#statuses]) listener(status)
+    if (status === 'synced') this.#catchUp()
+  }
+
+  hide(hiding: Hiding): void {
+    if (hiding === 'all') this.#hold(this.seen)
+    this.#hiding = hiding
+    if (hiding !== 'all') this.#catchUp()
+  }
+
+  #catchUp(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const go of waiting) go()
+    for (const script of this.#watches.keys()) this.#news.add(script)
+    this.newTip()
+  }
+
+  #hold(tip: Tip): void {
+    this.#held ??= tip
+  }
+
+  #serveLater(): void {
+    if (this.#isServing || !this.#isServed()) return
+    this.#isServing = true
+    const serve = (): void => {
+      this.#isServing = false
+      if (this.life.alive && this.#isServed()) this.#serve()
+    }
+    const { takes } = this.parts
+    if (takes === undefined) queueMicrotask(serve)
+    else takes.calendar.after(takes.ms, serve)
+  }
+
+  #isServed(): boolean {
+    return this.status === 'synced' && this.#hiding !== 'all'
+  }
+
+  #serve(): void {
+    const news = [...this.#news]
+    this.#news.clear()
+    const isTip = this.#isTipNews || this.#held !== undefined
+    for (const script of this.parts.servers.tellsHistories ? news : []) {
+      const history = this.#history(script)
+      for (const watch of [...(this.#watches.get(script) ?? [])]) {
+        watch.isTold = true
+        watch.watcher.onHistory(history)
+        watch.ready()
+      }
+    }
+    this.#held = undefined
+    this.#isTipNews = false
+    const tip = this.seen
+    if (!isTip || (tip.hash === this.#told && this.parts.repeatsTips !== true)) return
+    this.#told = tip.hash
+    for (const listener of [...this.#tips]) listener(tip)
+  }
+
+  #history(script: string): ChainTransaction[] {
+    return this.parts.servers.historyOf(script, this.#hiding !== 'nothing')
+  }
+
+  #worldTip(): Tip {
+    return tipOf(this.parts.chain)
+  }
+
+  async #connected(): Promise<void> {
+    if (!this.life.alive) return await never()
+    if (this.status === 'synced') return
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve)
+    })
+    if (this.life.isOver()) return await never()
+  }
+}
+
+function tipOf(chain: SimChain): Tip {
+  return { height: blockHeight(chain.height), hash: chain.tipHash }
+}

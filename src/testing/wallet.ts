@@ -1,0 +1,432 @@
+/**
+ * A node's wallet over the chain of a world: every satoshi of it is a coin of that chain. It signs
+ * nothing, since that chain takes the spends of wallets as signed; what it does is durable at once.
+ */
+import { createHash } from 'node:crypto'
+import { Transaction } from 'bitcoinjs-lib'
+import { FUNDING_INPUT_VSIZE, type FundingOutput } from '../bitcoin/funding-spend.js'
+import { sweepVsize } from '../bitcoin/payout.js'
+import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../engine/ports.js'
+import {
+  outPointText,
+  hashFromTxid,
+  toHex,
+  txid,
+  type ChannelId,
+  type OutPoint,
+  type Txid
+} from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { feeFor, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  insufficientFunds,
+  MAX_TRUC_VSIZE,
+  spendVsize,
+  tooManyCoins
+} from '../wallet/coin-selection.js'
+import { requireNoDust } from '../wallet/funding.js'
+import { previousOf } from '../wallet/previous.js'
+import type { CoinListener, Unspent } from './chain.js'
+import type { Life } from './life.js'
+import type { SimTransaction } from './transactions.js'
+import type { SimChain } from './chain.js'
+
+/** A P2WPKH witness at its longest, and that of a payout. */
+export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
+const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
+const ONE_BLOCK = 1
+/** Scripts ahead that it knows as its own. */
+const GAP = 20
+const DUST = 294n
+/**
+ * Nobody sweeps what would lose more than this part of itself to the fee, as long as it can wait.
+ */
+const SWEEP_COST = 10n
+/** Then half of it is paid rather than wait on: a week. */
+const PATIENT_BLOCKS = 1_008
+
+/** `outPoint` as text. */
+export interface Coin {
+  readonly outPoint: string
+  readonly value: bigint
+}
+type Branch = 'receive' | 'close'
+interface Claim {
+  readonly output: CsvOutput
+  readonly since: number
+}
+
+/** Who owns which script; told of every script that a wallet has. */
+export interface Ownership {
+  readonly own: (wallet: SimWallet, script: string, kind: 'coin' | 'payout') => void
+}
+
+/** Tells wallets of their coins: what blocks pay to their scripts. */
+export class Purses implements CoinListener, Ownership {
+  readonly #owners = new Map<string, SimWallet>()
+
+  constructor(private readonly chain: SimChain) {
+    chain.keepBooks(this)
+  }
+
+  own(wallet: SimWallet, script: string, kind: 'coin' | 'payout'): void {
+    if (kind === 'coin') this.#owners.set(script, wallet)
+  }
+
+  connected(transaction: SimTransaction): void {
+    for (const { outPoint } of transaction.inputs) this.#debit(outPoint)
+    transaction.outputs.forEach((_, vout) => {
+      this.#credit(`${transaction.txid}:${vout}`)
+    })
+  }
+
+  disconnected(transaction: SimTransaction): void {
+    transaction.outputs.forEach((_, vout) => {
+      this.#debit(`${transaction.txid}:${vout}`)
+    })
+    for (const { outPoint } of transaction.inputs) this.#credit(outPoint)
+  }
+
+  #credit(outPoint: string): void {
+    const output = this.chain.output(outPoint)
+    if (output !== undefined) this.#owners.get(output.script)?.credit(outPoint, output.value)
+  }
+
+  #debit(outPoint: string): void {
+    this.#owners.get(this.chain.output(outPoint)?.script ?? '')?.debit(outPoint)
+  }
+}
+
+export class SimWallet implements Wallet {
+  readonly #coins = new Map<string, Coin>()
+  /** By channel: what its T1 spends. */
+  readonly #reserved = new Map<ChannelId, readonly Coin[]>()
+  readonly #claimed = new Map<string, CsvOutput>()
+  /** What of them is not swept for good. */
+  readonly #claims = new Map<string, Claim>()
+  /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
+  buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
+  /** By script: what it is of. */
+  readonly #scripts = new Map<string, { readonly branch: Branch; readonly index: number }>()
+  /** The first index of each branch that was not given out. */
+  readonly #next: Record<Branch, number> = { receive: 0, close: 0 }
+  #balance = 0
+
+  constructor(
+    private readonly name: string,
+    private readonly chain: SimChain,
+    private readonly ownership: Ownership,
+    private readonly broadcast: (raw: Uint8Array) => Promise<unknown>
+  ) {}
+
+  /** Satoshis of coins in blocks, those that are set aside included. */
+  get balance(): number {
+    return this.#balance
+  }
+
+  /** Payouts that it has taken charge of, in that order. */
+  get claims(): readonly CsvOutput[] {
+    return [...this.#claimed.values()]
+  }
+
+  /** Channels for whose T1 coins are set aside. */
+  get reservedFor(): readonly ChannelId[] {
+    return [...this.#reserved.keys()]
+  }
+
+  /** How many scripts it has given out. */
+  get scriptsDrawn(): number {
+    return this.#next.receive + this.#next.close
+  }
+
+  /** Its coins, in blocks and in the mempool; no payouts. */
+  get coins(): Unspent[] {
+    return [...this.#scripts.keys()].flatMap((script) => this.chain.unspent(script))
+  }
+
+  /** Satoshis of all that is its own on the chain: payouts, and what waits for a block, as well. */
+  get worth(): Satoshi {
+    const payouts = this.claims.map(({ scriptPubKey }) => toHex(scriptPubKey))
+    return satoshi(
+      [...new Set([...this.#scripts.keys(), ...payouts])].reduce(
+        (sum, script) =>
+          this.chain.unspent(script).reduce((total, { value }) => total + BigInt(value), sum),
+        0n
+      )
+    )
+  }
+
+  /** Gives it a coin, in the next block. */
+  receive(value: bigint): void {
+    this.chain.fund(this.nextScript(), satoshi(value))
+  }
+
+  /** The port, for one life of its node. */
+  portFor(life: Life): Wallet {
+    return {
+      checkFunds: (amount, rate, named) => this.checkFunds(amount, rate, named),
+      closeScript: (index) => this.closeScript(index),
+      newScript: () => life.ask(() => this.newScript()),
+      recognise: (script) => life.ask(() => this.recognise(script)),
+      buildFunding: (request) => life.ask(() => this.buildFunding(request)),
+      releaseFunding: (channel) => life.ask(() => this.releaseFunding(channel)),
+      bumpFunding: (request) => life.ask(() => this.bumpFunding(request)),
+      claim: (output) => life.ask(() => this.claim(output))
+    }
+  }
+
+  /** A coin of this wallet is in a block, or is not any more. */
+  credit(outPoint: string, value: number): void {
+    this.#coins.set(outPoint, { outPoint, value: BigInt(value) })
+    this.#balance += value
+  }
+
+  debit(outPoint: string): void {
+    this.#balance -= Number(this.#coins.get(outPoint)?.value ?? 0n)
+    this.#coins.delete(outPoint)
+  }
+
+  nextScript(): Uint8Array {
+    return this.#own('receive', this.#next.receive)
+  }
+
+  async newScript(): Promise<Uint8Array> {
+    return this.nextScript()
+  }
+
+  closeScript(index: number): Uint8Array {
+    return this.#own('close', index)
+  }
+
+  async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
+    for (let ahead = this.#next.receive; ahead < this.#next.receive + GAP; ahead++) {
+      this.#scriptAt('receive', ahead)
+    }
+    const own = this.#scripts.get(toHex(scriptPubKey))
+    if (own !== undefined) this.#own(own.branch, own.index)
+    return own !== undefined
+  }
+
+  /** From now on a script is given out, and never again. */
+  #own(branch: Branch, index: number): Uint8Array {
+    this.#next[branch] = Math.max(this.#next[branch], index + 1)
+    const script = this.#scriptAt(branch, index)
+    this.ownership.own(this, toHex(script), 'coin')
+    return script
+  }
+
+  #scriptAt(branch: Branch, index: number): Uint8Array {
+    const text = branch === 'receive' ? `${this.name} ${index}` : `${this.name} close ${index}`
+    const script = Uint8Array.from([
+      0,
+      20,
+      ...createHash('sha256').update(text).digest().subarray(0, 20)
+    ])
+    this.#scripts.set(toHex(script), { branch, index })
+    return script
+  }
+
+  checkFunds(amount: Satoshi, rate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+    return satoshi(this.#select(amount, rate, named).fee)
+  }
+
+  async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
+    const { channel, scriptPubKey, amount, feeRate: rate, beside } = request
+    if (this.buildRenewal !== undefined && beside !== undefined) {
+      return this.buildRenewal(request, beside)
+    }
+    requireNoDust(scriptPubKey, amount)
+    if (this.#reserved.has(channel)) {
+      throw new PaychanError(
+        'ERR_FUNDING_EXISTS',
+        `Coins are set aside for channel ${channel} already.`,
+        { channel }
+      )
+    }
+    const { coins, fee } = this.#select(amount, rate, request.coins, beside)
+    const transaction = new Transaction()
+    transaction.version = 3
+    transaction.locktime = this.chain.height
+    if (beside !== undefined) {
+      transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
+    }
+    for (const { outPoint } of coins) addInput(transaction, outPoint, 0xfffffffe, KEY_WITNESS)
+    transaction.addOutput(scriptPubKey, amount)
+    const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
+    if (left >= DUST) transaction.addOutput(this.nextScript(), left)
+    this.#reserved.set(channel, coins)
+    return {
+      raw: Uint8Array.from(transaction.toBuffer()),
+      outPoint: { txid: txid(transaction.getId()), vout: 0 },
+      fee: satoshi(left >= DUST ? fee : fee + left),
+      ...(beside === undefined ? {} : this.#previousOf(coins))
+    }
+  }
+
+  /** Minted coins come from no transaction that could be shown. */
+  #previousOf(coins: readonly Coin[]): { readonly previous?: readonly Uint8Array[] } {
+    const inputs = coins.map(({ outPoint }) => ({ outPoint: outPointOf(outPoint) }))
+    const rawOf = (id: Txid): Uint8Array | undefined => this.chain.transaction(id)?.raw
+    return inputs.some(({ outPoint }) => rawOf(outPoint.txid)?.length === 0)
+      ? {}
+      : { previous: previousOf(inputs, rawOf) }
+  }
+
+  async releaseFunding(channel: ChannelId): Promise<void> {
+    this.#reserved.delete(channel)
+  }
+
+  /**
+   * Sets the largest free coin aside for what an adversary builds by hand; undefined when none is
+   * worth so much.
+   */
+  takeCoin(
+    channel: ChannelId,
+    least: number,
+    isFit: (outPoint: string) => boolean = () => true
+  ): Coin | undefined {
+    const coin = this.#free().find(({ outPoint }) => isFit(outPoint))
+    if (coin === undefined || coin.value < BigInt(least)) return undefined
+    this.#reserved.set(channel, [...(this.#reserved.get(channel) ?? []), coin])
+    return coin
+  }
+
+  /** CPFP: a child that spends the change of T1. */
+  async bumpFunding({
+    funding,
+    feeRate: rate,
+    most
+  }: {
+    funding: Txid
+    feeRate: FeeRate
+    most: Satoshi
+  }): Promise<void> {
+    const parent = this.chain.waiting.get(funding)
+    const change = parent?.outputs[1]
+    if (
+      this.buildRenewal !== undefined ||
+      parent === undefined ||
+      change === undefined ||
+      parent.fee * 1_000 >= Number(rate) * parent.vsize
+    ) {
+      return
+    }
+    const script = this.nextScript()
+    const vsize = spendVsize(1, [script])
+    const fee = BigInt(
+      Math.min(
+        Number(most),
+        Math.ceil((Number(rate) * (parent.vsize + vsize)) / 1_000) - parent.fee
+      )
+    )
+    if (fee < BigInt(vsize) || BigInt(change.value) - fee < DUST) return
+    const child = new Transaction()
+    child.version = 3
+    addInput(child, `${funding}:1`, 0xfffffffd, KEY_WITNESS)
+    child.addOutput(script, BigInt(change.value) - fee)
+    // An earlier child that pays enough may be there.
+    await this.broadcast(Uint8Array.from(child.toBuffer())).catch(() => {})
+  }
+
+  async claim(output: CsvOutput): Promise<void> {
+    const key = outPointText(output.outPoint)
+    if (this.#claimed.has(key)) return
+    this.#claimed.set(key, output)
+    this.#claims.set(key, { output, since: this.chain.height })
+  }
+
+  get hasClaims(): boolean {
+    return this.#claims.size > 0
+  }
+
+  /** With a new block: collects payouts that are in blocks, once they are worth their fee. */
+  async sweep(rate: FeeRate): Promise<void> {
+    const worth = [...this.#claims].filter(([key, claim]) => {
+      const at = this.chain.transaction(claim.output.outPoint.txid)?.height
+      const spender = this.chain.spenderOf(key)
+      if (spender?.height !== undefined && this.chain.height - spender.height >= 6) {
+        this.#claims.delete(key)
+      }
+      return at !== undefined && spender === undefined && this.#isWorth(claim, rate)
+    })
+    if (worth.length === 0) return
+    const script = this.nextScript()
+    const total = worth.reduce((sum, [, { output }]) => sum + output.value, 0n)
+    const sweep = new Transaction()
+    sweep.version = 2
+    for (const [key] of worth) addInput(sweep, key, ONE_BLOCK, PAYOUT_WITNESS)
+    const fee = feeFor(rate, sweepVsize(worth.length, script))
+    if (total < fee + DUST) return
+    sweep.addOutput(script, total - fee)
+    await this.broadcast(Uint8Array.from(sweep.toBuffer())).catch(() => {})
+  }
+
+  #isWorth({ output, since }: Claim, rate: FeeRate): boolean {
+    const fee = feeFor(rate, sweepVsize(1, new Uint8Array(22)))
+    return output.value >= fee * (this.chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
+  }
+
+  /** The largest first. */
+  #free(): Coin[] {
+    const taken = new Set([...this.#reserved.values()].flat().map(({ outPoint }) => outPoint))
+    return [...this.#coins.values()]
+      .filter(({ outPoint }) => !taken.has(outPoint))
+      .sort((a, b) =>
+        a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1
+      )
+  }
+
+  /** As few as will do; those that are named when some are. */
+  #select(
+    amount: Satoshi,
+    rate: FeeRate,
+    named?: readonly OutPoint[],
+    beside?: FundingOutput
+  ): { readonly coins: readonly Coin[]; readonly fee: Satoshi } {
+    const free = this.#free()
+    const offered = named === undefined ? free : named.map((coin) => coinNamed(free, coin))
+    const coins: Coin[] = named === undefined ? [] : [...offered]
+    let sum = coins.reduce((total, { value }) => total + value, beside?.value ?? 0n)
+    for (;;) {
+      const vsize =
+        spendVsize(coins.length, [new Uint8Array(34), new Uint8Array(22)]) +
+        (beside === undefined ? 0 : FUNDING_INPUT_VSIZE)
+      const fee = feeFor(rate, vsize)
+      if ((coins.length > 0 || beside !== undefined) && sum >= amount + fee) {
+        if (vsize > MAX_TRUC_VSIZE) throw tooManyCoins(amount, coins.length, MAX_TRUC_VSIZE)
+        return { coins, fee }
+      }
+      const next = offered[coins.length]
+      if (next === undefined) throw insufficientFunds(amount, satoshi(sum), fee)
+      coins.push(next)
+      sum += next.value
+    }
+  }
+}
+
+function coinNamed(free: readonly Coin[], named: OutPoint): Coin {
+  const outPoint = outPointText(named)
+  const found = free.find((coin) => coin.outPoint === outPoint)
+  if (found === undefined) {
+    throw new PaychanError('ERR_COIN_UNKNOWN', `The wallet has no free coin ${outPoint}.`, {
+      coin: outPoint
+    })
+  }
+  return found
+}
+
+function addInput(
+  transaction: Transaction,
+  outPoint: string,
+  sequence: number,
+  witness: Uint8Array[]
+): void {
+  const { txid: id, vout } = outPointOf(outPoint)
+  transaction.addInput(hashFromTxid(id), vout, sequence)
+  transaction.setWitness(transaction.ins.length - 1, witness)
+}
+
+function outPointOf(text: string): OutPoint {
+  const [id = '', vout = ''] = text.split(':')
+  return { txid: txid(id), vout: Number(vout) }
+}
