@@ -1,7 +1,7 @@
 /**
  * Sending a transaction to several servers, and telling a person when they do not agree about it.
  */
-import type { Clock, Refusal, Verdict } from '../engine/ports.js'
+import type { Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import type { ServerReport } from './pool.js'
@@ -26,10 +26,14 @@ export class Broadcasts {
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
-  async send(servers: readonly PoolServer[], raw: Uint8Array): Promise<Verdict> {
+  async send(
+    servers: readonly PoolServer[],
+    raw: Uint8Array,
+    weight: Weight = 'money'
+  ): Promise<Verdict> {
     const takers: Verdict[] = []
     const errors: unknown[] = []
-    const sent = servers.map(async ({ chain }) => await chain.broadcast(raw))
+    const sent = servers.map(async ({ chain }) => await chain.broadcast(raw, weight))
     const heard = sent.map((answer) =>
       answer.then(
         (verdict) => {

@@ -15,7 +15,8 @@ import type {
   Tip,
   Unsubscribe,
   RelayRates,
-  Verdict
+  Verdict,
+  Weight
 } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -85,6 +86,11 @@ export interface ElectrumChainInit {
 /** As many as keep the connection busy (`maxOutstanding` requests are under way at most). */
 const SCRIPTS_AT_ONCE = 64
 
+/**
+ * COST-3: favours that wait for one server, or for its answer. Of 40 kB each, written out in hex.
+ */
+export const MOST_FAVOURS = 4
+
 /** How it is with one server. */
 export interface ServerStatus {
   readonly url: string
@@ -152,6 +158,7 @@ class VerifyingChain implements ElectrumChain {
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate; readonly at: number }>()
   readonly #calls: ServerCalls
   readonly #underpaid = new Underpaid()
+  #favours = 0
   /** What all watches share. */
   readonly #watching: WatchContext
   #cancelAsking: Unsubscribe = () => {}
@@ -278,12 +285,23 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array, weight: Weight = 'money'): Promise<Verdict> {
+    if (weight === 'money') return await this.#send(raw, weight)
+    if (this.#favours >= MOST_FAVOURS) throw busy(this.server)
+    this.#favours++
+    try {
+      return await this.#send(raw, weight)
+    } finally {
+      this.#favours--
+    }
+  }
+
+  async #send(raw: Uint8Array, weight: Weight): Promise<Verdict> {
     const id = idOf(raw)
     return await this.#calls.make('broadcast the transaction', async (session) => {
       try {
-        await this.#askFirst(session, raw)
-        const answer = await session.broadcast(raw)
+        await this.#askFirst(session, raw, weight)
+        const answer = await session.broadcast(raw, weight)
         if (answer !== id) {
           throw new PaychanError(
             'ERR_CHAIN_LIED',
@@ -294,7 +312,7 @@ class VerifyingChain implements ElectrumChain {
       } catch (error) {
         if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
         const reason = String(error.facts.reason)
-        if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason)
+        if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason, weight)
       }
       this.#underpaid.remove(id)
       return { txid: id, taken: 1, of: 1, refusals: [] }
@@ -308,9 +326,9 @@ class VerifyingChain implements ElectrumChain {
    *
    * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
    */
-  async #askFirst(session: ElectrumSession, raw: Uint8Array): Promise<void> {
+  async #askFirst(session: ElectrumSession, raw: Uint8Array, weight: Weight): Promise<void> {
     if (!session.has('blockchain.transaction.testmempoolaccept')) return
-    const reason = await session.refusalOf(raw)
+    const reason = await session.refusalOf(raw, weight)
     if (reason === undefined || /max-?fee/i.test(reason)) return
     throw new PaychanError(
       'ERR_ELECTRUM_REFUSED',
@@ -328,7 +346,8 @@ class VerifyingChain implements ElectrumChain {
     session: ElectrumSession,
     id: Txid,
     raw: Uint8Array,
-    reason: string
+    reason: string,
+    weight: Weight
   ): Promise<void> {
     const kind = refusalKind(reason)
     if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
@@ -337,7 +356,7 @@ class VerifyingChain implements ElectrumChain {
         ? this.#underpaid.parentsOf(raw)
         : []
     if (parents.length === 0) throw broadcastRefused(id, reason)
-    const refusal = await session.broadcastPackage([...parents, raw])
+    const refusal = await session.broadcastPackage([...parents, raw], weight)
     if (refusal !== undefined) throw broadcastRefused(id, refusal)
   }
 
@@ -525,6 +544,13 @@ class VerifyingChain implements ElectrumChain {
     this.status = status
     this.#statuses.emit(status)
   }
+}
+
+function busy(server: string): PaychanError {
+  return new PaychanError(
+    'ERR_CHAIN_BUSY',
+    `${MOST_FAVOURS} transactions of other peers wait for the Electrum server ${server}; another one is not sent. Its owner can send it.`
+  )
 }
 
 /** @throws PaychanError `ERR_INVALID_TRANSACTION` */

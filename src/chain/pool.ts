@@ -11,7 +11,8 @@ import type {
   RelayRates,
   Tip,
   Unsubscribe,
-  Verdict
+  Verdict,
+  Weight
 } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -225,11 +226,11 @@ class ServerPool implements ElectrumChain {
     return watch
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array, weight: Weight = 'money'): Promise<Verdict> {
     const used = this.#used
     return used.length === 0
       ? this.#throwNobody('broadcast the transaction')
-      : await this.#broadcasts.send(used, raw)
+      : await this.#broadcasts.send(used, raw, weight)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {

@@ -33,6 +33,7 @@ import {
 } from './state.js'
 import { stop } from './stopping.js'
 import { fundingOutput, partyOf } from './terms.js'
+import { isWorthless } from './unfunded.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /** The user asked for a close. */
@@ -238,17 +239,37 @@ export function onCloseRequest(channel: Established, request: CloseRequest, env:
   const repeated = channel.closes.some(
     (close) => close.txid === completed.close.txid && close.raw !== undefined
   )
+  if (repeated) return to(channel, ...closeDone(channel, completed.close.txid))
+  const state: Established = { ...channel, closes: [...channel.closes, completed.close] }
   return to(
-    repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
-    { type: 'broadcast', purpose: 'close', raw: completed.raw },
+    state,
+    ...firstBroadcast(state, completed.raw),
     {
       type: 'notify',
       step: 'close',
       txid: completed.close.txid,
       news: { kind: 'close-signed', fee: satoshi(request.fee) }
     },
-    ...(repeated ? [] : notRenewed(channel, env))
+    ...notRenewed(channel, env)
   )
+}
+
+/** COST-1: the same close again costs no server anything: the next block sends it again. */
+function closeDone(channel: Established, txid: Txid): Effect[] {
+  const isOut = [channel.onChain.spend, ...channel.onChain.shown].some(
+    (spend) => spend?.txid === txid
+  )
+  return isOut && channel.link === 'live'
+    ? [{ type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } }]
+    : []
+}
+
+/** COST-2: where T1 is in no block the close waits for it; without T1 every mempool refuses it. */
+function firstBroadcast(channel: Established, raw: Uint8Array): Effect[] {
+  if (!isWorthless(channel)) return [{ type: 'broadcast', purpose: 'close', raw }]
+  return channel.onChain.fundingSeen
+    ? [{ type: 'broadcast', purpose: 'close', raw, favour: true }]
+    : []
 }
 
 function complete(

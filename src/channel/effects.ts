@@ -53,8 +53,16 @@ export type Effect =
       readonly most: Satoshi
     }
   | { readonly type: 'watch-funding'; readonly scriptPubKey: Uint8Array }
-  /** Answered by `broadcast-done` or `broadcast-failed`. */
-  | { readonly type: 'broadcast'; readonly purpose: BroadcastPurpose; readonly raw: Uint8Array }
+  /**
+   * Answered by `broadcast-done` or `broadcast-failed`. `favour`: nothing of ours depends on it, so
+   * it takes from what all strangers share (COST-2), and may come to nothing.
+   */
+  | {
+      readonly type: 'broadcast'
+      readonly purpose: BroadcastPurpose
+      readonly raw: Uint8Array
+      readonly favour?: true
+    }
   /**
    * This node seems to run on an old copy of its data: the peer is asked for the channels that were
    * opened or renewed since (RESTORE-8).

@@ -133,7 +133,8 @@ export function onFunding(state: RefundSigned, message: Funding): Transition {
   return to(
     established,
     { type: 'watch-funding', scriptPubKey: script },
-    { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },
+    // COST-2: once, and never again before T1 was in a block: its client sends it as well.
+    { type: 'broadcast', purpose: 'funding', raw: message.fundingTx, favour: true },
     { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-received' } }
   )
 }

@@ -37,6 +37,7 @@ import {
   type ShownSpend
 } from './state.js'
 import { partyOf } from './terms.js'
+import { isWorthless } from './unfunded.js'
 
 /**
  * Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3,
@@ -67,7 +68,13 @@ function mustWait(channel: Established, turn: number, height: number): boolean {
  */
 export function publishIfDue(channel: Established, env: Env): Transition<Established> {
   const { publication: before, onChain } = channel
-  if (env.height === undefined || !onChain.fundingSeen || onChain.spend !== undefined) {
+  if (
+    env.height === undefined ||
+    !onChain.fundingSeen ||
+    onChain.spend !== undefined ||
+    // COST-2: the state of a T1 that was never in a block.
+    isWorthless(channel)
+  ) {
     return to(channel)
   }
   const held = newestHeld(channel)

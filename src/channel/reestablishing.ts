@@ -124,9 +124,6 @@ function resumption(state: Established): Effect[] {
   if (state.role === 'client' && !state.fundingAcknowledged && !isUnsigned(state)) {
     effects.push(...fundingAgain(state))
   }
-  if (state.role === 'server' && !state.fundingAcknowledged) {
-    effects.push({ type: 'broadcast', purpose: 'funding', raw: state.fundingTx })
-  }
   if (!isFrozen(state) && state.stopped === undefined) {
     for (const update of state.ledger.inFlight) {
       effects.push({ type: 'send', message: updateMessage(state.ledger, update) })

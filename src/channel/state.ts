@@ -368,6 +368,8 @@ export interface Established extends Identified {
    * of it beside is not known.
    */
   readonly restored?: true | undefined
+  /** T1 was in a block, and a reorganisation has taken it out: sending it again may be due (COST-2). */
+  readonly reorged?: true | undefined
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned

@@ -49,7 +49,7 @@ import {
   onTurnRefuse,
   onTurnRequest
 } from './turns.js'
-import { makeRoom } from './unfunded.js'
+import { isWorthless, makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
@@ -238,7 +238,7 @@ function onEstablishedMessage(
     case 'Funding':
       return channel.role === 'server' &&
         (message.type === 'Funding') === (channel.terms.renews === undefined)
-        ? to(channel, ...fundingBroadcast(channel))
+        ? to(channel, ...fundingAnswer(channel))
         : unexpected(channel, message.type)
     case 'UpdateAck':
       return onUpdateAck(channel, message)
@@ -306,12 +306,11 @@ function onFundingBroadcast(channel: Established, txid: string, env: Env): Trans
 }
 
 /**
- * FUND-3. A client that has not heard of it hands T1 over again when it is back (REEST-2, REEST-5).
+ * FUND-3. A client that has not heard of it hands T1 over again when it is back (REEST-2, REEST-5);
+ * no server of the chain is asked for that (COST-1).
  */
-function fundingBroadcast(channel: Established): Effect[] {
-  if (!channel.fundingAcknowledged) {
-    return [{ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx }]
-  }
+function fundingAnswer(channel: Established): Effect[] {
+  if (!channel.fundingAcknowledged) return notBroadcast(channel, 'not-sent')
   return channel.link === 'live'
     ? [
         {
@@ -325,17 +324,26 @@ function fundingBroadcast(channel: Established): Effect[] {
 /** FUND-3, the other answer. What servers said stays here (ERR-1). */
 function notBroadcast(channel: Established, kind: string): Effect[] {
   if (channel.fundingAcknowledged || channel.link !== 'live') return []
+  const next = isWorthless(channel)
+    ? 'send T1 yourself: it is known here once a mempool shows it'
+    : 'it is sent again with every block'
   const error =
-    kind === 'unavailable'
-      ? {
-          code: 'ERR_NOT_READY',
-          message: 'This node does not reach the chain just now; it sends T1 once it does.'
-        }
+    kind === 'unavailable' || kind === 'not-sent'
+      ? { code: 'ERR_NOT_READY', message: `T1 was not sent just now; ${next}.` }
       : {
           code: 'ERR_BROADCAST_REFUSED',
-          message: 'No mempool that this node knows of takes T1; it is sent again with every block.'
+          message: `No mempool that this node knows of takes T1; ${next}.`
         }
   return [{ type: 'send', message: errorMessage(error, false) }]
+}
+
+/** FUND-3: T1 is in a mempool or in a block, whoever has sent it. */
+function acknowledgeSeen(channel: Established): Transition<Established> {
+  if (channel.role !== 'server' || channel.fundingAcknowledged || !channel.onChain.fundingSeen) {
+    return to(channel)
+  }
+  const state: Established = { ...channel, fundingAcknowledged: true }
+  return to(state, ...fundingAnswer(state))
 }
 
 function onBroadcastDone(
@@ -347,7 +355,7 @@ function onBroadcastDone(
     case 'funding': {
       if (channel.role === 'client' || channel.fundingAcknowledged) return to(channel)
       const state: Established = { ...channel, fundingAcknowledged: true }
-      return to(state, ...fundingBroadcast(state))
+      return to(state, ...fundingAnswer(state))
     }
     case 'close':
       return onCloseBroadcast(channel, txid)
@@ -370,6 +378,9 @@ function onBroadcastFailed(
 ): Transition {
   switch (event.purpose) {
     case 'funding': {
+      if (channel.role === 'server' && event.kind === 'not-sent') {
+        return to(channel, ...notBroadcast(channel, event.kind))
+      }
       const text = `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.`
       return to(
         channel,
@@ -438,10 +449,14 @@ function onTip(channel: Channel, env: Env): Transition {
 function onFundingHistory(channel: Channel, history: FundingHistory, env: Env): Transition {
   switch (channel.stage) {
     case 'established': {
-      const next = onHistory(channel, history, env)
-      if (!isUndone(channel, next.state)) return next
-      const again = publishAgain(next.state, env)
-      return { ...again, effects: [...next.effects, ...again.effects] }
+      const shown = onHistory(channel, history, env)
+      const seen = acknowledgeSeen(
+        isUnfundedAgain(channel, shown.state) ? { ...shown.state, reorged: true } : shown.state
+      )
+      const effects = [...shown.effects, ...seen.effects]
+      if (!isUndone(channel, seen.state)) return { ...seen, effects }
+      const again = publishAgain(seen.state, env)
+      return { ...again, effects: [...effects, ...again.effects] }
     }
     case 'refund-signed':
       return onFundingSeen(channel, history, env)
@@ -454,16 +469,20 @@ function onFundingHistory(channel: Channel, history: FundingHistory, env: Env): 
  * TIME-4: a reorganisation has taken T1 or its spend out of its block. The tip may have come first,
  * when this was not known yet, and the next one be far.
  */
-function isUndone({ onChain: before }: Established, { onChain: now }: Established): boolean {
+function isUndone(before: Established, now: Established): boolean {
   return (
-    (before.spend !== undefined && now.spend === undefined) ||
-    (before.fundingHeight !== undefined && now.fundingHeight === undefined)
+    (before.onChain.spend !== undefined && now.onChain.spend === undefined) ||
+    isUnfundedAgain(before, now)
   )
+}
+
+function isUnfundedAgain({ onChain: before }: Established, { onChain: now }: Established): boolean {
+  return before.fundingHeight !== undefined && now.fundingHeight === undefined
 }
 
 /**
  * A new block, or a restart: what is not in a block yet goes out again; T1 always as it was
- * (FUND-5).
+ * (FUND-5). A channel that holds nothing of ours is its client's to send (COST-2).
  */
 function publishAgain(channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
@@ -479,6 +498,7 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     onChain.fundingHeight === undefined &&
     onChain.spend === undefined &&
     !hopeless &&
+    !isWorthless(channel) &&
     channel.renewal === undefined &&
     !isUnsigned(channel)
   ) {
@@ -494,7 +514,12 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     effects.push({ type: 'claim', payout })
   }
   const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
-  if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) {
+  if (
+    close?.raw !== undefined &&
+    onChain.fundingSeen &&
+    onChain.spend === undefined &&
+    !isWorthless(channel)
+  ) {
     effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
   }
   const again = republish(channel, env)

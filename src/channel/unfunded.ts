@@ -11,7 +11,7 @@ import { errorMessage } from './violation.js'
 
 /** So long a channel may be without T1 before it is among the first to go. */
 const PATIENCE_WITHOUT_T1_MS = 60_000
-/** So long a T1 that was handed over may be in no block: about six blocks. */
+/** So long a T1 that a mempool has may be in no block: about six blocks. */
 const PATIENCE_WITH_T1_MS = 3_600_000
 
 /** A channel that a server may give up without a loss to anybody. */
@@ -57,10 +57,35 @@ export function isVacant(channel: Channel): channel is Vacant {
   }
 }
 
+/**
+ * COST-2: a channel of a server whose T1 was never in a block, as far as this side knows: whatever
+ * its peer says of it, nothing of ours is in it. So its transactions are the client's to send. A
+ * renewal has what the old channel had. What a peer hands back (RESTORE-6) proves what was signed,
+ * and not that there is a T1.
+ */
+export function isWorthless({
+  role,
+  terms,
+  onChain,
+  ready,
+  restored,
+  reorged
+}: Established): boolean {
+  if (role !== 'server' || onChain.fundingHeight !== undefined || reorged === true) return false
+  return restored === true || (terms.renews === undefined && !ready.ours)
+}
+
+/** A T1 that was handed over has taken a place only where a mempool knows it: bytes are free. */
+function hasT1(channel: Vacant): boolean {
+  return (
+    channel.stage === 'established' && (channel.fundingAcknowledged || channel.onChain.fundingSeen)
+  )
+}
+
 /** OPEN-11: which go first: 0 before 1. Undefined: it is not old enough to go. */
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
-  if (channel.stage === 'established') return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
+  if (hasT1(channel)) return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
   return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
 }
 

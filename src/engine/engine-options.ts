@@ -57,6 +57,8 @@ export interface Timeouts {
   readonly close: number
   /** How long a payment waits for a peer to be dialled again. */
   readonly reconnect: number
+  /** How long a new tip waits for the fees of its height. */
+  readonly fees: number
 }
 
 export const DEFAULT_TIMEOUTS: Timeouts = {
@@ -64,5 +66,6 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   outside: 600_000,
   ack: 30_000,
   close: 60_000,
-  reconnect: 5_000
+  reconnect: 5_000,
+  fees: 5_000
 }

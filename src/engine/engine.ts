@@ -36,7 +36,7 @@ import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
 import { channelFor, payableOf, type Payable } from './payable.js'
 import { readPayments, type LoggedPayment, type PaymentInfo } from './payments.js'
-import { Performer, withTimeout } from './performing.js'
+import { atMost, Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { recover } from './recovering.js'
@@ -44,7 +44,7 @@ import { createRegistry, keyOf } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
-import { StreamThrottle } from './throttle.js'
+import { StrangersShare, StreamThrottle } from './throttle.js'
 import {
   admitCaller,
   fundingSent,
@@ -129,6 +129,7 @@ export class Engine {
       clock,
       links,
       watches: this.#watches,
+      strangers: new StrangersShare(clock),
       tell: this.#renewals.tell,
       doubt: ({ state }) => {
         this.#restores.doubt(state.peer)
@@ -513,9 +514,12 @@ export class Engine {
     return listener
   }
 
-  /** The estimate first, so that what is published at this height is published at its fee. */
+  /**
+   * The estimate first, so that what is published at this height is published at its fee; but a
+   * server that does not answer holds nobody back (COST-3): then the last one is taken.
+   */
   async #onTip(): Promise<void> {
-    await this.#fees.refresh()
+    await atMost(this.#options.clock, this.#timeouts.fees, this.#fees.refresh())
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => {
       if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))

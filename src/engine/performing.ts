@@ -3,7 +3,8 @@
  * events.
  */
 import type { Effect } from '../channel/effects.js'
-import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
+import type { RenewalEvent } from '../channel/events.js'
+import { isVacant } from '../channel/unfunded.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -15,6 +16,7 @@ import type { EngineEvent } from './engine-events.js'
 import type { Links } from './links.js'
 import { listPayments, paymentInfo } from './payments.js'
 import type { Chain, Clock, ScriptWatch, Store, Unsubscribe, Wallet } from './ports.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './throttle.js'
 import type { Watches } from './watches.js'
 
 /** How long the watch of a funding script may take before the opening is given up. */
@@ -29,6 +31,7 @@ export interface PerformerPorts {
   readonly clock: Clock
   readonly links: Links
   readonly watches: Watches
+  readonly strangers: StrangersShare
   readonly emit: (event: EngineEvent) => void
   /** Hands what one channel has to say to another of ours. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
@@ -44,7 +47,7 @@ export class Performer {
 
   /** `stream`: the one that the effect is meant for; what it says to the peer is for no other. */
   perform(actor: ChannelActor, effect: Effect, stream: number): void {
-    const { links, watches, wallet, emit } = this.ports
+    const { links, watches, wallet, strangers, emit } = this.ports
     if (FOR_THE_PEER.has(effect.type) && links.numberOf(actor) !== stream) return
     switch (effect.type) {
       case 'send': {
@@ -76,11 +79,14 @@ export class Performer {
         return
       }
       case 'watch-funding': {
-        watches.watch(actor, effect.scriptPubKey)
+        // COST-4: one that has to wait is watched with the next block, if it is still there.
+        if (!isVacant(actor.state) || watches.has(actor) || strangers.takeWatch()) {
+          watches.watch(actor, effect.scriptPubKey)
+        }
         return
       }
       case 'broadcast': {
-        this.#background(actor, this.#broadcast(actor, effect.purpose, effect.raw))
+        this.#background(actor, this.#broadcast(actor, effect))
         return
       }
       case 'ask-for-channels': {
@@ -201,9 +207,16 @@ export class Performer {
     }
   }
 
-  async #broadcast(actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
+  async #broadcast(
+    actor: ChannelActor,
+    { purpose, raw, favour }: Extract<Effect, { type: 'broadcast' }>
+  ): Promise<void> {
     try {
-      const { txid, refusals } = await this.ports.chain.broadcast(raw)
+      if (favour === true && !this.ports.strangers.takeFavour()) throw noFavour()
+      const { txid, refusals } = await this.ports.chain.broadcast(
+        raw,
+        favour === true ? 'favour' : 'money'
+      )
       if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
       actor.post({
         type: 'broadcast-done',
@@ -218,7 +231,9 @@ export class Performer {
       const kind =
         error instanceof PaychanError && typeof error.facts.kind === 'string'
           ? error.facts.kind
-          : 'unavailable'
+          : codeOf(error) === 'ERR_CHAIN_BUSY'
+            ? 'not-sent'
+            : 'unavailable'
       actor.post({
         type: 'broadcast-failed',
         purpose,
@@ -260,6 +275,13 @@ export class Performer {
   }
 }
 
+function noFavour(): PaychanError {
+  return new PaychanError(
+    'ERR_CHAIN_BUSY',
+    `Of transactions that hold nothing of ours this node sends ${FAVOURS} at once, and one in ${FAVOUR_INTERVAL_MS / 60_000} minutes. Their owner can send them.`
+  )
+}
+
 /** Waits until a script is watched. @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
 export async function watchStands(watch: ScriptWatch, clock: Clock): Promise<void> {
   await withTimeout(
@@ -271,6 +293,14 @@ export async function watchStands(watch: ScriptWatch, clock: Clock): Promise<voi
       'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'
     )
   )
+}
+
+/** Waits for a promise, and no longer than so many milliseconds. */
+export async function atMost(clock: Clock, ms: number, promise: Promise<void>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const cancel = clock.after(ms, resolve)
+    void promise.then(resolve, reject).finally(cancel)
+  })
 }
 
 /** Rejects with `error` when a promise takes too long. */

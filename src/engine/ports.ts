@@ -124,6 +124,12 @@ export interface Verdict {
 }
 
 /**
+ * COST-3: whether money of ours depends on a transaction, or only a stranger's wish. `money` when
+ * left out.
+ */
+export type Weight = 'money' | 'favour'
+
+/**
  * `connecting` until the first tip is verified; `down` while there is no server; `synced`
  * otherwise.
  */
@@ -132,7 +138,7 @@ export type ChainStatus = 'connecting' | 'synced' | 'down'
 /**
  * A view of the chain. It starts, and keeps retrying, while no server answers.
  * Errors: `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid, kind, reason),
- * `ERR_CHAIN_LIED`.
+ * `ERR_CHAIN_BUSY`, `ERR_CHAIN_LIED`.
  */
 export interface Chain {
   readonly status: ChainStatus
@@ -149,9 +155,10 @@ export interface Chain {
   /**
    * Resolves once a server has taken it, or has it already, and the others have answered or had the
    * time for it. Rejects when none takes it: then with a refusal for the fee, if there is one,
-   * whatever the others refuse it for.
+   * whatever the others refuse it for. A favour goes behind all else, and is refused at once where
+   * others wait already (`ERR_CHAIN_BUSY`).
    */
-  broadcast: (raw: Uint8Array) => Promise<Verdict>
+  broadcast: (raw: Uint8Array, weight?: Weight) => Promise<Verdict>
   /**
    * An estimate to confirm within `target` blocks, within bounds; a fallback when the server has
    * none.

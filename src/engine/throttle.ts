@@ -50,6 +50,14 @@ class Bucket {
     })
   }
 
+  /** Takes one if there is one now. */
+  takeNow(): boolean {
+    this.#refill()
+    if (this.#left <= 0) return false
+    this.#left -= 1
+    return true
+  }
+
   /** Whether it is as good as new. */
   get isFull(): boolean {
     this.#refill()
@@ -98,6 +106,42 @@ export class Throttle {
       return true
     }
     return false
+  }
+}
+
+/**
+ * COST-2: transactions of strangers that are sent at once, and milliseconds until another one is.
+ * ElectrumX takes 100 for a refusal, forgives 1 a second, and hangs up at 10,000: so they come to
+ * 400 and then to 250 of the 600 that it forgives in a block, which leaves the rest to our own.
+ */
+export const FAVOURS = 4
+export const FAVOUR_INTERVAL_MS = 240_000
+
+/**
+ * COST-4: the same of scripts of strangers that are watched at once: below 1 each, so 64 and then
+ * 60 in a block.
+ */
+export const STRANGE_WATCHES = 64
+export const STRANGE_WATCH_INTERVAL_MS = 10_000
+
+/** What all strangers together may have this node ask of its Electrum servers. */
+export class StrangersShare {
+  readonly #favours: Bucket
+  readonly #watches: Bucket
+
+  constructor(clock: Clock) {
+    this.#favours = new Bucket(clock, FAVOURS, FAVOUR_INTERVAL_MS)
+    this.#watches = new Bucket(clock, STRANGE_WATCHES, STRANGE_WATCH_INTERVAL_MS)
+  }
+
+  /** Whether a transaction that is only a stranger's may be sent now. */
+  takeFavour(): boolean {
+    return this.#favours.takeNow()
+  }
+
+  /** Whether a script that holds nothing of ours may be watched before the next block. */
+  takeWatch(): boolean {
+    return this.#watches.takeNow()
   }
 }
 

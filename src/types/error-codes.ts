@@ -205,6 +205,10 @@ export const ERROR_CODES = {
     'chain',
     'no Electrum server answers, or the chain has not been seen yet'
   ],
+  ERR_CHAIN_BUSY: [
+    'busy',
+    'transactions of other peers wait for the Electrum server already; this one is not sent'
+  ],
   ERR_CHAIN_BEHIND: ['chain', 'a server is behind a height that was seen'],
   ERR_CHAIN_LIED: ['chain', 'a server showed what cannot be true; it is not used'],
   ERR_BLOCK_FROM_FUTURE: ['chain', 'a server shows a block whose time is too far ahead'],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import { createElectrumChain, MOST_FAVOURS, type ElectrumChain } from '../../src/chain/chain.js'
 import type { ChainTimeouts } from '../../src/chain/timeouts.js'
 import { chainParams } from '../../src/chain/params.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
@@ -266,6 +266,24 @@ describe('electrum chain', () => {
       const sent = chain.broadcast(Uint8Array.from(transaction.toBuffer()))
       await chain.start()
       assert.equal((await sent).txid, transaction.getId())
+    })
+
+    it('lets few favours wait: another one is refused at once, and what carries money is not (COST-3)', async () => {
+      const transaction = server.chain.pay(testScript(1))
+      const raw = Uint8Array.from(transaction.toBuffer())
+      let answers = 0
+      server.on('blockchain.transaction.broadcast', () =>
+        answers++ < MOST_FAVOURS ? SILENCE : transaction.getId()
+      )
+      await chain.start()
+      const waiting = Array.from({ length: MOST_FAVOURS }, () => chain.broadcast(raw, 'favour'))
+      await assert.rejects(chain.broadcast(raw, 'favour'), { code: 'ERR_CHAIN_BUSY' })
+      await server.requests.when(() => server.count('blockchain.transaction.broadcast') === 4)
+      assert.equal((await chain.broadcast(raw)).taken, 1)
+      await assert.rejects(chain.broadcast(raw, 'favour'), { code: 'ERR_CHAIN_BUSY' })
+      server.drop()
+      await Promise.all(waiting)
+      assert.equal((await chain.broadcast(raw, 'favour')).taken, 1, 'there is room again')
     })
 
     it('resolves when the server has it already', async () => {

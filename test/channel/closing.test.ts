@@ -394,13 +394,28 @@ describe('channel / closing / asked again (CLOSE-7)', () => {
     assertRefused(world.client, world.client.attempt({ type: 'close' }), 'ERR_CLOSE_TOO_POOR')
   })
 
-  it('the same request again is broadcast again and stored once', () => {
+  it('the same request again is stored once, asks no server, and is answered once a mempool shows the close (COST-1)', () => {
     const world = paid()
     const request = asked(world)
+    world.server.blind = true
     world.server.post(eventOf(request))
-    const { state, effects } = world.server.attempt(eventOf(request))
-    assert.ok(state === world.server.channel)
-    assert.equal(effectsOf(effects, 'broadcast').length, 1)
+    for (let n = 0; n < 100; n++) {
+      const { state, effects } = world.server.attempt(eventOf(request))
+      assert.ok(state === world.server.channel)
+      assert.deepEqual(effects, [])
+    }
+    world.server.blind = false
+    assert.deepEqual(
+      effectsOf(world.server.post({ type: 'tip' }), 'broadcast').map(({ purpose }) => purpose),
+      ['close'],
+      'the next block sends it again'
+    )
+    world.lookAtChain()
+    const { effects } = world.server.attempt(eventOf(request))
+    assert.deepEqual(
+      [effectsOf(effects, 'broadcast'), sentOf(effects, 'CloseDone').length],
+      [[], 1]
+    )
   })
 })
 

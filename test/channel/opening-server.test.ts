@@ -244,7 +244,7 @@ describe('server / opening / on Funding', () => {
     )
   })
 
-  it('tries again with every block when T1 was not accepted', () => {
+  it('sends T1 once, and says that it has it as soon as a mempool shows it, whoever has sent it (COST-1, COST-2)', () => {
     const { world, fundingTx } = handing()
     world.server.blind = true
     const effects = world.server.post(eventOf({ type: 'Funding', fundingTx }))
@@ -255,12 +255,21 @@ describe('server / opening / on Funding', () => {
     assert.deepEqual(sentOf(effects, 'FundingBroadcast'), [])
     const again = world.server.attempt(eventOf({ type: 'Funding', fundingTx })).effects
     assert.deepEqual(
-      [effectsOf(again, 'broadcast').length, sentOf(again, 'FundingBroadcast')],
-      [1, []],
-      'handed over again: it tries again'
+      [
+        effectsOf(again, 'broadcast'),
+        sentOf(again, 'FundingBroadcast'),
+        sentOf(again, 'Error').map(({ code, fatal }) => [code, fatal])
+      ],
+      [[], [], [['ERR_NOT_READY', false]]]
     )
     world.server.blind = false
-    assert.equal(sentOf(world.server.post({ type: 'tip' }), 'FundingBroadcast').length, 1)
+    assert.deepEqual(effectsOf(world.server.post({ type: 'tip' }), 'broadcast'), [])
+    assert.equal(world.server.established.fundingAcknowledged, false)
+    world.chain.broadcast(fundingTx)
+    const told = world.server.effects.length
+    world.lookAtChain()
+    assert.equal(sentOf(world.server.effects.slice(told), 'FundingBroadcast').length, 1)
+    assert.equal(world.server.established.fundingAcknowledged, true)
   })
 
   for (const [what, kind, code] of [

@@ -115,6 +115,23 @@ describe('channel / unfunded', () => {
     }
   })
 
+  it('is without T1 as long as no mempool is known to have it: what no server takes is free (OPEN-11)', () => {
+    const unknown: Established = {
+      ...handedOver(),
+      fundingAcknowledged: false,
+      onChain: { ...handedOver().onChain, fundingSeen: false }
+    }
+    const seen: Established = { ...unknown, onChain: { ...unknown.onChain, fundingSeen: true } }
+    const taken: Established = { ...unknown, fundingAcknowledged: true }
+    assert.deepEqual(
+      [unknown, seen, taken].map((channel) => {
+        assert.ok(isVacant(channel))
+        return turnToGo(channel, channel.openedAt + 60_000)
+      }),
+      [0, undefined, undefined]
+    )
+  })
+
   it('one that holds money does not go, however old', () => {
     const { channel } = new World().open().server
     assert.deepEqual(makeRoom(channel, { now: Number.MAX_SAFE_INTEGER }), {

@@ -2,6 +2,7 @@
  * The fees that are seen with every block: kept over restarts, and what is made known of the risk.
  */
 import assert from 'node:assert/strict'
+import { DEFAULT_TIMEOUTS } from '../../src/engine/engine-options.js'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import { decodeRecord } from '../../src/engine/records.js'
 import type { Chain } from '../../src/engine/ports.js'
@@ -71,6 +72,32 @@ describe('engine / fee estimates', () => {
     await bob.engine.stop()
     await refuse()
     assert.equal(bob.alarms.length, before)
+  })
+
+  it('hold a tip back for a bounded time: a server that does not answer delays no settlement (COST-3)', async () => {
+    let isSilent = false
+    const silent = (chain: Chain): Chain =>
+      Object.create(chain, {
+        estimateFeeRate: {
+          value: async (target: Parameters<Chain['estimateFeeRate']>[0]) =>
+            await (isSilent
+              ? new Promise<never>(() => {})
+              : (chain.estimateFeeRate(target) as Promise<unknown>))
+        }
+      }) as Chain
+    const { world, alice, bob } = await twoNodes({}, { chain: silent })
+    await world.open(alice, bob)
+    await alice.pay(40_000n)
+    alice.crash()
+    const { settleHeight } = bob.channel
+    assert.ok(settleHeight !== undefined)
+    await world.mineTo(settleHeight - 1)
+    const before = world.broadcasts(bob).length
+    isSilent = true
+    await world.mine()
+    assert.equal(world.broadcasts(bob).length, before)
+    await world.pass(DEFAULT_TIMEOUTS.fees)
+    assert.equal(world.broadcasts(bob).length, before + 1)
   })
 
   it('a record that is damaged is no reason not to start: the history begins again', async () => {

@@ -10,7 +10,7 @@ import { encodeRecord } from '../../src/engine/records.js'
 import { blockHeight } from '../../src/types/units.js'
 import { txid } from '../../src/types/bytes.js'
 import { RawPeer, idOf } from './raw-peer.js'
-import { Stranger } from './stranger.js'
+import { outPointOf, Stranger } from './stranger.js'
 import { CAPACITY, twoNodes, type Node, type World } from './world.js'
 
 const OUT_POINT = { txid: txid('cd'.repeat(32)), vout: 1 }
@@ -74,7 +74,7 @@ describe('engine / openings that a server has given up', () => {
     await world.mine(200)
     await bob.restart()
     const other = await Stranger.asks(world, 'other')
-    await other.askForRefund('mallory')
+    await other.askForRefund(outPointOf('mallory'))
     assert.equal(other.stream.refusal?.rule, 'REF-2')
   })
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { toHex, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { BLOCKS, CAPACITY, quiet, twoNodes, type Node } from './world.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, STRANGE_WATCHES } from '../../src/engine/throttle.js'
 import { Stranger } from './stranger.js'
 
 const MINUTE = 60_000
@@ -197,6 +198,53 @@ describe('engine / channels that strangers ask for', () => {
     await bob.engine.close(id, true)
     await world.mine()
     assert.ok(bob.engine.describe(id).spend !== undefined, 'it sees what becomes of the money')
+  })
+
+  it('cost the servers of the chain a few refusals at once and one in minutes, whatever they say (COST-1, COST-2)', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    const before = world.broadcasts(bob).length
+    const sent = (): number => world.broadcasts(bob).length - before
+    const strangers: Stranger[] = []
+    for (let n = 0; n < 16; n++) strangers.push(await Stranger.withT1(world, `stranger ${n}`))
+    for (let n = 0; n < 3; n++) for (const stranger of strangers) await stranger.handOver()
+    await world.mine(10)
+    assert.equal(sent(), FAVOURS - 1, "one has gone to alice's T1")
+    const last = strangers.at(-1)
+    assert.deepEqual(
+      [last?.stream.refusal?.code, last?.stream.refusal?.fatal],
+      ['ERR_NOT_READY', false]
+    )
+    await world.pass(FAVOUR_INTERVAL_MS)
+    await Stranger.withT1(world, 'one more')
+    await Stranger.withT1(world, 'and another one')
+    assert.equal(sent(), FAVOURS)
+    await alice.pay(10_000n)
+    await bob.engine.close(alice.channel.id, true)
+    assert.equal(sent(), FAVOURS + 1, 'T3 takes from nothing that strangers have used up')
+  })
+
+  it('whose T1 no mempool has go after a minute: bytes close no server to others (OPEN-11)', async () => {
+    const { world } = await twoNodes({}, { policy: { maxUnfundedInAll: 2 } })
+    for (const name of ['one', 'two']) await Stranger.withT1(world, name)
+    assert.equal(
+      (await Stranger.asks(world, 'three')).stream.refusal?.code,
+      'ERR_TOO_MANY_OPENINGS'
+    )
+    await world.pass(MINUTE)
+    assert.equal((await Stranger.withRefund(world, 'four')).stream.refusal, undefined)
+  })
+
+  it('are watched as fast as that costs little; what has to wait is watched with the next block (COST-4)', async () => {
+    const { world, bob } = await twoNodes(
+      {},
+      { policy: { maxUnfundedInAll: 1_000, maxUnfunded: 1_000 } }
+    )
+    const before = bob.life.watching
+    for (let n = 0; n < STRANGE_WATCHES + 3; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    assert.equal(bob.life.watching - before, STRANGE_WATCHES)
+    await world.mine()
+    assert.equal(bob.life.watching - before, STRANGE_WATCHES + 3)
   })
 
   it('never push out a channel that has taken payments, when a reorganisation has dropped its T1', async () => {

@@ -27,6 +27,17 @@ export interface RpcOptions {
   readonly onNotification: (method: string, params: unknown) => void
 }
 
+/**
+ * COST-3: what goes first. `money`: transactions of ours, and what they need (fees, the tip);
+ * `news`: histories of scripts; `favour`: transactions of strangers.
+ */
+export type Rank = (typeof RANKS)[number]
+
+const RANKS = ['money', 'news', 'favour'] as const
+
+/** The part of the requests under way, one in so many, that is left free for `money`. */
+const RESERVED = 4
+
 interface Request {
   readonly id: number
   readonly method: string
@@ -73,7 +84,7 @@ export class RpcConnection {
   readonly #options: RpcOptions
   readonly #lines: LineSplitter
   readonly #underway = new Map<number, Request>()
-  readonly #waiting: Request[] = []
+  readonly #waiting: Readonly<Record<Rank, Request[]>> = { money: [], news: [], favour: [] }
   #resolveClosed: (reason: Error) => void = () => {}
   #over: Error | undefined
   /**
@@ -126,10 +137,10 @@ export class RpcConnection {
    *   `ERR_CHAIN_UNAVAILABLE`: no reply in time, or the connection ended;
    *   `ERR_ELECTRUM_PROTOCOL`: the server broke the protocol and was dropped
    */
-  request(method: string, params: readonly unknown[]): Promise<unknown> {
+  request(method: string, params: readonly unknown[], rank: Rank = 'money'): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#over !== undefined) return reject(this.#over)
-      this.#waiting.push({ id: this.#nextId++, method, params, resolve, reject })
+      this.#waiting[rank].push({ id: this.#nextId++, method, params, resolve, reject })
       this.#sendWaiting()
     })
   }
@@ -140,7 +151,8 @@ export class RpcConnection {
     this.#over = reason
     this.#socket.destroy()
     this.#stopWatch()
-    const requests = [...this.#underway.values(), ...this.#waiting.splice(0)]
+    const waiting = RANKS.flatMap((rank) => this.#waiting[rank].splice(0))
+    const requests = [...this.#underway.values(), ...waiting]
     this.#underway.clear()
     for (const request of requests) {
       request.cancelTimeout?.()
@@ -150,8 +162,8 @@ export class RpcConnection {
   }
 
   #sendWaiting(): void {
-    while (this.#over === undefined && this.#underway.size < (this.#options.maxOutstanding ?? 32)) {
-      const request = this.#waiting.shift()
+    while (this.#over === undefined) {
+      const request = this.#next()
       if (request === undefined) return
       if (this.#underway.size === 0) this.#hear()
       this.#underway.set(request.id, request)
@@ -166,6 +178,16 @@ export class RpcConnection {
       const { id, method, params } = request
       this.#socket.write(JSON.stringify({ jsonrpc: '2.0', id, method, params }) + '\n')
     }
+  }
+
+  /** A server that hangs on other answers still gets what carries money. */
+  #next(): Request | undefined {
+    const most = this.#options.maxOutstanding ?? 32
+    const free = most - this.#underway.size
+    if (free <= 0) return undefined
+    const first = this.#waiting.money.shift()
+    if (first !== undefined || free <= Math.floor(most / RESERVED)) return first
+    return this.#waiting.news.shift() ?? this.#waiting.favour.shift()
   }
 
   /** Takes a request off the list; undefined when it is not under way (any more). */

@@ -10,7 +10,7 @@ import { HEADERS_BATCH, type AnnouncedTip } from '../header-sync.js'
 import { HEADER_SIZE } from '../header-fields.js'
 import type { MerkleProof } from '../merkle.js'
 import { scriptHashOf } from '../script-hash.js'
-import { protocolError, RpcConnection, type RpcOptions } from './rpc.js'
+import { protocolError, RpcConnection, type Rank, type RpcOptions } from './rpc.js'
 import {
   hasMethod,
   PROTOCOL_VERSIONS,
@@ -93,6 +93,17 @@ const merkleShape = z.object({
 })
 const rateShape = z.number()
 const mempoolShape = z.object({ mempoolminfee: rateShape, incrementalrelayfee: rateShape })
+
+/** COST-3: histories come after the tip, fees and transactions; they are many. */
+const NEWS: ReadonlySet<MethodName> = new Set<MethodName>([
+  'blockchain.scripthash.subscribe',
+  'blockchain.scripthash.get_history',
+  'blockchain.scriptpubkey.subscribe',
+  'blockchain.scriptpubkey.get_history',
+  'blockchain.outpoint.subscribe',
+  'blockchain.transaction.get',
+  'blockchain.transaction.get_merkle'
+])
 
 export interface SessionEvents {
   onTip: (tip: AnnouncedTip) => void
@@ -234,8 +245,8 @@ export class ElectrumSession {
     return this.#ask('blockchain.transaction.get_merkle', [id, height], merkleShape)
   }
 
-  broadcast(raw: Uint8Array): Promise<Txid> {
-    return this.#ask('blockchain.transaction.broadcast', [toHex(raw)], txidShape)
+  broadcast(raw: Uint8Array, rank: Rank = 'money'): Promise<Txid> {
+    return this.#ask('blockchain.transaction.broadcast', [toHex(raw)], txidShape, rank)
   }
 
   /**
@@ -244,11 +255,15 @@ export class ElectrumSession {
    *
    * @returns why it refuses; undefined when it has taken all of them
    */
-  async broadcastPackage(raws: readonly Uint8Array[]): Promise<string | undefined> {
+  async broadcastPackage(
+    raws: readonly Uint8Array[],
+    rank: Rank = 'money'
+  ): Promise<string | undefined> {
     const { success, errors = [] } = await this.#ask(
       'blockchain.transaction.broadcast_package',
       [raws.map(toHex)],
-      packageShape
+      packageShape,
+      rank
     )
     return success ? undefined : errors.map(({ error }) => error).join('; ')
   }
@@ -256,11 +271,12 @@ export class ElectrumSession {
   /**
    * Why the server would refuse a transaction; undefined when it would take it, or does not say.
    */
-  async refusalOf(raw: Uint8Array): Promise<string | undefined> {
+  async refusalOf(raw: Uint8Array, rank: Rank = 'money'): Promise<string | undefined> {
     const [verdict] = await this.#ask(
       'blockchain.transaction.testmempoolaccept',
       [[toHex(raw)]],
-      testShape
+      testShape,
+      rank
     )
     return verdict?.allowed === false ? (verdict.reason ?? 'no reason was given') : undefined
   }
@@ -301,11 +317,16 @@ export class ElectrumSession {
     await this.#ask('server.ping', [], z.unknown())
   }
 
-  async #ask<T>(method: MethodName, params: readonly unknown[], shape: z.ZodType<T>): Promise<T> {
+  async #ask<T>(
+    method: MethodName,
+    params: readonly unknown[],
+    shape: z.ZodType<T>,
+    rank: Rank = NEWS.has(method) ? 'news' : 'money'
+  ): Promise<T> {
     if (!this.has(method)) {
       throw new RangeError(`version 1.${this.#version} of the Electrum protocol has no ${method}`)
     }
-    return check(method, shape, await this.#rpc.request(method, params))
+    return check(method, shape, await this.#rpc.request(method, params, rank))
   }
 }
 

@@ -99,6 +99,27 @@ describe('electrum client', () => {
       assert.deepEqual(await all, [1, 2, 3])
     })
 
+    it('what carries money goes first, and finds a place though other answers never come (COST-3)', async () => {
+      rpc.close(new Error('another one is needed'))
+      rpc = await connect({ maxOutstanding: 4 })
+      server.on('held', () => SILENCE)
+      const ask = (name: string, rank: 'money' | 'news' | 'favour'): void => {
+        rpc.request('held', [name], rank).catch(() => {})
+      }
+      for (const n of [1, 2, 3, 4]) ask(`news ${n}`, 'news')
+      ask('favour', 'favour')
+      ask('T3', 'money')
+      ask('fees', 'money')
+      await server.requests.when(({ params }) => params[0] === 'T3')
+      const asked = (): unknown[] => server.requests.all.map(({ params }) => params[0])
+      assert.deepEqual(asked(), ['news 1', 'news 2', 'news 3', 'T3'])
+      server.send('{"id":0,"result":1}\n')
+      await server.requests.when(({ params }) => params[0] === 'fees')
+      server.send('{"id":1,"result":1}\n{"id":5,"result":1}\n{"id":6,"result":1}\n')
+      await server.requests.when(({ params }) => params[0] === 'favour')
+      assert.deepEqual(asked().slice(4), ['fees', 'news 4', 'favour'])
+    })
+
     it("rejects with the server's words when it is refused", async () => {
       server.on('server.banner', () => {
         throw new Refusal('go\u001b[2J away')
