@@ -78,7 +78,7 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'call a payment made or failed',
     takes: 'proved',
     evidence:
-      "a spend 6 deep, known by our own signature in it; made also by the payee's acknowledgement",
+      "a spend 6 deep, known by its lock and by what its outputs pay the payer; made also by the payee's acknowledgement",
     ifFalse: 'a reorganisation of 6 blocks'
   },
   {

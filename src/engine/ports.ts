@@ -83,7 +83,8 @@ export interface ScriptWatch {
 export interface ScriptWatcher {
   /**
    * Called with the whole history whenever it may have changed (level-triggered: reorgs take
-   * entries away again).
+   * entries away again). A transaction whose witness servers show differently is in it with each of
+   * them, for no proof is one of the witness.
    */
   onHistory: (history: readonly ChainTransaction[]) => void
   /** Called when the server refuses or breaks the watch; it goes on trying. */
