@@ -68,6 +68,12 @@ export const DECISIONS: readonly Decision[] = [
     ifFalse: 'twice the bid of the last block, and never more than there is to win'
   },
   {
+    decision: 'raise the fee of T1 or of a sweep',
+    takes: 'answered',
+    evidence: 'any server refuses it for its fee, or 144 blocks have passed over it',
+    ifFalse: 'a quarter more with each block, up to 5 % of the channel or of what is swept'
+  },
+  {
     decision: 'stop a bid at what it can win',
     takes: 'answered',
     evidence:
