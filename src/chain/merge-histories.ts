@@ -41,10 +41,13 @@ export function mergeHistories(
   const undone: ProvedTransaction[] = []
   for (const { history, isUsed } of views) {
     for (const each of history) {
-      if (isIn(each, best)) confirmed.add(each)
-      else if (isUsed && each.height === undefined) waiting.add({ ...each, shownBy: 1 })
-      else if (isUsed)
+      if (isIn(each, best)) {
+        confirmed.add(each)
+      } else if (isUsed && each.height === undefined) {
+        waiting.add({ ...each, shownBy: 1 })
+      } else if (isUsed) {
         undone.push({ txid: each.txid, raw: each.raw, height: undefined, shownBy: 1 })
+      }
     }
   }
   // Witnesses, which a proof says nothing of, were only checked where the transaction waits.

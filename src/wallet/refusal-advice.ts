@@ -32,6 +32,16 @@ export function refusedText(what: string, id: Txid, error: unknown, whenSent = '
   return `${what} (${messageOf(error)}). It is sent again with every block. ${whenSent}${adviceOn(error, id)}`
 }
 
+/** A T1 that no server has, which none takes with its child either. */
+export function packageRefused(funding: Txid, child: Txid, error: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_BROADCAST_REFUSED',
+    `No server has the funding transaction ${funding} in its mempool, and none takes it together with the child ${child} that pays for it (${messageOf(error)}). Both are sent again with every block. Raise the fee further with \`paychan bumpfee ${funding}\`; where that does not help, add an Electrum server that takes packages, or wait until fees fall.`,
+    { txid: child, parent: funding },
+    { cause: error }
+  )
+}
+
 function adviceOn(error: unknown, id: Txid): string {
   const kind = error instanceof PaychanError ? kindOf(error) : undefined
   if (isFeeRefusal(kind)) return `Raise its fee with \`paychan bumpfee ${id}\`.`

@@ -36,7 +36,7 @@ import {
   type OutgoingTransactions
 } from './outgoing.js'
 import { BackgroundTask } from './background-task.js'
-import { isUnderpaid, refusedText } from './refusal-advice.js'
+import { isUnderpaid, packageRefused, refusedText } from './refusal-advice.js'
 import { spendVsize } from './coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { paymentOf } from './payment-of.js'
@@ -374,12 +374,7 @@ export class Spender {
       return await this.broadcast(id, raw)
     } catch (error) {
       if (isShown || codeOf(error) !== 'ERR_BROADCAST_REFUSED') throw error
-      throw new PaychanError(
-        'ERR_BROADCAST_REFUSED',
-        `No server has the funding transaction ${parent} in its mempool, and none takes it together with the child ${id} that pays for it (${messageOf(error)}). Both are sent again with every block. Raise the fee further with \`paychan bumpfee ${parent}\`; where that does not help, add an Electrum server that takes packages, or wait until fees fall.`,
-        { txid: id, parent },
-        { cause: error }
-      )
+      throw packageRefused(parent, id, error)
     }
   }
 
