@@ -3,7 +3,7 @@
  * can be hidden by the others: what is in a block of the best chain counts whoever shows it. Pure.
  */
 import { Transaction } from 'bitcoinjs-lib'
-import { outPointText, txidFromHash, type Txid } from '../types/bytes.js'
+import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
 import type { ProvedTransaction } from './history.js'
 
 /** The hash of the block at a height of some chain; undefined where it has none. */
@@ -36,27 +36,25 @@ export function mergeHistories(
   ) {
     return only.history
   }
-  const confirmed = new Map<Txid, ProvedTransaction>()
-  const waiting = new Map<Txid, ProvedTransaction>()
+  const confirmed = new Variants()
+  const waiting = new Variants()
+  const undone: ProvedTransaction[] = []
   for (const { history, isUsed } of views) {
     for (const each of history) {
-      if (isIn(each, best)) confirmed.set(each.txid, each)
-      // Witnesses, which a proof says nothing of, were only checked where the transaction waits.
-      else if (isUsed) {
-        const before = waiting.get(each.txid)
-        const raw = each.height === undefined ? each.raw : (before?.raw ?? each.raw)
-        waiting.set(each.txid, {
-          txid: each.txid,
-          raw,
-          height: undefined,
-          shownBy: (before?.shownBy ?? 0) + 1
-        })
+      if (isIn(each, best)) {
+        confirmed.add(each)
+      } else if (isUsed && each.height === undefined) {
+        waiting.add({ ...each, shownBy: 1 })
+      } else if (isUsed) {
+        undone.push({ txid: each.txid, raw: each.raw, height: undefined, shownBy: 1 })
       }
     }
   }
-  const spent = new Set([...confirmed.values()].flatMap(inputsOf))
+  // Witnesses, which a proof says nothing of, were only checked where the transaction waits.
+  for (const each of undone) waiting.count(each)
+  const spent = new Set(confirmed.all().flatMap(inputsOf))
   const gone = new Set<Txid>()
-  for (const each of waiting.values()) {
+  for (const each of waiting.all()) {
     // One server has not heard yet that something else has been mined in its place.
     if (
       !confirmed.has(each.txid) &&
@@ -66,9 +64,66 @@ export function mergeHistories(
     }
   }
   return [
-    ...[...confirmed.values()].sort((a, b) => (a.height ?? 0) - (b.height ?? 0)),
-    ...[...waiting.values()].filter(({ txid }) => !confirmed.has(txid) && !gone.has(txid))
+    ...confirmed.all().sort((a, b) => (a.height ?? 0) - (b.height ?? 0)),
+    ...waiting.all().filter(({ txid }) => !confirmed.has(txid) && !gone.has(txid))
   ]
+}
+
+/**
+ * Transactions by their txid, which says nothing of the witness: of one that servers show with
+ * different ones each is kept, else whoever answers last could hide what another one shows.
+ */
+class Variants {
+  readonly #byTxid = new Map<Txid, ProvedTransaction[]>()
+
+  has(txid: Txid): boolean {
+    return this.#byTxid.has(txid)
+  }
+
+  /** The same bytes once, with how many show them. */
+  add(each: ProvedTransaction): void {
+    const those = this.#byTxid.get(each.txid) ?? []
+    const known = those.findIndex(({ raw }) => raw === each.raw || sameBytes(raw, each.raw))
+    if (known === -1) those.push(each)
+    else this.#countAt(those, known)
+    this.#byTxid.set(each.txid, those)
+  }
+
+  /** One more shows it, whose bytes only count when nobody shows others. */
+  count(each: ProvedTransaction): void {
+    const those = this.#byTxid.get(each.txid)
+    if (those === undefined) this.add(each)
+    else this.#countAt(those, 0)
+  }
+
+  all(): ProvedTransaction[] {
+    return [...this.#byTxid.values()].flat()
+  }
+
+  #countAt(those: ProvedTransaction[], index: number): void {
+    const known = those[index]
+    if (known?.shownBy !== undefined) those[index] = { ...known, shownBy: known.shownBy + 1 }
+  }
+}
+
+/** Whether two histories say the same, also of what no proof says: who shows it, and the witness. */
+export function isSameHistory(
+  one: readonly ProvedTransaction[],
+  other: readonly ProvedTransaction[]
+): boolean {
+  return (
+    one.length === other.length &&
+    one.every((each, i) => {
+      const its = other[i]
+      return (
+        its !== undefined &&
+        its.txid === each.txid &&
+        its.block === each.block &&
+        (its.shownBy ?? 1) === (each.shownBy ?? 1) &&
+        (its.raw === each.raw || sameBytes(its.raw, each.raw))
+      )
+    })
+  )
 }
 
 /** Whether a transaction is proved to be in a block of this chain. */

@@ -6,7 +6,13 @@ import type { ScriptWatch, Unsubscribe } from '../engine/ports.js'
 import type { Txid } from '../types/bytes.js'
 import type { ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
-import { hiddenBy, isIn, mergeHistories, type BlockLookup } from './merge-histories.js'
+import {
+  hiddenBy,
+  isIn,
+  isSameHistory,
+  mergeHistories,
+  type BlockLookup
+} from './merge-histories.js'
 import type { ProvedWatcher } from './script-watch.js'
 
 /** One server, as far as a script needs it. */
@@ -69,7 +75,6 @@ export class PooledScript {
   readonly #views = new Map<Member, View>()
   readonly #entries = new Set<Entry>()
   #merged: readonly ProvedTransaction[] | undefined
-  #key = ''
   #isOpen = false
 
   constructor(
@@ -167,12 +172,8 @@ export class PooledScript {
     )
     if (views.length === 0) return
     const merged = mergeHistories(views, best)
-    const key = merged
-      .map(({ txid, block, shownBy }) => `${txid}:${block ?? `mempool ${shownBy ?? 1}`}`)
-      .join()
-    const isNews = this.#merged === undefined || key !== this.#key
+    const isNews = this.#merged === undefined || !isSameHistory(merged, this.#merged)
     this.#merged = merged
-    this.#key = key
     this.#isOpen = views.some(
       ({ history, isUsed }) =>
         history !== merged &&

@@ -44,11 +44,14 @@ export type Effect =
   | { readonly type: 'release-funding' }
   /**
    * T1 waits for a block: the wallet pays for it by a child of its change, with a fee of at most
-   * `most`.
+   * `most`, also when no server shows it.
    */
   | {
       readonly type: 'bump-funding'
       readonly funding: Txid
+      readonly fundingTx: Uint8Array
+      /** So many blocks have passed over it that estimates are false (EVID-7). */
+      readonly isLate: boolean
       readonly feeRate: FeeRate
       readonly most: Satoshi
     }

@@ -10,7 +10,10 @@ export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 export interface FundingHistory {
   readonly funding:
     { readonly raw: Uint8Array; readonly height: BlockHeight | undefined } | undefined
-  /** Whatever a server shows as spends of its output: at most one of them is in a block. */
+  /**
+   * Whatever a server shows as spends of its output. At most one of them is in a block; it is there
+   * more than once where servers differ in its witness.
+   */
   readonly spends: readonly ShownTransaction[]
   /**
    * What else there is: payments to the funding script that are not T1, and what becomes of them.

@@ -68,6 +68,12 @@ export const DECISIONS: readonly Decision[] = [
     ifFalse: 'twice the bid of the last block, and never more than there is to win'
   },
   {
+    decision: 'raise the fee of T1 or of a sweep',
+    takes: 'answered',
+    evidence: 'any server refuses it for its fee, or 144 blocks have passed over it',
+    ifFalse: 'a quarter more with each block, up to 5 % of the channel or of what is swept'
+  },
+  {
     decision: 'stop a bid at what it can win',
     takes: 'answered',
     evidence:
@@ -78,7 +84,7 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'call a payment made or failed',
     takes: 'proved',
     evidence:
-      "a spend 6 deep, known by our own signature in it; made also by the payee's acknowledgement",
+      "a spend 6 deep, known by its lock and by what its outputs pay the payer; made also by the payee's acknowledgement",
     ifFalse: 'a reorganisation of 6 blocks'
   },
   {

@@ -5,6 +5,7 @@
 import { LOCK_BELOW_TIP } from '../bitcoin/renewal.js'
 import { lockTimeOf } from '../bitcoin/transaction.js'
 import { blockDelta, satoshi } from '../types/units.js'
+import { DAY } from './schedule.js'
 import type { Effect } from './effects.js'
 import type { Env } from './env.js'
 import type { Established } from './state.js'
@@ -19,9 +20,10 @@ const PATIENCE = blockDelta(6)
 const MOST_OF_CAPACITY = 20n
 
 /**
- * FUND-5: asks the wallet for a child once T1 has waited in the mempool. Level-triggered: asked
- * with every block, and the wallet does nothing when both pay the present estimate, or T1 has no
- * change.
+ * FUND-5, EVID-7: asks the wallet for a child once T1 has waited, whether or not a server shows it:
+ * what no mempool takes, or has dropped, needs one all the more. Level-triggered: asked with every
+ * block, and the wallet does nothing when both pay the present estimate and no server refuses them
+ * for their fee, or T1 has no change.
  */
 export function fundingFee(
   { role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established,
@@ -32,7 +34,6 @@ export function fundingFee(
     role !== 'client' ||
     outside !== undefined ||
     height === undefined ||
-    !onChain.fundingSeen ||
     onChain.fundingHeight !== undefined ||
     onChain.spend !== undefined ||
     onChain.shown.length > 0
@@ -46,8 +47,10 @@ export function fundingFee(
     {
       type: 'bump-funding',
       funding: outPoint.txid,
+      fundingTx,
       feeRate,
-      most: satoshi(terms.capacity / MOST_OF_CAPACITY)
+      most: satoshi(terms.capacity / MOST_OF_CAPACITY),
+      isLate: height - builtAt >= Math.max(patience, DAY)
     }
   ]
 }

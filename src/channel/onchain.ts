@@ -116,22 +116,48 @@ function judged(
   return { real, forged: spends.find((spend) => !real.includes(spend)) }
 }
 
-/** Of one whose witness is false all that is known is that it is there. */
+/**
+ * Servers may differ in the witness: one that is valid counts. Where each is false, all that is
+ * known is that it is there, and what it pays.
+ */
 function provedSpend(
   channel: Established,
   spends: readonly ShownTransaction[],
   real: readonly ShownTransaction[]
 ): Spend | undefined {
-  for (const spend of spends) {
-    const { txid, raw, height } = spend
-    if (height !== undefined) {
-      return {
-        ...(real.includes(spend) ? recognise(channel, txid, raw) : { txid, raw, ...UNKNOWN }),
-        height
-      }
-    }
-  }
-  return undefined
+  const mined = spends.filter(({ height }) => height !== undefined)
+  const spend = mined.find((each) => real.includes(each)) ?? mined[0]
+  if (spend?.height === undefined) return undefined
+  const { txid, raw, height } = spend
+  if (!real.includes(spend)) return { txid, raw, ...UNKNOWN, height }
+  const known = recognise(channel, txid, raw)
+  return { ...known, clientBalance: minedBalance(channel, known), height }
+}
+
+/**
+ * EVID-2: what a state that is in a block has given the client, by the outputs, which its txid
+ * proves. Whether the payer has signed one of them or none only a witness says: a payee has both
+ * signatures and could have either shown.
+ */
+function minedBalance(
+  channel: Established,
+  { turn, raw, clientBalance }: Omit<Spend, 'height'>
+): Satoshi | undefined {
+  if (turn === undefined) return clientBalance
+  const payer = payerOf(turn)
+  const value = paidBeside(channel, raw, payer)
+  return payer === 'client' ? value : subSat(channel.terms.capacity, value)
+}
+
+/** What stands beside the channel's input for the payer; nothing when that is somebody else's. */
+function paidBeside(channel: Established, raw: Uint8Array, payer: Role): Satoshi {
+  const parsed = parseTransaction(raw)
+  const output = parsed.outputs[inputIndex(parsed, channel.outPoint)]
+  return output !== undefined &&
+    sameBytes(output.script, payoutScript(channel, payer)) &&
+    output.value <= channel.terms.capacity
+    ? output.value
+    : ZERO_SAT
 }
 
 const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
@@ -200,7 +226,7 @@ function recognise(channel: Established, txid: Txid, raw: Uint8Array): Omit<Spen
 }
 
 /**
- * EVID-2: which state a spend of the funding output is, by its lock, which every signature covers,
+ * EVID-2: which state a spend that is shown is, by its lock, which every signature covers,
  * and by what the payer's signature covers. An output says something only where its payer has
  * signed it: any other one may have been added by the payee, to the payer's script as well.
  * Undefined for what is no state.
@@ -255,28 +281,25 @@ function payoutScript(channel: Established, payer: Role): Uint8Array {
 }
 
 /**
- * The payer's output of a state that is in a block: the wallet's from now on. In T2 that is the
- * server's, if it brought something along.
+ * What a spend that is in a block pays to our payout script: the wallet's from now on, whatever the
+ * witness that a server shows says of it (EVID-2). In a state it stands beside the channel's input;
+ * in T2 that is the server's, if it brought something along.
  */
 export function csvPayout(channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (
-    spend?.turn === undefined ||
-    payerOf(spend.turn) !== channel.role ||
-    spend.clientBalance === undefined
-  ) {
-    return undefined
+  if (spend === undefined) return undefined
+  const parsed = parseTransaction(spend.raw)
+  const scriptPubKey = payoutScript(channel, channel.role)
+  const isOurs = (vout: number): boolean => {
+    const output = parsed.outputs[vout]
+    return output !== undefined && output.value > 0n && sameBytes(output.script, scriptPubKey)
   }
-  const value =
-    channel.role === 'client'
-      ? spend.clientBalance
-      : subSat(channel.terms.capacity, spend.clientBalance)
-  if (value === ZERO_SAT) return undefined
-  return {
-    outPoint: { txid: spend.txid, vout: inputIndex(parseTransaction(spend.raw), channel.outPoint) },
-    value,
-    scriptPubKey: payoutScript(channel, channel.role)
-  }
+  const beside = inputIndex(parsed, channel.outPoint)
+  const vout = [beside, ...parsed.outputs.keys()].find(isOurs)
+  const value = vout === undefined ? undefined : parsed.outputs[vout]?.value
+  return vout === undefined || value === undefined
+    ? undefined
+    : { outPoint: { txid: spend.txid, vout }, value, scriptPubKey }
 }
 
 /**
@@ -298,9 +321,10 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
 }
 
 /**
- * The newest update that the spend includes. A state whose payer signs nothing (its balance is
- * dust) gives the payee everything: whatever was in flight is paid then, and nothing of it is to be
- * paid again. A state of a later turn than we know shows that we are on an old copy of our data:
+ * The newest update that the spend includes, by what the payer has got (EVID-2): all that a state
+ * leaves it, or more, and no later one was paid, whoever has signed what; the payer pays again what
+ * it has back. In a state whose payer signs nothing (its balance is dust) the payee chooses the
+ * outputs: what it gives of less than an update took counts as nothing. A state of a later turn than we know shows that we are on an old copy of our data:
  * what was in flight then may well have been paid (TURN-2). Undefined: nobody knows.
  */
 function settledSequence(channel: Established, spend: Spend): number | undefined {
@@ -309,10 +333,10 @@ function settledSequence(channel: Established, spend: Spend): number | undefined
   if (turn !== undefined && turn > channel.ledger.turn) return undefined
   if (turn !== channel.ledger.turn || clientBalance === undefined) return held
   const payerHas = shareIn(channel.terms.capacity, turn, clientBalance, 'client')
-  return (
-    channel.ledger.inFlight.filter((update) => update.payerBalance >= payerHas).at(-1)?.sequence ??
-    held
-  )
+  const { inFlight } = channel.ledger
+  if (payerHas >= balances(channel.terms, channel.ledger)[payerOf(turn)]) return held
+  const included = inFlight.find(({ payerBalance }) => payerBalance <= payerHas) ?? inFlight.at(-1)
+  return included?.sequence ?? held
 }
 
 function fundingNews(channel: Established, before: OnChain, now: OnChain): Effect[] {

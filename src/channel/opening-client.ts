@@ -12,6 +12,7 @@ import type {
   Renewal
 } from '../../protocols/paychan/1.0/index.js'
 import { FUNDING_WITNESS_BYTES, fundingSpendVsize } from '../bitcoin/funding-spend.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
@@ -21,10 +22,12 @@ import {
   formatAmount,
   feeFor,
   heightPlus,
+  max,
   min,
   satoshi,
   subSat,
   type BlockDelta,
+  type FeeRate,
   type Satoshi
 } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
@@ -188,7 +191,7 @@ export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env)
       news: { kind: 'terms-taken', payer: 'outside' }
     })
   }
-  const usual = state.source === undefined ? env.feeRate : usualRenewalRate(env)
+  const usual = state.source === undefined ? usualFundingRate(env) : usualRenewalRate(env)
   return to(
     accepted,
     {
@@ -201,6 +204,14 @@ export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env)
     },
     { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'wallet' } }
   )
+}
+
+/**
+ * EVID-7: what T1 pays when nobody has named a feerate: the estimate, and not less than what every
+ * node relays. The channel waits for it, and the estimate of one server can be a lie.
+ */
+export function usualFundingRate({ feeRate }: Pick<Env, 'feeRate'>): FeeRate {
+  return max(feeRate, SAFE_RELAY_RATE)
 }
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */

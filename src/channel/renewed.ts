@@ -3,6 +3,7 @@
  * funding output. For this channel T1 is a signed close: whoever has signed is frozen (CLOSE-6),
  * unconfirmed it postpones nothing (CLOSE-8), and a plain close may still take its place (CLOSE-7).
  */
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { otherRole } from '../bitcoin/keys.js'
@@ -353,11 +354,11 @@ function renewalBounds(env: RenewalRates, height: BlockHeight): RenewalBounds {
 }
 
 /**
- * What T1 of a renewal pays unless somebody said otherwise: enough for the next block, and a tenth
- * above what the other side is likely to ask for (CLOSE-4).
+ * What T1 of a renewal pays unless somebody said otherwise: enough for the next block, a tenth
+ * above what the other side is likely to ask for (CLOSE-4), and what every node relays (EVID-7).
  */
 export function usualRenewalRate({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
-  return max(feeRate((sixBlocks * 11n) / 10n), nextBlockRate)
+  return max(max(feeRate((sixBlocks * 11n) / 10n), nextBlockRate), SAFE_RELAY_RATE)
 }
 
 /**

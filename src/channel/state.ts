@@ -158,7 +158,7 @@ export interface Abandoned extends Identified {
 
 export type SpendKind = 'close' | 'settlement' | 'refund' | 'unknown'
 
-/** A transaction that spends the funding output, as our own signature in it tells (EVID-2). */
+/** A transaction that spends the funding output, as its lock and its payer tell (EVID-2). */
 interface Spending {
   readonly kind: SpendKind
   /** Of a state, by its lock; -1 for T2. */

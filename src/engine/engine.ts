@@ -10,7 +10,7 @@ import { isWorthSettling } from '../channel/publishable.js'
 import type { Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
-import { channelId, toHex, type ChannelId } from '../types/bytes.js'
+import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
@@ -371,6 +371,16 @@ export class Engine {
    */
   bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> =>
     bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
+
+  /** T1 of a channel of which this node is the client, as it keeps it: no server need show it. */
+  fundingOf = (id: Txid): Uint8Array | undefined => {
+    for (const { state } of this.#actors.values()) {
+      if (state.stage === 'established' && state.role === 'client' && state.outPoint.txid === id) {
+        return state.fundingTx
+      }
+    }
+    return undefined
+  }
 
   /**
    * Settles every one-way channel in which we are the server and that is worth it, each alone and

@@ -7,7 +7,7 @@ import type { Role } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
-import { checkRequest, offerChannel } from '../channel/opening-client.js'
+import { checkRequest, offerChannel, usualFundingRate } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
 import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
@@ -138,7 +138,7 @@ export class Openings {
         ? wallet.checkFunds(
             coins,
             choice?.feeRate ??
-              this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate,
+              usualFundingRate(this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } })),
             choice?.coins
           )
         : ZERO_SAT

@@ -8,7 +8,7 @@ import { isVacant } from '../channel/unfunded.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import type { ChannelId } from '../types/bytes.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -43,6 +43,9 @@ export interface PerformerPorts {
 
 /** Performs effects in the order in which they were wanted. */
 export class Performer {
+  /** The T1s of ours that a server has refused for their fee when they were sent last (EVID-7). */
+  readonly #underpaid = new Set<Txid>()
+
   constructor(private readonly ports: PerformerPorts) {}
 
   /** `stream`: the one that the effect is meant for; what it says to the peer is for no other. */
@@ -75,7 +78,8 @@ export class Performer {
         return
       }
       case 'bump-funding': {
-        this.#background(actor, wallet.bumpFunding(effect))
+        const isRefused = this.#underpaid.has(effect.funding)
+        this.#background(actor, wallet.bumpFunding({ ...effect, isRefused }))
         return
       }
       case 'watch-funding': {
@@ -217,31 +221,37 @@ export class Performer {
         raw,
         favour === true ? 'favour' : 'money'
       )
-      if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
-      actor.post({
-        type: 'broadcast-done',
-        purpose,
-        txid,
-        refusedForFee: refusals.some(({ kind }) => isFeeRefusal(kind))
-      })
-    } catch (error) {
+      const refusedForFee = refusals.some(({ kind }) => isFeeRefusal(kind))
       if (purpose === 'funding') {
-        actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
+        this.#fundingHeard(actor, txid, refusedForFee)
+        actor.waiters.fundingAnswered('taken')
       }
+      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee })
+    } catch (error) {
+      const { txid } = parseTransaction(raw)
       const kind =
         error instanceof PaychanError && typeof error.facts.kind === 'string'
           ? error.facts.kind
           : codeOf(error) === 'ERR_CHAIN_BUSY'
             ? 'not-sent'
             : 'unavailable'
+      if (purpose === 'funding') {
+        this.#fundingHeard(actor, txid, isFeeRefusal(kind))
+        actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
+      }
       actor.post({
         type: 'broadcast-failed',
         purpose,
-        txid: parseTransaction(raw).txid,
+        txid,
         kind,
         reason: messageOf(error)
       })
     }
+  }
+
+  #fundingHeard({ state }: ChannelActor, funding: Txid, isUnderpaid: boolean): void {
+    if (isUnderpaid && state.role === 'client') this.#underpaid.add(funding)
+    else this.#underpaid.delete(funding)
   }
 
   #acknowledged(actor: ChannelActor, payments: readonly Payment[]): void {

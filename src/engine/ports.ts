@@ -83,7 +83,8 @@ export interface ScriptWatch {
 export interface ScriptWatcher {
   /**
    * Called with the whole history whenever it may have changed (level-triggered: reorgs take
-   * entries away again).
+   * entries away again). A transaction whose witness servers show differently is in it with each of
+   * them, for no proof is one of the witness.
    */
   onHistory: (history: readonly ChainTransaction[]) => void
   /** Called when the server refuses or breaks the watch; it goes on trying. */
@@ -235,6 +236,17 @@ export interface BuiltFunding {
   readonly previous?: readonly Uint8Array[]
 }
 
+export interface FundingBump {
+  readonly funding: Txid
+  readonly fundingTx: Uint8Array
+  readonly feeRate: FeeRate
+  readonly most: Satoshi
+  /** So many blocks have passed over T1 that estimates are false: both are raised. */
+  readonly isLate: boolean
+  /** A server has refused T1 for its fee when it was sent last. */
+  readonly isRefused: boolean
+}
+
 export interface FundingRequest {
   readonly channel: ChannelId
   readonly scriptPubKey: Uint8Array
@@ -289,10 +301,11 @@ export interface Wallet {
   /** Frees the inputs of a T1 that never left this node. */
   releaseFunding: (channel: ChannelId) => Promise<void>
   /**
-   * A T1 that waits for a block: brings what it pays up to `feeRate` by a child that spends its
-   * change, with a fee of at most `most`. Does nothing when it pays that already, or has no change.
+   * A T1 that waits for a block, shown or not: brings what it pays up to `feeRate` by a child that
+   * spends its change, with a fee of at most `most`; and beyond that, a quarter more with each call,
+   * while servers refuse it, or both, for the fee, or it is late (EVID-7). Does nothing when it has no change.
    */
-  bumpFunding: (request: { funding: Txid; feeRate: FeeRate; most: Satoshi }) => Promise<void>
+  bumpFunding: (request: FundingBump) => Promise<void>
   /**
    * Takes charge of a payout output: watches it, counts it, sweeps it once it is spendable and
    * worth it.

@@ -116,16 +116,13 @@ export class Restores {
   }
 
   /**
-   * Whether a peer with which there are channels on our disk has said since the start which ones it
-   * has; it is asked now if not. Never rejects.
+   * RESTORE-9: whether a peer has said since the start which channels it has with us; it is asked
+   * now if not. Of a peer that our disk knows nothing of, too: a copy from before the first channel
+   * with it, and a node made from the words, know nothing of it either. Never rejects.
    */
   async hasAnswered(peer: string): Promise<boolean> {
-    if (!this.#owed.has(peer)) return true
-    const { peers } = this.host.options
-    await this.#shared(peer, (inbox) =>
-      reach(peers, { peer, address: this.#addressOf(peer) }, inbox)
-    ).catch(() => {})
-    return !this.#owed.has(peer)
+    if (!this.#answered.has(peer)) await this.#askByItself(peer).catch(() => {})
+    return this.#answered.has(peer)
   }
 
   /**
@@ -158,6 +155,20 @@ export class Restores {
    */
   ask(peer: string): Promise<Restored> {
     return this.#shared(peer, (inbox) => this.host.options.peers.open(peer, () => inbox))
+  }
+
+  /** A question that nobody has asked for: people hear of what comes back. */
+  async #askByItself(peer: string): Promise<void> {
+    const under = this.#asking.get(peer)
+    if (under !== undefined) {
+      await under
+      return
+    }
+    const { peers } = this.host.options
+    const { restored } = await this.#shared(peer, (inbox) =>
+      reach(peers, { peer, address: this.#addressOf(peer) }, inbox)
+    )
+    this.#tell(peer, restored)
   }
 
   #shared(peer: string, open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
@@ -237,16 +248,10 @@ export class Restores {
       if (this.#underWay >= MOST_AT_ONCE) return
       this.#line.delete(peer)
       this.#underWay += 1
-      const { peers } = this.host.options
-      this.#shared(peer, (inbox) => reach(peers, { peer, address: this.#addressOf(peer) }, inbox))
-        .then(
-          ({ restored }) => {
-            this.#tell(peer, restored)
-          },
-          (error: unknown) => {
-            this.#failed(peer, attempt, error)
-          }
-        )
+      this.#askByItself(peer)
+        .catch((error: unknown) => {
+          this.#failed(peer, attempt, error)
+        })
         .finally(() => {
           this.#underWay -= 1
           this.#next()

@@ -361,8 +361,8 @@ export interface NodeApi {
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
-   * Raises the fee of a send (by a replacement) or of a funding transaction (by a child, for it is
-   * never replaced). The choice is for parent and child together if it is a child.
+   * Raises the fee of a send or of a sweep (by a replacement) or of a funding transaction (by a
+   * child, for it is never replaced), also of one that no server shows. The choice is for parent and child together if it is a child.
    * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`,
    * `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`,
    * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.

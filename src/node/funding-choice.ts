@@ -9,7 +9,14 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { askedRate, checkCost, MAX_TARGET, SHOWN_TARGETS, targetOf } from '../wallet/fee-choice.js'
+import {
+  askedRate,
+  checkCost,
+  estimatedRate,
+  MAX_TARGET,
+  SHOWN_TARGETS,
+  targetOf
+} from '../wallet/fee-choice.js'
 import type * as wallet from '../wallet/spending-types.js'
 import type { Chain } from '../engine/ports.js'
 import type { FeeChoice, Fees } from './api.js'
@@ -72,7 +79,7 @@ export async function fundingChoice(
   }
   const target = targetOf(asked)
   const rate =
-    target === undefined ? await askedRate(chain, asked) : await chain.estimateFeeRate(target)
+    target === undefined ? await askedRate(chain, asked) : await estimatedRate(chain, target)
   await checkCost(chain, { rate: asked.feeRate === undefined ? undefined : rate }, asked.highFee)
   const mostFee = asked.highFee === true || added === 0n ? undefined : added
   if (rate === undefined && named === undefined) {

@@ -310,7 +310,7 @@ class PaychanService implements Paychan {
     const { engine, wallet, chain } = this.#get()
     const ours = await engine.bump(txid, await bidOf(chain, choice))
     return ours === undefined
-      ? shownRate(await wallet.bumpFee(txid, choiceOf(choice)))
+      ? shownRate(await wallet.bumpFee(txid, choiceOf(choice), engine.fundingOf))
       : { kind: 'replacement', ...shownRate(ours), broadcast: true }
   }
 

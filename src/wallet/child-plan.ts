@@ -3,6 +3,8 @@
  * has 110). T1 itself is never replaced: another txid would make the refund T2 void (FUND-5).
  */
 import { dustLimit } from '../bitcoin/dust.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
 import { outPointText, sameOutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
@@ -10,6 +12,7 @@ import {
   feeRate,
   formatAmount,
   formatFeeRate,
+  max,
   satoshi,
   ZERO_SAT,
   type FeeRate,
@@ -22,7 +25,7 @@ import type { AddressBook } from './addresses.js'
 import type { HistoryView } from './history-view.js'
 import type { Reservations } from './reservations.js'
 
-/** A T1 of ours that is in the mempool. */
+/** A T1 of ours that is in no block. */
 export interface UnconfirmedFunding {
   readonly txid: Txid
   readonly vsize: number
@@ -35,14 +38,18 @@ export interface ChildPlan extends SendPlan {
   readonly packageRate: FeeRate
 }
 
-/** @throws PaychanError `ERR_CANNOT_BUMP` when it is no T1 of ours, `ERR_NO_CHANGE` */
+/**
+ * @param raw - T1 as its channel keeps it; undefined: as it is shown
+ * @throws PaychanError `ERR_CANNOT_BUMP` when it is no T1 of ours, `ERR_NO_CHANGE`
+ */
 export function unconfirmedFunding(
   view: HistoryView,
   reservations: Reservations,
   addresses: AddressBook,
-  id: Txid
+  id: Txid,
+  raw: Uint8Array | undefined
 ): UnconfirmedFunding {
-  const funding = view.transaction(id)
+  const funding = raw === undefined ? view.transaction(id) : parseTransaction(raw)
   if (
     funding === undefined ||
     funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)
@@ -81,6 +88,38 @@ export function unconfirmedFunding(
   }
 }
 
+/** What T1 and the child that there is pay together. */
+function paidNow({ fee, vsize }: UnconfirmedFunding, before: Outgoing | undefined): Paid {
+  const childFee = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
+  const size = before === undefined ? vsize : vsize + parseTransaction(newestOf(before)).vsize
+  return { childFee, rate: feeRate(((fee + childFee) * 1000n) / BigInt(size)) }
+}
+
+interface Paid {
+  readonly childFee: Satoshi
+  readonly rate: FeeRate
+}
+
+/**
+ * EVID-7: what both pay next when servers refuse them for their fee: a quarter more, what every node
+ * relays, and what another child has to pay.
+ */
+export function raisedRate(
+  funding: UnconfirmedFunding,
+  before: Outgoing | undefined,
+  to: Uint8Array,
+  incremental: FeeRate
+): FeeRate {
+  const vsize = spendVsize(1, [to])
+  const size = BigInt(funding.vsize + vsize)
+  const { childFee, rate } = paidNow(funding, before)
+  const least = (funding.fee + childFee + feeFor(incremental, vsize)) * 1000n
+  return max(
+    max(feeRate((rate * 5n + 3n) / 4n), SAFE_RELAY_RATE),
+    feeRate((least + size - 1n) / size)
+  )
+}
+
 /**
  * The child with which both pay `rate`.
  *
@@ -105,15 +144,11 @@ export function planChild(
   }
   const vsize = spendVsize(1, [to])
   const size = funding.vsize + vsize
-  const paidBefore = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
+  const { childFee: paidBefore, rate: pays } = paidNow(funding, before)
   // The first child pays for its own relay at least; another one, by BIP125, for its own beyond
   // that.
   const least = satoshi(paidBefore + feeFor(incremental, vsize))
   const wanted = feeFor(rate, size) - funding.fee
-  const pays =
-    before === undefined
-      ? feeRate((funding.fee * 1000n) / BigInt(funding.vsize))
-      : feeRate(((funding.fee + paidBefore) * 1000n) / BigInt(size))
   if (rate <= pays || wanted < least) {
     throw new PaychanError(
       'ERR_FEERATE_TOO_LOW',

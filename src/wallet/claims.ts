@@ -7,7 +7,8 @@
  * `claim` is called once the transaction with the output is confirmed. Should a reorg replace it
  * for good (the other side's state wins), the watch shows nothing, and the claim counts nothing.
  */
-import { outPointText, type OutPoint } from '../types/bytes.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { outPointText, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
 import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { HistoryView, KnownTransaction } from './history-view.js'
 import type { ClaimRecord } from './records.js'
@@ -32,10 +33,14 @@ export type ClaimStep =
   | { readonly do: 'rebroadcast'; readonly raw: Uint8Array }
   | { readonly do: 'sweep' }
 
-/** One claim, and the tip at which it was last tried to bring its sweep into the mempool. */
+/**
+ * One claim, the tip at which it was last tried to bring its sweep into the mempool, and the height
+ * at which this node has done so first.
+ */
 export interface Claim {
   record: ClaimRecord
   triedAt: string | undefined
+  sentAt: BlockHeight | undefined
 }
 
 export class Claims {
@@ -44,7 +49,11 @@ export class Claims {
   constructor(private readonly view: HistoryView) {}
 
   add(record: ClaimRecord): void {
-    this.byOutPoint.set(outPointText(record.output.outPoint), { record, triedAt: undefined })
+    this.byOutPoint.set(outPointText(record.output.outPoint), {
+      record,
+      triedAt: undefined,
+      sentAt: undefined
+    })
   }
 
   remove(outPoint: OutPoint): void {
@@ -71,17 +80,35 @@ export class Claims {
   }
 
   /** What to do about a claim under this tip. */
-  step({ record: { output }, triedAt }: Claim, tip: Tip): ClaimStep {
+  step({ record, triedAt }: Claim, tip: Tip): ClaimStep {
+    const { output } = record
     const spender = this.view.spender(output.outPoint)
     if (spender?.height !== undefined) {
       return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
     }
     if (triedAt === tip.hash) return { do: 'wait' }
-    if (spender !== undefined) return { do: 'rebroadcast', raw: spender.raw }
+    if (spender !== undefined) return { do: 'rebroadcast', raw: dearest(spender, record.sweep) }
     const height = this.source(output)?.height
     // BIP68: with nSequence 1 the sweep can be in any block above the output's own. The next block
     // is that, and mempools take the sweep, as soon as the output's block is the tip.
     return height !== undefined && tip.height >= height ? { do: 'sweep' } : { do: 'wait' }
+  }
+
+  /** Those that a transaction sweeps, or an older version of what sweeps them now. */
+  sweptBy(id: Txid): Claim[] {
+    const spent = new Set(
+      this.view.transaction(id)?.inputs.map(({ outPoint }) => outPointText(outPoint))
+    )
+    return this.all().filter(
+      ({ record: { output, sweep } }) =>
+        spent.has(outPointText(output.outPoint)) ||
+        (sweep !== undefined && parseTransaction(sweep).txid === id)
+    )
+  }
+
+  /** The height of the block in which a claim is swept. */
+  sweptAt({ record: { output } }: Claim): BlockHeight | undefined {
+    return this.view.spender(output.outPoint)?.height
   }
 
   /**
@@ -93,4 +120,21 @@ export class Claims {
       ? transaction
       : undefined
   }
+}
+
+/**
+ * What is shown, or our own version of it when that pays more: a server may go on showing what it
+ * alone takes.
+ */
+function dearest(shown: KnownTransaction, own: Uint8Array | undefined): Uint8Array {
+  if (own === undefined) return shown.raw
+  const { inputs, outputs } = parseTransaction(own)
+  const isVersion =
+    inputs.length === shown.inputs.length &&
+    inputs.every(({ outPoint }) =>
+      shown.inputs.some((other) => sameOutPoint(other.outPoint, outPoint))
+    )
+  const total = (of: KnownTransaction['outputs']): bigint =>
+    of.reduce((sum, { value }) => sum + value, 0n)
+  return isVersion && total(outputs) < total(shown.outputs) ? own : shown.raw
 }

@@ -5,6 +5,7 @@ import {
   feeRate,
   formatAmount,
   formatFeeRate,
+  max,
   satPerVByte,
   type BlockDelta,
   type FeeRate,
@@ -103,7 +104,20 @@ export async function chosenRate(
   usual: BlockDelta
 ): Promise<FeeRate> {
   const target = targetOf(choice) ?? usual
-  return (await askedRate(chain, choice)) ?? (await chain.estimateFeeRate(target))
+  return (await askedRate(chain, choice)) ?? (await estimatedRate(chain, target))
+}
+
+/**
+ * EVID-7: what a transaction pays when nobody has named a feerate: the estimate, and not less than
+ * what every node relays, for one server may say that less will do.
+ *
+ * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
+ */
+export async function estimatedRate(
+  chain: Pick<Chain, 'estimateFeeRate'>,
+  target: BlockDelta
+): Promise<FeeRate> {
+  return max(await chain.estimateFeeRate(target), SAFE_RELAY_RATE)
 }
 
 /** A feerate is likelier a slip than a wish when it is so many times what the next block takes. */

@@ -97,7 +97,11 @@ export interface NodeWallet extends Wallet {
    * `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_NO_CHANGE`,
    * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
-  bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
+  bumpFee: (
+    txid: string,
+    choice?: FeeChoice,
+    fundingOf?: (id: Txid) => Uint8Array | undefined
+  ) => Promise<BumpResult>
   /**
    * All transactions of the wallet, the newest first; `channelKind` tells what one is for a
    * channel.

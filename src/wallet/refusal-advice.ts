@@ -5,6 +5,22 @@
 import { messageOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { Txid } from '../types/bytes.js'
+import type { Verdict } from '../engine/ports.js'
+
+/**
+ * EVID-7: whether a server has refused a transaction for its fee, also where another one says that
+ * it has taken it, which costs nothing to say.
+ *
+ * @param answer - of `Chain.broadcast`: the verdict, or the error that it rejected with
+ */
+export function isUnderpaid(answer: Verdict | Error): boolean {
+  if ('refusals' in answer) return answer.refusals.some(({ kind }) => isFeeRefusal(kind))
+  return answer instanceof PaychanError && isFeeRefusal(kindOf(answer))
+}
+
+function kindOf({ facts: { kind } }: PaychanError): string | undefined {
+  return typeof kind === 'string' ? kind : undefined
+}
 
 /**
  * The reason, that the transaction is kept, and what to do next.
@@ -16,11 +32,18 @@ export function refusedText(what: string, id: Txid, error: unknown, whenSent = '
   return `${what} (${messageOf(error)}). It is sent again with every block. ${whenSent}${adviceOn(error, id)}`
 }
 
+/** A T1 that no server has, which none takes with its child either. */
+export function packageRefused(funding: Txid, child: Txid, error: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_BROADCAST_REFUSED',
+    `No server has the funding transaction ${funding} in its mempool, and none takes it together with the child ${child} that pays for it (${messageOf(error)}). Both are sent again with every block. Raise the fee further with \`paychan bumpfee ${funding}\`; where that does not help, add an Electrum server that takes packages, or wait until fees fall.`,
+    { txid: child, parent: funding },
+    { cause: error }
+  )
+}
+
 function adviceOn(error: unknown, id: Txid): string {
-  const kind =
-    error instanceof PaychanError && typeof error.facts.kind === 'string'
-      ? error.facts.kind
-      : undefined
+  const kind = error instanceof PaychanError ? kindOf(error) : undefined
   if (isFeeRefusal(kind)) return `Raise its fee with \`paychan bumpfee ${id}\`.`
   switch (kind) {
     case 'missing-inputs':

@@ -9,17 +9,18 @@ import {
   feeFor,
   feeRate,
   formatFeeRate,
+  max,
   type BlockHeight,
-  type FeeRate,
-  type Satoshi
+  type FeeRate
 } from '../types/units.js'
 import { buildSpend } from './build-spend.js'
-import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
+import { planChild, raisedRate, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
 import {
   askedRate,
   checkCost,
   chosenRate,
+  estimatedRate,
   incrementalOf,
   targetOf,
   type FeeChoice
@@ -35,7 +36,7 @@ import {
   type OutgoingTransactions
 } from './outgoing.js'
 import { BackgroundTask } from './background-task.js'
-import { refusedText } from './refusal-advice.js'
+import { isUnderpaid, packageRefused, refusedText } from './refusal-advice.js'
 import { spendVsize } from './coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { paymentOf } from './payment-of.js'
@@ -46,7 +47,7 @@ import type { Coin } from './coins.js'
 import type { HistoryView } from './history-view.js'
 import type { BumpResult, SendOptions, SendResult } from './spending-types.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, Change, Store } from '../engine/ports.js'
+import type { Chain, Change, FundingBump, Store, Verdict } from '../engine/ports.js'
 import type { Reservations } from './reservations.js'
 
 /** A send is wanted within the hour. */
@@ -74,6 +75,8 @@ export interface SpenderInit {
 
 export class Spender {
   private readonly triedAt = new Map<Txid, string>()
+  /** Those of which a server has refused the newest version for its fee when it was sent last. */
+  private readonly underpaid = new Set<Txid>()
   private readonly task = new BackgroundTask(async () => {
     await this.look()
   })
@@ -157,35 +160,62 @@ export class Spender {
     }
   }
 
-  /** A send is replaced; T1, which never is (FUND-5), gets a child, or a dearer one. */
-  async bump(which: string, choice: FeeChoice): Promise<BumpResult> {
+  /**
+   * A send is replaced; T1, which never is (FUND-5), gets a child, or a dearer one.
+   *
+   * @param fundingOf - T1 as its channel keeps it, whether or not a server shows it
+   */
+  async bump(
+    which: string,
+    choice: FeeChoice,
+    fundingOf: (id: Txid) => Uint8Array | undefined
+  ): Promise<BumpResult> {
+    const { chain, outgoing, view } = this.init
     const of = txid(which)
-    const known = this.init.outgoing.find(of)
+    const known = outgoing.find(of)
     const parent = known?.kind === 'child' ? (known.inputs[0]?.outPoint.txid ?? of) : of
     // A child that T1 went ahead of has only itself to pay for.
-    const isAlone =
-      known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
+    const isAlone = known?.kind === 'send' || view.transaction(parent)?.height !== undefined
     if (known !== undefined && isAlone) return await this.replace(known, choice)
-    const rate = await chosenRate(this.init.chain, choice, SEND_TARGET)
-    return await this.payFor(parent, rate, undefined, async () => {
-      await checkCost(
-        this.init.chain,
-        { rate: choice.feeRate === undefined ? undefined : rate },
-        choice.highFee
-      )
-    })
+    const rate = await chosenRate(chain, choice, SEND_TARGET)
+    return await this.payFor(
+      { txid: parent, raw: fundingOf(parent) },
+      () => rate,
+      undefined,
+      async () => {
+        await checkCost(
+          chain,
+          { rate: choice.feeRate === undefined ? undefined : rate },
+          choice.highFee
+        )
+      }
+    )
   }
 
   /**
    * For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At
    * most `most`.
    */
-  async bumpFunding(funding: Txid, rate: FeeRate, most: Satoshi): Promise<void> {
+  async bumpFunding({
+    funding,
+    fundingTx,
+    feeRate,
+    most,
+    isLate,
+    isRefused
+  }: FundingBump): Promise<void> {
     try {
-      await this.payFor(funding, rate, most)
+      await this.payFor(
+        { txid: funding, raw: fundingTx },
+        (before, raised) => {
+          const isUnpaid = before === undefined ? isRefused : this.underpaid.has(before.id)
+          return isLate || isUnpaid ? max(feeRate, raised) : feeRate
+        },
+        most
+      )
     } catch (error) {
       // Nothing is to be done: it pays enough, has no change that may be spent, or is in a block by
-      // now.
+      // now. What servers refuse is sent again, and raised, with the next block.
       if (
         ![
           'ERR_FEERATE_TOO_LOW',
@@ -193,7 +223,8 @@ export class Spender {
           'ERR_NO_CHANGE',
           'ERR_CANNOT_BUMP',
           'ERR_ALREADY_CONFIRMED',
-          'ERR_COIN_LOCKED'
+          'ERR_COIN_LOCKED',
+          'ERR_BROADCAST_REFUSED'
         ].includes(codeOf(error))
       ) {
         throw error
@@ -225,7 +256,7 @@ export class Spender {
     const { addresses, chain, outgoing, view } = this.init
     const target = targetOf(choice) ?? SEND_TARGET
     const asked = await askedRate(chain, choice)
-    const estimate = asked ?? (await chain.estimateFeeRate(target))
+    const estimate = asked ?? (await estimatedRate(chain, target))
     const incremental = await incrementalOf(chain)
     const { raw, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
@@ -278,9 +309,10 @@ export class Spender {
     }
   }
 
+  /** @param rateOf - what both are to pay, by the child that there is and what raises it */
   private async payFor(
-    parent: Txid,
-    rate: FeeRate,
+    { txid: parent, raw: kept }: { readonly txid: Txid; readonly raw: Uint8Array | undefined },
+    rateOf: (before: Outgoing | undefined, raised: FeeRate) => FeeRate,
     most: bigint | undefined,
     ask: () => Promise<void> = async () => {}
   ): Promise<BumpResult> {
@@ -288,7 +320,7 @@ export class Spender {
     const incremental = await incrementalOf(chain)
     const { raw, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
-      const funding = unconfirmedFunding(view, reservations, addresses, parent)
+      const funding = unconfirmedFunding(view, reservations, addresses, parent, kept)
       const before = outgoing.spending(funding.change.outPoint)
       const coin = outPointText(funding.change.outPoint)
       if (before === undefined && locks.has(funding.change.outPoint)) {
@@ -299,14 +331,9 @@ export class Spender {
         )
       }
       const to = addresses.upcoming('change')
-      const plan = planChild(
-        funding,
-        before,
-        before?.to ?? to.scriptPubKey,
-        rate,
-        most,
-        incremental
-      )
+      const script = before?.to ?? to.scriptPubKey
+      const rate = rateOf(before, raisedRate(funding, before, script, incremental))
+      const plan = planChild(funding, before, script, rate, most, incremental)
       await ask()
       const next =
         before === undefined
@@ -318,7 +345,7 @@ export class Spender {
       await this.write(next, plan, '', before === undefined)
       return { raw: newestOf(next), plan, id: next.id }
     })
-    const sent = await this.broadcast(id, raw)
+    const sent = await this.sendChild(id, raw, parent, kept)
     const { txid: child, vsize } = parseTransaction(raw)
     return {
       kind: 'child',
@@ -328,6 +355,26 @@ export class Spender {
       feeRate: plan.packageRate,
       vsize,
       broadcast: sent
+    }
+  }
+
+  /**
+   * Servers that have T1 take the child; one that has refused T1 for its fee takes both as a package,
+   * and knows T1 from having been sent it.
+   */
+  private async sendChild(
+    id: Txid,
+    raw: Uint8Array,
+    parent: Txid,
+    kept: Uint8Array | undefined
+  ): Promise<boolean> {
+    const isShown = this.init.view.transaction(parent) !== undefined
+    if (kept !== undefined) await this.init.chain.broadcast(kept).catch(() => {})
+    try {
+      return await this.broadcast(id, raw)
+    } catch (error) {
+      if (isShown || codeOf(error) !== 'ERR_BROADCAST_REFUSED') throw error
+      throw packageRefused(parent, id, error)
     }
   }
 
@@ -426,9 +473,10 @@ export class Spender {
     const { chain } = this.init
     if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
     try {
-      await chain.broadcast(raw)
+      this.heard(id, await chain.broadcast(raw))
       return true
     } catch (error) {
+      if (error instanceof Error) this.heard(id, error)
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
         this.triedAt.delete(id)
         return false
@@ -448,6 +496,11 @@ export class Spender {
     }
   }
 
+  private heard(id: Txid, answer: Verdict | Error): void {
+    if (isUnderpaid(answer)) this.underpaid.add(id)
+    else this.underpaid.delete(id)
+  }
+
   private async again(each: Outgoing, tip: string): Promise<void> {
     const { view, chain, reservations, onError } = this.init
     const raw = versionToSend(each, reservations)
@@ -458,8 +511,9 @@ export class Spender {
       view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
     this.triedAt.set(each.id, tip)
     try {
-      await chain.broadcast(raw)
+      this.heard(each.id, await chain.broadcast(raw))
     } catch (error) {
+      if (error instanceof Error) this.heard(each.id, error)
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
         this.triedAt.delete(each.id)
         return
@@ -510,6 +564,7 @@ export class Spender {
         await store.commit([outgoingRemoval(id)])
         outgoing.remove(id)
         this.triedAt.delete(id)
+        this.underpaid.delete(id)
       })
     } catch (error) {
       if (!this.task.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))

@@ -6,14 +6,17 @@
 import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { outPointText, toHex, type Txid } from '../types/bytes.js'
-import { incrementalOf } from './fee-choice.js'
+import { outPointText, sameBytes, toHex, type Txid } from '../types/bytes.js'
+import { askedRate, checkCost, estimatedRate, incrementalOf, targetOf } from './fee-choice.js'
+import { isUnderpaid } from './refusal-advice.js'
 import {
   blockDelta,
   feeFor,
   feeRate,
   formatAmount,
+  formatFeeRate,
   max,
+  satPerVByte,
   satoshi,
   type BlockHeight,
   type FeeRate,
@@ -26,13 +29,20 @@ import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
 import type { Reservations } from './reservations.js'
 import type { SerialQueue } from './serial.js'
-import type { Chain, Change, Signer, Store, Tip } from '../engine/ports.js'
+import type { BumpResult, FeeChoice } from './spending-types.js'
+import type { Chain, Change, Signer, Store, Tip, Verdict } from '../engine/ports.js'
 
 /** Nothing waits for a sweep: within a day is soon enough (144 blocks of ten minutes). */
 const SWEEP_TARGET = blockDelta(144)
 
 /** Blocks in the mempool after which a sweep that pays less than the estimate is replaced. */
 const STUCK_BLOCKS = 6
+
+/** What a sweep costs by itself because servers refuse it, at most: 5 % of what it sweeps. */
+const MOST_OF_SWEPT = 20n
+
+/** Who raises the fee of a sweep wants it within the hour. */
+const BUMP_TARGET = blockDelta(6)
 
 /**
  * Inputs of one sweep: 69 vB each, far below what is relayed. Each claim keeps a copy of its sweep.
@@ -60,12 +70,16 @@ interface Batch {
   readonly raw: Uint8Array | undefined
 }
 
+type BuiltBatch = Batch & { readonly raw: Uint8Array }
+
 export class Sweeper {
   private readonly task = new BackgroundTask(async () => {
     await this.look()
   })
   /** The height at which each sweep was first seen waiting, since this node started. */
   private readonly waitingSince = new Map<Txid, BlockHeight>()
+  /** Those that a server has refused for their fee when they were sent last. */
+  private readonly underpaid = new Set<Txid>()
 
   constructor(private readonly init: SweeperInit) {}
 
@@ -120,41 +134,143 @@ export class Sweeper {
   }
 
   /**
-   * A sweep in the mempool is sent again, for mempools forget; one that is stuck is replaced
-   * (BIP125).
+   * A sweep in the mempool is sent again, for mempools forget; one that is stuck, or that a server
+   * has refused for its fee, is replaced (BIP125).
    */
-  private async keepGoing(batch: Batch & { readonly raw: Uint8Array }, tip: Tip): Promise<void> {
+  private async keepGoing(batch: BuiltBatch, tip: Tip): Promise<void> {
     const { txid, vsize } = parseTransaction(batch.raw)
     const since = this.waitingSince.get(txid) ?? tip.height
     this.waitingSince.set(txid, since)
-    const rate =
+    const estimate =
       tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.raw)
         ? undefined
-        : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
-    const fee = feeOf(batch)
-    if (rate === undefined || feeFor(rate, vsize) <= fee) {
-      await this.broadcast(batch.claims, batch.raw, tip)
-      return
-    }
-    const least = satoshi(fee + feeFor(await incrementalOf(this.init.chain), vsize))
-    const dearer = max(rate, feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize)))
-    const next = await this.init.serial.run(async () => await this.build(batch, dearer))
-    this.waitingSince.delete(txid)
-    await this.broadcast(batch.claims, next ?? batch.raw, tip)
+        : await estimatedRate(this.init.chain, SWEEP_TARGET)
+    const raised = await this.raised(batch)
+    const stuck = estimate !== undefined && feeFor(estimate, vsize) > feeOf(batch)
+    const rate = stuck ? max(estimate, await this.leastRate(batch)) : raised
+    const next =
+      rate === undefined
+        ? undefined
+        : await this.init.serial.run(async () => await this.build(batch, max(rate, raised ?? rate)))
+    await this.broadcast(batch.claims, next?.raw ?? batch.raw, tip)
   }
 
   private async sweep(batch: Batch, tip: Tip): Promise<void> {
-    const rate = await this.init.chain.estimateFeeRate(SWEEP_TARGET)
+    const estimate = await estimatedRate(this.init.chain, SWEEP_TARGET)
+    const { raw: before } = batch
+    const raised = before === undefined ? undefined : await this.raised({ ...batch, raw: before })
+    const rate = max(estimate, raised ?? estimate)
     const raw = await this.init.serial.run(async () => {
-      const { raw } = batch
       const isGood =
-        raw !== undefined &&
-        isWhole(batch, raw) &&
-        (this.fundsChannel(raw) || rateOf(batch, raw) >= rate)
-      return isGood ? raw : await this.build(batch, rate)
+        before !== undefined &&
+        isWhole(batch, before) &&
+        (this.fundsChannel(before) || rateOf(batch, before) >= rate)
+      return isGood ? before : (await this.build(batch, rate))?.raw
     })
     if (raw === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
     else await this.broadcast(batch.claims, raw, tip)
+  }
+
+  /**
+   * EVID-7: what a sweep that a server has refused for its fee, or that so many blocks have passed
+   * over as it was made for, pays instead: a quarter more with
+   * each block, up to a small part of what it brings, whatever another server says. Undefined when
+   * there is no more to be given.
+   */
+  private async raised(batch: BuiltBatch): Promise<FeeRate | undefined> {
+    const { txid, vsize } = parseTransaction(batch.raw)
+    const isUnpaid = this.underpaid.has(txid) || this.isLate(batch)
+    if (!isUnpaid || !isWhole(batch, batch.raw) || this.fundsChannel(batch.raw)) return undefined
+    const now = rateOf(batch, batch.raw)
+    const rate = max(feeRate((now * 5n) / 4n), await this.leastRate(batch))
+    return feeFor(rate, vsize) * MOST_OF_SWEPT <= totalOf(batch.claims) ? rate : undefined
+  }
+
+  private isLate({ claims }: Batch): boolean {
+    const height = this.init.chain.tip?.height
+    return claims.every(
+      ({ sentAt }) =>
+        height !== undefined && sentAt !== undefined && height - sentAt >= SWEEP_TARGET
+    )
+  }
+
+  /** BIP125, rule 4: what a replacement pays at the least. */
+  private async leastRate(batch: BuiltBatch): Promise<FeeRate> {
+    const { vsize } = parseTransaction(batch.raw)
+    const least = feeOf(batch) + feeFor(await incrementalOf(this.init.chain), vsize)
+    return feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize))
+  }
+
+  /**
+   * Replaces a sweep, in whichever version it was named; undefined when it is none.
+   *
+   * @throws PaychanError `ERR_ALREADY_CONFIRMED`, `ERR_CANNOT_BUMP`, `ERR_FEERATE_TOO_LOW`,
+   *   `ERR_INSUFFICIENT_FUNDS`, and those of `askedRate` and `checkCost`
+   */
+  async bump(id: Txid, choice: FeeChoice): Promise<BumpResult | undefined> {
+    const { chain, claims, serial } = this.init
+    const [claim] = claims.sweptBy(id)
+    const before = claim?.record.sweep
+    if (claim === undefined || before === undefined) return undefined
+    const height = claims.sweptAt(claim)
+    if (height !== undefined) {
+      throw new PaychanError(
+        'ERR_ALREADY_CONFIRMED',
+        `The transaction ${id} is in block ${height}: its fee cannot change any more.`,
+        { txid: id, height }
+      )
+    }
+    const batch = groups(
+      claims
+        .all()
+        .flatMap((each) =>
+          each.record.sweep !== undefined && sameBytes(each.record.sweep, before)
+            ? [[each, before] as const]
+            : []
+        )
+    )[0]
+    const channel = this.init.reservations.fundedBy(parseTransaction(before).txid)
+    if (batch === undefined || !isWhole(batch, before) || channel !== undefined) {
+      throw new PaychanError(
+        'ERR_CANNOT_BUMP',
+        channel === undefined
+          ? `The fee of ${id} cannot be raised: a part of what it sweeps is swept by another transaction. It is made anew with the next block.`
+          : `The fee of ${id} cannot be raised: the funding transaction of channel ${channel} spends what it pays, and would be void with another one. It is sent again with every block.`,
+        { txid: id, ...(channel === undefined ? {} : { channel }) }
+      )
+    }
+    const asked = await askedRate(chain, choice)
+    const least = await this.leastRate(batch)
+    if (asked !== undefined && asked < least) {
+      throw new PaychanError(
+        'ERR_FEERATE_TOO_LOW',
+        `A replacement has to pay at least ${formatFeeRate(least)} here, and ${formatFeeRate(asked)} were asked for.`,
+        { satPerVByte: satPerVByte(asked), least: satPerVByte(least) }
+      )
+    }
+    const rate = asked ?? max(await estimatedRate(chain, targetOf(choice) ?? BUMP_TARGET), least)
+    const { txid: of, vsize } = parseTransaction(before)
+    const [fee, amount] = [feeFor(rate, vsize), satoshi(totalOf(batch.claims))]
+    await checkCost(chain, { rate: asked, fee, amount }, choice.highFee)
+    const next = await serial.run(async () => await this.build(batch, rate))
+    if (next === undefined) {
+      throw new PaychanError(
+        'ERR_INSUFFICIENT_FUNDS',
+        `The sweep brings ${formatAmount(amount)}, and at this feerate it would cost ${formatAmount(fee)}. Take a lower feerate.`,
+        { fee, available: amount }
+      )
+    }
+    const { tip } = chain
+    if (tip !== undefined) await this.broadcast(batch.claims, next.raw, tip)
+    return {
+      kind: 'replacement',
+      txid: parseTransaction(next.raw).txid,
+      of,
+      fee: next.fee,
+      feeRate: rate,
+      vsize,
+      broadcast: tip !== undefined
+    }
   }
 
   /**
@@ -169,7 +285,7 @@ export class Sweeper {
   private async build(
     { claims, raw: before }: Batch,
     rate: FeeRate
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<{ readonly raw: Uint8Array; readonly fee: Satoshi } | undefined> {
     if (this.task.stopped) return undefined
     const { store, addresses, notes, signer } = this.init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
@@ -213,18 +329,34 @@ export class Sweeper {
       claim.record = records[i] ?? claim.record
     })
     for (const claim of worth) this.init.onChange(claim, false)
-    return built.raw
+    if (before !== undefined) this.forgetVersion(before)
+    return built
+  }
+
+  private forgetVersion(raw: Uint8Array): void {
+    const { txid } = parseTransaction(raw)
+    this.waitingSince.delete(txid)
+    this.underpaid.delete(txid)
   }
 
   private async broadcast(claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
     if (this.task.stopped) return
     const tried = (): void => {
-      for (const claim of claims) claim.triedAt = tip.hash
+      for (const claim of claims) {
+        claim.triedAt = tip.hash
+        claim.sentAt ??= tip.height
+      }
+    }
+    const hear = (answer: Verdict | Error): void => {
+      const { txid } = parseTransaction(raw)
+      if (isUnderpaid(answer)) this.underpaid.add(txid)
+      else this.underpaid.delete(txid)
     }
     try {
-      await this.init.chain.broadcast(raw)
+      hear(await this.init.chain.broadcast(raw))
       tried()
     } catch (error) {
+      if (error instanceof Error) hear(error)
       // Refused: again with the next block. No server: again as soon as there is one.
       if (codeOf(error) === 'ERR_BROADCAST_REFUSED') tried()
       throw error
@@ -238,9 +370,7 @@ export class Sweeper {
       if (this.task.stopped || claims.get(outPoint) !== claim) return
       await store.commit([claimRemoval(outPoint)])
       claims.remove(outPoint)
-      if (claim.record.sweep !== undefined) {
-        this.waitingSince.delete(parseTransaction(claim.record.sweep).txid)
-      }
+      if (claim.record.sweep !== undefined) this.forgetVersion(claim.record.sweep)
       this.init.onChange(claim, true)
     })
   }
@@ -303,7 +433,7 @@ function totalOf(claims: readonly Claim[]): bigint {
   return claims.reduce((sum, { record }) => sum + record.output.value, 0n)
 }
 
-function feeOf({ claims, raw }: Batch & { readonly raw: Uint8Array }): bigint {
+function feeOf({ claims, raw }: BuiltBatch): bigint {
   return totalOf(claims) - parseTransaction(raw).outputs.reduce((sum, { value }) => sum + value, 0n)
 }
 

@@ -53,6 +53,7 @@ import type {
 } from './spending-types.js'
 import type {
   BuiltFunding,
+  FundingBump,
   FundingRequest,
   ChainTransaction,
   Change,
@@ -265,20 +266,19 @@ class OnChainWallet implements NodeWallet {
     return await this.spender.send(options)
   }
 
-  async bumpFee(id: string, choice: FeeChoice = {}): Promise<BumpResult> {
-    return await this.spender.bump(id, choice)
+  async bumpFee(
+    id: string,
+    choice: FeeChoice = {},
+    fundingOf: (id: Txid) => Uint8Array | undefined = () => undefined
+  ): Promise<BumpResult> {
+    return (
+      (await this.sweeper.bump(txid(id), choice)) ??
+      (await this.spender.bump(id, choice, fundingOf))
+    )
   }
 
-  async bumpFunding({
-    funding,
-    feeRate,
-    most
-  }: {
-    funding: Txid
-    feeRate: FeeRate
-    most: Satoshi
-  }): Promise<void> {
-    await this.spender.bumpFunding(funding, feeRate, most)
+  async bumpFunding(request: FundingBump): Promise<void> {
+    await this.spender.bumpFunding(request)
   }
 
   transactions(channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {

@@ -3,6 +3,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import {
   hiddenBy,
+  isSameHistory,
   mergeHistories,
   type BlockLookup,
   type ServerView
@@ -60,6 +61,34 @@ describe('histories of several servers', () => {
       [view([real]), view([forged])]
     ]) {
       assert.equal(mergeHistories(views, best)[0]?.raw, real.raw)
+    }
+  })
+
+  it('of one transaction with two witnesses both are there, whoever answers last: nothing proves either', () => {
+    const [one, other] = [made(3), made(3)]
+    one.setWitness(0, [Uint8Array.of(1)])
+    other.setWitness(0, [Uint8Array.of(2)])
+    for (const height of [5, undefined]) {
+      const views = [view([at(one, height)]), view([at(other, height)]), view([at(one, height)])]
+      assert.deepEqual(
+        mergeHistories(views, best).map(({ raw, shownBy }) => [
+          Transaction.fromBuffer(raw).ins[0]?.witness[0]?.[0],
+          shownBy
+        ]),
+        height === undefined
+          ? [
+              [1, 2],
+              [2, 1]
+            ]
+          : [
+              [1, undefined],
+              [2, undefined]
+            ]
+      )
+      const [first] = views
+      assert.ok(first)
+      assert.ok(!isSameHistory(first.history, [at(other, height)]))
+      assert.ok(isSameHistory(first.history, [at(one, height)]))
     }
   })
 

@@ -8,13 +8,14 @@ import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitc
 import { completeState, payerOutput } from '../../src/bitcoin/template.js'
 import type { FundingHistory } from '../../src/channel/events.js'
 import { DECISIONS } from '../../src/channel/evidence.js'
+import { csvPayout, onHistory, settlePayments } from '../../src/channel/onchain.js'
 import { publishable } from '../../src/channel/publishable.js'
 import { lockOf } from '../../src/channel/schedule.js'
 import { stateTemplate } from '../../src/channel/signing.js'
 import type { Established } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
 import { txid, txidFromHash } from '../../src/types/bytes.js'
-import { feeRate, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
 import { scriptOf } from './keys.js'
 import type { Side } from './side.js'
@@ -127,10 +128,51 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     it(`the payee takes all, and gives ${gift} sat to the payer's script: the payment is made, not failed`, () => {
       const { world, sequence } = published(gift)
       assert.equal(world.client.info.spend?.kind, 'settlement')
-      assert.equal(world.client.established.onChain.spend?.clientBalance, 0n)
+      assert.equal(world.client.established.onChain.spend?.clientBalance, gift)
       assert.equal(statusOfUpdate(world.client.channel, sequence), 'acknowledged')
     })
   }
+
+  it('of one that is in a block the outputs decide, which the txid proves: the witness may be another valid one', () => {
+    const world = new World({ capacity: 1_000_000n }).open().paid(100_000n)
+    const [update] = sentOf(world.pay(900_000n), 'Update')
+    assert.ok(update)
+    world.queues.server.length = 0
+    world.disconnect()
+    world.server.post({ type: 'settle' })
+    const { raw, txid } = world.server.established.publication ?? assert.fail()
+    const other = Transaction.fromBuffer(Uint8Array.from(raw))
+    const [zero = assert.fail(), , ...rest] = other.ins[0]?.witness ?? []
+    other.setWitness(0, [
+      zero,
+      toDer(update.signature, SIGHASH.NONE | SIGHASH.ANYONECANPAY),
+      ...rest
+    ])
+    assert.equal(other.getId(), txid)
+    const forged = Transaction.fromBuffer(Uint8Array.from(raw))
+    forged.setWitness(0, [zero, zero, ...rest])
+    const { chain, client } = world
+    const honest = chain.history(client.established.outPoint)
+    const height = blockHeight(chain.height + 1)
+    const see = (...shown: Transaction[]): Established => {
+      const spends = shown.map((each) => ({ txid, raw: each.toBuffer(), height }))
+      const { state } = onHistory(
+        client.established,
+        { ...honest, spends },
+        client.env({ height: blockHeight(height + 5) })
+      )
+      return settlePayments(state, { height: blockHeight(height + 5) })
+    }
+    const as = Transaction.fromBuffer(Uint8Array.from(raw))
+    for (const witnesses of [[as], [other], [other, as], [forged, other], [forged, as]]) {
+      const state = see(...witnesses)
+      assert.equal(statusOfUpdate(state, update.sequence), 'failed')
+      assert.equal(csvPayout(state)?.value, 900_000n)
+    }
+    const state = see(forged)
+    assert.equal(statusOfUpdate(state, update.sequence), 'unknown')
+    assert.equal(csvPayout(state)?.value, 900_000n, 'it is ours, whatever a witness says')
+  })
 
   it("a state of a later turn than a copy of the payer's data knows: whether what was in flight has been paid nobody knows, and nobody pays again", () => {
     const world = new World({ capacity: 1_000_000n, step: 20 }).open().paidBy('client', 10_000n)

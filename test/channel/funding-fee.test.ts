@@ -29,8 +29,29 @@ describe('channel / the fee of T1', () => {
     assert.deepEqual(bumps(channel, world, 605), [])
     assert.deepEqual(
       bumps(channel, world, 606),
-      [{ type: 'bump-funding', funding: channel.outPoint.txid, feeRate: 9_000n, most: 5_000n }],
+      [
+        {
+          type: 'bump-funding',
+          funding: channel.outPoint.txid,
+          fundingTx: channel.fundingTx,
+          feeRate: 9_000n,
+          most: 5_000n,
+          isLate: false
+        }
+      ],
       'at most 5 % of 100,000 sat'
+    )
+  })
+
+  it('is late once a day of blocks has passed over it, or as many as were asked for (EVID-7)', () => {
+    const isLate = (patience: number | undefined, blocks: number): unknown => {
+      const { channel, world } = waiting(100, patience)
+      const [bump] = bumps(channel, world, 100 + blocks) as Array<{ isLate: boolean }>
+      return bump?.isLate
+    }
+    assert.deepEqual(
+      [isLate(undefined, 143), isLate(undefined, 144), isLate(200, 199), isLate(200, 200)],
+      [false, true, undefined, true]
     )
   })
 
@@ -40,14 +61,12 @@ describe('channel / the fee of T1', () => {
     assert.equal(bumps(channel, world, 536).length, 1)
   })
 
-  it("is the client's business, and only while T1 is in the mempool (FUND-5)", () => {
+  it("is the client's business while T1 is in no block, whether or not a server shows it (FUND-5, EVID-7)", () => {
     const { channel, world } = waiting(0)
     assert.equal(bumps(channel, world, 700).length, 1)
     assert.deepEqual(bumps({ ...channel, role: 'server' }, world, 700), [])
-    assert.deepEqual(
-      bumps({ ...channel, onChain: { ...channel.onChain, fundingSeen: false } }, world, 700),
-      []
-    )
+    const unseen = { ...channel, onChain: { ...channel.onChain, fundingSeen: false } }
+    assert.equal(bumps(unseen, world, 700).length, 1)
     assert.deepEqual(
       bumps(
         { ...channel, onChain: { ...channel.onChain, fundingHeight: blockHeight(699) } },

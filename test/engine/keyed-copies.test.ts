@@ -3,6 +3,8 @@
  * has forgotten.
  */
 import assert from 'node:assert/strict'
+import { restoredChange } from '../../src/engine/restores.js'
+import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Link, Peers } from '../../src/engine/ports.js'
 import { codeFrom, quiet, World, type Node } from './world.js'
@@ -159,6 +161,85 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
       ({ code }) => code as string
     )
     assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
+  })
+
+  /** A copy that knows nothing of the payee, and a node made from the words. */
+  async function forgottenPayee(copyOf: (alice: Node) => Promise<Snapshot>): Promise<{
+    readonly world: World
+    readonly alice: Node
+    readonly mallory: Node
+    readonly answering: { is: boolean }
+  }> {
+    const world = new World()
+    const answering = { is: true }
+    const busy = (peers: Peers): Peers => ({
+      self: peers.self,
+      onIncoming: (accept) =>
+        peers.onIncoming((link) => {
+          const inner = accept(link)
+          return {
+            ...inner,
+            onMessage: (message) => {
+              if (answering.is || message.type !== 'RestoreRequest') return inner.onMessage(message)
+              const text = 'This node has not read its records yet.'
+              link.send({ type: 'Error', code: 'ERR_NOT_READY', rule: '', text, fatal: false })
+            }
+          }
+        }),
+      open: async (peer, listen) => await peers.open(peer, listen)
+    })
+    const mallory = await world.node('mallory', { coin: 0n, peers: busy })
+    const alice = await world.node('alice', { coin: COIN })
+    const copy = await copyOf(alice)
+    const first = await world.open(alice, mallory)
+    await payOnce(alice, 'rent', first.id, 20_000n)
+    await alice.restart(copy)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    return { world, alice, mallory, answering }
+  }
+
+  it('are not made twice on a copy from before the first channel with the payee', async () => {
+    const { world, alice, mallory } = await forgottenPayee(async (node) => node.store.snapshot())
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    const second = await world.open(alice, mallory)
+    assert.equal(
+      await codeFrom(payOnce(alice, 'rent', second.id, 20_000n)),
+      'ERR_PAYMENTS_FORGOTTEN'
+    )
+    assert.equal(received(mallory), 20_000n)
+    assert.ok(alice.alarms.includes('ERR_CHANNELS_FORGOTTEN'), 'people hear of it')
+  })
+
+  it('nor on a node made from the words whose payee cannot answer yet', async () => {
+    const made = openSimStore()
+    await made.commit([restoredChange()])
+    const { world, alice, mallory, answering } = await forgottenPayee(async () => made.snapshot())
+    answering.is = false
+    alice.engine.peerConnected('mallory')
+    await quiet()
+    const second = await world.open(alice, mallory)
+    assert.equal(await codeFrom(payOnce(alice, 'rent', second.id, 20_000n)), 'ERR_PEER_UNREACHABLE')
+    answering.is = true
+    assert.equal(
+      await codeFrom(payOnce(alice, 'rent', second.id, 20_000n)),
+      'ERR_PAYMENTS_FORGOTTEN'
+    )
+    assert.equal(received(mallory), 20_000n)
+  })
+
+  it('are made at once to a peer that is new, which is asked once a start', async () => {
+    const world = new World()
+    const mallory = await world.node('mallory', { coin: 0n })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    const asked = (): number => world.said(alice, 'RestoreRequest').length
+    assert.equal(asked(), 0)
+    await payOnce(alice, 'rent', first.id, 20_000n)
+    const once = asked()
+    assert.ok(once > 0)
+    await payOnce(alice, 'tea', first.id, 1_000n)
+    assert.deepEqual([received(mallory), asked()], [21_000n, once])
   })
 
   /**

@@ -28,12 +28,12 @@ export const MUTANTS: readonly Mutant[] = [
     story: 'one-way-server',
     rule: 'payment',
     about:
-      'a state is known by an output that its payee has chosen, not by what its payer has signed (EVID-2)',
+      'an output that the payee has chosen undoes what was in flight, though it gives less (EVID-2)',
     replacements: [
       {
         module: ONCHAIN,
-        text: "signed === 'nothing' ? ZERO_SAT : signed === 'own output' ?",
-        by: 'true ?'
+        text: '>= balances(channel.terms, channel.ledger)[payerOf(turn)]',
+        by: '> 0n'
       }
     ]
   },

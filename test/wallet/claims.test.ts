@@ -140,10 +140,10 @@ describe('claims', () => {
 
   describe('broadcast', () => {
     it('is tried again with every block when it is refused, and says so', async () => {
-      bench.chain.refusal = 'mempool min fee not met'
+      bench.chain.refusal = 'too-long-mempool-chain'
       await confirmedPayout()
       assert.deepEqual(bench.errors.map(codeOf), ['ERR_BROADCAST_REFUSED'])
-      assert.match(String(bench.errors[0]), /min fee not met.*tried again/)
+      assert.match(String(bench.errors[0]), /too-long-mempool-chain.*tried again/)
       assert.equal(bench.wallet.balance().unswept, 50_000n)
       bench.chain.mine(2)
       await bench.settled()
@@ -152,7 +152,7 @@ describe('claims', () => {
       bench.chain.refusal = undefined
       bench.chain.mine()
       await bench.settled()
-      assert.equal(bench.wallet.balance().pending, 49_889n)
+      assert.equal(bench.wallet.balance().pending, 49_889n, 'that was no matter of the fee')
     })
 
     it('pays more when fees have risen since, to the same address', async () => {
@@ -371,6 +371,78 @@ describe('claims', () => {
         await bench.settled()
       }
       assert.equal(new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid)).size, 1)
+    })
+
+    /** What the newest sweep pays, block by block, while one server takes it and no block does. */
+    const feesOf = async (value: number, blocks: number): Promise<bigint[]> => {
+      const fees: bigint[] = []
+      for (let n = 0; n < blocks; n++) {
+        const { outputs } = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
+        fees.push(BigInt(value) - (outputs[0]?.value ?? 0n))
+        bench.chain.mine(1, { empty: true })
+        await bench.settled()
+      }
+      return fees
+    }
+
+    it('is raised by a quarter a block while a server refuses it for its fee, whatever another one takes (EVID-7)', async () => {
+      bench.chain.elsewhere = feeRate(12_000n)
+      bench.chain.rate = feeRate(100n)
+      await confirmedPayout(970_000)
+      const fees = await feesOf(970_000, 30)
+      assert.equal(
+        fees[0],
+        111n,
+        'what every node relays, though one server says that less will do'
+      )
+      assert.ok((fees.at(-1) ?? 0n) >= 1_332n, 'what the other server asks for')
+      for (const [n, fee] of fees.slice(1).entries()) {
+        // Also what a replacement pays for its own relay: 111 sat.
+        const before = fees[n] ?? 0n
+        assert.ok(fee <= before + 112n || fee <= (before * 5n) / 4n + 1n, `${before} to ${fee}`)
+      }
+      assert.equal(new Set(fees.slice(-10)).size, 1, 'and no more')
+    })
+
+    it('is raised once a day of blocks has passed over it, though no server refuses it (EVID-7)', async () => {
+      await confirmedPayout(970_000)
+      const fees = await feesOf(970_000, 150)
+      assert.deepEqual(new Set(fees.slice(0, 144)), new Set([111n]))
+      assert.ok((fees.at(-1) ?? 0n) > 444n, String(fees.at(-1)))
+    })
+
+    it('costs 5 % of what it brings by itself at most (EVID-7)', async () => {
+      bench.chain.elsewhere = feeRate(1_000_000n)
+      await confirmedPayout(20_000)
+      const fees = await feesOf(20_000, 20)
+      assert.ok((fees.at(-1) ?? 0n) <= 1_000n && (fees.at(-1) ?? 0n) > 800n, String(fees.at(-1)))
+    })
+
+    it('is replaced when a person raises its fee, whatever version is named', async () => {
+      await confirmedPayout()
+      const first = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid
+      const bumped = await bench.wallet.bumpFee(first, { feeRate: 4_000n })
+      await bench.settled()
+      assert.deepEqual(
+        [bumped.kind, bumped.of, bumped.fee, bumped.broadcast],
+        ['replacement', first, 444n, true]
+      )
+      assert.equal(bench.wallet.balance().pending, 50_000n - 444n)
+      for (const [feeRate, code] of [
+        [4_500n, 'ERR_FEERATE_TOO_LOW'],
+        [450_000n, 'ERR_INSUFFICIENT_FUNDS']
+      ] as const) {
+        await assert.rejects(
+          bench.wallet.bumpFee(bumped.txid, { feeRate, highFee: true }),
+          (error) => codeOf(error) === code
+        )
+      }
+      bench.chain.mine()
+      await bench.settled()
+      await assert.rejects(
+        bench.wallet.bumpFee(bumped.txid, { feeRate: 9_000n }),
+        (error) => codeOf(error) === 'ERR_ALREADY_CONFIRMED'
+      )
     })
   })
 })

@@ -219,8 +219,11 @@ describe('wallet / coin control', () => {
       await bench.wallet.lockCoins([change])
       await bench.wallet.bumpFunding({
         funding: outPoint.txid,
+        fundingTx: raw,
         feeRate: feeRate(9_000n),
-        most: sat(5_000)
+        most: sat(5_000),
+        isLate: false,
+        isRefused: false
       })
       await rejects(bench.wallet.bumpFee(outPoint.txid, { feeRate: 9_000n }), 'ERR_COIN_LOCKED', {
         coin: outPointText(change)

@@ -49,6 +49,8 @@ export class FakeChain implements Chain {
   readonly targets: number[] = []
   /** What its mempool asks for. */
   minimum = MIN_RELAY
+  /** While set, there is another server, which refuses what pays less; this one takes it. */
+  elsewhere: FeeRate | undefined
   /** While set, every broadcast is refused for this reason. */
   refusal: string | undefined
   /** While set, every new watch is rejected for this reason. */
@@ -117,13 +119,21 @@ export class FakeChain implements Chain {
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
     this.broadcasts.push(raw)
     const parsed = parseTransaction(raw)
-    const verdict: Verdict = { txid: parsed.txid, taken: 1, of: 1, refusals: [] }
-    if (this.entries.has(parsed.txid)) return verdict
+    const verdict = (): Verdict => ({
+      txid: parsed.txid,
+      taken: 1,
+      of: this.elsewhere === undefined ? 1 : 2,
+      refusals:
+        this.elsewhere !== undefined && this.feeOf(parsed) < feeFor(this.elsewhere, parsed.vsize)
+          ? [{ kind: 'fee-too-low', reason: 'min relay fee not met' }]
+          : []
+    })
+    if (this.entries.has(parsed.txid)) return verdict()
     const reason = this.refusal ?? this.judge(parsed)
     if (reason !== undefined) throw broadcastRefused(parsed.txid, reason)
     for (const { txid: replaced } of this.conflicts(parsed)) this.drop(replaced)
     this.insert(raw)
-    return verdict
+    return verdict()
   }
 
   async relayRates(): Promise<{ minimum: FeeRate; incremental: FeeRate }> {

@@ -5,11 +5,13 @@ import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
+import type { FundingBump } from '../../src/engine/ports.js'
 import type { Txid } from '../../src/types/bytes.js'
 
 describe('wallet / the fee of T1', () => {
   let bench: Bench
   let funding: Txid
+  const raws = new Map<Txid, Uint8Array>()
 
   beforeEach(async () => {
     bench = await Bench.start()
@@ -27,10 +29,26 @@ describe('wallet / the fee of T1', () => {
       amount: sat(amount),
       feeRate: feeRate(1_000n)
     })
+    raws.set(built.outPoint.txid, built.raw)
     await bench.chain.broadcast(built.raw)
     await bench.settled()
     return built.outPoint.txid
   }
+
+  const asked = (
+    of: Txid,
+    rate: bigint,
+    most: number,
+    isRefused = false,
+    isLate = false
+  ): FundingBump => ({
+    funding: of,
+    fundingTx: raws.get(of) ?? assert.fail(),
+    feeRate: feeRate(rate),
+    most: sat(most),
+    isLate,
+    isRefused
+  })
 
   const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
     await assert.rejects(work, (error) => codeOf(error) === code)
@@ -71,16 +89,70 @@ describe('wallet / the fee of T1', () => {
     // 20,000 - 19,800 - 153 is dust: no change.
     const bare = await fund('b', 69_600)
     await rejects(bench.wallet.bumpFee(bare, { feeRate: 10_000n }), 'ERR_NO_CHANGE')
-    await bench.wallet.bumpFunding({ funding: bare, feeRate: feeRate(10_000n), most: sat(5_000) })
+    await bench.wallet.bumpFunding(asked(bare, 10_000n, 5_000))
   })
 
   it('of itself is raised within the bound that the channel gives', async () => {
-    await bench.wallet.bumpFunding({ funding, feeRate: feeRate(10_000n), most: sat(600) })
+    await bench.wallet.bumpFunding(asked(funding, 10_000n, 600))
     await bench.settled()
     assert.equal(bench.wallet.balance().pending, 50_000n - 153n - 600n)
     const count = bench.chain.broadcasts.length
-    await bench.wallet.bumpFunding({ funding, feeRate: feeRate(10_000n), most: sat(600) })
+    await bench.wallet.bumpFunding(asked(funding, 10_000n, 600))
     assert.equal(bench.chain.broadcasts.length, count, 'once is enough')
+  })
+
+  const feeOfLast = (): bigint => {
+    const { inputs, outputs } = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
+    const t1 = parseTransaction(raws.get(funding) ?? assert.fail())
+    const vout = inputs[0]?.outPoint.vout ?? assert.fail()
+    return (t1.outputs[vout]?.value ?? 0n) - (outputs[0]?.value ?? 0n)
+  }
+
+  it('EVID-7: is raised by a quarter a block while a server refuses it, whatever another one says, up to the bound', async () => {
+    bench.chain.elsewhere = feeRate(3_000n)
+    const ask = async (isRefused: boolean, isLate = false): Promise<void> => {
+      await bench.wallet.bumpFunding(asked(funding, 1_000n, 900, isRefused, isLate))
+      await bench.settled()
+    }
+    await ask(false)
+    assert.equal(bench.chain.broadcasts.length, 1, 'it pays the estimate')
+    const fees: bigint[] = []
+    for (let n = 0; n < 12; n++) {
+      await ask(true)
+      fees.push(feeOfLast())
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+    }
+    // 153 vB of T1 at 1 sat/vB, and 110 vB: both at 1.25 sat/vB, then what a replacement pays for
+    // its own relay, until the child pays what the other server asks for.
+    assert.deepEqual(fees.slice(0, 3), [176n, 287n, 398n])
+    assert.deepEqual(new Set(fees.slice(3)), new Set([398n]))
+    for (let n = 0; n < 12; n++) {
+      await ask(false, true)
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+    }
+    assert.equal(feeOfLast(), 900n, 'and when blocks pass over it though no server refuses it')
+  })
+
+  it('EVID-7: can be raised though no server shows T1, from what its channel keeps; and what servers say is told', async () => {
+    bench.chain.drop(funding)
+    await bench.settled()
+    await rejects(bench.wallet.bumpFee(funding, { feeRate: 5_000n }), 'ERR_CANNOT_BUMP')
+    const fundingOf = (id: Txid): Uint8Array | undefined => raws.get(id)
+    bench.chain.refusal = 'min relay fee not met'
+    await assert.rejects(
+      bench.wallet.bumpFee(funding, { feeRate: 5_000n }, fundingOf),
+      (error) =>
+        codeOf(error) === 'ERR_BROADCAST_REFUSED' &&
+        error instanceof Error &&
+        /No server has the funding transaction .* takes packages/.test(error.message)
+    )
+    bench.chain.refusal = undefined
+    const bumped = await bench.wallet.bumpFee(funding, { feeRate: 10_000n }, fundingOf)
+    await bench.settled()
+    assert.deepEqual([bumped.kind, bumped.of, bumped.broadcast], ['child', funding, true])
+    assert.ok(bench.chain.isPending(funding) && bench.chain.isPending(bumped.txid))
   })
 
   it('does not use the unconfirmed change for anything else', async () => {
