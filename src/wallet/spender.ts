@@ -178,16 +178,13 @@ export class Spender {
     const isAlone = known?.kind === 'send' || view.transaction(parent)?.height !== undefined
     if (known !== undefined && isAlone) return await this.replace(known, choice)
     const rate = await chosenRate(chain, choice, SEND_TARGET)
+    const asked = choice.feeRate === undefined ? undefined : rate
     return await this.payFor(
       { txid: parent, raw: fundingOf(parent) },
       () => rate,
       undefined,
       async () => {
-        await checkCost(
-          chain,
-          { rate: choice.feeRate === undefined ? undefined : rate },
-          choice.highFee
-        )
+        await checkCost(chain, { rate: asked }, choice.highFee)
       }
     )
   }
