@@ -5,7 +5,7 @@
 import { isSignedByBoth, signedParts } from '../bitcoin/funding-witness.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
-import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
+import { isTransaction, parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import { sameBytes, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
 import {
   formatAmount,
@@ -287,7 +287,7 @@ function payoutScript(channel: Established, payer: Role): Uint8Array {
  */
 export function csvPayout(channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (spend === undefined) return undefined
+  if (spend === undefined || !isTransaction(spend.raw)) return undefined
   const parsed = parseTransaction(spend.raw)
   const scriptPubKey = payoutScript(channel, channel.role)
   const isOurs = (vout: number): boolean => {
