@@ -112,11 +112,14 @@ export type ChannelEvent =
   // from the chain
   | { readonly type: 'tip' }
   | { readonly type: 'history'; readonly history: FundingHistory }
-  /** A server has taken it. `refusedForFee`: another one refuses it for its fee. */
+  /**
+   * A server has taken it. `isRefused`: another one refuses it; `refusedForFee`: for its fee.
+   */
   | {
       readonly type: 'broadcast-done'
       readonly purpose: BroadcastPurpose
       readonly txid: Txid
+      readonly isRefused: boolean
       readonly refusedForFee: boolean
     }
   | {

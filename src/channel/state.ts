@@ -370,6 +370,9 @@ export interface Established extends Identified {
   readonly restored?: true | undefined
   /** T1 was in a block, and a reorganisation has taken it out: sending it again may be due (COST-2). */
   readonly reorged?: true | undefined
+  /** A close, or T1 of a renewal, that a server has refused so many times in a row (COST-5). */
+  readonly unwanted?:
+    { readonly txid: Txid; readonly refusals: number; readonly height: BlockHeight } | undefined
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned

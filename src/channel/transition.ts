@@ -49,6 +49,7 @@ import {
   onTurnRefuse,
   onTurnRequest
 } from './turns.js'
+import { refused, rests, taken } from './resending.js'
 import { isWorthless, makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
@@ -163,9 +164,17 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
     case 'history':
       return onFundingHistory(channel, event.history, env)
     case 'broadcast-done':
-      return channel.stage === 'established' ? onBroadcastDone(channel, event, env) : to(channel)
+      return channel.stage === 'established'
+        ? onBroadcastDone(
+            event.isRefused ? refusedUnlessBid(channel, event, env) : taken(channel, event.txid),
+            event,
+            env
+          )
+        : to(channel)
     case 'broadcast-failed':
-      return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
+      return channel.stage === 'established'
+        ? onBroadcastFailed(refusedUnlessBid(channel, event, env), event, env)
+        : to(channel)
     case 'timeout':
       return isOpening(channel) && channel.stage !== 'refund-signed'
         ? onTimeout(channel)
@@ -371,6 +380,17 @@ function onBroadcastDone(
   }
 }
 
+/** COST-5. What no server was asked for it has not refused, and a bid rises instead. */
+function refusedUnlessBid(
+  channel: Established,
+  event: Extract<ChannelEvent, { type: 'broadcast-done' | 'broadcast-failed' }>,
+  env: Env
+): Established {
+  const wasAsked =
+    event.type === 'broadcast-done' || (event.kind !== 'unavailable' && event.kind !== 'not-sent')
+  return event.purpose === 'publication' || !wasAsked ? channel : refused(channel, event.txid, env)
+}
+
 function onBroadcastFailed(
   channel: Established,
   event: Extract<ChannelEvent, { type: 'broadcast-failed' }>,
@@ -500,7 +520,8 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     !hopeless &&
     !isWorthless(channel) &&
     channel.renewal === undefined &&
-    !isUnsigned(channel)
+    !isUnsigned(channel) &&
+    (isOwnT1(channel) || !rests(channel, channel.outPoint.txid, env))
   ) {
     effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
   }
@@ -518,13 +539,19 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     close?.raw !== undefined &&
     onChain.fundingSeen &&
     onChain.spend === undefined &&
-    !isWorthless(channel)
+    !isWorthless(channel) &&
+    !rests(channel, close.txid, env)
   ) {
     effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
   }
   const again = republish(channel, env)
   const closing = closeIfDue(again.state, env)
   return to(closing.state, ...effects, ...again.effects, ...closing.effects)
+}
+
+/** Our own coins are in it, and what it lacks is a fee, which a child pays (EVID-7). */
+function isOwnT1({ role, terms, restored }: Established): boolean {
+  return role === 'client' && terms.renews === undefined && restored !== true
 }
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */

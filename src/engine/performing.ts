@@ -226,7 +226,13 @@ export class Performer {
         this.#fundingHeard(actor, txid, refusedForFee)
         actor.waiters.fundingAnswered('taken')
       }
-      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee })
+      actor.post({
+        type: 'broadcast-done',
+        purpose,
+        txid,
+        isRefused: refusals.length > 0,
+        refusedForFee
+      })
     } catch (error) {
       const { txid } = parseTransaction(raw)
       const kind =

@@ -477,6 +477,7 @@ describe('channel / closing / on CloseDone', () => {
           type: 'broadcast-done',
           purpose: 'close',
           txid: world.funding.outPoint.txid,
+          isRefused: false,
           refusedForFee: false
         }),
         'CloseDone'

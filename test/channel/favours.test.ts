@@ -125,6 +125,48 @@ describe('channel / favours', () => {
     assert.deepEqual(sentBy(mined, world, { type: 'tip' }), [['publication', undefined]])
   })
 
+  it('a close, or T1 of a renewal, that a server refuses rests, longer each time, and twelve blocks at the most (COST-5)', () => {
+    const open = new World().open().paid(40_000n)
+    open.client.post({ type: 'close' })
+    const request = eventOf(take(open, 'server', 'CloseRequest'))
+    const closing = transition(open.server.established, request, open.server.env()).state
+    const renewal = new World({ renews: { world: new World().open().paid(40_000n) } }).offer().run()
+    for (const [world, purpose, from, txid] of [
+      [open, 'close', closing, undefined],
+      [renewal, 'funding', renewal.server.established, renewal.server.established.outPoint.txid]
+    ] as const) {
+      assert.ok(from.stage === 'established')
+      const id = txid ?? from.closes.at(-1)?.txid
+      assert.ok(id !== undefined)
+      let state: Established = { ...from, onChain: { ...from.onChain, fundingHeight: undefined } }
+      const env = world.server.env()
+      const first = env.height ?? 0
+      const at: number[] = []
+      for (let n = 1; n <= 60; n++) {
+        const height = blockHeight(first + n)
+        const next = transition(state, { type: 'tip' }, { ...env, height })
+        assert.ok(next.state.stage === 'established')
+        state = next.state
+        if (!effectsOf(next.effects, 'broadcast').some((one) => one.purpose === purpose)) continue
+        at.push(n)
+        // A server that lies has taken it each time, and the honest one refuses it.
+        const answer = { type: 'broadcast-done', purpose, txid: id } as const
+        const told = transition(
+          state,
+          { ...answer, isRefused: true, refusedForFee: false },
+          { ...env, height }
+        )
+        assert.ok(told.state.stage === 'established')
+        state = told.state
+      }
+      assert.deepEqual(at, [1, 2, 4, 8, 16, 28, 40, 52], purpose)
+      assert.ok(state.unwanted?.txid === id)
+      const taken = { type: 'broadcast-done', purpose, txid: id } as const
+      const after = transition(state, { ...taken, isRefused: false, refusedForFee: false }, env)
+      assert.ok(after.state.stage === 'established' && after.state.unwanted === undefined)
+    }
+  })
+
   it('what carries money is no favour: of a client, a renewal, a channel that was ready', () => {
     const open = new World().offer().run()
     assert.ok(!isWorthless(open.client.established))

@@ -44,6 +44,7 @@ describe('channel / linking / before the other side has said where it stands (RE
       type: 'broadcast-done',
       purpose: 'funding',
       txid: world.funding.outPoint.txid,
+      isRefused: false,
       refusedForFee: false
     })
     world.pay(10_000n)

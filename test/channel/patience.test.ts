@@ -198,6 +198,7 @@ describe('channel / patience / a race that begins late', () => {
           type: 'broadcast-done',
           purpose: 'publication',
           txid: publication.txid,
+          isRefused: true,
           refusedForFee: true
         }).state
       }
@@ -220,6 +221,7 @@ describe('channel / patience / a race that begins late', () => {
               type: 'broadcast-done',
               purpose: 'publication',
               txid: publication.txid,
+              isRefused: true,
               refusedForFee: true
             })
           }
@@ -261,6 +263,7 @@ describe('channel / patience / a race that begins late', () => {
             type: 'broadcast-done',
             purpose: 'publication',
             txid: publication.txid,
+            isRefused: true,
             refusedForFee: true
           })
         }

@@ -232,6 +232,7 @@ export class Side {
                 type: 'broadcast-done',
                 purpose: effect.purpose,
                 txid: outcome.txid,
+                isRefused: false,
                 refusedForFee: false
               }
             : {

@@ -176,7 +176,7 @@ describe('channel / transition / events that come too late', () => {
     const world = new World().until('server', 'refund-signed')
     const about = { purpose: 'funding', txid: txid('00'.repeat(32)) } as const
     for (const event of [
-      { type: 'broadcast-done', ...about, refusedForFee: false },
+      { type: 'broadcast-done', ...about, isRefused: false, refusedForFee: false },
       { type: 'broadcast-failed', ...about, kind: 'other', reason: 'no' }
     ] as const) {
       const { state, effects } = world.server.attempt(event)
@@ -184,8 +184,9 @@ describe('channel / transition / events that come too late', () => {
     }
   })
 
-  it('a close that no mempool took is told, and moves nothing', () => {
+  it('a close that no mempool took is told, and rests (COST-5)', () => {
     const world = new World().open()
+    const { channel } = world.client
     const { state, effects } = world.client.attempt({
       type: 'broadcast-failed',
       purpose: 'close',
@@ -193,7 +194,8 @@ describe('channel / transition / events that come too late', () => {
       kind: 'other',
       reason: 'no'
     })
-    assert.ok(state === world.client.channel)
+    const unwanted = { txid: txid('00'.repeat(32)), refusals: 1, height: world.client.env().height }
+    assert.deepEqual(state, { ...channel, unwanted })
     assert.equal(effectsOf(effects, 'notify').length, 1)
   })
 })

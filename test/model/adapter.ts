@@ -81,6 +81,7 @@ export function answerTo(
       type: 'broadcast-done',
       purpose,
       txid,
+      isRefused: honest !== undefined || manner === 'asks for more',
       refusedForFee: isForFee || manner === 'asks for more'
     }
   }

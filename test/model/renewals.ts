@@ -125,7 +125,13 @@ export class RenewalGame extends PairGame {
       role,
       `funded ${refusal ?? ''}`,
       refusal === undefined
-        ? { type: 'broadcast-done', purpose: 'funding', txid, refusedForFee: false }
+        ? {
+            type: 'broadcast-done',
+            purpose: 'funding',
+            txid,
+            isRefused: false,
+            refusedForFee: false
+          }
         : { type: 'broadcast-failed', purpose: 'funding', txid, kind: refusal, reason: refusal }
     )
   }
