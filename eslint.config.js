@@ -92,6 +92,7 @@ export const ROOMS = {
   ],
   bench: [
     'src/types',
+    'src/bitcoin',
     'src/channel',
     'src/engine',
     'src/p2p',

@@ -3,7 +3,7 @@
  * script, and no judgement. (A `MemoryWorld` judges, and looks at everything for every
  * transaction.)
  */
-import { Transaction } from 'bitcoinjs-lib'
+import type { Transaction } from '../src/bitcoin/transaction.js'
 import type {
   Chain,
   ChainStatus,
@@ -15,7 +15,7 @@ import type {
   Unsubscribe,
   Verdict
 } from '../src/engine/ports.js'
-import { toHex, txid, type Txid } from '../src/types/bytes.js'
+import { toHex, type Txid } from '../src/types/bytes.js'
 import { blockHeight, feeRate, type FeeRate } from '../src/types/units.js'
 
 /** 1 sat/vB, whatever it is. */
@@ -72,15 +72,14 @@ export class BenchChain implements Chain {
     }
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
-    const transaction = Transaction.fromBuffer(raw)
-    const id = txid(transaction.getId())
+  async broadcast(transaction: Transaction): Promise<Verdict> {
+    const { txid: id, raw } = transaction
     // Both sides send it.
     const verdict: Verdict = { txid: id, taken: 1, of: 1, refusals: [] }
     if (this.#transactions.has(id)) return verdict
     this.#transactions.set(id, raw)
-    for (const { script } of transaction.outs) {
-      this.#sent.set(toHex(script), { txid: id, raw, height: undefined })
+    for (const { script } of transaction.outputs) {
+      this.#sent.set(toHex(script), { transaction, height: undefined })
       this.#tell(toHex(script))
     }
     return verdict

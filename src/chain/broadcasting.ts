@@ -1,6 +1,7 @@
 /**
  * Sending a transaction to several servers, and telling a person when they do not agree about it.
  */
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { Clock, Refusal, Verdict } from '../engine/ports.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
@@ -26,10 +27,10 @@ export class Broadcasts {
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
-  async send(servers: readonly PoolServer[], raw: Uint8Array): Promise<Verdict> {
+  async send(servers: readonly PoolServer[], transaction: Transaction): Promise<Verdict> {
     const takers: Verdict[] = []
     const errors: unknown[] = []
-    const sent = servers.map(async ({ chain }) => await chain.broadcast(raw))
+    const sent = servers.map(async ({ chain }) => await chain.broadcast(transaction))
     const heard = sent.map((answer) =>
       answer.then(
         (verdict) => {

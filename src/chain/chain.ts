@@ -3,7 +3,7 @@
  * for work, confirmations for their proof, estimates for their bounds. Connections come and go
  * underneath without the users of the port having to know.
  */
-import { Transaction } from 'bitcoinjs-lib'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type {
@@ -17,7 +17,6 @@ import type {
   RelayRates,
   Verdict
 } from '../engine/ports.js'
-import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import { broadcastRefused, isAlreadyThere, printable, refusalKind } from './broadcast-errors.js'
@@ -278,8 +277,8 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
-    const id = idOf(raw)
+  async broadcast(transaction: Transaction): Promise<Verdict> {
+    const { txid: id, raw } = transaction
     return await this.#calls.make('broadcast the transaction', async (session) => {
       try {
         await this.#askFirst(session, raw)
@@ -294,7 +293,7 @@ class VerifyingChain implements ElectrumChain {
       } catch (error) {
         if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
         const reason = String(error.facts.reason)
-        if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason)
+        if (!isAlreadyThere(reason)) await this.#asPackage(session, transaction, reason)
       }
       this.#underpaid.remove(id)
       return { txid: id, taken: 1, of: 1, refusals: [] }
@@ -326,19 +325,18 @@ class VerifyingChain implements ElectrumChain {
    */
   async #asPackage(
     session: ElectrumSession,
-    id: Txid,
-    raw: Uint8Array,
+    transaction: Transaction,
     reason: string
   ): Promise<void> {
     const kind = refusalKind(reason)
-    if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
+    if (kind === 'fee-too-low') this.#underpaid.add(transaction)
     const parents =
       kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package')
-        ? this.#underpaid.parentsOf(raw)
+        ? this.#underpaid.parentsOf(transaction)
         : []
-    if (parents.length === 0) throw broadcastRefused(id, reason)
-    const refusal = await session.broadcastPackage([...parents, raw])
-    if (refusal !== undefined) throw broadcastRefused(id, refusal)
+    if (parents.length === 0) throw broadcastRefused(transaction.txid, reason)
+    const refusal = await session.broadcastPackage([...parents, transaction].map(({ raw }) => raw))
+    if (refusal !== undefined) throw broadcastRefused(transaction.txid, refusal)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
@@ -524,20 +522,6 @@ class VerifyingChain implements ElectrumChain {
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)
-  }
-}
-
-/** @throws PaychanError `ERR_INVALID_TRANSACTION` */
-function idOf(raw: Uint8Array): Txid {
-  try {
-    return txid(Transaction.fromBuffer(raw).getId())
-  } catch (error) {
-    throw new PaychanError(
-      'ERR_INVALID_TRANSACTION',
-      'These bytes are no transaction; it was not sent.',
-      {},
-      { cause: error }
-    )
   }
 }
 

@@ -3,9 +3,18 @@
  * judgement of scripts or signatures. It does judge what channels depend on: missing and spent
  * inputs, absolute and relative locks, replacement by a higher fee, the relay fee.
  */
-import { crypto, Transaction } from 'bitcoinjs-lib'
-import { outPointText, sameBytes, toHex, txid, txidFromHash, type Txid } from '../types/bytes.js'
-import { LOCKTIME_THRESHOLD, type Satoshi } from '../types/units.js'
+import { sha256, sha256OfText } from '../bitcoin/hashes.js'
+import { makeTransaction, type Transaction } from '../bitcoin/transaction.js'
+import type { ChainTransaction } from '../engine/ports.js'
+import {
+  outPointText,
+  sameBytes,
+  toHex,
+  txidFromHash,
+  type OutPoint,
+  type Txid
+} from '../types/bytes.js'
+import { blockHeight, LOCKTIME_THRESHOLD, type Satoshi } from '../types/units.js'
 import { broadcastRefused } from './broadcast-errors.js'
 
 /** A block: which transactions, and a hash that no other block has. */
@@ -28,9 +37,7 @@ const SEQUENCE_TYPE = 0x400000
 const SEQUENCE_VALUE = 0xffff
 
 export class MemoryWorld {
-  readonly #blocks: Block[] = [
-    { hash: toHex(crypto.sha256(new Uint8Array([0]))), transactions: [] }
-  ]
+  readonly #blocks: Block[] = [{ hash: toHex(sha256(new Uint8Array([0]))), transactions: [] }]
   readonly #mempool = new Map<Txid, Transaction>()
   readonly #listeners = new Set<WorldListener>()
   #minted = 0
@@ -57,18 +64,18 @@ export class MemoryWorld {
 
   /** Pays new money to a script, from nowhere; it is in the mempool until a block is mined. */
   fund(scriptPubKey: Uint8Array, amount: Satoshi): Txid {
-    const transaction = new Transaction()
-    transaction.version = 2
     // An outpoint that exists nowhere: the one thing that `broadcast` would refuse.
     const nowhere = new Uint8Array(32)
     new DataView(nowhere.buffer).setUint32(0, ++this.#minted)
     nowhere[31] = 0xff
-    transaction.addInput(nowhere, 0)
-    transaction.addOutput(scriptPubKey, amount)
-    const id = txid(transaction.getId())
-    this.#mempool.set(id, transaction)
+    const transaction = makeTransaction({
+      version: 2,
+      inputs: [{ outPoint: { txid: txidFromHash(nowhere), vout: 0 }, sequence: 0xffffffff }],
+      outputs: [{ script: scriptPubKey, value: amount }]
+    })
+    this.#mempool.set(transaction.txid, transaction)
     this.#changed(false)
-    return id
+    return transaction.txid
   }
 
   /** Mines blocks; the first takes everything that waits in the mempool. */
@@ -97,8 +104,7 @@ export class MemoryWorld {
     const waiting = [...this.#mempool.values()]
     this.#mempool.clear()
     for (const transaction of [...removed.flatMap((block) => block.transactions), ...waiting]) {
-      const id = txid(transaction.getId())
-      if (!drop.includes(id)) this.#mempool.set(id, transaction)
+      if (!drop.includes(transaction.txid)) this.#mempool.set(transaction.txid, transaction)
     }
     for (let n = 0; n < length; n++) this.#append([])
     this.#changed(true)
@@ -109,62 +115,58 @@ export class MemoryWorld {
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
    */
-  broadcast(raw: Uint8Array): Txid {
-    const transaction = Transaction.fromBuffer(raw)
-    const id = txid(transaction.getId())
+  broadcast(transaction: Transaction): Txid {
+    const { txid: id, lockTime, inputs, vsize } = transaction
     const all = this.#all()
     if (all.has(id)) return id
     if (
-      transaction.locktime > this.height &&
-      transaction.locktime < LOCKTIME_THRESHOLD &&
-      transaction.ins.some((input) => input.sequence !== 0xffffffff)
+      lockTime > this.height &&
+      lockTime < LOCKTIME_THRESHOLD &&
+      inputs.some(({ sequence }) => sequence !== 0xffffffff)
     ) {
       throw broadcastRefused(id, 'non-final')
     }
     let funds = 0n
-    for (const input of transaction.ins) {
-      const parent = all.get(txidFromHash(input.hash))
-      const spent = parent?.transaction.outs[input.index]
+    for (const { outPoint, sequence } of inputs) {
+      const parent = all.get(outPoint.txid)
+      const spent = parent?.transaction.outputs[outPoint.vout]
       if (
         parent === undefined ||
         spent === undefined ||
-        this.#spender(input, this.#confirmed()) !== undefined
+        this.#spender(outPoint, this.#confirmed()) !== undefined
       ) {
         throw broadcastRefused(id, 'bad-txns-inputs-missingorspent')
       }
-      if (transaction.version >= 2 && !this.#relativeLockMet(input.sequence, parent.height)) {
+      if (transaction.version >= 2 && !this.#relativeLockMet(sequence, parent.height)) {
         throw broadcastRefused(id, 'non-BIP68-final')
       }
       funds += spent.value
     }
-    const fee = funds - transaction.outs.reduce((sum, { value }) => sum + value, 0n)
+    const fee = funds - transaction.paidTo()
     if (fee < 0n) throw broadcastRefused(id, 'bad-txns-in-belowout')
     // 1 sat/vB
-    if (fee < BigInt(transaction.virtualSize())) {
-      throw broadcastRefused(id, `min relay fee not met, ${fee} < ${transaction.virtualSize()}`)
+    if (fee < BigInt(vsize)) {
+      throw broadcastRefused(id, `min relay fee not met, ${fee} < ${vsize}`)
     }
-    this.#replaceConflicts(transaction, id, fee)
+    this.#replaceConflicts(transaction, fee)
     this.#mempool.set(id, transaction)
     this.#changed(false)
     return id
   }
 
   /** Everything that pays to a script or spends from it, in the order of the chain. */
-  historyOf(
-    scriptPubKey: Uint8Array
-  ): Array<{ txid: Txid; raw: Uint8Array; height: number | undefined }> {
+  historyOf(scriptPubKey: Uint8Array): ChainTransaction[] {
     const outputs = new Set<string>()
-    const history: Array<{ txid: Txid; raw: Uint8Array; height: number | undefined }> = []
+    const history: ChainTransaction[] = []
     for (const [id, { transaction, height }] of this.#all()) {
-      let touches = transaction.ins.some((input) =>
-        outputs.has(outPointText({ txid: txidFromHash(input.hash), vout: input.index }))
-      )
-      transaction.outs.forEach((output, vout) => {
+      let touches = transaction.inputs.some(({ outPoint }) => outputs.has(outPointText(outPoint)))
+      transaction.outputs.forEach((output, vout) => {
         if (!sameBytes(output.script, scriptPubKey)) return
         touches = true
         outputs.add(outPointText({ txid: id, vout }))
       })
-      if (touches) history.push({ txid: id, raw: Uint8Array.from(transaction.toBuffer()), height })
+      if (!touches) continue
+      history.push({ transaction, height: height === undefined ? undefined : blockHeight(height) })
     }
     return history
   }
@@ -174,7 +176,7 @@ export class MemoryWorld {
     const all = new Map<Txid, { transaction: Transaction; height: number | undefined }>()
     this.#blocks.forEach(({ transactions }, height) => {
       for (const transaction of transactions) {
-        all.set(txid(transaction.getId()), { transaction, height })
+        all.set(transaction.txid, { transaction, height })
       }
     })
     for (const [id, transaction] of this.#mempool) all.set(id, { transaction, height: undefined })
@@ -185,19 +187,8 @@ export class MemoryWorld {
     return this.#blocks.flatMap(({ transactions }) => [...transactions])
   }
 
-  #spender(
-    input: { hash: Uint8Array; index: number },
-    among: Iterable<Transaction>
-  ): Transaction | undefined {
-    for (const transaction of among) {
-      if (
-        transaction.ins.some(
-          (other) => other.index === input.index && sameBytes(other.hash, input.hash)
-        )
-      ) {
-        return transaction
-      }
-    }
+  #spender(outPoint: OutPoint, among: Iterable<Transaction>): Transaction | undefined {
+    for (const transaction of among) if (transaction.spends(outPoint)) return transaction
     return undefined
   }
 
@@ -213,15 +204,15 @@ export class MemoryWorld {
    * BIP125, rules 3 and 4: a replacement pays more than all it replaces, by 1 sat/vB of its own
    * size.
    */
-  #replaceConflicts(transaction: Transaction, id: Txid, fee: bigint): void {
+  #replaceConflicts({ txid: id, inputs, vsize }: Transaction, fee: bigint): void {
     const replaced = new Set<Txid>()
-    for (const input of transaction.ins) {
-      const other = this.#spender(input, this.#mempool.values())
-      if (other !== undefined) this.#withDescendants(txid(other.getId()), replaced)
+    for (const { outPoint } of inputs) {
+      const other = this.#spender(outPoint, this.#mempool.values())
+      if (other !== undefined) this.#withDescendants(other.txid, replaced)
     }
     if (replaced.size === 0) return
     const before = [...replaced].reduce((sum, other) => sum + this.#feeOf(other), 0n)
-    if (fee < before + BigInt(transaction.virtualSize())) {
+    if (fee < before + BigInt(vsize)) {
       throw broadcastRefused(id, `insufficient fee, rejecting replacement ${id}`)
     }
     for (const other of replaced) this.#mempool.delete(other)
@@ -230,7 +221,7 @@ export class MemoryWorld {
   #withDescendants(id: Txid, found: Set<Txid>): void {
     found.add(id)
     for (const [child, transaction] of this.#mempool) {
-      if (!found.has(child) && transaction.ins.some((input) => txidFromHash(input.hash) === id)) {
+      if (!found.has(child) && transaction.inputs.some(({ outPoint }) => outPoint.txid === id)) {
         this.#withDescendants(child, found)
       }
     }
@@ -240,18 +231,18 @@ export class MemoryWorld {
     const all = this.#all()
     const transaction = all.get(id)?.transaction
     if (transaction === undefined) return 0n
-    const funds = transaction.ins.reduce(
-      (sum, input) =>
-        sum + (all.get(txidFromHash(input.hash))?.transaction.outs[input.index]?.value ?? 0n),
+    const funds = transaction.inputs.reduce<bigint>(
+      (sum, { outPoint: { txid, vout } }) =>
+        sum + (all.get(txid)?.transaction.outputs[vout]?.value ?? 0n),
       0n
     )
-    return funds - transaction.outs.reduce((sum, { value }) => sum + value, 0n)
+    return funds - transaction.paidTo()
   }
 
   #append(transactions: readonly Transaction[]): void {
     // Counted, so that a block that replaces another has another hash.
-    const seed = new TextEncoder().encode(`${this.tipHash} ${++this.#minted}`)
-    this.#blocks.push({ hash: toHex(crypto.sha256(seed)), transactions })
+    const hash = toHex(sha256OfText(`${this.tipHash} ${++this.#minted}`))
+    this.#blocks.push({ hash, transactions })
   }
 
   #changed(tip: boolean): void {

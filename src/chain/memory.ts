@@ -1,9 +1,8 @@
 /** The `Chain` port over a `MemoryWorld`: for unit tests and simulations. */
-import { Transaction } from 'bitcoinjs-lib'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type {
   Chain,
   ChainStatus,
-  ChainTransaction,
   ScriptWatch,
   ScriptWatcher,
   Tip,
@@ -12,7 +11,6 @@ import type {
   Verdict
 } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
-import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
@@ -106,19 +104,9 @@ export class MemoryChain implements Chain {
     }
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
-    try {
-      Transaction.fromBuffer(raw)
-    } catch (error) {
-      throw new PaychanError(
-        'ERR_INVALID_TRANSACTION',
-        'These bytes are no transaction; it was not sent.',
-        {},
-        { cause: error }
-      )
-    }
+  async broadcast(transaction: Transaction): Promise<Verdict> {
     await this.#connected()
-    return { txid: this.#world.broadcast(raw), taken: 1, of: 1, refusals: [] }
+    return { txid: this.#world.broadcast(transaction), taken: 1, of: 1, refusals: [] }
   }
 
   async estimateFeeRate(_target: BlockDelta): Promise<FeeRate> {
@@ -161,15 +149,11 @@ export class MemoryChain implements Chain {
 
   #serve(watch: Watch): void {
     if (!this.#watches.has(watch)) return
-    const history: ChainTransaction[] = this.#world
-      .historyOf(watch.scriptPubKey)
-      .map(({ txid, raw, height }) => ({
-        txid,
-        raw,
-        height: height === undefined ? undefined : blockHeight(height)
-      }))
+    const history = this.#world.historyOf(watch.scriptPubKey)
     const seen = history
-      .map(({ txid, raw, height }) => `${txid}:${height ?? 'mempool'}:${toHex(raw)}`)
+      .map(
+        ({ transaction: { txid, raw }, height }) => `${txid}:${height ?? 'mempool'}:${toHex(raw)}`
+      )
       .join()
     watch.isTold = true
     if (seen === watch.seen) return

@@ -2,8 +2,7 @@
  * One history out of what several servers say about one script. Nothing that one of them has proved
  * can be hidden by the others: what is in a block of the best chain counts whoever shows it. Pure.
  */
-import { Transaction } from 'bitcoinjs-lib'
-import { outPointText, txidFromHash, type Txid } from '../types/bytes.js'
+import { outPointText, type Txid } from '../types/bytes.js'
 import type { ProvedTransaction } from './history.js'
 
 /** The hash of the block at a height of some chain; undefined where it has none. */
@@ -40,14 +39,13 @@ export function mergeHistories(
   const waiting = new Map<Txid, ProvedTransaction>()
   for (const { history, isUsed } of views) {
     for (const each of history) {
-      if (isIn(each, best)) confirmed.set(each.txid, each)
+      const { txid } = each.transaction
+      if (isIn(each, best)) confirmed.set(txid, each)
       // Witnesses, which a proof says nothing of, were only checked where the transaction waits.
       else if (isUsed) {
-        const before = waiting.get(each.txid)
-        const raw = each.height === undefined ? each.raw : (before?.raw ?? each.raw)
-        waiting.set(each.txid, {
-          txid: each.txid,
-          raw,
+        const before = waiting.get(txid)
+        waiting.set(txid, {
+          transaction: each.height === undefined ? each.transaction : (before ?? each).transaction,
           height: undefined,
           shownBy: (before?.shownBy ?? 0) + 1
         })
@@ -59,15 +57,17 @@ export function mergeHistories(
   for (const each of waiting.values()) {
     // One server has not heard yet that something else has been mined in its place.
     if (
-      !confirmed.has(each.txid) &&
+      !confirmed.has(each.transaction.txid) &&
       inputsOf(each).some((input) => spent.has(input) || gone.has(input.slice(0, 64) as Txid))
     ) {
-      gone.add(each.txid)
+      gone.add(each.transaction.txid)
     }
   }
   return [
     ...[...confirmed.values()].sort((a, b) => (a.height ?? 0) - (b.height ?? 0)),
-    ...[...waiting.values()].filter(({ txid }) => !confirmed.has(txid) && !gone.has(txid))
+    ...[...waiting]
+      .filter(([txid]) => !confirmed.has(txid) && !gone.has(txid))
+      .map(([, each]) => each)
   ]
 }
 
@@ -85,12 +85,10 @@ export function hiddenBy(
   theirs: BlockLookup,
   merged: readonly ProvedTransaction[]
 ): ProvedTransaction | undefined {
-  const shown = new Set(history.map(({ txid }) => txid))
-  return merged.find((each) => isIn(each, theirs) && !shown.has(each.txid))
+  const shown = new Set(history.map(({ transaction }) => transaction.txid))
+  return merged.find((each) => isIn(each, theirs) && !shown.has(each.transaction.txid))
 }
 
-function inputsOf({ raw }: ProvedTransaction): string[] {
-  return Transaction.fromBuffer(raw).ins.map(({ hash, index }) =>
-    outPointText({ txid: txidFromHash(hash), vout: index })
-  )
+function inputsOf({ transaction }: ProvedTransaction): string[] {
+  return transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
 }

@@ -5,8 +5,8 @@
 import { isSignedByBoth, signedParts } from '../bitcoin/funding-witness.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
-import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
-import { sameBytes, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
+import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
+import { sameBytes, type OutPoint } from '../types/bytes.js'
 import {
   formatAmount,
   satoshi,
@@ -67,7 +67,7 @@ export function onHistory(
           )
         : []
   }
-  const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
+  const shown = onFundingShown(withFunding(channel, funding?.transaction), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   const state: Established = { ...strayed.state, onChain }
   const alarms: Effect[] =
@@ -77,7 +77,7 @@ export function onHistory(
           {
             type: 'alarm',
             code: 'ERR_FORGED_SPEND',
-            text: `An Electrum server shows ${forged.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`
+            text: `An Electrum server shows ${forged.transaction.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`
           }
         ]
   return to(
@@ -106,12 +106,12 @@ function judged(
     clientKey: terms.client.channelKey,
     serverKey: terms.server.channelKey
   }
-  const isKnown = ({ txid, raw }: ShownTransaction): boolean =>
+  const isKnown = ({ txid, raw }: Transaction): boolean =>
     [publication, onChain.spend, ...onChain.shown].some(
       (known) => known?.txid === txid && sameBytes(known.raw, raw)
     )
-  const isReal = (spend: ShownTransaction): boolean =>
-    isKnown(spend) || isSignedByBoth(spend.raw, output, verify)
+  const isReal = ({ transaction }: ShownTransaction): boolean =>
+    isKnown(transaction) || isSignedByBoth(transaction, output, verify)
   const real = spends.filter(isReal)
   return { real, forged: spends.find((spend) => !real.includes(spend)) }
 }
@@ -123,10 +123,10 @@ function provedSpend(
   real: readonly ShownTransaction[]
 ): Spend | undefined {
   for (const spend of spends) {
-    const { txid, raw, height } = spend
+    const { transaction, height } = spend
     if (height !== undefined) {
       return {
-        ...(real.includes(spend) ? recognise(channel, txid, raw) : { txid, raw, ...UNKNOWN }),
+        ...(real.includes(spend) ? recognise(channel, transaction) : unknown(transaction)),
         height
       }
     }
@@ -134,18 +134,20 @@ function provedSpend(
   return undefined
 }
 
-const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
+function unknown({ txid, raw }: Transaction): Omit<Spend, 'height'> {
+  return { txid, raw, kind: 'unknown', turn: undefined, clientBalance: undefined }
+}
 
 function shownSpend(
   channel: Established,
-  { txid, raw, shownBy = 1 }: ShownTransaction,
+  { transaction, shownBy = 1 }: ShownTransaction,
   height: BlockHeight | undefined
 ): ShownSpend {
-  const spend = recognise(channel, txid, raw)
+  const spend = recognise(channel, transaction)
   // Of any state of the same side: who shows one after the other is passed over by the same blocks.
   const before = channel.onChain.shown.find(
     (each) =>
-      each.txid === txid ||
+      each.txid === spend.txid ||
       (each.turn !== undefined &&
         spend.turn !== undefined &&
         payeeOf(each.turn) === payeeOf(spend.turn))
@@ -154,7 +156,7 @@ function shownSpend(
     ...spend,
     height: undefined,
     shownBy,
-    ...figuresOf(raw, channel.terms.capacity),
+    ...figuresOf(transaction, channel.terms.capacity),
     since: before === undefined ? height : before.since
   }
 }
@@ -164,15 +166,14 @@ function shownSpend(
  * and so no fee.
  */
 export function figuresOf(
-  raw: Uint8Array,
+  tx: Transaction,
   capacity: Satoshi
 ): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
-  const { inputs, outputs, vsize, lockTime } = parseTransaction(raw)
-  const left = capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  const left = capacity - tx.paidTo()
   return {
-    fee: inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
-    vsize,
-    lock: lockTime
+    fee: tx.inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
+    vsize: tx.vsize,
+    lock: tx.lockTime
   }
 }
 
@@ -183,9 +184,10 @@ function inOrder({ publication }: Established, shown: readonly ShownSpend[]): Sh
 }
 
 /** Which of the transactions that can exist this one is. */
-function recognise(channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
+function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
-  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw)) {
+  const { txid, raw } = tx
+  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, tx)) {
     return {
       txid,
       raw,
@@ -194,32 +196,33 @@ function recognise(channel: Established, txid: Txid, raw: Uint8Array): Omit<Spen
       clientBalance: balances(terms, channel.ledger).client
     }
   }
-  const state = stateIn(terms, outPoint, raw)
-  if (state === undefined) return { txid, raw, ...UNKNOWN }
+  const state = stateIn(terms, outPoint, tx)
+  if (state === undefined) return unknown(tx)
   return { txid, raw, kind: state.turn === -1 ? 'refund' : 'settlement', ...state }
 }
 
 /**
  * EVID-2: which state a spend of the funding output is, by its lock, which every signature covers,
  * and by what the payer's signature covers. An output says something only where its payer has
- * signed it: any other one may have been added by the payee, to the payer's script as well.
+ * signed it: any other one may have been added by the payee, to the payer's script as well. It
+ * stands beside the channel's input, wherever in the transaction that is: SINGLE|ANYONECANPAY signs
+ * no index, and a server may put other inputs before it (SIG-2).
  * Undefined for what is no state.
  */
 export function stateIn(
   terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>,
   outPoint: OutPoint,
-  raw: Uint8Array
+  tx: Transaction
 ): { readonly turn: number; readonly clientBalance: Satoshi } | undefined {
-  const parsed = parseTransaction(raw)
-  const turn = turnOfLock(terms, parsed.lockTime)
+  const turn = turnOfLock(terms, tx.lockTime)
   if (turn === undefined) return undefined
   const payer = payerOf(turn)
-  const signed = signedParts(raw, outPoint)[payer]
+  const signed = signedParts(tx, outPoint)[payer]
   const value =
     signed === 'nothing'
       ? ZERO_SAT
       : signed === 'own output'
-        ? parsed.outputs[inputIndex(parsed, outPoint)]?.value
+        ? tx.outputs[tx.inputOf(outPoint)]?.value
         : undefined
   if (value === undefined || value > terms.capacity) return undefined
   return { turn, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
@@ -229,25 +232,15 @@ export function stateIn(
  * A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it
  * pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing.
  */
-function isForgottenClose({ terms, outPoint, restored }: Established, raw: Uint8Array): boolean {
+function isForgottenClose({ terms, outPoint, restored }: Established, tx: Transaction): boolean {
   if (restored !== true) return false
-  const { client, server } = signedParts(raw, outPoint)
+  const { client, server } = signedParts(tx, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
   return (
     client === 'whole' &&
     server === 'whole' &&
-    parseTransaction(raw).outputs.every(({ script }) =>
-      scripts.some((own) => sameBytes(own, script))
-    )
+    tx.outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
   )
-}
-
-/**
- * The payer's output stands beside the channel's input, wherever in the transaction that is:
- * SINGLE|ANYONECANPAY signs no index, and a server may put other inputs before it (SIG-2).
- */
-function inputIndex({ inputs }: ParsedTransaction, funding: OutPoint): number {
-  return inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, funding))
 }
 
 function payoutScript(channel: Established, payer: Role): Uint8Array {
@@ -273,7 +266,7 @@ export function csvPayout(channel: Established): CsvPayout | undefined {
       : subSat(channel.terms.capacity, spend.clientBalance)
   if (value === ZERO_SAT) return undefined
   return {
-    outPoint: { txid: spend.txid, vout: inputIndex(parseTransaction(spend.raw), channel.outPoint) },
+    outPoint: { txid: spend.txid, vout: parseTransaction(spend.raw).inputOf(channel.outPoint) },
     value,
     scriptPubKey: payoutScript(channel, channel.role)
   }

@@ -47,6 +47,6 @@ export async function keepState(dataDir: string, id: ChannelId, copyTo: string):
         ours.signature,
         [{ script, value: satoshi(ours.share - fee) }],
         (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest)
-      )
+      ).raw
   }
 }

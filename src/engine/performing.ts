@@ -6,7 +6,7 @@ import type { Effect } from '../channel/effects.js'
 import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
@@ -40,6 +40,9 @@ export interface PerformerPorts {
 
 /** Performs effects in the order in which they were wanted. */
 export class Performer {
+  /** The bytes of states, which are sent again with every block. */
+  readonly #sent = new WeakMap<Uint8Array, Transaction>()
+
   constructor(private readonly ports: PerformerPorts) {}
 
   /** `stream`: the one that the effect is meant for; what it says to the peer is for no other. */
@@ -202,8 +205,11 @@ export class Performer {
   }
 
   async #broadcast(actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
+    const transaction = this.#sent.get(raw) ?? parseTransaction(raw)
+    this.#sent.set(raw, transaction)
+    const { txid } = transaction
     try {
-      const { txid, refusals } = await this.ports.chain.broadcast(raw)
+      const { refusals } = await this.ports.chain.broadcast(transaction)
       if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
       actor.post({
         type: 'broadcast-done',
@@ -222,7 +228,7 @@ export class Performer {
       actor.post({
         type: 'broadcast-failed',
         purpose,
-        txid: parseTransaction(raw).txid,
+        txid,
         kind,
         reason: messageOf(error)
       })

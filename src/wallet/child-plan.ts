@@ -42,7 +42,7 @@ export function unconfirmedFunding(
   addresses: AddressBook,
   id: Txid
 ): UnconfirmedFunding {
-  const funding = view.transaction(id)
+  const funding = view.transaction(id)?.transaction
   if (
     funding === undefined ||
     funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)
@@ -63,7 +63,7 @@ export function unconfirmedFunding(
     )
   }
   const spent = funding.inputs.reduce((sum, { outPoint }) => {
-    const source = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
+    const source = view.transaction(outPoint.txid)?.transaction.outputs[outPoint.vout]
     if (source === undefined) {
       throw new PaychanError(
         'ERR_CHAIN_UNAVAILABLE',
@@ -72,11 +72,10 @@ export function unconfirmedFunding(
     }
     return sum + source.value
   }, 0n)
-  const paid = funding.outputs.reduce((sum, { value }) => sum + value, 0n)
   return {
     txid: id,
     vsize: funding.vsize,
-    fee: satoshi(spent - paid),
+    fee: satoshi(spent - funding.paidTo()),
     change: { outPoint: { txid: id, vout }, value: output.value, script: output.script }
   }
 }

@@ -7,11 +7,12 @@
  * `claim` is called once the transaction with the output is confirmed. Should a reorg replace it
  * for good (the other side's state wins), the watch shows nothing, and the claim counts nothing.
  */
+import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
-import type { HistoryView, KnownTransaction } from './history-view.js'
+import type { HistoryView } from './history-view.js'
 import type { ClaimRecord } from './records.js'
-import type { CsvOutput, Tip } from '../engine/ports.js'
+import type { ChainTransaction, CsvOutput, Tip } from '../engine/ports.js'
 
 /**
  * A spend this deep is not undone any more: as deep as a miner's reward has to be before the
@@ -29,7 +30,7 @@ export type ClaimStep =
   | { readonly do: 'wait' }
   | { readonly do: 'forget' }
   /** Our sweep is in the mempool: it is sent again with every block, for mempools forget. */
-  | { readonly do: 'rebroadcast'; readonly raw: Uint8Array }
+  | { readonly do: 'rebroadcast'; readonly sweep: Transaction }
   | { readonly do: 'sweep' }
 
 /** One claim, and the tip at which it was last tried to bring its sweep into the mempool. */
@@ -77,7 +78,7 @@ export class Claims {
       return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
     }
     if (triedAt === tip.hash) return { do: 'wait' }
-    if (spender !== undefined) return { do: 'rebroadcast', raw: spender.raw }
+    if (spender !== undefined) return { do: 'rebroadcast', sweep: spender.transaction }
     const height = this.source(output)?.height
     // BIP68: with nSequence 1 the sweep can be in any block above the output's own. The next block
     // is that, and mempools take the sweep, as soon as the output's block is the tip.
@@ -87,10 +88,10 @@ export class Claims {
   /**
    * The transaction that has the output; undefined also when it is not the output that was claimed.
    */
-  private source(output: CsvOutput): KnownTransaction | undefined {
-    const transaction = this.view.transaction(output.outPoint.txid)
-    return transaction?.outputs[output.outPoint.vout]?.value === output.value
-      ? transaction
+  private source(output: CsvOutput): ChainTransaction | undefined {
+    const known = this.view.transaction(output.outPoint.txid)
+    return known?.transaction.outputs[output.outPoint.vout]?.value === output.value
+      ? known
       : undefined
   }
 }

@@ -2,8 +2,9 @@
  * The ports `Wallet` and `Signer` for tests and simulated nodes: real keys and real transactions
  * from a seed that may be any text, over coins that are made up. No chain, no disk, no waiting.
  */
-import * as bitcoin from 'bitcoinjs-lib'
 import { HDKey } from '@scure/bip32'
+import { sha256OfText } from '../bitcoin/hashes.js'
+import { makeTransaction, type Transaction } from '../bitcoin/transaction.js'
 import {
   outPointText,
   sameOutPoint,
@@ -67,7 +68,7 @@ export function createTestSigner(seed: string, network: Network = 'regtest'): Si
 
 /** The BIP32 master key of a text: never for money. */
 export function testRoot(seed: string): HDKey {
-  return HDKey.fromMasterSeed(hashOf(`paychan test seed ${seed}`))
+  return HDKey.fromMasterSeed(sha256OfText(`paychan test seed ${seed}`))
 }
 
 class InMemoryWallet implements MemoryWallet {
@@ -76,7 +77,7 @@ class InMemoryWallet implements MemoryWallet {
   private readonly free: MadeUpCoin[] = []
   private readonly reserved = new Map<ChannelId, readonly MadeUpCoin[]>()
   /** The transactions that the coins come from. */
-  private readonly origins = new Map<Txid, Uint8Array>()
+  private readonly origins = new Map<Txid, Transaction>()
   private received = 0
 
   constructor(private readonly init: MemoryWalletInit) {
@@ -86,11 +87,14 @@ class InMemoryWallet implements MemoryWallet {
 
   receive(value: Satoshi): OutPoint {
     const own = this.take('receive')
-    const origin = new bitcoin.Transaction()
-    origin.addInput(hashOf(`${this.init.seed} coin ${this.received++}`), 0)
-    origin.addOutput(own.scriptPubKey, value)
-    const txid = txidFromHash(origin.getHash())
-    this.origins.set(txid, origin.toBuffer())
+    const nowhere = txidFromHash(sha256OfText(`${this.init.seed} coin ${this.received++}`))
+    const origin = makeTransaction({
+      version: 1,
+      inputs: [{ outPoint: { txid: nowhere, vout: 0 }, sequence: 0xffffffff }],
+      outputs: [{ script: own.scriptPubKey, value }]
+    })
+    const { txid } = origin
+    this.origins.set(txid, origin)
     const coin = { outPoint: { txid, vout: 0 }, value, own }
     this.free.push(coin)
     return coin.outPoint
@@ -218,8 +222,4 @@ class InMemoryWallet implements MemoryWallet {
     this.addresses.next[branch]++
     return own
   }
-}
-
-function hashOf(text: string): Uint8Array {
-  return bitcoin.crypto.sha256(new TextEncoder().encode(text))
 }

@@ -3,7 +3,7 @@
  * dearer version differs.
  */
 import { dustLimit } from '../bitcoin/dust.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
@@ -152,8 +152,8 @@ export function planBump(
   return bumpFixed(outgoing, outgoing.amount, inputs, feeAt, coins, changeScript)
 }
 
-function inputsOf(raw: Uint8Array): Set<string> {
-  return new Set(parseTransaction(raw).inputs.map(({ outPoint }) => outPointText(outPoint)))
+function inputsOf({ inputs }: Transaction): Set<string> {
+  return new Set(inputs.map(({ outPoint }) => outPointText(outPoint)))
 }
 
 function bumpAll(

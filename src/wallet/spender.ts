@@ -1,6 +1,6 @@
 /** Sends coins, replaces what is stuck, and keeps sending what is in no block yet. */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import {
@@ -13,7 +13,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { buildSpend } from './build-spend.js'
+import { signSpend } from '../bitcoin/wallet-spend.js'
 import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
 import {
@@ -51,6 +51,12 @@ import type { Reservations } from './reservations.js'
 
 /** A send is wanted within the hour. */
 const SEND_TARGET = blockDelta(6)
+
+/**
+ * Signals BIP125, so that old servers too let it be replaced; `nLockTime` counts, relative locks
+ * are off.
+ */
+const SEQUENCE = 0xfffffffd
 
 export interface SpenderInit {
   readonly chain: Chain
@@ -148,12 +154,12 @@ export class Spender {
     if (outgoing === undefined) {
       return { ...shown, vsize: planned, txid: undefined, broadcast: false }
     }
-    const raw = newestOf(outgoing)
+    const transaction = newestOf(outgoing)
     return {
       ...shown,
-      vsize: parseTransaction(raw).vsize,
+      vsize: transaction.vsize,
       txid: outgoing.id,
-      broadcast: await this.broadcast(outgoing.id, raw)
+      broadcast: await this.broadcast(outgoing.id, transaction)
     }
   }
 
@@ -208,8 +214,8 @@ export class Spender {
     if (tip === undefined) return
     for (const each of outgoing.all()) {
       if (this.task.stopped) return
-      const spenders = each.versions.map((version) =>
-        parseTransaction(version).inputs.map(({ outPoint }) => view.spender(outPoint))
+      const spenders = each.versions.map(({ inputs }) =>
+        inputs.map(({ outPoint }) => view.spender(outPoint))
       )
       // Each version is buried, or can never be in a block any more because a conflict is.
       const decided = spenders.every((those) =>
@@ -227,28 +233,28 @@ export class Spender {
     const asked = await askedRate(chain, choice)
     const estimate = asked ?? (await chain.estimateFeeRate(target))
     const incremental = await incrementalOf(chain)
-    const { raw, plan, of } = await this.init.change(async () => {
+    const { signed, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
       const now = outgoing.find(known.id) ?? known
-      this.assertReplaceable(now.versions.map((version) => parseTransaction(version).txid))
+      this.assertReplaceable(now.versions.map(({ txid }) => txid))
       const changeScript = addresses.upcoming('change')
       const coins = now.exact ? [] : this.init.coins.free()
       const plan = this.bumpPlan(now, asked, estimate, coins, changeScript, incremental)
       await checkCost(chain, { rate: asked, fee: plan.fee, amount: now.amount }, choice.highFee)
-      const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
+      const signed = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
       await this.write(
         {
           ...now,
           inputs: merged(now.inputs, plan.inputs),
           change: plan.change > 0n ? (now.change ?? changeScript.scriptPubKey) : now.change,
-          versions: [...now.versions, raw]
+          versions: [...now.versions, signed]
         },
         plan
       )
-      return { raw, plan, of: parseTransaction(newestOf(now)).txid }
+      return { signed, plan, of: newestOf(now).txid }
     })
-    const { txid: id, vsize } = parseTransaction(raw)
-    const sent = await this.broadcast(known.id, raw)
+    const { txid: id, vsize } = signed
+    const sent = await this.broadcast(known.id, signed)
     return {
       kind: 'replacement',
       txid: id,
@@ -286,7 +292,7 @@ export class Spender {
   ): Promise<BumpResult> {
     const { addresses, chain, view, reservations, outgoing, locks } = this.init
     const incremental = await incrementalOf(chain)
-    const { raw, plan, id } = await this.init.change(async () => {
+    const { signed, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
       const funding = unconfirmedFunding(view, reservations, addresses, parent)
       const before = outgoing.spending(funding.change.outPoint)
@@ -316,10 +322,10 @@ export class Spender {
               versions: [...before.versions, this.sign('child', plan, before.to, before.to)]
             }
       await this.write(next, plan, '', before === undefined)
-      return { raw: newestOf(next), plan, id: next.id }
+      return { signed: newestOf(next), plan, id: next.id }
     })
-    const sent = await this.broadcast(id, raw)
-    const { txid: child, vsize } = parseTransaction(raw)
+    const sent = await this.broadcast(id, signed)
+    const { txid: child, vsize } = signed
     return {
       kind: 'child',
       txid: child,
@@ -339,16 +345,16 @@ export class Spender {
     change: OwnScript,
     exact: boolean
   ): Outgoing {
-    const raw = this.sign(kind, plan, to, change.scriptPubKey)
+    const signed = this.sign(kind, plan, to, change.scriptPubKey)
     return {
-      id: parseTransaction(raw).txid,
+      id: signed.txid,
       kind,
       inputs: plan.inputs,
       to,
       amount,
       change: plan.change > 0n ? change.scriptPubKey : undefined,
       exact,
-      versions: [raw]
+      versions: [signed]
     }
   }
 
@@ -357,32 +363,39 @@ export class Spender {
     { inputs, amount, change, fee }: SendPlan,
     to: Uint8Array,
     changeScript: Uint8Array
-  ): Uint8Array {
-    const { addresses } = this.init
-    const payment = { script: to, amount }
-    return buildSpend({
+  ): Transaction {
+    const payment = { script: to, value: amount }
+    return signSpend({
       version: kind === 'child' ? 3 : 2,
-      inputs,
+      coins: inputs.map((input) => ({
+        ...input,
+        sequence: SEQUENCE,
+        secret: this.secretOf(input.script)
+      })),
       // The smaller first: nobody can tell from the order which one is the change.
       outputs:
         change === 0n
           ? [payment]
-          : [payment, { script: changeScript, amount: change }].sort((a, b) =>
-              a.amount < b.amount ? -1 : 1
+          : [payment, { script: changeScript, value: change }].sort((a, b) =>
+              a.value < b.value ? -1 : 1
             ),
       fee,
-      lockTime: this.height() ?? blockHeight(0),
-      secretOf: (script) => {
-        const own = addresses.find(script)
-        if (own === undefined) {
-          throw new PaychanError(
-            'ERR_SEED_UNREADABLE',
-            'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.'
-          )
-        }
-        return addresses.secret(own)
-      }
+      // The height of the tip: a miner gains nothing by mining the block that is there once more
+      // (fee sniping).
+      lockTime: this.height() ?? blockHeight(0)
     })
+  }
+
+  private secretOf(script: Uint8Array): Uint8Array {
+    const { addresses } = this.init
+    const own = addresses.find(script)
+    if (own === undefined) {
+      throw new PaychanError(
+        'ERR_SEED_UNREADABLE',
+        'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.'
+      )
+    }
+    return addresses.secret(own)
   }
 
   /**
@@ -400,7 +413,7 @@ export class Spender {
       kind: next.kind === 'child' ? ('bump' as const) : ('send' as const),
       fee: plan.fee
     }
-    const { txid: id } = parseTransaction(newestOf(next))
+    const { txid: id } = newestOf(next)
     const records = [
       outgoingChange(next),
       madeChange(id, made),
@@ -422,18 +435,18 @@ export class Spender {
    * Whether a server has it now. One that is not reached gets it later; one that refuses it is an
    * error.
    */
-  private async broadcast(id: Txid, raw: Uint8Array): Promise<boolean> {
+  private async broadcast(id: Txid, transaction: Transaction): Promise<boolean> {
     const { chain } = this.init
     if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
     try {
-      await chain.broadcast(raw)
+      await chain.broadcast(transaction)
       return true
     } catch (error) {
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
         this.triedAt.delete(id)
         return false
       }
-      const sent = parseTransaction(raw).txid
+      const sent = transaction.txid
       throw PaychanError.of(
         codeOf(error),
         refusedText(
@@ -450,7 +463,7 @@ export class Spender {
 
   private async again(each: Outgoing, tip: string): Promise<void> {
     const { view, chain, reservations, onError } = this.init
-    const raw = versionToSend(each, reservations)
+    const version = versionToSend(each, reservations)
     // Without its parent it comes in only with it, as a package, where the server has refused that
     // one for its fee.
     const isOrphan =
@@ -458,7 +471,7 @@ export class Spender {
       view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
     this.triedAt.set(each.id, tip)
     try {
-      await chain.broadcast(raw)
+      await chain.broadcast(version)
     } catch (error) {
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
         this.triedAt.delete(each.id)
@@ -466,15 +479,11 @@ export class Spender {
       }
       if (isOrphan) return
       // A dearer version may be refused while an older one is well on its way.
-      if (
-        each.versions.some(
-          (version) => view.transaction(parseTransaction(version).txid) !== undefined
-        )
-      ) {
+      if (each.versions.some(({ txid }) => view.transaction(txid) !== undefined)) {
         return
       }
-      const { txid: id, vsize } = parseTransaction(raw)
-      const pays = formatFeeRate(feeRate((feeOf(each, raw) * 1000n) / BigInt(vsize)))
+      const { txid: id, vsize } = version
+      const pays = formatFeeRate(feeRate((feeOf(each, version) * 1000n) / BigInt(vsize)))
       onError(
         PaychanError.of(
           codeOf(error),
@@ -488,14 +497,10 @@ export class Spender {
 
   private async settle({ id, versions, inputs }: Outgoing): Promise<void> {
     const { change, store, outgoing, view, onError } = this.init
-    if (
-      versions.every(
-        (version) => view.transaction(parseTransaction(version).txid)?.height === undefined
-      )
-    ) {
+    if (versions.every(({ txid }) => view.transaction(txid)?.height === undefined)) {
       const rival =
         inputs
-          .map(({ outPoint }) => view.spender(outPoint)?.txid)
+          .map(({ outPoint }) => view.spender(outPoint)?.transaction.txid)
           .find((spender) => spender !== undefined) ?? 'another transaction'
       onError(
         new PaychanError(

@@ -4,7 +4,7 @@
  * vB, a transaction of its own 111.
  */
 import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText, toHex, type Txid } from '../types/bytes.js'
 import { incrementalOf } from './fee-choice.js'
@@ -54,10 +54,15 @@ export interface SweeperInit {
   readonly onError: (error: Error) => void
 }
 
-/** Claims that one transaction sweeps, or is to sweep; `raw` when it is built. */
+/** Claims that one transaction is to sweep: `sweep`, when it is built. */
 interface Batch {
   readonly claims: readonly Claim[]
-  readonly raw: Uint8Array | undefined
+  readonly sweep: Transaction | undefined
+}
+
+/** Claims that a transaction sweeps. */
+interface Swept extends Batch {
+  readonly sweep: Transaction
 }
 
 export class Sweeper {
@@ -87,7 +92,7 @@ export class Sweeper {
     const { chain, claims } = this.init
     const { tip } = chain
     if (tip === undefined) return
-    const waiting: Array<readonly [Claim, Uint8Array]> = []
+    const waiting: Array<readonly [Claim, Transaction]> = []
     const ready: Claim[] = []
     for (const claim of claims.all()) {
       const step = claims.step(claim, tip)
@@ -95,7 +100,7 @@ export class Sweeper {
         await this.attempt([claim], async () => {
           await this.forget(claim)
         })
-      } else if (step.do === 'rebroadcast') waiting.push([claim, step.raw])
+      } else if (step.do === 'rebroadcast') waiting.push([claim, step.sweep])
       else if (step.do === 'sweep') ready.push(claim)
     }
     for (const batch of groups(waiting)) {
@@ -123,57 +128,57 @@ export class Sweeper {
    * A sweep in the mempool is sent again, for mempools forget; one that is stuck is replaced
    * (BIP125).
    */
-  private async keepGoing(batch: Batch & { readonly raw: Uint8Array }, tip: Tip): Promise<void> {
-    const { txid, vsize } = parseTransaction(batch.raw)
+  private async keepGoing(batch: Swept, tip: Tip): Promise<void> {
+    const { txid, vsize } = batch.sweep
     const since = this.waitingSince.get(txid) ?? tip.height
     this.waitingSince.set(txid, since)
     const rate =
-      tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.raw)
+      tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.sweep)
         ? undefined
         : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
     const fee = feeOf(batch)
     if (rate === undefined || feeFor(rate, vsize) <= fee) {
-      await this.broadcast(batch.claims, batch.raw, tip)
+      await this.broadcast(batch.claims, batch.sweep, tip)
       return
     }
     const least = satoshi(fee + feeFor(await incrementalOf(this.init.chain), vsize))
     const dearer = max(rate, feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize)))
     const next = await this.init.serial.run(async () => await this.build(batch, dearer))
     this.waitingSince.delete(txid)
-    await this.broadcast(batch.claims, next ?? batch.raw, tip)
+    await this.broadcast(batch.claims, next ?? batch.sweep, tip)
   }
 
   private async sweep(batch: Batch, tip: Tip): Promise<void> {
     const rate = await this.init.chain.estimateFeeRate(SWEEP_TARGET)
-    const raw = await this.init.serial.run(async () => {
-      const { raw } = batch
+    const sweep = await this.init.serial.run(async () => {
+      const { claims, sweep } = batch
       const isGood =
-        raw !== undefined &&
-        isWhole(batch, raw) &&
-        (this.fundsChannel(raw) || rateOf(batch, raw) >= rate)
-      return isGood ? raw : await this.build(batch, rate)
+        sweep !== undefined &&
+        isWhole(batch, sweep) &&
+        (this.fundsChannel(sweep) || rateOf({ claims, sweep }) >= rate)
+      return isGood ? sweep : await this.build(batch, rate)
     })
-    if (raw === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
-    else await this.broadcast(batch.claims, raw, tip)
+    if (sweep === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
+    else await this.broadcast(batch.claims, sweep, tip)
   }
 
   /**
    * FUND-5: a T1 spends what it has brought, and would be void with another one. It was in a block,
    * and a reorganisation has undone that.
    */
-  private fundsChannel(raw: Uint8Array): boolean {
-    return this.init.reservations.fundedBy(parseTransaction(raw).txid) !== undefined
+  private fundsChannel({ txid }: Transaction): boolean {
+    return this.init.reservations.fundedBy(txid) !== undefined
   }
 
   /** A new sweep, on disk; undefined when it is not worth its fee now. */
   private async build(
-    { claims, raw: before }: Batch,
+    { claims, sweep: before }: Batch,
     rate: FeeRate
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<Transaction | undefined> {
     if (this.task.stopped) return undefined
     const { store, addresses, notes, signer } = this.init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
-    const known = before === undefined ? undefined : parseTransaction(before).outputs[0]?.script
+    const known = before?.outputs[0]?.script
     const to = known ?? addresses.upcoming('change').scriptPubKey
     const worth =
       before === undefined
@@ -198,11 +203,12 @@ export class Sweeper {
       )
     )
     if (built === undefined) return undefined
-    const { txid } = parseTransaction(built.raw)
-    const made = { kind: 'sweep' as const, fee: built.fee }
+    const { transaction, fee } = built
+    const { txid } = transaction
+    const made = { kind: 'sweep' as const, fee }
     const records = worth.map(({ record }): ClaimRecord => ({
       output: record.output,
-      sweep: built.raw
+      sweep: transaction
     }))
     const changes: Change[] = [...records.map(claimChange), madeChange(txid, made)]
     if (known === undefined) changes.push(branchChange('change', addresses.next.change + 1))
@@ -213,16 +219,16 @@ export class Sweeper {
       claim.record = records[i] ?? claim.record
     })
     for (const claim of worth) this.init.onChange(claim, false)
-    return built.raw
+    return transaction
   }
 
-  private async broadcast(claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
+  private async broadcast(claims: readonly Claim[], sweep: Transaction, tip: Tip): Promise<void> {
     if (this.task.stopped) return
     const tried = (): void => {
       for (const claim of claims) claim.triedAt = tip.hash
     }
     try {
-      await this.init.chain.broadcast(raw)
+      await this.init.chain.broadcast(sweep)
       tried()
     } catch (error) {
       // Refused: again with the next block. No server: again as soon as there is one.
@@ -239,7 +245,7 @@ export class Sweeper {
       await store.commit([claimRemoval(outPoint)])
       claims.remove(outPoint)
       if (claim.record.sweep !== undefined) {
-        this.waitingSince.delete(parseTransaction(claim.record.sweep).txid)
+        this.waitingSince.delete(claim.record.sweep.txid)
       }
       this.init.onChange(claim, true)
     })
@@ -261,14 +267,13 @@ export class Sweeper {
 }
 
 /** By the transaction that sweeps them. */
-function groups(
-  swept: ReadonlyArray<readonly [Claim, Uint8Array]>
-): Array<{ claims: Claim[]; raw: Uint8Array }> {
-  const byRaw = new Map<string, { claims: Claim[]; raw: Uint8Array }>()
-  for (const [claim, raw] of swept) {
-    const group = byRaw.get(toHex(raw)) ?? { claims: [], raw }
+function groups(swept: ReadonlyArray<readonly [Claim, Transaction]>): Swept[] {
+  const byRaw = new Map<string, { claims: Claim[]; sweep: Transaction }>()
+  for (const [claim, sweep] of swept) {
+    const raw = toHex(sweep.raw)
+    const group = byRaw.get(raw) ?? { claims: [], sweep }
     group.claims.push(claim)
-    byRaw.set(toHex(raw), group)
+    byRaw.set(raw, group)
   }
   return [...byRaw.values()]
 }
@@ -285,14 +290,14 @@ function batches(ready: readonly Claim[]): Batch[] {
     .sort((a, b) => (a.record.output.value > b.record.output.value ? -1 : 1))
   const together = Array.from({ length: Math.ceil(fresh.length / MAX_BATCH) }, (_, i) => ({
     claims: fresh.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),
-    raw: undefined
+    sweep: undefined
   }))
   return [...built, ...together]
 }
 
 /** Whether all that a sweep spends is there. */
-function isWhole({ claims }: Batch, raw: Uint8Array): boolean {
-  return parseTransaction(raw).inputs.length === claims.length
+function isWhole({ claims }: Batch, { inputs }: Transaction): boolean {
+  return inputs.length === claims.length
 }
 
 function marginalFee(rate: FeeRate, to: Uint8Array): Satoshi {
@@ -303,13 +308,13 @@ function totalOf(claims: readonly Claim[]): bigint {
   return claims.reduce((sum, { record }) => sum + record.output.value, 0n)
 }
 
-function feeOf({ claims, raw }: Batch & { readonly raw: Uint8Array }): bigint {
-  return totalOf(claims) - parseTransaction(raw).outputs.reduce((sum, { value }) => sum + value, 0n)
+function feeOf({ claims, sweep }: Swept): bigint {
+  return totalOf(claims) - sweep.paidTo()
 }
 
 /** The feerate of a sweep, rounded down. */
-function rateOf(batch: Batch, raw: Uint8Array): FeeRate {
-  return feeRate((feeOf({ ...batch, raw }) * 1000n) / BigInt(parseTransaction(raw).vsize))
+function rateOf(batch: Swept): FeeRate {
+  return feeRate((feeOf(batch) * 1000n) / BigInt(batch.sweep.vsize))
 }
 
 function whenWorthIt<T>(build: () => T): T | undefined {

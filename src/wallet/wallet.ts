@@ -91,7 +91,7 @@ class OnChainWallet implements NodeWallet {
   constructor(private readonly init: WalletInit) {
     const { root, network, chain, store, onError } = init
     this.addresses = new AddressBook(root, network)
-    this.view = new HistoryView(onError)
+    this.view = new HistoryView()
     this.claims = new Claims(this.view)
     this.watches = new Watches({
       chain,
@@ -221,7 +221,7 @@ class OnChainWallet implements NodeWallet {
       const previous =
         beside === undefined
           ? []
-          : previousOf(selection.inputs, (id) => this.view.transaction(id)?.raw)
+          : previousOf(selection.inputs, (id) => this.view.transaction(id)?.transaction)
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import type { ChainTimeouts } from '../../src/chain/timeouts.js'
 import { chainParams } from '../../src/chain/params.js'
@@ -263,7 +264,7 @@ describe('electrum chain', () => {
       server.on('blockchain.transaction.broadcast', ([hex]) =>
         hex === transaction.toHex() ? transaction.getId() : 'wrong'
       )
-      const sent = chain.broadcast(Uint8Array.from(transaction.toBuffer()))
+      const sent = chain.broadcast(parseTransaction(Uint8Array.from(transaction.toBuffer())))
       await chain.start()
       assert.equal((await sent).txid, transaction.getId())
     })
@@ -279,7 +280,10 @@ describe('electrum chain', () => {
         server.on('blockchain.transaction.broadcast', () => {
           throw new Refusal(text)
         })
-        assert.equal((await chain.broadcast(transaction.toBuffer())).txid, transaction.getId())
+        assert.equal(
+          (await chain.broadcast(parseTransaction(transaction.toBuffer()))).txid,
+          transaction.getId()
+        )
       }
     })
 
@@ -289,16 +293,19 @@ describe('electrum chain', () => {
       server.on('blockchain.transaction.broadcast', () => {
         throw new Refusal('the transaction was rejected by network rules.\n\nnon-final')
       })
-      await assert.rejects(chain.broadcast(transaction.toBuffer()), (error: unknown) => {
-        assert.ok(error instanceof PaychanError)
-        assert.equal(error.code, 'ERR_BROADCAST_REFUSED')
-        assert.deepEqual(error.facts, {
-          kind: 'non-final',
-          reason: 'the transaction was rejected by network rules. non-final',
-          txid: transaction.getId()
-        })
-        return true
-      })
+      await assert.rejects(
+        chain.broadcast(parseTransaction(transaction.toBuffer())),
+        (error: unknown) => {
+          assert.ok(error instanceof PaychanError)
+          assert.equal(error.code, 'ERR_BROADCAST_REFUSED')
+          assert.deepEqual(error.facts, {
+            kind: 'non-final',
+            reason: 'the transaction was rejected by network rules. non-final',
+            txid: transaction.getId()
+          })
+          return true
+        }
+      )
     })
 
     it('is made again when the server drops mid-call', async () => {
@@ -310,23 +317,25 @@ describe('electrum chain', () => {
         server.drop()
         return SILENCE
       })
-      assert.equal((await chain.broadcast(transaction.toBuffer())).txid, transaction.getId())
+      assert.equal(
+        (await chain.broadcast(parseTransaction(transaction.toBuffer()))).txid,
+        transaction.getId()
+      )
       assert.equal(calls, 2)
     })
 
-    it('rejects when the server answers with another id, or the bytes are no transaction', async () => {
+    it('rejects when the server answers with another id', async () => {
       await chain.start()
       const transaction = server.chain.pay(testScript(1))
       server.on('blockchain.transaction.broadcast', () => 'cd'.repeat(32))
-      await assert.rejects(chain.broadcast(transaction.toBuffer()), { code: 'ERR_CHAIN_LIED' })
-      await assert.rejects(chain.broadcast(new Uint8Array([1, 2, 3])), {
-        code: 'ERR_INVALID_TRANSACTION'
+      await assert.rejects(chain.broadcast(parseTransaction(transaction.toBuffer())), {
+        code: 'ERR_CHAIN_LIED'
       })
     })
 
     it('rejects when the chain is stopped meanwhile', async () => {
       const transaction = server.chain.pay(testScript(1))
-      const sent = chain.broadcast(transaction.toBuffer())
+      const sent = chain.broadcast(parseTransaction(transaction.toBuffer()))
       await chain.stop()
       await assert.rejects(sent, (error) => codeOf(error) === 'ERR_CHAIN_UNAVAILABLE')
     })

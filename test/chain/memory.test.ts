@@ -13,7 +13,7 @@ describe('memory chain', () => {
     const [first, second] = [recordingWatcher(), recordingWatcher()]
     await Promise.all([one.watchScript(script, first).ready, two.watchScript(script, second).ready])
     const id = world.fund(script, satoshi(5_000n))
-    await second.histories.when((history) => history[0]?.txid === id)
+    await second.histories.when((history) => history[0]?.transaction.txid === id)
     assert.deepEqual(first.histories.all, second.histories.all)
   })
 
@@ -23,7 +23,7 @@ describe('memory chain', () => {
     const waiting = world.fund(script, satoshi(6_000n))
     world.confirm(wanted)
     assert.deepEqual(
-      world.historyOf(script).map(({ txid, height }) => [txid, height]),
+      world.historyOf(script).map(({ transaction: { txid }, height }) => [txid, height]),
       [
         [wanted, 1],
         [waiting, undefined]

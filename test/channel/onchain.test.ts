@@ -159,11 +159,9 @@ describe('channel / on the chain / what spends it', () => {
           ),
           SIGHASH.ALL
         )
-      const raw =
-        signers.length === 0
-          ? tx.toBuffer()
-          : withSignatures(tx, output, sign('client'), sign('server'))
-      return { txid: parseTransaction(raw).txid, raw: Uint8Array.from(raw), height: undefined }
+      const transaction =
+        signers.length === 0 ? tx : withSignatures(tx, output, sign('client'), sign('server'))
+      return { transaction, height: undefined }
     }
     const shown = (
       world: World,
@@ -172,7 +170,10 @@ describe('channel / on the chain / what spends it', () => {
       world.server.attempt({
         type: 'history',
         history: {
-          funding: { raw: world.server.established.fundingTx, height: blockHeight(501) },
+          funding: {
+            transaction: parseTransaction(world.server.established.fundingTx),
+            height: blockHeight(501)
+          },
           spends,
           strays: []
         }
@@ -222,7 +223,7 @@ describe('channel / on the chain / what spends it', () => {
         assert.deepEqual(codes(after), ['ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
         assert.equal(
           after.state.stage === 'established' && after.state.onChain.shown[0]?.txid,
-          real.txid
+          real.transaction.txid
         )
       }
     })
@@ -232,7 +233,7 @@ describe('channel / on the chain / what spends it', () => {
       world.server.post({ type: 'settle' })
       const { publication } = world.server.established
       assert.ok(publication)
-      const ours = { txid: publication.txid, raw: publication.raw, height: undefined }
+      const ours = { transaction: parseTransaction(publication.raw), height: undefined }
       const rival = spendOf(world, 77, 'client', 'server')
       for (const spends of [
         [ours, rival],
@@ -241,7 +242,7 @@ describe('channel / on the chain / what spends it', () => {
         const after = shown(world, ...spends)
         assert.equal(
           after.state.stage === 'established' && after.state.onChain.shown[0]?.txid,
-          rival.txid
+          rival.transaction.txid
         )
       }
     })
@@ -306,8 +307,13 @@ describe('channel / on the chain / the same history again', () => {
     const { effects } = world.client.attempt({
       type: 'history',
       history: {
-        funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight },
-        spends: [onChain.spend],
+        funding: {
+          transaction: parseTransaction(world.client.established.fundingTx),
+          height: onChain.fundingHeight
+        },
+        spends: [
+          { transaction: parseTransaction(onChain.spend.raw), height: onChain.spend.height }
+        ],
         strays: []
       }
     })

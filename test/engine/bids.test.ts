@@ -116,7 +116,7 @@ class Race {
 
   #broadcast(chain: Chain): Chain['broadcast'] {
     return async (raw) => {
-      const parsed = parseTransaction(raw)
+      const parsed = parseTransaction(raw.raw)
       this.sent.push(parsed)
       if (this.servers === 'refuse') {
         throw broadcastRefused(parsed.txid, 'bad-txns-inputs-missingorspent')
@@ -256,7 +256,7 @@ class Race {
 
   #waits(outPoint: Established['outPoint']): boolean {
     const history = this.world.chain.historyOf(this.#scriptOf(outPoint))
-    return history.some(({ raw }) =>
+    return history.some(({ transaction: { raw } }) =>
       parseTransaction(raw).inputs.some((input) => sameOutPoint(input.outPoint, outPoint))
     )
   }

@@ -104,10 +104,10 @@ export class Life {
       onTip: (listener) => chain.onTip(quiet(listener)),
       onStatus: (listener) => chain.onStatus(quiet(listener)),
       watchScript: (script, watcher) => this.#watch(chain, script, watcher),
-      broadcast: async (raw) => {
+      broadcast: async (transaction) => {
         if (!this.#alive) return await never()
-        this.onLeft({ node: this.node, kind: 'broadcast', raw })
-        return await this.#live(chain.broadcast(raw))
+        this.onLeft({ node: this.node, kind: 'broadcast', raw: transaction.raw })
+        return await this.#live(chain.broadcast(transaction))
       },
       estimateFeeRate: async (target) => await this.#live(chain.estimateFeeRate(target)),
       relayRates: async () => await this.#live(chain.relayRates())

@@ -3,6 +3,7 @@
  * through engines.
  */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
@@ -210,7 +211,7 @@ describe('engine / who is asked at a start (RESTORE-8)', () => {
     await alice.restart()
     for (let second = 0; second < 5; second++) await world.pass(1_000)
     assert.equal(questions(world, alice), 2)
-    world.chain.broadcast(spendOfBoth(alice, bob))
+    world.chain.broadcast(parseTransaction(spendOfBoth(alice, bob)))
     await quiet()
     assert.deepEqual([alice.alarms, questions(world, alice)], [['ERR_UNKNOWN_SPEND'], 4])
   })
@@ -284,5 +285,5 @@ function spendOfBoth(alice: Node, bob: Node): Uint8Array {
       createTestSigner(name).sign({ role, ...keys, use: 'channel' }, digestOfAll(tx, output)),
       SIGHASH.ALL
     )
-  return withSignatures(tx, output, sign('alice', client), sign('bob', server))
+  return withSignatures(tx, output, sign('alice', client), sign('bob', server)).raw
 }

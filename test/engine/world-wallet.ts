@@ -170,7 +170,7 @@ export class WorldWallet implements Wallet {
                   ...this.claims.map((claim) => claim.scriptPubKey)
                 ]
                   .flatMap((script) => this.world.historyOf(script))
-                  .find((found) => found.txid === id)?.raw
+                  .find((found) => found.transaction.txid === id)?.transaction
             )
           })
     }
@@ -203,9 +203,10 @@ export class WorldWallet implements Wallet {
 
 /** The outputs of a script that nothing spends. */
 export function unspent(world: MemoryWorld, script: Uint8Array): Coin[] {
-  const history = world
-    .historyOf(script)
-    .map(({ raw, height }) => ({ transaction: Transaction.fromBuffer(raw), height }))
+  const history = world.historyOf(script).map(({ transaction: { raw }, height }) => ({
+    transaction: Transaction.fromBuffer(raw),
+    height
+  }))
   const spent = new Set(
     history.flatMap(({ transaction }) =>
       transaction.ins.map((input) =>

@@ -27,7 +27,7 @@ describe('wallet / the fee of T1', () => {
       amount: sat(amount),
       feeRate: feeRate(1_000n)
     })
-    await bench.chain.broadcast(built.raw)
+    await bench.chain.broadcast(parseTransaction(built.raw))
     await bench.settled()
     return built.outPoint.txid
   }

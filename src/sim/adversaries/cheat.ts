@@ -8,7 +8,7 @@ import type { Chain } from '../../engine/ports.js'
 import { outPointText, type ChannelId } from '../../types/bytes.js'
 import type { SharedFees } from '../chain/fees.js'
 import type { SimChain } from '../chain/sim-chain.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
+import type { Transaction } from '../../bitcoin/transaction.js'
 import type { Phantoms } from '../nodes/phantoms.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { Adversary } from '../scenario/scenario.js'
@@ -74,19 +74,18 @@ export abstract class Cheat {
       onTip: (listener) => chain.onTip(listener),
       onStatus: (listener) => chain.onStatus(listener),
       watchScript: (script, watcher) => chain.watchScript(script, watcher),
-      broadcast: async (raw) =>
-        this.#isHeldBack(raw)
-          ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
-          : await chain.broadcast(raw),
+      broadcast: async (transaction) =>
+        this.#isHeldBack(transaction)
+          ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
+          : await chain.broadcast(transaction),
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
       relayRates: () => chain.relayRates()
     }
   }
 
-  #isHeldBack(raw: Uint8Array): boolean {
-    const spent = new Set(readSimTransaction(raw).inputs.map(({ outPoint }) => outPoint))
+  #isHeldBack(transaction: Transaction): boolean {
     return this.#channels().some(
-      (channel) => spent.has(outPointText(channel.outPoint)) && this.isUnwanted(channel)
+      (channel) => transaction.spends(channel.outPoint) && this.isUnwanted(channel)
     )
   }
 

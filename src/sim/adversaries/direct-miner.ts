@@ -1,4 +1,5 @@
 /** Hands its old states to a miner, past the mempools: nobody can outbid what nobody sees. */
+import type { Transaction } from '../../bitcoin/transaction.js'
 import type { SimTransaction } from '../chain/sim-transaction.js'
 import type { CheatWorld } from './cheat.js'
 import { PublishOld, type OldState } from './publish-old.js'
@@ -8,8 +9,8 @@ export class DirectMiner extends PublishOld {
     super('direct-miner', upTo, world)
   }
 
-  protected override send(raw: Uint8Array): string {
-    return this.world.chain.submit(raw)
+  protected override send(spend: Transaction): string {
+    return this.world.chain.submit(spend)
   }
 
   /** All that it would pay: what is not mined costs nothing. */

@@ -3,6 +3,7 @@
  * it pays a little less than blocks take, so that it stays, and whoever wants its place has to pay
  * more than all of that (BIP125). It takes an old state that is better for it, else its newest.
  */
+import type { Transaction } from '../../bitcoin/transaction.js'
 import { publishHeightOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
@@ -46,7 +47,7 @@ export class FatState extends Cheat {
       script: own.script,
       value: OWN_VALUE
     }))
-    const complete = (fee: number): Uint8Array =>
+    const complete = (fee: number): Transaction =>
       signedSpend(node, channel, state, {
         outputs: [
           {

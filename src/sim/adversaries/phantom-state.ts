@@ -9,12 +9,13 @@
  *
  * `direct`: the old one goes straight to a miner, so that nobody sees what is to be outbid.
  */
-import { Transaction } from 'bitcoinjs-lib'
+import { makeTransaction, type Transaction } from '../../bitcoin/transaction.js'
 import { lockOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
-import { hashFromTxid, txid } from '../../types/bytes.js'
-import { readSimTransaction, type SimTransaction } from '../chain/sim-transaction.js'
+import { outPointFromText } from '../../types/bytes.js'
+import { satoshi } from '../../types/units.js'
+import { readSimTransaction } from '../chain/sim-transaction.js'
 import { KEY_WITNESS } from '../nodes/wallet.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { Adversary } from '../scenario/scenario.js'
@@ -41,8 +42,8 @@ export class PhantomState extends PublishOld {
     super('phantom-state', setup.upTo, world)
   }
 
-  protected override send(raw: Uint8Array): string {
-    return this.setup.direct ? this.world.chain.submit(raw) : super.send(raw)
+  protected override send(spend: Transaction): string {
+    return this.setup.direct ? this.world.chain.submit(spend) : super.send(spend)
   }
 
   protected override prepare(channel: Established, best: OldState, node: SimNode): void {
@@ -62,21 +63,21 @@ export class PhantomState extends PublishOld {
   }
 
   #showUnknown(channel: Established, newest: HeldState, node: SimNode): void {
-    const raw = this.#withInput(channel, newest, node, `${channel.id}:0`)
-    if (raw !== undefined) {
-      this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    const spend = this.#withInput(channel, newest, node, `${channel.id}:0`)
+    if (spend !== undefined) {
+      this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(spend))
     }
   }
 
   #sendUnconfirmed(channel: Established, newest: HeldState, node: SimNode): void {
     const { chain } = this.world
     const parent = this.#parent(channel, node)
-    const raw =
+    const spend =
       parent === undefined ? undefined : this.#withInput(channel, newest, node, `${parent.txid}:0`)
-    if (parent === undefined || raw === undefined) return
+    if (parent === undefined || spend === undefined) return
     try {
-      chain.broadcast(parent.raw)
-      chain.broadcast(raw)
+      chain.broadcast(parent)
+      chain.broadcast(spend)
     } catch {
       // Somebody else was there before.
     }
@@ -88,7 +89,7 @@ export class PhantomState extends PublishOld {
     newest: HeldState,
     node: SimNode,
     input: string
-  ): Uint8Array | undefined {
+  ): Transaction | undefined {
     const fee = Math.ceil(this.blockRate * GOOD_FEE_VSIZE)
     if (newest.share - fee < DUST) return undefined
     return signedSpend(node, channel, newest, {
@@ -103,21 +104,26 @@ export class PhantomState extends PublishOld {
    * 10,000 vB at the lowest rate that is relayed; its first output is what the state spends, the
    * next its change.
    */
-  #parent(channel: Established, node: SimNode): SimTransaction | undefined {
+  #parent(channel: Established, node: SimNode): Transaction | undefined {
     const coin = node.wallet.takeCoin(channel.id, 2 * PARENT_OUTPUTS * PARENT_VALUE)
     if (coin === undefined) return undefined
     const script = node.wallet.nextScript()
-    const transaction = new Transaction()
-    transaction.version = 3
-    const [id = '', vout = ''] = coin.outPoint.split(':')
-    transaction.addInput(hashFromTxid(txid(id)), Number(vout), 0xfffffffd)
-    transaction.setWitness(0, [...KEY_WITNESS])
-    for (let n = 0; n < PARENT_OUTPUTS; n++) transaction.addOutput(script, BigInt(PARENT_VALUE))
-    const { vsize } = readSimTransaction(Uint8Array.from(transaction.toBuffer()))
-    transaction.outs[1] = {
-      script,
-      value: coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize)
-    }
-    return readSimTransaction(Uint8Array.from(transaction.toBuffer()))
+    const paying = (change: bigint): Transaction =>
+      makeTransaction({
+        version: 3,
+        inputs: [
+          {
+            outPoint: outPointFromText(coin.outPoint),
+            sequence: 0xfffffffd,
+            witness: KEY_WITNESS
+          }
+        ],
+        outputs: Array.from({ length: PARENT_OUTPUTS }, (_, n) => ({
+          script,
+          value: satoshi(n === 1 ? change : BigInt(PARENT_VALUE))
+        }))
+      })
+    const { vsize } = readSimTransaction(paying(BigInt(PARENT_VALUE)))
+    return paying(coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize))
   }
 }

@@ -4,10 +4,10 @@
  * publishes a state of the old channel has to pay more than all of that T1 (BIP125), which gives
  * the other side its coins back.
  */
-import { Transaction } from 'bitcoinjs-lib'
+import { makeTransaction, type Transaction } from '../../bitcoin/transaction.js'
 import type { Established } from '../../channel/state.js'
 import type { BuiltFunding, Chain, FundingRequest } from '../../engine/ports.js'
-import { hashFromTxid, txid } from '../../types/bytes.js'
+import { outPointFromText, type OutPoint } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { blockDelta, satoshi } from '../../types/units.js'
 import { previousOf } from '../../wallet/previous.js'
@@ -69,11 +69,12 @@ export class PinningRenewal extends Cheat {
     node: SimNode
   ): BuiltFunding {
     const { chain } = this.world
-    const rawOf = (id: string): Uint8Array | undefined => chain.transaction(txid(id))?.raw
+    const find = ({ txid }: OutPoint): Transaction | undefined =>
+      chain.transaction(txid)?.transaction
     const coin = node.wallet.takeCoin(
       channel,
       2 * OWN_OUTPUTS * OWN_VALUE,
-      (outPoint) => (rawOf(outPoint.split(':')[0] ?? '')?.length ?? 0) > 0
+      (outPoint) => find(outPointFromText(outPoint)) !== undefined
     )
     if (coin === undefined) {
       throw new PaychanError(
@@ -81,30 +82,37 @@ export class PinningRenewal extends Cheat {
         'There is no coin to make a large transaction of.'
       )
     }
-    const [id = '', vout = ''] = coin.outPoint.split(':')
+    const outPoint = outPointFromText(coin.outPoint)
     const own = node.wallet.nextScript()
-    const complete = (fee: bigint): Uint8Array => {
-      const transaction = new Transaction()
-      transaction.version = 3
-      transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
-      transaction.addInput(hashFromTxid(txid(id)), Number(vout), 0xfffffffd)
-      transaction.setWitness(1, [...KEY_WITNESS])
-      transaction.addOutput(scriptPubKey, amount)
-      transaction.addOutput(
-        own,
-        beside.value + coin.value - amount - BigInt(OWN_OUTPUTS * OWN_VALUE) - fee
-      )
-      for (let n = 0; n < OWN_OUTPUTS; n++) transaction.addOutput(own, BigInt(OWN_VALUE))
-      return Uint8Array.from(transaction.toBuffer())
-    }
+    const complete = (fee: bigint): Transaction =>
+      makeTransaction({
+        version: 3,
+        inputs: [
+          { outPoint: beside.outPoint, sequence: 0xfffffffd },
+          { outPoint, sequence: 0xfffffffd, witness: KEY_WITNESS }
+        ],
+        outputs: [
+          { script: scriptPubKey, value: amount },
+          {
+            script: own,
+            value: satoshi(
+              beside.value + coin.value - amount - BigInt(OWN_OUTPUTS * OWN_VALUE) - fee
+            )
+          },
+          ...Array.from({ length: OWN_OUTPUTS }, () => ({
+            script: own,
+            value: satoshi(BigInt(OWN_VALUE))
+          }))
+        ]
+      })
     const { vsize } = readSimTransaction(complete(0n))
     const fee = BigInt(Math.ceil(vsize * Math.max(1, this.blockRate * PART_OF_RATE)))
-    const raw = complete(fee)
+    const { raw, txid } = complete(fee)
     return {
       raw,
-      outPoint: { txid: readSimTransaction(raw).txid, vout: 0 },
+      outPoint: { txid, vout: 0 },
       fee: satoshi(fee),
-      previous: previousOf([{ outPoint: { txid: txid(id), vout: Number(vout) } }], rawOf)
+      previous: previousOf([{ outPoint }], () => find(outPoint))
     }
   }
 }

@@ -30,10 +30,10 @@ export class PrematureRival extends Cheat {
     if (best === undefined || this.attacks.has(channel.id)) return
     const lock = lockOf(channel.terms, best.turn)
     if (lock <= height || lock > height + EARLY) return
-    const raw = signedSpend(node, channel, best, {
+    const spend = signedSpend(node, channel, best, {
       outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: DUST }]
     })
     this.recordOf(node, channel, { turn: best.turn, gain: 0 })
-    this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(spend))
   }
 }

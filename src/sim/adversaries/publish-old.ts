@@ -3,6 +3,7 @@
  * height at which that can be mined, and bids for it block by block, up to a part of what it would
  * gain.
  */
+import type { Transaction } from '../../bitcoin/transaction.js'
 import { lockOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
@@ -70,18 +71,18 @@ export class PublishOld extends Cheat {
   }
 
   /** Where it goes. @throws when that takes no such transaction */
-  protected send(raw: Uint8Array): string {
-    return this.world.chain.broadcast(raw)
+  protected send(spend: Transaction): string {
+    return this.world.chain.broadcast(spend)
   }
 
   #send(channel: Established, state: OldState, fee: number, attack: AttackRecord): void {
-    const raw = signedSpend(attack.node, channel, state, {
+    const spend = signedSpend(attack.node, channel, state, {
       outputs: [
         { script: partyOf(channel.terms, channel.role).closeScript, value: state.share - fee }
       ]
     })
     try {
-      attack.txids.add(this.send(raw))
+      attack.txids.add(this.send(spend))
       attack.bid = fee
       attack.bidAt = this.world.chain.height
       // The other side may outbid it before the next block.

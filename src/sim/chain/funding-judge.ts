@@ -26,6 +26,7 @@ export function fundingJudge(verify: Ecdsa['verify']) {
     transaction: SimTransaction,
     spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
   ): string | undefined => {
+    const { transaction: signed } = transaction
     for (const { outPoint, parent, witness } of transaction.inputs) {
       const keys = keysOf(witness.at(-1))
       if (keys === undefined) continue
@@ -35,8 +36,9 @@ export function fundingJudge(verify: Ecdsa['verify']) {
         return 'mandatory-script-verify-flag-failed (Witness program hash mismatch)'
       }
       if (
+        signed === undefined ||
         !isSignedByBoth(
-          transaction.raw,
+          signed,
           { outPoint: { txid: parent, vout }, value: satoshi(BigInt(output.value)), ...keys },
           verify
         )

@@ -4,12 +4,13 @@
  * depend on: missing and spent inputs, absolute and relative locks, replacement (BIP125), version 3
  * (BIP431), fees, dust, and that both sides have signed the spend of a funding output.
  */
-import { crypto as hashes } from 'bitcoinjs-lib'
+import { sha256OfText } from '../../bitcoin/hashes.js'
 import { broadcastRefused } from '../../chain/broadcast-errors.js'
 import { toHex, txidFromHash, type Txid } from '../../types/bytes.js'
 import { blockTemplate } from './block-template.js'
 import { keysOf } from './funding-judge.js'
 import { faultOf, type ChainFacts } from './mempool-rules.js'
+import type { Transaction } from '../../bitcoin/transaction.js'
 import { rateOf, readSimTransaction, type SimTransaction } from './sim-transaction.js'
 
 export interface SimBlock {
@@ -77,8 +78,6 @@ export class SimChain {
    * empty one that a reorganisation begins with.
    */
   readonly thresholds: number[] = []
-  /** By the bytes themselves: nodes send again and again what waits for a block. */
-  readonly #ids = new WeakMap<Uint8Array, Txid>()
   /** What was handed to a miner, and no mempool has seen. */
   readonly #submitted = new Map<Txid, SimTransaction>()
   /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
@@ -168,10 +167,10 @@ export class SimChain {
 
   /** New money, in the newest block at once: what a world begins with. */
   mint(script: string, value: number): Txid {
-    const id = txidFromHash(hashes.sha256(new TextEncoder().encode(`minted ${this.#order}`)))
+    const id = txidFromHash(sha256OfText(`minted ${this.#order}`))
     const transaction: SimTransaction = {
       txid: id,
-      raw: new Uint8Array(0),
+      transaction: undefined,
       version: 2,
       lockTime: 0,
       inputs: [],
@@ -192,13 +191,10 @@ export class SimChain {
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
    */
-  broadcast(raw: Uint8Array): Txid {
-    const sent = this.#ids.get(raw)
-    if (sent !== undefined && this.#transactions.has(sent)) return sent
-    const transaction = this.#read(raw)
-    const { txid: id } = transaction
-    this.#ids.set(raw, id)
+  broadcast(sent: Transaction): Txid {
+    const { txid: id } = sent
     if (this.#transactions.has(id)) return id
+    const transaction = this.#read(sent)
     const judged =
       faultOf(transaction, this.#facts()) ??
       this.options.judge(transaction, (outPoint) => this.output(outPoint))
@@ -217,8 +213,8 @@ export class SimChain {
    * Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each
    * miner drops what can never be mined.
    */
-  submit(raw: Uint8Array): Txid {
-    const transaction = this.#read(raw)
+  submit(sent: Transaction): Txid {
+    const transaction = this.#read(sent)
     if (this.options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) {
       this.#submitted.set(transaction.txid, transaction)
     }
@@ -303,8 +299,8 @@ export class SimChain {
     return offered
   }
 
-  #read(raw: Uint8Array): SimTransaction {
-    const transaction = readSimTransaction(raw)
+  #read(sent: Transaction): SimTransaction {
+    const transaction = readSimTransaction(sent)
     const spent = transaction.inputs.reduce(
       (sum, { outPoint }) => sum + (this.output(outPoint)?.value ?? 0),
       0
@@ -439,7 +435,7 @@ export class SimChain {
   }
 
   #append(transactions: readonly SimTransaction[], time: number): void {
-    const hash = toHex(hashes.sha256(new TextEncoder().encode(`${this.tipHash} ${this.#order++}`)))
+    const hash = toHex(sha256OfText(`${this.tipHash} ${this.#order++}`))
     this.#blocks.push({ hash, time, transactions })
   }
 

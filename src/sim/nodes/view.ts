@@ -14,11 +14,10 @@ import type {
   Unsubscribe,
   Verdict
 } from '../../engine/ports.js'
-import { readSimTransaction } from '../chain/sim-transaction.js'
+import type { Transaction } from '../../bitcoin/transaction.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { Calendar } from '../world/calendar.js'
 import { toHex } from '../../types/bytes.js'
-import { PaychanError } from '../../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../../types/units.js'
 import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
@@ -136,11 +135,11 @@ export class SimView implements Chain {
     }
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
+  async broadcast(transaction: Transaction): Promise<Verdict> {
     await this.#connected()
     return this.#hiding === 'all'
-      ? { txid: read(raw).txid, taken: 1, of: 1, refusals: [] }
-      : this.parts.servers.broadcast(raw)
+      ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
+      : this.parts.servers.broadcast(transaction)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
@@ -244,18 +243,5 @@ export class SimView implements Chain {
       this.#waiting.push(resolve)
     })
     if (this.life.isOver()) return await never()
-  }
-}
-
-function read(raw: Uint8Array): ReturnType<typeof readSimTransaction> {
-  try {
-    return readSimTransaction(raw)
-  } catch (cause) {
-    throw new PaychanError(
-      'ERR_INVALID_TRANSACTION',
-      'These bytes are no transaction; it was not sent.',
-      {},
-      { cause }
-    )
   }
 }
