@@ -2,9 +2,9 @@
 import { hash160 } from '../bitcoin/hashes.js'
 import { scriptOf } from '../bitcoin/destination.js'
 import { toHex } from '../types/bytes.js'
-import { addressBranch, publicOf, secretOf } from './paths.js'
+import { addressBranch, publicOf, secretOf } from '../bitcoin/paths.js'
 import { BRANCHES, type Branch } from './records.js'
-import type { HDKey } from '@scure/bip32'
+import type { HDKey } from '../bitcoin/paths.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
 /**

@@ -15,7 +15,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { spendVsize } from './coin-selection.js'
+import { spendVsize } from '../bitcoin/coin-selection.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 import type { SendPlan } from './send-plan.js'
 import type { AddressBook } from './addresses.js'

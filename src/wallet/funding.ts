@@ -22,7 +22,7 @@ import {
   type Selectable,
   type Selection,
   type SelectionRequest
-} from './coin-selection.js'
+} from '../bitcoin/coin-selection.js'
 import type { BuiltFunding } from '../engine/ports.js'
 import {
   addSat,

@@ -2,7 +2,7 @@
  * The ports `Wallet` and `Signer` for tests and simulated nodes: real keys and real transactions
  * from a seed that may be any text, over coins that are made up. No chain, no disk, no waiting.
  */
-import { HDKey } from '@scure/bip32'
+import { masterKey, type HDKey } from '../bitcoin/paths.js'
 import { sha256OfText } from '../bitcoin/hashes.js'
 import { makeTransaction, type Transaction } from '../bitcoin/transaction.js'
 import {
@@ -16,7 +16,7 @@ import {
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { AddressBook, type OwnScript } from './addresses.js'
-import { selectCoins } from './coin-selection.js'
+import { selectCoins } from '../bitcoin/coin-selection.js'
 import {
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,
@@ -68,7 +68,7 @@ export function createTestSigner(seed: string, network: Network = 'regtest'): Si
 
 /** The BIP32 master key of a text: never for money. */
 export function testRoot(seed: string): HDKey {
-  return HDKey.fromMasterSeed(sha256OfText(`paychan test seed ${seed}`))
+  return masterKey(sha256OfText(`paychan test seed ${seed}`))
 }
 
 class InMemoryWallet implements MemoryWallet {

@@ -18,7 +18,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { inputVsize, selectCoins, spendVsize } from './coin-selection.js'
+import { inputVsize, selectCoins, spendVsize } from '../bitcoin/coin-selection.js'
 import { sumOf, type Coin } from './coins.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 

@@ -36,7 +36,7 @@ import {
 } from './outgoing.js'
 import { BackgroundTask } from './background-task.js'
 import { refusedText } from './refusal-advice.js'
-import { spendVsize } from './coin-selection.js'
+import { spendVsize } from '../bitcoin/coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { paymentOf } from './payment-of.js'
 import type { AddressBook, OwnScript } from './addresses.js'

@@ -15,7 +15,7 @@ import { Claims, isBuried, type Claim } from './claims.js'
 import { CoinControl } from './coin-control.js'
 import { CoinLocks } from './coin-locks.js'
 import { type Coin } from './coins.js'
-import { selectCoins } from './coin-selection.js'
+import { selectCoins } from '../bitcoin/coin-selection.js'
 import {
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,

@@ -21,7 +21,7 @@ import {
 } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { feeFor, feeRate, satoshi, type FeeRate, type Satoshi } from '../../types/units.js'
-import { spendVsize } from '../../wallet/coin-selection.js'
+import { spendVsize } from '../../bitcoin/coin-selection.js'
 import type { SimChain } from '../chain/sim-chain.js'
 
 /** A P2WPKH witness at its longest, and that of a payout. */
