@@ -105,6 +105,7 @@ export const ROOMS = {
   ],
   bench: [
     'src/types',
+    'src/bitcoin',
     'src/channel',
     'src/engine',
     'src/p2p',
@@ -118,6 +119,19 @@ export const ROOMS = {
   ],
   'src/index.ts': ['protocols', 'src/types', 'src/node']
 }
+
+/**
+ * The packages that know Bitcoin: src/bitcoin asks them, and all others ask src/bitcoin. The devnet
+ * judges what we send, so it rests on the packages themselves, and not on what it judges. Its script
+ * interpreter, bitcore-lib, rests on elliptic, which has a history of signature bugs: good enough to
+ * judge blocks of a development chain, never in the path of money.
+ */
+const BITCOIN_PACKAGES = {
+  regex:
+    '^(bitcoinjs-lib|tiny-secp256k1|secp256k1|bip32|bip39|ecpair|@scure/|@noble/|@bitcoinerlab/)',
+  message: 'src/bitcoin owns Bitcoin: import what it makes of this package.'
+}
+const NO_BITCORE = { name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }
 
 /** The rooms that compute and nothing else: same input, same output. */
 export const PURE_ROOMS = ['protocols', 'src/types', 'src/bitcoin', 'src/channel']
@@ -250,19 +264,14 @@ export default defineConfig(
     }
   },
   {
-    // The script interpreter of the devnet rests on elliptic, which has a history of signature
-    // bugs: good enough to judge blocks of a development chain, never in the path of money.
-    files: ['src/**/*.ts', 'protocols/**/*.ts'],
+    files: ['src/**/*.ts', 'protocols/**/*.ts', 'bench/**/*.ts'],
     ignores: ['src/devnet/**'],
     rules: {
-      'no-restricted-imports': [
-        'error',
-        { paths: [{ name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }] }
-      ]
+      'no-restricted-imports': ['error', { paths: [NO_BITCORE], patterns: [BITCOIN_PACKAGES] }]
     }
   },
-  {
-    files: PURE_ROOMS.map((room) => `${room}/**/*.ts`),
+  ...PURE_ROOMS.map((room) => ({
+    files: [`${room}/**/*.ts`],
     rules: {
       'no-restricted-globals': ['error', { globals: impureGlobals, checkGlobalObject: true }],
       'no-restricted-syntax': ['error', ...impureSyntax],
@@ -273,8 +282,9 @@ export default defineConfig(
       'no-restricted-imports': [
         'error',
         {
-          paths: [{ name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }],
+          paths: [NO_BITCORE],
           patterns: [
+            ...(room === 'src/bitcoin' ? [] : [BITCOIN_PACKAGES]),
             {
               regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|zod$)',
               message: 'This room is pure: no input or output.'
@@ -289,7 +299,7 @@ export default defineConfig(
       ],
       'import-x/no-nodejs-modules': 'error'
     }
-  },
+  })),
   {
     // What people read goes to stdout in these rooms, through one writer each.
     files: ['src/cli/**/*.ts', 'src/demo/**/*.ts'],

@@ -62,7 +62,9 @@ export interface Opened {
 
 /** A wallet that pays for channels, on a chain that judges no signature. */
 export function walletOn(chain: SimChain, purses: Purses, name: string, coins = 0): SimWallet {
-  const wallet = new SimWallet(name, chain, purses, async (raw) => chain.broadcast(raw))
+  const wallet = new SimWallet(name, chain, purses, async (transaction) =>
+    chain.broadcast(transaction)
+  )
   for (let n = 0; n < coins; n++) chain.mint(toHex(wallet.nextScript()), COIN)
   return wallet
 }
@@ -121,7 +123,9 @@ export async function openIdleChannels(count: number, store: Store): Promise<Ope
     }
     await sent(chain, ready.length)
   }
-  const transactions = [...chain.waiting.values()].map(({ raw }) => raw)
+  const transactions = [...chain.waiting.values()].flatMap(({ transaction }) =>
+    transaction === undefined ? [] : [transaction.raw]
+  )
   chain.mine()
   await Promise.all(ready)
   for (const client of clients) await client.stop()

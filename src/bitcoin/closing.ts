@@ -2,7 +2,7 @@
  * The cooperative close: both sides sign everything (`ALL`), without a lock, to the scripts that
  * they named. The side that asks for it pays the fee.
  */
-import { txidFromHash, type Txid } from '../types/bytes.js'
+import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { dustLimit } from './dust.js'
@@ -15,7 +15,7 @@ import {
   type FundingOutput
 } from './funding-spend.js'
 import type { Role } from './keys.js'
-import type { TxOutput } from './transaction.js'
+import type { Transaction, TxOutput } from './transaction.js'
 
 /** What a close is made of. Amounts in satoshis; the two balances are the whole funding output. */
 export interface CloseTerms {
@@ -86,7 +86,7 @@ export function completeClose(
   c: CloseTerms,
   clientSignature: Uint8Array,
   serverSignature: Uint8Array
-): Uint8Array {
+): Transaction {
   return withSignatures(
     unsignedClose(c),
     c.funding,
@@ -100,7 +100,7 @@ export function completeClose(
  * @throws as `closeOutputs`
  */
 export function closeTxid(c: CloseTerms): Txid {
-  return txidFromHash(unsignedClose(c).getHash())
+  return unsignedClose(c).txid
 }
 
 /**
@@ -110,6 +110,6 @@ export function closeVsize(clientScript: Uint8Array, serverScript: Uint8Array): 
   return fundingSpendVsize([clientScript, serverScript])
 }
 
-function unsignedClose(c: CloseTerms): ReturnType<typeof fundingSpend> {
+function unsignedClose(c: CloseTerms): Transaction {
   return fundingSpend(c.funding, c.version, 0, closeOutputs(c).outputs)
 }

@@ -214,7 +214,7 @@ function vsizeOf(
 
 function feeOf({ inputs, transaction }: ParsedPsbt, vsize: number): Satoshi {
   const spent = inputs.reduce((sum, input) => sum + (input.spent?.value ?? 0n), 0n)
-  const paid = transaction.outputs.reduce((sum, { value }) => sum + value, 0n)
+  const paid = transaction.paidTo()
   const fee = spent - paid
   if (fee < 0n) {
     throw new PaychanError(

@@ -3,13 +3,12 @@
  *
  *   witness of input 0   <empty> <signature of K1> <signature of K2> <2 K1 K2 2 CHECKMULTISIG>
  */
-import { Transaction } from 'bitcoinjs-lib'
-import { hashFromTxid, type OutPoint } from '../types/bytes.js'
+import type { OutPoint } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import { SIGHASH } from './ecdsa.js'
 import { fundingWitnessScript } from './scripts.js'
 import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
-import type { TxOutput } from './transaction.js'
+import { makeTransaction, type Transaction, type TxOutput } from './transaction.js'
 
 /** The output of T1 that a channel lives on. */
 export interface FundingOutput {
@@ -36,17 +35,17 @@ export function fundingSpend(
   lock: number,
   outputs: readonly TxOutput[]
 ): Transaction {
-  const tx = new Transaction()
-  tx.version = version
-  tx.locktime = lock
-  tx.addInput(hashFromTxid(funding.outPoint.txid), funding.outPoint.vout, SEQUENCE)
-  for (const { script, value } of outputs) tx.addOutput(script, value)
-  return tx
+  return makeTransaction({
+    version,
+    lockTime: lock,
+    inputs: [{ outPoint: funding.outPoint, sequence: SEQUENCE }],
+    outputs
+  })
 }
 
 /** The BIP143 digest of input 0 that a signature over everything (`ALL`) signs. */
 export function digestOfAll(tx: Transaction, funding: FundingOutput): Uint8Array {
-  return tx.hashForWitnessV0(
+  return tx.sighash(
     0,
     fundingWitnessScript(funding.clientKey, funding.serverKey),
     funding.value,
@@ -60,16 +59,19 @@ export function withSignatures(
   funding: FundingOutput,
   client: Uint8Array,
   server: Uint8Array
-): Uint8Array {
+): Transaction {
+  return tx.withWitnesses([fundingWitness(funding, client, server)])
+}
+
+/** What unlocks a funding output. Both signatures are DER with their sighash byte. */
+export function fundingWitness(
+  { clientKey, serverKey }: Pick<FundingOutput, 'clientKey' | 'serverKey'>,
+  client: Uint8Array,
+  server: Uint8Array
+): readonly Uint8Array[] {
   // The empty item is what OP_CHECKMULTISIG removes from the stack besides its arguments (BIP147:
   // it must be empty).
-  tx.setWitness(0, [
-    new Uint8Array(0),
-    client,
-    server,
-    fundingWitnessScript(funding.clientKey, funding.serverKey)
-  ])
-  return tx.toBuffer()
+  return [new Uint8Array(0), client, server, fundingWitnessScript(clientKey, serverKey)]
 }
 
 // 4 items: 1 for their number, 1 for the empty one, two signatures, and the 71 bytes of the script:

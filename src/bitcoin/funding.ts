@@ -3,7 +3,7 @@ import { outPointText, sameBytes, sameOutPoint, type OutPoint } from '../types/b
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import { fundingWitnessScript, p2wsh } from './scripts.js'
-import { parseTransaction, type ParsedTransaction } from './transaction.js'
+import { parseTransaction, type Transaction, type TxInput } from './transaction.js'
 
 /** The scriptPubKey of the funding output. */
 export function fundingScript(clientKey: Uint8Array, serverKey: Uint8Array): Uint8Array {
@@ -16,19 +16,18 @@ export function fundingScript(clientKey: Uint8Array, serverKey: Uint8Array): Uin
  *
  * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness
  *   (renewal.ts); `all` when none is signed yet
- * @throws PaychanError `ERR_FUNDING_MALFORMED`, `ERR_FUNDING_TXID`, `ERR_FUNDING_OUTPUT`,
+ * @throws PaychanError `ERR_FUNDING_TXID`, `ERR_FUNDING_OUTPUT`,
  * `ERR_FUNDING_NOT_SEGWIT` (a scriptSig could be altered by others, and with it the txid).
  */
 export function checkFundingTx(
-  raw: Uint8Array,
+  tx: Transaction,
   expected: {
     readonly outPoint: OutPoint
     readonly script: Uint8Array
     readonly capacity: Satoshi
     readonly unsigned?: OutPoint | 'all' | undefined
   }
-): ParsedTransaction {
-  const tx = read(raw)
+): void {
   const { outPoint, script, capacity, unsigned } = expected
   if (tx.txid !== outPoint.txid) {
     throw new PaychanError(
@@ -61,26 +60,21 @@ export function checkFundingTx(
   }
   // With an empty scriptSig and a witness an input can only be a valid spend of a native SegWit
   // output.
-  const lacksWitness = (input: ParsedTransaction['inputs'][number]): boolean =>
-    !input.hasWitness &&
+  const lacksWitness = ({ witness, outPoint: spent }: TxInput): boolean =>
+    witness.length === 0 &&
     unsigned !== 'all' &&
-    !(unsigned !== undefined && sameOutPoint(input.outPoint, unsigned))
-  if (tx.inputs.some((input) => lacksWitness(input) || input.scriptSigLength > 0)) {
+    !(unsigned !== undefined && sameOutPoint(spent, unsigned))
+  if (tx.inputs.some((input) => lacksWitness(input) || input.scriptSig.length > 0)) {
     throw new PaychanError(
       'ERR_FUNDING_NOT_SEGWIT',
       'Every input of the funding transaction has to spend a native SegWit output, so that nobody can change its txid.',
       { txid: tx.txid }
     )
   }
-  return tx
 }
 
-/** The outpoint of one output of T1. @throws PaychanError `ERR_FUNDING_MALFORMED` */
-export function fundingOutPoint(raw: Uint8Array, vout: number): OutPoint {
-  return { txid: read(raw).txid, vout }
-}
-
-function read(raw: Uint8Array): ParsedTransaction {
+/** Reads T1. @throws PaychanError `ERR_FUNDING_MALFORMED` */
+export function readFunding(raw: Uint8Array): Transaction {
   try {
     return parseTransaction(raw)
   } catch (cause) {

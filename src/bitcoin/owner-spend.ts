@@ -2,38 +2,38 @@
  * Whether those who own a coin have signed a transaction that spends it, as far as we know the kind
  * of its script (BIP141, BIP143).
  */
-import { crypto, opcodes, type Transaction } from 'bitcoinjs-lib'
-import { sameBytes, txidFromHash } from '../types/bytes.js'
-import { satoshi } from '../types/units.js'
+import { sameBytes } from '../types/bytes.js'
+import { scriptOf, witnessProgram } from './destination.js'
 import { fromBlock } from './ecdsa.js'
 import { isSignedByBoth } from './funding-witness.js'
-import { isKeyScript, isSignedByOwner } from './key-spend.js'
+import { hash160, sha256 } from './hashes.js'
 import type { Ecdsa } from './keys.js'
 import { fundingWitnessScript, payoutWitnessScript } from './scripts.js'
+import type { Transaction, TxOutput } from './transaction.js'
 
 /**
  * For what no block vouches for. A txid does not say anything of the witnesses, so that a real
  * transaction may be shown with others: that is forged as well.
  *
- * @param value - of the output that is spent, in satoshis
+ * @param spent - the output that this input spends
  * @returns false also for scripts that are none of ours: they cannot be judged
  */
 export function isForgedSpend(
   tx: Transaction,
   index: number,
-  script: Uint8Array,
-  value: bigint,
+  spent: TxOutput,
   verify: Ecdsa['verify']
 ): boolean {
-  if (isKeyScript(script)) return !isSignedByOwner(tx, index, script, value, verify)
-  if (script.length !== 34 || script[0] !== opcodes.OP_0 || script[1] !== 32) return false
-  const input = tx.ins[index]
-  const witness = input?.witness ?? []
+  const program = witnessProgram(spent.script)
+  if (program?.version !== 0) return false
+  if (program.program.length === 20) return !isSignedByKey(tx, index, spent, verify)
+  if (program.program.length !== 32) return false
+  const { outPoint, witness = [] } = tx.inputs[index] ?? {}
   const witnessScript = witness.at(-1)
   if (
-    input === undefined ||
+    outPoint === undefined ||
     witnessScript === undefined ||
-    !sameBytes(crypto.sha256(witnessScript), script.subarray(2))
+    !sameBytes(sha256(witnessScript), program.program)
   ) {
     return true
   }
@@ -44,29 +44,43 @@ export function isForgedSpend(
     witnessScript.slice(1, 34)
   ]
   if (isScript(witnessScript, () => fundingWitnessScript(clientKey, serverKey))) {
-    return !isSignedByBoth(
-      tx.toBuffer(),
-      {
-        outPoint: { txid: txidFromHash(input.hash), vout: input.index },
-        value: satoshi(value),
-        clientKey,
-        serverKey
-      },
-      verify
-    )
+    return !isSignedByBoth(tx, { outPoint, value: spent.value, clientKey, serverKey }, verify)
   }
   if (!isScript(witnessScript, () => payoutWitnessScript(payoutKey))) return false
   const [der] = witness
   if (der === undefined || witness.length !== 2) return true
   try {
     const { signature, sighashType } = fromBlock(der)
-    return !verify(
-      payoutKey,
-      tx.hashForWitnessV0(index, witnessScript, value, sighashType),
-      signature
-    )
+    return !verify(payoutKey, tx.sighash(index, witnessScript, spent.value, sighashType), signature)
   } catch {
     return true
+  }
+}
+
+/**
+ * Whether the owner of a P2WPKH output has signed the input that spends it.
+ *
+ * @param decode - how strictly the signature is read: as blocks have it, or as mempools take it
+ */
+export function isSignedByKey(
+  tx: Transaction,
+  index: number,
+  spent: TxOutput,
+  verify: Ecdsa['verify'],
+  decode = fromBlock
+): boolean {
+  const hash = spent.script.subarray(2)
+  const [der, key, ...more] = tx.inputs[index]?.witness ?? []
+  if (der === undefined || key === undefined || more.length > 0 || !sameBytes(hash160(key), hash)) {
+    return false
+  }
+  try {
+    const { signature, sighashType } = decode(der)
+    // BIP143: the script code of P2WPKH is that of P2PKH.
+    const code = scriptOf({ kind: 'p2pkh', hash })
+    return verify(key, tx.sighash(index, code, spent.value, sighashType), signature)
+  } catch {
+    return false
   }
 }
 

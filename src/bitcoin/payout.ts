@@ -1,12 +1,12 @@
 /** Spends of payout outputs, `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CHECKSEQUENCEVERIFY)`. */
-import { Transaction } from 'bitcoinjs-lib'
-import { hashFromTxid, type OutPoint } from '../types/bytes.js'
+import type { OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { dustLimit } from './dust.js'
 import { SIGHASH, toDer } from './ecdsa.js'
 import { payoutWitnessScript } from './scripts.js'
 import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
+import { makeTransaction, type Transaction } from './transaction.js'
 
 /** One payout output and the key that spends it. */
 export interface SweepInput {
@@ -47,7 +47,7 @@ export function buildSweep(
   inputs: readonly SweepInput[],
   to: Uint8Array,
   rate: FeeRate
-): { raw: Uint8Array; fee: Satoshi; value: Satoshi } {
+): { transaction: Transaction; fee: Satoshi; value: Satoshi } {
   const total = inputs.reduce((sum, { value }) => sum + value, 0n)
   const fee = feeFor(rate, sweepVsize(inputs.length, to))
   const dust = dustLimit(to)
@@ -59,16 +59,17 @@ export function buildSweep(
     )
   }
   const value = satoshi(total - fee)
-  const tx = new Transaction()
-  tx.version = SWEEP_VERSION
-  for (const { outPoint } of inputs) {
-    tx.addInput(hashFromTxid(outPoint.txid), outPoint.vout, ONE_BLOCK)
-  }
-  tx.addOutput(to, value)
-  inputs.forEach((input, i) => {
-    const script = payoutWitnessScript(input.key)
-    const digest = tx.hashForWitnessV0(i, script, input.value, SIGHASH.ALL)
-    tx.setWitness(i, [toDer(input.sign(digest), SIGHASH.ALL), script])
+  const unsigned = makeTransaction({
+    version: SWEEP_VERSION,
+    inputs: inputs.map(({ outPoint }) => ({ outPoint, sequence: ONE_BLOCK })),
+    outputs: [{ script: to, value }]
   })
-  return { raw: tx.toBuffer(), fee, value }
+  const transaction = unsigned.withWitnesses(
+    inputs.map((input, i) => {
+      const script = payoutWitnessScript(input.key)
+      const digest = unsigned.sighash(i, script, input.value, SIGHASH.ALL)
+      return [toDer(input.sign(digest), SIGHASH.ALL), script]
+    })
+  )
+  return { transaction, fee, value }
 }

@@ -5,7 +5,11 @@ import { fromString, toString } from 'uint8arrays'
 import { fromHex, sameBytes, type OutPoint, type Txid } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-import { parseTransaction, type ParsedTransaction, type TxOutput } from './transaction.js'
+import {
+  parseTransaction,
+  type Transaction as BitcoinTransaction,
+  type TxOutput
+} from './transaction.js'
 
 /** `psbt` and 0xff. */
 const MAGIC = fromHex('70736274ff')
@@ -33,7 +37,7 @@ export interface PsbtInput {
 export interface ParsedPsbt {
   /** The transaction as it is to be signed. */
   readonly unsigned: Uint8Array
-  readonly transaction: ParsedTransaction
+  readonly transaction: BitcoinTransaction
   readonly inputs: readonly PsbtInput[]
 }
 

@@ -9,7 +9,7 @@ import { PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
 import { fundingSpend, SEQUENCE, type FundingOutput } from './funding-spend.js'
 import { payerOutput, type StateTemplate } from './template.js'
-import { readTransaction, type ParsedTransaction, type TxOutput } from './transaction.js'
+import { readTransaction, type Transaction, type TxOutput } from './transaction.js'
 
 /**
  * T2 as a state: without output 0 as long as the server brings nothing, so that it signs
@@ -38,12 +38,8 @@ export function refundTemplate(
  */
 export function unsignedRefund(t: StateTemplate, output: TxOutput): Uint8Array {
   const own = payerOutput(t)
-  return fundingSpend(
-    t.funding,
-    t.version,
-    t.lock,
-    own === undefined ? [output] : [own, output]
-  ).toBuffer()
+  return fundingSpend(t.funding, t.version, t.lock, own === undefined ? [output] : [own, output])
+    .raw
 }
 
 /**
@@ -67,7 +63,7 @@ export function parseRefundRequest(
       { inputs: tx.inputs.length }
     )
   }
-  if (input.hasWitness || input.scriptSigLength > 0) {
+  if (input.witness.length > 0 || input.scriptSig.length > 0) {
     throw new PaychanError(
       'ERR_REFUND_MALFORMED',
       'A refund request is unsigned: it has no witness and no scriptSig.'
@@ -101,7 +97,7 @@ export function parseRefundRequest(
   return input.outPoint
 }
 
-function read(raw: Uint8Array): ParsedTransaction {
+function read(raw: Uint8Array): Transaction {
   try {
     return readTransaction(raw)
   } catch (cause) {

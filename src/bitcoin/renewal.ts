@@ -8,8 +8,7 @@
  *   output    the new funding output
  *   output    change of the client, when there is any
  */
-import { Transaction } from 'bitcoinjs-lib'
-import { sameOutPoint, txidFromHash, type OutPoint } from '../types/bytes.js'
+import { sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
   addSat,
@@ -30,12 +29,13 @@ import { SIGHASH, toDer } from './ecdsa.js'
 import {
   FUNDING_WITNESS_BYTES,
   fundingSpend,
+  fundingWitness,
   SEQUENCE,
   type FundingOutput
 } from './funding-spend.js'
 import { fundingWitnessScript } from './scripts.js'
 import { P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
-import { parseTransaction, type ParsedInput, type TxOutput } from './transaction.js'
+import { parseTransaction, type Transaction, type TxInput, type TxOutput } from './transaction.js'
 
 /**
  * Blocks that the nLockTime of T1 stays below the tip of its client: the server refuses one above
@@ -58,10 +58,10 @@ export function buildRenewal(
   capacity: Satoshi,
   lockTime: BlockHeight
 ): { raw: Uint8Array; outPoint: OutPoint; fee: Satoshi } {
-  const tx = fundingSpend(old, RENEWAL_VERSION, lockTime, [{ script, value: capacity }])
+  const { raw, txid } = fundingSpend(old, RENEWAL_VERSION, lockTime, [{ script, value: capacity }])
   return {
-    raw: tx.toBuffer(),
-    outPoint: { txid: txidFromHash(tx.getHash()), vout: 0 },
+    raw,
+    outPoint: { txid, vout: 0 },
     fee: subSat(old.value, capacity)
   }
 }
@@ -72,14 +72,12 @@ const RENEWAL_VERSION = 3
 /**
  * The digest of the old funding output's input (BIP143, `ALL`), which both sides sign.
  *
- * @throws PaychanError `ERR_RENEWAL_INPUT` when `raw` does not spend the output, spends it in a
- *   way that cannot be replaced, or is of another version; `ERR_INVALID_TRANSACTION` when it is no
- *   transaction
+ * @throws PaychanError `ERR_RENEWAL_INPUT` when T1 does not spend the output, or is of another
+ *   version
  */
-export function renewalSighash(raw: Uint8Array, old: FundingOutput): Uint8Array {
-  const { tx, index } = parse(raw, old)
-  return tx.hashForWitnessV0(
-    index,
+export function renewalSighash(tx: Transaction, old: FundingOutput): Uint8Array {
+  return tx.sighash(
+    inputOf(tx, old),
     fundingWitnessScript(old.clientKey, old.serverKey),
     old.value,
     SIGHASH.ALL
@@ -92,19 +90,18 @@ export function renewalSighash(raw: Uint8Array, old: FundingOutput): Uint8Array 
  * @throws as `renewalSighash`
  */
 export function completeRenewal(
-  raw: Uint8Array,
+  tx: Transaction,
   old: FundingOutput,
   clientSignature: Uint8Array,
   serverSignature: Uint8Array
-): Uint8Array {
-  const { tx, index } = parse(raw, old)
-  tx.setWitness(index, [
-    new Uint8Array(0),
+): Transaction {
+  const index = inputOf(tx, old)
+  const witness = fundingWitness(
+    old,
     toDer(clientSignature, SIGHASH.ALL),
-    toDer(serverSignature, SIGHASH.ALL),
-    fundingWitnessScript(old.clientKey, old.serverKey)
-  ])
-  return tx.toBuffer()
+    toDer(serverSignature, SIGHASH.ALL)
+  )
+  return tx.withWitnesses(tx.inputs.map((input, i) => (i === index ? witness : input.witness)))
 }
 
 /**
@@ -142,16 +139,16 @@ const MAX_OUTPUTS = 2
  * @param previous - the transactions that the other inputs spend from
  * @returns the fee
  * @throws PaychanError `ERR_RENEWAL_INPUT`, `ERR_FUNDING_NOT_SEGWIT`, `ERR_RENEWAL_FORM`,
- *   `ERR_RENEWAL_TOO_LARGE`, `ERR_RENEWAL_FEE`, `ERR_INVALID_TRANSACTION`
+ *   `ERR_RENEWAL_TOO_LARGE`, `ERR_RENEWAL_FEE`, `ERR_INVALID_TRANSACTION` (of `previous`)
  */
 export function checkRenewalTx(
-  raw: Uint8Array,
+  tx: Transaction,
   old: FundingOutput,
   previous: readonly Uint8Array[],
   bounds: RenewalBounds
 ): Satoshi {
-  parse(raw, old)
-  const { inputs, outputs, lockTime } = parseTransaction(raw)
+  inputOf(tx, old)
+  const { inputs, outputs, lockTime } = tx
   const coins = coinsOf(inputs, old, previous)
   for (const { outPoint, sequence } of inputs) {
     const isOld = sameOutPoint(outPoint, old.outPoint)
@@ -236,7 +233,7 @@ export function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]
  * of later versions can be spent by anybody.
  */
 function coinsOf(
-  inputs: readonly ParsedInput[],
+  inputs: readonly TxInput[],
   old: FundingOutput,
   previous: readonly Uint8Array[]
 ): Satoshi {
@@ -244,11 +241,11 @@ function coinsOf(
     previous.map((each) => parseTransaction(each)).map(({ txid, outputs }) => [txid, outputs])
   )
   let sum = ZERO_SAT
-  for (const { outPoint, scriptSigLength } of inputs) {
+  for (const { outPoint, scriptSig } of inputs) {
     const isOld = sameOutPoint(outPoint, old.outPoint)
     const coin = isOld ? undefined : shown.get(outPoint.txid)?.[outPoint.vout]
     const program = coin === undefined ? undefined : witnessProgram(coin.script)
-    if (scriptSigLength > 0 || (!isOld && program === undefined)) {
+    if (scriptSig.length > 0 || (!isOld && program === undefined)) {
       throw new PaychanError(
         'ERR_FUNDING_NOT_SEGWIT',
         'Every input of the funding transaction has to spend a native SegWit output, and the client has to show those of its wallet.'
@@ -270,9 +267,9 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
-function parse(raw: Uint8Array, { outPoint }: FundingOutput): { tx: Transaction; index: number } {
-  const { inputs, version } = parseTransaction(raw)
-  const index = inputs.findIndex((input) => sameOutPoint(input.outPoint, outPoint))
+function inputOf(tx: Transaction, { outPoint }: FundingOutput): number {
+  const index = tx.inputOf(outPoint)
+  const { version } = tx
   if (index === -1 || version !== RENEWAL_VERSION) {
     throw new PaychanError(
       'ERR_RENEWAL_INPUT',
@@ -280,5 +277,5 @@ function parse(raw: Uint8Array, { outPoint }: FundingOutput): { tx: Transaction;
       { version }
     )
   }
-  return { tx: Transaction.fromBuffer(raw), index }
+  return index
 }

@@ -4,9 +4,10 @@
  *   funding (T1)   2 <K1> <K2> 2 OP_CHECKMULTISIG                          71 bytes
  *   payout         <key> OP_CHECKSIGVERIFY 1 OP_CHECKSEQUENCEVERIFY        37 bytes
  */
-import { crypto as hashes, opcodes } from 'bitcoinjs-lib'
+import { opcodes } from 'bitcoinjs-lib'
 import { channelId, outPointText, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { sha256, sha256OfText } from './hashes.js'
 
 export { addressFromScript, scriptFromAddress } from './address.js'
 export { isStandardScript } from './destination.js'
@@ -36,17 +37,17 @@ export function payoutWitnessScript(payoutKey: Uint8Array): Uint8Array {
 
 /** The scriptPubKey `0 <SHA256(witnessScript)>` (BIP141). */
 export function p2wsh(witnessScript: Uint8Array): Uint8Array {
-  return Uint8Array.from([OP_0, 32, ...hashes.sha256(witnessScript)])
+  return Uint8Array.from([OP_0, 32, ...sha256(witnessScript)])
 }
 
 /** What an outpoint is known by when little room may be taken. */
 export function hashOfOutPoint(outPoint: OutPoint): Uint8Array {
-  return hashes.sha256(new TextEncoder().encode(outPointText(outPoint)))
+  return sha256OfText(outPointText(outPoint))
 }
 
 /** A channel's id: the SHA256 of its client key K1 (spec: ID-1). */
 export function channelIdOf(clientKey: Uint8Array): ChannelId {
-  return channelId(toHex(hashes.sha256(clientKey)))
+  return channelId(toHex(sha256(clientKey)))
 }
 
 function push(key: Uint8Array): number[] {

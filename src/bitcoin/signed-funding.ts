@@ -1,16 +1,16 @@
 /** T1 as an outside wallet has signed it: a PSBT, signed or final, or the transaction itself. */
 import { Transaction as PsbtTransaction } from '@scure/btc-signer/transaction.js'
-import { crypto, Transaction } from 'bitcoinjs-lib'
-import { sameBytes, type OutPoint } from '../types/bytes.js'
+import type { OutPoint } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
-import { scriptOf, witnessProgram } from './destination.js'
+import { witnessProgram } from './destination.js'
 import { fromDer, SIGHASH } from './ecdsa.js'
 import { checkFundingTx } from './funding.js'
 import { MAX_FUNDING_BYTES } from './funding-psbt.js'
 import type { Ecdsa } from './keys.js'
 import { isPsbt, parsePsbt, type PsbtInput } from './psbt.js'
-import { parseTransaction } from './transaction.js'
+import { isSignedByKey } from './owner-spend.js'
+import { parseTransaction, type Transaction } from './transaction.js'
 
 /** What was asked to be signed. */
 export interface FundingOrder {
@@ -38,28 +38,27 @@ const ANNEX_TAG = 0x50
  *   `ERR_PSBT_NOT_SIGNED`, `ERR_PSBT_BAD_SIGNATURE`, `ERR_PSBT_SIGHASH` (facts: input),
  *   `ERR_PSBT_TOO_LARGE`, and those of `checkFundingTx`
  */
-export function signedFunding(given: Uint8Array, order: FundingOrder): Uint8Array {
-  const raw = isPsbt(given) ? finalized(given, order) : given
-  const { txid } = readTransaction(raw)
-  assertSame(txid, order)
-  const parsed = Transaction.fromBuffer(Uint8Array.from(raw))
-  const bare = parsed.ins.findIndex(
-    ({ witness, script }) => witness.length === 0 && script.length === 0
+export function signedFunding(given: Uint8Array, order: FundingOrder): Transaction {
+  const tx = readSigned(isPsbt(given) ? finalized(given, order) : given)
+  assertSame(tx.txid, order)
+  const bare = tx.inputs.findIndex(
+    ({ witness, scriptSig }) => witness.length === 0 && scriptSig.length === 0
   )
   if (bare >= 0) throw notSigned(bare)
-  checkFundingTx(raw, order)
-  if (raw.length > MAX_FUNDING_BYTES) {
+  checkFundingTx(tx, order)
+  const bytes = tx.raw.length
+  if (bytes > MAX_FUNDING_BYTES) {
     throw new PaychanError(
       'ERR_PSBT_TOO_LARGE',
-      `The signed transaction has ${raw.length} bytes; at most ${MAX_FUNDING_BYTES} can be handed over.`,
-      { bytes: raw.length }
+      `The signed transaction has ${bytes} bytes; at most ${MAX_FUNDING_BYTES} can be handed over.`,
+      { bytes }
     )
   }
   const { inputs } = parsePsbt(order.psbt)
   inputs.forEach((input, i) => {
-    checkWitness(parsed, i, input, order.verify)
+    checkWitness(tx, i, input, order.verify)
   })
-  return raw
+  return tx
 }
 
 /**
@@ -82,7 +81,7 @@ function finalized(given: Uint8Array, order: FundingOrder): Uint8Array {
   }
 }
 
-function readTransaction(raw: Uint8Array): ReturnType<typeof parseTransaction> {
+function readSigned(raw: Uint8Array): Transaction {
   try {
     return parseTransaction(raw)
   } catch (cause) {
@@ -120,7 +119,7 @@ function checkWitness(
   { spent }: PsbtInput,
   verify: Ecdsa['verify']
 ): void {
-  const witness = transaction.ins[index]?.witness ?? []
+  const witness = transaction.inputs[index]?.witness ?? []
   const program = spent === undefined ? undefined : witnessProgram(spent.script)
   if (spent === undefined || program === undefined) return
   if (program.version === 1) {
@@ -134,10 +133,7 @@ function checkWitness(
   for (const item of witness) {
     if (sighashOf(item) !== undefined && sighashOf(item) !== SIGHASH.ALL) throw wrongSighash(index)
   }
-  if (
-    program.program.length === 20 &&
-    !isSignedByKey(transaction, index, program.program, spent.value, verify)
-  ) {
+  if (program.program.length === 20 && !isSignedByKey(transaction, index, spent, verify, fromDer)) {
     throw new PaychanError(
       'ERR_PSBT_BAD_SIGNATURE',
       `The signature of input ${index} is wrong: it was made for another transaction, amount or key. Sign the PSBT again.`,
@@ -154,35 +150,6 @@ function taprootStack(witness: readonly Uint8Array[]): readonly Uint8Array[] {
   const items =
     witness.length > 1 && witness.at(-1)?.[0] === ANNEX_TAG ? witness.slice(0, -1) : witness
   return items.length === 1 ? items : items.slice(0, -2)
-}
-
-/** BIP143: the scriptCode of a P2WPKH output is the P2PKH script of the same hash. */
-function isSignedByKey(
-  transaction: Transaction,
-  index: number,
-  hash: Uint8Array,
-  value: Satoshi,
-  verify: Ecdsa['verify']
-): boolean {
-  const [der, key, ...more] = transaction.ins[index]?.witness ?? []
-  if (
-    der === undefined ||
-    key === undefined ||
-    more.length > 0 ||
-    !sameBytes(crypto.hash160(key), hash)
-  ) {
-    return false
-  }
-  try {
-    const { signature, sighashType } = fromDer(der)
-    return verify(
-      key,
-      transaction.hashForWitnessV0(index, scriptOf({ kind: 'p2pkh', hash }), value, sighashType),
-      signature
-    )
-  } catch {
-    return false
-  }
 }
 
 /** Undefined for what is no ECDSA signature. */

@@ -9,7 +9,6 @@
  * The payer signs `SINGLE|ANYONECANPAY`: its own output, this input, the lock. Without output 0 it
  * signs `NONE|ANYONECANPAY`: this input and the lock. The payee adds outputs and signs `ALL`.
  */
-import { crypto as hashes } from 'bitcoinjs-lib'
 import { hashFromTxid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
@@ -23,10 +22,11 @@ import {
   withSignatures,
   type FundingOutput
 } from './funding-spend.js'
+import { hash256 } from './hashes.js'
 import type { Role } from './keys.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from './scripts.js'
 import { outputSize } from './sizes.js'
-import type { TxOutput } from './transaction.js'
+import type { Transaction, TxOutput } from './transaction.js'
 
 export { SEQUENCE, type FundingOutput } from './funding-spend.js'
 export type { TxOutput } from './transaction.js'
@@ -75,11 +75,11 @@ export function payerSighasher(
   const { preimage, hashOutputsAt } = preimageOf(base, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY)
   return (payerBalance) => {
     if (payerBalance < dust) {
-      return hashes.hash256(preimageOf(base, SIGHASH.NONE | SIGHASH.ANYONECANPAY).preimage)
+      return hash256(preimageOf(base, SIGHASH.NONE | SIGHASH.ANYONECANPAY).preimage)
     }
     outputValue.setBigUint64(0, payerBalance, true)
-    preimage.set(hashes.hash256(output), hashOutputsAt)
-    return hashes.hash256(preimage)
+    preimage.set(hash256(output), hashOutputsAt)
+    return hash256(preimage)
   }
 }
 
@@ -99,7 +99,7 @@ export function completeState(
   payerSignature: Uint8Array,
   payeeOutputs: readonly TxOutput[],
   payeeSign: (digest: Uint8Array) => Uint8Array
-): Uint8Array {
+): Transaction {
   const own = payerOutput(t)
   const outputs = own === undefined ? payeeOutputs : [own, ...payeeOutputs]
   const total = outputs.reduce((sum, { value }) => sum + value, 0n)

@@ -1,6 +1,13 @@
-/** Transactions that others hand us, read without trust. */
-import { Transaction } from 'bitcoinjs-lib'
-import { sameBytes, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
+/** The one value that a transaction is: read once, where its bytes come in, and handed on. */
+import { Transaction as Wire } from 'bitcoinjs-lib'
+import {
+  hashFromTxid,
+  sameBytes,
+  sameOutPoint,
+  txidFromHash,
+  type OutPoint,
+  type Txid
+} from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 
@@ -11,22 +18,136 @@ export interface TxOutput {
 }
 
 /** One input, as far as it can be judged without the output that it spends. */
-export interface ParsedInput {
+export interface TxInput {
   readonly outPoint: OutPoint
   readonly sequence: number
-  readonly hasWitness: boolean
-  readonly scriptSigLength: number
+  readonly scriptSig: Uint8Array
+  readonly witness: readonly Uint8Array[]
 }
 
-/** What a serialized transaction says. */
-export interface ParsedTransaction {
-  readonly txid: Txid
+/** What the bytes of a transaction say. */
+interface Content {
   readonly version: number
   readonly lockTime: number
-  readonly inputs: readonly ParsedInput[]
+  readonly inputs: readonly TxInput[]
   readonly outputs: readonly TxOutput[]
+}
+
+/**
+ * A transaction: its bytes, and what they say. It never changes. Ten thousand scripts that are
+ * watched keep theirs, and what the bytes say takes four times their room in memory: so that is
+ * held only until the memory is needed, and read again for who asks later.
+ */
+export class Transaction {
+  #content: WeakRef<Content>
+
+  /** For `parseTransaction` and `makeTransaction`. */
+  constructor(
+    /** All of its bytes, witnesses included (BIP144). Nobody may write into them. */
+    readonly raw: Uint8Array,
+    readonly txid: Txid,
+    /** Bytes without witnesses, which the txid is the hash of. */
+    readonly strippedSize: number,
+    content: Content
+  ) {
+    this.#content = new WeakRef(content)
+  }
+
+  get version(): number {
+    return this.#read().version
+  }
+
+  get lockTime(): number {
+    return this.#read().lockTime
+  }
+
+  get inputs(): readonly TxInput[] {
+    return this.#read().inputs
+  }
+
+  get outputs(): readonly TxOutput[] {
+    return this.#read().outputs
+  }
+
+  /** Weight units (BIP141): a byte of a witness is one, every other byte is four. */
+  get weight(): number {
+    return 3 * this.strippedSize + this.raw.length
+  }
+
   /** Virtual bytes (BIP141). */
-  readonly vsize: number
+  get vsize(): number {
+    return Math.ceil(this.weight / 4)
+  }
+
+  /** What it pays to one script, or, without one, altogether: in satoshis. */
+  paidTo(script?: Uint8Array): bigint {
+    return this.outputs.reduce(
+      (sum, output) =>
+        script === undefined || sameBytes(output.script, script) ? sum + output.value : sum,
+      0n
+    )
+  }
+
+  /** Which of its inputs spends an output; -1 when none does. */
+  inputOf(outPoint: OutPoint): number {
+    return this.inputs.findIndex((input) => sameOutPoint(input.outPoint, outPoint))
+  }
+
+  /** Whether it spends an output. */
+  spends(outPoint: OutPoint): boolean {
+    return this.inputOf(outPoint) !== -1
+  }
+
+  /**
+   * The digest that a signature of one input signs (BIP143).
+   *
+   * @param value - of the output that is spent, in satoshis
+   */
+  sighash(index: number, scriptCode: Uint8Array, value: bigint, sighashType: number): Uint8Array {
+    return wireOf(this).hashForWitnessV0(index, scriptCode, value, sighashType)
+  }
+
+  /** The same transaction with these witnesses, one for each input; without any when left out. */
+  withWitnesses(witnesses: ReadonlyArray<readonly Uint8Array[]> = []): Transaction {
+    const { version, lockTime, inputs, outputs } = this
+    return makeTransaction({
+      version,
+      lockTime,
+      inputs: inputs.map((input, i) => ({ ...input, witness: witnesses[i] ?? [] })),
+      outputs
+    })
+  }
+
+  /** The same over other bytes when they are equal, so that they are kept in memory once. */
+  over(raw: Uint8Array): Transaction {
+    return raw !== this.raw && sameBytes(raw, this.raw)
+      ? new Transaction(raw, this.txid, this.strippedSize, this.#read())
+      : this
+  }
+
+  #read(): Content {
+    const known = this.#content.deref()
+    if (known !== undefined) return known
+    const read = contentOf(Wire.fromBuffer(this.raw))
+    this.#content = new WeakRef(read)
+    return read
+  }
+}
+
+/** What a transaction is made of. Left out: no lock, nothing to unlock an input with. */
+export interface TransactionParts {
+  readonly version: number
+  readonly lockTime?: number
+  readonly inputs: ReadonlyArray<
+    Pick<TxInput, 'outPoint' | 'sequence'> & Partial<Pick<TxInput, 'scriptSig' | 'witness'>>
+  >
+  readonly outputs: readonly TxOutput[]
+}
+
+/** A new transaction. */
+export function makeTransaction(parts: TransactionParts): Transaction {
+  const wire = wireOf(parts)
+  return transactionOf(wire.toBuffer(), wire)
 }
 
 /**
@@ -36,34 +157,26 @@ export interface ParsedTransaction {
 const MAX_TRANSACTION_SIZE = 4_000_000
 
 /**
- * Reads a transaction, with or without witnesses (BIP144).
+ * Reads a transaction, with or without witnesses (BIP144). Its bytes are kept as they are given:
+ * nobody may write into them.
  *
  * @throws PaychanError `ERR_INVALID_TRANSACTION` for everything that is not exactly one transaction
  * with inputs and outputs, each value within 21 million bitcoin, that serializes to the same bytes
  * again.
  */
-export function parseTransaction(raw: Uint8Array): ParsedTransaction {
+export function parseTransaction(raw: Uint8Array): Transaction {
   const parsed = readTransaction(raw)
   if (parsed.inputs.length === 0) throw invalid('it has no inputs')
   if (parsed.outputs.length === 0) throw invalid('it has no outputs')
   return parsed
 }
 
-/** What a transaction pays to a script, in satoshis. @throws PaychanError as `parseTransaction` */
-export function paidTo(script: Uint8Array, raw: Uint8Array): bigint {
-  return parseTransaction(raw).outputs.reduce(
-    (sum, output) => (sameBytes(output.script, script) ? sum + output.value : sum),
-    0n
-  )
-}
-
-/** Whether bytes are one that `parseTransaction` reads. */
-export function isTransaction(raw: Uint8Array): boolean {
+/** As `parseTransaction`; undefined for bytes that it does not read. */
+export function readableTransaction(raw: Uint8Array): Transaction | undefined {
   try {
-    parseTransaction(raw)
-    return true
+    return parseTransaction(raw)
   } catch {
-    return false
+    return undefined
   }
 }
 
@@ -71,29 +184,19 @@ export function isTransaction(raw: Uint8Array): boolean {
  * As `parseTransaction`, but lets a transaction without inputs or outputs pass, for callers that
  * report these themselves.
  */
-export function readTransaction(raw: Uint8Array): ParsedTransaction {
+export function readTransaction(raw: Uint8Array): Transaction {
   if (raw.length > MAX_TRANSACTION_SIZE) {
     throw invalid(`it has ${raw.length} bytes, more than fit into a block`)
   }
   try {
-    const tx = Transaction.fromBuffer(Uint8Array.from(raw))
+    // The decoder copies parts of a Uint8Array, and points into one of its subclasses.
+    const bytes = raw.constructor === Uint8Array ? raw : Uint8Array.from(raw)
+    const wire = Wire.fromBuffer(bytes)
     // Catches what the decoder reads leniently, such as counts in more bytes than they need.
-    if (!sameBytes(tx.toBuffer(), raw)) {
+    if (!sameBytes(wire.toBuffer(), bytes)) {
       throw new Error('it does not serialize to the same bytes again')
     }
-    return {
-      txid: txidFromHash(tx.getHash()),
-      version: tx.version,
-      lockTime: tx.locktime,
-      inputs: tx.ins.map(({ hash, index, sequence, script, witness }) => ({
-        outPoint: { txid: txidFromHash(hash), vout: index },
-        sequence,
-        hasWitness: witness.length > 0,
-        scriptSigLength: script.length
-      })),
-      outputs: tx.outs.map(({ script, value }) => ({ script, value: satoshi(value) })),
-      vsize: tx.virtualSize()
-    }
+    return transactionOf(bytes, wire)
   } catch (error) {
     throw invalid(error instanceof Error ? error.message : 'it cannot be read', error)
   }
@@ -102,6 +205,39 @@ export function readTransaction(raw: Uint8Array): ParsedTransaction {
 /** nLockTime of a transaction that was read before: its last four bytes, little-endian. */
 export function lockTimeOf(raw: Uint8Array): number {
   return new DataView(raw.buffer, raw.byteOffset + raw.length - 4, 4).getUint32(0, true)
+}
+
+/** Most inputs have no scriptSig: one array for all of them. */
+const NO_SCRIPT = new Uint8Array(0)
+
+function transactionOf(raw: Uint8Array, wire: Wire): Transaction {
+  return new Transaction(raw, txidFromHash(wire.getHash()), wire.byteLength(false), contentOf(wire))
+}
+
+function contentOf(wire: Wire): Content {
+  return {
+    version: wire.version,
+    lockTime: wire.locktime,
+    inputs: wire.ins.map(({ hash, index, sequence, script, witness }) => ({
+      outPoint: { txid: txidFromHash(hash), vout: index },
+      sequence,
+      scriptSig: script.length === 0 ? NO_SCRIPT : script,
+      witness
+    })),
+    outputs: wire.outs.map(({ script, value }) => ({ script, value: satoshi(value) }))
+  }
+}
+
+function wireOf({ version, lockTime = 0, inputs, outputs }: TransactionParts): Wire {
+  const wire = new Wire()
+  wire.version = version
+  wire.locktime = lockTime
+  inputs.forEach(({ outPoint, sequence, scriptSig = NO_SCRIPT, witness = [] }, i) => {
+    wire.addInput(hashFromTxid(outPoint.txid), outPoint.vout, sequence, scriptSig)
+    wire.setWitness(i, [...witness])
+  })
+  for (const { script, value } of outputs) wire.addOutput(script, value)
+  return wire
 }
 
 function invalid(why: string, cause?: unknown): PaychanError {

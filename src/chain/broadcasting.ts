@@ -1,6 +1,7 @@
 /**
  * Sending a transaction to several servers, and telling a person when they do not agree about it.
  */
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
@@ -28,12 +29,12 @@ export class Broadcasts {
    */
   async send(
     servers: readonly PoolServer[],
-    raw: Uint8Array,
+    transaction: Transaction,
     weight: Weight = 'money'
   ): Promise<Verdict> {
     const takers: Verdict[] = []
     const errors: unknown[] = []
-    const sent = servers.map(async ({ chain }) => await chain.broadcast(raw, weight))
+    const sent = servers.map(async ({ chain }) => await chain.broadcast(transaction, weight))
     const heard = sent.map((answer) =>
       answer.then(
         (verdict) => {

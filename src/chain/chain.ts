@@ -3,7 +3,7 @@
  * for work, confirmations for their proof, estimates for their bounds. Connections come and go
  * underneath without the users of the port having to know.
  */
-import { Transaction } from 'bitcoinjs-lib'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type {
@@ -18,7 +18,6 @@ import type {
   Verdict,
   Weight
 } from '../engine/ports.js'
-import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import { broadcastRefused, isAlreadyThere, printable, refusalKind } from './broadcast-errors.js'
@@ -285,19 +284,19 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast(raw: Uint8Array, weight: Weight = 'money'): Promise<Verdict> {
-    if (weight === 'money') return await this.#send(raw, weight)
+  async broadcast(transaction: Transaction, weight: Weight = 'money'): Promise<Verdict> {
+    if (weight === 'money') return await this.#send(transaction, weight)
     if (this.#favours >= MOST_FAVOURS) throw busy(this.server)
     this.#favours++
     try {
-      return await this.#send(raw, weight)
+      return await this.#send(transaction, weight)
     } finally {
       this.#favours--
     }
   }
 
-  async #send(raw: Uint8Array, weight: Weight): Promise<Verdict> {
-    const id = idOf(raw)
+  async #send(transaction: Transaction, weight: Weight): Promise<Verdict> {
+    const { txid: id, raw } = transaction
     return await this.#calls.make('broadcast the transaction', async (session) => {
       try {
         await this.#askFirst(session, raw, weight)
@@ -312,7 +311,7 @@ class VerifyingChain implements ElectrumChain {
       } catch (error) {
         if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
         const reason = String(error.facts.reason)
-        if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason, weight)
+        if (!isAlreadyThere(reason)) await this.#asPackage(session, transaction, reason, weight)
       }
       this.#underpaid.remove(id)
       return { txid: id, taken: 1, of: 1, refusals: [] }
@@ -344,20 +343,22 @@ class VerifyingChain implements ElectrumChain {
    */
   async #asPackage(
     session: ElectrumSession,
-    id: Txid,
-    raw: Uint8Array,
+    transaction: Transaction,
     reason: string,
     weight: Weight
   ): Promise<void> {
     const kind = refusalKind(reason)
-    if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
+    if (kind === 'fee-too-low') this.#underpaid.add(transaction)
     const parents =
       kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package')
-        ? this.#underpaid.parentsOf(raw)
+        ? this.#underpaid.parentsOf(transaction)
         : []
-    if (parents.length === 0) throw broadcastRefused(id, reason)
-    const refusal = await session.broadcastPackage([...parents, raw], weight)
-    if (refusal !== undefined) throw broadcastRefused(id, refusal)
+    if (parents.length === 0) throw broadcastRefused(transaction.txid, reason)
+    const refusal = await session.broadcastPackage(
+      [...parents, transaction].map(({ raw }) => raw),
+      weight
+    )
+    if (refusal !== undefined) throw broadcastRefused(transaction.txid, refusal)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
@@ -551,20 +552,6 @@ function busy(server: string): PaychanError {
     'ERR_CHAIN_BUSY',
     `${MOST_FAVOURS} transactions of other peers wait for the Electrum server ${server}; another one is not sent. Its owner can send it.`
   )
-}
-
-/** @throws PaychanError `ERR_INVALID_TRANSACTION` */
-function idOf(raw: Uint8Array): Txid {
-  try {
-    return txid(Transaction.fromBuffer(raw).getId())
-  } catch (error) {
-    throw new PaychanError(
-      'ERR_INVALID_TRANSACTION',
-      'These bytes are no transaction; it was not sent.',
-      {},
-      { cause: error }
-    )
-  }
 }
 
 function asError(error: unknown): Error {

@@ -4,14 +4,14 @@
  * Layout (80 bytes, integers little-endian):
  *   0 version (4) | 4 previous block's hash (32) | 36 merkle root (32) | 68 time (4) | 72 nBits (4) | 76 nonce (4)
  */
-import { crypto } from 'bitcoinjs-lib'
+import { hash256 } from '../bitcoin/hashes.js'
 import { toHex } from '../types/bytes.js'
 
 export const HEADER_SIZE = 80
 
 /** The hash of a header in the byte order in which the next header refers to it. */
 export function headerHash(header: Uint8Array): Uint8Array {
-  return crypto.hash256(header)
+  return hash256(header)
 }
 
 /** A block hash as people write it: hex of the reversed bytes. */

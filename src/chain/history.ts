@@ -3,9 +3,8 @@
  * hash to its id and concern the script, every confirmation must be proved against our headers.
  * (What a server leaves out cannot be found this way, except what it has proved before.)
  */
-import { Transaction } from 'bitcoinjs-lib'
 import { isForgedSpend } from '../bitcoin/owner-spend.js'
-import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
+import { parseTransaction, type Transaction, type TxOutput } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
 import {
@@ -13,7 +12,6 @@ import {
   outPointText,
   sameBytes,
   toHex,
-  txidFromHash,
   type OutPoint,
   type Txid
 } from '../types/bytes.js'
@@ -80,7 +78,7 @@ export interface ProvedTransaction extends ChainTransaction {
 
 /**
  * The verified history of one script, and what need not be fetched and proved again. There is one
- * for every watched script, so it keeps little: a transaction is read again when it is needed.
+ * for every watched script, so it keeps little.
  */
 export class VerifiedHistory {
   #history: readonly ProvedTransaction[] = []
@@ -141,7 +139,7 @@ export class VerifiedHistory {
     this.#isCut = isCut
     this.isPart = isPart
     // At the end: other servers, asked at the same time, may have shown it meanwhile.
-    this.#history = touching.map((each) => keptOnce(each, context.kept?.(each.txid)))
+    this.#history = touching.map((each) => keptOnce(each, context.kept?.(each.transaction.txid)))
     this.#partial = undefined
     return this.#history
   }
@@ -164,10 +162,10 @@ export class VerifiedHistory {
       const listed = new Set(told.map(({ txid }) => txid))
       // What was proved before is as true as it was.
       const proved = this.#history.filter(
-        (each) => isProvedIn(each, headers) && !listed.has(each.txid)
+        (each) => isProvedIn(each, headers) && !listed.has(each.transaction.txid)
       )
       return {
-        entries: [...proved, ...told].sort(
+        entries: [...proved.map(entryOf), ...told].sort(
           (a, b) => (a.height ?? Infinity) - (b.height ?? Infinity)
         ),
         isPart: true
@@ -188,7 +186,7 @@ export class VerifiedHistory {
     context: HistoryContext,
     entries: readonly HistoryEntry[]
   ): Promise<{ history: ProvedTransaction[]; isCut: boolean }> {
-    const known = new Map(this.#history.map((each) => [each.txid, each]))
+    const known = new Map(this.#history.map((each) => [each.transaction.txid, each]))
     const listed = new Set(entries.map(({ txid }) => txid))
     // A server that lists others with every try must not make us keep all of them.
     for (const id of [...(this.#partial?.keys() ?? [])]) {
@@ -202,8 +200,8 @@ export class VerifiedHistory {
     const relevance = new Relevance(this.script)
     for (const some of chunks(entries.filter(({ height }) => height !== undefined))) {
       for (const each of await fetch(some)) {
-        relevance.add(each)
-        found.set(each.txid, each)
+        relevance.add(each.transaction)
+        found.set(each.transaction.txid, each)
       }
       // They are proved, but all of the chain could be shown like that.
       if (relevance.foreignBytes > MAX_WAITING_BYTES) {
@@ -222,9 +220,10 @@ export class VerifiedHistory {
       ...waiting.filter((entry) => !isKnown(entry))
     ])) {
       for (const each of await fetch(some)) {
-        bytes += each.raw.length
-        if (bytes <= MAX_WAITING_BYTES) found.set(each.txid, each)
-        else this.#partial?.delete(each.txid)
+        const { txid, raw } = each.transaction
+        bytes += raw.length
+        if (bytes <= MAX_WAITING_BYTES) found.set(txid, each)
+        else this.#partial?.delete(txid)
       }
       if (bytes > MAX_WAITING_BYTES) break
     }
@@ -240,14 +239,15 @@ export class VerifiedHistory {
     known: ProvedTransaction | undefined
   ): Promise<ProvedTransaction> {
     const before = this.#partial?.get(entry.txid) ?? known
-    const raw =
-      before?.raw ?? checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
-    const waiting: ProvedTransaction = { txid: entry.txid, raw, height: undefined }
+    const transaction =
+      before?.transaction ??
+      checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
+    const waiting: ProvedTransaction = { transaction, height: undefined }
     if (before === undefined) this.#keep(waiting)
     if (entry.height === undefined) return waiting
     // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a
     // transaction as well.
-    const strippedSize = Transaction.fromBuffer(raw).byteLength(false)
+    const { strippedSize } = transaction
     if (strippedSize === INNER_NODE_SIZE) return waiting
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
@@ -267,8 +267,7 @@ export class VerifiedHistory {
     }
     checkMerkleProof(entry.txid, strippedSize, proof, root)
     return this.#keep({
-      txid: entry.txid,
-      raw,
+      transaction,
       height: blockHeight(entry.height),
       block: blockHash
     })
@@ -276,7 +275,7 @@ export class VerifiedHistory {
 
   #keep(found: ProvedTransaction): ProvedTransaction {
     this.#partial ??= new Map()
-    this.#partial.set(found.txid, found)
+    this.#partial.set(found.transaction.txid, found)
     return found
   }
 
@@ -290,36 +289,29 @@ export class VerifiedHistory {
     verify: Ecdsa['verify'] | undefined
   ): readonly ProvedTransaction[] {
     const scriptPubKey = fromHex(this.script)
-    const outputs = new Map<string, bigint>()
-    const read = history.map((each) => ({ each, transaction: Transaction.fromBuffer(each.raw) }))
-    for (const {
-      each: { txid },
-      transaction
-    } of read) {
-      transaction.outs.forEach((output, vout) => {
-        if (sameBytes(output.script, scriptPubKey)) {
-          outputs.set(outPointText({ txid, vout }), output.value)
-        }
+    const outputs = new Map<string, TxOutput>()
+    const pays = ({ script }: TxOutput): boolean => sameBytes(script, scriptPubKey)
+    for (const { transaction } of history) {
+      transaction.outputs.forEach((output, vout) => {
+        if (pays(output)) outputs.set(outPointText({ txid: transaction.txid, vout }), output)
       })
     }
-    return read.flatMap(({ each, transaction }) => {
-      const { txid, block } = each
-      const pays = transaction.outs.some((output) => sameBytes(output.script, scriptPubKey))
-      const spends = transaction.ins.map((input) =>
-        outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index }))
-      )
-      if (!pays && spends.every((value) => value === undefined)) {
-        if (isCut && block === undefined) return []
+    return history.filter(({ transaction, block }) => {
+      const { txid } = transaction
+      const spent = transaction.inputs.map(({ outPoint }) => outputs.get(outPointText(outPoint)))
+      if (!transaction.outputs.some(pays) && spent.every((output) => output === undefined)) {
+        if (isCut && block === undefined) return false
         throw lied('puts a transaction into the history of a script that it does not touch', txid)
       }
-      if (verify === undefined) return [each]
       // Also in a block: its proof is one of the txid, and the witness could be any.
-      const isForged = spends.some(
-        (value, index) =>
-          value !== undefined && isForgedSpend(transaction, index, scriptPubKey, value, verify)
-      )
+      const isForged =
+        verify !== undefined &&
+        spent.some(
+          (output, index) =>
+            output !== undefined && isForgedSpend(transaction, index, output, verify)
+        )
       if (isForged) throw lied('shows a spend that the owner of the coins has not signed', txid)
-      return [each]
+      return true
     })
   }
 }
@@ -337,12 +329,9 @@ class Relevance {
     this.#script = fromHex(script)
   }
 
-  add({ txid, raw }: ProvedTransaction): void {
-    const { ins, outs } = Transaction.fromBuffer(raw)
-    let touches = ins.some(({ hash, index }) =>
-      this.#outputs.has(outPointText({ txid: txidFromHash(hash), vout: index }))
-    )
-    outs.forEach(({ script }, vout) => {
+  add({ txid, inputs, outputs, raw }: Transaction): void {
+    let touches = inputs.some(({ outPoint }) => this.#outputs.has(outPointText(outPoint)))
+    outputs.forEach(({ script }, vout) => {
       if (!sameBytes(script, this.#script)) return
       touches = true
       this.#outputs.add(outPointText({ txid, vout }))
@@ -377,18 +366,18 @@ function isForWant(error: unknown): boolean {
 }
 
 /**
- * The bytes of a transaction, which have this id. What may hand them on reads them without a
- * thought, so they are read here as strictly as anywhere: no block and no mempool has one that is
- * written in other bytes than its own, or pays more than there can be.
+ * What a server has sent for this id. It is read as strictly as anywhere: no block and no mempool
+ * has a transaction that is written in other bytes than its own, or pays more than there can be.
  *
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-function checkedTransaction(raw: Uint8Array, id: Txid): Uint8Array {
-  if (readAs(raw, id).txid !== id) throw lied('sent another transaction than the one asked for', id)
-  return raw
+function checkedTransaction(raw: Uint8Array, id: Txid): Transaction {
+  const transaction = readAs(raw, id)
+  if (transaction.txid !== id) throw lied('sent another transaction than the one asked for', id)
+  return transaction
 }
 
-function readAs(raw: Uint8Array, id: Txid): ParsedTransaction {
+function readAs(raw: Uint8Array, id: Txid): Transaction {
   try {
     return parseTransaction(raw)
   } catch (cause) {
@@ -413,7 +402,8 @@ function withdrawnFrom(
   entries: readonly HistoryEntry[]
 ): Txid | undefined {
   const heights = new Map(entries.map((entry) => [entry.txid, entry.height]))
-  return proved.find(({ txid, height }) => heights.get(txid) !== height)?.txid
+  return proved.find(({ transaction, height }) => heights.get(transaction.txid) !== height)
+    ?.transaction.txid
 }
 
 /** Whether the block of its proof is in our best chain. */
@@ -426,9 +416,14 @@ function isProvedIn({ height, block }: ProvedTransaction, headers: HeaderChain):
  * server has sent.
  */
 function keptOnce(shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
-  return kept === undefined || kept === shown.raw || !sameBytes(shown.raw, kept)
-    ? shown
-    : { ...shown, raw: kept }
+  if (kept === undefined) return shown
+  const transaction = shown.transaction.over(kept)
+  return transaction === shown.transaction ? shown : { ...shown, transaction }
+}
+
+/** How a server has told of it. */
+function entryOf({ transaction: { txid }, height }: ProvedTransaction): HistoryEntry {
+  return { txid, height }
 }
 
 function tooLarge(id: Txid | undefined): PaychanError {

@@ -2,8 +2,8 @@
  * One history out of what several servers say about one script. Nothing that one of them has proved
  * can be hidden by the others: what is in a block of the best chain counts whoever shows it. Pure.
  */
-import { Transaction } from 'bitcoinjs-lib'
-import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
+import type { Transaction } from '../bitcoin/transaction.js'
+import { outPointText, sameBytes, type Txid } from '../types/bytes.js'
 import type { ProvedTransaction } from './history.js'
 
 /** The hash of the block at a height of some chain; undefined where it has none. */
@@ -46,7 +46,7 @@ export function mergeHistories(
       } else if (isUsed && each.height === undefined) {
         waiting.add({ ...each, shownBy: 1 })
       } else if (isUsed) {
-        undone.push({ txid: each.txid, raw: each.raw, height: undefined, shownBy: 1 })
+        undone.push({ transaction: each.transaction, height: undefined, shownBy: 1 })
       }
     }
   }
@@ -57,15 +57,15 @@ export function mergeHistories(
   for (const each of waiting.all()) {
     // One server has not heard yet that something else has been mined in its place.
     if (
-      !confirmed.has(each.txid) &&
+      !confirmed.has(each.transaction.txid) &&
       inputsOf(each).some((input) => spent.has(input) || gone.has(input.slice(0, 64) as Txid))
     ) {
-      gone.add(each.txid)
+      gone.add(each.transaction.txid)
     }
   }
   return [
     ...confirmed.all().sort((a, b) => (a.height ?? 0) - (b.height ?? 0)),
-    ...waiting.all().filter(({ txid }) => !confirmed.has(txid) && !gone.has(txid))
+    ...waiting.all().filter(({ transaction: { txid } }) => !confirmed.has(txid) && !gone.has(txid))
   ]
 }
 
@@ -82,16 +82,17 @@ class Variants {
 
   /** The same bytes once, with how many show them. */
   add(each: ProvedTransaction): void {
-    const those = this.#byTxid.get(each.txid) ?? []
-    const known = those.findIndex(({ raw }) => raw === each.raw || sameBytes(raw, each.raw))
+    const { txid } = each.transaction
+    const those = this.#byTxid.get(txid) ?? []
+    const known = those.findIndex(({ transaction }) => isSame(transaction, each.transaction))
     if (known === -1) those.push(each)
     else this.#countAt(those, known)
-    this.#byTxid.set(each.txid, those)
+    this.#byTxid.set(txid, those)
   }
 
   /** One more shows it, whose bytes only count when nobody shows others. */
   count(each: ProvedTransaction): void {
-    const those = this.#byTxid.get(each.txid)
+    const those = this.#byTxid.get(each.transaction.txid)
     if (those === undefined) this.add(each)
     else this.#countAt(those, 0)
   }
@@ -117,13 +118,17 @@ export function isSameHistory(
       const its = other[i]
       return (
         its !== undefined &&
-        its.txid === each.txid &&
         its.block === each.block &&
         (its.shownBy ?? 1) === (each.shownBy ?? 1) &&
-        (its.raw === each.raw || sameBytes(its.raw, each.raw))
+        isSame(its.transaction, each.transaction)
       )
     })
   )
+}
+
+/** Of which the witnesses are the same as well. */
+function isSame({ raw }: Transaction, other: Transaction): boolean {
+  return raw === other.raw || sameBytes(raw, other.raw)
 }
 
 /** Whether a transaction is proved to be in a block of this chain. */
@@ -140,12 +145,10 @@ export function hiddenBy(
   theirs: BlockLookup,
   merged: readonly ProvedTransaction[]
 ): ProvedTransaction | undefined {
-  const shown = new Set(history.map(({ txid }) => txid))
-  return merged.find((each) => isIn(each, theirs) && !shown.has(each.txid))
+  const shown = new Set(history.map(({ transaction }) => transaction.txid))
+  return merged.find((each) => isIn(each, theirs) && !shown.has(each.transaction.txid))
 }
 
-function inputsOf({ raw }: ProvedTransaction): string[] {
-  return Transaction.fromBuffer(raw).ins.map(({ hash, index }) =>
-    outPointText({ txid: txidFromHash(hash), vout: index })
-  )
+function inputsOf({ transaction }: ProvedTransaction): string[] {
+  return transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
 }

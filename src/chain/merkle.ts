@@ -6,8 +6,8 @@
  * an inner node (CVE-2017-12842). Both ways to abuse that are refused: a 64-byte transaction as
  * the leaf, and an inner node whose 64 bytes read as a transaction.
  */
-import { crypto } from 'bitcoinjs-lib'
 import { concat } from 'uint8arrays'
+import { hash256 } from '../bitcoin/hashes.js'
 import { hashFromTxid, sameBytes, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { MAX_MONEY } from '../types/units.js'
@@ -56,7 +56,7 @@ export function merkleRootOf(id: Txid, proof: MerkleProof): Uint8Array {
     if (right && sameBytes(hash, other)) throw refused(id)
     const node = right ? concat([other, hash]) : concat([hash, other])
     if (readsAsTransaction(node)) throw refused(id)
-    hash = crypto.hash256(node)
+    hash = hash256(node)
     position = Math.floor(position / 2)
   }
   return hash

@@ -29,6 +29,7 @@ import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor, HeaderChain } from './headers.js'
 import { PoolServer, workOf, type Said, type ServerAddress } from './pool-server.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
 import { DEFAULT_POOL_TIMES, REGTEST_ROW, type PoolTimes } from './pool-times.js'
 import type { ProvedWatcher } from './script-watch.js'
@@ -226,11 +227,11 @@ class ServerPool implements ElectrumChain {
     return watch
   }
 
-  async broadcast(raw: Uint8Array, weight: Weight = 'money'): Promise<Verdict> {
+  async broadcast(transaction: Transaction, weight: Weight = 'money'): Promise<Verdict> {
     const used = this.#used
     return used.length === 0
       ? this.#throwNobody('broadcast the transaction')
-      : await this.#broadcasts.send(used, raw, weight)
+      : await this.#broadcasts.send(used, transaction, weight)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
@@ -531,7 +532,11 @@ class ServerPool implements ElectrumChain {
     )
   }
 
-  #dropFor({ member, transaction: { txid, height }, shownBy }: Omission): void {
+  #dropFor({ member, hidden, shownBy }: Omission): void {
+    const {
+      transaction: { txid },
+      height
+    } = hidden
     const server = this.#servers.find((each) => each === member)
     if (server === undefined) return
     this.#drop(

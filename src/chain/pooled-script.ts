@@ -67,7 +67,7 @@ interface View {
 /** A server that leaves out what another one has proved. */
 export interface Omission {
   readonly member: Member
-  readonly transaction: ProvedTransaction
+  readonly hidden: ProvedTransaction
   readonly shownBy: Member
 }
 
@@ -206,8 +206,8 @@ export class PooledScript {
       if (raw !== undefined) return raw
     }
     for (const { history } of this.#views.values()) {
-      const found = history?.find(({ txid }) => txid === id)
-      if (found !== undefined) return found.raw
+      const found = history?.find(({ transaction }) => transaction.txid === id)
+      if (found !== undefined) return found.transaction.raw
     }
     return undefined
   }
@@ -215,18 +215,19 @@ export class PooledScript {
   #compare(member: Member, view: View): void {
     if (!view.isTold || view.isPart || !member.isUsed || view.history === undefined) return
     const before = view.missing
-    const transaction = hiddenBy(view.history, member.blockAt, this.#merged ?? [])
-    view.missing = transaction?.txid
+    const hidden = hiddenBy(view.history, member.blockAt, this.#merged ?? [])
+    const missing = hidden?.transaction.txid
+    view.missing = missing
     if (before !== view.missing) view.isAskedAgain = false
-    if (transaction === undefined) return
+    if (hidden === undefined) return
     const shownBy = [...this.#views].find(
       ([, { history }]) =>
         history?.some(
-          ({ txid, block }) => txid === transaction.txid && block === transaction.block
+          ({ transaction, block }) => transaction.txid === missing && block === hidden.block
         ) === true
     )?.[0]
     if (view.isAskedAgain && shownBy !== undefined) {
-      this.context.onOmission({ member, transaction, shownBy })
+      this.context.onOmission({ member, hidden, shownBy })
     } else this.context.onDifference(this)
   }
 

@@ -371,5 +371,5 @@ export class WatchedScript {
  * another block.
  */
 function keyOf(history: readonly ProvedTransaction[]): string {
-  return history.map(({ txid, block }) => `${txid}:${block ?? 'mempool'}`).join()
+  return history.map(({ transaction, block }) => `${transaction.txid}:${block ?? 'mempool'}`).join()
 }

@@ -2,18 +2,18 @@
  * Transactions that a server refused because they pay too little alone: a child may pay for them,
  * in one package.
  */
-import { Transaction } from 'bitcoinjs-lib'
-import { txidFromHash, type Txid } from '../types/bytes.js'
+import type { Transaction } from '../bitcoin/transaction.js'
+import type { Txid } from '../types/bytes.js'
 
 /** Each is a transaction of a channel that somebody sends again with every block. */
 const MOST_KEPT = 100
 
 export class Underpaid {
-  readonly #kept = new Map<Txid, Uint8Array>()
+  readonly #kept = new Map<Txid, Transaction>()
 
-  add(id: Txid, raw: Uint8Array): void {
-    this.#kept.delete(id)
-    this.#kept.set(id, raw)
+  add(transaction: Transaction): void {
+    this.#kept.delete(transaction.txid)
+    this.#kept.set(transaction.txid, transaction)
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > MOST_KEPT && oldest !== undefined) this.#kept.delete(oldest)
   }
@@ -23,13 +23,7 @@ export class Underpaid {
   }
 
   /** Those whose outputs a transaction spends. */
-  parentsOf(raw: Uint8Array): Uint8Array[] {
-    return [
-      ...new Set(
-        Transaction.fromBuffer(raw).ins.flatMap(
-          ({ hash }) => this.#kept.get(txidFromHash(hash)) ?? []
-        )
-      )
-    ]
+  parentsOf({ inputs }: Transaction): Transaction[] {
+    return [...new Set(inputs.flatMap(({ outPoint }) => this.#kept.get(outPoint.txid) ?? []))]
   }
 }

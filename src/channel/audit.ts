@@ -5,11 +5,10 @@
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
-import { checkFundingTx } from '../bitcoin/funding.js'
+import { checkFundingTx, readFunding } from '../bitcoin/funding.js'
 import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
 import { heldBalance, initialBalance, isBase, totalOf } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
 import { isUnsigned } from './outside-funding.js'
@@ -61,19 +60,19 @@ export function auditChannel(channel: Channel, env: AuditEnv): Finding[] {
 function auditFunding(channel: Established, env: AuditEnv): Finding[] {
   const { terms, outPoint, fundingTx, refundSignature, role, renewal } = channel
   const bare = isUnsigned(channel) ? 'all' : undefined
-  const unsigned =
-    renewal === undefined
-      ? bare
-      : parseTransaction(fundingTx).inputs.find(({ hasWitness }) => !hasWitness)?.outPoint
   const findings = [
-    ...refusalOf(() =>
-      checkFundingTx(fundingTx, {
+    ...refusalOf(() => {
+      const tx = readFunding(fundingTx)
+      checkFundingTx(tx, {
         outPoint,
         script: fundingScriptOf(terms),
         capacity: terms.capacity,
-        unsigned
+        unsigned:
+          renewal === undefined
+            ? bare
+            : tx.inputs.find(({ witness }) => witness.length === 0)?.outPoint
       })
-    )
+    })
   ]
   if (role === 'server') return findings
   const valid =

@@ -5,7 +5,7 @@
 import { dustLimit } from '../bitcoin/dust.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { completeState } from '../bitcoin/template.js'
-import { paidTo, parseTransaction } from '../bitcoin/transaction.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
 import {
   feeFor,
   feeRate,
@@ -48,7 +48,7 @@ export function isSpentByStranger({
   return shown.some(
     ({ kind, raw }) =>
       kind === 'unknown' &&
-      paidTo(partyOf(terms, role).closeScript, raw) < balances(terms, ledger)[role]
+      parseTransaction(raw).paidTo(partyOf(terms, role).closeScript) < balances(terms, ledger)[role]
   )
 }
 
@@ -173,7 +173,7 @@ export function bid(
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) {
     return undefined
   }
-  const raw = completeState(
+  const { txid, raw } = completeState(
     ours.template,
     ours.signature,
     [{ script, value: subSat(ours.share, fee) }],
@@ -185,7 +185,7 @@ export function bid(
     since,
     feeRate: feeRate((fee * 1000n) / BigInt(vsize)),
     fee,
-    txid: parseTransaction(raw).txid,
+    txid,
     raw,
     height,
     refusedFor: undefined,

@@ -343,11 +343,11 @@ function complete(
     'The signature of the close is wrong.'
   )
   const signature = env.sign(digest)
-  const raw =
+  const { txid, raw } =
     channel.role === 'client'
       ? completeClose(closing, signature, request.signature)
       : completeClose(closing, request.signature, signature)
-  return { close: { asker, fee: closing.fee, txid: closeTxid(closing), signature, raw }, raw }
+  return { close: { asker, fee: closing.fee, txid, signature, raw }, raw }
 }
 
 /** The other side has completed our close. */

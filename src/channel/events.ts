@@ -1,5 +1,6 @@
 /** What can happen to a channel. */
 import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
@@ -8,8 +9,7 @@ import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 
 export interface FundingHistory {
-  readonly funding:
-    { readonly raw: Uint8Array; readonly height: BlockHeight | undefined } | undefined
+  readonly funding: ShownTransaction | undefined
   /**
    * Whatever a server shows as spends of its output. At most one of them is in a block; it is there
    * more than once where servers differ in its witness.
@@ -21,11 +21,15 @@ export interface FundingHistory {
   readonly strays: readonly ShownTransaction[]
 }
 
-/** `shownBy`: without a height, how many servers show it now; undefined means one. */
+/** A transaction of the history of a script. */
 export interface ShownTransaction {
-  readonly txid: Txid
-  readonly raw: Uint8Array
+  readonly transaction: Transaction
+  /** Of its block, which is proved; undefined in the mempool. */
   readonly height: BlockHeight | undefined
+  /**
+   * Without a height: how many servers show it now; undefined means one. That costs a server
+   * nothing to make up.
+   */
   readonly shownBy?: number | undefined
 }
 
@@ -34,7 +38,7 @@ export interface RenewalDraft {
   /** The new channel. */
   readonly by: ChannelId
   /** Without the witness of the old channel's input. */
-  readonly fundingTx: Uint8Array
+  readonly fundingTx: Transaction
   /** What shows the server that the other inputs are SegWit (FUND-2). */
   readonly previous: readonly Uint8Array[]
   /** Known to the client, who has built it; 0 on the server's side. */

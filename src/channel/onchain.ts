@@ -5,8 +5,8 @@
 import { isSignedByBoth, signedParts } from '../bitcoin/funding-witness.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
-import { isTransaction, parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
-import { sameBytes, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
+import { readableTransaction, type Transaction } from '../bitcoin/transaction.js'
+import { sameBytes, type OutPoint } from '../types/bytes.js'
 import {
   formatAmount,
   satoshi,
@@ -67,7 +67,7 @@ export function onHistory(
           )
         : []
   }
-  const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
+  const shown = onFundingShown(withFunding(channel, funding?.transaction), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   const state: Established = { ...strayed.state, onChain }
   const alarms: Effect[] =
@@ -77,7 +77,7 @@ export function onHistory(
           {
             type: 'alarm',
             code: 'ERR_FORGED_SPEND',
-            text: `An Electrum server shows ${forged.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`
+            text: `An Electrum server shows ${forged.transaction.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`
           }
         ]
   return to(
@@ -106,12 +106,12 @@ function judged(
     clientKey: terms.client.channelKey,
     serverKey: terms.server.channelKey
   }
-  const isKnown = ({ txid, raw }: ShownTransaction): boolean =>
+  const isKnown = ({ txid, raw }: Transaction): boolean =>
     [publication, onChain.spend, ...onChain.shown].some(
       (known) => known?.txid === txid && sameBytes(known.raw, raw)
     )
-  const isReal = (spend: ShownTransaction): boolean =>
-    isKnown(spend) || isSignedByBoth(spend.raw, output, verify)
+  const isReal = ({ transaction }: ShownTransaction): boolean =>
+    isKnown(transaction) || isSignedByBoth(transaction, output, verify)
   const real = spends.filter(isReal)
   return { real, forged: spends.find((spend) => !real.includes(spend)) }
 }
@@ -128,10 +128,10 @@ function provedSpend(
   const mined = spends.filter(({ height }) => height !== undefined)
   const spend = mined.find((each) => real.includes(each)) ?? mined[0]
   if (spend?.height === undefined) return undefined
-  const { txid, raw, height } = spend
-  if (!real.includes(spend)) return { txid, raw, ...UNKNOWN, height }
-  const known = recognise(channel, txid, raw)
-  return { ...known, clientBalance: minedBalance(channel, known), height }
+  const { transaction, height } = spend
+  if (!real.includes(spend)) return { ...unknown(transaction), height }
+  const known = recognise(channel, transaction)
+  return { ...known, clientBalance: minedBalance(channel, transaction, known), height }
 }
 
 /**
@@ -141,18 +141,18 @@ function provedSpend(
  */
 function minedBalance(
   channel: Established,
-  { turn, raw, clientBalance }: Omit<Spend, 'height'>
+  tx: Transaction,
+  { turn, clientBalance }: Omit<Spend, 'height'>
 ): Satoshi | undefined {
   if (turn === undefined) return clientBalance
   const payer = payerOf(turn)
-  const value = paidBeside(channel, raw, payer)
+  const value = paidBeside(channel, tx, payer)
   return payer === 'client' ? value : subSat(channel.terms.capacity, value)
 }
 
 /** What stands beside the channel's input for the payer; nothing when that is somebody else's. */
-function paidBeside(channel: Established, raw: Uint8Array, payer: Role): Satoshi {
-  const parsed = parseTransaction(raw)
-  const output = parsed.outputs[inputIndex(parsed, channel.outPoint)]
+function paidBeside(channel: Established, tx: Transaction, payer: Role): Satoshi {
+  const output = tx.outputs[tx.inputOf(channel.outPoint)]
   return output !== undefined &&
     sameBytes(output.script, payoutScript(channel, payer)) &&
     output.value <= channel.terms.capacity
@@ -160,18 +160,20 @@ function paidBeside(channel: Established, raw: Uint8Array, payer: Role): Satoshi
     : ZERO_SAT
 }
 
-const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
+function unknown({ txid, raw }: Transaction): Omit<Spend, 'height'> {
+  return { txid, raw, kind: 'unknown', turn: undefined, clientBalance: undefined }
+}
 
 function shownSpend(
   channel: Established,
-  { txid, raw, shownBy = 1 }: ShownTransaction,
+  { transaction, shownBy = 1 }: ShownTransaction,
   height: BlockHeight | undefined
 ): ShownSpend {
-  const spend = recognise(channel, txid, raw)
+  const spend = recognise(channel, transaction)
   // Of any state of the same side: who shows one after the other is passed over by the same blocks.
   const before = channel.onChain.shown.find(
     (each) =>
-      each.txid === txid ||
+      each.txid === spend.txid ||
       (each.turn !== undefined &&
         spend.turn !== undefined &&
         payeeOf(each.turn) === payeeOf(spend.turn))
@@ -180,7 +182,7 @@ function shownSpend(
     ...spend,
     height: undefined,
     shownBy,
-    ...figuresOf(raw, channel.terms.capacity),
+    ...figuresOf(transaction, channel.terms.capacity),
     since: before === undefined ? height : before.since
   }
 }
@@ -190,15 +192,14 @@ function shownSpend(
  * and so no fee.
  */
 export function figuresOf(
-  raw: Uint8Array,
+  tx: Transaction,
   capacity: Satoshi
 ): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
-  const { inputs, outputs, vsize, lockTime } = parseTransaction(raw)
-  const left = capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  const left = capacity - tx.paidTo()
   return {
-    fee: inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
-    vsize,
-    lock: lockTime
+    fee: tx.inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
+    vsize: tx.vsize,
+    lock: tx.lockTime
   }
 }
 
@@ -209,9 +210,10 @@ function inOrder({ publication }: Established, shown: readonly ShownSpend[]): Sh
 }
 
 /** Which of the transactions that can exist this one is. */
-function recognise(channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
+function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
-  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw)) {
+  const { txid, raw } = tx
+  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, tx)) {
     return {
       txid,
       raw,
@@ -220,32 +222,33 @@ function recognise(channel: Established, txid: Txid, raw: Uint8Array): Omit<Spen
       clientBalance: balances(terms, channel.ledger).client
     }
   }
-  const state = stateIn(terms, outPoint, raw)
-  if (state === undefined) return { txid, raw, ...UNKNOWN }
+  const state = stateIn(terms, outPoint, tx)
+  if (state === undefined) return unknown(tx)
   return { txid, raw, kind: state.turn === -1 ? 'refund' : 'settlement', ...state }
 }
 
 /**
  * EVID-2: which state a spend that is shown is, by its lock, which every signature covers,
  * and by what the payer's signature covers. An output says something only where its payer has
- * signed it: any other one may have been added by the payee, to the payer's script as well.
+ * signed it: any other one may have been added by the payee, to the payer's script as well. It
+ * stands beside the channel's input, wherever in the transaction that is: SINGLE|ANYONECANPAY signs
+ * no index, and a server may put other inputs before it (SIG-2).
  * Undefined for what is no state.
  */
 export function stateIn(
   terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>,
   outPoint: OutPoint,
-  raw: Uint8Array
+  tx: Transaction
 ): { readonly turn: number; readonly clientBalance: Satoshi } | undefined {
-  const parsed = parseTransaction(raw)
-  const turn = turnOfLock(terms, parsed.lockTime)
+  const turn = turnOfLock(terms, tx.lockTime)
   if (turn === undefined) return undefined
   const payer = payerOf(turn)
-  const signed = signedParts(raw, outPoint)[payer]
+  const signed = signedParts(tx, outPoint)[payer]
   const value =
     signed === 'nothing'
       ? ZERO_SAT
       : signed === 'own output'
-        ? parsed.outputs[inputIndex(parsed, outPoint)]?.value
+        ? tx.outputs[tx.inputOf(outPoint)]?.value
         : undefined
   if (value === undefined || value > terms.capacity) return undefined
   return { turn, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
@@ -255,25 +258,15 @@ export function stateIn(
  * A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it
  * pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing.
  */
-function isForgottenClose({ terms, outPoint, restored }: Established, raw: Uint8Array): boolean {
+function isForgottenClose({ terms, outPoint, restored }: Established, tx: Transaction): boolean {
   if (restored !== true) return false
-  const { client, server } = signedParts(raw, outPoint)
+  const { client, server } = signedParts(tx, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
   return (
     client === 'whole' &&
     server === 'whole' &&
-    parseTransaction(raw).outputs.every(({ script }) =>
-      scripts.some((own) => sameBytes(own, script))
-    )
+    tx.outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
   )
-}
-
-/**
- * The payer's output stands beside the channel's input, wherever in the transaction that is:
- * SINGLE|ANYONECANPAY signs no index, and a server may put other inputs before it (SIG-2).
- */
-function inputIndex({ inputs }: ParsedTransaction, funding: OutPoint): number {
-  return inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, funding))
 }
 
 function payoutScript(channel: Established, payer: Role): Uint8Array {
@@ -287,16 +280,16 @@ function payoutScript(channel: Established, payer: Role): Uint8Array {
  */
 export function csvPayout(channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (spend === undefined || !isTransaction(spend.raw)) return undefined
-  const parsed = parseTransaction(spend.raw)
+  const tx = spend && readableTransaction(spend.raw)
+  if (spend === undefined || tx === undefined) return undefined
   const scriptPubKey = payoutScript(channel, channel.role)
   const isOurs = (vout: number): boolean => {
-    const output = parsed.outputs[vout]
+    const output = tx.outputs[vout]
     return output !== undefined && output.value > 0n && sameBytes(output.script, scriptPubKey)
   }
-  const beside = inputIndex(parsed, channel.outPoint)
-  const vout = [beside, ...parsed.outputs.keys()].find(isOurs)
-  const value = vout === undefined ? undefined : parsed.outputs[vout]?.value
+  const beside = tx.inputOf(channel.outPoint)
+  const vout = [beside, ...tx.outputs.keys()].find(isOurs)
+  const value = vout === undefined ? undefined : tx.outputs[vout]?.value
   return vout === undefined || value === undefined
     ? undefined
     : { outPoint: { txid: spend.txid, vout }, value, scriptPubKey }

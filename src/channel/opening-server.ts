@@ -10,7 +10,8 @@ import type {
   OpenChannel,
   RefundRequest
 } from '../../protocols/paychan/1.0/index.js'
-import { checkFundingTx } from '../bitcoin/funding.js'
+import { checkFundingTx, readFunding } from '../bitcoin/funding.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { parseRefundRequest } from '../bitcoin/refund.js'
 import { payerSighash } from '../bitcoin/template.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -125,7 +126,9 @@ export function onRefundRequest(state: Accepted, message: RefundRequest, env: En
 export function onFunding(state: RefundSigned, message: Funding): Transition {
   const { terms } = state
   const script = fundingScriptOf(terms)
-  const checked = checkFunding(state, message.fundingTx)
+  const checked = attempt(ruleOfFunding, () => {
+    checkFunding(state, readFunding(message.fundingTx))
+  })
   if (checked instanceof Violation) {
     return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   }
@@ -139,15 +142,13 @@ export function onFunding(state: RefundSigned, message: Funding): Transition {
   )
 }
 
-function checkFunding(
-  { terms, outPoint }: RefundSigned,
-  raw: Uint8Array
-): Violation | ReturnType<typeof checkFundingTx> {
-  return attempt(
-    (code) => (code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1'),
-    () =>
-      checkFundingTx(raw, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity })
-  )
+/** @throws PaychanError as `checkFundingTx` */
+function checkFunding({ terms, outPoint }: RefundSigned, tx: Transaction): void {
+  checkFundingTx(tx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity })
+}
+
+function ruleOfFunding(code: string): string {
+  return code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1'
 }
 
 /**
@@ -156,12 +157,15 @@ function checkFunding(
  */
 export function onFundingSeen(state: RefundSigned, history: FundingHistory, env: Env): Transition {
   if (history.funding === undefined) return to(state)
-  const { raw } = history.funding
-  if (checkFunding(state, raw) instanceof Violation) return to(state)
+  const { transaction } = history.funding
+  const checked = attempt(ruleOfFunding, () => {
+    checkFunding(state, transaction)
+  })
+  if (checked instanceof Violation) return to(state)
   // The client has not handed it over: what it has of our words is not known (REEST-7).
   const established = {
     ...establish(state, {
-      fundingTx: raw,
+      fundingTx: transaction.raw,
       refundSignature: undefined,
       ledger: { ...NEW_LEDGER, held: state.initial }
     }),

@@ -9,7 +9,7 @@
  */
 import { checkFundedPsbt, type FundedPsbt } from '../bitcoin/funding-psbt.js'
 import { signedFunding } from '../bitcoin/signed-funding.js'
-import { paidTo } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
@@ -62,7 +62,7 @@ export function checkSigned(
   channel: Established,
   given: Uint8Array,
   { verify }: Pick<Env, 'verify'>
-): Uint8Array {
+): Transaction {
   const { terms, outPoint, outside } = channel
   if (outside?.psbt === undefined) throw notExpected()
   return signedFunding(given, {
@@ -153,10 +153,10 @@ export function onFundingShown(
         : channel
     )
   }
-  if (!isMined && !isWellSigned(channel, funding.raw, env)) return to(channel)
+  if (!isMined && !isWellSigned(channel, funding.transaction, env)) return to(channel)
   const shown: Established = {
     ...channel,
-    fundingTx: funding.raw,
+    fundingTx: funding.transaction.raw,
     outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true }
   }
   if (stopped !== undefined) {
@@ -191,16 +191,20 @@ export function onStrays(
   }
   const script = fundingScriptOf(terms)
   const paying = strays
-    .map((stray) => ({ ...stray, paid: paidTo(script, stray.raw) }))
+    .map((stray) => ({ ...stray, paid: stray.transaction.paidTo(script) }))
     .filter(({ paid }) => paid > 0n)
   const stray = paying.find(({ height }) => height !== undefined) ?? paying.at(-1)
   if (
     stray === undefined ||
-    (outside.stray?.txid === stray.txid && outside.stray.height === stray.height)
+    (outside.stray?.txid === stray.transaction.txid && outside.stray.height === stray.height)
   ) {
     return to(channel)
   }
-  const { txid, height, paid } = stray
+  const {
+    transaction: { txid },
+    height,
+    paid
+  } = stray
   const advice =
     height === undefined
       ? 'It is in no block yet: have the wallet that sent it replace it at once by a transaction that pays elsewhere, with a higher fee (RBF), and open the channel anew.'
@@ -225,7 +229,11 @@ function handOver({ link, fundingTx, fundingAcknowledged }: Established): Effect
     : []
 }
 
-function isWellSigned(channel: Established, raw: Uint8Array, env: Pick<Env, 'verify'>): boolean {
+function isWellSigned(
+  channel: Established,
+  { raw }: Transaction,
+  env: Pick<Env, 'verify'>
+): boolean {
   try {
     checkSigned(channel, raw, env)
     return true

@@ -138,7 +138,8 @@ function answerRival(
   if (rival === undefined) return to(channel)
   const race = provenRace(channel, turn, height)
   const next =
-    race === undefined || outbidding(race, vsizeOfRaw(publication.raw), env) <= publication.fee
+    race === undefined ||
+    outbidding(race, parseTransaction(publication.raw).vsize, env) <= publication.fee
       ? undefined
       : bidAtOnce(channel, publication, height, env)
   if (next !== undefined) return published(channel, next)
@@ -296,10 +297,6 @@ function higherBid(
         leastRate: asked ?? previous.feeRate,
         byUser: asked !== undefined
       })
-}
-
-function vsizeOfRaw(raw: Uint8Array): number {
-  return parseTransaction(raw).vsize
 }
 
 function published(

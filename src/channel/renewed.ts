@@ -13,7 +13,6 @@ import {
   renewalSighash,
   type RenewalBounds
 } from '../bitcoin/renewal.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
 import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
@@ -259,7 +258,7 @@ export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): 
   const close: SignedClose = {
     asker: 'client',
     fee: draft.fee,
-    txid: parseTransaction(draft.fundingTx).txid,
+    txid: draft.fundingTx.txid,
     signature: signed,
     raw: undefined,
     renewedAs: draft.by
@@ -312,15 +311,18 @@ export function onCompleteRenewal(
       )
       checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, height))
       const ours = env.sign(digest)
-      return { signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
+      return { signature: ours, signed: completeRenewal(draft.fundingTx, old, theirs, ours) }
     }
   )
   if (completed instanceof Violation) return refused(channel, draft, completed)
-  const { signature, raw } = completed
+  const {
+    signature,
+    signed: { txid, raw }
+  } = completed
   const close: SignedClose = {
     asker: 'client',
     fee: draft.fee,
-    txid: parseTransaction(raw).txid,
+    txid,
     signature,
     raw,
     renewedAs: draft.by

@@ -15,7 +15,7 @@
  */
 import type { RenewalRequest, Update, UpdateAck } from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx } from '../bitcoin/funding.js'
-import { lockTimeOf, parseTransaction } from '../bitcoin/transaction.js'
+import { lockTimeOf, parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type Satoshi } from '../types/units.js'
@@ -139,7 +139,7 @@ export function askedAgain(state: RefundRequested | RefundSigned): Effect[] {
     fee: Satoshi
   ): RenewalDraft => ({
     by: id,
-    fundingTx,
+    fundingTx: parseTransaction(fundingTx),
     previous,
     fee,
     turn,
@@ -242,12 +242,12 @@ export function onRenewalRequest(
         'ERR_UNEXPECTED_MESSAGE',
         'RenewalRequest has no place at this stage.'
       )
-      const { inputs } = parseTransaction(message.fundingTx)
-      return checkFundingTx(message.fundingTx, {
+      const tx = parseTransaction(message.fundingTx)
+      checkFundingTx(tx, {
         outPoint,
         script: fundingScriptOf(terms),
         capacity: terms.capacity,
-        unsigned: inputs.find(({ hasWitness }) => !hasWitness)?.outPoint
+        unsigned: tx.inputs.find(({ witness }) => witness.length === 0)?.outPoint
       })
     }
   )
@@ -317,10 +317,10 @@ export function onFundingLost(channel: Channel, by: Txid): Transition {
 }
 
 /** The chain shows T1: now the client has the server's signature as well. */
-export function withFunding(channel: Established, raw: Uint8Array | undefined): Established {
-  return channel.renewal === undefined || raw === undefined
+export function withFunding(channel: Established, funding: Transaction | undefined): Established {
+  return channel.renewal === undefined || funding === undefined
     ? channel
-    : { ...channel, fundingTx: raw, renewal: undefined }
+    : { ...channel, fundingTx: funding.raw, renewal: undefined }
 }
 
 /** The channel that this one renews; undefined for one of its own, or one that was given up. */

@@ -10,7 +10,7 @@ import type {
   Network,
   OpenChannel
 } from '../../protocols/paychan/1.0/index.js'
-import { checkFundingTx, fundingOutPoint } from '../bitcoin/funding.js'
+import { checkFundingTx, readFunding } from '../bitcoin/funding.js'
 import type { KeyPath, Role } from '../bitcoin/keys.js'
 import { channelIdOf, isStandardScript } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
@@ -121,8 +121,9 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
   const { role, keys, peer, address } = from
   const terms = provenTerms(record, from, env)
   const { fundingTx, refundSignature } = record
-  const outPoint = fundingOutPoint(fundingTx, record.fundingOutput)
-  checkFundingTx(fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity })
+  const tx = readFunding(fundingTx)
+  const outPoint = { txid: tx.txid, vout: record.fundingOutput }
+  checkFundingTx(tx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity })
   must(
     !env.isKnownOutPoint(outPoint),
     'REF-2',

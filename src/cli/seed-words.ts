@@ -3,7 +3,7 @@
  * given is the words, and nothing of it is dropped.
  */
 import { PaychanError } from '../types/errors.js'
-import { normalizeWords } from '../wallet/seed.js'
+import { normalizeWords } from '../bitcoin/seed.js'
 import type { Io } from './io.js'
 import { givenPassphrase, newPassphrase } from './passphrase.js'
 

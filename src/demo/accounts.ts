@@ -10,7 +10,7 @@ import { PaychanError } from '../types/errors.js'
 import { addSat, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { AddressBook } from '../wallet/addresses.js'
 import { readSeedFile } from '../wallet/seed-file.js'
-import { rootFromWords } from '../wallet/seed.js'
+import { rootFromWords } from '../bitcoin/seed.js'
 import { SEED_FILE } from '../node/layout.js'
 
 /** More addresses than a demo hands out. */

@@ -11,7 +11,7 @@ import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi } from '../types/units.js'
 import { readSeedFile } from '../wallet/seed-file.js'
-import { rootFromWords } from '../wallet/seed.js'
+import { rootFromWords } from '../bitcoin/seed.js'
 import { createSigner } from '../wallet/signer.js'
 
 /**
@@ -47,6 +47,6 @@ export async function keepState(dataDir: string, id: ChannelId, copyTo: string):
         ours.signature,
         [{ script, value: satoshi(ours.share - fee) }],
         (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest)
-      )
+      ).raw
   }
 }

@@ -1,32 +1,19 @@
 /** What the history of a funding script says about one funding output. */
 import type { FundingHistory, ShownTransaction } from '../channel/events.js'
-import { spenderOf } from '../bitcoin/spend.js'
-import { isTransaction } from '../bitcoin/transaction.js'
 import type { OutPoint } from '../types/bytes.js'
-import type { ChainTransaction } from './ports.js'
 
-/**
- * Picks T1, what spends its output, and what else pays to its script. One that cannot be read hides
- * none of the others.
- */
+/** Picks T1, what spends its output, and what else pays to its script. */
 export function fundingHistory(
-  told: readonly ChainTransaction[],
+  history: readonly ShownTransaction[],
   outPoint: OutPoint
 ): FundingHistory {
-  const history = told.filter(({ raw }) => isTransaction(raw))
-  const funding = history.find((transaction) => transaction.txid === outPoint.txid)
-  const others = history.filter(({ txid }) => txid !== outPoint.txid)
-  const spends = others.filter(({ raw }) => spenderOf(raw, outPoint))
-  const strays = others.filter((transaction) => !spends.includes(transaction))
+  const isFunding = ({ transaction }: ShownTransaction): boolean =>
+    transaction.txid === outPoint.txid
+  const isSpend = ({ transaction }: ShownTransaction): boolean => transaction.spends(outPoint)
+  const others = history.filter((each) => !isFunding(each))
   return {
-    funding: funding && { raw: funding.raw, height: funding.height },
-    spends: spends.map(shown),
-    strays: strays.map(shown)
+    funding: history.find(isFunding),
+    spends: others.filter(isSpend),
+    strays: others.filter((each) => !isSpend(each))
   }
-}
-
-function shown({ txid, raw, height, shownBy }: ChainTransaction): ShownTransaction {
-  return height === undefined && shownBy !== undefined
-    ? { txid, raw, height, shownBy }
-    : { txid, raw, height }
 }

@@ -83,8 +83,8 @@ async function takeSigned(
     if (state.stopped !== undefined) {
       throw PaychanError.of(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
     }
-    const raw = checkSigned(state, bytes, env(state))
-    await chain.broadcast(raw).catch((error: unknown) => {
+    const signed = checkSigned(state, bytes, env(state))
+    await chain.broadcast(signed).catch((error: unknown) => {
       if (
         error instanceof PaychanError &&
         codeOf(error) === 'ERR_BROADCAST_REFUSED' &&
@@ -94,7 +94,7 @@ async function takeSigned(
       }
       warnings.push(`It was not taken yet, and is sent again with every block: ${messageOf(error)}`)
     })
-    actor.post({ type: 'funding-signed', raw })
+    actor.post({ type: 'funding-signed', raw: signed.raw })
   }
   const arrived = actor.waiters.arrival(wait === 'ready' ? openForPayments : fundingSent)
   actor.waiters.observe(actor.state)

@@ -7,7 +7,7 @@
  *
  * What a payee says stands apart: it can say nothing about payments to others, and write over none.
  */
-import { crypto as hashes } from 'bitcoinjs-lib'
+import { sha256OfText } from '../bitcoin/hashes.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
@@ -49,7 +49,7 @@ export function unboundPartId(id: string, index: number): Uint8Array {
 }
 
 function hash(text: string): Uint8Array {
-  return hashes.sha256(new TextEncoder().encode(text)).slice(0, 16)
+  return sha256OfText(text).slice(0, 16)
 }
 
 function nameKey(id: string): string {

@@ -7,7 +7,7 @@ import type { RenewalEvent } from '../channel/events.js'
 import { isVacant } from '../channel/unfunded.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
@@ -43,6 +43,8 @@ export interface PerformerPorts {
 
 /** Performs effects in the order in which they were wanted. */
 export class Performer {
+  /** The bytes of states, which are sent again with every block. */
+  readonly #sent = new WeakMap<Uint8Array, Transaction>()
   /** The T1s of ours that a server has refused for their fee when they were sent last (EVID-7). */
   readonly #underpaid = new Set<Txid>()
 
@@ -215,10 +217,13 @@ export class Performer {
     actor: ChannelActor,
     { purpose, raw, favour }: Extract<Effect, { type: 'broadcast' }>
   ): Promise<void> {
+    const transaction = this.#sent.get(raw) ?? parseTransaction(raw)
+    this.#sent.set(raw, transaction)
+    const { txid } = transaction
     try {
       if (favour === true && !this.ports.strangers.takeFavour()) throw noFavour()
-      const { txid, refusals } = await this.ports.chain.broadcast(
-        raw,
+      const { refusals } = await this.ports.chain.broadcast(
+        transaction,
         favour === true ? 'favour' : 'money'
       )
       const refusedForFee = refusals.some(({ kind }) => isFeeRefusal(kind))
@@ -234,7 +239,6 @@ export class Performer {
         refusedForFee
       })
     } catch (error) {
-      const { txid } = parseTransaction(raw)
       const kind =
         error instanceof PaychanError && typeof error.facts.kind === 'string'
           ? error.facts.kind

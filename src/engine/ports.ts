@@ -6,7 +6,9 @@
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
 import type { KeyPath, Ecdsa } from '../bitcoin/keys.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { RelayRates } from '../channel/env.js'
+import type { ShownTransaction } from '../channel/events.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { RefusalKind } from '../types/refusals.js'
 import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
@@ -48,22 +50,8 @@ export interface Tip {
   readonly hash: string
 }
 
-/** A transaction that pays to, or spends from, a watched script. */
-export interface ChainTransaction {
-  readonly txid: Txid
-  /** The whole transaction, witnesses included; `parseTransaction` reads it. */
-  readonly raw: Uint8Array
-  /**
-   * The height of its block, proved by a merkle branch to a header of ours; undefined in the
-   * mempool.
-   */
-  readonly height: BlockHeight | undefined
-  /**
-   * Without a height: how many servers show it now; undefined means one. That costs a server
-   * nothing to make up.
-   */
-  readonly shownBy?: number | undefined
-}
+/** A transaction that pays to, or spends from, a watched script: whole, witnesses included. */
+export type ChainTransaction = ShownTransaction
 
 export interface ScriptWatch {
   /**
@@ -159,7 +147,7 @@ export interface Chain {
    * whatever the others refuse it for. A favour goes behind all else, and is refused at once where
    * others wait already (`ERR_CHAIN_BUSY`).
    */
-  broadcast: (raw: Uint8Array, weight?: Weight) => Promise<Verdict>
+  broadcast: (transaction: Transaction, weight?: Weight) => Promise<Verdict>
   /**
    * An estimate to confirm within `target` blocks, within bounds; a fallback when the server has
    * none.

@@ -114,9 +114,9 @@ export class SimNode {
       `${init.seed} ${init.name}`,
       world.chain,
       world.ownership(this),
-      async (raw) => {
+      async (transaction) => {
         const { view } = this
-        return view === undefined || !this.isUp ? await never() : await view.broadcast(raw)
+        return view === undefined || !this.isUp ? await never() : await view.broadcast(transaction)
       }
     )
     world.network.join(init.name, {

@@ -4,7 +4,8 @@
  * depend on: missing and spent inputs, absolute and relative locks, replacement (BIP125), version 3
  * (BIP431), fees, dust, and that both sides have signed the spend of a funding output.
  */
-import { crypto as hashes, Transaction } from 'bitcoinjs-lib'
+import { sha256OfText } from '../bitcoin/hashes.js'
+import { makeTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { broadcastRefused } from '../chain/broadcast-errors.js'
 import { toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
@@ -99,8 +100,6 @@ export class SimChain {
    * empty one that a reorganisation begins with.
    */
   readonly thresholds: number[] = []
-  /** By the bytes themselves: nodes send again and again what waits for a block. */
-  readonly #ids = new WeakMap<Uint8Array, Txid>()
   /** What was handed to a miner, and no mempool has seen. */
   readonly #submitted = new Map<Txid, SimTransaction>()
   /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
@@ -216,10 +215,10 @@ export class SimChain {
 
   /** New money, in the newest block at once: what a world begins with. */
   mint(script: string, value: number): Txid {
-    const id = txidFromHash(hashes.sha256(new TextEncoder().encode(`minted ${this.#order}`)))
+    const id = txidFromHash(sha256OfText(`minted ${this.#order}`))
     const transaction: SimTransaction = {
       txid: id,
-      raw: new Uint8Array(0),
+      transaction: undefined,
       version: 2,
       lockTime: 0,
       inputs: [],
@@ -256,13 +255,10 @@ export class SimChain {
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
    */
-  broadcast(raw: Uint8Array): Txid {
-    const sent = this.#ids.get(raw)
-    if (sent !== undefined && this.#transactions.has(sent)) return sent
-    const transaction = this.#read(raw)
-    const { txid: id } = transaction
-    this.#ids.set(raw, id)
+  broadcast(sent: Transaction): Txid {
+    const { txid: id } = sent
     if (this.#transactions.has(id)) return id
+    const transaction = this.#read(sent)
     const judged =
       faultOf(transaction, this.#facts()) ??
       this.#options.judge(transaction, (outPoint) => this.output(outPoint))
@@ -281,8 +277,8 @@ export class SimChain {
    * Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each
    * miner drops what can never be mined.
    */
-  submit(raw: Uint8Array): Txid {
-    const transaction = this.#read(raw)
+  submit(sent: Transaction): Txid {
+    const transaction = this.#read(sent)
     if (this.#options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) {
       this.#submitted.set(transaction.txid, transaction)
     }
@@ -390,8 +386,8 @@ export class SimChain {
     return offered
   }
 
-  #read(raw: Uint8Array): SimTransaction {
-    const transaction = readSimTransaction(raw)
+  #read(sent: Transaction): SimTransaction {
+    const transaction = readSimTransaction(sent)
     const spent = transaction.inputs.reduce(
       (sum, { outPoint }) => sum + (this.output(outPoint)?.value ?? 0),
       0
@@ -526,7 +522,7 @@ export class SimChain {
   }
 
   #append(transactions: readonly SimTransaction[]): void {
-    const hash = toHex(hashes.sha256(new TextEncoder().encode(`${this.tipHash} ${this.#order++}`)))
+    const hash = toHex(sha256OfText(`${this.tipHash} ${this.#order++}`))
     this.#blocks.push({ hash, time: this.#options.now(), transactions })
   }
 
@@ -539,13 +535,13 @@ export class SimChain {
 const ANY_RATE = 1_000
 
 /** It spends an outpoint that exists nowhere: the one thing that `broadcast` would refuse. */
-function paymentFromNowhere(script: Uint8Array, amount: Satoshi, number: number): Uint8Array {
-  const transaction = new Transaction()
-  transaction.version = 2
+function paymentFromNowhere(script: Uint8Array, value: Satoshi, number: number): Transaction {
   const nowhere = new Uint8Array(32)
   new DataView(nowhere.buffer).setUint32(0, number)
   nowhere[31] = 0xff
-  transaction.addInput(nowhere, 0)
-  transaction.addOutput(script, amount)
-  return Uint8Array.from(transaction.toBuffer())
+  return makeTransaction({
+    version: 2,
+    inputs: [{ outPoint: { txid: txidFromHash(nowhere), vout: 0 }, sequence: 0xffffffff }],
+    outputs: [{ script, value }]
+  })
 }

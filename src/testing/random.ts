@@ -2,7 +2,7 @@
  * All that is drawn in a simulation: from the seed, and for each purpose from a stream of its own,
  * so that one more draw here changes nothing there.
  */
-import { crypto as hashes } from 'bitcoinjs-lib'
+import { sha256OfText } from '../bitcoin/hashes.js'
 import type { Random } from '../engine/ports.js'
 
 /** A number that is drawn anew each time. */
@@ -26,7 +26,7 @@ export class Draws implements Random {
    * @param purpose - such as `loss` or `node alice`: the same seed and purpose give the same draws
    */
   constructor(seed: number, purpose: string) {
-    const digest = hashes.sha256(new TextEncoder().encode(`paychan simulation ${seed} ${purpose}`))
+    const digest = sha256OfText(`paychan simulation ${seed} ${purpose}`)
     this.#state = new Uint32Array(Uint8Array.from(digest).buffer, 0, 4)
   }
 

@@ -5,6 +5,7 @@
  */
 import { broadcastRefused, refusalKind } from '../chain/broadcast-errors.js'
 import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
 import { nextBlockOf } from '../chain/gather.js'
 import type { FeeView } from '../engine/fee-estimates.js'
@@ -14,7 +15,7 @@ import { isFeeRefusal } from '../types/refusals.js'
 import { blockHeight, max, type FeeRate } from '../types/units.js'
 import type { SharedFees } from './fees.js'
 import type { SimChain } from './chain.js'
-import { readSimTransaction, type SimTransaction } from './transactions.js'
+import type { SimTransaction } from './transactions.js'
 
 /**
  * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what
@@ -97,23 +98,23 @@ export class Servers implements FeeView {
     const shownBy = hidesMempool ? 0 : this.#count - this.#lies.hides - this.#lies.declines
     const real = history
       .filter(({ height }) => height !== undefined || shownBy > 0)
-      .map((each) => shown(each, shownBy))
+      .flatMap((each) => shown(each, shownBy))
     if (this.#lies.shows === 0) return real
     const made = [...this.phantoms.of(script)].filter((phantom) => this.#couldStill(phantom))
-    return [...real, ...made.map((each) => shown(each, this.#lies.shows))]
+    return [...real, ...made.flatMap((each) => shown(each, this.#lies.shows))]
   }
 
   /** @throws PaychanError `ERR_BROADCAST_REFUSED` when none takes it */
-  broadcast(raw: Uint8Array): Verdict {
+  broadcast(transaction: Transaction): Verdict {
     if (this.#count === this.setup.honest && this.#count === 1) {
-      return { txid: this.chain.broadcast(raw), taken: 1, of: 1, refusals: [] }
+      return { txid: this.chain.broadcast(transaction), taken: 1, of: 1, refusals: [] }
     }
-    const { txid } = readSimTransaction(raw)
+    const { txid } = transaction
     const reasons = this.setup.lying.flatMap((lie) => REFUSALS[lie] ?? [])
     const real = this.#count - reasons.length - this.#lies.swallows
     let taken = this.#lies.swallows
     try {
-      if (real > 0) this.chain.broadcast(raw)
+      if (real > 0) this.chain.broadcast(transaction)
       taken += real
     } catch (error) {
       if (!(error instanceof PaychanError) || error.code !== 'ERR_BROADCAST_REFUSED') throw error
@@ -156,10 +157,11 @@ export class Servers implements FeeView {
 }
 
 /** One server is the default. */
-function shown({ txid, raw, height }: SimTransaction, shownBy: number): ChainTransaction {
+function shown({ transaction, height }: SimTransaction, shownBy: number): ChainTransaction[] {
+  if (transaction === undefined) return []
   return height === undefined
-    ? { txid, raw, height, ...(shownBy === 1 ? {} : { shownBy }) }
-    : { txid, raw, height: blockHeight(height) }
+    ? [{ transaction, height, ...(shownBy === 1 ? {} : { shownBy }) }]
+    : [{ transaction, height: blockHeight(height) }]
 }
 
 /**

@@ -1,9 +1,8 @@
 /** A transaction as the simulated chain keeps it: read once, amounts as numbers of satoshis. */
-import { Transaction } from 'bitcoinjs-lib'
 import { dustLimit } from '../bitcoin/dust.js'
 import { MAX_SIGNATURE_BYTES } from '../bitcoin/sizes.js'
-import { PaychanError } from '../types/errors.js'
-import { toHex, txid, txidFromHash, type Txid } from '../types/bytes.js'
+import type { Transaction } from '../bitcoin/transaction.js'
+import { outPointText, toHex, type Txid } from '../types/bytes.js'
 import { isSignedByBoth } from '../bitcoin/funding-witness.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import { fundingScript } from '../bitcoin/funding.js'
@@ -22,7 +21,8 @@ export interface SimOutput {
 
 export interface SimTransaction {
   readonly txid: Txid
-  readonly raw: Uint8Array
+  /** Undefined for money that is there from the beginning. */
+  readonly transaction: Transaction | undefined
   readonly version: number
   readonly lockTime: number
   readonly inputs: readonly SimInput[]
@@ -41,44 +41,29 @@ export interface SimTransaction {
   readonly hasDust: boolean
 }
 
-/** @throws PaychanError `ERR_INVALID_TRANSACTION` when the bytes are no transaction */
-export function readSimTransaction(raw: Uint8Array): SimTransaction {
-  const parsed = parse(raw)
-  const shortened = parsed.ins.reduce(
+export function readSimTransaction(transaction: Transaction): SimTransaction {
+  const { txid, version, lockTime, inputs, outputs, weight } = transaction
+  const shortened = inputs.reduce(
     (sum, { witness }) => sum + witness.reduce((bytes, item) => bytes + missingBytes(item), 0),
     0
   )
   return {
-    txid: txid(parsed.getId()),
-    raw: Uint8Array.from(raw),
-    version: parsed.version,
-    lockTime: parsed.locktime,
-    inputs: parsed.ins.map(({ hash, index, sequence, witness }) => {
-      const parent = txidFromHash(hash)
-      return { outPoint: `${parent}:${index}`, parent, sequence, witness }
-    }),
-    outputs: parsed.outs.map(({ script, value }) => ({
-      script: toHex(script),
-      value: Number(value)
+    txid,
+    transaction,
+    version,
+    lockTime,
+    inputs: inputs.map(({ outPoint, sequence, witness }) => ({
+      outPoint: outPointText(outPoint),
+      parent: outPoint.txid,
+      sequence,
+      witness
     })),
-    vsize: Math.ceil((parsed.weight() + shortened) / 4),
+    outputs: outputs.map(({ script, value }) => ({ script: toHex(script), value: Number(value) })),
+    vsize: Math.ceil((weight + shortened) / 4),
     fee: 0,
     height: undefined,
     order: 0,
-    hasDust: parsed.outs.some(({ script, value }) => value < dustLimit(script))
-  }
-}
-
-function parse(raw: Uint8Array): Transaction {
-  try {
-    return Transaction.fromBuffer(Uint8Array.from(raw))
-  } catch (cause) {
-    throw new PaychanError(
-      'ERR_INVALID_TRANSACTION',
-      'These bytes are no transaction; it was not sent.',
-      {},
-      { cause }
-    )
+    hasDust: outputs.some(({ script, value }) => value < dustLimit(script))
   }
 }
 
@@ -127,6 +112,7 @@ export function fundingJudge(verify: Ecdsa['verify']) {
     transaction: SimTransaction,
     spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
   ): string | undefined => {
+    const { transaction: signed } = transaction
     for (const { outPoint, parent, witness } of transaction.inputs) {
       const keys = keysOf(witness.at(-1))
       if (keys === undefined) continue
@@ -136,8 +122,9 @@ export function fundingJudge(verify: Ecdsa['verify']) {
         return 'mandatory-script-verify-flag-failed (Witness program hash mismatch)'
       }
       if (
+        signed === undefined ||
         !isSignedByBoth(
-          transaction.raw,
+          signed,
           { outPoint: { txid: parent, vout }, value: satoshi(BigInt(output.value)), ...keys },
           verify
         )

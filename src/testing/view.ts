@@ -14,7 +14,7 @@ import type {
   Unsubscribe,
   Verdict
 } from '../engine/ports.js'
-import { readSimTransaction } from './transactions.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { SimChain } from './chain.js'
 import type { Calendar } from './calendar.js'
 import { toHex } from '../types/bytes.js'
@@ -168,11 +168,11 @@ export class SimView implements Chain {
     }
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
+  async broadcast(transaction: Transaction): Promise<Verdict> {
     await this.#connected()
     return this.#hiding === 'all'
-      ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
-      : this.parts.servers.broadcast(raw)
+      ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
+      : this.parts.servers.broadcast(transaction)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {

@@ -3,27 +3,26 @@
  * nothing, since that chain takes the spends of wallets as signed; what it does is durable at once.
  */
 import { createHash } from 'node:crypto'
-import { Transaction } from 'bitcoinjs-lib'
+import {
+  insufficientFunds,
+  MAX_TRUC_VSIZE,
+  spendVsize,
+  tooManyCoins
+} from '../bitcoin/coin-selection.js'
 import { FUNDING_INPUT_VSIZE, type FundingOutput } from '../bitcoin/funding-spend.js'
 import { sweepVsize } from '../bitcoin/payout.js'
+import { makeTransaction, type Transaction, type TransactionParts } from '../bitcoin/transaction.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../engine/ports.js'
 import {
+  outPointFromText,
   outPointText,
-  hashFromTxid,
   toHex,
-  txid,
   type ChannelId,
   type OutPoint,
   type Txid
 } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
-import {
-  insufficientFunds,
-  MAX_TRUC_VSIZE,
-  spendVsize,
-  tooManyCoins
-} from '../wallet/coin-selection.js'
 import { requireNoDust } from '../wallet/funding.js'
 import { previousOf } from '../wallet/previous.js'
 import type { CoinListener, Unspent } from './chain.js'
@@ -116,7 +115,7 @@ export class SimWallet implements Wallet {
     private readonly name: string,
     private readonly chain: SimChain,
     private readonly ownership: Ownership,
-    private readonly broadcast: (raw: Uint8Array) => Promise<unknown>
+    private readonly broadcast: (transaction: Transaction) => Promise<unknown>
   ) {}
 
   /** Satoshis of coins in blocks, those that are set aside included. */
@@ -244,20 +243,23 @@ export class SimWallet implements Wallet {
       )
     }
     const { coins, fee } = this.#select(amount, rate, request.coins, beside)
-    const transaction = new Transaction()
-    transaction.version = 3
-    transaction.locktime = this.chain.height
-    if (beside !== undefined) {
-      transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
-    }
-    for (const { outPoint } of coins) addInput(transaction, outPoint, 0xfffffffe, KEY_WITNESS)
-    transaction.addOutput(scriptPubKey, amount)
     const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
-    if (left >= DUST) transaction.addOutput(this.nextScript(), left)
+    const { raw, txid } = makeTransaction({
+      version: 3,
+      lockTime: this.chain.height,
+      inputs: [
+        ...(beside === undefined ? [] : [{ outPoint: beside.outPoint, sequence: 0xfffffffd }]),
+        ...coins.map(({ outPoint }) => input(outPoint, 0xfffffffe, KEY_WITNESS))
+      ],
+      outputs: [
+        { script: scriptPubKey, value: amount },
+        ...(left >= DUST ? [{ script: this.nextScript(), value: satoshi(left) }] : [])
+      ]
+    })
     this.#reserved.set(channel, coins)
     return {
-      raw: Uint8Array.from(transaction.toBuffer()),
-      outPoint: { txid: txid(transaction.getId()), vout: 0 },
+      raw,
+      outPoint: { txid, vout: 0 },
       fee: satoshi(left >= DUST ? fee : fee + left),
       ...(beside === undefined ? {} : this.#previousOf(coins))
     }
@@ -265,11 +267,11 @@ export class SimWallet implements Wallet {
 
   /** Minted coins come from no transaction that could be shown. */
   #previousOf(coins: readonly Coin[]): { readonly previous?: readonly Uint8Array[] } {
-    const inputs = coins.map(({ outPoint }) => ({ outPoint: outPointOf(outPoint) }))
-    const rawOf = (id: Txid): Uint8Array | undefined => this.chain.transaction(id)?.raw
-    return inputs.some(({ outPoint }) => rawOf(outPoint.txid)?.length === 0)
-      ? {}
-      : { previous: previousOf(inputs, rawOf) }
+    const inputs = coins.map(({ outPoint }) => ({ outPoint: outPointFromText(outPoint) }))
+    const find = (id: Txid): Transaction | undefined => this.chain.transaction(id)?.transaction
+    return inputs.every(({ outPoint }) => find(outPoint.txid) !== undefined)
+      ? { previous: previousOf(inputs, find) }
+      : {}
   }
 
   async releaseFunding(channel: ChannelId): Promise<void> {
@@ -320,12 +322,13 @@ export class SimWallet implements Wallet {
       )
     )
     if (fee < BigInt(vsize) || BigInt(change.value) - fee < DUST) return
-    const child = new Transaction()
-    child.version = 3
-    addInput(child, `${funding}:1`, 0xfffffffd, KEY_WITNESS)
-    child.addOutput(script, BigInt(change.value) - fee)
+    const child = makeTransaction({
+      version: 3,
+      inputs: [input(`${funding}:1`, 0xfffffffd, KEY_WITNESS)],
+      outputs: [{ script, value: satoshi(BigInt(change.value) - fee) }]
+    })
     // An earlier child that pays enough may be there.
-    await this.broadcast(Uint8Array.from(child.toBuffer())).catch(() => {})
+    await this.broadcast(child).catch(() => {})
   }
 
   async claim(output: CsvOutput): Promise<void> {
@@ -352,13 +355,14 @@ export class SimWallet implements Wallet {
     if (worth.length === 0) return
     const script = this.nextScript()
     const total = worth.reduce((sum, [, { output }]) => sum + output.value, 0n)
-    const sweep = new Transaction()
-    sweep.version = 2
-    for (const [key] of worth) addInput(sweep, key, ONE_BLOCK, PAYOUT_WITNESS)
     const fee = feeFor(rate, sweepVsize(worth.length, script))
     if (total < fee + DUST) return
-    sweep.addOutput(script, total - fee)
-    await this.broadcast(Uint8Array.from(sweep.toBuffer())).catch(() => {})
+    const sweep = makeTransaction({
+      version: 2,
+      inputs: worth.map(([key]) => input(key, ONE_BLOCK, PAYOUT_WITNESS)),
+      outputs: [{ script, value: satoshi(total - fee) }]
+    })
+    await this.broadcast(sweep).catch(() => {})
   }
 
   #isWorth({ output, since }: Claim, rate: FeeRate): boolean {
@@ -415,18 +419,10 @@ function coinNamed(free: readonly Coin[], named: OutPoint): Coin {
   return found
 }
 
-function addInput(
-  transaction: Transaction,
+function input(
   outPoint: string,
   sequence: number,
-  witness: Uint8Array[]
-): void {
-  const { txid: id, vout } = outPointOf(outPoint)
-  transaction.addInput(hashFromTxid(id), vout, sequence)
-  transaction.setWitness(transaction.ins.length - 1, witness)
-}
-
-function outPointOf(text: string): OutPoint {
-  const [id = '', vout = ''] = text.split(':')
-  return { txid: txid(id), vout: Number(vout) }
+  witness: readonly Uint8Array[]
+): TransactionParts['inputs'][number] {
+  return { outPoint: outPointFromText(outPoint), sequence, witness }
 }

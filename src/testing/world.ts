@@ -242,7 +242,7 @@ export class WorldNode {
       `${seed} ${name}`,
       world.chain,
       world.purses,
-      async (raw) => await this.view.broadcast(raw)
+      async (transaction) => await this.view.broadcast(transaction)
     )
     this.#disk = this.diskWith(new Map())
   }

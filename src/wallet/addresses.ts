@@ -1,10 +1,10 @@
 /** The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. */
-import * as bitcoin from 'bitcoinjs-lib'
+import { hash160 } from '../bitcoin/hashes.js'
 import { scriptOf } from '../bitcoin/destination.js'
 import { toHex } from '../types/bytes.js'
-import { addressBranch, publicOf, secretOf } from './paths.js'
+import { addressBranch, publicOf, secretOf } from '../bitcoin/paths.js'
 import { BRANCHES, type Branch } from './records.js'
-import type { HDKey } from '@scure/bip32'
+import type { HDKey } from '../bitcoin/paths.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
 /**
@@ -61,7 +61,7 @@ export class AddressBook {
     const list = this.derived[branch]
     for (let i = list.length; i <= index; i++) {
       const key = this.parents[branch].deriveChild(i)
-      const program = bitcoin.crypto.hash160(publicOf(key))
+      const program = hash160(publicOf(key))
       const own: OwnScript = {
         branch,
         index: i,

@@ -4,7 +4,7 @@
  */
 import { dustLimit } from '../bitcoin/dust.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, sameOutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
@@ -18,7 +18,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { spendVsize } from './coin-selection.js'
+import { spendVsize } from '../bitcoin/coin-selection.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 import type { SendPlan } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
@@ -39,7 +39,7 @@ export interface ChildPlan extends SendPlan {
 }
 
 /**
- * @param raw - T1 as its channel keeps it; undefined: as it is shown
+ * @param kept - T1 as its channel keeps it; undefined: as it is shown
  * @throws PaychanError `ERR_CANNOT_BUMP` when it is no T1 of ours, `ERR_NO_CHANGE`
  */
 export function unconfirmedFunding(
@@ -47,9 +47,9 @@ export function unconfirmedFunding(
   reservations: Reservations,
   addresses: AddressBook,
   id: Txid,
-  raw: Uint8Array | undefined
+  kept: Transaction | undefined
 ): UnconfirmedFunding {
-  const funding = raw === undefined ? view.transaction(id) : parseTransaction(raw)
+  const funding = kept ?? view.transaction(id)?.transaction
   if (
     funding === undefined ||
     funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)
@@ -70,7 +70,7 @@ export function unconfirmedFunding(
     )
   }
   const spent = funding.inputs.reduce((sum, { outPoint }) => {
-    const source = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
+    const source = view.transaction(outPoint.txid)?.transaction.outputs[outPoint.vout]
     if (source === undefined) {
       throw new PaychanError(
         'ERR_CHAIN_UNAVAILABLE',
@@ -79,11 +79,10 @@ export function unconfirmedFunding(
     }
     return sum + source.value
   }, 0n)
-  const paid = funding.outputs.reduce((sum, { value }) => sum + value, 0n)
   return {
     txid: id,
     vsize: funding.vsize,
-    fee: satoshi(spent - paid),
+    fee: satoshi(spent - funding.paidTo()),
     change: { outPoint: { txid: id, vout }, value: output.value, script: output.script }
   }
 }
@@ -91,7 +90,7 @@ export function unconfirmedFunding(
 /** What T1 and the child that there is pay together. */
 function paidNow({ fee, vsize }: UnconfirmedFunding, before: Outgoing | undefined): Paid {
   const childFee = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
-  const size = before === undefined ? vsize : vsize + parseTransaction(newestOf(before)).vsize
+  const size = before === undefined ? vsize : vsize + newestOf(before).vsize
   return { childFee, rate: feeRate(((fee + childFee) * 1000n) / BigInt(size)) }
 }
 

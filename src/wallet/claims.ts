@@ -7,12 +7,12 @@
  * `claim` is called once the transaction with the output is confirmed. Should a reorg replace it
  * for good (the other side's state wins), the watch shows nothing, and the claim counts nothing.
  */
-import { parseTransaction } from '../bitcoin/transaction.js'
-import { outPointText, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
+import type { Transaction } from '../bitcoin/transaction.js'
+import { outPointText, type OutPoint, type Txid } from '../types/bytes.js'
 import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
-import type { HistoryView, KnownTransaction } from './history-view.js'
+import type { HistoryView } from './history-view.js'
 import type { ClaimRecord } from './records.js'
-import type { CsvOutput, Tip } from '../engine/ports.js'
+import type { ChainTransaction, CsvOutput, Tip } from '../engine/ports.js'
 
 /**
  * A spend this deep is not undone any more: as deep as a miner's reward has to be before the
@@ -30,7 +30,7 @@ export type ClaimStep =
   | { readonly do: 'wait' }
   | { readonly do: 'forget' }
   /** Our sweep is in the mempool: it is sent again with every block, for mempools forget. */
-  | { readonly do: 'rebroadcast'; readonly raw: Uint8Array }
+  | { readonly do: 'rebroadcast'; readonly sweep: Transaction }
   | { readonly do: 'sweep' }
 
 /**
@@ -87,7 +87,9 @@ export class Claims {
       return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
     }
     if (triedAt === tip.hash) return { do: 'wait' }
-    if (spender !== undefined) return { do: 'rebroadcast', raw: dearest(spender, record.sweep) }
+    if (spender !== undefined) {
+      return { do: 'rebroadcast', sweep: dearest(spender.transaction, record.sweep) }
+    }
     const height = this.source(output)?.height
     // BIP68: with nSequence 1 the sweep can be in any block above the output's own. The next block
     // is that, and mempools take the sweep, as soon as the output's block is the tip.
@@ -97,12 +99,11 @@ export class Claims {
   /** Those that a transaction sweeps, or an older version of what sweeps them now. */
   sweptBy(id: Txid): Claim[] {
     const spent = new Set(
-      this.view.transaction(id)?.inputs.map(({ outPoint }) => outPointText(outPoint))
+      this.view.transaction(id)?.transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
     )
     return this.all().filter(
       ({ record: { output, sweep } }) =>
-        spent.has(outPointText(output.outPoint)) ||
-        (sweep !== undefined && parseTransaction(sweep).txid === id)
+        spent.has(outPointText(output.outPoint)) || sweep?.txid === id
     )
   }
 
@@ -114,10 +115,10 @@ export class Claims {
   /**
    * The transaction that has the output; undefined also when it is not the output that was claimed.
    */
-  private source(output: CsvOutput): KnownTransaction | undefined {
-    const transaction = this.view.transaction(output.outPoint.txid)
-    return transaction?.outputs[output.outPoint.vout]?.value === output.value
-      ? transaction
+  private source(output: CsvOutput): ChainTransaction | undefined {
+    const known = this.view.transaction(output.outPoint.txid)
+    return known?.transaction.outputs[output.outPoint.vout]?.value === output.value
+      ? known
       : undefined
   }
 }
@@ -126,15 +127,9 @@ export class Claims {
  * What is shown, or our own version of it when that pays more: a server may go on showing what it
  * alone takes.
  */
-function dearest(shown: KnownTransaction, own: Uint8Array | undefined): Uint8Array {
-  if (own === undefined) return shown.raw
-  const { inputs, outputs } = parseTransaction(own)
+function dearest(shown: Transaction, own: Transaction | undefined): Transaction {
   const isVersion =
-    inputs.length === shown.inputs.length &&
-    inputs.every(({ outPoint }) =>
-      shown.inputs.some((other) => sameOutPoint(other.outPoint, outPoint))
-    )
-  const total = (of: KnownTransaction['outputs']): bigint =>
-    of.reduce((sum, { value }) => sum + value, 0n)
-  return isVersion && total(outputs) < total(shown.outputs) ? own : shown.raw
+    own?.inputs.length === shown.inputs.length &&
+    own.inputs.every(({ outPoint }) => shown.spends(outPoint))
+  return isVersion && own.paidTo() < shown.paidTo() ? own : shown
 }

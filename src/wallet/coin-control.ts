@@ -183,7 +183,7 @@ export class CoinControl {
   private missing(outPoint: OutPoint): never {
     const { view, addresses } = this.init
     const coin = outPointText(outPoint)
-    const output = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
+    const output = view.transaction(outPoint.txid)?.transaction.outputs[outPoint.vout]
     const spender =
       output === undefined || addresses.find(output.script) === undefined
         ? undefined
@@ -191,8 +191,8 @@ export class CoinControl {
     if (spender !== undefined) {
       throw new PaychanError(
         'ERR_COIN_SPENT',
-        `The coin ${coin} is spent already, by transaction ${spender.txid}.`,
-        { coin, txid: spender.txid }
+        `The coin ${coin} is spent already, by transaction ${spender.transaction.txid}.`,
+        { coin, txid: spender.transaction.txid }
       )
     }
     throw new PaychanError(

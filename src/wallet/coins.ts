@@ -5,7 +5,8 @@ import type { CoinLocks } from './coin-locks.js'
 import type { OutgoingTransactions } from './outgoing.js'
 import type { Reservations } from './reservations.js'
 import type { AddressBook, OwnScript } from './addresses.js'
-import type { HistoryView, KnownTransaction } from './history-view.js'
+import type { ChainTransaction } from '../engine/ports.js'
+import type { HistoryView } from './history-view.js'
 
 export interface Coin {
   readonly outPoint: OutPoint
@@ -45,9 +46,10 @@ export function coinsOf(
   { reservations, outgoing, locks }: Locks
 ): Coin[] {
   const coins: Coin[] = []
-  for (const transaction of view.transactions()) {
-    if (view.isReplaced(transaction)) continue
-    const confirmed = isSpendable(transaction, tip)
+  for (const known of view.transactions()) {
+    if (view.isReplaced(known)) continue
+    const { transaction, height } = known
+    const confirmed = isSpendable(known, tip)
     transaction.outputs.forEach(({ script, value }, vout) => {
       const own = addresses.find(script)
       const outPoint = { txid: transaction.txid, vout }
@@ -56,7 +58,7 @@ export function coinsOf(
         outPoint,
         value,
         own,
-        height: transaction.height,
+        height,
         confirmed,
         reservedFor: reservations.channelOf(outPoint),
         spentBy: outgoing.spending(outPoint)?.id,
@@ -87,7 +89,10 @@ export function sumOf(coins: ReadonlyArray<{ readonly value: Satoshi }>): Satosh
   return sumShown(coins.map(({ value }) => value))
 }
 
-function isSpendable({ height, inputs }: KnownTransaction, tip: BlockHeight | undefined): boolean {
+function isSpendable(
+  { height, transaction: { inputs } }: ChainTransaction,
+  tip: BlockHeight | undefined
+): boolean {
   if (height === undefined) return false
   const isCoinbase = inputs.length === 1 && inputs[0]?.outPoint.txid === NO_TXID
   if (!isCoinbase) return true

@@ -1,63 +1,21 @@
-/**
- * ECDSA over secp256k1 (libsecp256k1 in both cases): the native module where it has a binary for
- * this machine, WebAssembly otherwise. Nonces are those of RFC 6979, so both give the same bytes.
- *
- * The native module is loaded as `secp256k1/bindings`. Its main entry would fall back to a pure
- * JavaScript implementation without a word, many times slower than the WebAssembly one.
- */
+/** Loads the secp256k1 of this machine (`src/bitcoin/secp256k1.ts`, which loads nothing itself). */
 import { createRequire } from 'node:module'
-import type * as native from 'secp256k1'
-import type * as wasm from 'tiny-secp256k1'
-import { isLowS } from '../bitcoin/ecdsa.js'
+import * as secp256k1 from '../bitcoin/secp256k1.js'
+import type { EcdsaWithSecrets } from '../bitcoin/secp256k1.js'
 import { PaychanError } from '../types/errors.js'
-import type { Ecdsa } from '../bitcoin/keys.js'
+
+export type { EcdsaWithSecrets } from '../bitcoin/secp256k1.js'
 
 const load = createRequire(import.meta.url)
 
-/** ECDSA with secrets: 32-byte keys in, 64-byte compact low-S signatures out. */
-export interface EcdsaWithSecrets extends Ecdsa {
-  /** 33 bytes, compressed. @throws PaychanError `ERR_INVALID_SECRET_KEY` */
-  readonly publicKeyOf: (secret: Uint8Array) => Uint8Array
-  /** Signs a 32-byte digest. @throws PaychanError `ERR_INVALID_DIGEST`, `ERR_INVALID_SECRET_KEY` */
-  readonly sign: (secret: Uint8Array, digest: Uint8Array) => Uint8Array
-}
-
-/** What differs between the two libraries. May throw for input that is no key or no signature. */
-interface Library {
-  readonly implementation: string
-  readonly verify: (publicKey: Uint8Array, digest: Uint8Array, signature: Uint8Array) => boolean
-  readonly isPublicKey: (publicKey: Uint8Array) => boolean
-  readonly isSecretKey: (secret: Uint8Array) => boolean
-  readonly publicKeyOf: (secret: Uint8Array) => Uint8Array | null
-  readonly sign: (secret: Uint8Array, digest: Uint8Array) => Uint8Array
-}
-
 /** The native implementation; undefined when this machine has no binary of it. */
 export function nativeEcdsa(): EcdsaWithSecrets | undefined {
-  const module = attempt(() => load('secp256k1/bindings') as unknown)
-  if (!isNativeModule(module)) return undefined
-  return guarded({
-    implementation: 'secp256k1 (native)',
-    verify: (publicKey, digest, signature) => module.ecdsaVerify(signature, digest, publicKey),
-    isPublicKey: (publicKey) => module.publicKeyVerify(publicKey),
-    isSecretKey: (secret) => module.privateKeyVerify(secret),
-    publicKeyOf: (secret) => module.publicKeyCreate(secret, true),
-    sign: (secret, digest) => module.ecdsaSign(digest, secret).signature
-  })
+  return secp256k1.nativeEcdsa(load)
 }
 
 /** The WebAssembly implementation, which runs everywhere. */
 export function wasmEcdsa(): EcdsaWithSecrets | undefined {
-  const module = attempt(() => load('tiny-secp256k1') as unknown)
-  if (!isWasmModule(module)) return undefined
-  return guarded({
-    implementation: 'tiny-secp256k1 (WebAssembly)',
-    verify: (publicKey, digest, signature) => module.verify(digest, publicKey, signature, true),
-    isPublicKey: (publicKey) => module.isPointCompressed(publicKey),
-    isSecretKey: (secret) => module.isPrivate(secret),
-    publicKeyOf: (secret) => module.pointFromScalar(secret, true),
-    sign: (secret, digest) => module.sign(digest, secret)
-  })
+  return secp256k1.wasmEcdsa(load)
 }
 
 /**
@@ -74,83 +32,4 @@ export function loadEcdsa(): EcdsaWithSecrets {
     )
   }
   return found
-}
-
-/**
- * Checks lengths and ranges before the library sees anything, so that both answer alike: a
- * verification says false to garbage of every kind, and never throws.
- */
-function guarded(library: Library): EcdsaWithSecrets {
-  return {
-    implementation: library.implementation,
-    verify: (publicKey, digest, signature) => {
-      // SIG-1: of the two valid signatures of a digest only the one with the low S counts.
-      if (publicKey.length !== 33 || digest.length !== 32 || !isLowS(signature)) return false
-      return attempt(() => library.verify(publicKey, digest, signature)) ?? false
-    },
-    isPublicKey: (publicKey) =>
-      publicKey.length === 33 && (attempt(() => library.isPublicKey(publicKey)) ?? false),
-    publicKeyOf: (secret) => {
-      requireSecret(library, secret)
-      const publicKey = library.publicKeyOf(secret)
-      if (publicKey === null) throw invalidSecret()
-      return publicKey
-    },
-    sign: (secret, digest) => {
-      if (digest.length !== 32) {
-        throw new PaychanError('ERR_INVALID_DIGEST', 'Only a digest of 32 bytes can be signed.', {
-          length: digest.length
-        })
-      }
-      requireSecret(library, secret)
-      return library.sign(secret, digest)
-    }
-  }
-}
-
-function requireSecret(library: Library, secret: Uint8Array): void {
-  if (secret.length !== 32 || !library.isSecretKey(secret)) throw invalidSecret()
-}
-
-function invalidSecret(): PaychanError {
-  return new PaychanError(
-    'ERR_INVALID_SECRET_KEY',
-    'A secret key is 32 bytes, above 0 and below the order of secp256k1.'
-  )
-}
-
-function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action()
-  } catch {
-    return undefined
-  }
-}
-
-function isNativeModule(module: unknown): module is typeof native {
-  return hasFunctions(module, [
-    'ecdsaVerify',
-    'ecdsaSign',
-    'publicKeyCreate',
-    'publicKeyVerify',
-    'privateKeyVerify'
-  ])
-}
-
-function isWasmModule(module: unknown): module is typeof wasm {
-  return hasFunctions(module, [
-    'verify',
-    'sign',
-    'pointFromScalar',
-    'isPointCompressed',
-    'isPrivate'
-  ])
-}
-
-function hasFunctions(module: unknown, names: readonly string[]): boolean {
-  return (
-    typeof module === 'object' &&
-    module !== null &&
-    names.every((name) => typeof Reflect.get(module, name) === 'function')
-  )
 }

@@ -5,8 +5,7 @@
  * (BIP431), and confirmed inputs because a version 3 transaction may have one unconfirmed parent
  * at most, which in turn must be version 3. All inputs are SegWit: nobody can change the txid.
  */
-import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { signSpend } from '../bitcoin/wallet-spend.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { fundingScript } from '../bitcoin/funding.js'
@@ -23,7 +22,7 @@ import {
   type Selectable,
   type Selection,
   type SelectionRequest
-} from './coin-selection.js'
+} from '../bitcoin/coin-selection.js'
 import type { BuiltFunding } from '../engine/ports.js'
 import {
   addSat,
@@ -106,56 +105,39 @@ export function selectFunding<C extends Selectable>(
 export function buildFundingTransaction<C extends Selectable>(plan: FundingPlan<C>): BuiltFunding {
   const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } =
     plan
-  const transaction = new Transaction({ version: TRUC_VERSION, lockTime })
-  if (beside !== undefined) {
-    transaction.addInput({
-      txid: beside.outPoint.txid,
-      index: beside.outPoint.vout,
-      sequence: REPLACEABLE,
-      witnessUtxo: {
-        amount: beside.value,
-        script: fundingScript(beside.clientKey, beside.serverKey)
-      }
-    })
-  }
-  for (const { outPoint, value, own } of inputs) {
-    transaction.addInput({
-      txid: outPoint.txid,
-      index: outPoint.vout,
-      sequence: SEQUENCE,
-      witnessUtxo: { amount: value, script: own.scriptPubKey }
-    })
-  }
-  const funding = { script: scriptPubKey, amount }
-  const outputs = change === 0n ? [funding] : [funding, { script: changeScript, amount: change }]
+  const funding = { script: scriptPubKey, value: amount }
+  const outputs = change === 0n ? [funding] : [funding, { script: changeScript, value: change }]
   if (changeFirst) outputs.reverse()
-  for (const output of outputs) transaction.addOutput(output)
-  const first = beside === undefined ? 0 : 1
-  for (const [i, coin] of inputs.entries()) {
-    transaction.signIdx(plan.secretOf(coin), first + i, [SigHash.ALL])
-    transaction.finalizeIdx(first + i)
-  }
-  const raw = transaction.toBytes(true, true)
-  return { raw, outPoint: { txid: checked(raw, plan), vout: outputs.indexOf(funding) }, fee }
-}
-
-/**
- * A last look at the finished bytes: what they spend is what was chosen, and not a satoshi more
- * goes to the fee.
- */
-function checked<C extends Selectable>(
-  raw: Uint8Array,
-  { inputs, fee, beside }: FundingPlan<C>
-): BuiltFunding['outPoint']['txid'] {
-  const { txid, vsize, outputs } = parseTransaction(raw)
-  const spent = inputs.reduce((sum, { value }) => sum + value, beside?.value ?? 0n)
-  const paid = outputs.reduce((sum, { value }) => sum + value, 0n)
-  if (
-    spent - paid !== fee ||
-    vsize + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4) >
-      (beside === undefined ? MAX_TRUC_VSIZE : MAX_RENEWAL_VSIZE)
-  ) {
-    throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
-  }
-  return txid
+  const { raw, txid, vsize } = signSpend({
+    version: TRUC_VERSION,
+    lockTime,
+    coins: [
+      ...(beside === undefined
+        ? []
+        : [
+            {
+              outPoint: beside.outPoint,
+              value: beside.value,
+              script: fundingScript(beside.clientKey, beside.serverKey),
+              sequence: REPLACEABLE,
+              secret: undefined
+            }
+          ]),
+      ...inputs.map((coin) => ({
+        outPoint: coin.outPoint,
+        value: coin.value,
+        script: coin.own.scriptPubKey,
+        sequence: SEQUENCE,
+        secret: plan.secretOf(coin)
+      }))
+    ],
+    outputs,
+    fee
+  })
+  const [size, most] =
+    beside === undefined
+      ? [vsize, MAX_TRUC_VSIZE]
+      : [vsize + FUNDING_WITNESS_BYTES / 4, MAX_RENEWAL_VSIZE]
+  if (size > most) throw new Error(`the funding transaction has ${size} vB, above ${most}`)
+  return { raw, outPoint: { txid, vout: outputs.indexOf(funding) }, fee }
 }

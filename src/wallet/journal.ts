@@ -1,13 +1,13 @@
 /** The history of the wallet: every transaction that touches a coin of it, the newest first. */
 import { addressFromScript } from '../bitcoin/address.js'
 import { isStandardScript } from '../bitcoin/destination.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
 import { MAX_MONEY, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Txid } from '../types/bytes.js'
 import { newestOf, type OutgoingTransactions } from './outgoing.js'
 import type { AddressBook } from './addresses.js'
-import type { HistoryView, KnownTransaction } from './history-view.js'
+import type { ChainTransaction } from '../engine/ports.js'
+import type { HistoryView } from './history-view.js'
 import type { Notes } from './notes.js'
 import type { TransactionKind, WalletTransaction } from './spending-types.js'
 
@@ -29,16 +29,10 @@ export function listTransactions(
   const seen = [...view.transactions()].filter((transaction) => !view.isReplaced(transaction))
   const waiting = outgoing
     .all()
-    .filter(({ versions }) =>
-      versions.every((raw) => view.transaction(parseTransaction(raw).txid) === undefined)
-    )
-    .map((each): KnownTransaction => ({
-      ...parseTransaction(newestOf(each)),
-      raw: newestOf(each),
-      height: undefined
-    }))
+    .filter(({ versions }) => versions.every(({ txid }) => view.transaction(txid) === undefined))
+    .map((each): ChainTransaction => ({ transaction: newestOf(each), height: undefined }))
   const rank = new Map(
-    [...waiting, ...seen].map(({ txid, height }, i) => [
+    [...waiting, ...seen].map(({ transaction: { txid }, height }, i) => [
       txid,
       height ?? Number.MAX_SAFE_INTEGER - i
     ])
@@ -58,11 +52,10 @@ function rankOf(rank: ReadonlyMap<Txid, number>, { txid }: WalletTransaction): n
 
 function describe(
   { network, addresses, view, outgoing, notes }: JournalInit,
-  transaction: KnownTransaction,
+  { transaction: { txid, inputs, outputs }, height }: ChainTransaction,
   tip: BlockHeight | undefined,
   channelKind: (id: Txid) => TransactionKind | undefined
 ): WalletTransaction[] {
-  const { txid, inputs, outputs, height } = transaction
   // An input of a send that was forgotten by the chain's view is known from its record.
   const known = new Map(
     outgoing
@@ -74,7 +67,7 @@ function describe(
   )
   const sources = inputs.map(
     ({ outPoint }) =>
-      view.transaction(outPoint.txid)?.outputs[outPoint.vout] ??
+      view.transaction(outPoint.txid)?.transaction.outputs[outPoint.vout] ??
       known.get(`${outPoint.txid}:${outPoint.vout}`)
   )
   const isOwn = (script: Uint8Array | undefined): boolean =>

@@ -8,11 +8,11 @@
  *     wallet/outgoing/<txid of the first version>
  */
 import { z } from 'zod'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, toHex, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { decodeRecord, encodeRecord } from './record-format.js'
-import { amount, hex, named, outPoint } from './records.js'
+import { amount, hex, named, outPoint, transaction } from './records.js'
 import type { Change } from '../engine/ports.js'
 import type { Reservations } from './reservations.js'
 
@@ -41,7 +41,7 @@ export interface Outgoing {
   /** Its coins were named: a dearer version takes no others. */
   readonly exact: boolean
   /** Signed, from the lowest fee to the highest. Never empty. */
-  readonly versions: readonly Uint8Array[]
+  readonly versions: readonly Transaction[]
 }
 
 export const OUTGOING = 'wallet/outgoing/'
@@ -53,7 +53,7 @@ const record = z.object({
   amount: amount.optional(),
   change: hex.optional(),
   exact: z.boolean().optional(),
-  versions: z.array(hex).min(1)
+  versions: z.array(transaction).min(1)
 })
 
 export function outgoingChange(outgoing: Outgoing): Change {
@@ -72,7 +72,7 @@ export function outgoingChange(outgoing: Outgoing): Change {
       ...(amount === undefined ? {} : { amount: amount.toString() }),
       ...(change === undefined ? {} : { change: toHex(change) }),
       ...(exact ? { exact } : {}),
-      versions: versions.map(toHex)
+      versions: versions.map(({ raw }) => toHex(raw))
     })
   }
 }
@@ -88,7 +88,7 @@ export function readOutgoing(key: string, value: Uint8Array): Outgoing {
 }
 
 /** The version with the highest fee. */
-export function newestOf({ versions }: Outgoing): Uint8Array {
+export function newestOf({ versions }: Outgoing): Transaction {
   const newest = versions.at(-1)
   if (newest === undefined) throw new Error('a transaction without a version')
   return newest
@@ -102,23 +102,21 @@ export function newestOf({ versions }: Outgoing): Uint8Array {
 export function versionToSend(
   outgoing: Outgoing,
   reservations: Pick<Reservations, 'fundedBy'>
-): Uint8Array {
+): Transaction {
   return (
-    outgoing.versions.find(
-      (raw) => reservations.fundedBy(parseTransaction(raw).txid) !== undefined
-    ) ?? newestOf(outgoing)
+    outgoing.versions.find(({ txid }) => reservations.fundedBy(txid) !== undefined) ??
+    newestOf(outgoing)
   )
 }
 
 /** What a version pays to the miner. */
-export function feeOf({ inputs }: Outgoing, raw: Uint8Array): Satoshi {
-  const parsed = parseTransaction(raw)
-  const spent = new Set(parsed.inputs.map(({ outPoint }) => outPointText(outPoint)))
+export function feeOf({ inputs }: Outgoing, version: Transaction): Satoshi {
+  const spent = new Set(version.inputs.map(({ outPoint }) => outPointText(outPoint)))
   const total = inputs.reduce(
     (sum, { outPoint, value }) => (spent.has(outPointText(outPoint)) ? sum + value : sum),
     0n
   )
-  return satoshi(total - parsed.outputs.reduce((sum, { value }) => sum + value, 0n))
+  return satoshi(total - version.paidTo())
 }
 
 export class OutgoingTransactions {
@@ -129,7 +127,7 @@ export class OutgoingTransactions {
   /** A new one, or a new version of one that is known. */
   set(outgoing: Outgoing): void {
     this.byId.set(outgoing.id, outgoing)
-    for (const raw of outgoing.versions) this.byVersion.set(parseTransaction(raw).txid, outgoing)
+    for (const { txid } of outgoing.versions) this.byVersion.set(txid, outgoing)
     for (const { outPoint } of outgoing.inputs) this.byInput.set(outPointText(outPoint), outgoing)
   }
 
@@ -137,7 +135,7 @@ export class OutgoingTransactions {
     const outgoing = this.byId.get(id)
     if (outgoing === undefined) return
     this.byId.delete(id)
-    for (const raw of outgoing.versions) this.byVersion.delete(parseTransaction(raw).txid)
+    for (const { txid } of outgoing.versions) this.byVersion.delete(txid)
     for (const { outPoint } of outgoing.inputs) this.byInput.delete(outPointText(outPoint))
   }
 

@@ -2,8 +2,8 @@
  * The transactions that inputs spend from: whoever signs for another input of the same transaction
  * can see by them that all are SegWit.
  */
-import { Transaction } from 'bitcoinjs-lib'
 import { MAX_PREVIOUS_BYTES } from '../../protocols/paychan/1.0/index.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import type { OutPoint, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
@@ -14,10 +14,10 @@ import { PaychanError } from '../types/errors.js'
  */
 export function previousOf(
   inputs: ReadonlyArray<{ readonly outPoint: OutPoint }>,
-  rawOf: (id: Txid) => Uint8Array | undefined
+  find: (id: Txid) => Transaction | undefined
 ): Uint8Array[] {
-  const previous = [...new Set(inputs.map(({ outPoint }) => outPoint.txid))].map((id) =>
-    stripped(rawOf(id) ?? missing(id))
+  const previous = [...new Set(inputs.map(({ outPoint }) => outPoint.txid))].map(
+    (id) => (find(id) ?? missing(id)).withWitnesses().raw
   )
   const size = previous.reduce((sum, { length }) => sum + length, 0)
   if (size <= MAX_PREVIOUS_BYTES) return previous
@@ -30,10 +30,4 @@ export function previousOf(
 
 function missing(id: Txid): never {
   throw new Error(`the wallet has a coin of transaction ${id}, which it does not know`)
-}
-
-function stripped(raw: Uint8Array): Uint8Array {
-  const transaction = Transaction.fromBuffer(raw)
-  for (const [i] of transaction.ins.entries()) transaction.setWitness(i, [])
-  return transaction.toBuffer()
 }

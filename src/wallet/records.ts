@@ -9,6 +9,7 @@
  *     wallet/claim/<txid>:<vout>                    a payout output that is ours to sweep
  */
 import { z } from 'zod'
+import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import {
   channelId,
   fromHex,
@@ -35,7 +36,7 @@ export interface Reservation {
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
 export interface ClaimRecord {
   readonly output: CsvOutput
-  readonly sweep: Uint8Array | undefined
+  readonly sweep: Transaction | undefined
 }
 
 export const RESERVATIONS = 'wallet/reservation/'
@@ -48,6 +49,9 @@ export const MAX_GAP = 10_000
 
 export const GAP_KEY = 'wallet/gap'
 export const hex = z.string().transform((value, context) => parsed(value, fromHex, context))
+export const transaction = z
+  .string()
+  .transform((value, context) => parsed(value, (text) => parseTransaction(fromHex(text)), context))
 const index = z.number().int().min(0).max(MAX_INDEX)
 export const outPoint = z
   .string()
@@ -68,7 +72,7 @@ const claimRecord = z.object({
     low: index,
     use: z.enum(['channel', 'payout'])
   }),
-  sweep: hex.optional()
+  sweep: transaction.optional()
 })
 
 export function branchKey(branch: Branch): string {
@@ -119,7 +123,7 @@ export function claimChange({ output, sweep }: ClaimRecord): Change {
       value: value.toString(),
       scriptPubKey: toHex(scriptPubKey),
       key: { role: key.role, high: key.high, low: key.low, use: key.use },
-      ...(sweep === undefined ? {} : { sweep: toHex(sweep) })
+      ...(sweep === undefined ? {} : { sweep: toHex(sweep.raw) })
     })
   }
 }

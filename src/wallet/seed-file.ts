@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { createPrivateFile, replacePrivateFile } from './private-file.js'
 import { decryptWords, encryptWords, isEncrypted } from './seed-cipher.js'
-import { normalizeWords } from './seed.js'
+import { normalizeWords } from '../bitcoin/seed.js'
 
 /** 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096

@@ -3,7 +3,7 @@
  * dearer version differs.
  */
 import { dustLimit } from '../bitcoin/dust.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
@@ -18,7 +18,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { inputVsize, selectCoins, spendVsize } from './coin-selection.js'
+import { inputVsize, selectCoins, spendVsize } from '../bitcoin/coin-selection.js'
 import { sumOf, type Coin } from './coins.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 
@@ -152,8 +152,8 @@ export function planBump(
   return bumpFixed(outgoing, outgoing.amount, inputs, feeAt, coins, changeScript)
 }
 
-function inputsOf(raw: Uint8Array): Set<string> {
-  return new Set(parseTransaction(raw).inputs.map(({ outPoint }) => outPointText(outPoint)))
+function inputsOf({ inputs }: Transaction): Set<string> {
+  return new Set(inputs.map(({ outPoint }) => outPointText(outPoint)))
 }
 
 function bumpAll(

@@ -1,6 +1,6 @@
 /** Sends coins, replaces what is stuck, and keeps sending what is in no block yet. */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import {
@@ -13,7 +13,7 @@ import {
   type BlockHeight,
   type FeeRate
 } from '../types/units.js'
-import { buildSpend } from './build-spend.js'
+import { signSpend } from '../bitcoin/wallet-spend.js'
 import { planChild, raisedRate, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
 import {
@@ -37,7 +37,7 @@ import {
 } from './outgoing.js'
 import { BackgroundTask } from './background-task.js'
 import { isUnderpaid, packageRefused, refusedText } from './refusal-advice.js'
-import { spendVsize } from './coin-selection.js'
+import { spendVsize } from '../bitcoin/coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { paymentOf } from './payment-of.js'
 import type { AddressBook, OwnScript } from './addresses.js'
@@ -52,6 +52,12 @@ import type { Reservations } from './reservations.js'
 
 /** A send is wanted within the hour. */
 const SEND_TARGET = blockDelta(6)
+
+/**
+ * Signals BIP125, so that old servers too let it be replaced; `nLockTime` counts, relative locks
+ * are off.
+ */
+const SEQUENCE = 0xfffffffd
 
 export interface SpenderInit {
   readonly chain: Chain
@@ -151,12 +157,12 @@ export class Spender {
     if (outgoing === undefined) {
       return { ...shown, vsize: planned, txid: undefined, broadcast: false }
     }
-    const raw = newestOf(outgoing)
+    const transaction = newestOf(outgoing)
     return {
       ...shown,
-      vsize: parseTransaction(raw).vsize,
+      vsize: transaction.vsize,
       txid: outgoing.id,
-      broadcast: await this.broadcast(outgoing.id, raw)
+      broadcast: await this.broadcast(outgoing.id, transaction)
     }
   }
 
@@ -178,9 +184,10 @@ export class Spender {
     const isAlone = known?.kind === 'send' || view.transaction(parent)?.height !== undefined
     if (known !== undefined && isAlone) return await this.replace(known, choice)
     const rate = await chosenRate(chain, choice, SEND_TARGET)
+    const kept = fundingOf(parent)
     const asked = choice.feeRate === undefined ? undefined : rate
     return await this.payFor(
-      { txid: parent, raw: fundingOf(parent) },
+      { txid: parent, kept: kept === undefined ? undefined : parseTransaction(kept) },
       () => rate,
       undefined,
       async () => {
@@ -203,7 +210,7 @@ export class Spender {
   }: FundingBump): Promise<void> {
     try {
       await this.payFor(
-        { txid: funding, raw: fundingTx },
+        { txid: funding, kept: parseTransaction(fundingTx) },
         (before, raised) => {
           const isUnpaid = before === undefined ? isRefused : this.underpaid.has(before.id)
           return isLate || isUnpaid ? max(feeRate, raised) : feeRate
@@ -236,8 +243,8 @@ export class Spender {
     if (tip === undefined) return
     for (const each of outgoing.all()) {
       if (this.task.stopped) return
-      const spenders = each.versions.map((version) =>
-        parseTransaction(version).inputs.map(({ outPoint }) => view.spender(outPoint))
+      const spenders = each.versions.map(({ inputs }) =>
+        inputs.map(({ outPoint }) => view.spender(outPoint))
       )
       // Each version is buried, or can never be in a block any more because a conflict is.
       const decided = spenders.every((those) =>
@@ -255,28 +262,28 @@ export class Spender {
     const asked = await askedRate(chain, choice)
     const estimate = asked ?? (await estimatedRate(chain, target))
     const incremental = await incrementalOf(chain)
-    const { raw, plan, of } = await this.init.change(async () => {
+    const { signed, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
       const now = outgoing.find(known.id) ?? known
-      this.assertReplaceable(now.versions.map((version) => parseTransaction(version).txid))
+      this.assertReplaceable(now.versions.map(({ txid }) => txid))
       const changeScript = addresses.upcoming('change')
       const coins = now.exact ? [] : this.init.coins.free()
       const plan = this.bumpPlan(now, asked, estimate, coins, changeScript, incremental)
       await checkCost(chain, { rate: asked, fee: plan.fee, amount: now.amount }, choice.highFee)
-      const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
+      const signed = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
       await this.write(
         {
           ...now,
           inputs: merged(now.inputs, plan.inputs),
           change: plan.change > 0n ? (now.change ?? changeScript.scriptPubKey) : now.change,
-          versions: [...now.versions, raw]
+          versions: [...now.versions, signed]
         },
         plan
       )
-      return { raw, plan, of: parseTransaction(newestOf(now)).txid }
+      return { signed, plan, of: newestOf(now).txid }
     })
-    const { txid: id, vsize } = parseTransaction(raw)
-    const sent = await this.broadcast(known.id, raw)
+    const { txid: id, vsize } = signed
+    const sent = await this.broadcast(known.id, signed)
     return {
       kind: 'replacement',
       txid: id,
@@ -308,14 +315,14 @@ export class Spender {
 
   /** @param rateOf - what both are to pay, by the child that there is and what raises it */
   private async payFor(
-    { txid: parent, raw: kept }: { readonly txid: Txid; readonly raw: Uint8Array | undefined },
+    { txid: parent, kept }: { readonly txid: Txid; readonly kept: Transaction | undefined },
     rateOf: (before: Outgoing | undefined, raised: FeeRate) => FeeRate,
     most: bigint | undefined,
     ask: () => Promise<void> = async () => {}
   ): Promise<BumpResult> {
     const { addresses, chain, view, reservations, outgoing, locks } = this.init
     const incremental = await incrementalOf(chain)
-    const { raw, plan, id } = await this.init.change(async () => {
+    const { signed, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
       const funding = unconfirmedFunding(view, reservations, addresses, parent, kept)
       const before = outgoing.spending(funding.change.outPoint)
@@ -340,10 +347,10 @@ export class Spender {
               versions: [...before.versions, this.sign('child', plan, before.to, before.to)]
             }
       await this.write(next, plan, '', before === undefined)
-      return { raw: newestOf(next), plan, id: next.id }
+      return { signed: newestOf(next), plan, id: next.id }
     })
-    const sent = await this.sendChild(id, raw, parent, kept)
-    const { txid: child, vsize } = parseTransaction(raw)
+    const sent = await this.sendChild(id, signed, parent, kept)
+    const { txid: child, vsize } = signed
     return {
       kind: 'child',
       txid: child,
@@ -361,14 +368,14 @@ export class Spender {
    */
   private async sendChild(
     id: Txid,
-    raw: Uint8Array,
+    child: Transaction,
     parent: Txid,
-    kept: Uint8Array | undefined
+    kept: Transaction | undefined
   ): Promise<boolean> {
     const isShown = this.init.view.transaction(parent) !== undefined
     if (kept !== undefined) await this.init.chain.broadcast(kept).catch(() => {})
     try {
-      return await this.broadcast(id, raw)
+      return await this.broadcast(id, child)
     } catch (error) {
       if (isShown || codeOf(error) !== 'ERR_BROADCAST_REFUSED') throw error
       throw packageRefused(parent, id, error)
@@ -383,16 +390,16 @@ export class Spender {
     change: OwnScript,
     exact: boolean
   ): Outgoing {
-    const raw = this.sign(kind, plan, to, change.scriptPubKey)
+    const signed = this.sign(kind, plan, to, change.scriptPubKey)
     return {
-      id: parseTransaction(raw).txid,
+      id: signed.txid,
       kind,
       inputs: plan.inputs,
       to,
       amount,
       change: plan.change > 0n ? change.scriptPubKey : undefined,
       exact,
-      versions: [raw]
+      versions: [signed]
     }
   }
 
@@ -401,32 +408,39 @@ export class Spender {
     { inputs, amount, change, fee }: SendPlan,
     to: Uint8Array,
     changeScript: Uint8Array
-  ): Uint8Array {
-    const { addresses } = this.init
-    const payment = { script: to, amount }
-    return buildSpend({
+  ): Transaction {
+    const payment = { script: to, value: amount }
+    return signSpend({
       version: kind === 'child' ? 3 : 2,
-      inputs,
+      coins: inputs.map((input) => ({
+        ...input,
+        sequence: SEQUENCE,
+        secret: this.secretOf(input.script)
+      })),
       // The smaller first: nobody can tell from the order which one is the change.
       outputs:
         change === 0n
           ? [payment]
-          : [payment, { script: changeScript, amount: change }].sort((a, b) =>
-              a.amount < b.amount ? -1 : 1
+          : [payment, { script: changeScript, value: change }].sort((a, b) =>
+              a.value < b.value ? -1 : 1
             ),
       fee,
-      lockTime: this.height() ?? blockHeight(0),
-      secretOf: (script) => {
-        const own = addresses.find(script)
-        if (own === undefined) {
-          throw new PaychanError(
-            'ERR_SEED_UNREADABLE',
-            'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.'
-          )
-        }
-        return addresses.secret(own)
-      }
+      // The height of the tip: a miner gains nothing by mining the block that is there once more
+      // (fee sniping).
+      lockTime: this.height() ?? blockHeight(0)
     })
+  }
+
+  private secretOf(script: Uint8Array): Uint8Array {
+    const { addresses } = this.init
+    const own = addresses.find(script)
+    if (own === undefined) {
+      throw new PaychanError(
+        'ERR_SEED_UNREADABLE',
+        'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.'
+      )
+    }
+    return addresses.secret(own)
   }
 
   /**
@@ -444,7 +458,7 @@ export class Spender {
       kind: next.kind === 'child' ? ('bump' as const) : ('send' as const),
       fee: plan.fee
     }
-    const { txid: id } = parseTransaction(newestOf(next))
+    const { txid: id } = newestOf(next)
     const records = [
       outgoingChange(next),
       madeChange(id, made),
@@ -466,11 +480,11 @@ export class Spender {
    * Whether a server has it now. One that is not reached gets it later; one that refuses it is an
    * error.
    */
-  private async broadcast(id: Txid, raw: Uint8Array): Promise<boolean> {
+  private async broadcast(id: Txid, transaction: Transaction): Promise<boolean> {
     const { chain } = this.init
     if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
     try {
-      this.heard(id, await chain.broadcast(raw))
+      this.heard(id, await chain.broadcast(transaction))
       return true
     } catch (error) {
       if (error instanceof Error) this.heard(id, error)
@@ -478,7 +492,7 @@ export class Spender {
         this.triedAt.delete(id)
         return false
       }
-      const sent = parseTransaction(raw).txid
+      const sent = transaction.txid
       throw PaychanError.of(
         codeOf(error),
         refusedText(
@@ -500,7 +514,7 @@ export class Spender {
 
   private async again(each: Outgoing, tip: string): Promise<void> {
     const { view, chain, reservations, onError } = this.init
-    const raw = versionToSend(each, reservations)
+    const version = versionToSend(each, reservations)
     // Without its parent it comes in only with it, as a package, where the server has refused that
     // one for its fee.
     const isOrphan =
@@ -508,7 +522,7 @@ export class Spender {
       view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
     this.triedAt.set(each.id, tip)
     try {
-      this.heard(each.id, await chain.broadcast(raw))
+      this.heard(each.id, await chain.broadcast(version))
     } catch (error) {
       if (error instanceof Error) this.heard(each.id, error)
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
@@ -517,15 +531,11 @@ export class Spender {
       }
       if (isOrphan) return
       // A dearer version may be refused while an older one is well on its way.
-      if (
-        each.versions.some(
-          (version) => view.transaction(parseTransaction(version).txid) !== undefined
-        )
-      ) {
+      if (each.versions.some(({ txid }) => view.transaction(txid) !== undefined)) {
         return
       }
-      const { txid: id, vsize } = parseTransaction(raw)
-      const pays = formatFeeRate(feeRate((feeOf(each, raw) * 1000n) / BigInt(vsize)))
+      const { txid: id, vsize } = version
+      const pays = formatFeeRate(feeRate((feeOf(each, version) * 1000n) / BigInt(vsize)))
       onError(
         PaychanError.of(
           codeOf(error),
@@ -539,14 +549,10 @@ export class Spender {
 
   private async settle({ id, versions, inputs }: Outgoing): Promise<void> {
     const { change, store, outgoing, view, onError } = this.init
-    if (
-      versions.every(
-        (version) => view.transaction(parseTransaction(version).txid)?.height === undefined
-      )
-    ) {
+    if (versions.every(({ txid }) => view.transaction(txid)?.height === undefined)) {
       const rival =
         inputs
-          .map(({ outPoint }) => view.spender(outPoint)?.txid)
+          .map(({ outPoint }) => view.spender(outPoint)?.transaction.txid)
           .find((spender) => spender !== undefined) ?? 'another transaction'
       onError(
         new PaychanError(

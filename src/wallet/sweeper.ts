@@ -4,7 +4,7 @@
  * vB, a transaction of its own 111.
  */
 import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import type { Transaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText, sameBytes, toHex, type Txid } from '../types/bytes.js'
 import { askedRate, checkCost, estimatedRate, incrementalOf, targetOf } from './fee-choice.js'
@@ -64,13 +64,16 @@ export interface SweeperInit {
   readonly onError: (error: Error) => void
 }
 
-/** Claims that one transaction sweeps, or is to sweep; `raw` when it is built. */
+/** Claims that one transaction is to sweep: `sweep`, when it is built. */
 interface Batch {
   readonly claims: readonly Claim[]
-  readonly raw: Uint8Array | undefined
+  readonly sweep: Transaction | undefined
 }
 
-type BuiltBatch = Batch & { readonly raw: Uint8Array }
+/** Claims that a transaction sweeps. */
+interface Swept extends Batch {
+  readonly sweep: Transaction
+}
 
 export class Sweeper {
   private readonly task = new BackgroundTask(async () => {
@@ -101,7 +104,7 @@ export class Sweeper {
     const { chain, claims } = this.init
     const { tip } = chain
     if (tip === undefined) return
-    const waiting: Array<readonly [Claim, Uint8Array]> = []
+    const waiting: Array<readonly [Claim, Transaction]> = []
     const ready: Claim[] = []
     for (const claim of claims.all()) {
       const step = claims.step(claim, tip)
@@ -109,7 +112,7 @@ export class Sweeper {
         await this.attempt([claim], async () => {
           await this.forget(claim)
         })
-      } else if (step.do === 'rebroadcast') waiting.push([claim, step.raw])
+      } else if (step.do === 'rebroadcast') waiting.push([claim, step.sweep])
       else if (step.do === 'sweep') ready.push(claim)
     }
     for (const batch of groups(waiting)) {
@@ -137,12 +140,12 @@ export class Sweeper {
    * A sweep in the mempool is sent again, for mempools forget; one that is stuck, or that a server
    * has refused for its fee, is replaced (BIP125).
    */
-  private async keepGoing(batch: BuiltBatch, tip: Tip): Promise<void> {
-    const { txid, vsize } = parseTransaction(batch.raw)
+  private async keepGoing(batch: Swept, tip: Tip): Promise<void> {
+    const { txid, vsize } = batch.sweep
     const since = this.waitingSince.get(txid) ?? tip.height
     this.waitingSince.set(txid, since)
     const estimate =
-      tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.raw)
+      tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.sweep)
         ? undefined
         : await estimatedRate(this.init.chain, SWEEP_TARGET)
     const raised = await this.raised(batch)
@@ -152,23 +155,24 @@ export class Sweeper {
       rate === undefined
         ? undefined
         : await this.init.serial.run(async () => await this.build(batch, max(rate, raised ?? rate)))
-    await this.broadcast(batch.claims, next?.raw ?? batch.raw, tip)
+    await this.broadcast(batch.claims, next?.transaction ?? batch.sweep, tip)
   }
 
   private async sweep(batch: Batch, tip: Tip): Promise<void> {
     const estimate = await estimatedRate(this.init.chain, SWEEP_TARGET)
-    const { raw: before } = batch
-    const raised = before === undefined ? undefined : await this.raised({ ...batch, raw: before })
+    const { sweep: before } = batch
+    const built = before === undefined ? undefined : { ...batch, sweep: before }
+    const raised = built === undefined ? undefined : await this.raised(built)
     const rate = max(estimate, raised ?? estimate)
-    const raw = await this.init.serial.run(async () => {
+    const sweep = await this.init.serial.run(async () => {
       const isGood =
-        before !== undefined &&
-        isWhole(batch, before) &&
-        (this.fundsChannel(before) || rateOf(batch, before) >= rate)
-      return isGood ? before : (await this.build(batch, rate))?.raw
+        built !== undefined &&
+        isWhole(built) &&
+        (this.fundsChannel(built.sweep) || rateOf(built) >= rate)
+      return isGood ? built.sweep : (await this.build(batch, rate))?.transaction
     })
-    if (raw === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
-    else await this.broadcast(batch.claims, raw, tip)
+    if (sweep === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
+    else await this.broadcast(batch.claims, sweep, tip)
   }
 
   /**
@@ -177,11 +181,11 @@ export class Sweeper {
    * each block, up to a small part of what it brings, whatever another server says. Undefined when
    * there is no more to be given.
    */
-  private async raised(batch: BuiltBatch): Promise<FeeRate | undefined> {
-    const { txid, vsize } = parseTransaction(batch.raw)
+  private async raised(batch: Swept): Promise<FeeRate | undefined> {
+    const { txid, vsize } = batch.sweep
     const isUnpaid = this.underpaid.has(txid) || this.isLate(batch)
-    if (!isUnpaid || !isWhole(batch, batch.raw) || this.fundsChannel(batch.raw)) return undefined
-    const now = rateOf(batch, batch.raw)
+    if (!isUnpaid || !isWhole(batch) || this.fundsChannel(batch.sweep)) return undefined
+    const now = rateOf(batch)
     const rate = max(feeRate((now * 5n) / 4n), await this.leastRate(batch))
     return feeFor(rate, vsize) * MOST_OF_SWEPT <= totalOf(batch.claims) ? rate : undefined
   }
@@ -195,8 +199,8 @@ export class Sweeper {
   }
 
   /** BIP125, rule 4: what a replacement pays at the least. */
-  private async leastRate(batch: BuiltBatch): Promise<FeeRate> {
-    const { vsize } = parseTransaction(batch.raw)
+  private async leastRate(batch: Swept): Promise<FeeRate> {
+    const { vsize } = batch.sweep
     const least = feeOf(batch) + feeFor(await incrementalOf(this.init.chain), vsize)
     return feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize))
   }
@@ -224,13 +228,13 @@ export class Sweeper {
       claims
         .all()
         .flatMap((each) =>
-          each.record.sweep !== undefined && sameBytes(each.record.sweep, before)
+          each.record.sweep !== undefined && sameBytes(each.record.sweep.raw, before.raw)
             ? [[each, before] as const]
             : []
         )
     )[0]
-    const channel = this.init.reservations.fundedBy(parseTransaction(before).txid)
-    if (batch === undefined || !isWhole(batch, before) || channel !== undefined) {
+    const channel = this.init.reservations.fundedBy(before.txid)
+    if (batch === undefined || !isWhole(batch) || channel !== undefined) {
       throw new PaychanError(
         'ERR_CANNOT_BUMP',
         channel === undefined
@@ -249,7 +253,7 @@ export class Sweeper {
       )
     }
     const rate = asked ?? max(await estimatedRate(chain, targetOf(choice) ?? BUMP_TARGET), least)
-    const { txid: of, vsize } = parseTransaction(before)
+    const { txid: of, vsize } = before
     const [fee, amount] = [feeFor(rate, vsize), satoshi(totalOf(batch.claims))]
     await checkCost(chain, { rate: asked, fee, amount }, choice.highFee)
     const next = await serial.run(async () => await this.build(batch, rate))
@@ -261,10 +265,10 @@ export class Sweeper {
       )
     }
     const { tip } = chain
-    if (tip !== undefined) await this.broadcast(batch.claims, next.raw, tip)
+    if (tip !== undefined) await this.broadcast(batch.claims, next.transaction, tip)
     return {
       kind: 'replacement',
-      txid: parseTransaction(next.raw).txid,
+      txid: next.transaction.txid,
       of,
       fee: next.fee,
       feeRate: rate,
@@ -277,19 +281,19 @@ export class Sweeper {
    * FUND-5: a T1 spends what it has brought, and would be void with another one. It was in a block,
    * and a reorganisation has undone that.
    */
-  private fundsChannel(raw: Uint8Array): boolean {
-    return this.init.reservations.fundedBy(parseTransaction(raw).txid) !== undefined
+  private fundsChannel({ txid }: Transaction): boolean {
+    return this.init.reservations.fundedBy(txid) !== undefined
   }
 
   /** A new sweep, on disk; undefined when it is not worth its fee now. */
   private async build(
-    { claims, raw: before }: Batch,
+    { claims, sweep: before }: Batch,
     rate: FeeRate
-  ): Promise<{ readonly raw: Uint8Array; readonly fee: Satoshi } | undefined> {
+  ): Promise<{ readonly transaction: Transaction; readonly fee: Satoshi } | undefined> {
     if (this.task.stopped) return undefined
     const { store, addresses, notes, signer } = this.init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
-    const known = before === undefined ? undefined : parseTransaction(before).outputs[0]?.script
+    const known = before?.outputs[0]?.script
     const to = known ?? addresses.upcoming('change').scriptPubKey
     const worth =
       before === undefined
@@ -314,11 +318,12 @@ export class Sweeper {
       )
     )
     if (built === undefined) return undefined
-    const { txid } = parseTransaction(built.raw)
-    const made = { kind: 'sweep' as const, fee: built.fee }
+    const { transaction, fee } = built
+    const { txid } = transaction
+    const made = { kind: 'sweep' as const, fee }
     const records = worth.map(({ record }): ClaimRecord => ({
       output: record.output,
-      sweep: built.raw
+      sweep: transaction
     }))
     const changes: Change[] = [...records.map(claimChange), madeChange(txid, made)]
     if (known === undefined) changes.push(branchChange('change', addresses.next.change + 1))
@@ -333,13 +338,12 @@ export class Sweeper {
     return built
   }
 
-  private forgetVersion(raw: Uint8Array): void {
-    const { txid } = parseTransaction(raw)
+  private forgetVersion({ txid }: Transaction): void {
     this.waitingSince.delete(txid)
     this.underpaid.delete(txid)
   }
 
-  private async broadcast(claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
+  private async broadcast(claims: readonly Claim[], sweep: Transaction, tip: Tip): Promise<void> {
     if (this.task.stopped) return
     const tried = (): void => {
       for (const claim of claims) {
@@ -348,12 +352,12 @@ export class Sweeper {
       }
     }
     const hear = (answer: Verdict | Error): void => {
-      const { txid } = parseTransaction(raw)
+      const { txid } = sweep
       if (isUnderpaid(answer)) this.underpaid.add(txid)
       else this.underpaid.delete(txid)
     }
     try {
-      hear(await this.init.chain.broadcast(raw))
+      hear(await this.init.chain.broadcast(sweep))
       tried()
     } catch (error) {
       if (error instanceof Error) hear(error)
@@ -391,14 +395,13 @@ export class Sweeper {
 }
 
 /** By the transaction that sweeps them. */
-function groups(
-  swept: ReadonlyArray<readonly [Claim, Uint8Array]>
-): Array<{ claims: Claim[]; raw: Uint8Array }> {
-  const byRaw = new Map<string, { claims: Claim[]; raw: Uint8Array }>()
-  for (const [claim, raw] of swept) {
-    const group = byRaw.get(toHex(raw)) ?? { claims: [], raw }
+function groups(swept: ReadonlyArray<readonly [Claim, Transaction]>): Swept[] {
+  const byRaw = new Map<string, { claims: Claim[]; sweep: Transaction }>()
+  for (const [claim, sweep] of swept) {
+    const raw = toHex(sweep.raw)
+    const group = byRaw.get(raw) ?? { claims: [], sweep }
     group.claims.push(claim)
-    byRaw.set(toHex(raw), group)
+    byRaw.set(raw, group)
   }
   return [...byRaw.values()]
 }
@@ -415,14 +418,14 @@ function batches(ready: readonly Claim[]): Batch[] {
     .sort((a, b) => (a.record.output.value > b.record.output.value ? -1 : 1))
   const together = Array.from({ length: Math.ceil(fresh.length / MAX_BATCH) }, (_, i) => ({
     claims: fresh.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),
-    raw: undefined
+    sweep: undefined
   }))
   return [...built, ...together]
 }
 
 /** Whether all that a sweep spends is there. */
-function isWhole({ claims }: Batch, raw: Uint8Array): boolean {
-  return parseTransaction(raw).inputs.length === claims.length
+function isWhole({ claims, sweep }: Swept): boolean {
+  return sweep.inputs.length === claims.length
 }
 
 function marginalFee(rate: FeeRate, to: Uint8Array): Satoshi {
@@ -433,13 +436,13 @@ function totalOf(claims: readonly Claim[]): bigint {
   return claims.reduce((sum, { record }) => sum + record.output.value, 0n)
 }
 
-function feeOf({ claims, raw }: BuiltBatch): bigint {
-  return totalOf(claims) - parseTransaction(raw).outputs.reduce((sum, { value }) => sum + value, 0n)
+function feeOf({ claims, sweep }: Swept): bigint {
+  return totalOf(claims) - sweep.paidTo()
 }
 
 /** The feerate of a sweep, rounded down. */
-function rateOf(batch: Batch, raw: Uint8Array): FeeRate {
-  return feeRate((feeOf({ ...batch, raw }) * 1000n) / BigInt(parseTransaction(raw).vsize))
+function rateOf(batch: Swept): FeeRate {
+  return feeRate((feeOf(batch) * 1000n) / BigInt(batch.sweep.vsize))
 }
 
 function whenWorthIt<T>(build: () => T): T | undefined {

@@ -15,7 +15,7 @@ import { Claims, isBuried, type Claim } from './claims.js'
 import { CoinControl } from './coin-control.js'
 import { CoinLocks } from './coin-locks.js'
 import { type Coin } from './coins.js'
-import { selectCoins } from './coin-selection.js'
+import { selectCoins } from '../bitcoin/coin-selection.js'
 import {
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,
@@ -92,7 +92,7 @@ class OnChainWallet implements NodeWallet {
   constructor(private readonly init: WalletInit) {
     const { root, network, chain, store, onError } = init
     this.addresses = new AddressBook(root, network)
-    this.view = new HistoryView(onError)
+    this.view = new HistoryView()
     this.claims = new Claims(this.view)
     this.watches = new Watches({
       chain,
@@ -222,7 +222,7 @@ class OnChainWallet implements NodeWallet {
       const previous =
         beside === undefined
           ? []
-          : previousOf(selection.inputs, (id) => this.view.transaction(id)?.raw)
+          : previousOf(selection.inputs, (id) => this.view.transaction(id)?.transaction)
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,

@@ -118,22 +118,45 @@ describe('the rooms', () => {
     assert.ok(complaints.some(({ rule }) => rule === 'import-x/no-extraneous-dependencies'))
   })
 
+  const restricts = async (room: string, code: string): Promise<boolean> =>
+    (await lint(`${room}/snippet.ts`, code)).some(({ rule }) => rule === 'no-restricted-imports')
+
   it('keep bitcore-lib in the devnet', async () => {
     const code = "import bitcore from 'bitcore-lib'\nexport const opcode = bitcore\n"
-    assert.ok(
-      (await lint('src/wallet/snippet.ts', code)).some(
-        ({ rule }) => rule === 'no-restricted-imports'
-      )
-    )
-    assert.ok(
-      (await lint('src/bitcoin/snippet.ts', code)).some(
-        ({ rule }) => rule === 'no-restricted-imports'
-      )
-    )
-    assert.ok(
-      !(await lint('src/devnet/snippet.ts', code)).some(
-        ({ rule }) => rule === 'no-restricted-imports'
-      )
-    )
+    for (const room of ['src/wallet', 'src/bitcoin', 'src/channel', 'bench']) {
+      assert.ok(await restricts(room, code), room)
+    }
+    assert.ok(!(await restricts('src/devnet', code)))
   })
+
+  for (const name of [
+    'bitcoinjs-lib',
+    'tiny-secp256k1',
+    'secp256k1',
+    '@scure/bip32',
+    '@scure/bip39',
+    '@scure/btc-signer/transaction.js',
+    '@noble/hashes/sha2.js'
+  ]) {
+    it(`leave ${name} to src/bitcoin, and to the devnet, which judges it`, async () => {
+      const code = `import { one } from '${name}'\nexport const found = one\n`
+      for (const room of [
+        'protocols',
+        'src/types',
+        'src/channel',
+        'src/engine',
+        'src/chain',
+        'src/wallet',
+        'src/node',
+        'src/sim',
+        'src/demo',
+        'bench'
+      ]) {
+        assert.ok(await restricts(room, code), room)
+      }
+      for (const room of ['src/bitcoin', 'src/devnet']) {
+        assert.ok(!(await restricts(room, code)), room)
+      }
+    })
+  }
 })

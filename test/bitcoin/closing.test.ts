@@ -33,7 +33,7 @@ function terms(clientBalance: bigint, fee: bigint, changes: Partial<CloseTerms> 
 }
 
 const complete = (c: CloseTerms): Uint8Array =>
-  completeClose(c, K1.sign(closeSighash(c)), K2.sign(closeSighash(c)))
+  completeClose(c, K1.sign(closeSighash(c)), K2.sign(closeSighash(c))).raw
 
 describe('cooperative close', () => {
   describe('outputs', () => {

@@ -265,7 +265,7 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
       final.toPSBT(0),
       final.extract()
     ]) {
-      assert.deepEqual(signedFunding(given, order), final.extract())
+      assert.deepEqual(signedFunding(given, order).raw, final.extract())
     }
   })
 
@@ -301,7 +301,7 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     const spentBy = (...witness: Uint8Array[]): Uint8Array => {
       const transaction = BitcoinTransaction.fromBuffer(final.extract())
       transaction.setWitness(0, witness)
-      return signedFunding(transaction.toBuffer(), order)
+      return signedFunding(transaction.toBuffer(), order).raw
     }
     assert.deepEqual(spentBy(der, key), final.extract())
     const other = new OutsideWallet('other')
@@ -335,7 +335,7 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
       return transaction.toBuffer()
     }
     const taken = (raw: Uint8Array): Uint8Array =>
-      signedFunding(raw, { ...order, psbt: funded.psbt, outPoint: funded.outPoint })
+      signedFunding(raw, { ...order, psbt: funded.psbt, outPoint: funded.outPoint }).raw
     assert.equal(taken(sized(40_000)).length, 40_000)
     assert.throws(() => taken(sized(40_001)), { code: 'ERR_PSBT_TOO_LARGE' })
   })
@@ -364,7 +364,7 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
         ...order,
         psbt: taproot,
         outPoint: check(taproot).outPoint
-      })
+      }).raw
     }
 
     for (const [what, witness] of [

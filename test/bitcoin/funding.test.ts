@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { checkFundingTx, fundingScript } from '../../src/bitcoin/funding.js'
+import { readFunding, checkFundingTx, fundingScript } from '../../src/bitcoin/funding.js'
 import { fundingWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import { txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
@@ -36,7 +36,8 @@ describe('funding transaction', () => {
 
   it('is accepted when it is what the refund spends', () => {
     const { raw, expected } = build()
-    const parsed = checkFundingTx(raw, expected)
+    const parsed = readFunding(raw)
+    checkFundingTx(parsed, expected)
     assert.equal(parsed.txid, expected.outPoint.txid)
     assert.equal(parsed.outputs[1]?.value, capacity)
   })
@@ -44,7 +45,7 @@ describe('funding transaction', () => {
   it('is refused when it cannot be read', () => {
     const { raw, expected } = build()
     for (const bad of [new Uint8Array(0), raw.slice(0, -1), Uint8Array.from([...raw, 1])]) {
-      refuses(() => checkFundingTx(bad, expected), 'ERR_FUNDING_MALFORMED')
+      refuses(() => checkFundingTx(readFunding(bad), expected), 'ERR_FUNDING_MALFORMED')
     }
   })
 
@@ -53,9 +54,11 @@ describe('funding transaction', () => {
     refuses(
       () =>
         checkFundingTx(
-          build((tx) => {
-            tx.locktime = 1
-          }).raw,
+          readFunding(
+            build((tx) => {
+              tx.locktime = 1
+            }).raw
+          ),
           expected
         ),
       'ERR_FUNDING_TXID'
@@ -68,19 +71,27 @@ describe('funding transaction', () => {
       ...expected,
       outPoint: { ...expected.outPoint, vout }
     })
-    refuses(() => checkFundingTx(raw, at(2)), 'ERR_FUNDING_OUTPUT', /no output 2/)
-    refuses(() => checkFundingTx(raw, at(0)), 'ERR_FUNDING_OUTPUT', /does not pay to the keys/)
+    refuses(() => checkFundingTx(readFunding(raw), at(2)), 'ERR_FUNDING_OUTPUT', /no output 2/)
     refuses(
-      () => checkFundingTx(raw, { ...expected, capacity: satoshi(1_000_001n) }),
+      () => checkFundingTx(readFunding(raw), at(0)),
+      'ERR_FUNDING_OUTPUT',
+      /does not pay to the keys/
+    )
+    refuses(
+      () => checkFundingTx(readFunding(raw), { ...expected, capacity: satoshi(1_000_001n) }),
       'ERR_FUNDING_OUTPUT',
       /1000000 sat; the terms say 1000001/
     )
     refuses(
-      () => checkFundingTx(raw, { ...expected, capacity: satoshi(999_999n) }),
+      () => checkFundingTx(readFunding(raw), { ...expected, capacity: satoshi(999_999n) }),
       'ERR_FUNDING_OUTPUT'
     )
     refuses(
-      () => checkFundingTx(raw, { ...expected, script: fundingScript(K2.publicKey, K1.publicKey) }),
+      () =>
+        checkFundingTx(readFunding(raw), {
+          ...expected,
+          script: fundingScript(K2.publicKey, K1.publicKey)
+        }),
       'ERR_FUNDING_OUTPUT'
     )
   })
@@ -98,7 +109,7 @@ describe('funding transaction', () => {
       }
     ]) {
       const { raw, expected } = build(change)
-      refuses(() => checkFundingTx(raw, expected), 'ERR_FUNDING_NOT_SEGWIT')
+      refuses(() => checkFundingTx(readFunding(raw), expected), 'ERR_FUNDING_NOT_SEGWIT')
     }
   })
 })

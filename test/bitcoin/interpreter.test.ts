@@ -31,7 +31,7 @@ const outputs = [{ script: p2wpkh(), value: satoshi(300_000n) }]
 
 function complete(t: StateTemplate): Uint8Array {
   const keys = channelKeys(t.payer)
-  return completeState(t, keys.payer.sign(payerSighash(t)), outputs, keys.payee.sign)
+  return completeState(t, keys.payer.sign(payerSighash(t)), outputs, keys.payee.sign).raw
 }
 
 /** The transaction after a change by somebody who holds no key. */
@@ -57,7 +57,7 @@ describe('a strict script interpreter', () => {
     it('a state whose payee gives its whole share to the fee', () => {
       const t = state(600_000n)
       assert.equal(
-        judge(completeState(t, K1.sign(payerSighash(t)), [], K2.sign), 0, spent),
+        judge(completeState(t, K1.sign(payerSighash(t)), [], K2.sign).raw, 0, spent),
         undefined
       )
     })
@@ -86,7 +86,7 @@ describe('a strict script interpreter', () => {
           feePayer
         }
         assert.equal(
-          judge(completeClose(c, K1.sign(closeSighash(c)), K2.sign(closeSighash(c))), 0, spent),
+          judge(completeClose(c, K1.sign(closeSighash(c)), K2.sign(closeSighash(c))).raw, 0, spent),
           undefined
         )
       })
@@ -101,7 +101,9 @@ describe('a strict script interpreter', () => {
         key: CLIENT_PAYOUT.publicKey,
         sign: CLIENT_PAYOUT.sign
       }))
-      const { raw } = buildSweep(swept, p2wpkh(), feeRate(1000n))
+      const {
+        transaction: { raw }
+      } = buildSweep(swept, p2wpkh(), feeRate(1000n))
       for (const i of [0, 1]) assert.equal(judge(raw, i, output), undefined)
     })
   })
@@ -160,11 +162,11 @@ describe('a strict script interpreter', () => {
     it('a state that one side signed alone', () => {
       const t = state(600_000n)
       assert.notEqual(
-        judge(completeState(t, K1.sign(payerSighash(t)), outputs, K1.sign), 0, spent),
+        judge(completeState(t, K1.sign(payerSighash(t)), outputs, K1.sign).raw, 0, spent),
         undefined
       )
       assert.notEqual(
-        judge(completeState(t, K2.sign(payerSighash(t)), outputs, K2.sign), 0, spent),
+        judge(completeState(t, K2.sign(payerSighash(t)), outputs, K2.sign).raw, 0, spent),
         undefined
       )
     })
@@ -184,7 +186,7 @@ describe('a strict script interpreter', () => {
           ],
           p2wpkh(),
           feeRate(1000n)
-        ).raw
+        ).transaction.raw
       assert.notEqual(judge(swept(STRANGER.sign), 0, output), undefined)
 
       const early = bitcoin.Transaction.fromBuffer(swept(CLIENT_PAYOUT.sign))

@@ -4,6 +4,8 @@ import { isForgedSpend } from '../../src/bitcoin/owner-spend.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { satoshi } from '../../src/types/units.js'
 import { loadEcdsa } from '../../src/wallet/ecdsa.js'
 
 const ecdsa = loadEcdsa()
@@ -24,9 +26,13 @@ function sign(tx: Transaction, script: Uint8Array, secret: Uint8Array): Uint8Arr
   return toDer(ecdsa.sign(secret, tx.hashForWitnessV0(0, script, VALUE, ALL)), ALL)
 }
 
+function judge(tx: Transaction, index: number, script: Uint8Array, value: bigint): boolean {
+  const spent = { script, value: satoshi(value) }
+  return isForgedSpend(parseTransaction(tx.toBuffer()), index, spent, ecdsa.verify)
+}
+
 describe('spends that wait, of a script of ours', () => {
-  const isForged = (tx: Transaction, script: Uint8Array): boolean =>
-    isForgedSpend(tx, 0, script, VALUE, ecdsa.verify)
+  const isForged = (tx: Transaction, script: Uint8Array): boolean => judge(tx, 0, script, VALUE)
   const funding = fundingWitnessScript(K1, K2)
   const payout = payoutWitnessScript(K1)
 
@@ -96,12 +102,8 @@ describe('spends that wait, of a script of ours', () => {
       assert.equal(judged(...items), true, `${items.length} items`)
     }
     tx.setWitness(0, [good, K1])
-    assert.equal(isForgedSpend(tx, 0, coin, VALUE + 1n, ecdsa.verify), true, 'another amount')
-    assert.equal(
-      isForgedSpend(tx, 1, coin, VALUE, ecdsa.verify),
-      true,
-      'an input that is not there'
-    )
+    assert.equal(judge(tx, 0, coin, VALUE + 1n), true, 'another amount')
+    assert.equal(judge(tx, 1, coin, VALUE), true, 'an input that is not there')
   })
 
   it('of a script that is none of ours cannot be judged, if only it is that script', () => {

@@ -23,8 +23,8 @@ const to = p2wpkh()
 describe('sweep', () => {
   it('collects outputs of several keys into one, a block after they were mined', () => {
     const inputs = [input(5000n), input(7000n, SERVER_PAYOUT, 1)]
-    const { raw, fee, value } = buildSweep(inputs, to, feeRate(2000n))
-    const tx = bitcoin.Transaction.fromBuffer(raw)
+    const { transaction, fee, value } = buildSweep(inputs, to, feeRate(2000n))
+    const tx = bitcoin.Transaction.fromBuffer(transaction.raw)
     assert.equal(tx.version, 2)
     assert.equal(tx.locktime, 0)
     assert.deepEqual(
@@ -63,8 +63,10 @@ describe('sweep', () => {
           const inputs = Array.from({ length: count }, (_, i) =>
             input(BigInt(50_000 + salt), CLIENT_PAYOUT, i)
           )
-          const { raw, fee } = buildSweep(inputs, script, feeRate(1000n))
-          const spare = Number(fee) - bitcoin.Transaction.fromBuffer(raw).virtualSize()
+          const { transaction, fee } = buildSweep(inputs, script, feeRate(1000n))
+          const { raw, vsize } = transaction
+          assert.equal(vsize, bitcoin.Transaction.fromBuffer(raw).virtualSize())
+          const spare = Number(fee) - vsize
           assert.ok(spare >= 0 && spare <= 2 * count, `${spare} vB to spare`)
         }
       ),

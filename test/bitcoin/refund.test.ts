@@ -54,7 +54,9 @@ describe('refund', () => {
 
   it('is completed by the client, with an output and a fee of its choice', () => {
     const signature = K2.sign(payerSighash(template))
-    const tx = bitcoin.Transaction.fromBuffer(completeState(template, signature, [output], K1.sign))
+    const tx = bitcoin.Transaction.fromBuffer(
+      completeState(template, signature, [output], K1.sign).raw
+    )
     assert.equal(tx.locktime, 1000)
     assert.deepEqual(tx.outs, [output])
     assert.ok(secp.verify(payerSighash(template), K2.publicKey, signature))

@@ -28,7 +28,7 @@ describe('bitcoin / sizes', () => {
         scripts.map((script) => ({ script, value: satoshi(1_000n) }))
       )
       const raw = withSignatures(tx, funding(), longest, longest)
-      assert.equal(fundingSpendVsize(scripts), Transaction.fromBuffer(raw).virtualSize())
+      assert.equal(fundingSpendVsize(scripts), Transaction.fromBuffer(raw.raw).virtualSize())
     }
   })
 })

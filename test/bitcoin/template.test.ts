@@ -78,7 +78,7 @@ function complete(
     keys.payer.sign(payerSighash(t)),
     payee.map(({ script, value }) => ({ script, value: satoshi(value) })),
     keys.payee.sign
-  )
+  ).raw
 }
 
 const outputSum = (raw: Uint8Array): bigint =>
@@ -309,7 +309,7 @@ describe('state template', () => {
             return K2.sign(digest)
           }
         )
-        assert.equal(bitcoin.Transaction.fromBuffer(raw).outs[1]?.value, value)
+        assert.equal(bitcoin.Transaction.fromBuffer(raw.raw).outs[1]?.value, value)
       }
       assert.equal(new Set(digests).size, 2)
     })
@@ -355,7 +355,7 @@ describe('state template', () => {
           () => longest
         )
         assert.equal(
-          bitcoin.Transaction.fromBuffer(raw).virtualSize(),
+          bitcoin.Transaction.fromBuffer(raw.raw).virtualSize(),
           stateVsize(state(balance), [p2wpkh()])
         )
       }

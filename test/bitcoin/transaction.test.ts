@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import fc from 'fast-check'
-import { spenderOf } from '../../src/bitcoin/spend.js'
 import { completeState } from '../../src/bitcoin/template.js'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { fromHex, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
@@ -19,7 +18,7 @@ const SIGNED = completeState(
   K2.sign(new Uint8Array(32)),
   [{ script: p2wpkh(), value: satoshi(300_000n) }],
   K2.sign
-)
+).raw
 
 /** version, then the given bytes. */
 const raw = (...parts: (string | Uint8Array)[]): Uint8Array =>
@@ -37,8 +36,8 @@ describe('transactions', () => {
       {
         outPoint: { txid: '0'.repeat(64), vout: 0xffffffff },
         sequence: 0xffffffff,
-        hasWitness: false,
-        scriptSigLength: 77
+        scriptSig: COINBASE.slice(42, 119),
+        witness: []
       }
     ])
     assert.deepEqual(
@@ -55,7 +54,12 @@ describe('transactions', () => {
     assert.equal(parsed.vsize, tx.virtualSize())
     assert.equal(parsed.version, 3)
     assert.deepEqual(parsed.inputs, [
-      { outPoint: funding().outPoint, sequence: 0xfffffffd, hasWitness: true, scriptSigLength: 0 }
+      {
+        outPoint: funding().outPoint,
+        sequence: 0xfffffffd,
+        scriptSig: new Uint8Array(0),
+        witness: tx.ins[0]?.witness
+      }
     ])
     tx.stripWitnesses()
     assert.equal(parseTransaction(tx.toBuffer()).txid, parsed.txid)
@@ -183,15 +187,14 @@ describe('transactions', () => {
     })
   })
 
-  describe('spenders', () => {
+  describe('spends', () => {
     const { outPoint } = funding()
 
     it('are recognised by txid and output number', () => {
-      for (const transaction of [SIGNED, parseTransaction(SIGNED)]) {
-        assert.equal(spenderOf(transaction, outPoint), true)
-        assert.equal(spenderOf(transaction, { ...outPoint, vout: 0 }), false)
-        assert.equal(spenderOf(transaction, { ...outPoint, txid: txid('cd'.repeat(32)) }), false)
-      }
+      const transaction = parseTransaction(SIGNED)
+      assert.equal(transaction.spends(outPoint), true)
+      assert.equal(transaction.spends({ ...outPoint, vout: 0 }), false)
+      assert.equal(transaction.spends({ ...outPoint, txid: txid('cd'.repeat(32)) }), false)
     })
 
     it('are looked for among all inputs', () => {
@@ -204,11 +207,41 @@ describe('transactions', () => {
         OUTPUT,
         '00000000'
       )
-      assert.equal(spenderOf(two, { txid: txid('ab'.repeat(32)), vout: 7 }), true)
+      assert.equal(parseTransaction(two).inputOf({ txid: txid('ab'.repeat(32)), vout: 7 }), 1)
+      assert.equal(parseTransaction(two).inputOf({ txid: txid('ab'.repeat(32)), vout: 8 }), -1)
     })
+  })
 
-    it('cannot be looked for in what is no transaction', () => {
-      refuses(() => spenderOf(new Uint8Array(9), outPoint), 'ERR_INVALID_TRANSACTION')
-    })
+  it('say what they pay, and weigh what the reference library reckons', () => {
+    const transaction = parseTransaction(SIGNED)
+    const reference = bitcoin.Transaction.fromBuffer(SIGNED)
+    assert.equal(transaction.paidTo(), 900_000n)
+    assert.equal(transaction.paidTo(p2wpkh()), 300_000n)
+    assert.equal(transaction.paidTo(new Uint8Array(1)), 0n)
+    assert.equal(transaction.weight, reference.weight())
+    assert.equal(transaction.strippedSize, reference.byteLength(false))
+  })
+
+  it('are made of the same parts as they are read', () => {
+    for (const bytes of [COINBASE, SIGNED]) {
+      const { version, lockTime, inputs, outputs } = parseTransaction(bytes)
+      assert.deepEqual(makeTransaction({ version, lockTime, inputs, outputs }).raw, bytes)
+    }
+  })
+
+  it('have the same txid with other witnesses, and none without', () => {
+    const transaction = parseTransaction(SIGNED)
+    const bare = transaction.withWitnesses()
+    assert.deepEqual([bare.txid, bare.raw.length], [transaction.txid, transaction.strippedSize])
+    const witnesses = transaction.inputs.map(({ witness }) => witness)
+    assert.deepEqual(bare.withWitnesses(witnesses).raw, SIGNED)
+  })
+
+  it('share bytes that are equal, and no others', () => {
+    const transaction = parseTransaction(SIGNED)
+    const same = Uint8Array.from(SIGNED)
+    assert.equal(transaction.over(same).raw, same)
+    assert.deepEqual(transaction.over(same).outputs, transaction.outputs)
+    assert.equal(transaction.over(COINBASE), transaction)
   })
 })

@@ -1,5 +1,6 @@
 /** Who is told to disagree about a transaction, and how often. */
 import assert from 'node:assert/strict'
+import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import { Broadcasts } from '../../src/chain/broadcasting.js'
 import type { ServerReport } from '../../src/chain/pool.js'
 import { PoolServer } from '../../src/chain/pool-server.js'
@@ -8,7 +9,7 @@ import { txid, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { FakeClock } from './helpers.js'
 
-const RAW = new Uint8Array(10)
+const SENT = makeTransaction({ version: 3, inputs: [], outputs: [] })
 const idOf = (n: number): Txid => txid(n.toString(16).padStart(64, '0'))
 const refused = (id: Txid): PaychanError =>
   new PaychanError('ERR_BROADCAST_REFUSED', 'Refused.', { txid: id, kind: 'other', reason: 'no' })
@@ -39,7 +40,7 @@ describe('chain / broadcasting / servers that do not agree', () => {
 
   /** One takes it; the other answers with this. */
   async function send(id: Txid, other: Txid | Error): Promise<void> {
-    await broadcasts.send([server('tcp://a:1', () => id), server('tcp://b:1', () => other)], RAW)
+    await broadcasts.send([server('tcp://a:1', () => id), server('tcp://b:1', () => other)], SENT)
     // All answers are compared once the last of them is there.
     await new Promise((resolve) => {
       setImmediate(resolve)
@@ -76,7 +77,7 @@ describe('chain / broadcasting / servers that do not agree', () => {
     await assert.rejects(
       broadcasts.send(
         [server('tcp://a:1', () => refused(idOf(1))), server('tcp://b:1', () => refused(idOf(1)))],
-        RAW
+        SENT
       ),
       { code: 'ERR_BROADCAST_REFUSED' }
     )

@@ -50,7 +50,7 @@ describe('chain / history', () => {
         headers: new HeaderChain(chainParams('regtest')),
         catchUp: async () => {}
       })
-    ).map((each) => each.txid)
+    ).map((each) => each.transaction.txid)
   }
 
   it('a server that loses answers gives the whole bit by bit: what it gave is not asked for again', async () => {

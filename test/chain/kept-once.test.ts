@@ -5,8 +5,9 @@ import {
   type Member,
   type PooledScriptContext
 } from '../../src/chain/pooled-script.js'
+import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import type { ProvedWatcher } from '../../src/chain/script-watch.js'
-import { fromHex, type Txid } from '../../src/types/bytes.js'
+import { type Txid } from '../../src/types/bytes.js'
 import { idOf } from './fake-chain.js'
 import { recordingWatcher, testScript } from './helpers.js'
 import { watchWorld, type WatchWorld } from './watch-world.js'
@@ -37,7 +38,7 @@ describe('transactions that are kept once', () => {
         kept: (asked) => (asked === id ? kept : undefined)
       })
       await ready
-      return watcher.histories.all.at(-1)?.[0]?.raw
+      return watcher.histories.all.at(-1)?.[0]?.transaction.raw
     }
 
     it("two servers' histories hold the same array, when each is told what the other has", async () => {
@@ -55,7 +56,11 @@ describe('transactions that are kept once', () => {
   })
 
   describe('between servers', () => {
-    const transaction = { txid: 'ab'.repeat(32) as Txid, raw: fromHex('00ff'), height: undefined }
+    const transaction = makeTransaction({
+      version: 2,
+      inputs: [{ outPoint: { txid: 'ab'.repeat(32) as Txid, vout: 0 }, sequence: 0 }],
+      outputs: []
+    })
     const context: PooledScriptContext = {
       log: () => {},
       best: () => undefined,
@@ -90,7 +95,7 @@ describe('transactions that are kept once', () => {
       pooled.attach(member('tcp://second', watchers))
       const [first, second] = watchers
       assert.equal(second?.kept?.(transaction.txid), undefined)
-      first?.onHistory([transaction])
+      first?.onHistory([{ transaction, height: undefined }])
       assert.equal(second?.kept?.(transaction.txid), transaction.raw)
       assert.equal(second?.kept?.('cd'.repeat(32) as Txid), transaction.raw)
     })

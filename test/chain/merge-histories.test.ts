@@ -8,9 +8,9 @@ import {
   type BlockLookup,
   type ServerView
 } from '../../src/chain/merge-histories.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { lowerMedian, nextBlockOf } from '../../src/chain/gather.js'
 import type { ProvedTransaction } from '../../src/chain/history.js'
-import { txid } from '../../src/types/bytes.js'
 import { blockHeight } from '../../src/types/units.js'
 
 /** A transaction that spends a coin, one of each number. */
@@ -23,8 +23,7 @@ function made(coin: number, version = 1): Transaction {
 }
 
 const at = (tx: Transaction, height?: number, branch = 'best'): ProvedTransaction => ({
-  txid: txid(tx.getId()),
-  raw: tx.toBuffer(),
+  transaction: parseTransaction(tx.toBuffer()),
   height: height === undefined ? undefined : blockHeight(height),
   ...(height === undefined ? {} : { block: `${branch} ${height}` })
 })
@@ -34,7 +33,7 @@ const view = (history: ProvedTransaction[], { isUsed = true } = {}): ServerView 
 })
 const best: BlockLookup = (height) => `best ${height}`
 const shown = (views: ServerView[]): Array<[string, number | undefined]> =>
-  mergeHistories(views, best).map(({ txid, height }) => [txid, height])
+  mergeHistories(views, best).map(({ transaction: { txid }, height }) => [txid, height])
 
 describe('histories of several servers', () => {
   const [a, b, rival] = [made(1), made(2), made(1, 2)]
@@ -55,12 +54,12 @@ describe('histories of several servers', () => {
   })
 
   it('of what waits the bytes count that were shown as waiting: a proof says nothing of witnesses', () => {
-    const [forged, real] = [at(a, 5, 'other'), { ...at(a), raw: Uint8Array.of(...at(a).raw) }]
+    const [forged, real] = [at(a, 5, 'other'), at(a)]
     for (const views of [
       [view([forged]), view([real])],
       [view([real]), view([forged])]
     ]) {
-      assert.equal(mergeHistories(views, best)[0]?.raw, real.raw)
+      assert.equal(mergeHistories(views, best)[0]?.transaction, real.transaction)
     }
   })
 
@@ -71,8 +70,8 @@ describe('histories of several servers', () => {
     for (const height of [5, undefined]) {
       const views = [view([at(one, height)]), view([at(other, height)]), view([at(one, height)])]
       assert.deepEqual(
-        mergeHistories(views, best).map(({ raw, shownBy }) => [
-          Transaction.fromBuffer(raw).ins[0]?.witness[0]?.[0],
+        mergeHistories(views, best).map(({ transaction, shownBy }) => [
+          transaction.inputs[0]?.witness[0]?.[0],
           shownBy
         ]),
         height === undefined
@@ -143,7 +142,7 @@ describe('histories of several servers', () => {
 
   it('who leaves out what is proved is found, who only has not heard of what waits is not', () => {
     const merged = mergeHistories([view([at(a, 5), at(b)]), view([])], best)
-    assert.equal(hiddenBy([], best, merged)?.txid, a.getId())
+    assert.equal(hiddenBy([], best, merged)?.transaction.txid, a.getId())
     assert.equal(
       hiddenBy([], (height) => (height <= 4 ? best(height) : undefined), merged),
       undefined,
@@ -188,7 +187,10 @@ describe('histories of several servers', () => {
               .sort()
           assert.deepEqual(proved(views), proved([...views].reverse()))
           for (const { history } of views) {
-            for (const { txid: id, height } of history) {
+            for (const {
+              transaction: { txid: id },
+              height
+            } of history) {
               if (height !== undefined) {
                 assert.ok(shown(views).some(([each, where]) => each === id && where === height))
               }

@@ -99,7 +99,10 @@ describe('electrum chain / an outpoint of a script whose history is too long', (
     const watch = chain.watchScript(SCRIPT, watcher)
     await watch.ready
     assert.deepEqual(
-      [watcher.histories.last?.map(({ txid, height }) => [txid, height]), watch.isCurrent],
+      [
+        watcher.histories.last?.map(({ transaction: { txid }, height }) => [txid, height]),
+        watch.isCurrent
+      ],
       [[[outPoint.txid, 4]], true]
     )
     const spender = spend()
@@ -110,7 +113,7 @@ describe('electrum chain / an outpoint of a script whose history is too long', (
     server.notify('blockchain.outpoint.subscribe', [outPoint.txid, 0, status])
     const history = await watcher.histories.when((each) => each.length === 2)
     assert.deepEqual(
-      history.map(({ txid, height }) => [txid, height]),
+      history.map(({ transaction: { txid }, height }) => [txid, height]),
       [
         [outPoint.txid, 4],
         [idOf(spender), 5]

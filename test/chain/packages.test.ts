@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { refusalKind } from '../../src/chain/broadcast-errors.js'
@@ -56,20 +57,20 @@ describe('electrum chain / packages', () => {
     const parent = spend(coin, 10n)
     const child = spend(output(parent, 0), 5_000n)
     assert.equal(
-      await refusal(chain.broadcast(child.toBuffer())),
+      await refusal(chain.broadcast(parseTransaction(child.toBuffer()))),
       'missing-inputs',
       'nobody has seen the parent'
     )
-    assert.equal(await refusal(chain.broadcast(parent.toBuffer())), 'fee-too-low')
-    assert.equal((await chain.broadcast(child.toBuffer())).txid, child.getId())
+    assert.equal(await refusal(chain.broadcast(parseTransaction(parent.toBuffer()))), 'fee-too-low')
+    assert.equal((await chain.broadcast(parseTransaction(child.toBuffer()))).txid, child.getId())
     assert.equal((await devnet.backend.mempool()).length, 2)
   })
 
   it('are refused with the reason when the child pays too little as well', async () => {
     const parent = spend(coin, 10n)
-    assert.equal(await refusal(chain.broadcast(parent.toBuffer())), 'fee-too-low')
+    assert.equal(await refusal(chain.broadcast(parseTransaction(parent.toBuffer()))), 'fee-too-low')
     assert.equal(
-      await refusal(chain.broadcast(spend(output(parent, 0), 50n).toBuffer())),
+      await refusal(chain.broadcast(parseTransaction(spend(output(parent, 0), 50n).toBuffer()))),
       'fee-too-low'
     )
   })
@@ -92,9 +93,9 @@ describe('electrum chain / packages', () => {
           : 'bad-txns-inputs-missingorspent'
       )
     })
-    assert.equal(await refusal(other.broadcast(parent.toBuffer())), 'fee-too-low')
+    assert.equal(await refusal(other.broadcast(parseTransaction(parent.toBuffer()))), 'fee-too-low')
     assert.equal(
-      await refusal(other.broadcast(spend(output(parent, 0), 5_000n).toBuffer())),
+      await refusal(other.broadcast(parseTransaction(spend(output(parent, 0), 5_000n).toBuffer()))),
       refusalKind('bad-txns-inputs-missingorspent')
     )
     assert.equal(server.count('blockchain.transaction.broadcast_package'), 0)

@@ -184,7 +184,7 @@ describe('server pool / proofs', () => {
     second.notifyScript(SCRIPT)
     second.notifyTip()
     await areAt(4, 5)
-    await watcher.histories.when((each) => each.some(({ txid }) => txid === more))
+    await watcher.histories.when((each) => each.some(({ transaction: { txid } }) => txid === more))
     // The next time it is asked as well.
     const third = idOf(first.chain.pay(SCRIPT))
     mineBoth()
@@ -193,7 +193,7 @@ describe('server pool / proofs', () => {
     first.notifyTip()
     second.notifyTip()
     await areAt(6, 6)
-    await watcher.histories.when((each) => each.some(({ txid }) => txid === third))
+    await watcher.histories.when((each) => each.some(({ transaction: { txid } }) => txid === third))
     await until(() => second.count(HISTORY) > before)
     assert.deepEqual(reports.all, [], 'it was only slow')
     assert.deepEqual(
@@ -223,7 +223,9 @@ describe('server pool / proofs', () => {
     first.notifyScript(SCRIPT)
     assert.deepEqual(
       entries(
-        await watcher.histories.when((each) => each.some(({ txid }) => txid === idOf(other)))
+        await watcher.histories.when((each) =>
+          each.some(({ transaction: { txid } }) => txid === idOf(other))
+        )
       ),
       [
         [payment, 4],

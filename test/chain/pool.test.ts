@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
 import type { PoolTimes } from '../../src/chain/pool-times.js'
 import type { ElectrumChain } from '../../src/chain/chain.js'
@@ -428,7 +429,7 @@ describe('server pool', () => {
     }
     first.on('blockchain.transaction.broadcast', refuse)
     second.on('blockchain.transaction.broadcast', () => idOf(payment))
-    assert.equal((await chain.broadcast(payment.toBuffer())).txid, idOf(payment))
+    assert.equal((await chain.broadcast(parseTransaction(payment.toBuffer()))).txid, idOf(payment))
     assert.deepEqual(
       [first, second].map((server) => server.count('blockchain.transaction.broadcast')),
       [1, 1]
@@ -441,14 +442,16 @@ describe('server pool', () => {
         `refuses transaction ${idOf(payment)} \\(min relay fee not met, 1 < 100\\), and ${second.url} has taken it`
       )
     )
-    await chain.broadcast(payment.toBuffer())
+    await chain.broadcast(parseTransaction(payment.toBuffer()))
     while (first.count('blockchain.transaction.broadcast') < 2) {
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
     }
     second.on('blockchain.transaction.broadcast', refuse)
-    await assert.rejects(chain.broadcast(payment.toBuffer()), { code: 'ERR_BROADCAST_REFUSED' })
+    await assert.rejects(chain.broadcast(parseTransaction(payment.toBuffer())), {
+      code: 'ERR_BROADCAST_REFUSED'
+    })
     assert.equal(reports.all.length, 1, 'what comes again with every block is told once')
   })
 
@@ -462,14 +465,14 @@ describe('server pool', () => {
       })
       throw new Refusal('mempool min fee not met, 1 < 100')
     })
-    assert.deepEqual(await chain.broadcast(payment.toBuffer()), {
+    assert.deepEqual(await chain.broadcast(parseTransaction(payment.toBuffer())), {
       txid: idOf(payment),
       taken: 1,
       of: 2,
       refusals: [{ kind: 'fee-too-low', reason: 'mempool min fee not met, 1 < 100' }]
     })
     second.on('blockchain.transaction.broadcast', async () => await new Promise(() => {}))
-    assert.deepEqual(await chain.broadcast(payment.toBuffer()), {
+    assert.deepEqual(await chain.broadcast(parseTransaction(payment.toBuffer())), {
       txid: idOf(payment),
       taken: 1,
       of: 2,
@@ -492,7 +495,7 @@ describe('server pool', () => {
         throw new Refusal('mempool full')
       })
       await assert.rejects(
-        chain.broadcast(payment.toBuffer()),
+        chain.broadcast(parseTransaction(payment.toBuffer())),
         ({ code, facts: { kind } }: PaychanError) =>
           code === 'ERR_BROADCAST_REFUSED' && kind === 'fee-too-low'
       )

@@ -163,13 +163,17 @@ describe('electrum chain / proof of histories', () => {
       assert.equal(watch.isCurrent, true)
       const shown = watcher.histories.last ?? assert.fail()
       assert.ok(
-        shown.length > 20 && shown.reduce((sum, { raw }) => sum + raw.length, 0) <= 20_000_000
+        shown.length > 20 &&
+          shown.reduce((sum, { transaction: { raw } }) => sum + raw.length, 0) <= 20_000_000
       )
-      assert.ok(!shown.some(({ txid: id }) => id === idOf(first)), 'what stands behind the rest')
+      assert.ok(
+        !shown.some(({ transaction: { txid: id } }) => id === idOf(first)),
+        'what stands behind the rest'
+      )
       server.chain.mine()
       server.notifyTip()
       await watcher.histories.when((history) =>
-        history.some(({ txid: id, height }) => id === idOf(first) && height === 4)
+        history.some(({ transaction: { txid: id }, height }) => id === idOf(first) && height === 4)
       )
       assert.equal(watcher.errors.all.length, 1, 'told once')
     })
@@ -194,7 +198,10 @@ describe('electrum chain / proof of histories', () => {
       server.notifyTip()
       const watcher = recordingWatcher()
       await chain.watchScript(script, watcher).ready
-      for (const lie of [[], [{ tx_hash: watcher.histories.last?.[0]?.txid, height: 0 }]]) {
+      for (const lie of [
+        [],
+        [{ tx_hash: watcher.histories.last?.[0]?.transaction.txid, height: 0 }]
+      ]) {
         server.on('blockchain.scripthash.get_history', () => lie)
         const next = watcher.errors.next()
         server.notifyScript(script)

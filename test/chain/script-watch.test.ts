@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { fromHex } from '../../src/types/bytes.js'
@@ -74,8 +75,7 @@ describe('electrum chain / watchScript', () => {
     server.notifyScript(script)
     const [seen] = await watcher.histories.when((history) => history.length === 1)
     assert.deepEqual(seen, {
-      txid: idOf(transaction),
-      raw: Uint8Array.from(transaction.toBuffer()),
+      transaction: parseTransaction(transaction.toBuffer()),
       height: undefined
     })
     server.chain.mine()
@@ -378,7 +378,7 @@ describe('electrum chain / watchScript', () => {
       })
       chain.watchScript(script, recordingWatcher())
       await server.requests.when(({ method }) => method === 'blockchain.scripthash.subscribe')
-      await chain.broadcast(server.chain.pay(script).toBuffer()).catch(() => {})
+      await chain.broadcast(parseTransaction(server.chain.pay(script).toBuffer())).catch(() => {})
     })
 
     it('that stood before is an error to its watcher, and is tried again', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createElectrumChain } from '../../src/chain/chain.js'
 import { RpcConnection } from '../../src/chain/electrum/rpc.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
@@ -38,7 +39,7 @@ describe('an Electrum server that hangs', () => {
     for (const method of ['blockchain.transaction.broadcast', 'server.ping']) {
       server.on(method, () => SILENCE)
     }
-    const call = chain.broadcast(transaction.toBuffer())
+    const call = chain.broadcast(parseTransaction(transaction.toBuffer()))
     await server.requests.when(({ method }) => method === 'blockchain.transaction.broadcast')
     clock.advance(9_999)
     assert.equal(chain.status, 'synced')

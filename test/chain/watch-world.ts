@@ -53,5 +53,5 @@ export async function watchWorld(): Promise<WatchWorld> {
 
 /** What a history says, without the raw transactions. */
 export function entries(history: History): Array<[Txid, number | undefined]> {
-  return history.map(({ txid, height }) => [txid, height])
+  return history.map(({ transaction: { txid }, height }) => [txid, height])
 }

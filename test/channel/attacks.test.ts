@@ -1,6 +1,7 @@
 /** Ways in which one side could make the other burn, lose or drown in its own money. */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { publishable } from '../../src/channel/publishable.js'
@@ -63,14 +64,16 @@ describe("attacks / a settlement with another input before the channel's (SIG-2)
       script
     ])
     const spend = {
-      txid: txid(settlement.getId()),
-      raw: Uint8Array.from(settlement.toBuffer()),
+      transaction: parseTransaction(settlement.toBuffer()),
       height: blockHeight(world.chain.height)
     }
     const effects = world.client.post({
       type: 'history',
       history: {
-        funding: { raw: world.client.established.fundingTx, height: blockHeight(601) },
+        funding: {
+          transaction: parseTransaction(world.client.established.fundingTx),
+          height: blockHeight(601)
+        },
         spends: [spend],
         strays: []
       }
@@ -78,7 +81,13 @@ describe("attacks / a settlement with another input before the channel's (SIG-2)
     assert.equal(world.client.established.onChain.spend?.clientBalance, 60_000n)
     assert.deepEqual(
       effectsOf(effects, 'claim').map((claim) => claim.payout),
-      [{ outPoint: { txid: spend.txid, vout: 1 }, value: 60_000n, scriptPubKey: payout }]
+      [
+        {
+          outPoint: { txid: spend.transaction.txid, vout: 1 },
+          value: 60_000n,
+          scriptPubKey: payout
+        }
+      ]
     )
   })
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
@@ -14,7 +15,7 @@ import { lockOf } from '../../src/channel/schedule.js'
 import { stateTemplate } from '../../src/channel/signing.js'
 import type { Established } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
-import { txid, txidFromHash } from '../../src/types/bytes.js'
+import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
 import { scriptOf } from './keys.js'
@@ -32,13 +33,12 @@ function completed(side: Side, held: Established, fee: bigint): Uint8Array {
     ours.signature,
     [{ script: side.closeScript, value: satoshi(ours.share - fee) }],
     side.channelKey.sign
-  )
+  ).raw
 }
 
 function shownAs(raw: Uint8Array, shownBy: number): Shown {
   return {
-    txid: txidFromHash(Transaction.fromBuffer(Uint8Array.from(raw)).getHash()),
-    raw,
+    transaction: parseTransaction(raw),
     height: undefined,
     shownBy
   }
@@ -105,7 +105,7 @@ describe('channel / evidence / a state is known by the signature of its payer (E
       toDer(update.signature, SIGHASH.NONE | SIGHASH.ANYONECANPAY),
       theirs
     )
-    assert.ok('txid' in world.chain.broadcast(raw))
+    assert.ok('txid' in world.chain.broadcast(raw.raw))
     if (forge) {
       // A proof is one of the txid: the witness may be any that a server likes to show.
       const false_ = withSignatures(
@@ -117,7 +117,10 @@ describe('channel / evidence / a state is known by the signature of its payer (E
       const honest = world.chain.history.bind(world.chain)
       world.chain.history = (outPoint) => {
         const history = honest(outPoint)
-        return { ...history, spends: history.spends.map((spend) => ({ ...spend, raw: false_ })) }
+        return {
+          ...history,
+          spends: history.spends.map((spend) => ({ ...spend, transaction: false_ }))
+        }
       }
     }
     world.mine(7)
@@ -155,7 +158,10 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     const honest = chain.history(client.established.outPoint)
     const height = blockHeight(chain.height + 1)
     const see = (...shown: Transaction[]): Established => {
-      const spends = shown.map((each) => ({ txid, raw: each.toBuffer(), height }))
+      const spends = shown.map((each) => ({
+        transaction: parseTransaction(each.toBuffer()),
+        height
+      }))
       const { state } = onHistory(
         client.established,
         { ...honest, spends },
@@ -324,7 +330,7 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
     // lets it.
     const coin = { txid: txid('aa'.repeat(32)), vout: 0 }
     world.chain.addCoin(coin, 10_000_000n)
-    const tx = fundingSpend(ours.template.funding, 3, 0, [own])
+    const tx = Transaction.fromBuffer(fundingSpend(ours.template.funding, 3, 0, [own]).raw)
     tx.addInput(new Uint8Array(32).fill(0xaa), 0, 0xfffffffd)
     for (let n = 0; n < 307; n++) {
       tx.addOutput(scriptOf(`a${n}`), n < 306 ? 1_000n : 10_000_000n + 2_000n - 306_000n - 280_000n)

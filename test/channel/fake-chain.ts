@@ -5,7 +5,7 @@
  */
 import { dustLimit } from '../../src/bitcoin/dust.js'
 import type { FundingOutput } from '../../src/bitcoin/template.js'
-import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { FundingHistory } from '../../src/channel/events.js'
 import { outPointText, sameOutPoint, type OutPoint, type Txid } from '../../src/types/bytes.js'
 import { blockHeight, type BlockHeight } from '../../src/types/units.js'
@@ -17,7 +17,7 @@ export type Outcome = { readonly txid: Txid } | { readonly refused: Refusal }
 
 interface KnownTransaction {
   readonly raw: Uint8Array
-  readonly parsed: ParsedTransaction
+  readonly parsed: Transaction
   readonly fee: bigint
   height: BlockHeight | undefined
 }
@@ -99,14 +99,13 @@ export class FakeChain {
     const funding = this.#known.get(outPoint.txid)
     const spend = this.spendOf(outPoint)
     return {
-      funding: funding && { raw: funding.raw, height: funding.height },
+      funding: funding && { transaction: parseTransaction(funding.raw), height: funding.height },
       spends:
         spend === undefined
           ? []
           : [
               {
-                txid: spend.parsed.txid,
-                raw: spend.raw,
+                transaction: parseTransaction(spend.raw),
                 height: spend.height,
                 shownBy: this.servers
               }
@@ -120,7 +119,7 @@ export class FakeChain {
     return [...this.#known.values()].find(({ parsed }) => this.#spends(parsed, outPoint))
   }
 
-  #spends(parsed: ParsedTransaction, outPoint: OutPoint): boolean {
+  #spends(parsed: Transaction, outPoint: OutPoint): boolean {
     return parsed.inputs.some((input) => sameOutPoint(input.outPoint, outPoint))
   }
 
@@ -131,7 +130,7 @@ export class FakeChain {
     )
   }
 
-  #rivalsOf(parsed: ParsedTransaction): KnownTransaction[] {
+  #rivalsOf(parsed: Transaction): KnownTransaction[] {
     return [...this.#known.values()].filter((known) =>
       parsed.inputs.some(({ outPoint }) => this.#spends(known.parsed, outPoint))
     )

@@ -3,6 +3,7 @@
  * nothing with the blocks (COST-1, COST-2).
  */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { Effect } from '../../src/channel/effects.js'
 import type { FundingHistory } from '../../src/channel/events.js'
 import type { Established } from '../../src/channel/state.js'
@@ -75,7 +76,13 @@ describe('channel / favours', () => {
     const { established } = world.server
     const mined = {
       type: 'history',
-      history: { ...NOTHING, funding: { raw: fundingTx, height: blockHeight(world.chain.height) } }
+      history: {
+        ...NOTHING,
+        funding: {
+          transaction: parseTransaction(fundingTx),
+          height: blockHeight(world.chain.height)
+        }
+      }
     } as const
     // Not deep enough for payments: nothing else tells this channel from a stranger's.
     const deep: Established = { ...established, terms: { ...established.terms, minDepth: 3 } }

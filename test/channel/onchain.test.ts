@@ -3,6 +3,7 @@ import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
 import { p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import type { FundingHistory } from '../../src/channel/events.js'
+import { csvPayout } from '../../src/channel/onchain.js'
 import type { Established } from '../../src/channel/state.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
@@ -119,6 +120,22 @@ describe('channel / on the chain / what spends it', () => {
     assert.equal(world.client.established.onChain.spend?.clientBalance, 0n)
   })
 
+  it('a spend that cannot be read, from a record, pays nobody', () => {
+    const { established } = new World({ capacity: 1_000_000n }).open().paid(300_000n).client
+    const spend = {
+      txid: established.outPoint.txid,
+      raw: Uint8Array.of(1, 2, 3),
+      kind: 'unknown',
+      turn: undefined,
+      clientBalance: undefined,
+      height: blockHeight(1_000)
+    } as const
+    assert.equal(
+      csvPayout({ ...established, onChain: { ...established.onChain, spend } }),
+      undefined
+    )
+  })
+
   it('a refund while the server held more: it loses, and says how much, loudly', () => {
     const world = paid().kill('server').mineTo(701)
     world.server.dead = false
@@ -159,11 +176,9 @@ describe('channel / on the chain / what spends it', () => {
           ),
           SIGHASH.ALL
         )
-      const raw =
-        signers.length === 0
-          ? tx.toBuffer()
-          : withSignatures(tx, output, sign('client'), sign('server'))
-      return { txid: parseTransaction(raw).txid, raw: Uint8Array.from(raw), height: undefined }
+      const transaction =
+        signers.length === 0 ? tx : withSignatures(tx, output, sign('client'), sign('server'))
+      return { transaction, height: undefined }
     }
     const shown = (
       world: World,
@@ -172,7 +187,10 @@ describe('channel / on the chain / what spends it', () => {
       world.server.attempt({
         type: 'history',
         history: {
-          funding: { raw: world.server.established.fundingTx, height: blockHeight(501) },
+          funding: {
+            transaction: parseTransaction(world.server.established.fundingTx),
+            height: blockHeight(501)
+          },
           spends,
           strays: []
         }
@@ -222,7 +240,7 @@ describe('channel / on the chain / what spends it', () => {
         assert.deepEqual(codes(after), ['ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
         assert.equal(
           after.state.stage === 'established' && after.state.onChain.shown[0]?.txid,
-          real.txid
+          real.transaction.txid
         )
       }
     })
@@ -232,7 +250,7 @@ describe('channel / on the chain / what spends it', () => {
       world.server.post({ type: 'settle' })
       const { publication } = world.server.established
       assert.ok(publication)
-      const ours = { txid: publication.txid, raw: publication.raw, height: undefined }
+      const ours = { transaction: parseTransaction(publication.raw), height: undefined }
       const rival = spendOf(world, 77, 'client', 'server')
       for (const spends of [
         [ours, rival],
@@ -241,7 +259,7 @@ describe('channel / on the chain / what spends it', () => {
         const after = shown(world, ...spends)
         assert.equal(
           after.state.stage === 'established' && after.state.onChain.shown[0]?.txid,
-          rival.txid
+          rival.transaction.txid
         )
       }
     })
@@ -306,8 +324,13 @@ describe('channel / on the chain / the same history again', () => {
     const { effects } = world.client.attempt({
       type: 'history',
       history: {
-        funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight },
-        spends: [onChain.spend],
+        funding: {
+          transaction: parseTransaction(world.client.established.fundingTx),
+          height: onChain.fundingHeight
+        },
+        spends: [
+          { transaction: parseTransaction(onChain.spend.raw), height: onChain.spend.height }
+        ],
         strays: []
       }
     })

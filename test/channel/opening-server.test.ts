@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { fundingWitnessScript } from '../../src/bitcoin/scripts.js'
 import type { RefundSigned } from '../../src/channel/state.js'
 import { Violation } from '../../src/channel/violation.js'
@@ -410,7 +411,11 @@ describe('server / opening / when the stream breaks', () => {
     const other = buildT1({ script: world.fundingScript, amount: 50_000n, coin: world.coin })
     world.server.post({
       type: 'history',
-      history: { funding: { raw: other, height: blockHeight(501) }, spends: [], strays: [] }
+      history: {
+        funding: { transaction: parseTransaction(other), height: blockHeight(501) },
+        spends: [],
+        strays: []
+      }
     })
     assert.equal(world.server.channel.stage, 'refund-signed')
   })

@@ -60,7 +60,7 @@ function secured(inputs?: number): World {
 const signedOf = (world: World): Uint8Array => wallet.sign(psbtOf(world)).extract()
 
 function sign(world: World): World {
-  const raw = checkSigned(world.client.established, signedOf(world), world.client.env())
+  const { raw } = checkSigned(world.client.established, signedOf(world), world.client.env())
   world.client.post({ type: 'funding-signed', raw })
   return world
 }
@@ -173,11 +173,17 @@ describe('client / T1 of an outside wallet', () => {
 
   it('does not take a T1 with made-up witnesses from a mempool', () => {
     const world = secured()
-    const raw = wallet.sign(psbtOf(world)).extract()
-    const forged = raw.map((byte, i) => (i > raw.length - 60 ? byte ^ 1 : byte))
+    const real = parseTransaction(wallet.sign(psbtOf(world)).extract())
+    const forged = real.withWitnesses(
+      real.inputs.map(({ witness }) => witness.map((item) => item.map((byte) => byte ^ 1)))
+    )
     const { state } = world.client.attempt({
       type: 'history',
-      history: { funding: { raw: forged, height: undefined }, spends: [], strays: [] }
+      history: {
+        funding: { transaction: forged, height: undefined },
+        spends: [],
+        strays: []
+      }
     })
     assert.ok(state.stage === 'established')
     assert.equal(state.outside?.isSigned, false)
@@ -238,8 +244,7 @@ describe('client / T1 of an outside wallet', () => {
     const shown = (world: World, height?: number): string[] => {
       const raw = bumped(world)
       const stray = {
-        txid: parseTransaction(raw).txid,
-        raw,
+        transaction: parseTransaction(raw),
         height: height === undefined ? undefined : blockHeight(height)
       }
       const history = { ...world.chain.history(world.client.established.outPoint), strays: [stray] }
@@ -292,7 +297,7 @@ describe('client / T1 of an outside wallet', () => {
         .extract()
       const history = {
         ...world.chain.history(world.client.established.outPoint),
-        strays: [{ txid: parseTransaction(raw).txid, raw, height: undefined }]
+        strays: [{ transaction: parseTransaction(raw), height: undefined }]
       }
       assert.deepEqual(effectsOf(world.client.post({ type: 'history', history }), 'alarm'), [])
     })

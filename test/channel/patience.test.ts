@@ -75,7 +75,7 @@ describe('channel / patience / what the server brought along by a renewal', () =
     const honest = world.chain.history.bind(world.chain)
     world.chain.history = (outPoint) => ({
       ...honest(outPoint),
-      spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }]
+      spends: [{ transaction: parseTransaction(raw), height: undefined, shownBy: 1 }]
     })
     world.chain.lowestFeeRate = 1_000_000_000n
     world.lookAtChain()
@@ -174,7 +174,7 @@ describe('channel / patience / a race that begins late', () => {
             old.signature,
             [{ script: world.client.closeScript, value: satoshi(old.share - 217n) }],
             world.client.channelKey.sign
-          )
+          ).raw
         )
     )
     world.server.feeRate = feeRate(30_000n)
@@ -252,7 +252,7 @@ describe('channel / patience / a race that begins late', () => {
           const spends = [before, publication.raw].flatMap((raw) =>
             raw === undefined
               ? []
-              : [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }]
+              : [{ transaction: parseTransaction(raw), height: undefined, shownBy: 1 }]
           )
           world.server.post({
             type: 'history',
@@ -337,7 +337,7 @@ describe('channel / patience / estimates that are far too low', () => {
       [{ script: world.server.closeScript, value: satoshi(newest.share - 362n) }],
       world.server.channelKey.sign
     )
-    assert.ok('txid' in world.chain.broadcast(cheap))
+    assert.ok('txid' in world.chain.broadcast(cheap.raw))
     world.lookAtChain()
     const fees: bigint[] = []
     while (world.chain.height < refundHeight - 3 * 36) {
@@ -367,7 +367,7 @@ describe('channel / patience / estimates that are far too low', () => {
     world.mineTo(refundHeight - 72)
     world.client.dead = false
     const since = [newest, old, newest].map(({ template, signature, share, turn }, n) => {
-      const raw = completeState(
+      const transaction = completeState(
         template,
         signature,
         [{ script: world.server.closeScript, value: satoshi(share - 40_000n * BigInt(n + 1)) }],
@@ -375,7 +375,7 @@ describe('channel / patience / estimates that are far too low', () => {
       )
       const history = {
         ...world.chain.history(world.client.established.outPoint),
-        spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 2 }]
+        spends: [{ transaction, height: undefined, shownBy: 2 }]
       }
       world.client.channel = world.client.attempt(
         { type: 'history', history },

@@ -28,7 +28,7 @@ function stale(side: Side, old: Established, fee: bigint): Uint8Array {
     ours.signature,
     [{ script: side.closeScript, value: satoshi(ours.share - fee) }],
     side.channelKey.sign
-  )
+  ).raw
 }
 
 describe('channel / publishing / two-way', () => {

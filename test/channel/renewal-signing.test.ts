@@ -1,5 +1,6 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
 import { satoshi } from '../../src/types/units.js'
@@ -148,7 +149,7 @@ describe('channel / renewal / the old channel', () => {
     assert.ok(close?.raw !== undefined)
     const draft = {
       by: renewal.server.channel.id,
-      fundingTx: request.fundingTx,
+      fundingTx: parseTransaction(request.fundingTx),
       previous: request.previous,
       fee: satoshi(0n),
       turn: 0,
@@ -171,7 +172,7 @@ describe('channel / renewal / the old channel', () => {
     const request = take(renewal, 'server', 'RenewalRequest')
     const draft = {
       by: renewal.server.channel.id,
-      fundingTx: request.fundingTx,
+      fundingTx: parseTransaction(request.fundingTx),
       previous: request.previous,
       fee: satoshi(0n),
       turn: 0,
@@ -236,7 +237,7 @@ describe('channel / renewal / the old channel', () => {
       assert.equal(side.channel.stage, 'abandoned')
       const draft = {
         by: renewal.client.channel.id,
-        fundingTx: request.fundingTx,
+        fundingTx: parseTransaction(request.fundingTx),
         previous: request.previous,
         fee: satoshi(0n),
         turn: 0,

@@ -1,5 +1,6 @@
 /** The renewal of a channel: both sides, the old channel and the new one (RENEW-1 to RENEW-7). */
 import assert from 'node:assert/strict'
+import { parseTransaction, makeTransaction } from '../../src/bitcoin/transaction.js'
 import { errorMessage } from '../../src/channel/violation.js'
 import { Transaction } from 'bitcoinjs-lib'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
@@ -307,7 +308,7 @@ describe('channel / renewal', () => {
       tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
       const draft = {
         by: channelIdOf(scriptOf('new')),
-        fundingTx: tx.toBuffer(),
+        fundingTx: parseTransaction(tx.toBuffer()),
         previous: [origin.toBuffer()],
         fee: satoshi(0n),
         turn: 0,
@@ -382,7 +383,7 @@ describe('channel / renewal', () => {
       for (const side of ['client', 'server'] as const) {
         const draft = {
           by: channelIdOf(scriptOf('new')),
-          fundingTx: new Uint8Array(),
+          fundingTx: makeTransaction({ version: 3, inputs: [], outputs: [] }),
           previous: [],
           fee: satoshi(0n),
           turn: 0,
@@ -418,7 +419,7 @@ describe('channel / renewal', () => {
       const { client } = paidWorld()
       const draft = {
         by: client.channel.id,
-        fundingTx: new Uint8Array(),
+        fundingTx: makeTransaction({ version: 3, inputs: [], outputs: [] }),
         previous: [],
         fee: satoshi(0n),
         turn: 0,
@@ -459,7 +460,7 @@ describe('channel / renewal', () => {
       assert.ok(close !== undefined)
       const draft = {
         by: renewal.client.channel.id,
-        fundingTx: renewal.client.established.fundingTx,
+        fundingTx: parseTransaction(renewal.client.established.fundingTx),
         previous: [],
         fee: close.fee,
         turn: 0,

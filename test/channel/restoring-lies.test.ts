@@ -189,7 +189,10 @@ describe('channel / restoring / terms that the peer has made up', () => {
           if (state === undefined) return
           count += 1
           const history = {
-            funding: { raw: state.fundingTx, height: blockHeight(501) },
+            funding: {
+              transaction: parseTransaction(state.fundingTx),
+              height: blockHeight(501)
+            },
             spends: [],
             strays: []
           }
@@ -239,7 +242,10 @@ describe('channel / restoring / terms that the peer has made up', () => {
       const state = taken(world, 'server', lie(world, 'server', { ...told, states }))
       assert.ok(state !== undefined, 'refused')
       const history = {
-        funding: { raw: state.fundingTx, height: blockHeight(501) },
+        funding: {
+          transaction: parseTransaction(state.fundingTx),
+          height: blockHeight(501)
+        },
         spends: [],
         strays: []
       }

@@ -161,7 +161,11 @@ export class Side {
     const shown = JSON.stringify([
       history.funding !== undefined,
       history.funding?.height,
-      ...history.spends.flatMap(({ txid, height, shownBy }) => [txid, height, shownBy])
+      ...history.spends.flatMap(({ transaction: { txid }, height, shownBy }) => [
+        txid,
+        height,
+        shownBy
+      ])
     ])
     if (shown !== this.#seen) {
       this.#seen = shown

@@ -94,7 +94,7 @@ describe('channel / turns / a thief publishes any older state that it holds, at 
           [{ script: world[thief].closeScript, value: satoshi(stale.share - fee) }],
           world[thief].channelKey.sign
         )
-        const outcome = world.chain.broadcast(raw)
+        const outcome = world.chain.broadcast(raw.raw)
         honest.dead = false
         world.lookAtChain()
         world.mine(3)

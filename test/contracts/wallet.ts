@@ -1,6 +1,6 @@
 /** What every `Wallet` has to do for the engine, whatever its coins are. */
 import assert from 'node:assert/strict'
-import { checkFundingTx } from '../../src/bitcoin/funding.js'
+import { readFunding, checkFundingTx } from '../../src/bitcoin/funding.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { outPointText, toHex, txid, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
@@ -94,7 +94,8 @@ export function walletContract(
       it('pays the channel in a transaction that passes the checks of the other side', async () => {
         const { wallet } = await walletWith(1_000_000)
         const { raw, outPoint } = await build(wallet, 'one', 400_000)
-        const transaction = checkFundingTx(raw, {
+        const transaction = readFunding(raw)
+        checkFundingTx(transaction, {
           outPoint,
           script: fundingScriptOf('one'),
           capacity: sat(400_000)

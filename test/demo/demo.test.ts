@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { z } from 'zod'
-import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { fromHex } from '../../src/types/bytes.js'
 
 const sat = z.int().nonnegative()
@@ -118,12 +118,12 @@ async function told(scenario: string): Promise<Report> {
   return result
 }
 
-function parse(raw: string): ParsedTransaction {
+function parse(raw: string): Transaction {
   return parseTransaction(fromHex(raw))
 }
 
 /** The transaction that ended the channel; it spends nothing else. */
-function ending(result: Report, name: 'T2' | 'T3' | 'close'): ParsedTransaction {
+function ending(result: Report, name: 'T2' | 'T3' | 'close'): Transaction {
   assert.deepEqual(Object.keys(result.transactions).sort(), ['T1', name].sort())
   const transaction = parse(result.transactions[name] ?? '')
   assert.deepEqual(
@@ -134,7 +134,7 @@ function ending(result: Report, name: 'T2' | 'T3' | 'close'): ParsedTransaction 
   return transaction
 }
 
-function values(transaction: ParsedTransaction): number[] {
+function values(transaction: Transaction): number[] {
   return transaction.outputs.map(({ value }) => Number(value))
 }
 

@@ -3,14 +3,13 @@
  * in every block (CLOSE-8, TIME-1, TIME-9).
  */
 import assert from 'node:assert/strict'
-import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
 import { payoutWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import type { Established } from '../../src/channel/state.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { sameBytes, sameOutPoint, toHex, txidFromHash, type Txid } from '../../src/types/bytes.js'
+import { sameBytes, sameOutPoint, toHex, type Txid } from '../../src/types/bytes.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { quiet, twoNodes, type Node, type World } from './world.js'
 
@@ -65,7 +64,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
  */
 class Race {
   servers: Servers = 'take'
-  readonly sent: Array<ReturnType<typeof parseTransaction>> = []
+  readonly sent: Transaction[] = []
   readonly #settling: Array<Promise<unknown>> = []
 
   private constructor(
@@ -115,17 +114,16 @@ class Race {
   }
 
   #broadcast(chain: Chain): Chain['broadcast'] {
-    return async (raw) => {
-      const parsed = parseTransaction(raw)
-      this.sent.push(parsed)
+    return async (transaction) => {
+      this.sent.push(transaction)
       if (this.servers === 'refuse') {
-        throw broadcastRefused(parsed.txid, 'bad-txns-inputs-missingorspent')
+        throw broadcastRefused(transaction.txid, 'bad-txns-inputs-missingorspent')
       }
       if (this.servers === 'ask for more') {
-        throw broadcastRefused(parsed.txid, 'insufficient fee, rejecting replacement')
+        throw broadcastRefused(transaction.txid, 'insufficient fee, rejecting replacement')
       }
       if (this.servers === 'are away') throw new Error('no server answers')
-      return await chain.broadcast(raw)
+      return await chain.broadcast(transaction)
     }
   }
 
@@ -256,16 +254,14 @@ class Race {
 
   #waits(outPoint: Established['outPoint']): boolean {
     const history = this.world.chain.historyOf(toHex(this.#scriptOf(outPoint)))
-    return history.some(({ raw }) =>
-      parseTransaction(raw).inputs.some((input) => sameOutPoint(input.outPoint, outPoint))
-    )
+    return history.some(({ transaction }) => transaction?.spends(outPoint) === true)
   }
 
   #scriptOf({ txid, vout }: Established['outPoint']): Uint8Array {
     const channel = this.channels.find(({ outPoint }) => outPoint.txid === txid)
-    const tx = Transaction.fromBuffer(channel?.fundingTx ?? new Uint8Array())
-    assert.equal(txidFromHash(tx.getHash()), txid)
-    return tx.outs[vout]?.script ?? new Uint8Array()
+    const tx = parseTransaction(channel?.fundingTx ?? new Uint8Array())
+    assert.equal(tx.txid, txid)
+    return tx.outputs[vout]?.script ?? new Uint8Array()
   }
 
   /** Blocks take what is dearest again: everybody has theirs. */

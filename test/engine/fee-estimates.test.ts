@@ -6,7 +6,7 @@ import { DEFAULT_TIMEOUTS } from '../../src/engine/engine-options.js'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import { decodeRecord } from '../../src/engine/records.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import type { Transaction } from '../../src/bitcoin/transaction.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
 import { quiet, twoNodes, World, type Node } from './world.js'
 
@@ -162,10 +162,10 @@ describe('engine / fee estimates', () => {
     const swallowing = (chain: Chain): Chain =>
       Object.create(chain, {
         broadcast: {
-          value: async (raw: Uint8Array) =>
+          value: async (transaction: Transaction) =>
             swallows
-              ? { txid: parseTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
-              : await chain.broadcast(raw)
+              ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
+              : await chain.broadcast(transaction)
         }
       }) as Chain
     const { world, alice, bob } = await twoNodes({}, { chain: swallowing })

@@ -95,9 +95,11 @@ export class Life extends AnyLife {
           }
         }
       },
-      broadcast: async (raw) => {
-        if (this.alive) this.onLeft({ node: this.node, kind: 'broadcast', raw })
-        return await this.ask(() => chain.broadcast(raw))
+      broadcast: async (transaction) => {
+        if (this.alive) {
+          this.onLeft({ node: this.node, kind: 'broadcast', raw: transaction.raw })
+        }
+        return await this.ask(() => chain.broadcast(transaction))
       },
       estimateFeeRate: async (target) => await this.ask(() => chain.estimateFeeRate(target)),
       relayRates: async () => await this.ask(() => chain.relayRates())

@@ -3,6 +3,7 @@
  * through engines.
  */
 import assert from 'node:assert/strict'
+import type { Transaction } from '../../src/bitcoin/transaction.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
@@ -265,7 +266,7 @@ function refusing(peers: Peers, count: () => void): Peers {
 }
 
 /** A spend of the newest channel that both have signed, in a life that neither remembers. */
-function spendOfBoth(alice: Node, bob: Node): Uint8Array {
+function spendOfBoth(alice: Node, bob: Node): Transaction {
   const [client, server] = [alice.engine.states()[0], bob.engine.states()[0]]
   assert.ok(client?.stage === 'established' && server?.stage === 'established')
   const { terms, outPoint } = client

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { bytesOfText } from '../../src/bitcoin/psbt.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
@@ -201,7 +202,7 @@ describe('engine / T1 of an outside wallet', () => {
     const bumped = outsideWallet.sign(fundedFor(world, alice.channel, 9_000n))
     await fund(alice)
     await sign(alice)
-    world.chain.broadcast(bumped.extract())
+    world.chain.broadcast(parseTransaction(bumped.extract()))
     await quiet()
     const heard = (): number =>
       alice.alarms.filter((code) => code === 'ERR_PAID_WITHOUT_REFUND').length

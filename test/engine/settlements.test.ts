@@ -3,7 +3,7 @@
  * itself; each channel alone (TIME-9).
  */
 import assert from 'node:assert/strict'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { Chain } from '../../src/engine/ports.js'
 import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
@@ -142,12 +142,12 @@ describe('engine / settlements', () => {
       new Proxy(chain, {
         get: (target, name) => {
           if (name !== 'broadcast') return Reflect.get(target, name) as unknown
-          return async (raw: Uint8Array) => {
-            const isFirst = parseTransaction(raw).outputs[0]?.value === 70_000n
+          return async (transaction: Transaction) => {
+            const isFirst = transaction.outputs[0]?.value === 70_000n
             if (refuses && isFirst) {
               throw new PaychanError('ERR_BROADCAST_REFUSED', 'no', { kind: 'missing-inputs' })
             }
-            return await target.broadcast(raw)
+            return await target.broadcast(transaction)
           }
         }
       })
@@ -171,11 +171,11 @@ describe('engine / settlements', () => {
       new Proxy(chain, {
         get: (target, name) => {
           if (name !== 'broadcast') return Reflect.get(target, name) as unknown
-          return async (raw: Uint8Array) => {
-            if (parseTransaction(raw).outputs[0]?.value === 70_000n) {
+          return async (transaction: Transaction) => {
+            if (transaction.outputs[0]?.value === 70_000n) {
               throw new PaychanError('ERR_BROADCAST_REFUSED', 'no', { kind: 'missing-inputs' })
             }
-            return await target.broadcast(raw)
+            return await target.broadcast(transaction)
           }
         }
       })

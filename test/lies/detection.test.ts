@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { blockDelta } from '../../src/types/units.js'
 import { codeOf } from '../../src/types/errors.js'
 import { LIES, type Row } from './lies.js'
@@ -24,7 +25,10 @@ describe('servers that lie / beside an honest one', () => {
       const rate = await world.chain.estimateFeeRate(blockDelta(6))
       assert.equal(rate, 1_000n)
       const payment = await world.payment()
-      assert.equal((await world.chain.broadcast(payment.toBuffer())).txid, payment.getId())
+      assert.equal(
+        (await world.chain.broadcast(parseTransaction(payment.toBuffer()))).txid,
+        payment.getId()
+      )
       while (!(await world.isWaiting(payment))) {
         await new Promise((resolve) => {
           setImmediate(resolve)
@@ -74,7 +78,7 @@ describe('servers that lie / alone', () => {
     },
     ERR_BROADCAST_REFUSED: async () => {
       const payment = await world.payment()
-      await assert.rejects(world.chain.broadcast(payment.toBuffer()), {
+      await assert.rejects(world.chain.broadcast(parseTransaction(payment.toBuffer())), {
         code: 'ERR_BROADCAST_REFUSED'
       })
     },
@@ -134,7 +138,10 @@ describe('servers that lie / alone', () => {
     },
     'accepts a broadcast and does not relay it': async () => {
       const payment = await world.payment()
-      assert.equal((await world.chain.broadcast(payment.toBuffer())).txid, payment.getId())
+      assert.equal(
+        (await world.chain.broadcast(parseTransaction(payment.toBuffer()))).txid,
+        payment.getId()
+      )
       assert.equal(await world.isWaiting(payment), false)
     },
     'says that fees are high': async () => {

@@ -23,7 +23,7 @@ import type { Link } from '../../src/engine/ports.js'
 import type { ChannelInfo } from '../../src/node/api.js'
 import { createHost } from '../../src/p2p/host.js'
 import { createPeers } from '../../src/p2p/peers.js'
-import { fromHex, txid, txidFromHash } from '../../src/types/bytes.js'
+import { fromHex, txid } from '../../src/types/bytes.js'
 import { satoshi, subSat } from '../../src/types/units.js'
 import { Recorder } from '../chain/helpers.js'
 import { alice as hand } from '../devnet/support.js'
@@ -164,7 +164,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
         { script: fundingScriptOf(terms), value: terms.capacity },
         ...made.outputs
       ])
-      const outPoint = { txid: txidFromHash(t1.getHash()), vout: 0 }
+      const outPoint = { txid: t1.txid, vout: 0 }
       send({
         type: 'RefundRequest',
         refundTx: unsignedRefund(refundTemplateOf(terms, outPoint), {
@@ -184,11 +184,11 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
       assert.equal((await answer()).type, 'UpdateAck')
       send({
         type: 'RenewalRequest',
-        fundingTx: t1.toBuffer(),
-        signature: attacker.sign(renewalSighash(t1.toBuffer(), old)),
+        fundingTx: t1.raw,
+        signature: attacker.sign(renewalSighash(t1, old)),
         previous: []
       })
-      return { t1, said: await answer() }
+      return { t1: Transaction.fromBuffer(t1.raw), said: await answer() }
     }
 
     const theOld = async (): Promise<ChannelInfo> =>

@@ -2,6 +2,7 @@
  * How a node is told of the world: its environment, what servers show, and what they answer. Two
  * servers, one of which lies.
  */
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { Env } from '../../src/channel/env.js'
 import type { ChannelEvent, FundingHistory, ShownTransaction } from '../../src/channel/events.js'
 import type { BroadcastPurpose } from '../../src/channel/events.js'
@@ -42,22 +43,22 @@ export function historyOf({ funding, honest, lie, manner }: Shown): FundingHisto
   const spends: ShownTransaction[] = []
   // A lie comes first: whoever takes the first that is shown takes the worst.
   if (lie !== undefined && lie !== honest?.spend && honest?.height === undefined) {
-    spends.push({ txid: lie.txid, raw: lie.raw, height: undefined, shownBy: 1 })
+    spends.push({ transaction: parseTransaction(lie.raw), height: undefined, shownBy: 1 })
   }
   if (honest !== undefined) {
     const {
-      spend: { txid, raw },
+      spend: { raw },
       height
     } = honest
     spends.push(
       height === undefined
-        ? { txid, raw, height, shownBy: manner === 'hides' ? 1 : 2 }
-        : { txid, raw, height: blockHeight(height) }
+        ? { transaction: parseTransaction(raw), height, shownBy: manner === 'hides' ? 1 : 2 }
+        : { transaction: parseTransaction(raw), height: blockHeight(height) }
     )
   }
   return {
     funding: funding && {
-      raw: funding.raw,
+      transaction: parseTransaction(funding.raw),
       height: funding.height < 0 ? undefined : blockHeight(funding.height)
     },
     spends,

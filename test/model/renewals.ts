@@ -2,6 +2,7 @@
  * A channel and one that renews it: T1 of the second spends the funding output of the first
  * (RENEW-1 to RENEW-7).
  */
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { completeRenewal, renewalSighash } from '../../src/bitcoin/renewal.js'
@@ -162,9 +163,11 @@ export class RenewalGame extends PairGame {
       return
     }
     const old = fundingOutput(this.first.beginning.terms, this.first.beginning.outPoint)
-    const ours = this.first.nodes.server.channelKey.sign(renewalSighash(message.fundingTx, old))
+    const ours = this.first.nodes.server.channelKey.sign(
+      renewalSighash(parseTransaction(message.fundingTx), old)
+    )
     this.world.joint = this.first.spends.numberOf(
-      completeRenewal(message.fundingTx, old, message.signature, ours)
+      completeRenewal(parseTransaction(message.fundingTx), old, message.signature, ours).raw
     )
   }
 

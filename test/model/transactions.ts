@@ -4,13 +4,9 @@
  * payments it includes, is worked out here without a line of src/channel: the checker's own truth.
  */
 import { Transaction } from 'bitcoinjs-lib'
+import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import { SIGHASH, fromDer, toDer } from '../../src/bitcoin/ecdsa.js'
-import {
-  digestOfAll,
-  fundingSpend,
-  SEQUENCE,
-  withSignatures
-} from '../../src/bitcoin/funding-spend.js'
+import { digestOfAll, fundingWitness, SEQUENCE } from '../../src/bitcoin/funding-spend.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import { payerOutput } from '../../src/bitcoin/template.js'
@@ -138,19 +134,28 @@ export class Transactions {
       ...(gift ? [{ script: this.#payoutScript(payerOf(turn)), value: satoshi(GIFT) }] : []),
       { script: closeScript, value: satoshi(value) }
     ]
-    const tx = fundingSpend(template.funding, template.version, template.lock, outputs)
-    if (extra !== 'none') {
-      tx.addInput(new Uint8Array(32).fill(EXTRA_HASH[extra]), 0, SEQUENCE)
-      tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
-    }
+    const { funding, version, lock } = template
+    const more =
+      extra === 'none'
+        ? []
+        : [{ txid: txidFromHash(new Uint8Array(32).fill(EXTRA_HASH[extra])), vout: 0 }]
+    const tx = makeTransaction({
+      version,
+      lockTime: lock,
+      inputs: [funding.outPoint, ...more].map((outPoint) => ({ outPoint, sequence: SEQUENCE })),
+      outputs
+    })
     const payers = toDer(
       signature,
       (own === undefined ? SIGHASH.NONE : SIGHASH.SINGLE) | SIGHASH.ANYONECANPAY
     )
-    const payees = toDer(channelKey.sign(digestOfAll(tx, template.funding)), SIGHASH.ALL)
-    return payerOf(turn) === 'client'
-      ? withSignatures(tx, template.funding, payers, payees)
-      : withSignatures(tx, template.funding, payees, payers)
+    const payees = toDer(channelKey.sign(digestOfAll(tx, funding)), SIGHASH.ALL)
+    const witness =
+      payerOf(turn) === 'client'
+        ? fundingWitness(funding, payers, payees)
+        : fundingWitness(funding, payees, payers)
+    const coin = [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)]
+    return tx.withWitnesses([witness, ...more.map(() => coin)]).raw
   }
 
   #payoutScript(role: Role): Uint8Array {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { SimChain } from '../../src/testing/chain.js'
 import { Books } from '../../src/sim/measure/books.js'
 import { hashFromTxid, toHex, txid, type Txid } from '../../src/types/bytes.js'
@@ -59,8 +60,8 @@ describe('sim / chain', () => {
     rate = 50
     const other = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
     const [cheap, dear] = [
-      chain.broadcast(spend({ from: coin, value: 99_000 })),
-      chain.broadcast(spend({ from: other, value: 90_000 }))
+      chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 }))),
+      chain.broadcast(parseTransaction(spend({ from: other, value: 90_000 })))
     ]
     chain.mine()
     assert.deepEqual([mined(cheap), mined(dear)], [undefined, 101])
@@ -93,14 +94,14 @@ describe('sim / chain', () => {
 
   it('refuses what is locked, spent, missing, too cheap, dust, or makes money', () => {
     const refused = (raw: Uint8Array, words: RegExp): void => {
-      assert.throws(() => chain.broadcast(raw), words)
+      assert.throws(() => chain.broadcast(parseTransaction(raw)), words)
     }
     refused(spend({ from: coin, value: 99_000, lock: 101 }), /non-final/)
     refused(spend({ from: coin.replace(/:0$/, ':1'), value: 99_000 }), /missingorspent/)
     refused(spend({ from: coin, value: 99_999 }), /min relay fee/)
     refused(spend({ from: coin, value: 100_001 }), /in-belowout/)
     refused(spend({ from: coin, value: 100 }), /dust/)
-    chain.broadcast(spend({ from: coin, value: 99_000 }))
+    chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
     chain.mine()
     refused(spend({ from: coin, value: 98_000 }), /missingorspent/)
   })
@@ -114,7 +115,8 @@ describe('sim / chain', () => {
       judge: () => undefined
     })
     const from = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
-    const send = (fee: number): Txid => chain.broadcast(spend({ from, value: 100_000 - fee }))
+    const send = (fee: number): Txid =>
+      chain.broadcast(parseTransaction(spend({ from, value: 100_000 - fee })))
     assert.throws(() => send(10), /min relay fee not met, 10 < 11/)
     send(20)
     assert.throws(() => send(30), /insufficient fee/)
@@ -122,32 +124,42 @@ describe('sim / chain', () => {
   })
 
   it('BIP68: a coin with a lock of one block is spent in the block after its own', () => {
-    const parent = chain.broadcast(spend({ from: coin, value: 99_000 }))
+    const parent = chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
     const child = spend({ from: `${parent}:0`, value: 98_000, sequence: 1 })
-    assert.throws(() => chain.broadcast(child), /non-BIP68-final/)
+    assert.throws(() => chain.broadcast(parseTransaction(child)), /non-BIP68-final/)
     chain.mine()
-    chain.broadcast(child)
+    chain.broadcast(parseTransaction(child))
   })
 
   it('BIP125: a replacement pays more than what it replaces, by its own size, and takes its children with it', () => {
-    const first = chain.broadcast(spend({ from: coin, value: 99_000 }))
-    const child = chain.broadcast(spend({ from: `${first}:0`, value: 98_000 }))
-    assert.throws(() => chain.broadcast(spend({ from: coin, value: 98_050 })), /insufficient fee/)
-    const second = chain.broadcast(spend({ from: coin, value: 97_000 }))
+    const first = chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
+    const child = chain.broadcast(parseTransaction(spend({ from: `${first}:0`, value: 98_000 })))
+    assert.throws(
+      () => chain.broadcast(parseTransaction(spend({ from: coin, value: 98_050 }))),
+      /insufficient fee/
+    )
+    const second = chain.broadcast(parseTransaction(spend({ from: coin, value: 97_000 })))
     assert.deepEqual([...chain.waiting.keys()], [second])
     assert.equal(chain.transaction(child), undefined)
   })
 
   it('version 3 (BIP431): one child, of version 3; a child that pays more brings its parent along', () => {
     rate = 20
-    const parent = chain.broadcast(spend({ from: coin, value: 99_800, version: 3, outputs: 2 }))
+    const parent = chain.broadcast(
+      parseTransaction(spend({ from: coin, value: 99_800, version: 3, outputs: 2 }))
+    )
     assert.throws(
-      () => chain.broadcast(spend({ from: `${parent}:0`, value: 40_000 })),
+      () => chain.broadcast(parseTransaction(spend({ from: `${parent}:0`, value: 40_000 }))),
       /nontruc-spends-truc/
     )
-    const child = chain.broadcast(spend({ from: `${parent}:0`, value: 40_000, version: 3 }))
+    const child = chain.broadcast(
+      parseTransaction(spend({ from: `${parent}:0`, value: 40_000, version: 3 }))
+    )
     assert.throws(
-      () => chain.broadcast(spend({ from: `${parent}:1`, value: 30_000, version: 3 })),
+      () =>
+        chain.broadcast(
+          parseTransaction(spend({ from: `${parent}:1`, value: 30_000, version: 3 }))
+        ),
       /TRUC-violation/
     )
     chain.mine()
@@ -163,7 +175,9 @@ describe('sim / chain', () => {
     })
     const coins = Array.from({ length: 5 }, () => `${chain.mint(toHex(SCRIPT), 100_000)}:0`)
     // Five of 110 vB would be more than half of 1,000 vB.
-    const ids = coins.map((from) => chain.broadcast(spend({ from, value: 100_000 - 110 * 15 })))
+    const ids = coins.map((from) =>
+      chain.broadcast(parseTransaction(spend({ from, value: 100_000 - 110 * 15 })))
+    )
     chain.mine()
     const taken = ids.filter((id) => mined(id) !== undefined).length
     assert.equal(
@@ -176,9 +190,11 @@ describe('sim / chain', () => {
   it('a reorganisation takes blocks back and mines another branch; what was in them waits again, what is too early is gone', () => {
     const books = new Books(chain)
     chain.keepBooks(books)
-    const parent = chain.broadcast(spend({ from: coin, value: 99_000 }))
+    const parent = chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
     chain.mine()
-    const child = chain.broadcast(spend({ from: `${parent}:0`, value: 98_000, sequence: 1 }))
+    const child = chain.broadcast(
+      parseTransaction(spend({ from: `${parent}:0`, value: 98_000, sequence: 1 }))
+    )
     const hash = chain.tipHash
     chain.reorg(1)
     assert.equal(chain.height, 102)
@@ -192,7 +208,7 @@ describe('sim / chain', () => {
     chain.onChange(({ scripts, tip }) => {
       if (scripts.has(toHex(SCRIPT))) told.push(tip)
     })
-    chain.broadcast(spend({ from: coin, value: 99_000 }))
+    chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
     chain.mine()
     chain.mine()
     assert.deepEqual(told, [false, true])

@@ -79,7 +79,7 @@ describe('testing / view', () => {
       view().watchScript(script, second).ready
     ])
     const id = chain.fund(script, satoshi(5_000n))
-    await second.histories.when((history) => history[0]?.txid === id)
+    await second.histories.when((history) => history[0]?.transaction.txid === id)
     assert.deepEqual(first.histories.all, second.histories.all)
   })
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import { toHex } from '../../src/types/bytes.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
-import { rootFromWords } from '../../src/wallet/seed.js'
+import { rootFromWords } from '../../src/bitcoin/seed.js'
 
 const root = rootFromWords(`${'abandon '.repeat(11)}about`)
 

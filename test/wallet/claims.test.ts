@@ -1,6 +1,7 @@
 /** Payout outputs: watched, counted, swept, kept in sight until the sweep is buried. */
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
+import { toHex } from '../../src/types/bytes.js'
 import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
@@ -98,15 +99,15 @@ describe('claims', () => {
     const output = await claimedPayout()
     const onDisk: boolean[] = []
     const broadcast = bench.chain.broadcast.bind(bench.chain)
-    bench.chain.broadcast = async (raw) => {
+    bench.chain.broadcast = async (transaction) => {
       const record = new TextDecoder().decode(
         bench.store.snapshot().get(`wallet/claim/${output.outPoint.txid}:0`)
       )
       onDisk.push(
-        record.includes(Buffer.from(raw).toString('hex')) &&
+        record.includes(toHex(transaction.raw)) &&
           bench.store.snapshot().has('wallet/branch/change')
       )
-      return await broadcast(raw)
+      return await broadcast(transaction)
     }
     bench.chain.mine()
     await bench.settled()

@@ -3,6 +3,7 @@
  * outcome.
  */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
 import { SimDisk, type SimStore } from '../../src/testing/disk.js'
@@ -150,7 +151,7 @@ async function fund(mortal: Mortal): Promise<void> {
       await released(mortal, channel)
       continue
     }
-    mortal.funding = (await mortal.chain.broadcast(raw)).txid
+    mortal.funding = (await mortal.chain.broadcast(parseTransaction(raw))).txid
     return await mortal.mine()
   }
 }

@@ -5,7 +5,7 @@
  */
 import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
 import * as bitcoin from 'bitcoinjs-lib'
-import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
 import { messageOf, PaychanError } from '../../src/types/errors.js'
 import {
@@ -29,7 +29,7 @@ import type {
 } from '../../src/engine/ports.js'
 
 interface Entry {
-  readonly parsed: ParsedTransaction
+  readonly parsed: Transaction
   readonly raw: Uint8Array
   height: BlockHeight | undefined
 }
@@ -114,11 +114,11 @@ export class FakeChain implements Chain {
     }
   }
 
-  async broadcast(raw: Uint8Array): Promise<Verdict> {
+  async broadcast(parsed: Transaction): Promise<Verdict> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
+    const { raw } = parsed
     this.broadcasts.push(raw)
-    const parsed = parseTransaction(raw)
     const verdict = (): Verdict => ({
       txid: parsed.txid,
       taken: 1,
@@ -199,7 +199,7 @@ export class FakeChain implements Chain {
     this.tell()
   }
 
-  transaction(id: Txid): ParsedTransaction | undefined {
+  transaction(id: Txid): Transaction | undefined {
     return this.entries.get(id)?.parsed
   }
 
@@ -239,7 +239,7 @@ export class FakeChain implements Chain {
     return parsed.txid
   }
 
-  private judge(transaction: ParsedTransaction): string | undefined {
+  private judge(transaction: Transaction): string | undefined {
     let spent = 0n
     for (const { outPoint, sequence } of transaction.inputs) {
       const source = this.entries.get(outPoint.txid)
@@ -277,14 +277,14 @@ export class FakeChain implements Chain {
     return fee < feeFor(MIN_RELAY, transaction.vsize) ? 'min relay fee not met' : undefined
   }
 
-  private conflicts(transaction: ParsedTransaction): ParsedTransaction[] {
+  private conflicts(transaction: Transaction): Transaction[] {
     const spent = new Set(transaction.inputs.map(({ outPoint }) => outPointText(outPoint)))
     return [...this.entries.values()]
       .map(({ parsed }) => parsed)
       .filter(({ inputs }) => inputs.some(({ outPoint }) => spent.has(outPointText(outPoint))))
   }
 
-  private feeOf({ inputs, outputs }: ParsedTransaction): bigint {
+  private feeOf({ inputs, outputs }: Transaction): bigint {
     const spent = inputs.reduce(
       (sum, { outPoint }) =>
         sum + (this.entries.get(outPoint.txid)?.parsed.outputs[outPoint.vout]?.value ?? 0n),
@@ -316,13 +316,13 @@ export class FakeChain implements Chain {
 
   private history(script: Uint8Array): ChainTransaction[] {
     const found: ChainTransaction[] = []
-    for (const { parsed, raw, height } of this.entries.values()) {
+    for (const { parsed, height } of this.entries.values()) {
       const pays = parsed.outputs.some((output) => sameBytes(output.script, script))
       const spends = parsed.inputs.some(({ outPoint }) => {
         const output = this.entries.get(outPoint.txid)?.parsed.outputs[outPoint.vout]
         return output !== undefined && sameBytes(output.script, script)
       })
-      if (pays || spends) found.push({ txid: parsed.txid, raw, height })
+      if (pays || spends) found.push({ transaction: parsed, height })
     }
     return found
   }

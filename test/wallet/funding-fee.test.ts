@@ -30,7 +30,7 @@ describe('wallet / the fee of T1', () => {
       feeRate: feeRate(1_000n)
     })
     raws.set(built.outPoint.txid, built.raw)
-    await bench.chain.broadcast(built.raw)
+    await bench.chain.broadcast(parseTransaction(built.raw))
     await bench.settled()
     return built.outPoint.txid
   }

@@ -1,5 +1,6 @@
 /** The history of the wallet, and the labels in it. */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
 import { codeOf } from '../../src/types/errors.js'
@@ -92,7 +93,7 @@ describe('wallet / history', () => {
       amount: sat(50_000),
       feeRate: feeRate(1_000n)
     })
-    await bench.chain.broadcast(raw)
+    await bench.chain.broadcast(parseTransaction(raw))
     await bench.settled()
     const [funding] = list((id) => (id === outPoint.txid ? 'funding' : undefined))
     assert.deepEqual([funding?.kind, funding?.amount, funding?.fee], ['funding', -50_153n, 153n])

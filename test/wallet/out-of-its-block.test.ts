@@ -59,7 +59,7 @@ describe('wallet / out of its block', () => {
         amount: sat(20_000),
         feeRate: feeRate(1_000n)
       })
-      await bench.chain.broadcast(raw)
+      await bench.chain.broadcast(parseTransaction(raw))
       bench.chain.mine()
       await bench.settled()
       bench.chain.reorg(2)
@@ -107,7 +107,7 @@ describe('wallet / out of its block', () => {
         amount: sat(20_000),
         feeRate: feeRate(1_000n)
       })
-      await bench.chain.broadcast(raw)
+      await bench.chain.broadcast(parseTransaction(raw))
       bench.chain.reorg(1)
       bench.chain.rate = feeRate(5_000n)
       await bench.settled()

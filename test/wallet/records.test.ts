@@ -1,6 +1,7 @@
 /** What the wallet writes to disk, and what it says when it cannot read it. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { MAX_MONEY, satoshi } from '../../src/types/units.js'
@@ -21,6 +22,13 @@ const outPoint = fc.record(
   { noNullPrototype: true }
 )
 const index = fc.nat({ max: 0x7fffffff })
+const sweep = outPoint.map((spent) =>
+  makeTransaction({
+    version: 2,
+    inputs: [{ outPoint: spent, sequence: 1 }],
+    outputs: [{ script: new Uint8Array(22), value: satoshi(1n) }]
+  })
+)
 const claim = fc.record(
   {
     output: fc.record(
@@ -40,7 +48,7 @@ const claim = fc.record(
       },
       { noNullPrototype: true }
     ),
-    sweep: fc.option(fc.uint8Array({ minLength: 1 }), { nil: undefined })
+    sweep: fc.option(sweep, { nil: undefined })
   },
   { noNullPrototype: true }
 )
@@ -61,11 +69,11 @@ describe('wallet records', () => {
         assert.deepEqual(
           {
             output: { ...output, scriptPubKey: [...output.scriptPubKey] },
-            sweep: sweep && [...sweep]
+            sweep: sweep?.raw
           },
           {
             output: { ...record.output, scriptPubKey: [...record.output.scriptPubKey] },
-            sweep: record.sweep && [...record.sweep]
+            sweep: record.sweep?.raw
           }
         )
       }),

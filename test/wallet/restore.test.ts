@@ -1,5 +1,6 @@
 /** What the words alone bring back. */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { testRoot } from './test-root.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
@@ -93,7 +94,7 @@ describe('wallet / restore', () => {
       amount: sat(40_000),
       feeRate: feeRate(1_000n)
     })
-    await first.chain.broadcast(built.raw)
+    await first.chain.broadcast(parseTransaction(built.raw))
     // A close pays to an address that the wallet gave out.
     const close = await first.wallet.newScript()
     first.chain.pay(close, sat(15_000))

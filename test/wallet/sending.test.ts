@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
-import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { sameBytes, type Txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
@@ -23,7 +23,7 @@ describe('wallet / send', () => {
     await bench.wallet.stop()
   })
 
-  function last(): ParsedTransaction {
+  function last(): Transaction {
     return parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail('nothing was broadcast'))
   }
 

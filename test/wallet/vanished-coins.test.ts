@@ -64,7 +64,7 @@ describe('wallet / a send whose coins vanish', () => {
       spentBy(bench.chain.broadcasts.at(-1)),
       [coins[1] ?? assert.fail(), late].sort()
     )
-    await rejects(bench.chain.broadcast(first), 'ERR_BROADCAST_REFUSED')
+    await rejects(bench.chain.broadcast(parseTransaction(first)), 'ERR_BROADCAST_REFUSED')
     bench.chain.mine(BURIED_DEPTH)
     await bench.settled()
     assert.deepEqual(

@@ -430,7 +430,7 @@ class Story {
     const funding = name === undefined ? undefined : this.funded.get(name)
     if (funding === undefined) return
     try {
-      await this.bench.chain.broadcast(funding.raw)
+      await this.bench.chain.broadcast(parseTransaction(funding.raw))
     } catch (error) {
       assert.match(String(error), /missing inputs|truc-spends-nontruc|non-final|mempool full/)
     }

@@ -214,7 +214,7 @@ describe('wallet', () => {
     it('is accepted by the chain, and its change comes back', async () => {
       await bench.receive(500_000)
       const { raw, fee, outPoint } = await fund('one', 200_000)
-      await bench.chain.broadcast(raw)
+      await bench.chain.broadcast(parseTransaction(raw))
       await bench.settled()
       assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[outPoint.vout]?.value, 200_000n)
       assert.deepEqual(bench.wallet.balance(), {
@@ -302,7 +302,7 @@ describe('wallet', () => {
     it('keeps its coins through a reorg of T1: they are set aside until the spend is buried', async () => {
       await bench.receive(500_000)
       const { raw, outPoint } = await fund('one', 200_000)
-      await bench.chain.broadcast(raw)
+      await bench.chain.broadcast(parseTransaction(raw))
       bench.chain.mine()
       await bench.settled()
       bench.chain.reorg(1)
@@ -314,7 +314,7 @@ describe('wallet', () => {
         fund('two', 200_000),
         (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
       )
-      await bench.chain.broadcast(raw)
+      await bench.chain.broadcast(parseTransaction(raw))
       bench.chain.mine(BURIED_DEPTH - 1)
       await bench.settled()
       assert.deepEqual(bench.wallet.reservedFor(), [channelNamed('one')])

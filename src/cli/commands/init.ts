@@ -33,7 +33,7 @@ export function addInit(program: Command, world: World): void {
         const [{ systemRandom }, { writeSeedFile }, { createSeed }] = await Promise.all([
           import('../../node/system.js'),
           import('../../wallet/seed-file.js'),
-          import('../../wallet/seed.js')
+          import('../../bitcoin/seed.js')
         ])
         const words = createSeed(systemRandom)
         await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)

@@ -6,9 +6,9 @@
 import type { Established } from '../../channel/state.js'
 import type { Chain } from '../../engine/ports.js'
 import { outPointText, type ChannelId } from '../../types/bytes.js'
+import type { Transaction } from '../../bitcoin/transaction.js'
 import type { SharedFees } from '../../testing/fees.js'
 import type { SimChain } from '../../testing/chain.js'
-import { readSimTransaction } from '../../testing/transactions.js'
 import type { Phantoms } from '../../testing/servers.js'
 import type { SimNode } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
@@ -74,19 +74,18 @@ export abstract class Cheat {
       onTip: (listener) => chain.onTip(listener),
       onStatus: (listener) => chain.onStatus(listener),
       watchScript: (script, watcher) => chain.watchScript(script, watcher),
-      broadcast: async (raw) =>
-        this.#isHeldBack(raw)
-          ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
-          : await chain.broadcast(raw),
+      broadcast: async (transaction) =>
+        this.#isHeldBack(transaction)
+          ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
+          : await chain.broadcast(transaction),
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
       relayRates: () => chain.relayRates()
     }
   }
 
-  #isHeldBack(raw: Uint8Array): boolean {
-    const spent = new Set(readSimTransaction(raw).inputs.map(({ outPoint }) => outPoint))
+  #isHeldBack(transaction: Transaction): boolean {
     return this.#channels().some(
-      (channel) => spent.has(outPointText(channel.outPoint)) && this.isUnwanted(channel)
+      (channel) => transaction.spends(channel.outPoint) && this.isUnwanted(channel)
     )
   }
 

@@ -2,12 +2,13 @@
  * What a side of a channel could publish alone, and how an adversary puts it together: with inputs
  * and outputs that no honest side would add.
  */
-import { hashFromTxid, toHex, txid } from '../../types/bytes.js'
+import { outPointFromText, toHex } from '../../types/bytes.js'
 import { satoshi, type Satoshi } from '../../types/units.js'
 import { SIGHASH, toDer } from '../../bitcoin/ecdsa.js'
 import { fundingScript } from '../../bitcoin/funding.js'
-import { digestOfAll, fundingSpend, SEQUENCE, withSignatures } from '../../bitcoin/funding-spend.js'
-import { payerOutput, type TxOutput } from '../../bitcoin/template.js'
+import { digestOfAll, fundingWitness, SEQUENCE } from '../../bitcoin/funding-spend.js'
+import { payerOutput } from '../../bitcoin/template.js'
+import { makeTransaction, type Transaction, type TxOutput } from '../../bitcoin/transaction.js'
 import { newestHeld } from '../../channel/publishable.js'
 import { payeeOf } from '../../channel/schedule.js'
 import { stateTemplate } from '../../channel/signing.js'
@@ -91,28 +92,23 @@ export function signedSpend(
   channel: Established,
   state: HeldState,
   { outputs, inputs = [] }: SpendParts
-): Uint8Array {
+): Transaction {
   const template = stateTemplate(channel, state.payerBalance, state.turn)
   const own = payerOutput(template)
   const added: TxOutput[] = outputs.map(({ script, value }) => ({
     script,
     value: satoshi(BigInt(value))
   }))
-  const transaction = fundingSpend(
-    template.funding,
-    template.version,
-    template.lock,
-    own === undefined ? added : [own, ...added]
-  )
-  for (const outPoint of inputs) {
-    const at = outPoint.lastIndexOf(':')
-    transaction.addInput(
-      hashFromTxid(txid(outPoint.slice(0, at))),
-      Number(outPoint.slice(at + 1)),
-      SEQUENCE
-    )
-    transaction.setWitness(transaction.ins.length - 1, [...KEY_WITNESS])
-  }
+  const { funding, version, lock } = template
+  const transaction = makeTransaction({
+    version,
+    lockTime: lock,
+    inputs: [funding.outPoint, ...inputs.map(outPointFromText)].map((outPoint) => ({
+      outPoint,
+      sequence: SEQUENCE
+    })),
+    outputs: own === undefined ? added : [own, ...added]
+  })
   const payer = toDer(
     state.signature,
     (own === undefined ? SIGHASH.NONE : SIGHASH.SINGLE) | SIGHASH.ANYONECANPAY
@@ -120,13 +116,13 @@ export function signedSpend(
   const payee = toDer(
     node.signer.sign(
       { role: channel.role, ...channel.keys, use: 'channel' },
-      digestOfAll(transaction, template.funding)
+      digestOfAll(transaction, funding)
     ),
     SIGHASH.ALL
   )
-  return Uint8Array.from(
+  const witness =
     template.payer === 'client'
-      ? withSignatures(transaction, template.funding, payer, payee)
-      : withSignatures(transaction, template.funding, payee, payer)
-  )
+      ? fundingWitness(funding, payer, payee)
+      : fundingWitness(funding, payee, payer)
+  return transaction.withWitnesses([witness, ...inputs.map(() => KEY_WITNESS)])
 }

@@ -1,4 +1,5 @@
 /** Adversaries that publish states which are over, each in its own way. */
+import type { Transaction } from '../../bitcoin/transaction.js'
 import { lockOf, publishHeightOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
@@ -79,18 +80,18 @@ export class PublishOld extends Cheat {
   }
 
   /** Where it goes. @throws when that takes no such transaction */
-  protected send(raw: Uint8Array): string {
-    return this.world.chain.broadcast(raw)
+  protected send(spend: Transaction): string {
+    return this.world.chain.broadcast(spend)
   }
 
   #send(channel: Established, state: OldState, fee: number, attack: AttackRecord): void {
-    const raw = signedSpend(attack.node, channel, state, {
+    const spend = signedSpend(attack.node, channel, state, {
       outputs: [
         { script: partyOf(channel.terms, channel.role).closeScript, value: state.share - fee }
       ]
     })
     try {
-      attack.txids.add(this.send(raw))
+      attack.txids.add(this.send(spend))
       attack.bid = fee
       attack.bidAt = this.world.chain.height
       // The other side may outbid it before the next block.
@@ -132,8 +133,8 @@ export class DirectMiner extends PublishOld {
     super('direct-miner', upTo, world)
   }
 
-  protected override send(raw: Uint8Array): string {
-    return this.world.chain.submit(raw)
+  protected override send(spend: Transaction): string {
+    return this.world.chain.submit(spend)
   }
 
   /** All that it would pay: what is not mined costs nothing. */
@@ -170,11 +171,11 @@ export class PrematureRival extends Cheat {
     if (best === undefined || this.attacks.has(channel.id)) return
     const lock = lockOf(channel.terms, best.turn)
     if (lock <= height || lock > height + EARLY) return
-    const raw = signedSpend(node, channel, best, {
+    const spend = signedSpend(node, channel, best, {
       outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: DUST }]
     })
     this.recordOf(node, channel, { turn: best.turn, gain: 0 })
-    this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(spend))
   }
 }
 
@@ -218,7 +219,7 @@ export class FatState extends Cheat {
       script: own.script,
       value: OWN_VALUE
     }))
-    const complete = (fee: number): Uint8Array =>
+    const complete = (fee: number): Transaction =>
       signedSpend(node, channel, state, {
         outputs: [
           {

@@ -1,10 +1,10 @@
 /** Adversaries whose transactions no honest side would make. */
-import { Transaction } from 'bitcoinjs-lib'
+import { makeTransaction, type Transaction } from '../../bitcoin/transaction.js'
 import { lockOf, payerOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
-import { hashFromTxid, txid } from '../../types/bytes.js'
-import { readSimTransaction, type SimTransaction } from '../../testing/transactions.js'
+import { outPointFromText, type OutPoint } from '../../types/bytes.js'
+import { readSimTransaction } from '../../testing/transactions.js'
 import { KEY_WITNESS } from '../../testing/wallet.js'
 import type { SimNode } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
@@ -49,8 +49,8 @@ export class PhantomState extends PublishOld {
     super('phantom-state', setup.upTo, world)
   }
 
-  protected override send(raw: Uint8Array): string {
-    return this.setup.direct ? this.world.chain.submit(raw) : super.send(raw)
+  protected override send(spend: Transaction): string {
+    return this.setup.direct ? this.world.chain.submit(spend) : super.send(spend)
   }
 
   protected override prepare(channel: Established, best: OldState, node: SimNode): void {
@@ -70,21 +70,21 @@ export class PhantomState extends PublishOld {
   }
 
   #showUnknown(channel: Established, newest: HeldState, node: SimNode): void {
-    const raw = this.#withInput(channel, newest, node, `${channel.id}:0`)
-    if (raw !== undefined) {
-      this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    const spend = this.#withInput(channel, newest, node, `${channel.id}:0`)
+    if (spend !== undefined) {
+      this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(spend))
     }
   }
 
   #sendUnconfirmed(channel: Established, newest: HeldState, node: SimNode): void {
     const { chain } = this.world
     const parent = this.#parent(channel, node)
-    const raw =
+    const spend =
       parent === undefined ? undefined : this.#withInput(channel, newest, node, `${parent.txid}:0`)
-    if (parent === undefined || raw === undefined) return
+    if (parent === undefined || spend === undefined) return
     try {
-      chain.broadcast(parent.raw)
-      chain.broadcast(raw)
+      chain.broadcast(parent)
+      chain.broadcast(spend)
     } catch {
       // Somebody else was there before.
     }
@@ -96,7 +96,7 @@ export class PhantomState extends PublishOld {
     newest: HeldState,
     node: SimNode,
     input: string
-  ): Uint8Array | undefined {
+  ): Transaction | undefined {
     const fee = Math.ceil(this.blockRate * GOOD_FEE_VSIZE)
     if (newest.share - fee < DUST) return undefined
     return signedSpend(node, channel, newest, {
@@ -111,22 +111,27 @@ export class PhantomState extends PublishOld {
    * 10,000 vB at the lowest rate that is relayed; its first output is what the state spends, the
    * next its change.
    */
-  #parent(channel: Established, node: SimNode): SimTransaction | undefined {
+  #parent(channel: Established, node: SimNode): Transaction | undefined {
     const coin = node.wallet.takeCoin(channel.id, 2 * PARENT_OUTPUTS * PARENT_VALUE)
     if (coin === undefined) return undefined
     const script = node.wallet.nextScript()
-    const transaction = new Transaction()
-    transaction.version = 3
-    const [id = '', vout = ''] = coin.outPoint.split(':')
-    transaction.addInput(hashFromTxid(txid(id)), Number(vout), 0xfffffffd)
-    transaction.setWitness(0, [...KEY_WITNESS])
-    for (let n = 0; n < PARENT_OUTPUTS; n++) transaction.addOutput(script, BigInt(PARENT_VALUE))
-    const { vsize } = readSimTransaction(Uint8Array.from(transaction.toBuffer()))
-    transaction.outs[1] = {
-      script,
-      value: coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize)
-    }
-    return readSimTransaction(Uint8Array.from(transaction.toBuffer()))
+    const paying = (change: bigint): Transaction =>
+      makeTransaction({
+        version: 3,
+        inputs: [
+          {
+            outPoint: outPointFromText(coin.outPoint),
+            sequence: 0xfffffffd,
+            witness: KEY_WITNESS
+          }
+        ],
+        outputs: Array.from({ length: PARENT_OUTPUTS }, (_, n) => ({
+          script,
+          value: satoshi(n === 1 ? change : BigInt(PARENT_VALUE))
+        }))
+      })
+    const { vsize } = readSimTransaction(paying(BigInt(PARENT_VALUE)))
+    return paying(coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize))
   }
 }
 
@@ -243,11 +248,12 @@ export class PinningRenewal extends Cheat {
     node: SimNode
   ): BuiltFunding {
     const { chain } = this.world
-    const rawOf = (id: string): Uint8Array | undefined => chain.transaction(txid(id))?.raw
+    const find = ({ txid }: OutPoint): Transaction | undefined =>
+      chain.transaction(txid)?.transaction
     const coin = node.wallet.takeCoin(
       channel,
       2 * OWN_OUTPUTS * OWN_VALUE,
-      (outPoint) => (rawOf(outPoint.split(':')[0] ?? '')?.length ?? 0) > 0
+      (outPoint) => find(outPointFromText(outPoint)) !== undefined
     )
     if (coin === undefined) {
       throw new PaychanError(
@@ -255,30 +261,37 @@ export class PinningRenewal extends Cheat {
         'There is no coin to make a large transaction of.'
       )
     }
-    const [id = '', vout = ''] = coin.outPoint.split(':')
+    const outPoint = outPointFromText(coin.outPoint)
     const own = node.wallet.nextScript()
-    const complete = (fee: bigint): Uint8Array => {
-      const transaction = new Transaction()
-      transaction.version = 3
-      transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
-      transaction.addInput(hashFromTxid(txid(id)), Number(vout), 0xfffffffd)
-      transaction.setWitness(1, [...KEY_WITNESS])
-      transaction.addOutput(scriptPubKey, amount)
-      transaction.addOutput(
-        own,
-        beside.value + coin.value - amount - BigInt(OWN_OUTPUTS * OWN_VALUE) - fee
-      )
-      for (let n = 0; n < OWN_OUTPUTS; n++) transaction.addOutput(own, BigInt(OWN_VALUE))
-      return Uint8Array.from(transaction.toBuffer())
-    }
+    const complete = (fee: bigint): Transaction =>
+      makeTransaction({
+        version: 3,
+        inputs: [
+          { outPoint: beside.outPoint, sequence: 0xfffffffd },
+          { outPoint, sequence: 0xfffffffd, witness: KEY_WITNESS }
+        ],
+        outputs: [
+          { script: scriptPubKey, value: amount },
+          {
+            script: own,
+            value: satoshi(
+              beside.value + coin.value - amount - BigInt(OWN_OUTPUTS * OWN_VALUE) - fee
+            )
+          },
+          ...Array.from({ length: OWN_OUTPUTS }, () => ({
+            script: own,
+            value: satoshi(BigInt(OWN_VALUE))
+          }))
+        ]
+      })
     const { vsize } = readSimTransaction(complete(0n))
     const fee = BigInt(Math.ceil(vsize * Math.max(1, this.blockRate * PART_OF_RATE)))
-    const raw = complete(fee)
+    const { raw, txid } = complete(fee)
     return {
       raw,
-      outPoint: { txid: readSimTransaction(raw).txid, vout: 0 },
+      outPoint: { txid, vout: 0 },
       fee: satoshi(fee),
-      previous: previousOf([{ outPoint: { txid: txid(id), vout: Number(vout) } }], rawOf)
+      previous: previousOf([{ outPoint }], () => find(outPoint))
     }
   }
 }

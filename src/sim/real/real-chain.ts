@@ -1,5 +1,5 @@
 /** The transactions of the nodes in the blocks of a devnet, and what they have paid. */
-import { Transaction } from 'bitcoinjs-lib'
+import { parseTransaction, type Transaction } from '../../bitcoin/transaction.js'
 import type { Devnet } from '../../devnet/index.js'
 import { toHex } from '../../types/bytes.js'
 
@@ -68,11 +68,11 @@ export class RealChain {
     return toHex((await this.devnet.backend.header(height)) ?? new Uint8Array(0))
   }
 
-  async #feeOf({ ins, outs }: Transaction): Promise<number> {
-    let fee = -outs.reduce((sum, { value }) => sum + Number(value), 0)
-    for (const { hash, index } of ins) {
-      const parent = await this.#transaction(Buffer.from(hash).reverse().toString('hex'))
-      fee += Number(parent.outs[index]?.value ?? 0)
+  async #feeOf(transaction: Transaction): Promise<number> {
+    let fee = -Number(transaction.paidTo())
+    for (const { outPoint } of transaction.inputs) {
+      const parent = await this.#transaction(outPoint.txid)
+      fee += Number(parent.outputs[outPoint.vout]?.value ?? 0)
     }
     return fee
   }
@@ -80,7 +80,7 @@ export class RealChain {
   async #transaction(txid: string): Promise<Transaction> {
     const found = await this.devnet.transaction(txid)
     if (found === undefined) throw new Error(`the devnet has no transaction ${txid}`)
-    return Transaction.fromBuffer(Buffer.from(found.raw))
+    return parseTransaction(found.raw)
   }
 }
 

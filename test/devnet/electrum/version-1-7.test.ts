@@ -3,6 +3,7 @@
  * another ping.
  */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { createElectrumChain, type ElectrumChain } from '../../../src/chain/chain.js'
 import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
 import type { ChainStatus } from '../../../src/engine/ports.js'
@@ -181,20 +182,24 @@ describe('devnet / electrum / protocol 1.7', () => {
     })
 
     it('asks before it sends: a refusal is the same, and costs a hundredth', async () => {
-      await assert.rejects(chain.broadcast(pay(1n).toBuffer()), {
+      await assert.rejects(chain.broadcast(parseTransaction(pay(1n).toBuffer())), {
         code: 'ERR_BROADCAST_REFUSED',
         message: /min relay fee not met, 1 < 110/
       })
       assert.deepEqual(gate.refused, [])
       const id = pay(1_000n).getId()
-      assert.equal((await chain.broadcast(pay(1_000n).toBuffer())).txid, id)
+      assert.equal((await chain.broadcast(parseTransaction(pay(1_000n).toBuffer()))).txid, id)
       assert.equal(
-        (await chain.broadcast(pay(1_000n).toBuffer())).txid,
+        (await chain.broadcast(parseTransaction(pay(1_000n).toBuffer()))).txid,
         id,
         'what is there already is taken'
       )
       await devnet.mine(1)
-      assert.equal((await chain.broadcast(pay(1_000n).toBuffer())).txid, id, 'also in a block')
+      assert.equal(
+        (await chain.broadcast(parseTransaction(pay(1_000n).toBuffer()))).txid,
+        id,
+        'also in a block'
+      )
       assert.deepEqual(gate.refused, [])
     })
   })

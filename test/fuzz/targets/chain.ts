@@ -102,7 +102,7 @@ export const CHAIN: Target = {
       })
       assert.ok(headers.height >= before)
       const [first] = history
-      const outPoint = { txid: first?.txid ?? txid('ab'.repeat(32)), vout: 0 }
+      const outPoint = { txid: first?.transaction.txid ?? txid('ab'.repeat(32)), vout: 0 }
       neverThrows('the history of a channel', () => fundingHistory(history, outPoint))
     } catch (error) {
       if (!isRefusal(error)) throw error

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { toDer } from '../../../src/bitcoin/ecdsa.js'
 import { fundingWitnessScript } from '../../../src/bitcoin/scripts.js'
-import { unlessRefused as parsedUnless, neverThrows, type Target } from '../target.js'
+import { neverThrows, unlessRefused, type Target } from '../target.js'
 import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { balances } from '../../../src/channel/ledger.js'
 import { nextDue } from '../../../src/channel/due.js'
@@ -16,7 +16,7 @@ import { lockOf } from '../../../src/channel/schedule.js'
 import type { Established } from '../../../src/channel/state.js'
 import { summarise } from '../../../src/channel/summary.js'
 import { fundingHistory } from '../../../src/engine/funding-history.js'
-import { hashFromTxid, txid } from '../../../src/types/bytes.js'
+import { hashFromTxid } from '../../../src/types/bytes.js'
 import { blockHeight, MAX_MONEY } from '../../../src/types/units.js'
 import { scriptOf } from '../../channel/keys.js'
 import { Choices } from '../choices.js'
@@ -49,19 +49,15 @@ export const SPENDS: Target = {
     const channel = side.established
     const height = choices.flag ? blockHeight(600) : undefined
     const shownBy = choices.flag ? 2 : 1
-    const spends = Array.from({ length: 1 + (choices.byte % 2) }, (): ShownTransaction => {
+    // What cannot be read never comes as far as this.
+    const spends = Array.from({ length: 1 + (choices.byte % 2) }, (): ShownTransaction[] => {
       const raw = choices.byte === 9 ? choices.rest : built(channel, choices)
-      return {
-        txid: parsedUnless(() => parseTransaction(raw))?.txid ?? txid('ab'.repeat(32)),
-        raw,
-        height,
-        shownBy
-      }
-    })
+      const transaction = unlessRefused(() => parseTransaction(raw))
+      return transaction === undefined ? [] : [{ transaction, height, shownBy }]
+    }).flat()
     const funding = {
-      raw: channel.fundingTx,
-      height: blockHeight(501),
-      txid: channel.outPoint.txid
+      transaction: parseTransaction(channel.fundingTx),
+      height: blockHeight(501)
     }
     // Whatever the signatures are, both are good: what is looked for is what is made of the rest.
     const env = side.env({

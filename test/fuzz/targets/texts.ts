@@ -9,7 +9,7 @@ import { parseAmount } from '../../../src/types/amount.js'
 import { channelId, fromHex, outPointFromText, txid } from '../../../src/types/bytes.js'
 import { plainText } from '../../../protocols/paychan/1.0/index.js'
 import { decryptWords } from '../../../src/wallet/seed-cipher.js'
-import { normalizeWords } from '../../../src/wallet/seed.js'
+import { normalizeWords } from '../../../src/bitcoin/seed.js'
 import { isRefusal, neverThrows, text, unlessRefused, utf8, type Target } from '../target.js'
 
 const ADDRESSES = [

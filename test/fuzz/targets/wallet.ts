@@ -10,12 +10,11 @@ import { listTransactions } from '../../../src/wallet/journal.js'
 import { Notes } from '../../../src/wallet/notes.js'
 import { OutgoingTransactions } from '../../../src/wallet/outgoing.js'
 import { Reservations } from '../../../src/wallet/reservations.js'
-import { createSeed, rootFromWords } from '../../../src/wallet/seed.js'
+import { createSeed, rootFromWords } from '../../../src/bitcoin/seed.js'
 import { blockHeight, MAX_MONEY, satoshi } from '../../../src/types/units.js'
 import { Choices } from '../choices.js'
 import { neverThrows, unlessRefused, type Target } from '../target.js'
 import { parseTransaction } from '../../../src/bitcoin/transaction.js'
-import { txid } from '../../../src/types/bytes.js'
 import { transactions } from './transactions.js'
 
 let book: AddressBook | undefined
@@ -73,27 +72,27 @@ export const WALLET: Target = {
       }
       shown.push(tx.toBuffer())
     }
-    const view = new HistoryView(() => {})
+    const view = new HistoryView()
     const [reservations, outgoing, notes] = [
       new Reservations(),
       new OutgoingTransactions(),
       new Notes()
     ]
     const claims = new Claims(view)
-    const history = shown.map((raw, n) => ({
-      txid: unlessRefused(() => parseTransaction(raw))?.txid ?? txid('ab'.repeat(32)),
-      raw,
-      height: n % 2 === 0 || choices.flag ? undefined : blockHeight(3)
-    }))
+    const history = shown.flatMap((raw, n) => {
+      const transaction = unlessRefused(() => parseTransaction(raw))
+      const height = n % 2 === 0 || choices.flag ? undefined : blockHeight(3)
+      return transaction === undefined ? [] : [{ transaction, height }]
+    })
     for (const script of scripts) {
       neverThrows('the view of histories', () => {
         view.set(script, history)
       })
     }
-    for (const [vout, { txid }] of history.entries()) {
+    for (const [vout, { transaction }] of history.entries()) {
       claims.add({
         output: {
-          outPoint: { txid, vout: vout % 2 },
+          outPoint: { txid: transaction.txid, vout: vout % 2 },
           value: satoshi(MAX_MONEY),
           scriptPubKey: scripts[0],
           key: { role: 'client', high: 1, low: vout, use: 'payout' }

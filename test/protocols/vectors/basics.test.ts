@@ -3,7 +3,7 @@ import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
 import { dustLimit } from '../../../src/bitcoin/dust.js'
 import { isLowS, fromDer, toDer } from '../../../src/bitcoin/ecdsa.js'
-import { checkFundingTx, fundingScript } from '../../../src/bitcoin/funding.js'
+import { readFunding, checkFundingTx, fundingScript } from '../../../src/bitcoin/funding.js'
 import {
   addressFromScript,
   channelIdOf,
@@ -185,15 +185,17 @@ describe('vectors of keys, scripts, signatures and T1', () => {
         ),
         vectors.scriptPubKey
       )
-      assert.equal(
-        checkFundingTx(fromHex(vectors.signed), expected(vectors)).txid,
-        vectors.outPoint.txid
-      )
+      const signed = readFunding(fromHex(vectors.signed))
+      checkFundingTx(signed, expected(vectors))
+      assert.equal(signed.txid, vectors.outPoint.txid)
     })
 
     for (const refused of vectors.refuse) {
       it(`is refused: ${refused.name}`, () =>
-        assertRefused(() => checkFundingTx(fromHex(refused.raw), expected(refused)), refused.code))
+        assertRefused(
+          () => checkFundingTx(readFunding(fromHex(refused.raw)), expected(refused)),
+          refused.code
+        ))
     }
   })
 })

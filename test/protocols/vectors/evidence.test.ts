@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { isSignedByBoth } from '../../../src/bitcoin/funding-witness.js'
 import { countsAsRival } from '../../../src/channel/evidence.js'
 import { figuresOf, stateIn } from '../../../src/channel/onchain.js'
@@ -37,8 +38,8 @@ describe('vectors of spends', () => {
             ...heightsBefore(refundHeight, blockDelta(step))
           }
       const bytes = fromHex(raw)
-      assert.equal(isSignedByBoth(bytes, output, ecdsa.verify), signedByBoth)
-      const state = stateIn(terms, output.outPoint, bytes)
+      assert.equal(isSignedByBoth(parseTransaction(bytes), output, ecdsa.verify), signedByBoth)
+      const state = stateIn(terms, output.outPoint, parseTransaction(bytes))
       assert.deepEqual(
         [state?.turn ?? null, state === undefined ? null : Number(state.clientBalance)],
         [turn, clientBalance]
@@ -47,7 +48,7 @@ describe('vectors of spends', () => {
         signedByBoth &&
           countsAsRival(
             { onChain: { fundingHeight: blockHeight(500) } },
-            figuresOf(bytes, output.value),
+            figuresOf(parseTransaction(bytes), output.value),
             height
           ),
         counts

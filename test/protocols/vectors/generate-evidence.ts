@@ -42,7 +42,7 @@ function spendOf(
       payer.sign(payerSighash(t)),
       [{ script, value: satoshi(share - 1_000n) }],
       payee.sign
-    )
+    ).raw
   )
   change(tx)
   const index = tx.ins.findIndex(({ witness }) => witness.length === 4)

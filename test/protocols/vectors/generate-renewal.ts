@@ -3,6 +3,7 @@
  * both sides in the new channel.
  */
 import * as bitcoin from 'bitcoinjs-lib'
+import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { fundingScript } from '../../../src/bitcoin/funding.js'
 import { FUNDING_WITNESS_BYTES } from '../../../src/bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../../../src/bitcoin/refund.js'
@@ -121,7 +122,7 @@ function renewed(
   previous: bitcoin.Transaction[],
   worstVsize: number
 ): Case {
-  const sighash = renewalSighash(raw, FUNDING)
+  const sighash = renewalSighash(parseTransaction(raw), FUNDING)
   const [client, server] = [KEYS.clientChannel.sign(sighash), KEYS.serverChannel.sign(sighash)]
   return {
     name,
@@ -133,7 +134,7 @@ function renewed(
     sighash: toHex(sighash),
     clientSignature: toHex(client),
     serverSignature: toHex(server),
-    ...summary(completeRenewal(raw, FUNDING, client, server)),
+    ...summary(completeRenewal(parseTransaction(raw), FUNDING, client, server).raw),
     worstVsize
   }
 }

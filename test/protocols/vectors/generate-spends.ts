@@ -53,7 +53,7 @@ function signState(
   const digest = payerSighash(t)
   const signature = payerKey.sign(digest)
   let payee: Signed | undefined
-  const raw = completeState(t, signature, payeeOutputs, (all) => {
+  const { raw } = completeState(t, signature, payeeOutputs, (all) => {
     const signed = payeeKey.sign(all)
     payee = signedJson(SIGHASH.ALL, all, signed)
     return signed
@@ -359,7 +359,7 @@ export function closeVectors(): Vectors<'close.json'> {
       sighash: toHex(digest),
       clientSignature: toHex(client),
       serverSignature: toHex(server),
-      ...summary(completeClose(c, client, server)),
+      ...summary(completeClose(c, client, server).raw),
       worstVsize: fundingSpendVsize(outputs.map(({ script }) => script)),
       feeVsize: closeVsize(c.clientScript, c.serverScript)
     }

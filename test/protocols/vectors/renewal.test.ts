@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
-import { checkFundingTx } from '../../../src/bitcoin/funding.js'
+import { parseTransaction } from '../../../src/bitcoin/transaction.js'
+import { readFunding, checkFundingTx } from '../../../src/bitcoin/funding.js'
 import { parseRefundRequest } from '../../../src/bitcoin/refund.js'
 import { checkRenewalTx, completeRenewal, renewalSighash } from '../../../src/bitcoin/renewal.js'
 import { fromHex, toHex, txid } from '../../../src/types/bytes.js'
@@ -52,20 +53,20 @@ describe('vectors of a renewal', () => {
       }
 
       const raw = fromHex(vector.unsigned)
-      assert.equal(toHex(renewalSighash(raw, oldFunding)), vector.sighash)
-      checkRenewalTx(raw, oldFunding, vector.previous.map(fromHex), limits)
+      assert.equal(toHex(renewalSighash(parseTransaction(raw), oldFunding)), vector.sighash)
+      checkRenewalTx(parseTransaction(raw), oldFunding, vector.previous.map(fromHex), limits)
       assert.equal(
         toHex(
           completeRenewal(
-            raw,
+            parseTransaction(raw),
             oldFunding,
             fromHex(vector.clientSignature),
             fromHex(vector.serverSignature)
-          )
+          ).raw
         ),
         vector.raw
       )
-      checkFundingTx(fromHex(vector.raw), {
+      checkFundingTx(readFunding(fromHex(vector.raw)), {
         outPoint: { ...vector.outPoint, txid: txid(vector.outPoint.txid) },
         script: fromHex(vector.scriptPubKey),
         capacity: satoshi(BigInt(vector.capacity))
@@ -124,7 +125,7 @@ describe('vectors of a renewal', () => {
   for (const { name, code, raw, previous } of refuse) {
     it(`the server refuses: ${name}`, () => {
       assertRefused(() => {
-        checkRenewalTx(fromHex(raw), oldFunding, previous.map(fromHex), limits)
+        checkRenewalTx(parseTransaction(fromHex(raw)), oldFunding, previous.map(fromHex), limits)
       }, code)
     })
   }

@@ -102,7 +102,7 @@ describe('vectors of T2', () => {
     assertSpend(funding, complete, terms.refundHeight)
     assert.equal(
       toHex(
-        completeState(t, fromHex(server.signature), [output(complete.output)], signer('client'))
+        completeState(t, fromHex(server.signature), [output(complete.output)], signer('client')).raw
       ),
       complete.raw
     )
@@ -181,7 +181,7 @@ describe('vectors of states', () => {
             fromHex(payerSigned.signature),
             vector.payeeOutputs.map(output),
             signer(payee)
-          )
+          ).raw
         ),
         raw
       )
@@ -259,7 +259,7 @@ describe('vectors of the cooperative close', () => {
       assert.equal(closeTxid(terms), vector.txid)
       assert.equal(
         toHex(
-          completeClose(terms, fromHex(vector.clientSignature), fromHex(vector.serverSignature))
+          completeClose(terms, fromHex(vector.clientSignature), fromHex(vector.serverSignature)).raw
         ),
         vector.raw
       )

@@ -12,11 +12,13 @@
  * `high` and `low` are 31 random bits each, drawn for one channel (spec: KEY-2). Everything
  * outside BIP84 is hardened: of such a key neither a parent nor a sibling can be computed.
  */
-import { HARDENED_OFFSET, type HDKey } from '@scure/bip32'
-import { networkParams } from '../bitcoin/network.js'
+import { HARDENED_OFFSET, HDKey } from '@scure/bip32'
+import { networkParams } from './network.js'
 import { PaychanError } from '../types/errors.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
-import type { KeyPath } from '../bitcoin/keys.js'
+import type { KeyPath } from './keys.js'
+
+export type { HDKey } from '@scure/bip32'
 
 /** The purpose (BIP43) of channel keys and of the identity: "pay" in ASCII. */
 export const CHANNEL_PURPOSE = 0x706179
@@ -24,6 +26,11 @@ export const CHANNEL_PURPOSE = 0x706179
 const BIP84_PURPOSE = 84
 const ROLES = { client: 0, server: 1, identity: 2 } as const
 const USES = { channel: 0, payout: 1 } as const
+
+/** The master key of 64 bytes (BIP32), or of any 16 to 64. */
+export function masterKey(seed: Uint8Array): HDKey {
+  return HDKey.fromMasterSeed(seed)
+}
 
 /** The node `m/7364985'/coin'` that channel keys and identity hang from. */
 export function channelRoot(root: HDKey, network: Network): HDKey {

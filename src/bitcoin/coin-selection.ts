@@ -3,9 +3,9 @@
  * exact fees.
  */
 import { selectUTXO } from '@scure/btc-signer/utxo.js'
-import { addressFromScript } from '../bitcoin/address.js'
-import { dustLimit } from '../bitcoin/dust.js'
-import { P2WPKH_WITNESS_BYTES, segwitVsize } from '../bitcoin/sizes.js'
+import { addressFromScript } from './address.js'
+import { dustLimit } from './dust.js'
+import { P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
 import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {

@@ -1,9 +1,8 @@
 /** The words (BIP39) that every key of a node is derived from. They never appear in an error. */
-import { HDKey } from '@scure/bip32'
+import { masterKey, type HDKey } from './paths.js'
 import { entropyToMnemonic, mnemonicToSeedSync, validateMnemonic } from '@scure/bip39'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { PaychanError } from '../types/errors.js'
-import type { Random } from '../engine/ports.js'
 
 /** BIP39: 128 bits of entropy make 12 words, 256 bits make 24. */
 const ENTROPY_BYTES = { 12: 16, 24: 32 } as const
@@ -13,7 +12,10 @@ const ENTROPY_BYTES = { 12: 16, 24: 32 } as const
  *
  * @param random - a source fit for secrets
  */
-export function createSeed(random: Random, count: 12 | 24 = 24): string {
+export function createSeed(
+  random: { readonly bytes: (count: number) => Uint8Array },
+  count: 12 | 24 = 24
+): string {
   return entropyToMnemonic(random.bytes(ENTROPY_BYTES[count]), wordlist)
 }
 
@@ -60,5 +62,5 @@ export function normalizeWords(text: string): string {
  * const signer = createSigner(rootFromWords(words), 'regtest')
  */
 export function rootFromWords(words: string, passphrase = ''): HDKey {
-  return HDKey.fromMasterSeed(mnemonicToSeedSync(normalizeWords(words), passphrase))
+  return masterKey(mnemonicToSeedSync(normalizeWords(words), passphrase))
 }

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError, toErrorRecord } from '../../src/types/errors.js'
-import { createSeed, normalizeWords, rootFromWords } from '../../src/wallet/seed.js'
+import { createSeed, normalizeWords, rootFromWords } from '../../src/bitcoin/seed.js'
 import { readSeedFile, writeSeedFile } from '../../src/wallet/seed-file.js'
-import { seededRandom } from './fixtures.js'
+import { seededRandom } from '../wallet/fixtures.js'
 
 const ABOUT = `${'abandon '.repeat(11)}about`
 
