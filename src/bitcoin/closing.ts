@@ -5,7 +5,7 @@
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-import { dustLimit } from './dust.js'
+import { dustLimit } from './sizes.js'
 import { SIGHASH, toDer } from './ecdsa.js'
 import {
   digestOfAll,

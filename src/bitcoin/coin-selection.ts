@@ -4,8 +4,7 @@
  */
 import { selectUTXO } from '@scure/btc-signer/utxo.js'
 import { addressFromScript } from './address.js'
-import { dustLimit } from './dust.js'
-import { P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
+import { dustLimit, P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
 import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {

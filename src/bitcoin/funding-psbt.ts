@@ -16,7 +16,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { witnessProgram } from './destination.js'
+import { witnessProgram } from './address.js'
 import { SIGHASH } from './ecdsa.js'
 import { networkParams } from './network.js'
 import { malformed, parsePsbt, type ParsedPsbt, type PsbtInput } from './psbt.js'

@@ -1,14 +1,20 @@
 /**
+ * Transactions whose one input is the funding output: states (T2, T3) and cooperative closes; and what
+ * their witness says.
+ */
+import { type OutPoint, sameBytes } from '../types/bytes.js'
+import type { Satoshi } from '../types/units.js'
+import { fromBlock, SIGHASH } from './ecdsa.js'
+import type { Ecdsa, Role } from './keys.js'
+import { fundingWitnessScript } from './scripts.js'
+import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
+import { makeTransaction, type Transaction, type TxOutput } from './transaction.js'
+
+/*
  * Transactions whose one input is the funding output: states (T2, T3) and cooperative closes.
  *
  *   witness of input 0   <empty> <signature of K1> <signature of K2> <2 K1 K2 2 CHECKMULTISIG>
  */
-import type { OutPoint } from '../types/bytes.js'
-import type { Satoshi } from '../types/units.js'
-import { SIGHASH } from './ecdsa.js'
-import { fundingWitnessScript } from './scripts.js'
-import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
-import { makeTransaction, type Transaction, type TxOutput } from './transaction.js'
 
 /** The output of T1 that a channel lives on. */
 export interface FundingOutput {
@@ -86,4 +92,75 @@ export const FUNDING_INPUT_VSIZE = 41 + FUNDING_WITNESS_BYTES / 4
 /** The virtual size with these outputs and the longest signatures. */
 export function fundingSpendVsize(outputScripts: readonly Uint8Array[]): number {
   return segwitVsize([FUNDING_WITNESS_BYTES], outputScripts)
+}
+
+/*
+ * What the witness of a spend of a funding output says: whether both keys have signed it at all
+ * (BIP141, BIP143), and how much of it each has signed.
+ */
+
+/**
+ * Checks the input that spends the output: its witness, and both signatures with whatever they
+ * sign, as a miner does. A block vouches for it only where the witness is the block's: a txid says
+ * nothing of witnesses.
+ *
+ * @returns false also for one that does not spend the output
+ */
+export function isSignedByBoth(
+  tx: Transaction,
+  { outPoint, value, clientKey, serverKey }: FundingOutput,
+  verify: Ecdsa['verify']
+): boolean {
+  const index = tx.inputOf(outPoint)
+  const [nothing, client, server, script, ...more] = tx.inputs[index]?.witness ?? []
+  try {
+    const expected = fundingWitnessScript(clientKey, serverKey)
+    if (
+      nothing?.length !== 0 ||
+      client === undefined ||
+      server === undefined ||
+      script === undefined ||
+      more.length > 0 ||
+      !sameBytes(script, expected)
+    ) {
+      return false
+    }
+    return [[clientKey, client] as const, [serverKey, server] as const].every(([key, der]) => {
+      const { signature, sighashType } = fromBlock(der)
+      return verify(key, tx.sighash(index, expected, value, sighashType), signature)
+    })
+  } catch {
+    return false
+  }
+}
+
+/**
+ * How much of a spend each side has signed: `whole` is `ALL`, `own output` is
+ * `SINGLE|ANYONECANPAY`, `nothing` is `NONE|ANYONECANPAY`: the input and the lock only. Undefined
+ * for every other type, and where a signature is missing.
+ */
+type SignedPart = 'whole' | 'own output' | 'nothing'
+
+const PARTS: ReadonlyMap<number, SignedPart> = new Map([
+  [SIGHASH.ALL, 'whole'],
+  [SIGHASH.SINGLE | SIGHASH.ANYONECANPAY, 'own output'],
+  [SIGHASH.NONE | SIGHASH.ANYONECANPAY, 'nothing']
+])
+
+/**
+ * What each side has signed of a spend of the output. The signatures are taken as verified
+ * (`isSignedByBoth`): so what a side has not signed may have been chosen by the other one.
+ */
+export function signedParts(
+  tx: Transaction,
+  outPoint: OutPoint
+): Readonly<Record<Role, SignedPart | undefined>> {
+  const [, client, server] = tx.inputs[tx.inputOf(outPoint)]?.witness ?? []
+  const partOf = (der: Uint8Array | undefined): SignedPart | undefined =>
+    der === undefined ? undefined : PARTS.get(fromBlock(der).sighashType)
+  try {
+    return { client: partOf(client), server: partOf(server) }
+  } catch {
+    return { client: undefined, server: undefined }
+  }
 }

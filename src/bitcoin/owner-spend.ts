@@ -1,15 +1,21 @@
 /**
- * Whether those who own a coin have signed a transaction that spends it, as far as we know the kind
- * of its script (BIP141, BIP143).
+ * Spends by the owners of coins: signed by our wallet, and whether others have signed theirs.
  */
-import { sameBytes } from '../types/bytes.js'
-import { scriptOf, witnessProgram } from './destination.js'
+import { SigHash, Transaction as Signing } from '@scure/btc-signer/transaction.js'
+import { type OutPoint, sameBytes } from '../types/bytes.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+import { scriptOf, witnessProgram } from './address.js'
 import { fromBlock } from './ecdsa.js'
-import { isSignedByBoth } from './funding-witness.js'
+import { isSignedByBoth } from './funding-spend.js'
 import { hash160, sha256 } from './hashes.js'
 import type { Ecdsa } from './keys.js'
 import { fundingWitnessScript, payoutWitnessScript } from './scripts.js'
-import type { Transaction, TxOutput } from './transaction.js'
+import { parseTransaction, type Transaction, type TxOutput } from './transaction.js'
+
+/*
+ * Whether those who own a coin have signed a transaction that spends it, as far as we know the kind
+ * of its script (BIP141, BIP143).
+ */
 
 /**
  * For what no block vouches for. A txid does not say anything of the witnesses, so that a real
@@ -90,4 +96,54 @@ function isScript(script: Uint8Array, make: () => Uint8Array): boolean {
   } catch {
     return false
   }
+}
+
+/* Transactions that spend P2WPKH coins, signed by those who own them. */
+
+/** A coin that is spent. */
+interface SpentCoin {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly script: Uint8Array
+  readonly sequence: number
+  /** The 32 bytes that sign; undefined where others do, later. */
+  readonly secret: Uint8Array | undefined
+}
+
+/**
+ * Signs what it has the secrets of (`ALL`, low S).
+ *
+ * @throws Error when the finished transaction leaves another fee than `fee`: a last look at its
+ *   bytes, for not a satoshi more goes to the miner than was meant to
+ */
+export function signSpend(plan: {
+  readonly version: 2 | 3
+  readonly lockTime: BlockHeight
+  readonly coins: readonly SpentCoin[]
+  readonly outputs: readonly TxOutput[]
+  readonly fee: Satoshi
+}): Transaction {
+  const { version, lockTime, coins, outputs, fee } = plan
+  const signing = new Signing({ version, lockTime, allowUnknownOutputs: true })
+  for (const { outPoint, value, script, sequence } of coins) {
+    signing.addInput({
+      txid: outPoint.txid,
+      index: outPoint.vout,
+      sequence,
+      witnessUtxo: { amount: value, script }
+    })
+  }
+  for (const { script, value } of outputs) signing.addOutput({ script, amount: value })
+  for (const [i, { secret }] of coins.entries()) {
+    if (secret === undefined) continue
+    signing.signIdx(secret, i, [SigHash.ALL])
+    signing.finalizeIdx(i)
+  }
+  const transaction = parseTransaction(signing.toBytes(true, true))
+  const spent = coins.reduce((sum, { value }) => sum + value, 0n)
+  const paid = transaction.paidTo()
+  if (spent - paid !== fee) {
+    throw new Error(`the transaction spends ${spent}, pays ${paid}, and the fee should be ${fee}`)
+  }
+  return transaction
 }

@@ -2,10 +2,9 @@
 import type { OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
-import { dustLimit } from './dust.js'
+import { dustLimit, MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
 import { SIGHASH, toDer } from './ecdsa.js'
 import { payoutWitnessScript } from './scripts.js'
-import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
 import { makeTransaction, type Transaction } from './transaction.js'
 
 /** One payout output and the key that spends it. */

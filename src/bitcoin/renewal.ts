@@ -23,8 +23,8 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { isStandardScript, witnessProgram } from './destination.js'
-import { dustLimit } from './dust.js'
+import { isStandardScript, witnessProgram } from './address.js'
+import { dustLimit, P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
 import { SIGHASH, toDer } from './ecdsa.js'
 import {
   FUNDING_WITNESS_BYTES,
@@ -34,7 +34,6 @@ import {
   type FundingOutput
 } from './funding-spend.js'
 import { fundingWitnessScript } from './scripts.js'
-import { P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
 import { parseTransaction, type Transaction, type TxInput, type TxOutput } from './transaction.js'
 
 /**

@@ -10,7 +10,7 @@ import { PaychanError } from '../types/errors.js'
 import { sha256, sha256OfText } from './hashes.js'
 
 export { addressFromScript, scriptFromAddress } from './address.js'
-export { isStandardScript } from './destination.js'
+export { isStandardScript } from './address.js'
 
 const { OP_0, OP_1, OP_2, OP_CHECKMULTISIG, OP_CHECKSIGVERIFY, OP_CHECKSEQUENCEVERIFY } = opcodes
 

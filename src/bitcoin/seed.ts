@@ -1,8 +1,15 @@
-/** The words (BIP39) that every key of a node is derived from. They never appear in an error. */
-import { masterKey, type HDKey } from './paths.js'
+/**
+ * The words (BIP39) of a node, and the BIP32 path of every secret that comes from them.
+ */
 import { entropyToMnemonic, mnemonicToSeedSync, validateMnemonic } from '@scure/bip39'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
+import { HARDENED_OFFSET, HDKey } from '@scure/bip32'
+import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { PaychanError } from '../types/errors.js'
+import type { KeyPath } from './keys.js'
+import { networkParams } from './network.js'
+
+/* The words (BIP39) that every key of a node is derived from. They never appear in an error. */
 
 /** BIP39: 128 bits of entropy make 12 words, 256 bits make 24. */
 const ENTROPY_BYTES = { 12: 16, 24: 32 } as const
@@ -63,4 +70,95 @@ export function normalizeWords(text: string): string {
  */
 export function rootFromWords(words: string, passphrase = ''): HDKey {
   return masterKey(mnemonicToSeedSync(normalizeWords(words), passphrase))
+}
+
+/*
+ * Which BIP32 path every secret of a node has. All of them come from the one list of words, and
+ * another program that knows this page finds the same keys.
+ *
+ *     m / 84' / coin' / 0' / branch / index            coins (BIP84: P2WPKH); branch 0 receive, 1 change, 2 what a server gives to peers
+ *     m / 7364985' / coin' / role' / high' / low' / use'   channel keys; role 0 client, 1 server; use 0 channel, 1 payout
+ *     m / 7364985' / coin' / 2'                        libp2p identity: the key's 32 bytes seed an Ed25519 key
+ *
+ * `coin` is SLIP-44's: 0 for mainnet, 1 for the test networks. BIP43 makes the first level the
+ * number of the document that defines the rest. No BIP defines channel keys, so the number is one
+ * that no BIP will get soon and that SLIP-44 gives to no coin: 0x706179 = 7364985, "pay" in ASCII.
+ * `high` and `low` are 31 random bits each, drawn for one channel (spec: KEY-2). Everything
+ * outside BIP84 is hardened: of such a key neither a parent nor a sibling can be computed.
+ */
+
+export type { HDKey } from '@scure/bip32'
+
+/** The purpose (BIP43) of channel keys and of the identity: "pay" in ASCII. */
+export const CHANNEL_PURPOSE = 0x706179
+
+const BIP84_PURPOSE = 84
+const ROLES = { client: 0, server: 1, identity: 2 } as const
+const USES = { channel: 0, payout: 1 } as const
+
+/** The master key of 64 bytes (BIP32), or of any 16 to 64. */
+export function masterKey(seed: Uint8Array): HDKey {
+  return HDKey.fromMasterSeed(seed)
+}
+
+/** The node `m/7364985'/coin'` that channel keys and identity hang from. */
+export function channelRoot(root: HDKey, network: Network): HDKey {
+  return hardened(root, CHANNEL_PURPOSE, networkParams(network).coinType)
+}
+
+/**
+ * The key of a channel below `channelRoot`.
+ *
+ * @throws PaychanError `ERR_INVALID_KEY_PATH` when `high` or `low` is not 31 bits.
+ */
+export function channelKey(parent: HDKey, { role, high, low, use }: KeyPath): HDKey {
+  if (!isIndex(high) || !isIndex(low)) {
+    throw new PaychanError(
+      'ERR_INVALID_KEY_PATH',
+      'The two indexes of a channel key are whole numbers from 0 to 2147483647.',
+      { high, low }
+    )
+  }
+  return hardened(parent, ROLES[role], high, low, USES[use])
+}
+
+/** The node `m/84'/coin'/0'/branch`: its children are the addresses of one branch. */
+export function addressBranch(root: HDKey, network: Network, branch: number): HDKey {
+  return hardened(root, BIP84_PURPOSE, networkParams(network).coinType, 0).deriveChild(branch)
+}
+
+/**
+ * The 32 bytes that the node's libp2p key is made of
+ * (`generateKeyPairFromSeed('Ed25519', identitySeed(root, network))` of @libp2p/crypto).
+ * One identity per kind of network: mainnet has its own, the test networks share one.
+ */
+export function identitySeed(root: HDKey, network: Network): Uint8Array {
+  return secretOf(hardened(channelRoot(root, network), ROLES.identity))
+}
+
+/** The 32 secret bytes of a node. */
+export function secretOf(key: HDKey): Uint8Array {
+  if (key.privateKey === null) {
+    throw new PaychanError(
+      'ERR_SEED_UNREADABLE',
+      'This key has no secret part; the node needs the words themselves, not an extended public key.'
+    )
+  }
+  return key.privateKey
+}
+
+/** The 33 public bytes of a node. */
+export function publicOf(key: HDKey): Uint8Array {
+  if (key.publicKey === null) {
+    throw new PaychanError('ERR_SEED_UNREADABLE', 'This key has no public part.')
+  }
+  return key.publicKey
+}
+
+function hardened(key: HDKey, ...indexes: number[]): HDKey {
+  return indexes.reduce((parent, index) => parent.deriveChild(index + HARDENED_OFFSET), key)
+}
+
+function isIndex(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < HARDENED_OFFSET
 }

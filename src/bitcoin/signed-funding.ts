@@ -3,7 +3,7 @@ import { Transaction as PsbtTransaction } from '@scure/btc-signer/transaction.js
 import type { OutPoint } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
-import { witnessProgram } from './destination.js'
+import { witnessProgram } from './address.js'
 import { fromDer, SIGHASH } from './ecdsa.js'
 import { checkFundingTx } from './funding.js'
 import { MAX_FUNDING_BYTES } from './funding-psbt.js'

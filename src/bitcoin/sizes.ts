@@ -1,4 +1,12 @@
 /**
+ * Sizes of transactions in virtual bytes, reckoned before there are signatures, and the smallest output
+ * that Bitcoin Core relays.
+ */
+import { opcodes } from 'bitcoinjs-lib'
+import { feeFor, feeRate, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
+import { witnessProgram } from './address.js'
+
+/*
  * Sizes of transactions in virtual bytes, reckoned before there are signatures: for the worst case.
  */
 
@@ -11,7 +19,7 @@
 export const MAX_SIGNATURE_BYTES = 72
 
 /** Bytes of a count or length as transactions write it (`CompactSize`). */
-export function compactSizeLength(value: number): number {
+function compactSizeLength(value: number): number {
   if (value < 0xfd) return 1
   if (value <= 0xffff) return 3
   return value <= 0xffffffff ? 5 : 9
@@ -52,4 +60,36 @@ export function segwitVsize(
   // 2: marker and flag of BIP144.
   const witness = 2 + inputWitnesses.reduce((sum, size) => sum + size, 0)
   return Math.ceil((4 * base + witness) / 4)
+}
+
+/* The smallest output that Bitcoin Core relays. */
+
+/**
+ * `DUST_RELAY_TX_FEE` of Bitcoin Core's policy/policy.h: 3,000 sat/kvB, whatever the market asks.
+ */
+const DUST_RELAY_RATE = feeRate(3000n)
+
+/**
+ * `MAX_SCRIPT_SIZE` of Bitcoin Core's script/script.h: a longer scriptPubKey can never be spent.
+ */
+const MAX_SCRIPT_SIZE = 10_000
+
+/**
+ * The dust limit of an output in satoshis, after `GetDustThreshold` of Bitcoin Core's
+ * policy/policy.cpp: what the output and a typical input that spends it cost at 3 sat/vB.
+ * An output of exactly this value is relayed, one satoshi less is not.
+ *
+ *     input, witness program   32 + 4 + 1 + 107/4 + 4 =  67 bytes (rounded down)
+ *     input, anything else     32 + 4 + 1 + 107 + 4   = 148 bytes
+ *
+ *     P2WPKH  (8 + 1 + 22 +  67) x 3 = 294        P2PKH  (8 + 1 + 25 + 148) x 3 = 546
+ *     P2WSH   (8 + 1 + 34 +  67) x 3 = 330        P2SH   (8 + 1 + 23 + 148) x 3 = 540
+ *     P2TR    (8 + 1 + 34 +  67) x 3 = 330
+ *
+ * An output that nobody can ever spend (OP_RETURN) has no dust limit.
+ */
+export function dustLimit(script: Uint8Array): Satoshi {
+  if (script[0] === opcodes.OP_RETURN || script.length > MAX_SCRIPT_SIZE) return ZERO_SAT
+  const input = witnessProgram(script) === undefined ? 148 : 67
+  return satoshi(feeFor(DUST_RELAY_RATE, outputSize(script) + input))
 }

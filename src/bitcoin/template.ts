@@ -12,7 +12,7 @@
 import { hashFromTxid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
-import { dustLimit } from './dust.js'
+import { dustLimit, outputSize } from './sizes.js'
 import { SIGHASH, toDer } from './ecdsa.js'
 import {
   digestOfAll,
@@ -25,7 +25,6 @@ import {
 import { hash256 } from './hashes.js'
 import type { Role } from './keys.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from './scripts.js'
-import { outputSize } from './sizes.js'
 import type { Transaction, TxOutput } from './transaction.js'
 
 export { SEQUENCE, type FundingOutput } from './funding-spend.js'

@@ -2,7 +2,7 @@
  * What a publication pays: its budgets (what is at stake, what may be spent patiently), the race for
  * the last block before the deadline, and the next bid out of these.
  */
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { completeState } from '../bitcoin/template.js'
 import { parseTransaction } from '../bitcoin/transaction.js'

@@ -2,7 +2,7 @@
  * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
  * funding script, so that a reorg is only another history.
  */
-import { isSignedByBoth, signedParts } from '../bitcoin/funding-witness.js'
+import { isSignedByBoth, signedParts } from '../bitcoin/funding-spend.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { readableTransaction, type Transaction } from '../bitcoin/transaction.js'

@@ -8,7 +8,7 @@ import {
   type Network,
   type OpenChannel
 } from '../../protocols/paychan/1.0/index.js'
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { isStandardScript, p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { sameBytes } from '../types/bytes.js'

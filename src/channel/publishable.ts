@@ -2,7 +2,7 @@
  * What this side can put on the chain alone: the newest state that it holds with the other side's
  * signature.
  */
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
 import { feeFor, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'

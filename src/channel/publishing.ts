@@ -5,7 +5,7 @@
  * its own share: before the deadline never more than what is at stake, and then, patiently, what it
  * takes to fetch the share. The share always covers that, so no coins of the wallet are needed.
  */
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { formatAmount, feeFor, feeRate, max, satoshi, type FeeRate } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'

@@ -9,7 +9,7 @@
  * there: pessimistic, since nothing is known. It is never 0: what has not been seen can come all
  * the same.
  */
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { otherRole } from '../bitcoin/keys.js'
 import { payerOutput } from '../bitcoin/template.js'
 import { feeRate, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'

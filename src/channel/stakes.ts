@@ -4,7 +4,7 @@
  * payee lets build up (UPD-11).
  */
 import type { Role } from '../bitcoin/keys.js'
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'

@@ -1,9 +1,8 @@
 /** A transaction as the simulated chain keeps it: read once, amounts as numbers of satoshis. */
-import { dustLimit } from '../bitcoin/dust.js'
-import { MAX_SIGNATURE_BYTES } from '../bitcoin/sizes.js'
+import { dustLimit, MAX_SIGNATURE_BYTES } from '../bitcoin/sizes.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, toHex, type Txid } from '../types/bytes.js'
-import { isSignedByBoth } from '../bitcoin/funding-witness.js'
+import { isSignedByBoth } from '../bitcoin/funding-spend.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import { fundingScript } from '../bitcoin/funding.js'
 import { satoshi } from '../types/units.js'

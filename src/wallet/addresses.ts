@@ -1,10 +1,9 @@
 /** The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. */
 import { hash160 } from '../bitcoin/hashes.js'
-import { scriptOf } from '../bitcoin/destination.js'
+import { scriptOf } from '../bitcoin/address.js'
 import { toHex } from '../types/bytes.js'
-import { addressBranch, publicOf, secretOf } from '../bitcoin/paths.js'
+import { addressBranch, type HDKey, publicOf, secretOf } from '../bitcoin/seed.js'
 import { BRANCHES, type Branch } from './records.js'
-import type { HDKey } from '../bitcoin/paths.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
 /**

@@ -2,7 +2,7 @@
  * A child that pays for a T1 (BIP431: version 3, one unconfirmed parent, at most 1,000 vB; this one
  * has 110). T1 itself is never replaced: another txid would make the refund T2 void (FUND-5).
  */
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, sameOutPoint, type Txid } from '../types/bytes.js'

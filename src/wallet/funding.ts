@@ -5,9 +5,9 @@
  * (BIP431), and confirmed inputs because a version 3 transaction may have one unconfirmed parent
  * at most, which in turn must be version 3. All inputs are SegWit: nobody can change the txid.
  */
-import { signSpend } from '../bitcoin/wallet-spend.js'
+import { signSpend } from '../bitcoin/owner-spend.js'
 import { codeOf, PaychanError } from '../types/errors.js'
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import { fundingScript } from '../bitcoin/funding.js'
 import {
   FUNDING_INPUT_VSIZE,

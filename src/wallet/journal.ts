@@ -1,6 +1,5 @@
 /** The history of the wallet: every transaction that touches a coin of it, the newest first. */
-import { addressFromScript } from '../bitcoin/address.js'
-import { isStandardScript } from '../bitcoin/destination.js'
+import { addressFromScript, isStandardScript } from '../bitcoin/address.js'
 import { MAX_MONEY, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Txid } from '../types/bytes.js'

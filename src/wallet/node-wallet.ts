@@ -1,5 +1,5 @@
 /** What the wallet of a node is given, and what it offers beyond the port `Wallet`. */
-import type { HDKey } from '../bitcoin/paths.js'
+import type { HDKey } from '../bitcoin/seed.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'

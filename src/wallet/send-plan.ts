@@ -2,7 +2,7 @@
  * What a transaction of the wallet's own coins spends and pays, before it is signed; and how a
  * dearer version differs.
  */
-import { dustLimit } from '../bitcoin/dust.js'
+import { dustLimit } from '../bitcoin/sizes.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'

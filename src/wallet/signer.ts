@@ -1,8 +1,7 @@
 /** The port `Signer`: channel keys derived from the seed, and signatures with them. */
-import { channelKey, channelRoot, secretOf } from '../bitcoin/paths.js'
+import { channelKey, channelRoot, type HDKey, secretOf } from '../bitcoin/seed.js'
 import { loadEcdsa, type EcdsaWithSecrets } from './ecdsa.js'
 import { LruCache } from './lru-cache.js'
-import type { HDKey } from '../bitcoin/paths.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import type { KeyPath } from '../bitcoin/keys.js'
 import type { Signer } from '../engine/ports.js'

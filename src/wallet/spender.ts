@@ -13,7 +13,7 @@ import {
   type BlockHeight,
   type FeeRate
 } from '../types/units.js'
-import { signSpend } from '../bitcoin/wallet-spend.js'
+import { signSpend } from '../bitcoin/owner-spend.js'
 import { planChild, raisedRate, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
 import {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { destinationOf, isStandardScript, scriptOf } from '../../src/bitcoin/destination.js'
+import { destinationOf, isStandardScript, scriptOf } from '../../src/bitcoin/address.js'
 import { P2PKH, P2SH, P2TR, p2wpkh, P2WSH } from './support.js'
 
 describe('bitcoin / destinations', () => {

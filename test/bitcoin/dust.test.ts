@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { dustLimit } from '../../src/bitcoin/dust.js'
+import { dustLimit } from '../../src/bitcoin/sizes.js'
 import { P2PKH, P2SH, P2TR, P2WSH, p2wpkh } from './support.js'
 
 describe('dust limits', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { crypto, Transaction } from 'bitcoinjs-lib'
 import { isForgedSpend } from '../../src/bitcoin/owner-spend.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { scriptOf } from '../../src/bitcoin/address.js'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'

@@ -3,7 +3,7 @@
  * 4 (1 sat/vB more than what is replaced), dust, and valid signatures of both sides on every spend
  * of a funding output. Blocks take what is in the mempool and pays enough.
  */
-import { dustLimit } from '../../src/bitcoin/dust.js'
+import { dustLimit } from '../../src/bitcoin/sizes.js'
 import type { FundingOutput } from '../../src/bitcoin/template.js'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { FundingHistory } from '../../src/channel/events.js'

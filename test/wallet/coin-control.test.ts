@@ -1,7 +1,6 @@
 /** Coins that were locked or named: what is never chosen, what is spent exactly, and what lasts. */
 import assert from 'node:assert/strict'
-import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptFromAddress, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { outPointFromText, outPointText, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'

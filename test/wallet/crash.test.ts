@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptFromAddress, scriptOf } from '../../src/bitcoin/address.js'
 import { SimDisk, type SimStore } from '../../src/testing/disk.js'
 import type { ChannelId, Txid } from '../../src/types/bytes.js'
 import { feeRate } from '../../src/types/units.js'

@@ -3,8 +3,7 @@
  * URIs ask for.
  */
 import assert from 'node:assert/strict'
-import { addressFromScript } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'

@@ -1,8 +1,7 @@
 /** The history of the wallet, and the labels in it. */
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptFromAddress, scriptOf } from '../../src/bitcoin/address.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'

@@ -1,7 +1,6 @@
 /** Sends from the wallet: what they spend, what they never spend, and what becomes of them. */
 import assert from 'node:assert/strict'
-import { addressFromScript } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { sameBytes, type Txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'

@@ -7,7 +7,7 @@ import { toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { LruCache } from '../../src/wallet/lru-cache.js'
 import { createTestSigner, testRoot } from './test-root.js'
-import { CHANNEL_PURPOSE, identitySeed } from '../../src/bitcoin/paths.js'
+import { CHANNEL_PURPOSE, identitySeed } from '../../src/bitcoin/seed.js'
 import { createSigner } from '../../src/wallet/signer.js'
 import type { KeyPath } from '../../src/bitcoin/keys.js'
 

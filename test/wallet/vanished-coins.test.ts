@@ -3,8 +3,7 @@
  * locked for good.
  */
 import assert from 'node:assert/strict'
-import { addressFromScript } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { codeOf } from '../../src/types/errors.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'

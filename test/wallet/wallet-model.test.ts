@@ -6,8 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { addressFromScript } from '../../src/bitcoin/address.js'
-import { scriptOf } from '../../src/bitcoin/destination.js'
+import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { outPointFromText, outPointText, toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'

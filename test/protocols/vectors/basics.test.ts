@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
-import { dustLimit } from '../../../src/bitcoin/dust.js'
+import { dustLimit } from '../../../src/bitcoin/sizes.js'
 import { isLowS, fromDer, toDer } from '../../../src/bitcoin/ecdsa.js'
 import { readFunding, checkFundingTx, fundingScript } from '../../../src/bitcoin/funding.js'
 import {

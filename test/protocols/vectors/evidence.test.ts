@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../../src/bitcoin/transaction.js'
-import { isSignedByBoth } from '../../../src/bitcoin/funding-witness.js'
+import { isSignedByBoth } from '../../../src/bitcoin/funding-spend.js'
 import { countsAsRival } from '../../../src/channel/evidence.js'
 import { figuresOf, stateIn } from '../../../src/channel/onchain.js'
 import { heightsBefore } from '../../../src/channel/schedule.js'

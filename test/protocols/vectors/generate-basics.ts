@@ -1,6 +1,6 @@
 /** Vectors of keys, scripts, signatures and T1. */
 import * as bitcoin from 'bitcoinjs-lib'
-import { dustLimit } from '../../../src/bitcoin/dust.js'
+import { dustLimit } from '../../../src/bitcoin/sizes.js'
 import { SIGHASH, toDer } from '../../../src/bitcoin/ecdsa.js'
 import { fundingScript } from '../../../src/bitcoin/funding.js'
 import {
