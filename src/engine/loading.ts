@@ -1,16 +1,16 @@
 /**
- * What a node finds on its disk when it starts: its channels, records of an earlier layout, and
- * damage.
+ * What a node finds on its disk when it starts: its channels, records of an earlier layout, damage, and
+ * how far the payment log had come.
  */
-import { NEW_LEDGER } from '../channel/ledger.js'
+import { NEW_LEDGER, nextSequence } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
-import { compactGivenUp } from './given-up.js'
 import { PAID_PREFIX } from './paid-records.js'
-import { paymentChange, PAYMENT_PREFIX, readEntry } from './payments.js'
-import type { Change, Store } from './ports.js'
+import { orderOf, PAYMENT_PREFIX, paymentChange, paymentKey, readEntry } from './payments.js'
+import type { Change, Clock, Store } from './ports.js'
 import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
+import { compactGivenUp } from './registry.js'
 import {
   CHANNEL_PREFIX,
   channelChanges,
@@ -19,8 +19,13 @@ import {
   readTerms
 } from './stored-channel.js'
 
+/*
+ * What a node finds on its disk when it starts: its channels, records of an earlier layout, and
+ * damage.
+ */
+
 /** A channel that cannot be served. `terms` is what can still be read of it. */
-export interface DamagedChannel {
+interface DamagedChannel {
   readonly id: ChannelId
   readonly terms: Channel | undefined
   readonly error: Error
@@ -30,13 +35,13 @@ export interface DamagedChannel {
  * A client's channel that has lost its ledger: it pays nothing any more, and comes back by a close
  * or by T2.
  */
-export interface RefundOnly {
+interface RefundOnly {
   readonly id: ChannelId
   readonly error: Error
 }
 
 /** `refundOnly` are among the `channels`. */
-export interface Loaded {
+interface Loaded {
   readonly channels: readonly Channel[]
   readonly damaged: readonly DamagedChannel[]
   readonly refundOnly: readonly RefundOnly[]
@@ -85,7 +90,7 @@ export async function loadChannels(store: Store): Promise<Loaded> {
 }
 
 /** Who has to hear of damage. */
-export interface DamageListeners {
+interface DamageListeners {
   readonly reserve: (id: ChannelId) => void
   readonly learn: (channel: Channel) => void
   readonly alarm: (id: ChannelId, text: string) => void
@@ -187,7 +192,7 @@ function channelOf(paymentKey: string): ChannelId {
  * What is read, or why it cannot be. What a later release has written, or a disk that failed, is
  * thrown.
  */
-export async function unlessCorrupt<T>(
+async function unlessCorrupt<T>(
   read: () => Promise<T>
 ): Promise<{ readonly value: T } | { readonly error: Error }> {
   try {
@@ -202,5 +207,40 @@ export async function unlessCorrupt<T>(
     }
     // Also what only a bug can have written: it costs its channel, not the node.
     return { error }
+  }
+}
+
+/*
+ * The order of the payment log over all channels: that in which entries were written. The clock on
+ * the wall does not give it: it may be set back, and the newest payment would be taken for an old
+ * one.
+ */
+
+/**
+ * Numbers that only grow, over restarts too. They follow the clock as long as that does, since
+ * entries of earlier releases have nothing but their time.
+ */
+export class LogOrder {
+  #last = 0
+
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+
+  /** Reads how far it had come: the newest entry of each channel. */
+  async load(store: Store, channels: Iterable<Channel>): Promise<void> {
+    for (const channel of channels) {
+      if (channel.stage !== 'established') continue
+      const key = paymentKey(channel.id, nextSequence(channel.ledger) - 1)
+      const value = await store.get(key)
+      const found =
+        value === undefined ? undefined : await unlessCorrupt(async () => readEntry(key, value))
+      if (found !== undefined && 'value' in found) {
+        this.#last = Math.max(this.#last, orderOf(found.value))
+      }
+    }
+  }
+
+  next(): number {
+    this.#last = Math.max(this.#last + 1, this.clock.now())
+    return this.#last
   }
 }

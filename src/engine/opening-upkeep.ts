@@ -1,21 +1,24 @@
 /**
  * What goes with every opening, whatever becomes of it: its time, the room that it takes, the close
- * script that it holds.
+ * script that it is given, and the traces that it leaves.
  */
 import type { Policy } from '../channel/policy.js'
-import type { ChannelId } from '../types/bytes.js'
-import type { Actors } from './actors.js'
-import type { ChannelActor } from './channel-actor.js'
-import { CloseScripts } from './close-scripts.js'
-import type { Timeouts } from './engine-options.js'
-import { isGivenUpByServer } from './given-up.js'
-import { OpeningTimers } from './opening-timers.js'
-import type { Clock, Wallet } from './ports.js'
+import { type Channel, isOpening } from '../channel/state.js'
+import { isVacant, turnToGo, type Vacant } from '../channel/unfunded.js'
+import { must } from '../channel/violation.js'
+import { type ChannelId, toHex } from '../types/bytes.js'
+import type { Actors, ChannelActor } from './channel-actor.js'
+import type { Timeouts } from './context.js'
+import { isGivenUpByServer, type Registry } from './registry.js'
+import { openingPatience } from './openings.js'
+import type { Clock, Unsubscribe, Wallet } from './ports.js'
 import type { Redial } from './redial.js'
-import type { Registry } from './registry.js'
-import { Strangers } from './strangers.js'
 
-export interface UpkeepHost {
+/**
+ * What goes with every opening, whatever becomes of it: its time, the room that it takes, the close
+ * script that it holds.
+ */
+interface UpkeepHost {
   readonly actors: Actors
   readonly policy: Policy
   readonly clock: Clock
@@ -65,5 +68,192 @@ export class OpeningUpkeep {
     this.host.redial.forget(actor)
     this.host.actors.remove(actor)
     return true
+  }
+}
+
+/**
+ * OPEN-9: ends an opening that takes too long. An opening that is over holds no timer: there may be
+ * many.
+ */
+class OpeningTimers {
+  readonly #timers = new Map<ChannelActor, Unsubscribe>()
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly timeouts: Timeouts
+  ) {}
+
+  start(actor: ChannelActor): void {
+    this.#timers.set(
+      actor,
+      this.clock.after(openingPatience(actor.state, this.timeouts), () => {
+        this.#timers.delete(actor)
+        if (isOpening(actor.state)) actor.post({ type: 'timeout' })
+      })
+    )
+  }
+
+  /** To be called after each step. */
+  observe(actor: ChannelActor): void {
+    if (isOpening(actor.state)) return
+    this.#timers.get(actor)?.()
+    this.#timers.delete(actor)
+  }
+}
+
+/**
+ * OPEN-11: channels that peers have asked for and not funded. A PeerId costs nothing, so there is a
+ * bound on them in all, beside those for each peer; at the bound the oldest that may go makes room.
+ */
+interface StrangersHost {
+  readonly actors: Actors
+  readonly policy: Pick<Policy, 'maxPendingInAll' | 'maxUnfundedInAll'>
+  readonly now: () => number
+}
+
+interface Candidate {
+  readonly actor: ChannelActor
+  readonly state: Vacant
+}
+
+export class Strangers {
+  readonly #vacant = new Set<ChannelActor>()
+  /** Those that were told to go, and have not yet. */
+  readonly #leaving = new Set<ChannelActor>()
+
+  constructor(private readonly host: StrangersHost) {}
+
+  /** To be called for every channel when it begins and after each of its steps. */
+  observe(actor: ChannelActor): void {
+    this.#leaving.delete(actor)
+    if (isVacant(actor.state)) this.#vacant.add(actor)
+    else this.#vacant.delete(actor)
+  }
+
+  /**
+   * Makes room for an offer, which nothing else speaks against.
+   *
+   * @param drawing - offers that are taken and not among the channels yet
+   * @throws Violation `ERR_TOO_MANY_OPENINGS` when nobody may go
+   */
+  admit(drawing: number): void {
+    const { maxPendingInAll, maxUnfundedInAll } = this.host.policy
+    const staying = [...this.#vacant]
+      .filter((actor) => !this.#leaving.has(actor))
+      .flatMap((actor): Candidate[] =>
+        isVacant(actor.state) ? [{ actor, state: actor.state }] : []
+      )
+    const pending = staying.filter(({ state }) => state.stage === 'accepted')
+    const unfunded = staying.filter(({ state }) => state.stage !== 'accepted')
+    const going = [
+      ...this.#firstOut(pending, pending.length + drawing - maxPendingInAll + 1),
+      ...this.#firstOut(unfunded, unfunded.length - maxUnfundedInAll + 1)
+    ]
+    for (const actor of going) {
+      this.#leaving.add(actor)
+      actor.post({ type: 'make-room' })
+    }
+  }
+
+  /**
+   * So many of those that may go: strangers before customers, without T1 before those with it, the
+   * oldest first.
+   */
+  #firstOut(candidates: readonly Candidate[], count: number): ChannelActor[] {
+    if (count <= 0) return []
+    const now = this.host.now()
+    const ranked = candidates.flatMap(({ actor, state }) => {
+      const turn = turnToGo(state, now)
+      return turn === undefined
+        ? []
+        : [{ actor, rank: turn + (this.#isCustomer(state.peer) ? 2 : 0), openedAt: state.openedAt }]
+    })
+    must(
+      ranked.length >= count,
+      'OPEN-11',
+      'ERR_TOO_MANY_OPENINGS',
+      'This node has as many channels that wait for their funding as it takes; try again in a few minutes.',
+      { waiting: candidates.length }
+    )
+    ranked.sort((a, b) => (a.rank === b.rank ? a.openedAt - b.openedAt : a.rank - b.rank))
+    return ranked.slice(0, count).map(({ actor }) => actor)
+  }
+
+  /** A peer whose money is in a channel with us. */
+  #isCustomer(peer: string): boolean {
+    return [...this.host.actors.of(peer)].some(
+      ({ state }) =>
+        state.role === 'server' &&
+        state.stage === 'established' &&
+        state.onChain.fundingHeight !== undefined &&
+        state.onChain.spend?.height === undefined
+    )
+  }
+}
+
+/**
+ * The close scripts that a server gives to peers. They come from a chain of their own in the
+ * wallet, always the lowest that no channel holds (OPEN-12): offers that come to nothing, however
+ * many, move no address of the wallet, and the highest index is bounded by the channels that were
+ * funded and OPEN-11.
+ */
+export class CloseScripts {
+  /** In hex. Also those of an earlier release, which come from another chain. */
+  readonly #held = new Set<string>()
+  /** No index below is free. */
+  #lowest = 0
+  readonly #indexes = new Map<string, number>()
+
+  /** Of channels whose T1 has not been in a block. */
+  readonly #unfunded = new Map<ChannelId, Uint8Array>()
+
+  constructor(
+    private readonly wallet: Pick<Wallet, 'closeScript' | 'recognise'>,
+    private readonly onError: (channel: ChannelId, error: unknown) => void
+  ) {}
+
+  /** Holds the lowest that is free; to be given back when no channel comes of it. */
+  take(): Uint8Array {
+    for (let index = this.#lowest; ; index++) {
+      const script = this.wallet.closeScript(index)
+      const text = toHex(script)
+      if (this.#held.has(text)) continue
+      this.#lowest = index + 1
+      this.#held.add(text)
+      this.#indexes.set(text, index)
+      return script
+    }
+  }
+
+  giveBack(script: Uint8Array): void {
+    const text = toHex(script)
+    this.#held.delete(text)
+    this.#lowest = Math.min(this.#lowest, this.#indexes.get(text) ?? 0)
+    this.#indexes.delete(text)
+  }
+
+  /**
+   * A channel begins, or comes from the store: nobody else is given its script, unless nothing
+   * comes of it.
+   */
+  hold(channel: Channel): void {
+    if (channel.role !== 'server' || !('terms' in channel)) return
+    const { closeScript } = channel.terms.server
+    this.#held.add(toHex(closeScript))
+    this.#unfunded.set(channel.id, closeScript)
+    this.observe(channel)
+  }
+
+  /** To be called after each step. What money can come to is watched from now on, and for good. */
+  observe(channel: Channel): void {
+    const script = this.#unfunded.get(channel.id)
+    if (script === undefined) return
+    if (channel.stage === 'abandoned') this.giveBack(script)
+    else if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) {
+      this.wallet.recognise(script).catch((error: unknown) => {
+        this.onError(channel.id, error)
+      })
+    } else return
+    this.#unfunded.delete(channel.id)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * New channels, ours and those that peers ask for: draws their keys and scripts, and limits how
- * many and how long.
+ * New channels, ours and those that peers ask for: their keys and scripts, how many and how long, and
+ * how one is given up while it is under way.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
@@ -11,22 +11,22 @@ import { checkRequest, offerChannel, usualFundingRate } from '../channel/opening
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
 import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
-import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../channel/state.js'
+import { type Channel, type FundingChoice, isOpening, type KeyBits } from '../channel/state.js'
 import { isUnfunded } from '../channel/unfunded.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { formatAmount, ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
-import { throwIfCancelled, unlessCancelled } from './cancelling.js'
+import { type BlockDelta, formatAmount, type Satoshi, ZERO_SAT } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineOptions, Timeouts } from './engine-options.js'
-import { refuse } from './incoming.js'
-import { bitsToBytes, drawKeys } from './key-bits.js'
-import { BufferingListener } from './buffering-listener.js'
-import type { CloseScripts } from './close-scripts.js'
-import type { Links } from './links.js'
-import type { Link, LinkListener } from './ports.js'
+import type { CloseScripts, Strangers } from './opening-upkeep.js'
+import type { EngineOptions, Timeouts } from './context.js'
+import type { Link, LinkListener, Random } from './ports.js'
 import type { Renewals } from './renewals.js'
-import type { Strangers } from './strangers.js'
+import { BufferingListener, type Links, refuse } from './streams.js'
+
+/*
+ * New channels, ours and those that peers ask for: draws their keys and scripts, and limits how
+ * many and how long.
+ */
 
 /** What the openings need of the engine around them. */
 export interface OpeningsHost {
@@ -282,5 +282,107 @@ export class Openings {
         derivation: bitsToBytes(keys)
       }
     }
+  }
+}
+
+/* KEY-2: the 62 random bits that our keys of a channel derive from. */
+
+/** Two BIP32 indexes of 31 bits; the derivation hardens them. */
+function drawKeys(random: Random): KeyBits {
+  const bytes = random.bytes(8)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8)
+  return { high: view.getUint32(0) & 0x7fffffff, low: view.getUint32(4) & 0x7fffffff }
+}
+
+/** The 8 bytes that `AcceptChannel` and `Reestablish` carry: both indexes, big-endian. */
+export function bitsToBytes(bits: KeyBits): Uint8Array {
+  const bytes = new Uint8Array(8)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, bits.high)
+  view.setUint32(4, bits.low)
+  return bytes
+}
+
+/*
+ * Giving up an opening while it is under way: as long as T1 has not left, nobody has anything to
+ * lose.
+ */
+
+/** What an opening ends with that its user gave up in time. */
+function cancelled(): PaychanError {
+  return new PaychanError(
+    'ERR_CANCELLED',
+    'The opening was cancelled by its user; nothing was funded.'
+  )
+}
+
+/** @throws PaychanError `ERR_CANCELLED` */
+function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw cancelled()
+}
+
+/** Waits for `work`, or until it is given up; what it still comes to then is handed to `undo`. */
+async function unlessCancelled<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+  undo: (value: T) => void
+): Promise<T> {
+  if (signal === undefined) return await work
+  return await new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => {
+      work.then(undo, () => {}) // who asked has been told already
+      reject(cancelled())
+    }
+    if (signal.aborted) {
+      onAbort()
+      return
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort)
+    })
+  })
+}
+
+/**
+ * Waits until a channel has arrived where `open` wants it. When the signal comes first, the
+ * opening is abandoned, or it is too late: then it goes on, and only the wait ends.
+ *
+ * @throws PaychanError `ERR_CANCELLED`, `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and why the
+ *   channel did not arrive
+ */
+export async function arrivalUnlessCancelled(
+  signal: AbortSignal | undefined,
+  actor: ChannelActor,
+  arrival: Promise<void>
+): Promise<void> {
+  if (signal === undefined) {
+    await arrival
+    return
+  }
+  let onAbort = (): void => {}
+  const late = new Promise<never>((_resolve, reject) => {
+    onAbort = () => {
+      actor.post({ type: 'cancel' })
+      void actor.idle().then(() => {
+        const { state } = actor
+        if (state.stage !== 'established') return // it is abandoned, and `arrival` says so
+        const { txid } = state.outPoint
+        reject(
+          new PaychanError(
+            'ERR_CANCEL_TOO_LATE',
+            `Too late to cancel: the funding transaction ${txid} has left. The channel opens by itself; close it then with \`paychan close ${state.id.slice(0, 8)}\`.`,
+            { channel: state.id, txid }
+          )
+        )
+      })
+    }
+  })
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    await Promise.race([arrival, late])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }

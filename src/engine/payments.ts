@@ -1,20 +1,23 @@
-/** The payment log: what was paid, by which update, and what has become of it. */
+/**
+ * The payment log: what was paid, by which update, and what has become of it.
+ */
 import {
   LISTED_PAYMENT_BYTES,
   MAX_LISTED_BYTES,
   packPayments,
+  type Payment,
   textLength,
-  unpackPayments,
-  type Payment
+  unpackPayments
 } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
-import { toHex, type ChannelId } from '../types/bytes.js'
+import { type ChannelId, toHex } from '../types/bytes.js'
 import { codeOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-import type { Change, Store } from './ports.js'
+import type { Change, Random, Store } from './ports.js'
 import { readRecord, recordChange } from './records.js'
 
+/** The payment log: what was paid, by which update, and what has become of it. */
 export interface PaymentInfo {
   /** 32 hex digits. */
   readonly id: string
@@ -36,7 +39,7 @@ export interface LoggedPayment {
 }
 
 /** An entry as it is on disk; earlier releases wrote no order. */
-export type StoredEntry = PaymentLogEntry & { readonly order?: number }
+type StoredEntry = PaymentLogEntry & { readonly order?: number }
 
 export const PAYMENT_PREFIX = 'payment/'
 
@@ -131,7 +134,7 @@ async function paymentsOf(
 }
 
 /** An entry of the log that cannot be read: what was paid by it is missing from every list. */
-export interface DamagedEntry {
+interface DamagedEntry {
   readonly channel: ChannelId
   readonly sequence: number
 }
@@ -197,4 +200,29 @@ export function statusOfUpdate(channel: Channel, sequence: number): PaymentInfo[
   if (held !== undefined && sequence <= held.sequence) return 'acknowledged'
   if (settledSequence === undefined) return 'unknown'
   return sequence <= settledSequence ? 'acknowledged' : 'failed'
+}
+
+/*
+ * Random ids for payments, drawn many at a time: a call of the system for each would cost more than
+ * the payment.
+ */
+
+const ID_BYTES = 16
+const BLOCK_IDS = 256
+
+export class PaymentIds {
+  #block: Uint8Array = new Uint8Array(0)
+  #at = 0
+
+  constructor(private readonly random: Random) {}
+
+  /** 16 bytes that were given to nobody before. */
+  draw(): Uint8Array {
+    if (this.#at === this.#block.length) {
+      this.#block = this.random.bytes(ID_BYTES * BLOCK_IDS)
+      this.#at = 0
+    }
+    this.#at += ID_BYTES
+    return this.#block.slice(this.#at - ID_BYTES, this.#at)
+  }
 }

@@ -1,30 +1,37 @@
 /**
- * Effects, done: the one place where a channel's wishes meet the ports. Results come back as
- * events.
+ * Effects, done: the one place where the wishes of a channel meet the ports, also those of before a
+ * restart. Results come back as events.
  */
-import type { Effect } from '../channel/effects.js'
-import type { RenewalEvent } from '../channel/events.js'
-import { isVacant } from '../channel/unfunded.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
 import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
+import type { Effect } from '../channel/effects.js'
+import type { RenewalEvent } from '../channel/events.js'
+import { csvPayout } from '../channel/onchain.js'
+import { fundingScriptOf } from '../channel/terms.js'
+import { isVacant } from '../channel/unfunded.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineEvent } from './engine-events.js'
-import type { Links } from './links.js'
+import type { EngineEvent } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
 import type { Chain, Clock, ScriptWatch, Store, Unsubscribe, Wallet } from './ports.js'
-import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './throttle.js'
+import type { Renewals } from './renewals.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, type Links, type StrangersShare } from './streams.js'
 import type { Watches } from './watches.js'
+
+/*
+ * Effects, done: the one place where a channel's wishes meet the ports. Results come back as
+ * events.
+ */
 
 /** How long the watch of a funding script may take before the opening is given up. */
 const WATCH_TIMEOUT_MS = 30_000
 
 const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-payments', 'hang-up'])
 
-export interface PerformerPorts {
+interface PerformerPorts {
   readonly chain: Chain
   readonly store: Store
   readonly wallet: Wallet
@@ -341,4 +348,43 @@ export async function withTimeout<T>(
   } finally {
     cancel()
   }
+}
+
+/**
+ * A channel after a restart: what had become due when the process died, and may not have been done.
+ */
+interface RecoveryHost {
+  readonly perform: (effect: Effect) => void
+  readonly watches: Watches
+  /** OPEN-9. */
+  readonly limitOpening: () => void
+  readonly renewals: Renewals
+}
+
+/** Watches what is on the chain, and does again what is harmless to do twice. */
+export function recover(
+  actor: ChannelActor,
+  { perform, watches, limitOpening, renewals }: RecoveryHost
+): void {
+  const { state } = actor
+  switch (state.stage) {
+    case 'abandoned':
+      if (state.role === 'client') perform({ type: 'release-funding' })
+      return
+    case 'established': {
+      watches.watch(actor, fundingScriptOf(state.terms))
+      // The node may have died between writing that the payout is ours and handing it to the
+      // wallet.
+      const payout = csvPayout(state)
+      if (payout !== undefined) perform({ type: 'claim', payout })
+      break
+    }
+    case 'refund-signed':
+      watches.watch(actor, fundingScriptOf(state.terms))
+      break
+    default:
+      limitOpening()
+  }
+  actor.post({ type: 'disconnected', reason: 'this node was restarted' })
+  renewals.recover(actor)
 }

@@ -11,10 +11,9 @@
  * `{"$hex":"00ff"}` for bytes, and had no checksum. It is still read, so that a store of it can be
  * migrated.
  */
-import { fromHex } from '../types/bytes.js'
+import { fromHex, toHex } from '../types/bytes.js'
 import { crc32 } from '../types/checksum.js'
 import { PaychanError } from '../types/errors.js'
-import { pack, unpack } from './packing.js'
 import type { Change } from './ports.js'
 
 /**
@@ -145,4 +144,330 @@ function laterRecord(key: string, layout: number): PaychanError {
     `The record ${key} has layout ${layout}; this release reads up to ${RECORD_VERSION}. Use the release that wrote it, or a later one.`,
     { key, layout }
   )
+}
+
+/*
+ * Plain values as bytes: objects, lists, texts, bytes, amounts, numbers, true, false, null. What is
+ * undefined is left out. Whatever fields a state gets, they are packed like all others.
+ *
+ *     one byte says what follows; counts and lengths are varints
+ */
+
+const NULL = 0
+const FALSE = 1
+const TRUE = 2
+/** A whole number from 0 to 2^53 - 1, as a varint. */
+const WHOLE = 3
+/** Any other number: 8 bytes, IEEE 754. */
+const NUMBER = 4
+/** A bigint: its bytes, big-endian. */
+const BIG = 5
+const BIG_NEGATIVE = 6
+const TEXT = 7
+const BYTES = 8
+const LIST = 9
+/** A count, then names and values. */
+const OBJECT = 10
+
+/** Deeper than any state; damage that passes for nesting ends here. */
+const MAX_DEPTH = 64
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Names of fields, of which there are some dozens: encoding them anew took a third of the time of a
+ * record.
+ */
+const names = new Map<string, Uint8Array>()
+/** More than the fields of all records; where keys are data instead, they are not kept. */
+const MOST_NAMES = 1_024
+
+function nameBytes(name: string): Uint8Array {
+  const known = names.get(name)
+  if (known !== undefined) return known
+  const bytes = encoder.encode(name)
+  if (names.size < MOST_NAMES) names.set(name, bytes)
+  return bytes
+}
+
+/**
+ * Texts that many values share, such as the stage and the network of a channel: kept once, not once
+ * a channel.
+ */
+const words = new Map<string, string>()
+const LONGEST_WORD = 16
+const MOST_WORDS = 256
+
+function oneWord(text: string): string {
+  if (text.length > LONGEST_WORD) return text
+  const known = words.get(text)
+  if (known !== undefined) return known
+  if (words.size < MOST_WORDS) words.set(text, text)
+  return text
+}
+
+/**
+ * The bytes of a value, behind `room` zero bytes that the caller fills.
+ *
+ * @throws TypeError for what has no place in a state, such as a function
+ */
+function pack(value: unknown, room = 0): Uint8Array {
+  const out = new Packer(room)
+  out.value(value)
+  return out.bytes()
+}
+
+/** The value of bytes that `pack` has made. @throws RangeError for all others. */
+function unpack(bytes: Uint8Array): unknown {
+  const input = new Unpacker(bytes)
+  const value = input.value(0)
+  if (!input.atEnd) throw new RangeError('bytes follow the value')
+  return value
+}
+
+/** Where values are put together. One is at a time, so that all can use it. */
+let workspace = new Uint8Array(4_096)
+/** A longer one is not kept. */
+const LONGEST_WORKSPACE = 65_536
+
+/**
+ * Results are cut from a larger piece, as those of `Buffer.from` are: to allocate each takes longer
+ * than to pack it.
+ */
+const PIECE = 32_768
+/** Longer ones are worth a piece of their own. */
+const LONGEST_CUT = 4_096
+let piece = new Uint8Array(PIECE)
+let cutAt = 0
+
+function cut(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > LONGEST_CUT) return bytes.slice()
+  if (cutAt + bytes.length > PIECE) {
+    piece = new Uint8Array(PIECE)
+    cutAt = 0
+  }
+  const copy = piece.subarray(cutAt, cutAt + bytes.length)
+  copy.set(bytes)
+  cutAt += bytes.length
+  return copy
+}
+
+class Packer {
+  #bytes = workspace
+  #at: number
+
+  constructor(room: number) {
+    this.#at = room
+    this.#bytes.fill(0, 0, room)
+  }
+
+  bytes(): Uint8Array {
+    return cut(this.#bytes.subarray(0, this.#at))
+  }
+
+  value(value: unknown): void {
+    if (value === null) this.#byte(NULL)
+    else if (typeof value === 'boolean') this.#byte(value ? TRUE : FALSE)
+    else if (typeof value === 'number') this.#number(value)
+    else if (typeof value === 'bigint') this.#big(value)
+    else if (typeof value === 'string') this.#text(value)
+    else if (value instanceof Uint8Array) this.#block(BYTES, value)
+    else if (Array.isArray(value)) this.#list(value)
+    else if (typeof value === 'object') this.#object(value as Readonly<Record<string, unknown>>)
+    else throw new TypeError(`a ${typeof value} cannot be stored`)
+  }
+
+  #number(value: number): void {
+    if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
+      this.#byte(WHOLE)
+      this.#varint(value)
+      return
+    }
+    this.#byte(NUMBER)
+    this.#room(8)
+    new DataView(this.#bytes.buffer).setFloat64(this.#at, value)
+    this.#at += 8
+  }
+
+  #big(value: bigint): void {
+    const [kind, magnitude] = value < 0n ? [BIG_NEGATIVE, -value] : [BIG, value]
+    if (magnitude <= Number.MAX_SAFE_INTEGER) {
+      this.#byte(kind)
+      this.#bigEndian(Number(magnitude))
+      return
+    }
+    const hex = magnitude.toString(16)
+    this.#block(kind, fromHex(hex.length % 2 === 0 ? hex : `0${hex}`))
+  }
+
+  /** All amounts of bitcoin are below 2^53, and numbers are quicker than hex. */
+  #bigEndian(value: number): void {
+    let length = 1
+    for (let limit = 0x100; value >= limit; limit *= 0x100) length += 1
+    this.#byte(length)
+    this.#room(length)
+    let rest = value
+    for (let at = this.#at + length - 1; at >= this.#at; at--) {
+      this.#bytes[at] = rest % 0x100
+      rest = Math.floor(rest / 0x100)
+    }
+    this.#at += length
+  }
+
+  /** Nearly all are short and ASCII, for which a loop is quicker than any encoder. */
+  #text(text: string): void {
+    const start = this.#at
+    this.#byte(TEXT)
+    this.#varint(text.length)
+    this.#room(text.length)
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code >= 0x80) {
+        this.#at = start
+        this.#block(TEXT, encoder.encode(text))
+        return
+      }
+      this.#bytes[this.#at++] = code
+    }
+  }
+
+  #list(list: readonly unknown[]): void {
+    this.#byte(LIST)
+    this.#varint(list.length)
+    for (const part of list) this.value(part ?? null)
+  }
+
+  #object(fields: Readonly<Record<string, unknown>>): void {
+    const present = Object.keys(fields).filter((name) => fields[name] !== undefined)
+    this.#byte(OBJECT)
+    this.#varint(present.length)
+    for (const name of present) {
+      const part = fields[name]
+      const bytes = nameBytes(name)
+      this.#varint(bytes.length)
+      this.#put(bytes)
+      this.value(part)
+    }
+  }
+
+  #block(kind: number, bytes: Uint8Array): void {
+    this.#byte(kind)
+    this.#varint(bytes.length)
+    this.#put(bytes)
+  }
+
+  #varint(value: number): void {
+    let rest = value
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#byte((rest % 0x80) | 0x80)
+    this.#byte(rest)
+  }
+
+  #byte(byte: number): void {
+    this.#room(1)
+    this.#bytes[this.#at++] = byte
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
+  #room(length: number): void {
+    if (this.#at + length <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
+    larger.set(this.#bytes)
+    this.#bytes = larger
+    if (larger.length <= LONGEST_WORKSPACE) workspace = larger
+  }
+}
+
+class Unpacker {
+  #at = 0
+  /** The long text that came last: the address of a peer is often its name. */
+  #text = ''
+  constructor(private readonly bytes: Uint8Array) {}
+
+  get atEnd(): boolean {
+    return this.#at === this.bytes.length
+  }
+
+  value(depth: number): unknown {
+    if (depth > MAX_DEPTH) throw new RangeError('the value is nested too deep')
+    const kind = this.#byte()
+    switch (kind) {
+      case NULL:
+        return null
+      case FALSE:
+        return false
+      case TRUE:
+        return true
+      case WHOLE:
+        return this.#varint()
+      case NUMBER:
+        return new DataView(this.#take(8).slice().buffer).getFloat64(0)
+      case BIG:
+        return this.#big()
+      case BIG_NEGATIVE:
+        return -this.#big()
+      case TEXT:
+        return this.#shared()
+      // A copy in an array of its own: the bytes may come as a Buffer.
+      case BYTES:
+        return new Uint8Array(this.#take(this.#varint()))
+      case LIST:
+        return Array.from({ length: this.#count() }, () => this.value(depth + 1))
+      case OBJECT:
+        return Object.fromEntries(
+          Array.from({ length: this.#count() }, () => [this.#name(), this.value(depth + 1)])
+        )
+      default:
+        throw new RangeError(`there is no kind ${kind}`)
+    }
+  }
+
+  #big(): bigint {
+    return BigInt(`0x${toHex(this.#take(this.#varint()))}`)
+  }
+
+  #name(): string {
+    return decoder.decode(this.#take(this.#varint()))
+  }
+
+  #shared(): string {
+    const text = oneWord(this.#name())
+    if (text.length <= LONGEST_WORD) return text
+    if (text !== this.#text) this.#text = text
+    return this.#text
+  }
+
+  /** Of things that take a byte each at the least. */
+  #count(): number {
+    const count = this.#varint()
+    if (count > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
+    return count
+  }
+
+  #varint(): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * scale
+      if (!Number.isSafeInteger(value)) throw new RangeError('a number is too large')
+      if (byte < 0x80) return value
+    }
+  }
+
+  #byte(): number {
+    const byte = this.bytes[this.#at++]
+    if (byte === undefined) throw new RangeError('the value is cut short')
+    return byte
+  }
+
+  #take(length: number): Uint8Array {
+    if (length > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
+    this.#at += length
+    return this.bytes.subarray(this.#at - length, this.#at)
+  }
 }

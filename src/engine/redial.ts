@@ -1,15 +1,17 @@
 /**
- * Brings the streams of established channels back. The client dials: it knows where the server is.
+ * Brings the streams of established channels back.
  */
 import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
-import { reach } from './reaching.js'
-import { BufferingListener } from './buffering-listener.js'
-import type { Links } from './links.js'
 import { withTimeout } from './performing.js'
-import type { Clock, Peers, Unsubscribe } from './ports.js'
+import type { Clock, Link, LinkListener, Peers, Unsubscribe } from './ports.js'
+import { BufferingListener, type Links } from './streams.js'
+
+/*
+ * Brings the streams of established channels back. The client dials: it knows where the server is.
+ */
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
@@ -237,5 +239,48 @@ export class Redial {
     this.#stopped = true
     for (const { cancel } of this.#pauses.values()) cancel()
     this.#pauses.clear()
+  }
+}
+
+/* Opens a stream to the peer of a channel, and to nobody else. */
+
+/** Elsewhere it is not either: then what counts is why it did not answer where it was. */
+const NO_NEWS: ReadonlySet<string> = new Set(['ERR_PEER_UNKNOWN', 'ERR_PEER_UNREACHABLE'])
+
+/**
+ * At the address that worked last; failing that, wherever the host knows the peer to be by now.
+ *
+ * @throws PaychanError those of `Peers.open`, and `ERR_PEER_UNREACHABLE` when somebody else
+ *   answers there
+ */
+export async function reach(
+  peers: Peers,
+  { address, peer }: Pick<Channel, 'address' | 'peer'>,
+  listener: LinkListener
+): Promise<Link> {
+  const link = await open(peers, address, peer, listener)
+  if (link.peer === peer) return link
+  link.close()
+  throw new PaychanError(
+    'ERR_PEER_UNREACHABLE',
+    `${address} is now the peer ${link.peer}, not ${peer}.`
+  )
+}
+
+async function open(
+  peers: Peers,
+  address: string,
+  peer: string,
+  listener: LinkListener
+): Promise<Link> {
+  try {
+    return await peers.open(address, () => listener)
+  } catch (error) {
+    if (address === peer) throw error
+    return await peers
+      .open(peer, () => listener)
+      .catch((second: unknown) => {
+        throw NO_NEWS.has(codeOf(second)) ? error : second
+      })
   }
 }

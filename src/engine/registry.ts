@@ -1,14 +1,19 @@
 /**
+ * What this node has ever had to do with: channel keys, funding outpoints, and openings that came to
+ * nothing.
+ */
+import { channelIdOf, hashOfOutPoint } from '../bitcoin/scripts.js'
+import type { Abandoned, Channel } from '../channel/state.js'
+import { partyOf } from '../channel/terms.js'
+import { type ChannelId, type OutPoint, outPointText } from '../types/bytes.js'
+import { codeOf, messageOf } from '../types/errors.js'
+import type { Change, Signer, Store } from './ports.js'
+import { corruptRecord, decodeRecord, recordChange } from './records.js'
+
+/**
  * Every channel key and every funding outpoint that this node has ever had to do with (KEY-3,
  * KEY-4, REF-2).
  */
-import type { Abandoned, Channel } from '../channel/state.js'
-import { channelIdOf } from '../bitcoin/scripts.js'
-import { partyOf } from '../channel/terms.js'
-import type { Signer } from './ports.js'
-import { GivenUp } from './given-up.js'
-import { outPointText, type ChannelId, type OutPoint } from '../types/bytes.js'
-
 export interface Registry {
   /**
    * Learns the keys and the outpoint of a channel. Synchronous, so that two openings at once cannot
@@ -80,4 +85,120 @@ function theirKeyOf(channel: Channel): Uint8Array | undefined {
   return channel.role === 'client'
     ? channel.terms.server.channelKey
     : channel.terms.client.channelKey
+}
+
+/*
+ * Openings of a server that came to nothing. Anybody can make as many of them as they like, so only
+ * what must never be signed again stays, and only of those whose T2 was signed (KEY-3, REF-2):
+ *
+ *     known/<the first 16 bytes of the channel's id>   the first 16 bytes of the hash of the outpoint
+ *
+ * The id is the hash of K1 (ID-1).
+ */
+
+export const GIVEN_UP_PREFIX = 'known/'
+
+/** So much of a hash is kept: nobody finds two things with the same. */
+const KEPT_BYTES = 16
+/** Removals in one write, when a store of an earlier release is opened. */
+const CHANGES_AT_ONCE = 1_000
+
+/** The server's side of an opening that came to nothing. */
+export function isGivenUpByServer(channel: Channel): channel is Abandoned {
+  return channel.stage === 'abandoned' && channel.role === 'server'
+}
+
+/** What is left of one: nothing when T2 was not signed. */
+export function givenUpChanges({ id, outPoint }: Abandoned): Change[] {
+  return outPoint === undefined
+    ? []
+    : [
+        recordChange(
+          GIVEN_UP_PREFIX + id.slice(0, 2 * KEPT_BYTES),
+          hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)
+        )
+      ]
+}
+
+/** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readGivenUp(key: string, value: Uint8Array): Uint8Array {
+  const hash = decodeRecord<unknown>(key, value)
+  if (
+    !(hash instanceof Uint8Array) ||
+    hash.length !== KEPT_BYTES ||
+    key.length !== GIVEN_UP_PREFIX.length + 2 * KEPT_BYTES
+  ) {
+    throw corruptRecord(key)
+  }
+  return hash
+}
+
+/** The hashes of all openings that were given up: some dozen bytes for each of two. */
+export class GivenUp {
+  /** Of one character a byte: a third of what hex takes. */
+  readonly #hashes = new Set<string>()
+
+  /**
+   * Reads them. Of a record that is damaged the key still says which K1 it is about.
+   *
+   * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
+   */
+  async load(store: Store, onDamaged: (text: string) => void): Promise<void> {
+    for await (const [key, value] of store.entries(GIVEN_UP_PREFIX)) {
+      this.#hashes.add(bytesOfHex(key.slice(GIVEN_UP_PREFIX.length)))
+      try {
+        this.#hashes.add(textOf(readGivenUp(key, value)))
+      } catch (error) {
+        if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+        onDamaged(
+          `${messageOf(error)} It is of an opening that came to nothing; no channel needs it.`
+        )
+      }
+    }
+  }
+
+  add({ id, outPoint }: Abandoned): void {
+    if (outPoint === undefined) return
+    this.#hashes.add(kept(id))
+    this.#hashes.add(textOf(hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)))
+  }
+
+  hasId(id: ChannelId): boolean {
+    return this.#hashes.has(kept(id))
+  }
+
+  hasKey(publicKey: Uint8Array): boolean {
+    return this.#hashes.size > 0 && this.hasId(channelIdOf(publicKey))
+  }
+
+  hasOutPoint(outPoint: OutPoint): boolean {
+    return (
+      this.#hashes.size > 0 &&
+      this.#hashes.has(textOf(hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)))
+    )
+  }
+}
+
+/**
+ * Stores of before kept all of such an opening: what is left of it is written, and the rest goes.
+ * Returns the others.
+ */
+export async function compactGivenUp(
+  store: Store,
+  channels: readonly Channel[],
+  changesOf: (channel: Channel) => readonly Change[]
+): Promise<Channel[]> {
+  const changes = channels.filter(isGivenUpByServer).flatMap((channel) => [...changesOf(channel)])
+  for (let from = 0; from < changes.length; from += CHANGES_AT_ONCE) {
+    await store.commit(changes.slice(from, from + CHANGES_AT_ONCE))
+  }
+  return channels.filter((channel) => !isGivenUpByServer(channel))
+}
+
+function kept(id: ChannelId): string {
+  return bytesOfHex(id.slice(0, 2 * KEPT_BYTES))
+}
+
+function bytesOfHex(hex: string): string {
+  return hex.replace(/../g, (digits) => String.fromCharCode(Number.parseInt(digits, 16)))
 }

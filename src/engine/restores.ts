@@ -10,16 +10,14 @@ import { recordOf } from '../channel/recording.js'
 import { adoptRecord, ourSide } from '../channel/restoring.js'
 import type { Channel } from '../channel/state.js'
 import { errorMessage, must, Violation } from '../channel/violation.js'
-import { fromHex, toHex, type ChannelId } from '../types/bytes.js'
+import { type ChannelId, fromHex, toHex } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import type { EngineOptions } from './engine-options.js'
-import { refuse } from './incoming.js'
+import type { EngineOptions } from './context.js'
 import { withTimeout } from './performing.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
-import { reach } from './reaching.js'
-import { RecordInbox } from './record-inbox.js'
 import { recordChange } from './records.js'
-import { Throttle } from './throttle.js'
+import { reach } from './redial.js'
+import { refuse, Throttle } from './streams.js'
 
 /**
  * Written when a data directory is made from the words: from then on every peer that connects is
@@ -60,7 +58,7 @@ export interface Restored {
   }>
 }
 
-export interface RestoresHost {
+interface RestoresHost {
   readonly options: EngineOptions
   /** Milliseconds until an answer. */
   readonly patience: number
@@ -421,5 +419,48 @@ export class Restores {
     this.#doubted.delete(peer)
     const [oldest] = this.#answered
     if (this.#answered.size > MOST_REMEMBERED && oldest !== undefined) this.#answered.delete(oldest)
+  }
+}
+
+/**
+ * What a peer answers to questions on one stream, one at a time: it is held back until its last
+ * answer was taken.
+ */
+class RecordInbox implements LinkListener {
+  readonly #waiting: Array<{ readonly message: Message; readonly taken: () => void }> = []
+  #ended: Error | undefined
+  #wake: () => void = () => {}
+
+  readonly onMessage = (message: Message): Promise<void> => {
+    const taken = new Promise<void>((resolve) => {
+      this.#waiting.push({ message, taken: resolve })
+    })
+    this.#wake()
+    return taken
+  }
+
+  readonly onClosed = (error: Error | undefined): void => {
+    this.#ended =
+      error ??
+      new PaychanError(
+        'ERR_PEER_UNREACHABLE',
+        'The peer ended the stream before it had said which channels it has.'
+      )
+    this.#wake()
+  }
+
+  /** The next answer. Rejects when the stream is over. */
+  async next(): Promise<Message> {
+    for (;;) {
+      const first = this.#waiting.shift()
+      if (first !== undefined) {
+        first.taken()
+        return first.message
+      }
+      if (this.#ended !== undefined) throw this.#ended
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
   }
 }

@@ -10,7 +10,7 @@ import { DAY } from '../channel/schedule.js'
 import type { Channel, Established } from '../channel/state.js'
 import { formatFeeRate, satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineEvent } from './engine-events.js'
+import type { EngineEvent } from './context.js'
 
 /**
  * A risk takes a millisecond or two, and nothing else that a block brings shall wait for it: with

@@ -4,7 +4,7 @@
  */
 import { parseDialTarget } from '../p2p/dial-target.js'
 import type { Part } from '../engine/keyed-payments.js'
-import type { Payable } from '../engine/payable.js'
+import type { Payable } from '../engine/holdings.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, min, satoshi, ZERO_SAT } from '../types/units.js'

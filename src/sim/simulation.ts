@@ -1,5 +1,5 @@
 /** One simulation at work: a world of nodes, what is to happen in it, and what is seen of it. */
-import type { EngineEvent } from '../engine/engine-events.js'
+import type { EngineEvent } from '../engine/context.js'
 import type { ChannelId } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
 import { badPeers, FreePeers } from './adversaries/bad-peers.js'

@@ -1,7 +1,7 @@
 /** Who waits for an answer hangs up in the end; nobody waits for one that cannot come (WIRE-12). */
 import assert from 'node:assert/strict'
 import type { Established } from '../../src/channel/state.js'
-import { AckTimers } from '../../src/engine/ack-timers.js'
+import { AckTimers } from '../../src/engine/streams.js'
 import type { ChannelActor } from '../../src/engine/channel-actor.js'
 import { FakeClock } from '../chain/helpers.js'
 import { World } from '../channel/world.js'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import { BURST, INTERVAL_MS, STREAM_BURST, STREAM_INTERVAL_MS } from '../../src/engine/throttle.js'
+import { BURST, INTERVAL_MS, STREAM_BURST, STREAM_INTERVAL_MS } from '../../src/engine/streams.js'
 import { MOST_WAITING_PAYMENTS } from '../../src/engine/waiters.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { compact } from '../../src/engine/compact.js'
+import { compact } from '../../src/engine/stored-channel.js'
 
 /** What a state is made of, and names of fields that mean something to JavaScript or to JSON. */
 const values = fc.letrec<{ value: unknown }>((tie) => ({

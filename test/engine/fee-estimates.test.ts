@@ -2,7 +2,7 @@
  * The fees that are seen with every block: kept over restarts, and what is made known of the risk.
  */
 import assert from 'node:assert/strict'
-import { DEFAULT_TIMEOUTS } from '../../src/engine/engine-options.js'
+import { DEFAULT_TIMEOUTS } from '../../src/engine/context.js'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import { decodeRecord } from '../../src/engine/records.js'
 import type { Chain } from '../../src/engine/ports.js'

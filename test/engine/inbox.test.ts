@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Payment, Update } from '../../protocols/paychan/1.0/index.js'
-import { Inbox } from '../../src/engine/inbox.js'
+import { Inbox } from '../../src/engine/channel-actor.js'
 import type { Abandoned } from '../../src/channel/state.js'
 import { channelId } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'

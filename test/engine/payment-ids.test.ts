@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { PaymentIds } from '../../src/engine/payment-ids.js'
+import { PaymentIds } from '../../src/engine/payments.js'
 import { toHex } from '../../src/types/bytes.js'
 import { seededRandom } from '../chain/helpers.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { BufferingListener } from '../../src/engine/buffering-listener.js'
+import { BufferingListener } from '../../src/engine/streams.js'
 import type { Peers } from '../../src/engine/ports.js'
-import { reach } from '../../src/engine/reaching.js'
+import { reach } from '../../src/engine/redial.js'
 import { messageOf, PaychanError } from '../../src/types/errors.js'
 import { codeFrom, quiet, twoNodes, type Node } from './world.js'
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { toHex, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { BLOCKS, CAPACITY, quiet, twoNodes, type Node } from './world.js'
-import { FAVOUR_INTERVAL_MS, FAVOURS, STRANGE_WATCHES } from '../../src/engine/throttle.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, STRANGE_WATCHES } from '../../src/engine/streams.js'
 import { Stranger } from './stranger.js'
 
 const MINUTE = 60_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Quote } from '../../src/channel/quote.js'
-import type { Payable } from '../../src/engine/payable.js'
+import type { Payable } from '../../src/engine/holdings.js'
 import { payeeOf, planPayment } from '../../src/node/plan-payment.js'
 import { channelId } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'

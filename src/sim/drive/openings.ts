@@ -2,7 +2,7 @@
  * Opens channels as the plan says, tries again what fails, and keeps to what is to happen at their
  * end.
  */
-import type { EngineEvent } from '../../engine/engine-events.js'
+import type { EngineEvent } from '../../engine/context.js'
 import type { Established } from '../../channel/state.js'
 import type { ChannelId } from '../../types/bytes.js'
 import { codeOf } from '../../types/errors.js'

@@ -5,7 +5,7 @@ import {
   CHANNEL_PREFIX,
   channelChanges
 } from '../../../src/engine/stored-channel.js'
-import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/given-up.js'
+import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/registry.js'
 import { NAME_PREFIX, PAID_PREFIX, readName, readPaid } from '../../../src/engine/paid-records.js'
 import { paymentKey, readEntry } from '../../../src/engine/payments.js'
 import { decodeRecord, sealRecord } from '../../../src/engine/records.js'

@@ -15,7 +15,7 @@ import type { FundingHistory, ShownTransaction } from '../../../src/channel/even
 import { lockOf } from '../../../src/channel/schedule.js'
 import type { Established } from '../../../src/channel/state.js'
 import { summarise } from '../../../src/channel/summary.js'
-import { fundingHistory } from '../../../src/engine/funding-history.js'
+import { fundingHistory } from '../../../src/engine/watches.js'
 import { hashFromTxid } from '../../../src/types/bytes.js'
 import { blockHeight, MAX_MONEY } from '../../../src/types/units.js'
 import { scriptOf } from '../../channel/keys.js'

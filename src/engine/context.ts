@@ -1,11 +1,20 @@
-/** What an engine is made of. */
+/**
+ * What an engine is made of, what it tells, and what the transition of one channel may ask for.
+ */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Step } from '../channel/effects.js'
+import type { Env } from '../channel/env.js'
+import type { News } from '../channel/news.js'
 import type { Policy } from '../channel/policy.js'
-import type { FeeRate } from '../types/units.js'
-import type { EngineEvent } from './engine-events.js'
+import type { Channel } from '../channel/state.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
+import type { FeeRate, Satoshi } from '../types/units.js'
 import type { FeeView } from './fee-estimates.js'
+import type { PaymentInfo } from './payments.js'
 import type { Chain, Clock, Peers, Random, Signer, Store, Wallet } from './ports.js'
+import type { Registry } from './registry.js'
 
+/** What an engine is made of. */
 export interface EngineOptions {
   readonly network: Network
   readonly policy: Policy
@@ -68,4 +77,59 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   close: 60_000,
   reconnect: 5_000,
   fees: 5_000
+}
+
+/* What the engine tells whoever listens: the node, and through it people and programs. */
+
+export type EngineEvent =
+  | {
+      readonly type: 'channel'
+      readonly channel: ChannelId
+      readonly news: News
+      readonly step: Step | undefined
+      readonly txid: Txid | undefined
+    }
+  | { readonly type: 'payment'; readonly payment: PaymentInfo }
+  | {
+      readonly type: 'risk'
+      readonly channel: ChannelId
+      readonly risk: number
+      readonly stake: Satoshi
+      readonly isHigh: boolean
+    }
+  | {
+      readonly type: 'alarm'
+      readonly code: string
+      readonly text: string
+      readonly channel: ChannelId | undefined
+    }
+
+/** What a transition of one channel may ask for, put together from the ports. */
+interface EnvParts {
+  readonly options: Pick<EngineOptions, 'clock' | 'policy' | 'signer'>
+  readonly fees: Pick<FeeView, 'current'>
+  readonly registry: Registry
+  /** Whether the script of a channel is watched. */
+  readonly isWatched: boolean
+  readonly seenSince: Env['seenSince']
+}
+
+export function envOf(
+  { options: { clock, policy, signer }, fees, registry, isWatched, seenSince }: EnvParts,
+  height: Env['height'],
+  { role, keys }: Pick<Channel, 'role' | 'keys'>
+): Env {
+  return {
+    policy,
+    height,
+    isWatched,
+    seenSince,
+    ...fees.current,
+    now: clock.now(),
+    sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),
+    verify: (key, digest, signature) => signer.verify(key, digest, signature),
+    isPublicKey: (key) => signer.isPublicKey(key),
+    isKnownKey: registry.isKnownKey,
+    isKnownOutPoint: registry.isKnownOutPoint
+  }
 }

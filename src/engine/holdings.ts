@@ -1,13 +1,35 @@
 /**
+ * What the channels of a node hold: whether a share is in the channel or among the coins of the wallet,
+ * and which channels can be paid on.
+ */
+import { quote, type Quote } from '../channel/quote.js'
+import { mayPay, payerOf } from '../channel/schedule.js'
+import type { Channel } from '../channel/state.js'
+import { type ChannelStatus, statusOf } from '../channel/summary.js'
+import type { ChannelId } from '../types/bytes.js'
+import type { BlockHeight } from '../types/units.js'
+
+/* Whether our share of a channel is in the channel, and not among the coins of the wallet. */
+
+/** T1 is in sight, and what pays us out is not. */
+export function isInChannel(channel: Channel): boolean {
+  if (channel.stage !== 'established' || !channel.onChain.fundingSeen) return false
+  if (channel.onChain.spend !== undefined) return false
+  // The wallet takes charge of the payer's output of a settlement once that is in a block; what it
+  // is paid besides it sees at once.
+  const [shown] = channel.onChain.shown
+  return (
+    shown === undefined ||
+    (shown.turn !== undefined &&
+      shown.kind === 'settlement' &&
+      payerOf(shown.turn) === channel.role)
+  )
+}
+
+/*
  * Which channels can be paid on, and the short way to one that can carry a payment as it is.
  * Everything else is planned (src/node).
  */
-import { quote, type Quote } from '../channel/quote.js'
-import { mayPay } from '../channel/schedule.js'
-import type { Channel } from '../channel/state.js'
-import { statusOf, type ChannelStatus } from '../channel/summary.js'
-import type { ChannelId } from '../types/bytes.js'
-import type { BlockHeight } from '../types/units.js'
 
 /** A channel with a peer, and what this node could pay on it. */
 export interface Payable {

@@ -1,15 +1,21 @@
-/** A higher fee for what a channel has published alone, at once: because its user says so. */
+/**
+ * What a user asks of the ends of channels: a higher fee for what was published, and all settlements
+ * at once.
+ */
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { Env } from '../channel/env.js'
 import { raisedTo } from '../channel/publishing.js'
 import type { Channel } from '../channel/state.js'
-import type { Txid } from '../types/bytes.js'
-import { PaychanError } from '../types/errors.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
+import type { Closed } from './waiters.js'
+
+/* A higher fee for what a channel has published alone, at once: because its user says so. */
 
 /** A settlement or refund with a higher fee. */
-export interface BumpedPublication {
+interface BumpedPublication {
   readonly txid: Txid
   readonly of: Txid
   readonly fee: Satoshi
@@ -66,4 +72,39 @@ function notOurs(txid: string): PaychanError {
     'An outside wallet has made this funding transaction: let that wallet spend its change with a higher fee (CPFP). Never replace it: the refund would be void.',
     { txid }
   )
+}
+
+/**
+ * Closes several channels at once: one that cannot be closed now keeps none of the others, and none
+ * of their outcomes.
+ */
+export interface SettledAll {
+  readonly settled: ReadonlyArray<Closed & { readonly channel: ChannelId }>
+  readonly failed: ReadonlyArray<{
+    readonly channel: ChannelId
+    readonly code: string
+    readonly reason: string
+  }>
+}
+
+export async function closeEach(
+  channels: readonly ChannelId[],
+  close: (channel: ChannelId) => Promise<Closed>
+): Promise<SettledAll> {
+  const settled: Array<SettledAll['settled'][number]> = []
+  const failed: Array<SettledAll['failed'][number]> = []
+  await Promise.all(
+    channels.map(async (channel) => {
+      try {
+        settled.push({ channel, ...(await close(channel)) })
+      } catch (error) {
+        failed.push({ channel, code: codeOf(error), reason: messageOf(error) })
+      }
+    })
+  )
+  const order = ({ channel }: { readonly channel: ChannelId }): number => channels.indexOf(channel)
+  return {
+    settled: settled.sort((a, b) => order(a) - order(b)),
+    failed: failed.sort((a, b) => order(a) - order(b))
+  }
 }
