@@ -13,9 +13,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ElectrumClient } from '../dist/src/chain/electrum/client.js'
 import { parseEndpoint } from '../dist/src/chain/electrum/endpoint.js'
-import { bitsOf, hashText, headerHash, targetFromBits } from '../dist/src/chain/header-fields.js'
+import { bitsOf, hashText, headerHash, targetFromBits } from '../dist/src/chain/header.js'
 import { chainParams } from '../dist/src/chain/params.js'
-import { PERIOD } from '../dist/src/chain/difficulty.js'
+import { PERIOD } from '../dist/src/chain/header.js'
 import { systemClock, systemRandom } from '../dist/src/node/system.js'
 
 const FILE = new URL('../src/chain/checkpoints.ts', import.meta.url)

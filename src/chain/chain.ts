@@ -20,10 +20,15 @@ import type {
 } from '../engine/ports.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
-import { broadcastRefused, isAlreadyThere, printable, refusalKind } from './broadcast-errors.js'
-import { ElectrumClient } from './electrum/client.js'
-import { parseEndpoint } from './electrum/endpoint.js'
-import type { Proxy } from './electrum/proxy.js'
+import {
+  broadcastRefused,
+  isAlreadyThere,
+  printable,
+  refusalKind,
+  Underpaid
+} from './broadcasting.js'
+import { ElectrumClient, ServerCalls } from './electrum/client.js'
+import { parseEndpoint, type Proxy } from './electrum/endpoint.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
 import { DEFAULT_TIMEOUTS, type ChainTimeouts } from './timeouts.js'
@@ -35,8 +40,7 @@ import {
   LAST_GOOD_MS,
   REGTEST_FALLBACK_FEE_RATE
 } from './estimate.js'
-import { HeaderFollower } from './header-follower.js'
-import type { AnnouncedTip } from './header-sync.js'
+import { type AnnouncedTip, HeaderFollower } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
@@ -47,10 +51,7 @@ import {
   type WatchSession
 } from './script-watch.js'
 import { scriptHashOf } from './script-hash.js'
-import { ServerCalls } from './server-calls.js'
-import { Slots } from './slots.js'
-import { within } from './timing.js'
-import { Underpaid } from './underpaid.js'
+import { Slots, within } from './waiting.js'
 
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */

@@ -1,14 +1,16 @@
 /**
- * Brings our header chain to the tip that a server announces: finds the last header that both
- * have, fetches the rest in batches, checks it, takes it if it has the work.
+ * Brings our header chain to the tips that servers announce, one after the other.
  */
 import { concat } from 'uint8arrays'
 import { sameBytes } from '../types/bytes.js'
-import { PaychanError } from '../types/errors.js'
-import { PERIOD } from './difficulty.js'
-import { checkHeaders } from './header.js'
-import { hashText, HEADER_SIZE, headerHash } from './header-fields.js'
-import { MAX_HEADERS, wrongChain, type HeaderChain } from './headers.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+import { checkHeaders, hashText, HEADER_SIZE, headerHash, PERIOD } from './header.js'
+import { type HeaderChain, MAX_HEADERS, wrongChain } from './headers.js'
+
+/*
+ * Brings our header chain to the tip that a server announces: finds the last header that both
+ * have, fetches the rest in batches, checks it, takes it if it has the work.
+ */
 
 /** A tip as the server announces it. */
 export interface AnnouncedTip {
@@ -241,4 +243,52 @@ function twoTips(tip: AnnouncedTip): PaychanError {
     `The Electrum server announced one header for height ${tip.height} and sent another. Use another server.`,
     { height: tip.height }
   )
+}
+
+/**
+ * Follows the tips that servers announce, one after the other; of several waiting ones the newest.
+ */
+export class HeaderFollower {
+  #next: { source: HeaderSource; tip: AnnouncedTip } | undefined
+  #running: Promise<void> | undefined
+
+  /** @param onChanged - called with the lowest height whose block is new or another one */
+  constructor(
+    private readonly headers: HeaderChain,
+    private readonly onChanged: (from: number) => void
+  ) {}
+
+  /**
+   * Resolves once the newest announced tip is ours; rejects when it was refused (`syncHeaders`).
+   */
+  follow(source: HeaderSource, tip: AnnouncedTip): Promise<void> {
+    this.#next = { source, tip }
+    this.#running ??= this.#run()
+    return this.#running
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (let next = this.#take(); next !== undefined; next = this.#take()) {
+        try {
+          const from = await syncHeaders(this.headers, next.source, next.tip)
+          if (from !== undefined) this.onChanged(from)
+        } catch (error) {
+          // While we asked the server may have gone over to another branch, and said so.
+          if (this.#next === undefined) {
+            throw error instanceof Error ? error : new Error(messageOf(error))
+          }
+        }
+      }
+    } finally {
+      // In the same turn as the last look: a tip that comes from here on is taken by another run.
+      this.#running = undefined
+    }
+  }
+
+  #take(): { source: HeaderSource; tip: AnnouncedTip } | undefined {
+    const next = this.#next
+    this.#next = undefined
+    return next
+  }
 }

@@ -1,18 +1,153 @@
-/** Whether a block header may follow those before it. Pure. */
-import { sameBytes } from '../types/bytes.js'
+/**
+ * A block header: its fields, the work that it stands for, and whether it may follow those before it.
+ * Pure.
+ */
+import { hash256 } from '../bitcoin/hashes.js'
+import { sameBytes, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { PERIOD, requiredBits, type HeaderLookup } from './difficulty.js'
-import {
-  bitsOf,
-  HEADER_SIZE,
-  headerHash,
-  hashText,
-  previousHash,
-  targetFromBits,
-  timeOf,
-  workFromBits
-} from './header-fields.js'
 import type { ChainParams } from './params.js'
+
+/*
+ * The fields of a block header, its hash, and what its difficulty stands for. Pure.
+ *
+ * Layout (80 bytes, integers little-endian):
+ *   0 version (4) | 4 previous block's hash (32) | 36 merkle root (32) | 68 time (4) | 72 nBits (4) | 76 nonce (4)
+ */
+
+export const HEADER_SIZE = 80
+
+/** The hash of a header in the byte order in which the next header refers to it. */
+export function headerHash(header: Uint8Array): Uint8Array {
+  return hash256(header)
+}
+
+/** A block hash as people write it: hex of the reversed bytes. */
+export function hashText(hash: Uint8Array): string {
+  return toHex(Uint8Array.from(hash).reverse())
+}
+
+/** The hash of the block before this one. */
+export function previousHash(header: Uint8Array): Uint8Array {
+  return header.subarray(4, 36)
+}
+
+/** The root of the tree of the block's transaction ids. */
+export function merkleRoot(header: Uint8Array): Uint8Array {
+  return header.subarray(36, 68)
+}
+
+/** When its miner says that it was found, in seconds since 1970. */
+export function timeOf(header: Uint8Array): number {
+  return new DataView(header.buffer, header.byteOffset, header.byteLength).getUint32(68, true)
+}
+
+/** The compact form of the target that the header's hash must not exceed. */
+export function bitsOf(header: Uint8Array): number {
+  return new DataView(header.buffer, header.byteOffset, header.byteLength).getUint32(72, true)
+}
+
+/**
+ * The target that `nBits` stands for; undefined when it is negative, zero or above 2^256
+ * (`arith_uint256::SetCompact` of Bitcoin Core).
+ */
+export function targetFromBits(bits: number): bigint | undefined {
+  const exponent = bits >>> 24
+  const mantissa = BigInt(bits & 0x7fffff)
+  if ((bits & 0x800000) !== 0 || mantissa === 0n) return undefined
+  const target =
+    exponent <= 3 ? mantissa >> BigInt(8 * (3 - exponent)) : mantissa << BigInt(8 * (exponent - 3))
+  return target === 0n || target >> 256n !== 0n ? undefined : target
+}
+
+/**
+ * The hashes that a block with these `nBits` took on average: 2^256 / (target + 1), as
+ * `GetBlockProof` counts.
+ */
+export function workFromBits(bits: number): bigint {
+  const target = targetFromBits(bits)
+  return target === undefined ? 0n : (1n << 256n) / (target + 1n)
+}
+
+/*
+ * How difficult the next block has to be: `GetNextWorkRequired` and `CalculateNextWorkRequired` of
+ * Bitcoin Core's pow.cpp. Pure.
+ */
+
+/** The blocks of one period: two weeks of ten minutes. */
+export const PERIOD = 2_016
+
+/** Two weeks, in seconds. */
+const TIMESPAN = 14 * 24 * 60 * 60
+
+/** `fPowAllowMinDifficultyBlocks`: after twice the usual ten minutes any block will do. */
+const SLOW = 20 * 60
+
+/** The header at a height of the branch that is looked at. */
+export type HeaderLookup = (height: number) => Uint8Array | undefined
+
+/**
+ * What `nBits` of the block at `height` have to be.
+ *
+ * @param time - of that block, in seconds since 1970: it matters on testnet
+ * @returns undefined when a header that this depends on is not there
+ */
+export function requiredBits(
+  params: ChainParams,
+  height: number,
+  time: number,
+  headerAt: HeaderLookup
+): number | undefined {
+  const previous = headerAt(height - 1)
+  if (previous === undefined) return undefined
+  if (params.fixedDifficulty) return bitsOf(previous)
+  if (height % PERIOD === 0) {
+    const first = headerAt(height - PERIOD)
+    // By BIP94 that of its first block, since the last one may be an exception.
+    return first === undefined
+      ? undefined
+      : retarget(params, bitsOf(params.bip94 ? first : previous), timeOf(previous) - timeOf(first))
+  }
+  if (!params.minDifficultyBlocks) return bitsOf(previous)
+  if (time > timeOf(previous) + SLOW) return params.powLimitBits
+  // That of the last block which did not make use of this exception.
+  for (let at = height - 1; ; at--) {
+    const header = headerAt(at)
+    if (header === undefined) return undefined
+    if (at % PERIOD === 0 || bitsOf(header) !== params.powLimitBits) return bitsOf(header)
+  }
+}
+
+/**
+ * The `nBits` of the next period, at most four times as easy or as hard as the last.
+ *
+ * @param seconds - from the first block of the last period to its last (which are 2,015 intervals)
+ */
+export function retarget(
+  { powLimitBits }: Pick<ChainParams, 'powLimitBits'>,
+  bits: number,
+  seconds: number
+): number {
+  const timespan = BigInt(Math.min(Math.max(seconds, TIMESPAN / 4), TIMESPAN * 4))
+  const target = ((targetFromBits(bits) ?? 0n) * timespan) / BigInt(TIMESPAN)
+  const limit = targetFromBits(powLimitBits) ?? 0n
+  return bitsFromTarget(target > limit ? limit : target)
+}
+
+/**
+ * The compact form, which keeps three bytes and the sign's bit free (`arith_uint256::GetCompact`).
+ */
+export function bitsFromTarget(target: bigint): number {
+  let size = Math.ceil(target.toString(16).length / 2)
+  // A shift by less than nothing goes the other way.
+  let mantissa = Number(target >> BigInt(8 * (size - 3)))
+  if ((mantissa & 0x800000) !== 0) {
+    mantissa >>= 8
+    size += 1
+  }
+  return ((size << 24) | mantissa) >>> 0
+}
+
+/* Whether a block header may follow those before it. Pure. */
 
 /**
  * Checks the header at `height` against those before it: link, time, difficulty and proof of work.

@@ -8,15 +8,16 @@ import type { Tip } from '../engine/ports.js'
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
-import { checkHeaders, checkTimes } from './header.js'
 import {
   bitsOf,
+  checkHeaders,
+  checkTimes,
   hashText,
   HEADER_SIZE,
   headerHash,
   previousHash,
   workFromBits
-} from './header-fields.js'
+} from './header.js'
 import type { ChainParams } from './params.js'
 
 /**
@@ -274,4 +275,43 @@ export function wrongChain(
     `The Electrum server follows another chain than the one of this data directory: it ${what}. Nothing is done on it. Use a server of the right chain, or another --data. (Each start of a devnet makes a new chain.)`,
     facts
   )
+}
+
+/* Headers of an earlier run: what is buried need not be fetched again. Pure. */
+
+/** One behind the other, the first of them at `first`. */
+export interface KeptHeaders {
+  readonly first: number
+  readonly headers: Uint8Array
+}
+
+/**
+ * A chain of these headers, which are checked once more: nobody shall be paid by what a disk has
+ * made of them.
+ *
+ * @param anchor - they end where it is, or before
+ * @param now - milliseconds since 1970
+ * @returns undefined when they are damaged, or of no use: of a release with an older checkpoint,
+ *   for one
+ */
+export function chainOfKept(
+  params: ChainParams,
+  anchor: Anchor | undefined,
+  now: () => number,
+  { first, headers }: KeptHeaders
+): HeaderChain | undefined {
+  const chain = new HeaderChain(params, anchor, now)
+  const begin = params.checkpoint?.height ?? 0
+  const split = (begin - first + 1) * HEADER_SIZE
+  if (first > begin || split > headers.length || headers.length % HEADER_SIZE !== 0) {
+    return undefined
+  }
+  try {
+    if (params.checkpoint !== undefined) chain.start(first, headers.subarray(0, split))
+    else if (!sameBytes(headers.subarray(0, split), params.genesis)) return undefined
+    if (split < headers.length) chain.connect(begin + 1, headers.subarray(split))
+    return chain
+  } catch {
+    return undefined
+  }
 }

@@ -17,7 +17,7 @@ import {
 } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
-import { merkleRoot } from './header-fields.js'
+import { merkleRoot } from './header.js'
 import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof } from './merkle.js'

@@ -25,13 +25,20 @@ import {
 } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
 import { LAST_GOOD_MS } from './estimate.js'
-import { gather, lowerMedian, nextBlockOf } from './gather.js'
+import { gather, lowerMedian, nextBlockOf } from './waiting.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor, HeaderChain } from './headers.js'
-import { PoolServer, workOf, type Said, type ServerAddress } from './pool-server.js'
+import {
+  type Member,
+  type Omission,
+  PooledScript,
+  PoolServer,
+  type Said,
+  type ServerAddress,
+  workOf
+} from './pooled-script.js'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { PooledScript, type Member, type Omission } from './pooled-script.js'
-import { DEFAULT_POOL_TIMES, REGTEST_ROW, type PoolTimes } from './pool-times.js'
+import { DEFAULT_POOL_TIMES, type PoolTimes, REGTEST_ROW } from './timeouts.js'
 import type { ProvedWatcher } from './script-watch.js'
 
 /** What a person should know about a server. */

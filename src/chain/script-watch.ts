@@ -7,7 +7,7 @@ import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
 import type { OutPoint, Txid } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
-import { backoffDelay, type Backoff } from './backoff.js'
+import { type Backoff, backoffDelay, type Slots } from './waiting.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import {
@@ -18,7 +18,6 @@ import {
 } from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './script-hash.js'
-import type { Slots } from './slots.js'
 
 /** A server connection, as far as a watch needs it. */
 export interface WatchSession extends HistorySource, HeaderSource {

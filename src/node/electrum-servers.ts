@@ -5,13 +5,18 @@
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ElectrumChain } from '../chain/chain.js'
-import { parseProxy } from '../chain/electrum/proxy.js'
-import { readFingerprint, VOUCHED, type FirstUse, type TlsTrust } from '../chain/electrum/tls.js'
-import { readTrust } from '../chain/electrum/trust-file.js'
-import { chainOfKept } from '../chain/kept-headers.js'
+import { parseProxy } from '../chain/electrum/endpoint.js'
+import {
+  type FirstUse,
+  readFingerprint,
+  readTrust,
+  type TlsTrust,
+  VOUCHED
+} from '../chain/electrum/tls.js'
+import { chainOfKept } from '../chain/headers.js'
 import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
-import type { ServerAddress } from '../chain/pool-server.js'
+import type { ServerAddress } from '../chain/pooled-script.js'
 import type { Store } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'

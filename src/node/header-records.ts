@@ -2,10 +2,8 @@
  * The block headers that a node has verified, by the period of difficulty that they are in: a start
  * fetches only what is new.
  */
-import type { HeaderChain } from '../chain/headers.js'
-import { HEADER_SIZE } from '../chain/header-fields.js'
-import { PERIOD } from '../chain/difficulty.js'
-import type { KeptHeaders } from '../chain/kept-headers.js'
+import type { HeaderChain, KeptHeaders } from '../chain/headers.js'
+import { HEADER_SIZE, PERIOD } from '../chain/header.js'
 import type { Change, Store } from '../engine/ports.js'
 import { concat } from 'uint8arrays'
 

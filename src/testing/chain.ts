@@ -6,7 +6,7 @@
  */
 import { sha256OfText } from '../bitcoin/hashes.js'
 import { makeTransaction, type Transaction } from '../bitcoin/transaction.js'
-import { broadcastRefused } from '../chain/broadcast-errors.js'
+import { broadcastRefused } from '../chain/broadcasting.js'
 import { toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import { blockTemplate } from './mempool.js'

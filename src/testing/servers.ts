@@ -3,11 +3,11 @@
  * any of them shows, a broadcast goes to all, fees are the lower median. What is in a block cannot
  * be made up.
  */
-import { broadcastRefused, refusalKind } from '../chain/broadcast-errors.js'
+import { broadcastRefused, refusalKind } from '../chain/broadcasting.js'
 import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
-import { nextBlockOf } from '../chain/gather.js'
+import { nextBlockOf } from '../chain/waiting.js'
 import type { FeeView } from '../engine/fee-estimates.js'
 import type { ChainTransaction, Verdict } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { backoffDelay } from '../../src/chain/backoff.js'
+import { backoffDelay } from '../../src/chain/waiting.js'
 import { seededRandom } from './helpers.js'
 
 const backoff = { firstMs: 500, mostMs: 30_000 }

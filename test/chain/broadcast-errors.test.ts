@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { broadcastRefused, isAlreadyThere, refusalKind } from '../../src/chain/broadcast-errors.js'
+import { broadcastRefused, isAlreadyThere, refusalKind } from '../../src/chain/broadcasting.js'
 import { txid } from '../../src/types/bytes.js'
 
 describe('broadcast refusal', () => {

@@ -2,8 +2,7 @@
  * A chain that begins at a checkpoint: what is known of it, what is fetched, and who is refused.
  */
 import assert from 'node:assert/strict'
-import { PERIOD } from '../../src/chain/difficulty.js'
-import { targetFromBits } from '../../src/chain/header-fields.js'
+import { PERIOD, targetFromBits } from '../../src/chain/header.js'
 import { HeaderChain, MAX_HEADERS } from '../../src/chain/headers.js'
 import {
   extendDown,

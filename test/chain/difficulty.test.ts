@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
   bitsFromTarget,
+  type HeaderLookup,
   PERIOD,
   requiredBits,
   retarget,
-  type HeaderLookup
-} from '../../src/chain/difficulty.js'
-import { targetFromBits } from '../../src/chain/header-fields.js'
+  targetFromBits
+} from '../../src/chain/header.js'
 import { chainParams } from '../../src/chain/params.js'
 
 const mainnet = chainParams('mainnet')

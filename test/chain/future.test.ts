@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { HeaderChain } from '../../src/chain/headers.js'
-import { timeOf } from '../../src/chain/header-fields.js'
+import { timeOf } from '../../src/chain/header.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import { codeOf } from '../../src/types/errors.js'
 import { makeHeader } from './fake-chain.js'

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { HeaderFollower } from '../../src/chain/header-follower.js'
-import type { HeaderSource } from '../../src/chain/header-sync.js'
+import { HeaderFollower, type HeaderSource } from '../../src/chain/header-sync.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { chainParams } from '../../src/chain/params.js'
 import { startDevnet } from '../../src/devnet/devnet.js'

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
-import type { HeaderLookup } from '../../src/chain/difficulty.js'
-import { chainParams } from '../../src/chain/params.js'
-import { checkHeader, checkHeaders } from '../../src/chain/header.js'
 import {
+  checkHeader,
+  checkHeaders,
   hashText,
   headerHash,
+  type HeaderLookup,
   merkleRoot,
   targetFromBits,
   workFromBits
-} from '../../src/chain/header-fields.js'
+} from '../../src/chain/header.js'
+import { chainParams } from '../../src/chain/params.js'
 import { concat } from 'uint8arrays'
 import { makeHeader } from './fake-chain.js'
 

@@ -1,9 +1,8 @@
 /** Headers of an earlier run: which of them are taken, and what is asked for beside them. */
 import assert from 'node:assert/strict'
 import { createElectrumChain } from '../../src/chain/chain.js'
-import { HEADER_SIZE } from '../../src/chain/header-fields.js'
-import { HeaderChain } from '../../src/chain/headers.js'
-import { chainOfKept } from '../../src/chain/kept-headers.js'
+import { HEADER_SIZE } from '../../src/chain/header.js'
+import { chainOfKept, HeaderChain } from '../../src/chain/headers.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import { concat } from 'uint8arrays'

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import {
+  type BlockLookup,
   hiddenBy,
   isSameHistory,
   mergeHistories,
-  type BlockLookup,
   type ServerView
-} from '../../src/chain/merge-histories.js'
+} from '../../src/chain/pooled-script.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { lowerMedian, nextBlockOf } from '../../src/chain/gather.js'
+import { lowerMedian, nextBlockOf } from '../../src/chain/waiting.js'
 import type { ProvedTransaction } from '../../src/chain/history.js'
 import { blockHeight } from '../../src/types/units.js'
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import type { ElectrumChain } from '../../src/chain/chain.js'
 import type { Anchor } from '../../src/chain/headers.js'
 import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
-import type { PoolTimes } from '../../src/chain/pool-times.js'
+import type { PoolTimes } from '../../src/chain/timeouts.js'
 import { idOf } from './fake-chain.js'
 import { FakeServer, Refusal, SILENCE } from './fake-server.js'
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
-import type { PoolTimes } from '../../src/chain/pool-times.js'
+import type { PoolTimes } from '../../src/chain/timeouts.js'
 import type { ElectrumChain } from '../../src/chain/chain.js'
 import type { Clock, Tip } from '../../src/engine/ports.js'
 import { blockDelta } from '../../src/types/units.js'

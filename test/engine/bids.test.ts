@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
-import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
+import { broadcastRefused } from '../../src/chain/broadcasting.js'
 import { payoutWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import type { Established } from '../../src/channel/state.js'
 import type { Chain } from '../../src/engine/ports.js'

@@ -3,7 +3,7 @@
  * It judges what the wallet could get wrong (double spends, values, fees, locks, version 3), not
  * scripts.
  */
-import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
+import { broadcastRefused } from '../../src/chain/broadcasting.js'
 import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'

@@ -1,5 +1,9 @@
-/** Where an Electrum server is. Pure. */
+/**
+ * Where an Electrum server is, and the proxy in front of it. Pure.
+ */
 import { PaychanError } from '../../types/errors.js'
+
+/* Where an Electrum server is. Pure. */
 
 /** An address; whom to trust there is a matter of `TlsTrust`. */
 export interface Endpoint {
@@ -49,4 +53,48 @@ export function parseEndpoint(text: string): Endpoint {
   }
   // An IPv6 address stands in brackets in a URL, and without them in a socket address.
   return { protocol, host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) }
+}
+
+/** Where a SOCKS5 proxy is, such as Tor's. Pure. */
+export interface Proxy {
+  readonly host: string
+  readonly port: number
+  readonly userId?: string
+  readonly password?: string
+}
+
+/**
+ * Reads `socks5://[USER:PASSWORD@]HOST:PORT`; `socks5h` is the same, since the proxy always looks
+ * up the names.
+ *
+ * @throws PaychanError `ERR_INVALID_PROXY`
+ * @example parseProxy('socks5://127.0.0.1:9050')
+ */
+export function parseProxy(text: string): Proxy {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (
+    url === undefined ||
+    !/^socks5h?:$/.test(url.protocol) ||
+    url.hostname === '' ||
+    !(Number(url.port) > 0) ||
+    !/^\/?$/.test(url.pathname) ||
+    url.search !== '' ||
+    url.hash !== ''
+  ) {
+    throw new PaychanError(
+      'ERR_INVALID_PROXY',
+      `'${text.replace(/\/\/[^@]*@/, '//...@')}' is not the address of a SOCKS5 proxy. Write it as socks5://HOST:PORT, such as socks5://127.0.0.1:9050 for Tor.`,
+      {}
+    )
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const port = Number(url.port)
+  return url.username === ''
+    ? { host, port }
+    : {
+        host,
+        port,
+        userId: decodeURIComponent(url.username),
+        password: decodeURIComponent(url.password)
+      }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { LineSplitter } from '../../../src/chain/electrum/lines.js'
+import { LineSplitter } from '../../../src/chain/electrum/rpc.js'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 

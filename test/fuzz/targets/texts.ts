@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { addressFromScript, scriptFromAddress } from '../../../src/bitcoin/address.js'
 import { formatBitcoinUri, parseBitcoinUri } from '../../../src/bitcoin/uri.js'
-import { isAlreadyThere, printable, refusalKind } from '../../../src/chain/broadcast-errors.js'
+import { isAlreadyThere, printable, refusalKind } from '../../../src/chain/broadcasting.js'
 import { parseEndpoint } from '../../../src/chain/electrum/endpoint.js'
 import { parseDialTarget } from '../../../src/p2p/dial-target.js'
 import { parseAmount } from '../../../src/types/amount.js'

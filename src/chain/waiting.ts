@@ -1,0 +1,138 @@
+/**
+ * Waiting: with an end, in a line, for several, and longer each time.
+ */
+import type { Clock, Random } from '../engine/ports.js'
+
+/* Waiting with an end, on a clock that tests can turn. */
+
+/**
+ * What `promise` resolves or rejects with; or, after `ms` milliseconds, what `late` returns or
+ * throws.
+ */
+export function within<T>(
+  clock: Clock,
+  ms: number,
+  promise: Promise<T>,
+  late: () => T
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => {
+      try {
+        resolve(late())
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
+    })
+    void promise.then(resolve, reject).finally(cancel)
+  })
+}
+
+/** Lets so many pieces of work run at once; the others wait their turn. */
+export class Slots {
+  readonly #waiting: Array<() => void> = []
+  #free: number
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--
+    else {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve)
+      })
+    }
+    try {
+      return await work()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free++
+      else next()
+    }
+  }
+}
+
+/* Asking several servers at once. */
+
+/**
+ * The answers that have come by `patience` milliseconds after the first one, or once all have
+ * answered.
+ *
+ * @throws what the first of the promises rejects with, when all of them reject
+ */
+export async function gather<T>(
+  clock: Clock,
+  patience: number,
+  promises: ReadonlyArray<Promise<T>>
+): Promise<T[]> {
+  const answers: T[] = []
+  await Promise.any(promises).catch(() => {})
+  let cancel = (): void => {}
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(patience, resolve)
+  })
+  const settled = Promise.allSettled(
+    promises.map(async (promise) => {
+      answers.push(await promise)
+    })
+  )
+  await Promise.race([late, settled])
+  cancel()
+  if (answers.length === 0) await promises[0]
+  return [...answers]
+}
+
+/**
+ * What the next block takes limits bids as well (STAKE-4), so a lie that makes it small costs more
+ * than one that makes it large, up to this.
+ */
+const MOST_APART = 4n
+
+/**
+ * What the next block takes, by several servers: of two in the middle the higher one, up to four
+ * times the lower one. Who says too much makes us pay that at most, and who says too little does
+ * not keep us out of blocks.
+ */
+export function nextBlockOf<T extends bigint>(values: readonly T[]): T | undefined {
+  const lower = lowerMedian(values)
+  if (lower === undefined) return undefined
+  const upper = ascending(values)[Math.floor(values.length / 2)] ?? lower
+  return upper <= lower * MOST_APART ? upper : ((lower * MOST_APART) as T)
+}
+
+/**
+ * The one in the middle; of two in the middle the lower one: who lies about fees must not make us
+ * pay for it.
+ */
+export function lowerMedian<T extends bigint>(values: readonly T[]): T | undefined {
+  return ascending(values)[Math.ceil(values.length / 2) - 1]
+}
+
+function ascending<T extends bigint>(values: readonly T[]): T[] {
+  return [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+}
+
+/**
+ * How long to wait before the next try: twice as long each time, up to a bound, with jitter. Pure.
+ */
+export interface Backoff {
+  readonly firstMs: number
+  readonly mostMs: number
+}
+
+/**
+ * Between half and the whole of `firstMs x 2^failures`, never more than `mostMs`: the jitter keeps
+ * many clients of one server from coming back in the same moment.
+ *
+ * @param failures - how many tries have failed before this one, from 0
+ */
+export function backoffDelay(
+  { firstMs, mostMs }: Backoff,
+  failures: number,
+  random: Random
+): number {
+  const whole = Math.min(mostMs, firstMs * 2 ** Math.min(failures, 30))
+  const [high = 0, low = 0] = random.bytes(2)
+  return Math.round(whole / 2 + (whole / 2) * ((high * 256 + low) / 65535))
+}
