@@ -14,15 +14,15 @@ import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { CoinState } from '../wallet/node-wallet.js'
-import type * as wallet from '../wallet/spending-types.js'
-import type { WalletTransaction } from '../wallet/spending-types.js'
+import type * as wallet from '../wallet/spending.js'
+import type { WalletTransaction } from '../wallet/spending.js'
 
 export type { Step } from '../channel/effects.js'
 export type { News, NewsKind } from '../channel/news.js'
 export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { CoinState } from '../wallet/node-wallet.js'
-export type { TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
+export type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
 
 export interface NodeInfo {
   readonly version: string

@@ -17,7 +17,7 @@ import {
   SHOWN_TARGETS,
   targetOf
 } from '../wallet/fee-choice.js'
-import type * as wallet from '../wallet/spending-types.js'
+import type * as wallet from '../wallet/spending.js'
 import type { Chain } from '../engine/ports.js'
 import type { FeeChoice, Fees } from './api.js'
 

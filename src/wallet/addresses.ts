@@ -1,10 +1,16 @@
-/** The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. */
-import { hash160 } from '../bitcoin/hashes.js'
-import { scriptOf } from '../bitcoin/address.js'
-import { toHex } from '../types/bytes.js'
-import { addressBranch, type HDKey, publicOf, secretOf } from '../bitcoin/seed.js'
-import { BRANCHES, type Branch } from './records.js'
+/**
+ * The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change; and whether a script is one.
+ */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
+import { scriptOf } from '../bitcoin/address.js'
+import { hash160 } from '../bitcoin/hashes.js'
+import { addressBranch, type HDKey, publicOf, secretOf } from '../bitcoin/seed.js'
+import { toHex } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { type Branch, BRANCHES } from './records.js'
+import type { Watches } from './watches.js'
+
+/* The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. */
 
 /**
  * BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. Branch
@@ -104,4 +110,32 @@ export class AddressBook {
   secret(own: OwnScript): Uint8Array {
     return secretOf(this.keys.get(own) ?? this.parents[own.branch].deriveChild(own.index))
   }
+}
+
+/* Whether a script is the wallet's own, as far as the chain has been searched. */
+
+export const NOT_HEARD =
+  'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.'
+
+/**
+ * The script among the close scripts that a channel can have, and those that were given out and the
+ * gap behind them; undefined when it is not.
+ *
+ * @throws PaychanError `ERR_CHAIN_UNAVAILABLE` when it is none of them, and the search may still
+ *   widen
+ */
+export function ownScript(
+  scriptPubKey: Uint8Array,
+  addresses: AddressBook,
+  watches: Pick<Watches, 'heard'>
+): OwnScript | undefined {
+  const known = addresses.find(scriptPubKey)
+  if (known !== undefined) return known
+  const watched = addresses.watched()
+  addresses.deriveCloseScripts()
+  const own = addresses.find(scriptPubKey)
+  if (own === undefined && !watched.every((one) => watches.heard(one.scriptPubKey))) {
+    throw new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD)
+  }
+  return own
 }

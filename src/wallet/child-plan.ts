@@ -23,7 +23,7 @@ import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 import type { SendPlan } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
 import type { HistoryView } from './history-view.js'
-import type { Reservations } from './reservations.js'
+import type { Reservations } from './coins.js'
 
 /** A T1 of ours that is in no block. */
 export interface UnconfirmedFunding {

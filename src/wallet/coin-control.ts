@@ -7,8 +7,17 @@ import { outPointText, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
 import { isBuried } from './claims.js'
-import { lockChange, lockRemoval, type CoinLocks } from './coin-locks.js'
-import { coinsOf, isFree, isReserved, sumOf, type Coin } from './coins.js'
+import {
+  type Coin,
+  type CoinLocks,
+  coinsOf,
+  isFree,
+  isReserved,
+  lockChange,
+  lockRemoval,
+  type Reservations,
+  sumOf
+} from './coins.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Store } from '../engine/ports.js'
 import type { AddressBook } from './addresses.js'
@@ -16,7 +25,6 @@ import type { HistoryView } from './history-view.js'
 import type { CoinState, WalletBalance, WalletCoin } from './node-wallet.js'
 import type { Notes } from './notes.js'
 import type { OutgoingTransactions } from './outgoing.js'
-import type { Reservations } from './reservations.js'
 
 export interface CoinControlInit {
   readonly network: Network

@@ -1,13 +1,22 @@
-/** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
-import { outPointText, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
-import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
-import type { CoinLocks } from './coin-locks.js'
-import type { OutgoingTransactions } from './outgoing.js'
-import type { Reservations } from './reservations.js'
+/**
+ * The wallet's coins, and which of them are set aside: locked by their owner, or kept for a T1.
+ */
+import { z } from 'zod'
+import type { ChainTransaction, Change } from '../engine/ports.js'
+import {
+  type ChannelId,
+  type OutPoint,
+  outPointFromText,
+  outPointText,
+  type Txid
+} from '../types/bytes.js'
+import { type BlockHeight, type Satoshi, sumShown } from '../types/units.js'
 import type { AddressBook, OwnScript } from './addresses.js'
-import type { ChainTransaction } from '../engine/ports.js'
 import type { HistoryView } from './history-view.js'
+import type { OutgoingTransactions } from './outgoing.js'
+import { decodeRecord, encodeRecord, named, type Reservation } from './records.js'
 
+/** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
 export interface Coin {
   readonly outPoint: OutPoint
   readonly value: Satoshi
@@ -27,7 +36,7 @@ export interface Coin {
 }
 
 /** Which coins are spoken for. */
-export interface Locks {
+interface Locks {
   readonly reservations: Reservations
   readonly outgoing: OutgoingTransactions
   readonly locks: CoinLocks
@@ -102,4 +111,105 @@ function isSpendable(
 
 function compareText(a: Coin, b: Coin): number {
   return outPointText(a.outPoint) < outPointText(b.outPoint) ? -1 : 1
+}
+
+/*
+ * Coins that their owner has locked: nothing chooses them, they are spent only when they are named.
+ *
+ *     wallet/locked/<txid>:<vout>
+ *
+ * A lock says nothing about the chain: a reorganisation that takes the coin away leaves the lock,
+ * and it counts again when the coin comes back. Once a spend of the coin is buried the lock goes.
+ */
+
+export const LOCKED = 'wallet/locked/'
+
+const lockRecord = z.object({})
+
+export function lockChange(outPoint: OutPoint): Change {
+  const key = LOCKED + outPointText(outPoint)
+  return { key, value: encodeRecord(key, {}) }
+}
+
+export function lockRemoval(outPoint: OutPoint): Change {
+  return { key: LOCKED + outPointText(outPoint), value: undefined }
+}
+
+/** The coin that a record locks. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+export function readLock(key: string, value: Uint8Array): OutPoint {
+  decodeRecord(key, value, lockRecord)
+  return named(key, () => outPointFromText(key.slice(LOCKED.length)))
+}
+
+export class CoinLocks {
+  private readonly locked = new Map<string, OutPoint>()
+
+  add(outPoint: OutPoint): void {
+    this.locked.set(outPointText(outPoint), outPoint)
+  }
+
+  remove(outPoint: OutPoint): void {
+    this.locked.delete(outPointText(outPoint))
+  }
+
+  has(outPoint: OutPoint): boolean {
+    return this.locked.has(outPointText(outPoint))
+  }
+
+  all(): OutPoint[] {
+    return [...this.locked.values()]
+  }
+}
+
+/**
+ * Coins set aside for channels whose T1 is built. A coin stays set aside until its T1 is given up,
+ * or until a spend of it is buried: before that a reorg could bring it back, and a second T1
+ * with the same coin would conflict with the first, which may come back as well.
+ */
+export class Reservations {
+  private readonly byChannel = new Map<ChannelId, Reservation>()
+  private readonly byOutPoint = new Map<string, ChannelId>()
+
+  /** Takes over what is on disk. */
+  add(reservation: Reservation): void {
+    this.byChannel.set(reservation.channel, reservation)
+    for (const input of reservation.inputs) {
+      this.byOutPoint.set(outPointText(input), reservation.channel)
+    }
+  }
+
+  remove(channel: ChannelId): void {
+    for (const input of this.byChannel.get(channel)?.inputs ?? []) {
+      this.byOutPoint.delete(outPointText(input))
+    }
+    this.byChannel.delete(channel)
+  }
+
+  channelOf(outPoint: OutPoint): ChannelId | undefined {
+    return this.byOutPoint.get(outPointText(outPoint))
+  }
+
+  /** The channel whose T1 spends an output of a transaction. */
+  fundedBy(id: Txid): ChannelId | undefined {
+    return [...this.byChannel.values()].find(({ inputs }) => inputs.some(({ txid }) => txid === id))
+      ?.channel
+  }
+
+  has(channel: ChannelId): boolean {
+    return this.byChannel.has(channel)
+  }
+
+  channels(): ChannelId[] {
+    return [...this.byChannel.keys()]
+  }
+
+  /**
+   * The channels one of whose coins is spent for good: by T1, and then all are; or by something
+   * else, and then T1 can never be in a block any more, and the others are free.
+   */
+  settled(isBuried: (outPoint: OutPoint) => boolean): ChannelId[] {
+    return [...this.byChannel.values()]
+      .filter(({ inputs }) => inputs.some(isBuried))
+      .map(({ channel }) => channel)
+  }
 }

@@ -8,7 +8,7 @@ import type { AddressBook } from './addresses.js'
 import type { ChainTransaction } from '../engine/ports.js'
 import type { HistoryView } from './history-view.js'
 import type { Notes } from './notes.js'
-import type { TransactionKind, WalletTransaction } from './spending-types.js'
+import type { TransactionKind, WalletTransaction } from './spending.js'
 
 export interface JournalInit {
   readonly network: Network

@@ -6,10 +6,9 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
 import { CLOSE_GAP, type AddressBook } from './addresses.js'
 import type { Claims } from './claims.js'
-import { LOCKED, readLock, type CoinLocks } from './coin-locks.js'
+import { type CoinLocks, LOCKED, readLock, type Reservations } from './coins.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
 import { OUTGOING, readOutgoing, type OutgoingTransactions } from './outgoing.js'
-import { upgradeRecord, upgradeRecords } from './record-format.js'
 import {
   BRANCHES,
   branchKey,
@@ -19,9 +18,10 @@ import {
   readClaim,
   readGap,
   readReservation,
-  RESERVATIONS
+  RESERVATIONS,
+  upgradeRecord,
+  upgradeRecords
 } from './records.js'
-import type { Reservations } from './reservations.js'
 
 export interface LoadedWallet {
   readonly addresses: AddressBook

@@ -12,7 +12,7 @@ import type {
   SendResult,
   TransactionKind,
   WalletTransaction
-} from './spending-types.js'
+} from './spending.js'
 
 export interface WalletInit {
   /** The BIP32 master key (`rootFromWords`). */

@@ -10,8 +10,7 @@ import { z } from 'zod'
 import { txid, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
-import { decodeRecord, encodeRecord } from './record-format.js'
-import { amount, named } from './records.js'
+import { amount, decodeRecord, encodeRecord, named } from './records.js'
 import type { Change } from '../engine/ports.js'
 
 /** What the wallet makes transactions for; a `bump` is a child that pays for its parent. */

@@ -11,10 +11,9 @@ import { z } from 'zod'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, toHex, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-import { decodeRecord, encodeRecord } from './record-format.js'
-import { amount, hex, named, outPoint, transaction } from './records.js'
+import { amount, decodeRecord, encodeRecord, hex, named, outPoint, transaction } from './records.js'
 import type { Change } from '../engine/ports.js'
-import type { Reservations } from './reservations.js'
+import type { Reservations } from './coins.js'
 
 /** A coin of ours, with what it takes to sign for it even when the chain no longer shows it. */
 export interface OwnInput {

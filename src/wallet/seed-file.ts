@@ -1,12 +1,18 @@
 /**
+ * The file that holds the words, open or encrypted.
+ */
+import { open } from 'node:fs/promises'
+import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto'
+import { z } from 'zod'
+import { normalizeWords } from '../bitcoin/seed.js'
+import { fromHex, toHex } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { createPrivateFile, replacePrivateFile } from './private-file.js'
+
+/*
  * The file that holds the words, open or encrypted: for its owner's eyes only, and no other seed
  * ever takes its place.
  */
-import { open } from 'node:fs/promises'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { createPrivateFile, replacePrivateFile } from './private-file.js'
-import { decryptWords, encryptWords, isEncrypted } from './seed-cipher.js'
-import { normalizeWords } from '../bitcoin/seed.js'
 
 /** 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096
@@ -191,4 +197,178 @@ function refuseOthers(path: string, mode: number): void {
     `other users of this machine can reach the seed (permissions ${shown}). Run \`chmod 600 ${path}\`.`,
     { mode: shown }
   )
+}
+
+/*
+ * A seed under a passphrase: scrypt makes a key of it, AES-256-GCM encrypts the words and proves
+ * that they are whole. The parameters stand in the file, so that later releases may ask for more.
+ *
+ *     {"paychan":"seed","v":1,"kdf":"scrypt","N":131072,"r":8,"p":1,"salt":hex,"cipher":"aes-256-gcm","nonce":hex,"data":hex,"tag":hex}
+ *
+ * N = 2^17, r = 8, p = 1 is what OWASP's Password Storage Cheat Sheet asks of scrypt: 128 MiB
+ * (128 x N x r bytes) and some tenths of a second for each guess.
+ */
+
+const VERSION = 1
+const COST = { N: 131_072, r: 8, p: 1 } as const
+const KEY_BYTES = 32
+const SALT_BYTES = 16
+/** The nonce length that GCM is made for (NIST SP 800-38D, 8.2). */
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** A file that asks for more than this is not one of ours: it could only exhaust the memory. */
+const MAX_MEMORY = 1_073_741_824
+
+/** Shorter ones are guessed, whatever a guess costs. */
+const MIN_PASSPHRASE_LENGTH = 8
+
+const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`))
+const shape = z.strictObject({
+  paychan: z.literal('seed'),
+  v: z.literal(VERSION),
+  kdf: z.literal('scrypt'),
+  N: z
+    .int()
+    .min(2)
+    .max(4_194_304)
+    .refine((value) => (value & (value - 1)) === 0),
+  r: z.int().min(1).max(32),
+  p: z.int().min(1).max(16),
+  salt: hex(SALT_BYTES),
+  cipher: z.literal('aes-256-gcm'),
+  nonce: hex(NONCE_BYTES),
+  data: z.string().regex(/^([0-9a-f]{2}){1,1024}$/),
+  tag: hex(TAG_BYTES)
+})
+
+type Sealed = z.infer<typeof shape>
+
+/** Whether the content of a seed file is encrypted. */
+export function isEncrypted(content: string): boolean {
+  return content.trimStart().startsWith('{')
+}
+
+/**
+ * The content of a seed file that only the passphrase opens.
+ *
+ * @throws PaychanError `ERR_PASSPHRASE_TOO_SHORT`
+ */
+export async function encryptWords(words: string, passphrase: string): Promise<string> {
+  if ([...passphrase].length < MIN_PASSPHRASE_LENGTH) {
+    throw new PaychanError(
+      'ERR_PASSPHRASE_TOO_SHORT',
+      `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; several words in a row are a good one.`,
+      { least: MIN_PASSPHRASE_LENGTH }
+    )
+  }
+  const head = {
+    paychan: 'seed' as const,
+    v: VERSION as typeof VERSION,
+    kdf: 'scrypt' as const,
+    ...COST,
+    salt: toHex(randomBytes(SALT_BYTES)),
+    cipher: 'aes-256-gcm' as const,
+    nonce: toHex(randomBytes(NONCE_BYTES))
+  }
+  const cipher = createCipheriv(head.cipher, await keyOf(passphrase, head), fromHex(head.nonce), {
+    authTagLength: TAG_BYTES
+  })
+  cipher.setAAD(authenticated(head))
+  const data = Buffer.concat([cipher.update(words, 'utf8'), cipher.final()])
+  return JSON.stringify({ ...head, data: toHex(data), tag: toHex(cipher.getAuthTag()) })
+}
+
+/** @throws PaychanError `ERR_WRONG_PASSPHRASE`, `ERR_SEED_UNREADABLE`, `ERR_STORE_VERSION` */
+export async function decryptWords(content: string, passphrase: string): Promise<string> {
+  const sealed = readSealed(content)
+  const decipher = createDecipheriv(
+    sealed.cipher,
+    await keyOf(passphrase, sealed),
+    fromHex(sealed.nonce),
+    { authTagLength: TAG_BYTES }
+  )
+  decipher.setAAD(authenticated(sealed))
+  decipher.setAuthTag(fromHex(sealed.tag))
+  try {
+    return Buffer.concat([decipher.update(fromHex(sealed.data)), decipher.final()]).toString('utf8')
+  } catch {
+    // GCM cannot tell a wrong key from a damaged file. The cause would say no more than that.
+    throw new PaychanError(
+      'ERR_WRONG_PASSPHRASE',
+      'The passphrase does not open the seed. Try again; if you are sure of it, the file is damaged: restore it from a copy, or with `paychan restore` from the words.'
+    )
+  }
+}
+
+function readSealed(content: string): Sealed {
+  const json = parse(content)
+  const version = z.looseObject({ paychan: z.literal('seed'), v: z.number() }).safeParse(json)
+    .data?.v
+  if (version !== undefined && version > VERSION) {
+    throw new PaychanError(
+      'ERR_STORE_VERSION',
+      `the seed has layout ${version}, and this paychan knows ${VERSION}. Use the newer paychan that wrote it.`,
+      { version, known: VERSION }
+    )
+  }
+  const sealed = shape.safeParse(json)
+  if (!sealed.success || memoryOf(sealed.data) > MAX_MEMORY) throw damaged(sealed.error)
+  return sealed.data
+}
+
+function parse(content: string): unknown {
+  try {
+    return JSON.parse(content)
+  } catch (error) {
+    throw damaged(error)
+  }
+}
+
+function damaged(cause: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_SEED_UNREADABLE',
+    'this is no encrypted seed of paychan, or it is damaged. Restore the file from a copy, or with `paychan restore` from the words.',
+    {},
+    { cause }
+  )
+}
+
+/** What is not secret is authenticated: nobody can make the parameters weaker unseen. */
+function authenticated({
+  paychan,
+  v,
+  kdf,
+  N,
+  r,
+  p,
+  salt,
+  cipher,
+  nonce
+}: Omit<Sealed, 'data' | 'tag'>): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify([paychan, v, kdf, N, r, p, salt, cipher, nonce]))
+}
+
+function memoryOf({ N, r }: Pick<Sealed, 'N' | 'r'>): number {
+  return 128 * N * r
+}
+
+async function keyOf(
+  passphrase: string,
+  { N, r, p, salt }: Pick<Sealed, 'N' | 'r' | 'p' | 'salt'>
+): Promise<Uint8Array> {
+  // One form for letters that can be written in several ways, as BIP39 does it.
+  const text = passphrase.normalize('NFKD')
+  return await new Promise((resolve, reject) => {
+    scrypt(
+      text,
+      fromHex(salt),
+      KEY_BYTES,
+      { N, r, p, maxmem: memoryOf({ N, r }) * 2 },
+      (error, key) => {
+        if (error === null) resolve(key)
+        else reject(error)
+      }
+    )
+  })
 }

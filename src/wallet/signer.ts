@@ -1,10 +1,9 @@
 /** The port `Signer`: channel keys derived from the seed, and signatures with them. */
-import { channelKey, channelRoot, type HDKey, secretOf } from '../bitcoin/seed.js'
-import { loadEcdsa, type EcdsaWithSecrets } from './ecdsa.js'
-import { LruCache } from './lru-cache.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import type { KeyPath } from '../bitcoin/keys.js'
+import { channelKey, channelRoot, type HDKey, secretOf } from '../bitcoin/seed.js'
 import type { Signer } from '../engine/ports.js'
+import { type EcdsaWithSecrets, loadEcdsa } from './ecdsa.js'
 
 /**
  * A derivation takes about a millisecond, a signature 40 microseconds: the keys in use stay at
@@ -46,5 +45,30 @@ export function createSigner(
     // A copy: whoever gets it may write into it.
     publicKey: (path) => keyPair(path).publicKey.slice(),
     sign: (path, digest) => ecdsa.sign(keyPair(path).secret, digest)
+  }
+}
+
+/** A bounded cache that drops what was not used for longest. */
+export class LruCache<K, V> {
+  private readonly entries = new Map<K, V>()
+
+  constructor(private readonly capacity: number) {}
+
+  /** What is cached under `key`, or what `make` returns, which is then cached. */
+  get(key: K, make: () => V): V {
+    const known = this.entries.get(key)
+    const value = known ?? make()
+    // A Map keeps the order of insertion: what is used last goes to the end.
+    if (known !== undefined) this.entries.delete(key)
+    this.entries.set(key, value)
+    if (this.entries.size > this.capacity) {
+      const oldest = this.entries.keys().next()
+      if (oldest.done !== true) this.entries.delete(oldest.value)
+    }
+    return value
+  }
+
+  get size(): number {
+    return this.entries.size
   }
 }

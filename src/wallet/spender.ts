@@ -35,20 +35,17 @@ import {
   type Outgoing,
   type OutgoingTransactions
 } from './outgoing.js'
-import { BackgroundTask } from './background-task.js'
+import { BackgroundTask } from './tasks.js'
 import { isUnderpaid, packageRefused, refusedText } from './refusal-advice.js'
 import { spendVsize } from '../bitcoin/coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
-import { paymentOf } from './payment-of.js'
+import { type BumpResult, paymentOf, type SendOptions, type SendResult } from './spending.js'
 import type { AddressBook, OwnScript } from './addresses.js'
 import type { CoinControl } from './coin-control.js'
-import type { CoinLocks } from './coin-locks.js'
-import type { Coin } from './coins.js'
+import type { Coin, CoinLocks, Reservations } from './coins.js'
 import type { HistoryView } from './history-view.js'
-import type { BumpResult, SendOptions, SendResult } from './spending-types.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Change, FundingBump, Store, Verdict } from '../engine/ports.js'
-import type { Reservations } from './reservations.js'
 
 /** A send is wanted within the hour. */
 const SEND_TARGET = blockDelta(6)

@@ -23,13 +23,12 @@ import {
   type Satoshi
 } from '../types/units.js'
 import { madeChange, type Notes } from './notes.js'
-import { BackgroundTask } from './background-task.js'
+import { BackgroundTask, type SerialQueue } from './tasks.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
 import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
-import type { Reservations } from './reservations.js'
-import type { SerialQueue } from './serial.js'
-import type { BumpResult, FeeChoice } from './spending-types.js'
+import type { Reservations } from './coins.js'
+import type { BumpResult, FeeChoice } from './spending.js'
 import type { Chain, Change, Signer, Store, Tip, Verdict } from '../engine/ports.js'
 
 /** Nothing waits for a sweep: within a day is soon enough (144 blocks of ten minutes). */

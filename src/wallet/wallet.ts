@@ -10,11 +10,10 @@ import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
-import { AddressBook, type OwnScript } from './addresses.js'
+import { AddressBook, NOT_HEARD, type OwnScript, ownScript } from './addresses.js'
 import { Claims, isBuried, type Claim } from './claims.js'
 import { CoinControl } from './coin-control.js'
-import { CoinLocks } from './coin-locks.js'
-import { type Coin } from './coins.js'
+import { type Coin, CoinLocks, Reservations } from './coins.js'
 import { selectCoins } from '../bitcoin/coin-selection.js'
 import {
   ANY_FUNDING_SCRIPT,
@@ -28,7 +27,6 @@ import { listTransactions } from './journal.js'
 import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
 import { OutgoingTransactions } from './outgoing.js'
-import { NOT_HEARD, ownScript } from './own-script.js'
 import {
   branchChange,
   claimChange,
@@ -36,8 +34,7 @@ import {
   reservationRemoval,
   type Branch
 } from './records.js'
-import { Reservations } from './reservations.js'
-import { SerialQueue } from './serial.js'
+import { SerialQueue } from './tasks.js'
 import { createSigner } from './signer.js'
 import { Spender } from './spender.js'
 import { Sweeper } from './sweeper.js'
@@ -50,7 +47,7 @@ import type {
   SendResult,
   TransactionKind,
   WalletTransaction
-} from './spending-types.js'
+} from './spending.js'
 import type {
   BuiltFunding,
   FundingBump,

@@ -7,7 +7,7 @@ import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { Txid } from '../../src/types/bytes.js'
-import type { TransactionKind, WalletTransaction } from '../../src/wallet/spending-types.js'
+import type { TransactionKind, WalletTransaction } from '../../src/wallet/spending.js'
 
 const TO = addressFromScript(
   scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }),

@@ -5,7 +5,6 @@ import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { MAX_MONEY, satoshi } from '../../src/types/units.js'
-import { upgradeRecord } from '../../src/wallet/record-format.js'
 import {
   branchChange,
   branchKey,
@@ -13,7 +12,8 @@ import {
   readBranch,
   readClaim,
   readReservation,
-  reservationChange
+  reservationChange,
+  upgradeRecord
 } from '../../src/wallet/records.js'
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex)

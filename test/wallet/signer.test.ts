@@ -5,10 +5,9 @@ import { HDKey } from '@scure/bip32'
 import fc from 'fast-check'
 import { toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { LruCache } from '../../src/wallet/lru-cache.js'
+import { createSigner, LruCache } from '../../src/wallet/signer.js'
 import { createTestSigner, testRoot } from './test-root.js'
 import { CHANNEL_PURPOSE, identitySeed } from '../../src/bitcoin/seed.js'
-import { createSigner } from '../../src/wallet/signer.js'
 import type { KeyPath } from '../../src/bitcoin/keys.js'
 
 const PATH: KeyPath = { role: 'server', high: 123, low: 456, use: 'channel' }

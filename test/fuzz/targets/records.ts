@@ -10,20 +10,20 @@ import { NAME_PREFIX, PAID_PREFIX, readName, readPaid } from '../../../src/engin
 import { paymentKey, readEntry } from '../../../src/engine/payments.js'
 import { decodeRecord, sealRecord } from '../../../src/engine/records.js'
 import type { Store } from '../../../src/engine/ports.js'
-import { encodeRecord } from '../../../src/wallet/record-format.js'
 import {
+  branchKey,
+  CLAIMS,
+  encodeRecord,
+  GAP_KEY,
   readBranch,
   readClaim,
   readGap,
   readReservation,
-  branchKey,
-  CLAIMS,
-  GAP_KEY,
   RESERVATIONS
 } from '../../../src/wallet/records.js'
 import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
-import { LOCKED, readLock } from '../../../src/wallet/coin-locks.js'
+import { LOCKED, readLock } from '../../../src/wallet/coins.js'
 import { openSimStore } from '../../../src/testing/disk.js'
 import { isRefusal, text, unlessRefused, utf8, type Target } from '../target.js'
 import { sides } from './transactions.js'

@@ -8,7 +8,7 @@ import { parseDialTarget } from '../../../src/p2p/dial-target.js'
 import { parseAmount } from '../../../src/types/amount.js'
 import { channelId, fromHex, outPointFromText, txid } from '../../../src/types/bytes.js'
 import { plainText } from '../../../protocols/paychan/1.0/index.js'
-import { decryptWords } from '../../../src/wallet/seed-cipher.js'
+import { decryptWords } from '../../../src/wallet/seed-file.js'
 import { normalizeWords } from '../../../src/bitcoin/seed.js'
 import { isRefusal, neverThrows, text, unlessRefused, utf8, type Target } from '../target.js'
 

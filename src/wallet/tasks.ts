@@ -1,4 +1,28 @@
 /**
+ * Work that is done one at a time: in order, or once more whenever something may have changed.
+ */
+
+/** One task after the other: what one task decides, the next one sees. */
+export class SerialQueue {
+  private last: Promise<void> = Promise.resolve()
+
+  /** Runs `task` after all that were given before it; settles as the task does. */
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.last.then(task)
+    this.last = result.then(
+      () => undefined,
+      () => undefined
+    )
+    return await result
+  }
+
+  /** Resolves once everything given so far is done. */
+  async idle(): Promise<void> {
+    await this.last
+  }
+}
+
+/**
  * A task that looks at everything once more whenever something may have changed; one run at a time.
  */
 export class BackgroundTask {
