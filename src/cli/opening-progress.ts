@@ -1,6 +1,6 @@
 /** Tells how far an opening is, out of the events of the node. */
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
-import { namesPeer } from '../node/choose-peer.js'
+import { namesPeer } from '../node/choose.js'
 import {
   blocksLeft,
   blocksText,

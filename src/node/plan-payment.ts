@@ -2,13 +2,14 @@
  * Which channels carry a payment: one when one is enough, several when none is alone. What each may
  * carry, the payee's limits included, is known before anything is signed.
  */
-import { parseDialTarget } from '../p2p/dial-target.js'
-import type { Part } from '../engine/keyed-payments.js'
 import type { Payable } from '../engine/holdings.js'
+import type { Part } from '../engine/keyed-payments.js'
+import { parseDialTarget } from '../p2p/dial-target.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, min, satoshi, ZERO_SAT } from '../types/units.js'
-import { channelByPrefix, namesChannel } from './choose-channel.js'
+import { formatAmount, min, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
+import type { PaymentInfo, PayResult } from './api.js'
+import { channelByPrefix, namesChannel } from './choose.js'
 
 /** A channel that can be paid on, in satoshis. */
 interface Candidate {
@@ -152,4 +153,49 @@ function byFit(a: Candidate, b: Candidate): number {
 function byRoom(a: Candidate, b: Candidate): number {
   if (a.rank !== b.rank) return a.rank - b.rank
   return a.room > b.room ? -1 : 1
+}
+
+/* The payment that one channel carries alone, which is the usual one. */
+
+/** The channel of a plan with one part. */
+export function soleChannel(plan: readonly Part[]): ChannelId | undefined {
+  return plan.length === 1 ? plan[0]?.channel : undefined
+}
+
+/**
+ * Spelled out: copying an object with `...` and adding to it costs several times as much as the
+ * rest of `pay`.
+ */
+export function inOnePart(payment: PaymentInfo): PayResult {
+  const { id, channel, peerId, direction, amount, memo, status, time } = payment
+  return {
+    id,
+    channel,
+    peerId,
+    direction,
+    amount,
+    memo,
+    status,
+    time,
+    requestId: undefined,
+    parts: [payment],
+    already: false
+  }
+}
+
+/* Amounts from callers that the compiler has not checked. */
+
+/**
+ * Callers without types may give a number, which would fail only where it meets a bigint.
+ *
+ * @throws PaychanError `ERR_INVALID_AMOUNT`
+ */
+export function amountOf(value: unknown): Satoshi {
+  if (typeof value !== 'bigint') {
+    throw new PaychanError(
+      'ERR_INVALID_AMOUNT',
+      `An amount is a bigint of whole satoshis, such as 1000n; this is ${typeof value === 'number' ? `the number ${value}` : `of type ${typeof value}`}.`
+    )
+  }
+  return satoshi(value)
 }

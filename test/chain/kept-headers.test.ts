@@ -11,7 +11,7 @@ import {
   HeaderRecords,
   HEADERS_PREFIX,
   readHeaders
-} from '../../src/node/header-records.js'
+} from '../../src/node/electrum-servers.js'
 import { openSimStore } from '../../src/testing/disk.js'
 import { FakeChain, hashOf } from './fake-chain.js'
 import { FakeServer } from './fake-server.js'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { channelByPrefix } from '../../src/node/choose-channel.js'
+import { channelByPrefix } from '../../src/node/choose.js'
 import { channel } from './channels.js'
 
 describe('node / choosing a channel', () => {

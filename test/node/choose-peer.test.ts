@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { assertWholePeer, namesPeer, peerByEnds } from '../../src/node/choose-peer.js'
+import { assertWholePeer, namesPeer, peerByEnds } from '../../src/node/choose.js'
 
 const BOB = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 const CAROL = '12D3KooWEyopqNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc7iDEp'

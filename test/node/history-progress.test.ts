@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { ChainStatus } from '../../src/engine/ports.js'
-import { HistoryProgress, historiesOf, PROGRESS_MS } from '../../src/node/history-progress.js'
+import { historiesOf, HistoryProgress, PROGRESS_MS } from '../../src/node/chain-progress.js'
 import { FakeClock } from '../chain/helpers.js'
 
 /** A chain that says how far it is, and nothing else. */

@@ -1,7 +1,7 @@
 /** What only the channels know of the wallet's transactions. */
 import assert from 'node:assert/strict'
 import type { ChannelInfo, WalletTransaction } from '../../src/node/api.js'
-import { withRenewals } from '../../src/node/transaction-kinds.js'
+import { withRenewals } from '../../src/node/lists.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 import { channel } from '../daemon/fake-node.js'

@@ -6,7 +6,7 @@ import { parseAmount } from '../../daemon/amount.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
-import { channelByPrefix } from '../../node/choose-channel.js'
+import { channelByPrefix } from '../../node/choose.js'
 import type { ChannelStatus } from '../../node/api.js'
 import {
   AMOUNT_HELP,

@@ -5,7 +5,7 @@
 import type { Command } from 'commander'
 import type { Io } from '../io.js'
 import type { ChannelInfo, CloseResult, PsbtResult } from '../../node/api.js'
-import { channelByPrefix } from '../../node/choose-channel.js'
+import { channelByPrefix } from '../../node/choose.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
 import {
   contextOf,

@@ -1,14 +1,53 @@
 /**
- * How far the histories of what a node watches are: after a start, and after every reconnection,
- * the server is asked for all of them again, and ten thousand take a while. Nothing is told when it
- * is quick.
+ * What a node tells of its chain, and how far the histories of what it watches are.
  */
 import type { ElectrumChain } from '../chain/chain.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { NodeEvent } from './api.js'
 
+/* What a node tells of its chain. */
+
+/**
+ * Tells of every tip and status, of a chain that is another one than before, and of histories that
+ * take long to read; until it is stopped.
+ */
+export function tellOfChain(
+  chain: ElectrumChain,
+  clock: Clock,
+  emit: (event: NodeEvent) => void
+): Unsubscribe {
+  const tell = (): void => {
+    emit({
+      type: 'chain',
+      status: chain.status,
+      height: chain.tip?.height,
+      reason: chain.status === 'synced' ? undefined : chain.lastError
+    })
+    if (chain.status === 'down' && chain.lastErrorCode === 'ERR_WRONG_CHAIN') {
+      emit({
+        type: 'alarm',
+        code: 'ERR_WRONG_CHAIN',
+        text: chain.lastError ?? '',
+        channel: undefined
+      })
+    }
+  }
+  chain.onTip(tell)
+  chain.onStatus(tell)
+  const progress = new HistoryProgress(chain, clock, emit)
+  return () => {
+    progress.stop()
+  }
+}
+
+/*
+ * How far the histories of what a node watches are: after a start, and after every reconnection,
+ * the server is asked for all of them again, and ten thousand take a while. Nothing is told when it
+ * is quick.
+ */
+
 /** How many histories are known as the server has them now, of how many. */
-export interface Histories {
+interface Histories {
   readonly known: number
   readonly total: number
 }
