@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { outPointFromText, outPointText } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { MAX_TARGET } from '../wallet/fee-choice.js'
-import { withoutUndefined } from '../daemon/objects.js'
+import { withoutUndefined } from '../daemon/wire.js'
 import type { FeeChoice } from '../node/api.js'
 import { wholeNumber } from './context.js'
 

@@ -1,14 +1,18 @@
-/** Asks a running node, over the socket in its data directory, what `NodeApi` offers. */
+/**
+ * Asks a running node, over the socket in its data directory, what `NodeApi` offers, and follows its
+ * events.
+ */
 import { randomUUID } from 'node:crypto'
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
+import { dirname } from 'node:path'
+import { z } from 'zod'
 import type { NodeApi, NodeEvent, NodeVerb } from '../node/api.js'
-import { PaychanError } from '../types/errors.js'
-import { explain, readAnswer } from './client-http.js'
-import { readEvents, type EventStream } from './event-stream.js'
-import { withoutUndefined } from './objects.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
-import { VERBS, type Verb, type VerbName } from './verbs.js'
-import { errorRecord, toWire } from './wire.js'
+import { type Verb, type VerbName, VERBS } from './verbs.js'
+
+/* Asks a running node, over the socket in its data directory, what `NodeApi` offers. */
 
 /** A node in another process. `onEvent` is the same as `events(...).stop`. */
 export interface ApiClient extends NodeApi {
@@ -111,4 +115,116 @@ function rowOf(name: VerbName): Verb {
   const verb = VERBS.get(name)
   if (verb === undefined) throw new Error(`the table has no verb ${name}`)
   return verb
+}
+
+/* The client's half of HTTP: reads an answer, and explains why there is none. */
+
+const answerSchema = z.union([z.object({ error: errorRecord }), z.object({ result: z.unknown() })])
+
+export type Answer = z.infer<typeof answerSchema>
+
+/** Reads the whole body of an answer. @throws PaychanError `ERR_API_FAILED` */
+export async function readAnswer(response: IncomingMessage, what: string): Promise<Answer> {
+  const chunks: Uint8Array[] = []
+  try {
+    for await (const chunk of response as AsyncIterable<Uint8Array>) chunks.push(chunk)
+    return answerSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')))
+  } catch (error) {
+    throw failed(what, error)
+  }
+}
+
+/** A connection's error as one that people can act on. */
+export function explain(error: Error, socketPath: string, what: string): PaychanError {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+    case 'ECONNREFUSED': {
+      const dataDir = dirname(socketPath)
+      return new PaychanError(
+        'ERR_NODE_NOT_RUNNING',
+        `No node is running on ${dataDir}: start it with \`paychan start --data ${dataDir}\`.`,
+        { dataDir },
+        { cause: error }
+      )
+    }
+    case 'EACCES':
+    case 'EPERM':
+      return new PaychanError(
+        'ERR_API_FORBIDDEN',
+        `${socketPath} belongs to another user. Run this as the user who started the node.`,
+        { socketPath },
+        { cause: error }
+      )
+    default:
+      return failed(what, error)
+  }
+}
+
+function failed(what: string, error: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_API_FAILED',
+    `The connection to the node broke during '${what}' (${messageOf(error)}). Whether it was done is unknown: look with \`paychan channels\` and \`paychan payments\`.`,
+    { what },
+    { cause: error }
+  )
+}
+
+/** Follows `GET /v1/events`: one event per line. */
+export interface EventStream {
+  /** Resolves once every event from now on is delivered; rejects when there is no node. */
+  readonly ready: Promise<void>
+  /** Resolves when the stream has ended, for whatever reason. */
+  readonly closed: Promise<void>
+  stop: () => void
+}
+
+/**
+ * Connects and calls `listener` with each event. `explain` makes `ready`'s rejection of an error.
+ */
+export function readEvents(
+  socketPath: string,
+  listener: (event: NodeEvent) => void,
+  explain: (error: Error) => Error
+): EventStream {
+  // A connection of its own: one that lasts would take a place from the calls.
+  const request = httpRequest({ socketPath, agent: false, path: '/v1/events' })
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
+    request.once('response', resolve)
+    request.once('close', () => {
+      reject(explain(new Error('closed before it began')))
+    })
+    request.on('error', (error) => {
+      reject(explain(error))
+    })
+  })
+  const closed = response
+    .then(async (body) => {
+      await deliver(body, listener)
+    })
+    .catch(() => {})
+  const ready = response.then(() => {})
+  // Whoever only wants events, as `onEvent` does, need not look at `ready`.
+  ready.catch(() => {})
+  request.end()
+  return {
+    ready,
+    closed,
+    stop: () => {
+      request.destroy()
+    }
+  }
+}
+
+async function deliver(body: IncomingMessage, listener: (event: NodeEvent) => void): Promise<void> {
+  let rest = ''
+  body.setEncoding('utf8')
+  for await (const text of body as AsyncIterable<string>) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const event = nodeEvent.safeParse(JSON.parse(line))
+      // A newer node may tell of things that this client does not know.
+      if (event.success) listener(event.data)
+    }
+  }
 }

@@ -12,7 +12,7 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type Satoshi } from '../types/units.js'
 import { parseAmount } from './amount.js'
 import { didYouMean } from '../types/nearest.js'
-import { withoutUndefined } from './objects.js'
+import { withoutUndefined } from './wire.js'
 
 export interface ConfigFile {
   readonly network?: string | undefined

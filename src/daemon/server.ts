@@ -8,13 +8,16 @@
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { lstat, mkdir, unlink } from 'node:fs/promises'
+import { createConnection, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import type { NodeApi, NodeEvent } from '../node/api.js'
-import { PaychanError } from '../types/errors.js'
-import { readJson, sendError, sendResult } from './http.js'
+import { statusOf } from '../types/error-codes.js'
+import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
-import { listenPrivately } from './socket.js'
-import { VERBS, type Verb } from './verbs.js'
-import { toWire } from './wire.js'
+import { assertSocketPath } from './paths.js'
+import { type Verb, VERBS } from './verbs.js'
+import { toWire, type Wire } from './wire.js'
 
 export interface ApiServer {
   readonly socketPath: string
@@ -149,4 +152,162 @@ function streamEvents(node: NodeApi, response: ServerResponse): void {
     }, LAST_WORDS_MS).unref()
   })
   response.once('close', unsubscribe)
+}
+
+/* One request of the local API: its body within bounds, its answer and its status. */
+
+/** The longest request is a PSBT of 200,000 bytes, in base64. */
+export const MAX_BODY_BYTES = 300_000
+
+/**
+ * Reads a request's body as JSON; an empty body is `{}`.
+ *
+ * @throws PaychanError `ERR_REQUEST_TOO_LARGE`, `ERR_INVALID_REQUEST`
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    length += chunk.byteLength
+    if (length > MAX_BODY_BYTES) {
+      throw new PaychanError(
+        'ERR_REQUEST_TOO_LARGE',
+        `The body of a request has at most ${MAX_BODY_BYTES} bytes.`,
+        { limit: MAX_BODY_BYTES }
+      )
+    }
+    chunks.push(chunk)
+  }
+  if (length === 0) return {}
+  try {
+    // fatal: bytes that are not UTF-8 are refused, not replaced by U+FFFD in a memo.
+    return JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    ) as unknown
+  } catch (error) {
+    throw new PaychanError(
+      'ERR_INVALID_REQUEST',
+      'The body of the request is not JSON in UTF-8.',
+      {},
+      { cause: error }
+    )
+  }
+}
+
+/** Answers `{ "result": ... }`. */
+export function sendResult(response: ServerResponse, result: Wire): void {
+  send(response, 200, { result })
+}
+
+/** Answers `{ "error": { "code", "message", "facts" } }`. */
+export function sendError(response: ServerResponse, error: unknown): void {
+  // What was not read of a refused body would be taken for the next request.
+  response.setHeader('connection', 'close')
+  const code = error instanceof PaychanError ? error.code : 'ERR_INTERNAL'
+  send(response, statusOf(code), { error: toErrorRecord(error) })
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  if (response.headersSent || response.destroyed) return
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text)
+  })
+  response.end(text)
+}
+
+/* A Unix socket that only its owner can reach, at a path that no living process uses. */
+
+/**
+ * Takes away all bits but read and write of the owner: a socket is made with 0777 minus the umask.
+ */
+const OWNER_ONLY = 0o177
+
+/**
+ * Listens at `path` with mode 0600. A socket that a dead process left behind is replaced.
+ *
+ * @throws PaychanError `ERR_SOCKET_PATH_TOO_LONG`, `ERR_ALREADY_RUNNING` when a process answers
+ *   there, `ERR_SOCKET_FAILED` when something else is in the way.
+ */
+export async function listenPrivately(server: Server, path: string): Promise<void> {
+  assertSocketPath(path)
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await removeStale(path)
+  } catch (error) {
+    throw error instanceof PaychanError ? error : failed(path, error)
+  }
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void => {
+      reject(failed(path, error))
+    }
+    server.once('error', onError)
+    server.once('listening', () => {
+      server.off('error', onError)
+      resolve()
+    })
+    // listen() binds before it returns, so the socket never exists with wider permissions, not
+    // even for the moment that a chmod afterwards would leave.
+    const before = process.umask(OWNER_ONLY)
+    try {
+      server.listen(path)
+    } finally {
+      process.umask(before)
+    }
+  })
+}
+
+async function removeStale(path: string): Promise<void> {
+  try {
+    if (!(await lstat(path)).isSocket()) {
+      throw new PaychanError(
+        'ERR_SOCKET_FAILED',
+        `${path} is in the way: the API socket belongs there, and this is no socket. Move it away.`,
+        { path }
+      )
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw error
+  }
+  if (await answers(path)) {
+    throw new PaychanError(
+      'ERR_ALREADY_RUNNING',
+      `A node is running on this data directory (it answers at ${path}). Use it, or end it with \`paychan stop\`.`,
+      { path }
+    )
+  }
+  await unlink(path)
+}
+
+/** Whether somebody listens. Only a refused connection proves that nobody does. */
+async function answers(path: string): Promise<boolean> {
+  return await new Promise<boolean>((resolve) => {
+    const socket = createConnection(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error) => {
+      resolve(codeOf(error) !== 'ECONNREFUSED')
+    })
+  })
+}
+
+function failed(path: string, error: unknown): PaychanError {
+  if (codeOf(error) === 'EADDRINUSE') {
+    return new PaychanError(
+      'ERR_ALREADY_RUNNING',
+      `Another process has just begun to listen at ${path}.`,
+      { path },
+      { cause: error }
+    )
+  }
+  return new PaychanError(
+    'ERR_SOCKET_FAILED',
+    `The API socket could not be made at ${path} (${messageOf(error)}). Check the permissions of the directory.`,
+    { path },
+    { cause: error }
+  )
 }

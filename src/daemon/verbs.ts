@@ -8,11 +8,7 @@ import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
 import type { NodeApi, NodeVerb } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
-import { cancel, cancellable } from './cancellation.js'
-import { withoutUndefined } from './objects.js'
 import {
-  toWire,
-  type Wire,
   askedAmount,
   balance,
   bumpResult,
@@ -28,11 +24,14 @@ import {
   recoverResult,
   sendResult,
   settleAllResult,
-  walletTransaction
+  toWire,
+  walletTransaction,
+  type Wire,
+  withoutUndefined
 } from './wire.js'
 
 /** What a verb does with money, for whoever hands out the right to use it. */
-export type Scope = 'read' | 'receive' | 'pay' | 'manage'
+type Scope = 'read' | 'receive' | 'pay' | 'manage'
 
 /** One row. */
 export interface Verb {
@@ -392,3 +391,46 @@ export type VerbName = NodeVerb | 'cancel'
 export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
   [...TABLE, CANCEL].map((row) => [row.name, row])
 )
+
+/*
+ * Cancelling a call from another process: the caller names the call with a ticket, and cancels by
+ * that name.
+ */
+
+/** Tickets whose call never came, or has ended; more than these are forgotten. */
+const MOST_TICKETS = 1_000
+
+const tickets = new WeakMap<NodeApi, Map<string, AbortController>>()
+
+/**
+ * The signal of a ticket. Whoever comes first makes it: a cancel may overtake its call on another
+ * connection.
+ */
+function controllerOf(node: NodeApi, ticket: string): AbortController {
+  const all = tickets.get(node) ?? new Map<string, AbortController>()
+  tickets.set(node, all)
+  const controller = all.get(ticket) ?? new AbortController()
+  all.set(ticket, controller)
+  const [oldest] = all.keys()
+  if (all.size > MOST_TICKETS && oldest !== undefined) all.delete(oldest)
+  return controller
+}
+
+/** Makes a call that can be cancelled; without a ticket it cannot. */
+async function cancellable<T>(
+  node: NodeApi,
+  ticket: string | undefined,
+  call: (signal?: AbortSignal) => Promise<T>
+): Promise<T> {
+  if (ticket === undefined) return await call()
+  try {
+    return await call(controllerOf(node, ticket).signal)
+  } finally {
+    tickets.get(node)?.delete(ticket)
+  }
+}
+
+/** Cancels the call with this ticket; how that went is the answer to the call. */
+function cancel(node: NodeApi, ticket: string): void {
+  controllerOf(node, ticket).abort()
+}

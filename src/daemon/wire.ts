@@ -3,6 +3,9 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
+import { NETWORKS } from '../bitcoin/network-names.js'
+import { type FactUnit, NEWS, type News } from '../channel/news.js'
+import { ofEachSetting, type Policy } from '../channel/policy.js'
 import type {
   Balance,
   BumpResult,
@@ -21,11 +24,8 @@ import type {
   SettleAllResult,
   WalletTransaction
 } from '../node/api.js'
-import { NETWORKS } from '../bitcoin/network-names.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
-import { NEWS, type FactUnit, type News } from '../channel/news.js'
-import { ofEachSetting, type Policy } from '../channel/policy.js'
 import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
 
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
@@ -45,7 +45,7 @@ export function toWire(value: unknown): Wire {
 }
 
 /** 16 digits hold 21 million bitcoin in satoshis. */
-export const amount: z.ZodType<Satoshi> = z
+const amount: z.ZodType<Satoshi> = z
   .string()
   .regex(/^\d{1,16}$/, 'an amount in satoshis, as a decimal string')
   .transform((text) => satoshi(BigInt(text)))
@@ -360,3 +360,14 @@ export const errorRecord: z.ZodType<ErrorRecord> = z.object({
   message: z.string(),
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
 })
+
+/* What zod's optional fields need under `exactOptionalPropertyTypes`. */
+
+/** A copy without the keys whose value is undefined. */
+export function withoutUndefined<T extends object>(
+  fields: T
+): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]: Exclude<T[Key], undefined>
+  }
+}

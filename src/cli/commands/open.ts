@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import type { ApiClient } from '../../daemon/client.js'
-import { withoutUndefined } from '../../daemon/objects.js'
+import { withoutUndefined } from '../../daemon/wire.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
 import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'

@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
-import { withoutUndefined } from '../../daemon/objects.js'
+import { withoutUndefined } from '../../daemon/wire.js'
 import type { Satoshi } from '../../types/units.js'
 import {
   AMOUNT_HELP,
