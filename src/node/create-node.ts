@@ -1,8 +1,14 @@
 /** A whole node of our own: seed, identity, libp2p host, and paychan on it. */
 import '../p2p/polyfill.js'
 import { createLibp2p } from 'libp2p'
-import { createHost, type HostInit } from '../p2p/host.js'
-import { areFree, checkListen, explainListen, isInUse } from '../p2p/listening.js'
+import {
+  areFree,
+  checkListen,
+  createHost,
+  explainListen,
+  type HostInit,
+  isInUse
+} from '../p2p/host.js'
 import { STORE_FAILED } from '../types/errors.js'
 import { NODE_VERBS, type NodeApi, type NodeVerb } from './api.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'

@@ -1,10 +1,19 @@
 /**
+ * A LinkListener that cannot hurt, and error messages that say one plain line to a peer.
+ */
+import {
+  type ErrorMessage,
+  MAX_ERROR_TEXT_BYTES,
+  type Message,
+  plainText
+} from '../../protocols/paychan/1.0/index.js'
+import type { LinkListener } from '../engine/ports.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+
+/*
  * A LinkListener that cannot hurt: nothing after the end, the end once, and what it throws is
  * reported.
  */
-import { messageOf, PaychanError } from '../types/errors.js'
-import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type { LinkListener } from '../engine/ports.js'
 
 /** Is told what goes wrong on our side of a link, and nobody else would see. */
 export type OnError = (error: Error) => void
@@ -66,4 +75,24 @@ export function report(onError: OnError, error: Error): void {
   } catch {
     // There is nobody left to tell.
   }
+}
+
+/*
+ * Error messages on their way out: whatever an error of ours says, a peer gets one plain line
+ * (WIRE-7).
+ */
+
+/** What ends a stream, and leaves it open whether the channel goes on over another one. */
+export function streamError(code: string, rule: string, text: string): ErrorMessage {
+  return { type: 'Error', code, rule, text, fatal: false }
+}
+
+/**
+ * The same message, fit to be encoded if it is an Error. A text that is too long is cut, not
+ * refused.
+ */
+export function outgoing(message: Message): Message {
+  return message.type === 'Error'
+    ? { ...message, text: plainText(message.text, MAX_ERROR_TEXT_BYTES) }
+    : message
 }

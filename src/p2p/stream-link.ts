@@ -1,18 +1,27 @@
 /**
  * One `/paychan/1.0` stream as a `Link`: frames in, frames out, and every way in which it can end.
  */
-import type { Stream } from '@libp2p/interface'
+import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { ProtocolError, decode } from '../../protocols/paychan/1.0/index.js'
-import type { Message } from '../../protocols/paychan/1.0/index.js'
+import * as lp from 'it-length-prefixed'
+import type { LengthDecoderFunction } from 'it-length-prefixed'
+import {
+  decode,
+  encode,
+  MAX_MESSAGE_BYTES,
+  type Message,
+  ProtocolError
+} from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
-import { fromFrames, isCutShort, toFrame } from './frames.js'
-import { asError, GuardedListener } from './guarded-listener.js'
-import type { OnError } from './guarded-listener.js'
-import { outgoing, streamError } from './outgoing.js'
-import { StreamSource } from './stream-source.js'
+import {
+  asError,
+  GuardedListener,
+  type OnError,
+  outgoing,
+  streamError
+} from './guarded-listener.js'
 
 export interface LinkOptions {
   /** Bytes that may wait for a peer that does not read; past it the link is closed. */
@@ -194,4 +203,205 @@ export class StreamLink implements Link {
     // be.
     stream.close().catch(() => {})
   }
+}
+
+/*
+ * Messages to frames and back: an Envelope behind its length as an unsigned varint (WIRE-1,
+ * WIRE-2).
+ */
+
+/** 7 bits a byte: lengths up to 262,144 = 2^18 take at most 3 bytes. */
+const MAX_LENGTH_BYTES = 3
+
+/** A message as it goes onto a stream. @throws ProtocolError when a field is out of range. */
+export function toFrame(message: Message): Uint8ArrayList {
+  return lp.encode.single(encode(message), { maxDataLength: MAX_MESSAGE_BYTES })
+}
+
+/**
+ * The Envelopes of a stream of bytes, whatever the chunks that they arrive in.
+ *
+ * @throws ProtocolError `WIRE-1` for a length that is 0 or spelled out too long, `WIRE-2` for one
+ * that is too large: at once, before any of its bytes is waited for.
+ */
+export function fromFrames(
+  source: AsyncIterable<Uint8Array | Uint8ArrayList>
+): AsyncIterable<Uint8ArrayList> {
+  return lp.decode(source, {
+    lengthDecoder: createLengthDecoder(),
+    maxLengthLength: MAX_LENGTH_BYTES,
+    maxDataLength: MAX_MESSAGE_BYTES
+  })
+}
+
+/** Whether an error says that the bytes ended inside a frame. */
+export function isCutShort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UnexpectedEOFError'
+}
+
+/**
+ * The decoder reports how long the length was in a field of its own; so each stream has its own.
+ */
+function createLengthDecoder(): LengthDecoderFunction {
+  const decoder: LengthDecoderFunction = Object.assign(
+    (data: Uint8ArrayList): number => {
+      let length = 0
+      for (let index = 0; index < MAX_LENGTH_BYTES; index++) {
+        // A RangeError is how it-length-prefixed is told that there is not yet enough to read.
+        if (index >= data.byteLength) throw new RangeError('The length is not complete.')
+        const byte = data.get(index)
+        length |= (byte & 0x7f) << (7 * index)
+        if (byte >= 0x80) continue
+        if (byte === 0) {
+          throw new ProtocolError(
+            'WIRE-1',
+            index === 0 ? 'A frame is empty.' : 'A length is longer than need be.'
+          )
+        }
+        if (length > MAX_MESSAGE_BYTES) {
+          throw new ProtocolError(
+            'WIRE-2',
+            `A message of ${length} bytes was announced; ${MAX_MESSAGE_BYTES} are allowed.`
+          )
+        }
+        decoder.bytes = index + 1
+        return length
+      }
+      throw new ProtocolError(
+        'WIRE-2',
+        `A message of more than ${MAX_MESSAGE_BYTES} bytes was announced.`
+      )
+    },
+    { bytes: 0 }
+  )
+  return decoder
+}
+
+/*
+ * The bytes that arrive on a libp2p stream, as an iterable that holds the peer back. Iterating a
+ * stream itself does not: it reads ahead without bound. This one pauses the stream while too much
+ * is unread, and it listens from the start, so that no end of the stream is missed.
+ */
+
+/** Unread bytes above which the stream is paused: two of the longest messages. */
+const PAUSE_ABOVE_BYTES = 524_288
+
+/**
+ * What libp2p may hold for us while paused; more, and it resets the stream. Above a window of our
+ * host (1 MiB).
+ */
+const MAX_READ_BUFFER_BYTES = 2_097_152
+
+/**
+ * setTimeout's longest delay, 2^31 - 1 ms or 25 days: a channel may be idle for as long as it
+ * likes.
+ */
+const NO_TIMEOUT = 2_147_483_647
+
+class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> {
+  readonly #stream: Stream
+  #unread: Array<Uint8Array | Uint8ArrayList> = []
+  #unreadBytes = 0
+  #ended = false
+  #error: Error | undefined
+  #wake: (() => void) | undefined
+  #discard = false
+
+  constructor(stream: Stream) {
+    this.#stream = stream
+    stream.maxReadBufferLength = MAX_READ_BUFFER_BYTES
+    stream.inactivityTimeout = NO_TIMEOUT
+    stream.addEventListener('end', () => {
+      this.#onEnd()
+    })
+    stream.addEventListener('close', (event) => {
+      this.#onClose(event)
+    })
+    if (stream.status !== 'open') this.#end(lost())
+    else this.#endIfNothingFollows()
+    stream.addEventListener('message', (event) => {
+      this.#onMessage(event)
+    })
+  }
+
+  /** Whether the peer ended its side in order, rather than the connection breaking. */
+  get endedInOrder(): boolean {
+    return this.#ended && this.#error === undefined
+  }
+
+  /** Lets everything that still arrives fall on the floor, so that the peer can end its side. */
+  discard(): void {
+    this.#discard = true
+    this.#unread = []
+    this.#unreadBytes = 0
+    this.#resume()
+    this.#wake?.()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array | Uint8ArrayList> {
+    while (!this.#discard) {
+      const chunk = this.#unread.shift()
+      if (chunk !== undefined) {
+        this.#unreadBytes -= chunk.byteLength
+        if (this.#unread.length === 0) this.#resume()
+        yield chunk
+      } else if (this.#error !== undefined) {
+        throw this.#error
+      } else if (this.#ended) {
+        return
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+    }
+  }
+
+  #onMessage(event: StreamMessageEvent): void {
+    if (this.#discard) return
+    this.#unread.push(event.data)
+    this.#unreadBytes += event.data.byteLength
+    // A stream whose other side has ended cannot be paused, and brings nothing new either.
+    if (this.#unreadBytes > PAUSE_ABOVE_BYTES && this.#stream.readStatus === 'readable') {
+      this.#stream.pause()
+    }
+    this.#endIfNothingFollows()
+    this.#wake?.()
+  }
+
+  /**
+   * 'end' comes once. When the peer was quick, it came while libp2p was still agreeing on the
+   * protocol, and what was read ahead then is put back only afterwards.
+   */
+  #endIfNothingFollows(): void {
+    if (this.#stream.readableEnded && this.#stream.readBufferLength === 0) this.#onEnd()
+  }
+
+  /** Hands over at once what libp2p has kept: into the list of the unread, whose order it keeps. */
+  #resume(): void {
+    if (this.#stream.readStatus === 'paused') this.#stream.resume()
+  }
+
+  /**
+   * No more data: either the peer has closed its side, and ours is still open, or everything is
+   * gone.
+   */
+  #onEnd(): void {
+    this.#end(this.#stream.status === 'open' ? undefined : lost())
+  }
+
+  #onClose(event: StreamCloseEvent): void {
+    this.#end(lost(event.error))
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#error = error
+    this.#wake?.()
+  }
+}
+
+function lost(cause?: Error): PaychanError {
+  return new PaychanError('ERR_CONNECTION_LOST', 'The connection to the peer broke.', {}, { cause })
 }

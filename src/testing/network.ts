@@ -6,8 +6,14 @@
 import { ProtocolError, decode, encode } from '../../protocols/paychan/1.0/index.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
-import { asError, GuardedListener, report, type OnError } from '../p2p/guarded-listener.js'
-import { outgoing, streamError } from '../p2p/outgoing.js'
+import {
+  asError,
+  GuardedListener,
+  type OnError,
+  outgoing,
+  report,
+  streamError
+} from '../p2p/guarded-listener.js'
 import { PaychanError } from '../types/errors.js'
 import type { Calendar } from './calendar.js'
 import { Life, never } from './life.js'

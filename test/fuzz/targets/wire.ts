@@ -1,7 +1,7 @@
 /** Frames of a stream, and the messages in them: what is read is what would have been written. */
 import assert from 'node:assert/strict'
 import { decode, encode, unpackPayments } from '../../../protocols/paychan/1.0/index.js'
-import { fromFrames, isCutShort, toFrame } from '../../../src/p2p/frames.js'
+import { fromFrames, isCutShort, toFrame } from '../../../src/p2p/stream-link.js'
 import { isRefusal, unlessRefused, type Target } from '../target.js'
 import { messages } from './messages.js'
 
