@@ -8,7 +8,7 @@
  * What is not known is ignored, unless its key begins with `req-`: then the whole URI is invalid.
  */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
-import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/bitcoin-amount.js'
+import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError, type Facts } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { addressFromScript, scriptFromAddress } from './address.js'

@@ -1,10 +1,44 @@
 /**
+ * Amounts as people write and read them, in satoshis or bitcoin. Exact decimal arithmetic on bigint: a
+ * float never touches money (0.1 + 0.2 is not 0.3).
+ */
+import { PaychanError } from './errors.js'
+import { type Satoshi, satoshi } from './units.js'
+
+/*
+ * Bitcoin in decimals, to satoshis and back. Exact arithmetic on bigint: a float never touches
+ * money.
+ */
+
+/** One bitcoin is 10^8 satoshis. */
+export const BITCOIN_DECIMALS = 8
+
+const ONE = 10n ** BigInt(BITCOIN_DECIMALS)
+
+/**
+ * The satoshis of a decimal number of bitcoin, given as its two parts. The fraction has at most 8
+ * digits.
+ *
+ * @example fromBitcoin('0', '00001') // 1000n
+ */
+export function fromBitcoin(whole: string, fraction: string): bigint {
+  return BigInt(whole) * ONE + BigInt(fraction.padEnd(BITCOIN_DECIMALS, '0'))
+}
+
+/**
+ * An amount in bitcoin, without zeros at its end.
+ *
+ * @example toBitcoin(satoshi(100_000n)) // '0.001'
+ */
+export function toBitcoin(amount: Satoshi): string {
+  const fraction = (amount % ONE).toString().padStart(BITCOIN_DECIMALS, '0').replace(/0+$/, '')
+  return `${amount / ONE}${fraction === '' ? '' : `.${fraction}`}`
+}
+
+/*
  * Amounts as people write and read them. Exact decimal arithmetic on bigint: a float never touches
  * money (0.1 + 0.2 of a bitcoin is 30,000,000 sat here, and nothing beside it).
  */
-import { BITCOIN_DECIMALS, fromBitcoin } from './bitcoin-amount.js'
-import { PaychanError } from './errors.js'
-import { satoshi, type Satoshi } from './units.js'
 
 /**
  * 21 million bitcoin with all their decimals need 17 characters; whatever is this long is a slip.
