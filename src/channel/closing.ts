@@ -16,7 +16,7 @@ import { otherRole, type Role } from '../bitcoin/keys.js'
 import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
 import { formatAmount, feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
-import { abandon } from './abandoning.js'
+import { abandon, stop } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
@@ -31,7 +31,6 @@ import {
   type Established,
   type SignedClose
 } from './state.js'
-import { stop } from './stopping.js'
 import { fundingOutput, partyOf } from './terms.js'
 import { isWorthless } from './unfunded.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'

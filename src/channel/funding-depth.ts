@@ -1,9 +1,17 @@
 /**
+ * How deep T1 is, and what helps one that does not confirm.
+ */
+import { LOCK_BELOW_TIP } from '../bitcoin/renewal.js'
+import { lockTimeOf } from '../bitcoin/transaction.js'
+import { blockDelta, max, satoshi } from '../types/units.js'
+import type { Effect } from './effects.js'
+import type { Env } from './env.js'
+import { DAY } from './schedule.js'
+import type { Established } from './state.js'
+
+/*
  * How deep T1 is: a funding output that a reorg could still take away carries no payments (FUND-4).
  */
-import { max } from '../types/units.js'
-import type { Env } from './env.js'
-import type { Established } from './state.js'
 
 /**
  * Confirmations after which a spend is taken as final for what people are told: what Bitcoin
@@ -22,4 +30,54 @@ export function confirmations({ onChain }: Established, env: Pick<Env, 'height'>
 /** FUND-4: as deep as the terms ask for, now; after a reorg it has to get there again. */
 export function isBuried(channel: Established, env: Pick<Env, 'height'>): boolean {
   return confirmations(channel, env) >= channel.terms.minDepth
+}
+
+/*
+ * A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a
+ * child.
+ */
+
+/**
+ * Blocks that T1 may wait unless somebody said otherwise: it was built for an estimate to confirm
+ * within as many.
+ */
+const PATIENCE = blockDelta(6)
+
+/** The child costs at most 5 % of what the channel holds; a person may pay more with `bumpfee`. */
+const MOST_OF_CAPACITY = 20n
+
+/**
+ * FUND-5, EVID-7: asks the wallet for a child once T1 has waited, whether or not a server shows it:
+ * what no mempool takes, or has dropped, needs one all the more. Level-triggered: asked with every
+ * block, and the wallet does nothing when both pay the present estimate and no server refuses them
+ * for their fee, or T1 has no change.
+ */
+export function fundingFee(
+  { role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established,
+  { height, feeRate }: Env
+): Effect[] {
+  // Of a T1 that an outside wallet has made, our wallet has no change.
+  if (
+    role !== 'client' ||
+    outside !== undefined ||
+    height === undefined ||
+    onChain.fundingHeight !== undefined ||
+    onChain.spend !== undefined ||
+    onChain.shown.length > 0
+  ) {
+    return []
+  }
+  // The wallet gives T1 the height at which it was built as nLockTime, or a little less.
+  const builtAt = lockTimeOf(fundingTx) + (terms.renews === undefined ? 0 : LOCK_BELOW_TIP)
+  if (height - builtAt < patience) return []
+  return [
+    {
+      type: 'bump-funding',
+      funding: outPoint.txid,
+      fundingTx,
+      feeRate,
+      most: satoshi(terms.capacity / MOST_OF_CAPACITY),
+      isLate: height - builtAt >= Math.max(patience, DAY)
+    }
+  ]
 }

@@ -1,13 +1,12 @@
 /** A stream to the peer comes and goes, and the peer refuses things on it. */
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { PaychanError } from '../types/errors.js'
-import { abandon } from './abandoning.js'
+import { abandon, whereMoneyMayBe } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { forgetTheirWish } from './turns.js'
-import { whereMoneyMayBe } from './stopping.js'
 import { isOpening, type Channel, type Established, type Stopped } from './state.js'
 
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'

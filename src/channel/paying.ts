@@ -19,16 +19,16 @@ import { channelRefusal } from './channel-refusal.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import {
+  allDifferent,
   balances,
+  type InFlightUpdate,
   inFlightValue,
   initialBalance,
+  type Ledger,
   nextSequence,
   paymentsOf,
-  signedBalance,
-  type InFlightUpdate,
-  type Ledger
+  signedBalance
 } from './ledger.js'
-import { allDifferent } from './payment-ids.js'
 import { quoteInTurn } from './quote.js'
 import { exposureOfPayee } from './risk.js'
 import { payerOf } from './schedule.js'

@@ -7,8 +7,14 @@ import { formatAmount, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
-import { heldBalance, initialBalance, paymentsOf, totalOf, type HeldState } from './ledger.js'
-import { allDifferent } from './payment-ids.js'
+import {
+  allDifferent,
+  heldBalance,
+  type HeldState,
+  initialBalance,
+  paymentsOf,
+  totalOf
+} from './ledger.js'
 import { payerOf, publishHeightOf } from './schedule.js'
 import { quoteInTurn } from './quote.js'
 import { stakeOfPayee } from './stakes.js'

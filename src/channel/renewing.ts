@@ -19,7 +19,7 @@ import { lockTimeOf, parseTransaction, type Transaction } from '../bitcoin/trans
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type Satoshi } from '../types/units.js'
-import { abandon } from './abandoning.js'
+import { abandon } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { establish } from './establishing.js'

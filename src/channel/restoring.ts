@@ -1,36 +1,213 @@
 /**
- * A channel that a peer hands back to a node that has lost its data (spec.md, "Restoring"). The
- * peer's word counts for nothing that it could gain by: the keys have to derive from our seed, T1
- * has to pay to them, and T2 and every state have to be signed. What it can do is to keep newer
- * states to itself. So such a channel only closes, and what is at stake in it is all of our share.
+ * A channel handed back to a side that has lost its data (spec.md, "Restoring"): what the one tells, and
+ * what the other believes.
  */
-import type {
-  AcceptChannel,
-  ChannelRecord,
-  Network,
-  OpenChannel
+import {
+  type AcceptChannel,
+  type ChannelRecord,
+  type ChannelState,
+  MAX_RECORDED_STATES,
+  type Network,
+  type OpenChannel
 } from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx, readFunding } from '../bitcoin/funding.js'
-import type { KeyPath, Role } from '../bitcoin/keys.js'
+import { type KeyPath, otherRole, type Role } from '../bitcoin/keys.js'
 import { channelIdOf, isStandardScript } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
-import { sameBytes } from '../types/bytes.js'
+import { fromHex, sameBytes } from '../types/bytes.js'
 import { blockHeight, heightMinus, min, satoshi, subSat } from '../types/units.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
 import { NOTHING_ON_CHAIN } from './establishing.js'
-import { balances, initialBalance, NEW_LEDGER, type Ledger } from './ledger.js'
+import { FINAL_DEPTH } from './funding-depth.js'
+import { balances, initialBalance, type Ledger, NEW_LEDGER } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
 import { termsOf } from './opening-terms.js'
-import { PAYMENT_MARGIN, payeeOf, payerOf } from './schedule.js'
+import { isUnsigned } from './outside-funding.js'
+import { payeeOf, payerOf, PAYMENT_MARGIN } from './schedule.js'
 import { stateDigest } from './signing.js'
-import { NO_WISHES, type EndedTurn, type Established, type KeyBits, type Stopped } from './state.js'
+import {
+  type Channel,
+  type EndedTurn,
+  type Established,
+  type KeyBits,
+  NO_WISHES,
+  type Stopped
+} from './state.js'
 import { fundingScriptOf, partyOf, type Terms } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
+/*
+ * What a peer that has lost its data is told of a channel (spec.md, "Restoring"). Nothing in it is
+ * new: the terms are what both have agreed on, and every signature is one that the peer has given,
+ * or has been given before. Ours are made again, and come to the same bytes (RFC 6979).
+ */
+
+const NO_SIGNATURE = new Uint8Array(0)
+
+/**
+ * RESTORE-3: the record of a channel; undefined when there is nothing in it for the peer, or when
+ * we do not have it all.
+ */
+export function recordOf(
+  channel: Channel,
+  env: Pick<Env, 'sign' | 'height'>
+): ChannelRecord | undefined {
+  if (
+    channel.stage !== 'established' ||
+    channel.renewal !== undefined ||
+    isUnsigned(channel) ||
+    isOver(channel, env)
+  ) {
+    return undefined
+  }
+  const { terms, outPoint, fundingTx, role } = channel
+  const { clientDerivation } = terms
+  if (clientDerivation === undefined) return undefined
+  const states = statesOf(channel, env)
+  const refundSignature =
+    role === 'client'
+      ? channel.refundSignature
+      : env.sign(payerSighash(refundTemplateOf(terms, outPoint)))
+  if (states === undefined || refundSignature === undefined) return undefined
+  return {
+    type: 'ChannelRecord',
+    open: offerOf(terms, clientDerivation),
+    accept: acceptanceOf(terms),
+    fundingTx,
+    fundingOutput: outPoint.vout,
+    refundSignature,
+    states
+  }
+}
+
+/**
+ * Four weeks of blocks: who pays with names, and is on a copy as old as that, learns of what it has
+ * paid since (RESTORE-9).
+ */
+const TOLD_FOR = 4_032
+
+/**
+ * Nothing of the channel is left for the peer: its end is buried and pays it by no output that
+ * takes the channel's keys, or T1 never came. Of one on which it has paid it is told for a while.
+ */
+function isOver(channel: Established, { height }: Pick<Env, 'height'>): boolean {
+  const {
+    onChain: { spend, fundingSeen },
+    terms,
+    role
+  } = channel
+  if (height === undefined) return false
+  if (spend === undefined) return !fundingSeen && height >= terms.refundHeight
+  if (height - spend.height + 1 < (hasPaid(channel, otherRole(role)) ? TOLD_FOR : FINAL_DEPTH)) {
+    return false
+  }
+  const { turn, clientBalance } = spend
+  if (turn === undefined || clientBalance === undefined || payerOf(turn) === role) return true
+  return clientBalance === (role === 'server' ? 0n : terms.capacity)
+}
+
+/** Whether a side has paid on a channel, as far as the states say. */
+function hasPaid({ ended, ledger: { turn, held } }: Established, role: Role): boolean {
+  const last = held === undefined ? ended : [...ended, { turn, sequence: held.sequence }]
+  return last.some(
+    ({ turn, sequence }, i) => payerOf(turn) === role && sequence > (last[i - 1]?.sequence ?? 0)
+  )
+}
+
+/**
+ * The last state of each turn, up to the present one. Undefined when our own ledger is damaged, or
+ * there are too many.
+ */
+function statesOf(channel: Established, env: Pick<Env, 'sign'>): ChannelState[] | undefined {
+  const {
+    ledger: { turn, held },
+    ended
+  } = channel
+  if (ended.length !== turn) return undefined
+  const last: ReadonlyArray<Pick<EndedTurn, 'sequence' | 'payerBalance' | 'signature'>> =
+    held === undefined ? ended : [...ended, held]
+  const states: ChannelState[] = []
+  for (const [turn, { sequence, payerBalance, signature }] of last.entries()) {
+    // TURN-6: nothing was paid in it, so nobody has signed in it.
+    const isBase = turn > 0 && sequence === last[turn - 1]?.sequence
+    const signed = isBase
+      ? NO_SIGNATURE
+      : payerOf(turn) === channel.role
+        ? env.sign(stateDigest(channel, payerBalance, turn))
+        : signature
+    if (signed === undefined) return undefined
+    states.push({ sequence, payerBalance, signature: signed })
+  }
+  return states.length > MAX_RECORDED_STATES ? undefined : states
+}
+
+function offerOf(
+  { network, client, capacity, refundHeight, mode, step, txVersion, renews, serverBalance }: Terms,
+  derivation: Uint8Array
+): OpenChannel {
+  const { channelKey, payoutKey, closeScript } = client
+  return {
+    type: 'OpenChannel',
+    ...{
+      network,
+      channelKey,
+      payoutKey,
+      closeScript,
+      capacity,
+      refundHeight,
+      mode,
+      step,
+      txVersion
+    },
+    ...(renews === undefined
+      ? {}
+      : {
+          renews: {
+            channelId: fromHex(renews.channel),
+            turn: renews.turn,
+            sequence: renews.sequence,
+            serverBalance
+          }
+        }),
+    derivation
+  }
+}
+
+function acceptanceOf({
+  server,
+  derivation,
+  minDepth,
+  limits,
+  lastPaymentHeight,
+  settleHeight
+}: Terms): AcceptChannel {
+  const { channelKey, payoutKey, closeScript } = server
+  return {
+    type: 'AcceptChannel',
+    ...{
+      channelKey,
+      derivation,
+      payoutKey,
+      closeScript,
+      minDepth,
+      limits: { ...limits },
+      lastPaymentHeight,
+      settleHeight
+    }
+  }
+}
+
+/*
+ * A channel that a peer hands back to a node that has lost its data (spec.md, "Restoring"). The
+ * peer's word counts for nothing that it could gain by: the keys have to derive from our seed, T1
+ * has to pay to them, and T2 and every state have to be signed. What it can do is to keep newer
+ * states to itself. So such a channel only closes, and what is at stake in it is all of our share.
+ */
+
 /** Which side of a channel is ours, and the bits that its keys derive from. */
-export interface OurSide {
+interface OurSide {
   readonly role: Role
   readonly keys: KeyBits
 }
@@ -72,7 +249,7 @@ function bitsOf(derivation: Uint8Array): KeyBits | undefined {
 }
 
 /** Who hands the channel back, and what we know of it ourselves. */
-export interface Restoring extends OurSide {
+interface Restoring extends OurSide {
   readonly peer: string
   readonly address: string
   readonly network: Network

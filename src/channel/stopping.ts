@@ -1,12 +1,25 @@
-/** The end of payments on a channel that cannot go on. What was received stays received. */
+/**
+ * How a channel ends before its time: no more payments, or an opening that is given up.
+ */
 import { payerOutput } from '../bitcoin/template.js'
-import { to, type Effect, type Transition } from './effects.js'
+import type { PaychanError } from '../types/errors.js'
+import { blockHeight, satoshi } from '../types/units.js'
+import { type Effect, to, type Transition } from './effects.js'
 import { signedBalance } from './ledger.js'
 import { payerOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { shareIn } from './stakes.js'
-import type { Channel, Established, ShownSpend, Spend } from './state.js'
+import {
+  type Abandoned,
+  type Channel,
+  type Established,
+  identityOf,
+  type ShownSpend,
+  type Spend
+} from './state.js'
 import { errorMessage, Violation } from './violation.js'
+
+/* The end of payments on a channel that cannot go on. What was received stays received. */
 
 const LIST_FALSE = 'ERR_LIST_FALSE'
 const PEER_FORGOT = 'ERR_PEER_FORGOT'
@@ -121,4 +134,49 @@ function isForgotten(
 /** Whether the peer has listed falsely what it was paid. */
 export function isListFalse(channel: Channel): boolean {
   return channel.stage === 'established' && channel.stopped?.code === LIST_FALSE
+}
+
+/* Giving up an opening before T1 has left the client: nobody has anything to lose yet. */
+
+/**
+ * All that has not been given up yet; an established channel only when its T1 can never be in a
+ * block (RENEW-7).
+ */
+type NotAbandoned = Exclude<Channel, Abandoned>
+
+/**
+ * OPEN-9 and every refusal of the opening. The inputs of T1 become free; keys and the outpoint
+ * stay known (KEY-3, REF-2); the stream ends after `first`, usually an `Error` for the peer.
+ */
+export function abandon(
+  state: NotAbandoned,
+  why: PaychanError,
+  ...first: Effect[]
+): Transition<Abandoned> {
+  const abandoned: Abandoned = {
+    ...identityOf(state),
+    stage: 'abandoned',
+    capacity: state.stage === 'offered' ? satoshi(state.offer.capacity) : state.terms.capacity,
+    refundHeight:
+      state.stage === 'offered' ? blockHeight(state.offer.refundHeight) : state.terms.refundHeight,
+    code: why.code,
+    reason: why.message,
+    facts: why.facts,
+    outPoint: 'outPoint' in state ? state.outPoint : undefined,
+    theirKey: theirKeyOf(state)
+  }
+  const release: Effect[] = state.role === 'client' ? [{ type: 'release-funding' }] : []
+  return to(
+    abandoned,
+    ...first,
+    { type: 'hang-up' },
+    ...release,
+    { type: 'close-done', kind: 'abandoned', txid: undefined },
+    { type: 'notify', news: { kind: 'abandoned', reason: why.message } }
+  )
+}
+
+function theirKeyOf(state: NotAbandoned): Uint8Array | undefined {
+  if (state.stage === 'offered') return undefined
+  return state.role === 'client' ? state.terms.server.channelKey : state.terms.client.channelKey
 }

@@ -5,14 +5,13 @@
 import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { PaychanError, unreachable } from '../types/errors.js'
-import { abandon } from './abandoning.js'
+import { abandon, distrustList, stop } from './stopping.js'
 import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent, FundingHistory } from './events.js'
-import { confirmations, isBuried } from './funding-depth.js'
+import { confirmations, fundingFee, isBuried } from './funding-depth.js'
 import { heard, hungUp, isOver, onConnected, onDisconnected, onError } from './linking.js'
-import { fundingFee } from './funding-fee.js'
 import { CLAIM_AGAIN_BLOCKS, csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
 import { giveUpRefund, onFunding, onFundingSeen, onRefundRequest } from './opening-server.js'
@@ -40,7 +39,6 @@ import {
   onRenewalSigned
 } from './renewing.js'
 import { isOpening, isSigning, type Channel, type Established } from './state.js'
-import { distrustList, stop } from './stopping.js'
 import {
   forgetRefusal,
   onAskTurn,

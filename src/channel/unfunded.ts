@@ -3,7 +3,7 @@
  * peer, so there is room for some only, and the oldest go first when others ask (OPEN-11).
  */
 import { PaychanError } from '../types/errors.js'
-import { abandon } from './abandoning.js'
+import { abandon } from './stopping.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { Accepted, Channel, Established, RefundSigned } from './state.js'

@@ -1,7 +1,7 @@
 /** A T1 that waits too long is paid for by a child, never replaced. */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
-import { fundingFee } from '../../src/channel/funding-fee.js'
+import { fundingFee } from '../../src/channel/funding-depth.js'
 import type { Established } from '../../src/channel/state.js'
 import { blockDelta, blockHeight, feeRate } from '../../src/types/units.js'
 import { effectsOf } from './asserts.js'

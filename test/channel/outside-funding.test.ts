@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { auditChannel } from '../../src/channel/audit.js'
 import { checkFunded, checkSigned } from '../../src/channel/outside-funding.js'
-import { recordOf } from '../../src/channel/recording.js'
+import { recordOf } from '../../src/channel/restoring.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 import { OutsideWallet } from '../outside-wallet.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { allDifferent } from '../../src/channel/payment-ids.js'
+import { allDifferent } from '../../src/channel/ledger.js'
 import { toHex } from '../../src/types/bytes.js'
 
 const payment = (id: Uint8Array): { id: Uint8Array; amount: bigint; memo: string } => ({

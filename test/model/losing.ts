@@ -4,8 +4,7 @@
  */
 import type { ChannelRecord } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
-import { recordOf } from '../../src/channel/recording.js'
-import { adoptRecord } from '../../src/channel/restoring.js'
+import { adoptRecord, recordOf } from '../../src/channel/restoring.js'
 import type { Established } from '../../src/channel/state.js'
 import { Violation } from '../../src/channel/violation.js'
 import { satoshi } from '../../src/types/units.js'
