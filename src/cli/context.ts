@@ -8,8 +8,7 @@ import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
 import type { Io } from './io.js'
-import { untilInterrupted } from './interrupt.js'
-import { startPatience } from './patience.js'
+import { startPatience, untilInterrupted } from './waiting.js'
 import type { Output } from './output.js'
 
 /** How amounts are written, for the help of arguments. */

@@ -6,7 +6,7 @@
 import pc from 'picocolors'
 import { toErrorRecord } from '../types/errors.js'
 import type { Io, Sink } from './io.js'
-import { cut, printable } from './text.js'
+import { cut, printable } from './table.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
 

@@ -1,14 +1,28 @@
-/** What a simulation found, for people: what matters first. */
-import type { Loss, Results, Sweep } from '../sim/results.js'
+/**
+ * What a simulation found, what is wrong with its scenario, how far it is, and what it took.
+ */
+import { InvalidArgumentError } from 'commander'
 import { channelsText, offText } from '../sim/report/totals.js'
+import type { Loss, Results, Sweep } from '../sim/results.js'
+import { formatProblem, ScenarioError } from '../sim/scenario/problems.js'
+import type { Settings } from '../sim/scenario/settings.js'
 import { formatAmount } from '../types/units.js'
-import type { Colors } from './output.js'
-import { renderFields, renderTable, type Cell, type Column } from './table.js'
-import { widthOf, wrap } from './text.js'
+import type { Colors, Output } from './output.js'
+import {
+  type Cell,
+  type Column,
+  printable,
+  renderFields,
+  renderTable,
+  widthOf,
+  wrap
+} from './table.js'
+
+/* What a simulation found, for people: what matters first. */
 
 const LONGEST_LIST = 5
 
-export interface RunFigures {
+interface RunFigures {
   readonly seconds: number
   /** Of the whole process at its highest. */
   readonly memoryMegabytes: number
@@ -184,4 +198,100 @@ function percent(part: number, all: number): string {
 
 function count(times: number, what: string): string {
   return `${whole(times)} ${times === 1 ? what : `${what}s`}`
+}
+
+/** What a simulation took of the machine. */
+export function figuresOf(events: number, milliseconds: number): RunFigures {
+  const seconds = milliseconds / 1_000
+  // maxRSS is in kilobytes on every system (libuv).
+  return {
+    seconds,
+    memoryMegabytes: Math.round(process.resourceUsage().maxRSS / 1_024),
+    events,
+    eventsPerSecond: seconds === 0 ? 0 : Math.round(events / seconds)
+  }
+}
+
+/* Everything that is wrong with a scenario, a line each, before the error that sums it up. */
+
+/** Does something with a scenario. @throws whatever that throws */
+export function explained<T>(output: Pick<Output, 'note'>, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ScenarioError && error.problems.length > 1) {
+      for (const problem of error.problems) output.note(printable(formatProblem(problem)))
+    }
+    throw error
+  }
+}
+
+/** What can be said on the line beside a scenario. */
+export interface SimulateFlags {
+  readonly seed?: number
+  readonly days?: number
+  readonly model?: true
+  readonly out?: string
+  readonly force?: true
+}
+
+/** A number of days, whole or not. */
+export function readDays(text: string): number {
+  if (!/^\d{1,4}(\.\d{1,4})?$/.test(text)) {
+    throw new InvalidArgumentError('It must be a number of days, such as 7 or 0.5.')
+  }
+  return Number(text)
+}
+
+/** As if it stood in the scenario. */
+export function settingsOf({ seed, days, model }: SimulateFlags): Settings {
+  return {
+    ...(seed === undefined ? {} : { seed }),
+    ...(days === undefined ? {} : { days }),
+    ...(model === undefined ? {} : { model })
+  }
+}
+
+/* How far a simulation is, and how long it still takes. */
+
+/** On a terminal, so many milliseconds between two lines; elsewhere a line for each tenth. */
+const REFRESH_MS = 200
+const TENTHS = 10
+
+/** `1 h 5 min`, `3 min 20 s`, `12 s`. */
+function formatSeconds(seconds: number): string {
+  const whole = Math.ceil(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`
+}
+
+export class SimulationProgress {
+  #shownAt = -Infinity
+  #tenth = 0
+  readonly #begin: number
+
+  /** `now` in milliseconds, `isLive` on a terminal. */
+  constructor(
+    private readonly output: Pick<Output, 'progress'>,
+    private readonly isLive: boolean,
+    private readonly now: () => number
+  ) {
+    this.#begin = now()
+  }
+
+  /** Of a part that is done (0 to 1); `text` says what is. */
+  update(part: number, text: string): void {
+    const now = this.now()
+    const tenth = Math.floor(part * TENTHS)
+    if (this.isLive ? now - this.#shownAt < REFRESH_MS : tenth <= this.#tenth || tenth >= TENTHS) {
+      return
+    }
+    this.#shownAt = now
+    this.#tenth = tenth
+    const elapsed = (now - this.#begin) / 1_000
+    const left =
+      part > 0 && elapsed > 0.5 ? `, ${formatSeconds(elapsed / part - elapsed)} left` : ''
+    this.output.progress(`${Math.floor(part * 100)} %: ${text}${left}`)
+  }
 }

@@ -2,9 +2,8 @@
 import { formatAmount } from '../daemon/amount.js'
 import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../node/api.js'
 import type { Colors } from './output.js'
-import { printable } from './text.js'
+import { type Cell, printable, renderTable } from './table.js'
 import { shortChannel } from './render.js'
-import { renderTable, type Cell } from './table.js'
 
 const WAITING = 'No server has it yet: it is on disk, and goes out as soon as one answers.'
 

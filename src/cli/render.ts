@@ -12,8 +12,7 @@ import type {
 } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
-import { printable } from './text.js'
-import { renderFields, renderTable, type Cell, type Column } from './table.js'
+import { type Cell, type Column, printable, renderFields, renderTable } from './table.js'
 
 /** The digits of a channel id that tables show, and that commands accept for the whole. */
 const SHORT_DIGITS = 8

@@ -1,7 +1,54 @@
-/** Aligned columns of text, in the width of a terminal. */
+/**
+ * Text for a terminal: harmless, no wider than it is, in aligned columns.
+ */
 import type { Colors } from './output.js'
-import { inPieces, printable, widthOf, wrap } from './text.js'
 
+/* Text for a terminal: harmless, and no wider than it is. */
+
+/**
+ * Text that a stranger wrote (a memo, a reason), safe for a terminal: control characters, which
+ * could move the cursor or recolour an amount, and marks that reverse the direction of writing are
+ * shown as U+FFFD.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+}
+
+/** Counts code points, so that a letter outside of the BMP is one. */
+export function widthOf(text: string): number {
+  return [...text].length
+}
+
+/** Words in lines of at most `width`; a word that is longer has a line of its own. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
+      lines.push(line)
+      line = word
+    } else {
+      line = line === '' ? word : `${line} ${word}`
+    }
+  }
+  return [...lines, line]
+}
+
+/** The same in pieces of `width`, the last one shorter: what no space divides. */
+function inPieces(text: string, width: number): string[] {
+  const letters = [...text]
+  return Array.from({ length: Math.ceil(letters.length / width) }, (_, i) =>
+    letters.slice(i * width, (i + 1) * width).join('')
+  )
+}
+
+/** Text in at most `width`, its end left out where it is longer. */
+export function cut(text: string, width: number): string {
+  const letters = [...text]
+  return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
+}
+
+/** Aligned columns of text, in the width of a terminal. */
 export interface Column {
   readonly title: string
   /** Numbers read best to the right. */
@@ -16,18 +63,18 @@ export interface Column {
 }
 
 /** A cell; `style` colours it after it was measured. */
-export interface StyledCell {
+interface StyledCell {
   readonly text: string
   readonly style: (text: string) => string
 }
 export type Cell = string | StyledCell
 
 /** A row with something to say below it. */
-export interface NotedRow {
+interface NotedRow {
   readonly cells: readonly Cell[]
   readonly note: string
 }
-export type Row = readonly Cell[] | NotedRow
+type Row = readonly Cell[] | NotedRow
 
 const BETWEEN = 2
 const NOTE_INDENT = 4

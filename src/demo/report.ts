@@ -3,7 +3,7 @@
  */
 import type { Io } from '../cli/io.js'
 import { colorsFor, USUAL_WIDTH } from '../cli/output.js'
-import { cut } from '../cli/text.js'
+import { cut } from '../cli/table.js'
 import type { NewsKind, Step } from '../node/api.js'
 
 /** Amounts are JSON numbers in satoshis; transactions raw hex of what reached the chain. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { paymentLines, type PaymentLines } from '../../src/cli/payment-lines.js'
+import { paymentLines, type PaymentLines } from '../../src/cli/commands/start.js'
 import { satoshi } from '../../src/types/units.js'
 import { payment } from '../daemon/fake-node.js'
 

@@ -1,7 +1,7 @@
 /** What a person pastes at a terminal. */
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
-import { stdinLines } from '../../src/cli/stdin.js'
+import { stdinLines } from '../../src/cli/io.js'
 
 describe('cli / a terminal', () => {
   it('gives every line that is pasted, one for each question, and what is typed behind them', async () => {

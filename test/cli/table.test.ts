@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import pc from 'picocolors'
 import { createOutput } from '../../src/cli/output.js'
-import { renderFields, renderTable } from '../../src/cli/table.js'
-import { printable } from '../../src/cli/text.js'
+import { printable, renderFields, renderTable } from '../../src/cli/table.js'
 import { testWorld } from './world.js'
 
 const plain = pc.createColors(false)

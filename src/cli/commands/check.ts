@@ -6,7 +6,7 @@ import { PaychanError } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type World } from '../context.js'
 import { EXIT, Exit } from '../exit-codes.js'
 import type { Colors } from '../output.js'
-import { printable } from '../text.js'
+import { printable } from '../table.js'
 import { askPassphrase } from '../passphrase.js'
 
 /** Longer than a person waits without asking. */

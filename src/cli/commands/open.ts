@@ -16,8 +16,7 @@ import {
   type Context,
   type World
 } from '../context.js'
-import { followOpening } from '../follow-opening.js'
-import { isOpened, isRenewal, type IsAsked } from '../opening-progress.js'
+import { followOpening, type IsAsked, isOpened, isRenewal } from '../opening-progress.js'
 import { renderOpened } from '../render.js'
 
 interface OpenOptions extends FeeOptions, CoinOptions {

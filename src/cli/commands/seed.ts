@@ -3,7 +3,9 @@
  * words and passphrases are never arguments.
  */
 import type { Command } from 'commander'
+import { formatAmount } from '../../daemon/amount.js'
 import { dataPaths } from '../../daemon/paths.js'
+import type { RecoverResult } from '../../node/api.js'
 import { DEFAULT_RESTORE_GAP } from '../../node/layout.js'
 import {
   contextOf,
@@ -13,8 +15,10 @@ import {
   withNode,
   type World
 } from '../context.js'
+import type { Colors } from '../output.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
-import { renderRecovered } from '../render-recovered.js'
+import { renderChannels } from '../render-channels.js'
+import { shortChannel, shortPeer } from '../render.js'
 
 const BRINGS_BACK = [
   "The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay to them as well) and the node's peer id.",
@@ -144,4 +148,34 @@ export function addSeedCommands(program: Command, world: World): void {
         () => `The seed in ${seedFile} is not encrypted any more.`
       )
     })
+}
+
+/* What a peer has handed back, in words and a table. */
+
+/** What `recover` has come to. */
+export function renderRecovered(
+  { peerId, recovered, known, refused }: RecoverResult,
+  colors: Colors,
+  width: number
+): string {
+  const ours = recovered.reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
+  const lines =
+    recovered.length === 0
+      ? [
+          known === 0 && refused.length === 0
+            ? `${shortPeer(peerId)} has no channel with this node that still holds money.`
+            : `${shortPeer(peerId)} named no channel that this node had lost.`
+        ]
+      : [
+          `Recovered ${recovered.length} ${recovered.length === 1 ? 'channel' : 'channels'} from ${shortPeer(peerId)}: ${formatAmount(ours)} are ours, if the peer has named the newest states.`,
+          renderChannels(recovered, colors, width),
+          'They take no payments. Close them with `paychan close CHANNEL`; what is left to itself is published by height.'
+        ]
+  if (known > 0) {
+    lines.push(`${known} more ${known === 1 ? 'is' : 'are'} known to this node, and unchanged.`)
+  }
+  for (const { channel, code, reason } of refused) {
+    lines.push(`Refused channel ${shortChannel(channel)}: ${reason} (${code})`)
+  }
+  return lines.join('\n')
 }

@@ -2,12 +2,17 @@
 import { Option, type Command } from 'commander'
 import { contextOf, wholeNumber, type Context, type World } from '../context.js'
 import { EXIT, Exit } from '../exit-codes.js'
-import { untilInterrupted } from '../interrupt.js'
-import { isSound, renderResults } from '../render-simulation.js'
-import { figuresOf } from '../run-figures.js'
-import { explained } from '../scenario-errors.js'
-import { readDays, settingsOf, type SimulateFlags } from '../simulate-flags.js'
-import { SimulationProgress } from '../simulation-progress.js'
+import { untilInterrupted } from '../waiting.js'
+import {
+  explained,
+  figuresOf,
+  isSound,
+  readDays,
+  renderResults,
+  settingsOf,
+  type SimulateFlags,
+  SimulationProgress
+} from '../render-simulation.js'
 import { DEFAULT_TRANSPORT, TRANSPORTS, type TransportName } from '../../sim/real/transport.js'
 
 const DAY = 86_400

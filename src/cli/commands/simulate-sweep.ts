@@ -4,11 +4,15 @@ import { Option, type Command } from 'commander'
 import { readStakes, type Axis } from '../../sim/sweep/variations.js'
 import { PaychanError } from '../../types/errors.js'
 import { contextOf, wholeNumber, type Context, type World } from '../context.js'
-import { untilInterrupted } from '../interrupt.js'
-import { renderSweepTable } from '../render-simulation.js'
-import { explained } from '../scenario-errors.js'
-import { readDays, settingsOf, type SimulateFlags } from '../simulate-flags.js'
-import { SimulationProgress } from '../simulation-progress.js'
+import { untilInterrupted } from '../waiting.js'
+import {
+  explained,
+  readDays,
+  renderSweepTable,
+  settingsOf,
+  type SimulateFlags,
+  SimulationProgress
+} from '../render-simulation.js'
 
 const OUTPUT_FILES = ['sweep.json', 'sweep.html'] as const
 const DEFAULT_SEEDS = 5
