@@ -4,19 +4,31 @@
  */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from './chain.js'
-import { checkCluster } from './clusters.js'
+import { checkCluster, checkReplacement } from './replacement.js'
 import type { Coin, CoinView } from './coins.js'
 import { areSequenceLocksMet, checkTransaction, checkValues, isFinal } from './consensus.js'
 import type { Mempool, PoolEntry } from './mempool.js'
-import { checkInputsStandard, checkStandard } from './policy.js'
-import { Rejected } from './rejected.js'
-import { checkReplacement } from './replacement.js'
-import { ANCESTOR_LIMIT, CARVE_OUT_MAX_VSIZE, DESCENDANT_LIMIT, TRUC_VERSION } from './rules.js'
-import { outputKeys, type Tx } from './transaction.js'
-import { checkTruc } from './truc.js'
+import {
+  ANCESTOR_LIMIT,
+  CARVE_OUT_MAX_VSIZE,
+  DESCENDANT_LIMIT,
+  MAX_DATA_CARRIER_SIZE,
+  MAX_STANDARD_P2WSH_ITEM_SIZE,
+  MAX_STANDARD_P2WSH_ITEMS,
+  MAX_STANDARD_P2WSH_SCRIPT_SIZE,
+  MAX_STANDARD_SCRIPTSIG_SIZE,
+  MAX_STANDARD_WEIGHT,
+  MIN_STANDARD_STRIPPED_SIZE,
+  Rejected,
+  TRUC_CHILD_MAX_VSIZE,
+  TRUC_MAX_VSIZE,
+  TRUC_VERSION
+} from './rules.js'
+import { dustThreshold, isPushOnly, scriptKind, witnessProgram } from './scripts.js'
+import { outputKeys, type Tx, type TxInput } from './transaction.js'
 
 /** A transaction that may come in, and what has to go for it. */
-export interface Candidate {
+interface Candidate {
   readonly tx: Tx
   readonly fee: Satoshi
   readonly spent: readonly Coin[]
@@ -29,7 +41,7 @@ export interface Candidate {
  * its mempool has it; fees, TRUC and the length of chains are not looked at again then
  * (`bypass_limits` of Bitcoin Core's `MaybeUpdateMempoolForReorg`).
  */
-export type Admittance = 'alone' | 'package' | 'returning'
+type Admittance = 'alone' | 'package' | 'returning'
 
 /**
  * Checks everything and changes nothing.
@@ -146,4 +158,139 @@ function checkChainLimits(tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Mempool
       )
     }
   }
+}
+
+/*
+ * What a mempool asks beyond the rules of blocks: standard forms, dust (`policy.cpp` of Bitcoin
+ * Core).
+ */
+
+/** BIP341: the last item of a taproot witness is an annex when it starts with this byte. */
+const ANNEX_TAG = 0x50
+
+/** The form of the transaction itself (`IsStandardTx`). @throws Rejected */
+function checkStandard(tx: Tx): void {
+  if (tx.version < 1 || tx.version > TRUC_VERSION) throw new Rejected('version')
+  if (tx.weight > MAX_STANDARD_WEIGHT) throw new Rejected('tx-size')
+  for (const { scriptSig } of tx.inputs) {
+    if (scriptSig.length > MAX_STANDARD_SCRIPTSIG_SIZE) throw new Rejected('scriptsig-size')
+    if (!isPushOnly(scriptSig)) throw new Rejected('scriptsig-not-pushonly')
+  }
+  let carriers = 0
+  for (const { script } of tx.outputs) {
+    const kind = scriptKind(script)
+    if (kind === 'nonstandard') throw new Rejected('scriptpubkey')
+    if (kind !== 'op-return') continue
+    carriers += 1
+    if (script.length > MAX_DATA_CARRIER_SIZE) throw new Rejected('scriptpubkey')
+  }
+  if (carriers > 1) throw new Rejected('multi-op-return')
+  if (tx.outputs.some(({ value, script }) => value < dustThreshold(script))) {
+    throw new Rejected('dust', 'tx with dust output must be 0-fee')
+  }
+  // CVE-2017-12842: 64 bytes can pass for an inner node of a merkle tree.
+  if (tx.strippedSize < MIN_STANDARD_STRIPPED_SIZE) throw new Rejected('tx-size-small')
+}
+
+/**
+ * The form of what it spends, and of its witnesses (`AreInputsStandard`, `IsWitnessStandard`).
+ * @throws Rejected
+ */
+function checkInputsStandard(tx: Tx, spent: readonly Coin[]): void {
+  tx.inputs.forEach((input, i) => {
+    const script = spent[i]?.script ?? new Uint8Array(0)
+    const kind = scriptKind(script)
+    if (kind === 'nonstandard' || kind === 'witness-unknown') {
+      throw new Rejected('bad-txns-nonstandard-inputs')
+    }
+    if (!isWitnessStandard(input, kind === 'p2sh' ? redeemScript(input) : script)) {
+      throw new Rejected('bad-witness-nonstandard')
+    }
+  })
+}
+
+/** The last push of a scriptSig that is short enough to be a witness program inside P2SH. */
+function redeemScript({ scriptSig }: TxInput): Uint8Array {
+  return scriptSig[0] === scriptSig.length - 1 ? scriptSig.subarray(1) : scriptSig
+}
+
+function isWitnessStandard({ witness }: TxInput, script: Uint8Array): boolean {
+  if (witness.length === 0) return true
+  const program = witnessProgram(script)
+  // A witness for what needs none, BIP433's anchor included, only makes the transaction larger.
+  if (program === undefined || scriptKind(script) === 'p2a') return false
+  const last = witness.at(-1)
+  if (program.version === 0 && program.program.length === 32) {
+    return (
+      (last?.length ?? 0) <= MAX_STANDARD_P2WSH_SCRIPT_SIZE &&
+      witness.length - 1 <= MAX_STANDARD_P2WSH_ITEMS &&
+      witness.slice(0, -1).every((item) => item.length <= MAX_STANDARD_P2WSH_ITEM_SIZE)
+    )
+  }
+  if (program.version === 1 && witness.length >= 2) {
+    if (last?.[0] === ANNEX_TAG) return false
+    return witness.slice(0, -2).every((item) => item.length <= MAX_STANDARD_P2WSH_ITEM_SIZE)
+  }
+  return true
+}
+
+/*
+ * BIP431 (TRUC): a version 3 transaction is small and has at most one unconfirmed relative, of its
+ * own version, so that nobody can hang on it what would make its replacement expensive. The reasons
+ * are those of Bitcoin Knots, which says which rule was broken; Bitcoin Core calls them all
+ * `TRUC-violation`.
+ */
+
+/**
+ * Checks a transaction with these unconfirmed parents and these direct conflicts.
+ *
+ * @returns another child of the parent, which the replacement rules may evict in its place
+ *   ("sibling eviction").
+ * @throws Rejected
+ */
+function checkTruc(
+  tx: Tx,
+  parents: ReadonlySet<PoolEntry>,
+  conflicts: ReadonlySet<PoolEntry>,
+  pool: Mempool
+): PoolEntry | undefined {
+  const name = nameOf(tx)
+  for (const { tx: parent } of parents) {
+    if (tx.version !== TRUC_VERSION && parent.version === TRUC_VERSION) {
+      throw new Rejected(
+        'truc-spent-by-nontruc',
+        `non-version=3 ${name} cannot spend from version=3 ${nameOf(parent)}`
+      )
+    }
+    if (tx.version === TRUC_VERSION && parent.version !== TRUC_VERSION) {
+      throw new Rejected(
+        'truc-spends-nontruc',
+        `version=3 ${name} cannot spend from non-version=3 ${nameOf(parent)}`
+      )
+    }
+  }
+  if (tx.version !== TRUC_VERSION) return undefined
+  if (tx.vsize > TRUC_MAX_VSIZE) {
+    throw new Rejected(
+      'truc-vsize-toobig',
+      `version=3 ${name} is too big: ${tx.vsize} > ${TRUC_MAX_VSIZE} virtual bytes`
+    )
+  }
+  const [parent, ...more] = parents
+  if (parent === undefined) return undefined
+  if (more.length > 0 || pool.parents(parent.tx).size > 0) {
+    throw new Rejected('truc-ancestors-toomany', `${name} would have too many ancestors`)
+  }
+  if (tx.vsize > TRUC_CHILD_MAX_VSIZE) {
+    throw new Rejected(
+      'truc-child-toobig',
+      `version=3 child ${name} is too big: ${tx.vsize} > ${TRUC_CHILD_MAX_VSIZE} virtual bytes`
+    )
+  }
+  const [sibling] = pool.children(parent.tx)
+  return sibling === undefined || conflicts.has(sibling) ? undefined : sibling
+}
+
+function nameOf(tx: Tx): string {
+  return `tx ${tx.txid} (wtxid=${tx.wtxid})`
 }

@@ -8,10 +8,10 @@ import {
   type Satoshi
 } from '../types/units.js'
 import type { Coin, CoinView } from './coins.js'
-import { Rejected } from './rejected.js'
 import {
   COINBASE_MATURITY,
   MAX_BLOCK_WEIGHT,
+  Rejected,
   SEQUENCE_FINAL,
   SEQUENCE_LOCK_DISABLED,
   SEQUENCE_LOCK_GRANULARITY,

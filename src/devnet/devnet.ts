@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Txid } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate } from '../types/units.js'
-import { addressScript } from './address.js'
+import { addressScript } from './miner-wallet.js'
 import type {
   BlockRef,
   ChainBackend,
@@ -19,12 +19,11 @@ import type {
 } from './backend.js'
 import { BitcoindChain } from './bitcoind/chain.js'
 import { genesisBlock } from './block.js'
-import { startElectrumServer, type ServerTls } from './electrum/server.js'
+import { type ServerTls, startElectrumServer } from './electrum/session.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './hashes.js'
 import type { IndexedChain } from './indexed-chain.js'
-import { RELEASES, type CoreRelease } from './release.js'
-import { MAX_MEMPOOL_VSIZE } from './rules.js'
+import { type CoreRelease, MAX_MEMPOOL_VSIZE, RELEASES } from './rules.js'
 import { MAX_TEMPLATE_WEIGHT } from './template.js'
 import type { Trace } from './trace.js'
 

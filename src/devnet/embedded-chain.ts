@@ -20,9 +20,14 @@ import { IndexedChain } from './indexed-chain.js'
 import { Load } from './load.js'
 import { Mempool } from './mempool.js'
 import { MinerWallet } from './miner-wallet.js'
-import { Rejected } from './rejected.js'
-import { COINBASE_MATURITY, MAX_MEMPOOL_VSIZE } from './rules.js'
-import { DEFAULT_RELEASE, RELEASES, type CoreRelease } from './release.js'
+import {
+  COINBASE_MATURITY,
+  type CoreRelease,
+  DEFAULT_RELEASE,
+  MAX_MEMPOOL_VSIZE,
+  Rejected,
+  RELEASES
+} from './rules.js'
 import { ScriptVerifier } from './script-interpreter.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong, selectTransactions } from './template.js'
 import type { Trace } from './trace.js'

@@ -1,7 +1,7 @@
 /** The devnet for the rest of the project. */
 export * from './backend.js'
 export { startDevnet, type Devnet, type DevnetOptions } from './devnet.js'
-export { startElectrumServer, type ElectrumServer, type ServerTls } from './electrum/server.js'
+export { startElectrumServer, type ElectrumServer, type ServerTls } from './electrum/session.js'
 export { EmbeddedChain, type EmbeddedChainOptions } from './embedded-chain.js'
 export { congestedMonth, formatTrace, parseTrace, type Trace, type TracePoint } from './trace.js'
 export { scriptHashOf } from './hashes.js'

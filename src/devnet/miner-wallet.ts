@@ -4,6 +4,7 @@
 import { payments, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
 import { fromString } from 'uint8arrays'
 import { pointFromScalar, sign } from 'tiny-secp256k1'
+import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { hashFromTxid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
@@ -119,5 +120,30 @@ export class MinerWallet {
       transaction.setWitness(i, [signature, this.#publicKey])
     })
     return decodeTransaction(transaction.toBuffer())
+  }
+}
+
+/* Regtest addresses. */
+
+/** The scriptPubKey of an address. @throws PaychanError `ERR_INVALID_ADDRESS` */
+export function addressScript(address: string): Uint8Array {
+  try {
+    return scriptFromAddress(address, 'regtest')
+  } catch (cause) {
+    throw new PaychanError(
+      'ERR_INVALID_ADDRESS',
+      `'${address.slice(0, 100)}' is not a regtest address; one begins with bcrt1.`,
+      {},
+      { cause }
+    )
+  }
+}
+
+/** The address of a scriptPubKey; undefined when it has none. */
+export function scriptAddress(script: Uint8Array): string | undefined {
+  try {
+    return addressFromScript(script, 'regtest')
+  } catch {
+    return undefined
   }
 }

@@ -3,11 +3,10 @@
  * others that spend the same coins. Every transaction is replaceable ("full RBF").
  */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
-import { checkClusterCount, checkDiagram } from './clusters.js'
+import type { Coin } from './coins.js'
 import { btc } from './consensus.js'
 import type { Mempool, PoolEntry } from './mempool.js'
-import { Rejected } from './rejected.js'
-import { MAX_REPLACED } from './rules.js'
+import { CLUSTER_LIMIT, CLUSTER_VSIZE_LIMIT, MAX_REPLACED, Rejected } from './rules.js'
 import type { Tx } from './transaction.js'
 
 /**
@@ -123,4 +122,188 @@ function checkFees(
 function perKvB(fee: Satoshi, tx: Tx): string {
   const rate = (fee * 1_000n) / BigInt(tx.vsize)
   return `${rate / 100_000_000n}.${(rate % 100_000_000n).toString().padStart(8, '0')} BTC/kvB`
+}
+
+/*
+ * The cluster mempool of Bitcoin Core 31: how much may hang together, what has to improve for one
+ * transaction to take the place of others (`ReplacementChecks`, `CheckMemPoolPolicyLimits`), and
+ * which part goes first when there is no room.
+ */
+
+/** @throws Rejected `too-large-cluster` */
+export function checkCluster(tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Mempool): void {
+  const cluster = pool.cluster(pool.parents(tx), evicted)
+  const vsize = [...cluster].reduce((sum, entry) => sum + entry.tx.vsize, tx.vsize)
+  if (cluster.size + 1 > CLUSTER_LIMIT || vsize > CLUSTER_VSIZE_LIMIT) {
+    throw new Rejected('too-large-cluster')
+  }
+}
+
+/** At most a hundred clusters may have to be ordered anew. @throws Rejected */
+function checkClusterCount(
+  tx: Tx,
+  conflicts: ReadonlySet<PoolEntry>,
+  pool: Mempool,
+  note: string
+): void {
+  const seen = new Set<PoolEntry>()
+  let count = 0
+  for (const conflict of conflicts) {
+    if (seen.has(conflict)) continue
+    count += 1
+    for (const each of pool.cluster([conflict])) seen.add(each)
+  }
+  if (count > MAX_REPLACED) {
+    throw new Rejected(
+      `too many potential replacements${note}`,
+      `rejecting replacement ${tx.txid}; too many conflicting clusters (${count} > ${MAX_REPLACED})`
+    )
+  }
+}
+
+/**
+ * A miner who takes the best first must not be the poorer anywhere.
+ *
+ * @throws Rejected `replacement-failed`
+ */
+function checkDiagram(
+  tx: Tx,
+  fee: Satoshi,
+  evicted: ReadonlySet<PoolEntry>,
+  pool: Mempool,
+  note: string
+): void {
+  const parents = pool.parents(tx)
+  const before = pool.cluster([...evicted, ...parents])
+  const newcomer: PoolEntry = { tx, fee, spent: NONE, arrival: Infinity, scripts: new Set() }
+  const after = new Set([...[...before].filter((entry) => !evicted.has(entry)), newcomer])
+  const parentsOf = (entry: PoolEntry): Iterable<PoolEntry> => pool.parents(entry.tx)
+  if (improves(chunksOf(after, parentsOf), chunksOf(before, parentsOf))) return
+  throw new Rejected(
+    `replacement-failed${note}`,
+    'insufficient feerate: does not improve feerate diagram'
+  )
+}
+
+const NONE: readonly Coin[] = []
+
+/** The chunk that a miner would take last. */
+export function worstChunk(pool: Mempool): Chunk | undefined {
+  const left = new Set(pool.entries())
+  let worst: Chunk | undefined
+  for (const entry of left) {
+    const cluster = pool.cluster([entry])
+    for (const each of cluster) left.delete(each)
+    const last = chunksOf(cluster, (each) => pool.parents(each.tx)).at(-1)
+    if (last !== undefined && (worst === undefined || compareRates(last, worst) <= 0n)) {
+      worst = last
+    }
+  }
+  return worst
+}
+
+/*
+ * The feerate diagram of transactions that hang together (Bitcoin Core 31, util/feefrac.h and
+ * txgraph.h): in the order in which a miner takes them, what the first so many virtual bytes pay.
+ * The order is by the best set of ancestors, which Core improves on where that is possible.
+ */
+
+/** Transactions that a miner takes together. */
+interface Chunk {
+  readonly entries: readonly PoolEntry[]
+  readonly fee: bigint
+  readonly vsize: number
+}
+
+/** Negative when the rate of `a` is lower than that of `b`; without division. */
+export function compareRates(
+  a: Pick<Chunk, 'fee' | 'vsize'>,
+  b: Pick<Chunk, 'fee' | 'vsize'>
+): bigint {
+  return a.fee * BigInt(b.vsize) - b.fee * BigInt(a.vsize)
+}
+
+/**
+ * The best first.
+ *
+ * @param parentsOf - those among `entries`
+ */
+function chunksOf(
+  entries: ReadonlySet<PoolEntry>,
+  parentsOf: (entry: PoolEntry) => Iterable<PoolEntry>
+): Chunk[] {
+  const left = new Set(entries)
+  const chunks: Chunk[] = []
+  while (left.size > 0) {
+    const best = [...left]
+      .map((entry) => withAncestors(entry, left, parentsOf))
+      .reduce((a, b) => (compareRates(b, a) > 0n ? b : a))
+    for (const entry of best.entries) left.delete(entry)
+    chunks.push(best)
+    // What pays better than what has to come before it is taken with it.
+    for (
+      let last = chunks.at(-1), before = chunks.at(-2);
+      last !== undefined && before !== undefined && compareRates(last, before) > 0n;
+      last = chunks.at(-1), before = chunks.at(-2)
+    ) {
+      chunks.splice(-2, 2, sumOf([...before.entries, ...last.entries]))
+    }
+  }
+  return chunks
+}
+
+/**
+ * Whether the first diagram lies nowhere below the second, and somewhere above it
+ * (`CompareChunks`).
+ */
+function improves(after: readonly Chunk[], before: readonly Chunk[]): boolean {
+  const ends = (chunks: readonly Chunk[]): number[] =>
+    chunks.reduce<number[]>((all, { vsize }) => [...all, (all.at(-1) ?? 0) + vsize], [])
+  let isBetter = false
+  for (const size of [...ends(after), ...ends(before)]) {
+    const difference = feeWithin(after, size) - feeWithin(before, size)
+    if (difference < 0) return false
+    if (difference > 0) isBetter = true
+  }
+  return isBetter
+}
+
+/**
+ * What the first `size` virtual bytes pay; beyond the last chunk, all. In whole satoshis times
+ * 10^9: only the order counts.
+ */
+function feeWithin(chunks: readonly Chunk[], size: number): bigint {
+  let room = size
+  let fee = 0n
+  for (const chunk of chunks) {
+    const part = Math.min(room, chunk.vsize)
+    fee += (chunk.fee * SCALE * BigInt(part)) / BigInt(chunk.vsize)
+    room -= part
+  }
+  return fee
+}
+
+const SCALE = 1_000_000_000n
+
+function withAncestors(
+  entry: PoolEntry,
+  among: ReadonlySet<PoolEntry>,
+  parentsOf: (entry: PoolEntry) => Iterable<PoolEntry>
+): Chunk {
+  const found = new Set<PoolEntry>()
+  const visit = (each: PoolEntry): void => {
+    if (found.has(each) || !among.has(each)) return
+    for (const parent of parentsOf(each)) visit(parent)
+    found.add(each)
+  }
+  visit(entry)
+  return sumOf([...found])
+}
+
+function sumOf(entries: readonly PoolEntry[]): Chunk {
+  return {
+    entries,
+    fee: entries.reduce((sum, { fee }) => sum + fee, 0n),
+    vsize: entries.reduce((sum, { tx }) => sum + tx.vsize, 0)
+  }
 }

@@ -1,4 +1,9 @@
-/** The numbers of the development chain's rules, each with its source. */
+/**
+ * The numbers of the development chain's rules, those that differ between releases of Bitcoin Core, and
+ * how a refusal is worded.
+ */
+
+/* The numbers of the development chain's rules, each with its source. */
 
 /**
  * `nBits` of every regtest block: the target is 7fffff followed by zeros, met by every second hash.
@@ -89,3 +94,50 @@ export const MAX_REPLACED = 100
  * mempool takes; here virtual bytes are counted, which do not depend on data structures.
  */
 export const MAX_MEMPOOL_VSIZE = 300_000_000
+
+/**
+ * The mempool rules that differ between releases of Bitcoin Core. The devnet follows the one that
+ * it is told to.
+ */
+export interface MempoolRules {
+  /** `-minrelaytxfee`, in sat/kvB. */
+  readonly relay: bigint
+  /** `-incrementalrelayfee`, in sat/kvB. */
+  readonly incremental: bigint
+  /**
+   * `chains`: 25 ancestors and 25 descendants, with a carve-out, and BIP125. `clusters`: 64 transactions and 101 kvB
+   * that hang together, and what replaces others has to improve the feerate diagram.
+   */
+  readonly limits: 'chains' | 'clusters'
+}
+
+export const RELEASES = {
+  28: { relay: 1_000n, incremental: 1_000n, limits: 'chains' },
+  30: { relay: 100n, incremental: 100n, limits: 'chains' },
+  31: { relay: 100n, incremental: 100n, limits: 'clusters' }
+} as const satisfies Readonly<Record<number, MempoolRules>>
+
+/** Of 29 the first ones are as 28, those from 29.1 on as 30. */
+export type CoreRelease = keyof typeof RELEASES
+
+/** What most nodes of the network still run. */
+export const DEFAULT_RELEASE: CoreRelease = 28
+
+/* Why a transaction or a block is refused, in the words of Bitcoin Core. */
+
+/**
+ * Thrown by the rules. `reason` is the short code that Bitcoin Core's `testmempoolaccept` calls
+ * `reject-reason`; `message` adds the details, as `sendrawtransaction` does.
+ *
+ * @example throw new Rejected('min relay fee not met', '100 < 141')
+ */
+export class Rejected extends Error {
+  override readonly name = 'Rejected'
+
+  constructor(
+    readonly reason: string,
+    details?: string
+  ) {
+    super(details === undefined ? reason : `${reason}, ${details}`)
+  }
+}

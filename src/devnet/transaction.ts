@@ -2,7 +2,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { outPointText, sameBytes, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
 import { reversedHex } from './hashes.js'
-import { Rejected } from './rejected.js'
+import { Rejected } from './rules.js'
 
 export interface TxInput {
   readonly outPoint: OutPoint

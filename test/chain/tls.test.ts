@@ -10,7 +10,7 @@ import {
 } from '../../src/chain/electrum/tls.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
-import { startElectrumServer, type ElectrumServer } from '../../src/devnet/electrum/server.js'
+import { type ElectrumServer, startElectrumServer } from '../../src/devnet/electrum/session.js'
 import { realClock, Recorder, seededRandom } from './helpers.js'
 import {
   EXPIRED,

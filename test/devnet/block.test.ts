@@ -12,7 +12,7 @@ import {
   type Block
 } from '../../src/devnet/block.js'
 import { Chain } from '../../src/devnet/chain.js'
-import { Rejected } from '../../src/devnet/rejected.js'
+import { Rejected } from '../../src/devnet/rules.js'
 import { ScriptVerifier } from '../../src/devnet/script-interpreter.js'
 import { decodeTransaction, type Tx } from '../../src/devnet/transaction.js'
 import { fromHex, outPointText, txid } from '../../src/types/bytes.js'

@@ -8,8 +8,8 @@ import {
   rateAt,
   type Trace
 } from '../../src/devnet/trace.js'
-import { DEFAULT_RELEASE, RELEASES } from '../../src/devnet/release.js'
-import { FeeFloor } from '../../src/devnet/fee-floor.js'
+import { DEFAULT_RELEASE, RELEASES } from '../../src/devnet/rules.js'
+import { FeeFloor } from '../../src/devnet/mempool.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { concat } from 'uint8arrays'
-import { hash256 } from '../../src/devnet/hashes.js'
-import { merkleBranch, merkleRoot } from '../../src/devnet/merkle.js'
+import { hash256, merkleBranch, merkleRoot } from '../../src/devnet/hashes.js'
 
 const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), {
   minLength: 1,

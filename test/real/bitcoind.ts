@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { BitcoindRpc } from '../../src/devnet/bitcoind/rpc.js'
-import { DEFAULT_RELEASE, RELEASES, type CoreRelease } from '../../src/devnet/release.js'
+import { type CoreRelease, DEFAULT_RELEASE, RELEASES } from '../../src/devnet/rules.js'
 import { messageOf } from '../../src/types/errors.js'
 
 /** Set by `run.sh`, which does not run these tests without. */

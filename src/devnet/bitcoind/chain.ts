@@ -21,12 +21,10 @@ import { coinsOf } from '../consensus.js'
 import { IndexedChain } from '../indexed-chain.js'
 import { Mempool } from '../mempool.js'
 import { MinerWallet } from '../miner-wallet.js'
-import { Rejected } from '../rejected.js'
-import { COINBASE_MATURITY } from '../rules.js'
+import { COINBASE_MATURITY, Rejected } from '../rules.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong } from '../template.js'
 import { decodeTransaction, type Tx } from '../transaction.js'
-import { readChanges, type Reading } from './reading.js'
-import { BitcoindRpc, RpcRefusal } from './rpc.js'
+import { BitcoindRpc, readChanges, type Reading, RpcRefusal } from './rpc.js'
 
 const POLL_MS = 500
 /**

@@ -1,4 +1,5 @@
 /** JSON-RPC 2.0 as Electrum servers speak it: one object or one batch a line. */
+import { concat, toString } from 'uint8arrays'
 
 /** The codes of JSON-RPC 2.0, and the two of ElectrumX for what only the method can know. */
 export const ErrorCode = {
@@ -24,7 +25,7 @@ export class RpcError extends Error {
   }
 }
 
-export type RequestId = string | number | null
+type RequestId = string | number | null
 
 export interface Request {
   readonly id: RequestId
@@ -50,7 +51,7 @@ export type Incoming =
   | { readonly kind: 'notification' }
   | { readonly kind: 'invalid'; readonly id: RequestId; readonly error: RpcError }
 
-export type ParsedLine = { readonly batch: boolean; readonly members: readonly Incoming[] }
+type ParsedLine = { readonly batch: boolean; readonly members: readonly Incoming[] }
 
 /** How many members a batch may have. */
 export const MAX_BATCH = 1_000
@@ -118,4 +119,40 @@ export function failure(id: RequestId, { code, message }: RpcError): Response {
 /** What the server sends of its own accord. */
 export function notification(method: string, params: readonly unknown[]): object {
   return { jsonrpc: '2.0', method, params }
+}
+
+/* Cuts a stream of bytes into lines, and gives up on one that never ends. */
+
+const NEWLINE = 0x0a
+
+export class LineSplitter {
+  #parts: Uint8Array[] = []
+  #length = 0
+
+  /** @param maxBytes how long a line may be, its newline not counted. */
+  constructor(readonly maxBytes: number) {}
+
+  /**
+   * Takes the next bytes and returns the lines that they complete, decoded as UTF-8 (what is no
+   * UTF-8 becomes U+FFFD); undefined once a line is too long, after which the stream is of no use.
+   */
+  push(chunk: Uint8Array): string[] | undefined {
+    const lines: string[] = []
+    let from = 0
+    for (let end = chunk.indexOf(NEWLINE, from); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
+      if (!this.#keep(chunk.subarray(from, end))) return undefined
+      lines.push(toString(concat(this.#parts)))
+      this.#parts = []
+      this.#length = 0
+      from = end + 1
+    }
+    return this.#keep(chunk.subarray(from)) ? lines : undefined
+  }
+
+  #keep(part: Uint8Array): boolean {
+    this.#length += part.length
+    if (this.#length > this.maxBytes) return false
+    this.#parts.push(part)
+    return true
+  }
 }

@@ -1,13 +1,10 @@
 /** All methods by name. */
 import type { ChainBackend, ScriptHash } from '../backend.js'
-import { blockMethods } from './block-methods.js'
-import { devnetMethods } from './devnet-methods.js'
+import { blockMethods, transactionMethods } from './chain-methods.js'
+import { devnetMethods, serverMethods } from './server-methods.js'
 import type { Request } from './json-rpc.js'
-import { outPointMethods } from './outpoint-methods.js'
+import { outPointMethods, scriptMethods } from './script-methods.js'
 import { bindParams } from './params.js'
-import { scriptMethods } from './script-methods.js'
-import { serverMethods } from './server-methods.js'
-import { transactionMethods } from './transaction-methods.js'
 import { compareVersions } from './versions.js'
 
 /** What a method may know and change of the connection that asks. */

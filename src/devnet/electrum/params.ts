@@ -2,7 +2,7 @@
 import { fromHex } from '../../types/bytes.js'
 import { messageOf } from '../../types/errors.js'
 import { satoshi, type Satoshi } from '../../types/units.js'
-import { addressScript } from '../address.js'
+import { addressScript } from '../miner-wallet.js'
 import type { ScriptHash } from '../backend.js'
 import { ErrorCode, RpcError, type Request } from './json-rpc.js'
 

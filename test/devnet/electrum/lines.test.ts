@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { concat, fromString } from 'uint8arrays'
-import { LineSplitter } from '../../../src/devnet/electrum/lines.js'
+import { LineSplitter } from '../../../src/devnet/electrum/json-rpc.js'
 
 describe('devnet / electrum / lines', () => {
   it('gives the same lines however the bytes are cut', () => {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
-import { startElectrumServer } from '../../../src/devnet/electrum/server.js'
-import { MAX_LINE_BYTES } from '../../../src/devnet/electrum/session.js'
+import { MAX_LINE_BYTES, startElectrumServer } from '../../../src/devnet/electrum/session.js'
 import { satoshi } from '../../../src/types/units.js'
 import {
   accept,
