@@ -5,7 +5,7 @@ import { InvalidArgumentError } from 'commander'
 import { channelsText, offText } from '../sim/report/totals.js'
 import type { Loss, Results, Sweep } from '../sim/results.js'
 import { formatProblem, ScenarioError } from '../sim/scenario/problems.js'
-import type { Settings } from '../sim/scenario/settings.js'
+import type { Settings } from '../sim/scenario/load-scenario.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors, Output } from './output.js'
 import {

@@ -60,7 +60,7 @@ export function addReal(simulate: Command, world: World): void {
 
 async function runReal({ output, io }: Context, name: string, flags: RealFlags): Promise<void> {
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
-  const { applySettings } = await import('../../sim/scenario/settings.js')
+  const { applySettings } = await import('../../sim/scenario/load-scenario.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
   const { ignoredBy, simulateReal } = await import('../../sim/real/simulate-real.js')
   const { OUTPUT_FILES, Outcomes, prepareDirectory, writeResults } =

@@ -96,7 +96,7 @@ async function runScenario(context: Context, name: string, flags: SimulateFlags)
   const { output, io } = context
   // Loaded only here: no other command needs the simulator.
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
-  const { applySettings } = await import('../../sim/scenario/settings.js')
+  const { applySettings } = await import('../../sim/scenario/load-scenario.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
   const { OUTPUT_FILES, Outcomes, prepareDirectory, writeResults } =
     await import('../../sim/output.js')

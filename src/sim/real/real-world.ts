@@ -11,8 +11,7 @@ import { coinsOf, policyOf } from '../node.js'
 import type { Plan } from '../plan.js'
 import type { Scenario } from '../scenario/scenario.js'
 import { START_HEIGHT } from '../chain.js'
-import { isDue, isHalfDone, isIdle } from './readiness.js'
-import { RealNode } from './real-node.js'
+import { isDue, isHalfDone, isIdle, RealNode } from './real-node.js'
 import type { TransportName } from './transport.js'
 
 /** The miner's payments hang on each other, and a mempool takes 25 of them in a row. */

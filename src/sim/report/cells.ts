@@ -1,6 +1,5 @@
 /** Cells of the large tables: how they read, how they are sorted and found. */
-import { count, percent, sat } from './format.js'
-import { inOrder } from './order.js'
+import { count, inOrder, percent, sat } from './format.js'
 import type { Cell, CellKind } from './page-data.js'
 
 /** As it is shown; a dash where there is nothing. */

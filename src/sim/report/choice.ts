@@ -1,6 +1,6 @@
 /** What the picture and the tables show of a network that is too large to be shown whole. */
 import type { ChannelResult, NodeResult, Results } from '../results.js'
-import { inOrder } from './order.js'
+import { inOrder } from './format.js'
 
 /** What a browser draws fluently, and a person can still look at. */
 export interface Limits {

@@ -1,13 +1,11 @@
 /** The sections of the report, from its top down. */
 import type { Loss, Results, Attack, RiskBucket } from '../results.js'
-import { count, duration, money, moment, percent, plural, sat } from './format.js'
+import { count, duration, inOrder, moment, money, percent, plural, sat, wilson } from './format.js'
 import { html, type Html } from './html.js'
 import { channelsText, offText } from './totals.js'
-import { inOrder } from './order.js'
 import type { Choice } from './choice.js'
 import type { PageData } from './page-data.js'
 import { chanceAxis } from './axes.js'
-import { wilson } from './statistics.js'
 import { errorBar, frame, mark, round, STYLE } from './svg.js'
 
 interface Tile {

@@ -4,7 +4,7 @@
  */
 import { html, Html } from './html.js'
 import type { Axis } from './axes.js'
-import type { Interval } from './statistics.js'
+import type { Interval } from './format.js'
 
 /** Where the axes are in a drawing. */
 export interface Frame {

@@ -1,9 +1,8 @@
 /** The page of a sweep: its picture, what can be read from it, and the numbers. */
 import type { Sweep, SweepPoint } from '../results.js'
-import { count, money, percent, plural, sat } from './format.js'
+import { count, type Interval, money, percent, plural, sat, wilson } from './format.js'
 import { html, type Html } from './html.js'
 import { document } from './shell.js'
-import { wilson, type Interval } from './statistics.js'
 import { chanceAxis, numberAxis, wordAxis, type Axis } from './axes.js'
 import { errorBar, frame, lineStyle, mark, round, STYLE, type Frame } from './svg.js'
 import { STAKE_AXIS } from '../sweep/variations.js'

@@ -4,10 +4,9 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf, PaychanError } from '../../types/errors.js'
 import { nearest } from '../../types/nearest.js'
-import { MOST_TRACE_BYTES } from './fee-trace.js'
-import { parseScenario, type ReadFile, type Reading } from './scenario-file.js'
+import { MOST_TRACE_BYTES, parseScenario, type ReadFile, type Reading } from './scenario-file.js'
 import type { Scenario } from './scenario.js'
-import { MOST_BYTES } from './yaml-file.js'
+import { MOST_BYTES, type YamlFile } from './yaml-file.js'
 
 /** `scenarios/` of the package, beside `dist/`. */
 const PRESETS = fileURLToPath(new URL('../../../../scenarios/', import.meta.url))
@@ -85,4 +84,15 @@ export function parseText({ text, file }: ScenarioText, change?: Reading['change
     file: trace
   })
   return parseScenario(text, { file: shownAs, readFile, change })
+}
+
+/*
+ * What is said beside a scenario file, on the command line: it counts as if it stood in the file.
+ */
+
+export type Settings = Readonly<Record<string, number | string | boolean>>
+
+/** Puts settings such as `seed` and `days` into a scenario. */
+export function applySettings(yaml: YamlFile, settings: Settings): void {
+  for (const [key, value] of Object.entries(settings)) yaml.set([key], value)
 }

@@ -1,10 +1,9 @@
 /** Runs the jobs of a sweep on worker threads, one simulation each at a time. */
 import { Worker, parentPort, workerData } from 'node:worker_threads'
 import { PaychanError, type ErrorRecord, toErrorRecord } from '../../types/errors.js'
-import { type ScenarioText, parseText } from '../scenario/load-scenario.js'
+import { applySettings, parseText, type ScenarioText } from '../scenario/load-scenario.js'
 import { type SweepJob, type SweepRun, runOf } from './sweep.js'
 import { makePlan } from '../plan/make-plan.js'
-import { applySettings } from '../scenario/settings.js'
 import type { Scenario } from '../scenario/scenario.js'
 import type { simulate as Simulate } from '../simulate.js'
 import { applyValues } from './variations.js'

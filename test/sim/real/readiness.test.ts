@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { ChannelInfo } from '../../../src/node/api.js'
-import { isAtRest, isDue, isHalfDone } from '../../../src/sim/real/readiness.js'
+import { isAtRest, isDue, isHalfDone } from '../../../src/sim/real/real-node.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
 
 /** What is looked at of an open one-way channel of a client. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { layOut } from '../../../src/sim/report/layout.js'
+import { layOut } from '../../../src/sim/report/picture.js'
 
 const RING = Array.from({ length: 24 }, (_, at): [number, number] => [at, (at + 1) % 24])
 

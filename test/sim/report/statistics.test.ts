@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { wilson } from '../../../src/sim/report/statistics.js'
+import { wilson } from '../../../src/sim/report/format.js'
 
 function rounded(seen: number, of: number): [number, number] {
   const { low, high } = wilson(seen, of)
