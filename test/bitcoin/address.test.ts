@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import * as bitcoin from 'bitcoinjs-lib'
+import { destinationOf, isStandardScript, scriptOf } from '../../src/bitcoin/address.js'
 import { NETWORKS } from '../../src/bitcoin/network-names.js'
+import { networkParams } from '../../src/bitcoin/network.js'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/scripts.js'
 import { toHex } from '../../src/types/bytes.js'
-import { P2PKH, P2SH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'
+import { P2PKH, P2SH, P2TR, p2wpkh, P2WSH, refuses } from './support.js'
 
 describe('addresses', () => {
   it('come out as the examples of BIP173 and BIP350', () => {
@@ -120,5 +123,82 @@ describe('addresses', () => {
   it('do not exist for other scripts', () => {
     refuses(() => addressFromScript(Uint8Array.from([0x6a, 1, 1]), 'regtest'), 'ERR_NO_ADDRESS')
     refuses(() => addressFromScript(Uint8Array.from([0, 3, 1, 2, 3]), 'regtest'), 'ERR_NO_ADDRESS')
+  })
+})
+
+describe('bitcoin / destinations', () => {
+  it('are what scripts of a known form pay to, and lead back to them', () => {
+    for (const script of [P2PKH, P2SH, P2TR, P2WSH, p2wpkh()]) {
+      const to = destinationOf(script)
+      assert.deepEqual(to === undefined ? undefined : scriptOf(to), script)
+    }
+    assert.deepEqual(
+      [P2PKH, P2SH, P2TR].map((script) => destinationOf(script)?.kind),
+      ['p2pkh', 'p2sh', 'witness']
+    )
+  })
+
+  for (const [name, script, hash] of [
+    ['P2PKH', P2PKH, [3, 23]],
+    ['P2SH', P2SH, [2, 22]]
+  ] as const) {
+    it(`${name}: every byte but those of the hash has to be right, and their number`, () => {
+      for (let at = 0; at < script.length; at++) {
+        const changed = script.map((byte, i) => (i === at ? byte ^ 1 : byte))
+        const isHash = at >= hash[0] && at < hash[1]
+        assert.equal(destinationOf(changed) !== undefined, isHash, `byte ${at}`)
+        assert.equal(isStandardScript(changed), isHash, `byte ${at}`)
+      }
+      for (const other of [script.slice(0, -1), Uint8Array.from([...script, script.at(-1) ?? 0])]) {
+        assert.equal(destinationOf(other), undefined)
+      }
+    })
+  }
+})
+
+/**
+ * Time, bits and nonce of each genesis block; but for testnet4 the rest of its header is the same
+ * everywhere.
+ */
+const GENESIS = {
+  mainnet: [1231006505, 0x1d00ffff, 2083236893],
+  testnet: [1296688602, 0x1d00ffff, 414098458],
+  testnet4: [1714777860, 0x1d00ffff, 393743547],
+  signet: [1598918400, 0x1e0377ae, 52613770],
+  regtest: [1296688602, 0x207fffff, 2]
+} as const
+
+describe('networks', () => {
+  for (const network of NETWORKS) {
+    it(`knows the genesis block of ${network}`, () => {
+      const header = new bitcoin.Block()
+      header.version = 1
+      header.prevHash = new Uint8Array(32)
+      header.merkleRoot = Uint8Array.from(
+        Buffer.from(
+          network === 'testnet4'
+            ? '7aa0a7ae1e223414cb807e40cd57e667b718e42aaf9306db9102fe28912b7b4e'
+            : '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b',
+          'hex'
+        ).reverse()
+      )
+      ;[header.timestamp, header.bits, header.nonce] = GENESIS[network]
+      assert.equal(header.getId(), networkParams(network).genesisHash)
+    })
+  }
+
+  it('names the prefix of addresses and the coin type of derivation paths', () => {
+    assert.deepEqual(
+      NETWORKS.map((network) => networkParams(network).bech32),
+      ['bc', 'tb', 'tb', 'tb', 'bcrt']
+    )
+    assert.deepEqual(
+      NETWORKS.map((network) => networkParams(network).coinType),
+      [0, 1, 1, 1, 1]
+    )
+    for (const network of NETWORKS) {
+      assert.equal(networkParams(network).network, network)
+      assert.equal(networkParams(network).bitcoinjs.bech32, networkParams(network).bech32)
+    }
   })
 })

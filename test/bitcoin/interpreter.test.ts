@@ -13,11 +13,11 @@ import {
 } from '../../src/bitcoin/template.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
-import { judge } from './interpreter.js'
 import {
   channelKeys,
   CLIENT_PAYOUT,
   funding,
+  judge,
   K1,
   K2,
   p2wpkh,

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
+import { Transaction } from 'bitcoinjs-lib'
+import {
+  FUNDING_INPUT_VSIZE,
+  FUNDING_WITNESS_BYTES,
+  fundingSpend,
+  fundingSpendVsize,
+  withSignatures
+} from '../../src/bitcoin/funding-spend.js'
 import {
   channelIdOf,
   fundingWitnessScript,
@@ -7,8 +15,10 @@ import {
   p2wsh,
   payoutWitnessScript
 } from '../../src/bitcoin/scripts.js'
+import { dustLimit, MAX_SIGNATURE_BYTES } from '../../src/bitcoin/sizes.js'
 import { toHex } from '../../src/types/bytes.js'
-import { K1, K2, P2PKH, P2SH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'
+import { satoshi } from '../../src/types/units.js'
+import { funding, K1, K2, P2PKH, P2SH, P2TR, p2wpkh, P2WSH, refuses } from './support.js'
 
 describe('scripts', () => {
   const k1 = toHex(K1.publicKey)
@@ -96,5 +106,57 @@ describe('scripts', () => {
         assert.ok(!isStandardScript(script), toHex(script))
       }
     })
+  })
+})
+
+/* Sizes that fees are reckoned by, against transactions with the longest signatures. */
+
+describe('bitcoin / sizes', () => {
+  const longest = new Uint8Array(MAX_SIGNATURE_BYTES)
+
+  it('a spend of a funding output: 220 bytes of witness, 96 vB beside other inputs', () => {
+    assert.deepEqual([FUNDING_WITNESS_BYTES, FUNDING_INPUT_VSIZE], [220, 96])
+  })
+
+  it('are those of the transaction that is sent', () => {
+    for (const scripts of [[p2wpkh()], [P2WSH], [p2wpkh(), P2WSH]]) {
+      const tx = fundingSpend(
+        funding(),
+        3,
+        0,
+        scripts.map((script) => ({ script, value: satoshi(1_000n) }))
+      )
+      const raw = withSignatures(tx, funding(), longest, longest)
+      assert.equal(fundingSpendVsize(scripts), Transaction.fromBuffer(raw.raw).virtualSize())
+    }
+  })
+})
+
+describe('dust limits', () => {
+  it('are those of Bitcoin Core', () => {
+    assert.equal(dustLimit(p2wpkh()), 294n)
+    assert.equal(dustLimit(P2WSH), 330n)
+    assert.equal(dustLimit(P2TR), 330n)
+    assert.equal(dustLimit(P2PKH), 546n)
+    assert.equal(dustLimit(P2SH), 540n)
+  })
+
+  it('count every witness program as cheap to spend', () => {
+    // Pay-to-anchor, 51024e73: (8 + 1 + 4 + 67) x 3
+    assert.equal(dustLimit(Uint8Array.from([0x51, 2, 0x4e, 0x73])), 240n)
+    // 40 bytes of version 16: (8 + 1 + 42 + 67) x 3
+    assert.equal(dustLimit(Uint8Array.from([0x60, 40, ...new Uint8Array(40)])), 354n)
+  })
+
+  it('count the bytes of a long script and of its length', () => {
+    // 252 bytes: (8 + 1 + 252 + 148) x 3; 253 bytes: (8 + 3 + 253 + 148) x 3
+    assert.equal(dustLimit(new Uint8Array(252).fill(0x61)), 1227n)
+    assert.equal(dustLimit(new Uint8Array(253).fill(0x61)), 1236n)
+  })
+
+  it('do not exist for what nobody can spend', () => {
+    assert.equal(dustLimit(Uint8Array.from([0x6a, 1, 1])), 0n)
+    assert.equal(dustLimit(new Uint8Array(10_001)), 0n)
+    assert.ok(dustLimit(new Uint8Array(10_000)) > 0n)
   })
 })

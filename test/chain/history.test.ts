@@ -1,11 +1,18 @@
 /** What a history keeps of loads that came to nothing. */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import type { ElectrumChain } from '../../src/chain/chain.js'
 import { HeaderChain } from '../../src/chain/headers.js'
-import { VerifiedHistory, type HistorySource } from '../../src/chain/history.js'
+import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
 import { chainParams } from '../../src/chain/params.js'
+import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
-import { testScript } from './helpers.js'
+import { codeOf } from '../../src/types/errors.js'
+import { MAX_MONEY } from '../../src/types/units.js'
+import { idOf, merkleProof } from './fake-chain.js'
+import { type FakeServer, Refusal } from './fake-server.js'
+import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
+import { entries, watchWorld, type WatchWorld } from './watch-world.js'
 
 const SCRIPT = testScript(1)
 
@@ -64,5 +71,356 @@ describe('chain / history', () => {
     await assert.rejects(load(b, lost), /lost/)
     assert.deepEqual(await load(a, b), [a, b])
     assert.deepEqual(asked, [a, lost, b, lost, a])
+  })
+})
+
+const script = testScript(1)
+
+describe('electrum chain / proof of histories', () => {
+  let world: WatchWorld
+  let server: FakeServer
+  let chain: ElectrumChain
+
+  beforeEach(async () => {
+    world = await watchWorld()
+    server = world.server
+    chain = world.chain
+  })
+
+  afterEach(async () => {
+    await world.stop()
+  })
+
+  describe('a server that lies', () => {
+    /** The watch must report the lie, hold back the history, and believe the truth afterwards. */
+    async function mustBeRefused(
+      method: string,
+      lie: (params: unknown[]) => unknown
+    ): Promise<void> {
+      const transaction = server.chain.pay(script)
+      server.chain.pay(testScript(9))
+      server.chain.mine()
+      server.notifyTip()
+      const watcher = recordingWatcher()
+      server.on(method, lie)
+      const { ready } = chain.watchScript(script, watcher)
+      assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_CHAIN_LIED')
+      await watcher.errors.next()
+      assert.deepEqual(watcher.histories.all, [])
+      server.restore(method)
+      await ready
+      assert.deepEqual(watcher.histories.all.map(entries), [[[idOf(transaction), 4]]])
+    }
+
+    it('with a false merkle proof', async () => {
+      await mustBeRefused('blockchain.transaction.get_merkle', () => ({
+        ...merkleProof([txid('aa'.repeat(32)), txid('bb'.repeat(32))], 0),
+        block_height: 4
+      }))
+    })
+
+    it('with a place outside the block', async () => {
+      await mustBeRefused('blockchain.transaction.get_merkle', (params) => ({
+        ...Object(server.honest('blockchain.transaction.get_merkle', params)),
+        pos: 1000
+      }))
+    })
+
+    it('with a confirmation and no proof', async () => {
+      await mustBeRefused('blockchain.transaction.get_merkle', () => {
+        throw new Refusal('no such block')
+      })
+    })
+
+    it('with a confirmation in another block than the real one', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) =>
+        server.chain.history(String(hash)).map((entry) => ({ ...entry, height: 3 }))
+      )
+    })
+
+    it('with a confirmation above its own tip', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) =>
+        server.chain.history(String(hash)).map((entry) => ({ ...entry, height: 1000 }))
+      )
+    })
+
+    it('with another transaction than the one asked for', async () => {
+      await mustBeRefused('blockchain.transaction.get', ([id]) => {
+        const forged = server.chain.find(txid(String(id)))?.clone() ?? new Transaction()
+        forged.locktime = 7
+        return forged.toHex()
+      })
+    })
+
+    it('with bytes that are no transaction', async () => {
+      await mustBeRefused('blockchain.transaction.get', () => 'deadbeef')
+    })
+
+    it('with a transaction in other bytes than its own, which has the same id', async () => {
+      await mustBeRefused('blockchain.transaction.get', ([id]) => {
+        const hex = server.chain.find(txid(String(id)))?.toHex() ?? ''
+        // The number of inputs, spelled out in three bytes.
+        return `${hex.slice(0, 8)}fd${hex.slice(8, 10)}00${hex.slice(10)}`
+      })
+    })
+
+    it('with a transaction that pays more than there is', async () => {
+      const gift = new Transaction()
+      gift.addInput(new Uint8Array(32).fill(1), 0)
+      gift.addOutput(script, MAX_MONEY + 1n)
+      server.on('blockchain.transaction.get', (params) =>
+        params[0] === gift.getId()
+          ? gift.toHex()
+          : server.honest('blockchain.transaction.get', params)
+      )
+      await mustBeRefused('blockchain.scripthash.get_history', () => [
+        { tx_hash: gift.getId(), height: 0 }
+      ])
+    })
+
+    it('with a transaction that has nothing to do with the script', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', () =>
+        server.chain.history(scriptHashOf(testScript(9)))
+      )
+    })
+
+    it('with a transaction listed twice', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [
+        ...server.chain.history(String(hash)),
+        ...server.chain.history(String(hash))
+      ])
+    })
+
+    /** More than 20 MB of payments to the script, which wait. */
+    function dust(): Map<string, string> {
+      const made = new Map<string, string>()
+      for (let n = 0; n < 23; n++) {
+        const large = server.chain.pay(script)
+        large.addOutput(new Uint8Array(900_000), BigInt(n))
+        made.set(large.getId(), large.toHex())
+      }
+      server.chain.mempool.splice(0)
+      return made
+    }
+
+    it('but not with more that waits than we want to keep: the rest is left out, and the watch goes on', async () => {
+      const made = dust()
+      const first = server.chain.pay(script)
+      server.on(
+        'blockchain.transaction.get',
+        ([id]) => made.get(String(id)) ?? server.honest('blockchain.transaction.get', [id])
+      )
+      server.on('blockchain.scripthash.get_history', ([hash]) => {
+        const honest = server.chain.history(String(hash))
+        return [
+          ...honest.filter(({ height }) => height > 0),
+          ...[...made.keys()].map((id) => ({ tx_hash: id, height: 0 })),
+          ...honest.filter(({ height }) => height === 0)
+        ]
+      })
+      const watcher = recordingWatcher()
+      const watch = chain.watchScript(script, watcher)
+      const error = await watcher.errors.when(() => true)
+      assert.equal(codeOf(error), 'ERR_HISTORY_TOO_LARGE')
+      assert.match(error.message, /More than 20 MB of unconfirmed transactions of one script/)
+      await watch.ready
+      assert.equal(watch.isCurrent, true)
+      const shown = watcher.histories.last ?? assert.fail()
+      assert.ok(
+        shown.length > 20 &&
+          shown.reduce((sum, { transaction: { raw } }) => sum + raw.length, 0) <= 20_000_000
+      )
+      assert.ok(
+        !shown.some(({ transaction: { txid: id } }) => id === idOf(first)),
+        'what stands behind the rest'
+      )
+      server.chain.mine()
+      server.notifyTip()
+      await watcher.histories.when((history) =>
+        history.some(({ transaction: { txid: id }, height }) => id === idOf(first) && height === 4)
+      )
+      assert.equal(watcher.errors.all.length, 1, 'told once')
+    })
+
+    it('but not by refusing a proof for want of resources', async () => {
+      server.chain.pay(script)
+      server.chain.mine()
+      server.notifyTip()
+      const watcher = recordingWatcher()
+      server.on('blockchain.transaction.get_merkle', () => {
+        throw new Refusal('excessive resource usage')
+      })
+      const { ready } = chain.watchScript(script, watcher)
+      assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_ELECTRUM_REFUSED')
+      server.restore('blockchain.transaction.get_merkle')
+      await ready
+    })
+
+    it('by taking back a confirmation that it has proved', async () => {
+      server.chain.pay(script)
+      server.chain.mine()
+      server.notifyTip()
+      const watcher = recordingWatcher()
+      await chain.watchScript(script, watcher).ready
+      for (const lie of [
+        [],
+        [{ tx_hash: watcher.histories.last?.[0]?.transaction.txid, height: 0 }]
+      ]) {
+        server.on('blockchain.scripthash.get_history', () => lie)
+        const next = watcher.errors.next()
+        server.notifyScript(script)
+        assert.match((await next).message, /takes back a confirmation/)
+      }
+      assert.equal(watcher.histories.all.length, 1)
+    })
+  })
+
+  describe('reorganisations', () => {
+    let transaction: Transaction
+    let watcher: ReturnType<typeof recordingWatcher>
+
+    beforeEach(async () => {
+      transaction = server.chain.pay(script)
+      server.chain.mine(2)
+      server.notifyTip()
+      watcher = recordingWatcher()
+      await chain.watchScript(script, watcher).ready
+      assert.deepEqual(entries(watcher.histories.last ?? []), [[idOf(transaction), 4]])
+    })
+
+    it('take a confirmation away again, without the server having to say so', async () => {
+      server.chain.unmine(2)
+      const waiting = server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      server.chain.mempool.push(...waiting)
+      server.notifyTip()
+      await watcher.histories.when(([first]) => first?.height === undefined)
+      assert.deepEqual(watcher.errors.all, [])
+    })
+
+    it('take a transaction away altogether', async () => {
+      server.chain.unmine(2)
+      server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      server.notifyTip()
+      await watcher.histories.when((history) => history.length === 0)
+    })
+
+    it('move a transaction to another height', async () => {
+      server.chain.unmine(2)
+      const waiting = server.chain.mempool.splice(0)
+      server.chain.mine(1)
+      server.chain.mempool.push(...waiting)
+      server.chain.mine(2)
+      server.notifyTip()
+      await watcher.histories.when(([first]) => first?.height === 5)
+    })
+
+    it('are checked anew when the block is another one at the same height', async () => {
+      const proofs = server.count('blockchain.transaction.get_merkle')
+      server.chain.unmine(2)
+      server.chain.mine(3)
+      const tips = new Recorder<number>()
+      chain.onTip(({ height }) => {
+        tips.push(height)
+      })
+      server.notifyTip()
+      await tips.when((height) => height === 6)
+      assert.equal(server.count('blockchain.transaction.get_merkle'), proofs + 1)
+      const [before, after, ...more] = watcher.histories.all.map(entries)
+      assert.deepEqual([after, more], [before, []], 'told once more: it is another proof')
+    })
+
+    it('are noticed when the history tells of them before the header does', async () => {
+      server.chain.unmine(2)
+      const waiting = server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      server.chain.mempool.push(...waiting)
+      server.notifyScript(script)
+      await watcher.histories.when(([first]) => first?.height === undefined)
+      assert.deepEqual(watcher.errors.all, [])
+    })
+
+    it('in the middle of a fetch: no confirmation is delivered that holds no more', async () => {
+      const late = recordingWatcher()
+      const second = server.chain.pay(script, 2000n)
+      const fresh = await world.connect()
+      let release = (): void => {}
+      server.on('blockchain.transaction.get', async (params) => {
+        if (params[0] === idOf(second)) {
+          await new Promise<void>((resolve) => {
+            release = resolve
+          })
+        }
+        return server.honest('blockchain.transaction.get', params)
+      })
+      const proved = server.count('blockchain.transaction.get_merkle')
+      const { ready } = fresh.watchScript(script, late)
+      while (server.count('blockchain.transaction.get_merkle') === proved) {
+        await server.requests.next()
+      }
+      await server.requests.when(
+        ({ method, params }) =>
+          method === 'blockchain.transaction.get' && params[0] === idOf(second)
+      ) // by now the proof has arrived
+      server.chain.mempool.splice(0)
+      server.chain.unmine(2)
+      server.chain.mempool.splice(0, 1)
+      server.chain.mine(3)
+      server.chain.mempool.push(second, transaction)
+      server.restore('blockchain.transaction.get')
+      server.notifyTip()
+      await server.requests.when(
+        ({ method }) => method === 'server.ping',
+        server.requests.all.length
+      )
+      release()
+      await ready
+      assert.deepEqual(
+        late.histories.all.map((history) => history.map((entry) => entry.height)),
+        [[undefined, undefined]]
+      )
+    })
+
+    it('keep an outdated history from a watcher that comes meanwhile', async () => {
+      let release = (): void => {}
+      server.on('blockchain.scripthash.get_history', async (params) => {
+        await new Promise<void>((resolve) => {
+          release = resolve
+        })
+        return server.honest('blockchain.scripthash.get_history', params)
+      })
+      server.chain.unmine(2)
+      server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      const asked = server.requests.when(
+        ({ method }) => method === 'blockchain.scripthash.get_history',
+        server.requests.all.length
+      )
+      server.notifyTip()
+      await asked
+      const late = recordingWatcher()
+      const { ready } = chain.watchScript(script, late)
+      assert.equal(await isSettled(ready), false)
+      server.restore('blockchain.scripthash.get_history')
+      release()
+      await ready
+      assert.deepEqual(late.histories.all, [[]])
+    })
+
+    it('between a history and its proofs are no lie', async () => {
+      await chain.stop()
+      chain = await world.connect()
+      const late = recordingWatcher()
+      server.on('blockchain.transaction.get_merkle', (params) => {
+        server.restore('blockchain.transaction.get_merkle')
+        server.chain.unmine(2)
+        server.chain.mine(3)
+        return server.honest('blockchain.transaction.get_merkle', params)
+      })
+      await chain.watchScript(script, late).ready
+      assert.deepEqual(entries(late.histories.last ?? []), [[idOf(transaction), 4]])
+      assert.deepEqual(late.errors.all, [])
+    })
   })
 })

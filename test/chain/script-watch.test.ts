@@ -3,10 +3,11 @@ import { Transaction } from 'bitcoinjs-lib'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
+import { backoffDelay } from '../../src/chain/waiting.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { idOf } from './fake-chain.js'
-import { Refusal, SILENCE, type FakeServer } from './fake-server.js'
+import { type FakeServer, Refusal, SILENCE } from './fake-server.js'
 import { isSettled, Recorder, recordingWatcher, seededRandom, testScript } from './helpers.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
 
@@ -402,5 +403,26 @@ describe('electrum chain / watchScript', () => {
       server.restore('blockchain.scripthash.get_history')
       await ready
     })
+  })
+})
+
+const backoff = { firstMs: 500, mostMs: 30_000 }
+const lowest = { bytes: (length: number) => new Uint8Array(length) }
+const highest = { bytes: (length: number) => new Uint8Array(length).fill(255) }
+
+describe('backoff', () => {
+  it('doubles from the first delay up to the longest', () => {
+    assert.deepEqual(
+      [0, 1, 2, 5, 6, 1000].map((failures) => backoffDelay(backoff, failures, highest)),
+      [500, 1000, 2000, 16_000, 30_000, 30_000]
+    )
+  })
+
+  it('takes off up to a half at random', () => {
+    assert.equal(backoffDelay(backoff, 1, lowest), 500)
+    const random = seededRandom()
+    const delays = new Set(Array.from({ length: 20 }, () => backoffDelay(backoff, 1, random)))
+    assert.ok(delays.size > 10)
+    for (const delay of delays) assert.ok(delay >= 500 && delay <= 1000)
   })
 })

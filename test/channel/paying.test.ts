@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import { MAX_PAYMENTS_PER_UPDATE } from '../../protocols/paychan/1.0/index.js'
+import type { Role } from '../../src/bitcoin/keys.js'
+import { allDifferent } from '../../src/channel/ledger.js'
 import { payableNow, refusalOf } from '../../src/channel/paying.js'
-import { quote } from '../../src/channel/quote.js'
+import { quote, type Quote } from '../../src/channel/quote.js'
 import { stateDigest } from '../../src/channel/signing.js'
+import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa } from './keys.js'
@@ -434,6 +438,94 @@ describe('client / on UpdateAck', () => {
       world.server.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 0 } }),
       'UPD-15',
       'ERR_BAD_ACK'
+    )
+  })
+})
+
+function quoted(world: World, side: Role, payer: Role = side): Quote {
+  return quote(world[side].established, payer, world[side].env().height)
+}
+
+describe('channel / what can be paid', () => {
+  it('the first payment is worth settling; the next ones are not bounded below (UPD-10, UPD-13)', () => {
+    const world = new World({ policy: { minFirstPayment: satoshi(700n) } }).open()
+    assert.deepEqual(
+      [quoted(world, 'client').least, quoted(world.paid(700n), 'client').least],
+      [700n, 1n]
+    )
+  })
+
+  it('what is signed is gone, acknowledged or not (UPD-18)', () => {
+    const world = new World().open()
+    world.pay(60_000n)
+    assert.equal(quoted(world, 'client').room, 40_000n)
+  })
+
+  it('no more than the payee may have at stake (UPD-11), and in one payment no more than may be in flight (UPD-6)', () => {
+    const world = new World({
+      policy: { maxStake: satoshi(50_000n), maxInFlightValue: satoshi(20_000n) }
+    })
+      .open()
+      .paid(10_000n)
+      .paid(20_000n)
+    assert.deepEqual(
+      [quoted(world, 'client').room, quoted(world, 'client').most],
+      [20_000n, 20_000n]
+    )
+    assert.equal(quoted(world.paid(20_000n), 'client').room, 0n)
+  })
+
+  it('nothing by the server of a one-way channel', () => {
+    const world = new World().open().paid(40_000n)
+    assert.deepEqual(
+      [quoted(world, 'server').room, quoted(world, 'client', 'server').room],
+      [0n, 0n]
+    )
+  })
+
+  it('in the turn of the other side all that is ours, if a turn is left and worth it (TURN-1, TURN-3)', () => {
+    const world = new World({ step: 20, policy: { minTurnAmount: satoshi(500n) } })
+      .open()
+      .paid(40_000n)
+    assert.deepEqual(quoted(world, 'server'), {
+      takesTurn: true,
+      room: 40_000n,
+      least: 500n,
+      most: quoted(world, 'client').most
+    })
+    const poor = new World({
+      step: 20,
+      policy: { minTurnAmount: satoshi(500n), minFirstPayment: satoshi(1n) }
+    })
+      .open()
+      .paid(499n)
+    assert.equal(quoted(poor, 'server').room, 0n)
+    assert.equal(
+      quote(world.server.established, 'server', undefined).room,
+      0n,
+      'whose height is not known'
+    )
+  })
+})
+
+describe('channel / payment ids', () => {
+  const payment = (id: Uint8Array): { id: Uint8Array; amount: bigint; memo: string } => ({
+    id,
+    amount: 1n,
+    memo: ''
+  })
+
+  it('are all different or not, as comparing them one by one says (UPD-14)', () => {
+    const id = fc
+      .tuple(fc.nat({ max: 2 }), fc.nat({ max: 2 }))
+      .map(([head, tail]) =>
+        Uint8Array.from({ length: 16 }, (_, at) => (at === 0 ? head : at === 15 ? tail : 0))
+      )
+    fc.assert(
+      fc.property(fc.array(id, { maxLength: 5 }), (ids) => {
+        assert.equal(allDifferent(ids.map(payment)), new Set(ids.map(toHex)).size === ids.length)
+      }),
+      { numRuns: 300 }
     )
   })
 })

@@ -1,7 +1,7 @@
 /** Those who pay while everything breaks, and what each of them was told. */
 import { codeOf, messageOf } from '../../src/types/errors.js'
 import type { Told } from './books.js'
-import type { Draw } from './draw.js'
+import type { Draw } from './faults.js'
 import { pause, type Name, type World } from './world.js'
 
 /** After these nobody knows whether it was paid; all others say that it was not. */

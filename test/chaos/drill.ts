@@ -13,8 +13,7 @@ import {
   type Sides
 } from './books.js'
 import { Callers, type Direction } from './callers.js'
-import { drawFrom } from './draw.js'
-import { FAULTS, type Strike } from './faults.js'
+import { drawFrom, FAULTS, type Strike } from './faults.js'
 import {
   CAPACITY,
   CLIENTS,

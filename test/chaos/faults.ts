@@ -4,9 +4,9 @@
  */
 import { spawnSync } from 'node:child_process'
 import { EXIT } from '../../src/cli/exit-codes.js'
-import type { Draw } from './draw.js'
+import { seededRandom } from '../chain/helpers.js'
 import type { Road } from './road.js'
-import { CLIENTS, NAMES, type Name, type World } from './world.js'
+import { CLIENTS, type Name, NAMES, type World } from './world.js'
 
 export interface Strike {
   /** What happens, for the log. */
@@ -18,7 +18,7 @@ export interface Strike {
   readonly mend: () => Promise<void>
 }
 
-export interface Fault {
+interface Fault {
   readonly name: string
   /** Why this machine cannot do it. */
   readonly missing?: () => string | undefined
@@ -253,3 +253,31 @@ export const NEVER: readonly string[] = [
   'a disk that is slow: that takes root',
   'packets that are lost one by one: that takes root (what a link swallows arrives later, or its connection ends)'
 ]
+
+/**
+ * What is left to chance in a drill, from its seed: the same seed draws the same faults in the same
+ * order. When they strike is up to the machine.
+ */
+export interface Draw {
+  /** A whole number from `least` to `most`. */
+  between: (least: number, most: number) => number
+  pick: <T>(list: readonly T[]) => T
+  chance: (percent: number) => boolean
+}
+
+export function drawFrom(seed: number): Draw {
+  const random = seededRandom(seed === 0 ? 1 : seed)
+  const below = (limit: number): number =>
+    Number.parseInt(Buffer.from(random.bytes(4)).toString('hex'), 16) % limit
+  // The first numbers of a small seed are small themselves.
+  for (let n = 0; n < 16; n++) below(2)
+  return {
+    between: (least, most) => least + below(most - least + 1),
+    pick: (list) => {
+      const one = list[below(list.length)]
+      if (one === undefined) throw new Error('There is nothing to pick from.')
+      return one
+    },
+    chance: (percent) => below(100) < percent
+  }
+}

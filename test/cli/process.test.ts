@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { PassThrough } from 'node:stream'
+import { stdinLines } from '../../src/cli/io.js'
 import { VERSION } from '../../src/node/layout.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
@@ -128,5 +130,22 @@ describe('the paychan process', () => {
     const { code, stderr } = await paychan('start')
     assert.equal(code, 1)
     assert.match(stderr, /paychan init/)
+  })
+})
+
+/* What a person pastes at a terminal. */
+
+describe('cli / a terminal', () => {
+  it('gives every line that is pasted, one for each question, and what is typed behind them', async () => {
+    const typed = Object.assign(new PassThrough(), { isTTY: true })
+    const shown = new PassThrough()
+    const lines = stdinLines(typed as unknown as NodeJS.ReadStream, shown)
+    const first = lines.readLine('words: ')
+    typed.write('one two\nthree four\nfi')
+    assert.deepEqual([await first, await lines.readLine('more: ')], ['one two', 'three four'])
+    const last = lines.readLine('passphrase: ')
+    typed.write('ve\n')
+    assert.equal(await last, 'five')
+    assert.equal(String(shown.read()), 'words: \nmore: \npassphrase: \n', 'nothing of it is shown')
   })
 })

@@ -1,6 +1,10 @@
-import type { ChannelInfo } from '../../src/node/api.js'
 import assert from 'node:assert/strict'
 import pc from 'picocolors'
+import { stripVTControlCharacters } from 'node:util'
+import { type FactUnit, NEWS } from '../../src/channel/news.js'
+import { plainWords, protocolWords } from '../../src/cli/channel-words.js'
+import { createOutput } from '../../src/cli/output.js'
+import { renderChannel, renderChannels } from '../../src/cli/render-channels.js'
 import {
   formatTime,
   leftAfter,
@@ -13,8 +17,9 @@ import {
   renderPeers,
   shortPeer
 } from '../../src/cli/render.js'
-import { renderChannel, renderChannels } from '../../src/cli/render-channels.js'
-import { channelId } from '../../src/types/bytes.js'
+import { printable, renderFields, renderTable } from '../../src/cli/table.js'
+import type { ChannelInfo, News } from '../../src/node/api.js'
+import { channelId, txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import {
   balance,
@@ -23,14 +28,15 @@ import {
   FUNDING,
   info,
   paid,
-  PEER,
   payment,
+  PEER,
   peer
 } from '../daemon/fake-node.js'
-
-const plain = pc.createColors(false)
+import { testWorld } from './world.js'
 
 describe('what people read', () => {
+  const plain = pc.createColors(false)
+
   it('info', () => {
     assert.equal(
       renderInfo(
@@ -343,5 +349,127 @@ describe('what people read', () => {
   it('times, the same everywhere, and no crash for one that is none', () => {
     assert.equal(formatTime(0), '1970-01-01 00:00:00Z')
     assert.equal(formatTime(Number.MAX_VALUE), '?')
+  })
+})
+
+describe('tables', () => {
+  const plain = pc.createColors(false)
+  const colored = pc.createColors(true)
+
+  it('align columns two spaces apart, without trailing spaces', () => {
+    const table = renderTable(
+      [{ title: 'NAME' }, { title: 'AMOUNT', align: 'right' }, { title: 'NOTE' }],
+      [
+        ['a', '1 sat', ''],
+        ['longer', '1,000 sat', 'x']
+      ],
+      plain
+    )
+    assert.equal(
+      table,
+      ['NAME       AMOUNT  NOTE', 'a           1 sat', 'longer  1,000 sat  x'].join('\n')
+    )
+  })
+
+  it('measure a cell before it is coloured', () => {
+    const rows = (colors: typeof plain): string =>
+      renderTable(
+        [{ title: 'S' }, { title: 'T' }],
+        [
+          [{ text: 'open', style: colors.green }, 'x'],
+          ['closing', 'y']
+        ],
+        colors
+      )
+    assert.notEqual(rows(colored), rows(plain))
+    assert.equal(stripVTControlCharacters(rows(colored)), rows(plain))
+  })
+
+  it('count letters, not bytes', () => {
+    assert.equal(
+      renderTable(
+        [{ title: 'A' }, { title: 'B' }],
+        [
+          ['…é𝄞', '|'],
+          ['abc', '|']
+        ],
+        plain
+      ),
+      'A    B\n…é𝄞  |\nabc  |'
+    )
+  })
+
+  it('show control characters of strangers as what they are not', () => {
+    assert.equal(
+      renderTable([{ title: 'MEMO' }], [['\u001b[2Jgone\nnew line\u202e']], plain),
+      'MEMO\n\ufffd[2Jgone\ufffdnew line\ufffd'
+    )
+    const { io, err } = testWorld()
+    const output = createOutput(io, false)
+    output.progress('the peer says: \u202eno\u001b[2J')
+    output.note('Note: the server says \u009b2J')
+    assert.equal(err(), 'the peer says: \ufffdno\ufffd[2J\nNote: the server says \ufffd2J\n')
+    assert.equal(printable('tab\tbell\u0007 straße ₿'), 'tab\ufffdbell\ufffd straße ₿')
+  })
+
+  it('align the names of fields', () => {
+    assert.equal(
+      renderFields(
+        [
+          ['a', '1'],
+          ['long', '']
+        ],
+        plain
+      ),
+      'a     1\nlong'
+    )
+  })
+})
+
+const VALUES = {
+  sat: satoshi(1_234n),
+  height: blockHeight(130),
+  number: 2,
+  text: 'settlement',
+  channel: CHANNEL
+} satisfies Record<FactUnit, unknown>
+
+/** One of each kind. */
+const ALL = Object.entries(NEWS).map(
+  ([kind, facts]) =>
+    ({
+      kind,
+      ...Object.fromEntries(
+        Object.entries<FactUnit>(facts).map(([fact, unit]) => [fact, VALUES[unit]])
+      )
+    }) as unknown as News
+)
+
+describe('the words for what happens to a channel', () => {
+  it('are those of its users, whatever it is', () => {
+    assert.ok(ALL.length > 30)
+    for (const news of ALL) {
+      assert.doesNotMatch(
+        plainWords({ news, txid: FUNDING }),
+        /\b[TK]\d\b|\b(the \w+) \1\b|undefined|\[object/,
+        news.kind
+      )
+    }
+  })
+
+  it("are the protocol's own when they are asked for", () => {
+    for (const news of ALL) {
+      assert.doesNotMatch(protocolWords({ news, txid: FUNDING }), /undefined|\[object/, news.kind)
+    }
+    const mined: News = { kind: 'spend-mined', transaction: 'refund', height: blockHeight(1) }
+    const id = txid('ab'.repeat(32))
+    assert.deepEqual(
+      [plainWords({ news: mined, txid: id }), protocolWords({ news: mined, txid: id })],
+      [`the refund ${id} is in block 1`, `the refund T2 ${id} is in block 1`]
+    )
+    assert.equal(
+      protocolWords({ news: { kind: 'renewed-as', channel: channelId('cd'.repeat(32)) } }),
+      'renewed as channel cdcdcdcd; this one takes no more payments'
+    )
   })
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Results, Sweep } from '../../src/sim/results.js'
 import { simulate } from '../../src/sim/simulate.js'
-import { emptyResults } from '../sim/results-fixture.js'
+import { emptyResults } from '../sim/fixture.js'
 import { itInAll } from '../size.js'
 import { testWorld, type TestWorld, type WorldOptions } from './world.js'
 

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { serveApi, type ApiServer } from '../../src/daemon/server.js'
+import { isOpened, isRenewal, OpeningProgress } from '../../src/cli/opening-progress.js'
+import { type ApiServer, serveApi } from '../../src/daemon/server.js'
+import type { ChannelInfo, News, NodeEvent } from '../../src/node/api.js'
+import { channelId } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { blockHeight } from '../../src/types/units.js'
-import { channel, FakeNode, paid, PEER } from '../daemon/fake-node.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
+import { channel, FakeNode, FUNDING, paid, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
 
 describe('a command that takes long', () => {
@@ -211,5 +214,204 @@ describe('a command that takes long', () => {
         facts: { channel: channel.id, txid: 'ab' }
       }
     })
+  })
+})
+
+/** News of an opening; a text is what its peer says. */
+function event(news: News | string, fields: Partial<ChannelInfo> = {}): NodeEvent {
+  return {
+    type: 'channel',
+    channel: { ...channel, status: 'opening', ...fields },
+    news: typeof news === 'string' ? { kind: 'given-up', reason: news } : news,
+    txid: FUNDING
+  }
+}
+
+describe('the progress of an opening', () => {
+  function follow(peer: string, ...events: NodeEvent[]): string[] {
+    const lines: string[] = []
+    const progress = new OpeningProgress(isOpened({ peer, amount: channel.capacity }), (line) =>
+      lines.push(line)
+    )
+    events.forEach(progress.onEvent)
+    return lines
+  }
+
+  it('is a line for each new step', () => {
+    assert.deepEqual(
+      follow(PEER, event('one'), event('one'), event('two'), event('ready', { status: 'open' })),
+      ['1a2b3c4d  one', '1a2b3c4d  two', '1a2b3c4d  ready']
+    )
+  })
+
+  it('counts the blocks that are still to come', () => {
+    const at = (confirmations: number): string[] =>
+      follow(
+        PEER,
+        event(
+          { kind: 'funding-mined', height: blockHeight(130) },
+          { status: 'confirming', confirmations, minDepth: 3 }
+        )
+      )
+    assert.deepEqual(
+      [at(1), at(2), at(3)],
+      [
+        ['1a2b3c4d  the funding is in block 130; waiting for 2 blocks'],
+        ['1a2b3c4d  the funding is in block 130; waiting for 1 block'],
+        ['1a2b3c4d  the funding is in block 130; waiting for the peer to see it']
+      ]
+    )
+  })
+
+  it('speaks of steps as users do, and as the protocol does when asked to', () => {
+    const news: News[] = [
+      { kind: 'offer-sent', capacity: satoshi(5n), refundHeight: blockHeight(9) },
+      { kind: 'terms-taken', payer: 'wallet' },
+      { kind: 'funding-built', by: 'wallet', fee: satoshi(153n), vsize: 153 },
+      { kind: 'refund-asked-for', refundHeight: blockHeight(9) },
+      { kind: 'refund-secured', payer: 'wallet' },
+      { kind: 'funding-sent', by: 'wallet' },
+      { kind: 'first-state-signed', client: satoshi(5n), server: satoshi(0n) },
+      { kind: 'first-state-acknowledged' }
+    ]
+    const lines = (verbose: boolean): string[] => {
+      const shown: string[] = []
+      const progress = new OpeningProgress(
+        isOpened({ peer: PEER, amount: channel.capacity }),
+        (line) => shown.push(line.slice(10)),
+        { verbose }
+      )
+      for (const each of news) progress.onEvent(event(each))
+      return shown
+    }
+    assert.deepEqual(lines(true), [
+      'asked for a channel of 5 sat until height 9',
+      'the server named its key K2',
+      `T1 ${FUNDING} is signed and held back; its fee is 153 sat (1 sat/vB, 153 vB)`,
+      'sent T2 unsigned, locked until height 9',
+      "the server's signature of T2 is right, and on disk",
+      `T1 ${FUNDING} is handed over and broadcast`,
+      'signed the initial T3: everything to the client, nothing to the server',
+      'the server verified and stored the initial T3'
+    ])
+    assert.deepEqual(lines(false), [
+      'asking the peer for the channel',
+      'the peer accepts the channel',
+      'funding prepared',
+      'asking the peer to sign the refund',
+      'refund secured',
+      'funding sent',
+      'first balances signed',
+      'the peer is ready'
+    ])
+  })
+
+  it('says how to mine as long as a block is missing, on a devnet', () => {
+    const line = (confirmations: number, isDevnet: boolean): string => {
+      let shown = ''
+      const progress = new OpeningProgress(
+        isOpened({ peer: PEER, amount: channel.capacity }),
+        (line) => {
+          shown = line
+        },
+        { isDevnet: () => isDevnet }
+      )
+      progress.onEvent(
+        event(
+          { kind: 'first-state-acknowledged' },
+          { status: 'confirming', confirmations, minDepth: 1 }
+        )
+      )
+      return shown
+    }
+    assert.equal(
+      line(0, true),
+      '1a2b3c4d  the peer is ready; waiting for 1 block (mine: paychan devnet mine 1)'
+    )
+    assert.ok(line(0, true).length < 80)
+    assert.equal(line(0, false), '1a2b3c4d  the peer is ready; waiting for 1 block')
+    assert.equal(line(1, true), '1a2b3c4d  the peer is ready; waiting for the peer to see it')
+  })
+
+  it('shows the depth again with every block, once each', () => {
+    const lines: string[] = []
+    const progress = new OpeningProgress(
+      isOpened({ peer: PEER, amount: channel.capacity }),
+      (line) => lines.push(line)
+    )
+    const at = (confirmations: number): ChannelInfo => ({
+      ...channel,
+      status: 'confirming',
+      confirmations,
+      minDepth: 3
+    })
+    progress.onEvent(event({ kind: 'funding-mined', height: blockHeight(130) }, at(1)))
+    for (const confirmations of [1, 2, 2]) {
+      progress.onBlock([{ ...at(0), id: channelId('ee'.repeat(32)) }, at(confirmations)])
+    }
+    assert.deepEqual(lines, [
+      '1a2b3c4d  the funding is in block 130; waiting for 2 blocks',
+      '1a2b3c4d  a block has come; waiting for 1 block'
+    ])
+    assert.equal(progress.waitsFor(), '1 block')
+  })
+
+  it('knows who is waited for', () => {
+    const progress = new OpeningProgress(
+      isOpened({ peer: PEER, amount: channel.capacity }),
+      () => {}
+    )
+    const after = (news: News): string => {
+      progress.onEvent(event(news))
+      return progress.waitsFor()
+    }
+    assert.equal(progress.waitsFor(), 'the peer to answer')
+    assert.equal(
+      after({ kind: 'offer-sent', capacity: channel.capacity, refundHeight: channel.refundHeight }),
+      'the peer to answer the offer'
+    )
+    assert.match(after({ kind: 'terms-taken', payer: 'wallet' }), /Electrum/)
+    assert.match(
+      after({ kind: 'funding-built', by: 'wallet', fee: satoshi(153n), vsize: 153 }),
+      /sign the refund/
+    )
+    assert.match(
+      after({ kind: 'peer-says', code: 'ERR_ANY', text: 'Something else.' }),
+      /sign the refund/
+    )
+    assert.match(after({ kind: 'funding-sent', by: 'wallet' }), /take the funding/)
+    assert.match(
+      after({ kind: 'first-state-signed', client: channel.capacity, server: satoshi(0n) }),
+      /store the first state/
+    )
+    assert.match(after({ kind: 'first-state-acknowledged' }), /blocks/)
+  })
+
+  it('of a renewal knows the channel by the one that it renews', () => {
+    const lines: string[] = []
+    const progress = new OpeningProgress(isRenewal('ee'.repeat(4)), (line) => lines.push(line))
+    progress.onEvent(event('another'))
+    progress.onEvent(event('asked', { renews: channelId('ee'.repeat(32)) }))
+    assert.deepEqual(lines, ['1a2b3c4d  asked'])
+  })
+
+  it('knows the peer by its multiaddr too', () => {
+    assert.equal(follow(`/ip4/127.0.0.1/tcp/1/p2p/${PEER}`, event('one')).length, 1)
+  })
+
+  it('leaves out whatever is not about this opening', () => {
+    assert.deepEqual(
+      follow(
+        PEER,
+        event('another peer', { peerId: 'x' }),
+        event('their channel', { role: 'server' }),
+        event('a closing one', { status: 'closing' }),
+        event('one that was open before', { status: 'open' }),
+        { type: 'payment', payment },
+        event('mine'),
+        event('another of the same size', { id: channelId('ee'.repeat(32)) })
+      ),
+      ['1a2b3c4d  mine']
+    )
   })
 })

@@ -20,7 +20,7 @@ import {
   payment,
   transaction
 } from '../daemon/fake-node.js'
-import { emptyResults } from '../sim/results-fixture.js'
+import { emptyResults } from '../sim/fixture.js'
 import { testWorld } from './world.js'
 
 const WIDTH = 80

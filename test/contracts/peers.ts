@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Message, Update } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
 import { codeOf } from '../../src/types/errors.js'
-import { Recorder } from '../p2p/recorder.js'
+import { Recorder } from '../p2p/hosts.js'
 
 /** Two peers that can reach each other, and what a test needs to disturb them. */
 export interface PeersWorld {

@@ -1,26 +1,32 @@
 /**
  * A node that remembers what it was asked and answers from a script. No chain, no peers, no disk.
  */
-import type {
-  BumpResult,
-  CoinInfo,
-  Fees,
-  SendResult,
-  SettleAllResult,
-  WalletTransaction
-} from '../../src/node/api.js'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { createConnection } from 'node:net'
+import { defaultPolicy } from '../../src/channel/policy.js'
+import { type ApiClient, connectApi } from '../../src/daemon/client.js'
+import { type ApiServer, serveApi } from '../../src/daemon/server.js'
 import type {
   Balance,
+  BumpResult,
   ChannelInfo,
+  CoinInfo,
+  Fees,
   NodeApi,
   NodeEvent,
   NodeInfo,
   PaymentInfo,
   PayResult,
   PeerInfo,
-  RecoverResult
+  RecoverResult,
+  SendResult,
+  SettleAllResult,
+  WalletTransaction
 } from '../../src/node/api.js'
-import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 
@@ -157,7 +163,7 @@ export const bumped: BumpResult = {
   broadcast: true
 }
 
-export const fees: Fees = {
+const fees: Fees = {
   leastSatPerVByte: 1,
   estimates: [
     { blocks: 1, satPerVByte: 12.5 },
@@ -186,7 +192,7 @@ export const paid: PayResult = {
   already: false
 }
 
-export interface Call {
+interface Call {
   readonly verb: string
   readonly args: readonly unknown[]
 }
@@ -310,4 +316,87 @@ export class FakeNode implements NodeApi {
     const override = this.answers[verb] as ((...args: Args) => Promise<Result>) | undefined
     return await (override ?? fallback)(...args)
   }
+}
+
+/** The local API of a fake node, over a real socket in a directory of its own. */
+export interface ApiFixture {
+  readonly dir: string
+  readonly socketPath: string
+  readonly node: FakeNode
+  readonly server: ApiServer
+  readonly client: ApiClient
+  readonly stop: () => Promise<void>
+}
+
+export async function startApi(): Promise<ApiFixture> {
+  const dir = await mkdtemp(join(tmpdir(), 'paychan-api-'))
+  const socketPath = join(dir, 'api.sock')
+  const node = new FakeNode()
+  const server = await serveApi(node, socketPath)
+  const client = connectApi(socketPath)
+  return {
+    dir,
+    socketPath,
+    node,
+    server,
+    client,
+    stop: async () => {
+      client.disconnect()
+      await server.close()
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Talks to the local API without the client's good manners. */
+interface RawAnswer {
+  readonly status: number
+  readonly body: {
+    result?: unknown
+    error?: { code: string; message: string; facts: Record<string, unknown> }
+  }
+}
+
+/** One HTTP request with exactly this body. */
+export async function rawRequest(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: string | Uint8Array = ''
+): Promise<RawAnswer> {
+  const request = httpRequest({
+    socketPath,
+    agent: false,
+    method,
+    path,
+    headers: { 'content-length': Buffer.byteLength(body) }
+  })
+  // A refused body may be cut off while it is sent; what counts is the answer.
+  const answer = new Promise<IncomingMessage>((resolve, reject) => {
+    request.once('response', resolve)
+    request.once('error', reject)
+  })
+  request.end(body)
+  const response = await answer
+  const chunks: Uint8Array[] = []
+  for await (const chunk of response as AsyncIterable<Uint8Array>) chunks.push(chunk)
+  return {
+    status: response.statusCode ?? 0,
+    body: JSON.parse(Buffer.concat(chunks).toString('utf8')) as RawAnswer['body']
+  }
+}
+
+/** Writes bytes that need not be HTTP, and waits until the other side hangs up. */
+export async function rawBytes(socketPath: string, bytes: string | Uint8Array): Promise<string> {
+  const socket = createConnection(socketPath)
+  await once(socket, 'connect')
+  let answer = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (text: string) => {
+    answer += text
+  })
+  socket.on('error', () => {}) // a reset is an answer too
+  socket.write(bytes)
+  await once(socket, 'close')
+  return answer
 }

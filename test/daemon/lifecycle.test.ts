@@ -3,12 +3,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connectApi, type ApiClient } from '../../src/daemon/client.js'
-import { serveApi, type ApiServer } from '../../src/daemon/server.js'
+import { type ApiClient, connectApi } from '../../src/daemon/client.js'
+import { type ApiServer, serveApi } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { FakeNode, PEER, paid, peer } from './fake-node.js'
-import { startApi, type ApiFixture } from './api-fixture.js'
+import { type ApiFixture, channel, FakeNode, paid, PEER, peer, startApi } from './fake-node.js'
 
 describe('the local API, its life', () => {
   let api: ApiFixture
@@ -162,5 +161,75 @@ describe('the local API, its life', () => {
       await assert.rejects(client.stop(), { code: 'ERR_STORE_FAILED' })
       assert.deepEqual(await client.peers(), [peer])
     })
+  })
+})
+
+const REQUEST = { peer: PEER, amount: satoshi(1_000_000n) }
+
+describe('cancelling over the local API', () => {
+  let api: ApiFixture
+  beforeEach(async () => {
+    api = await startApi()
+  })
+  afterEach(async () => {
+    await api.stop()
+  })
+
+  it('reaches the opening that it is for, and no other', async () => {
+    const { node, client } = api
+    const signals: AbortSignal[] = []
+    let both = (): void => {}
+    const asked = new Promise<void>((resolve) => {
+      both = resolve
+    })
+    node.answers.open = async () => {
+      const { signal } = node
+      assert.ok(signal !== undefined)
+      if (signals.push(signal) === 2) both()
+      return await new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(new PaychanError('ERR_CANCELLED', 'Cancelled.'))
+        })
+      })
+    }
+    const controllers = [new AbortController(), new AbortController()]
+    const openings = controllers.map(
+      async ({ signal }) => await client.open({ ...REQUEST, signal })
+    )
+    await asked
+    controllers[0]?.abort()
+    await assert.rejects(openings[0] ?? Promise.resolve(), { code: 'ERR_CANCELLED' })
+    assert.equal(signals.filter(({ aborted }) => aborted).length, 1)
+    controllers[1]?.abort()
+    await assert.rejects(openings[1] ?? Promise.resolve(), { code: 'ERR_CANCELLED' })
+  })
+
+  it('may come before the opening', async () => {
+    const { node, client } = api
+    node.answers.open = async () => {
+      if (node.signal?.aborted !== true) {
+        await new Promise<void>((resolve) => {
+          node.signal?.addEventListener('abort', () => {
+            resolve()
+          })
+        })
+      }
+      throw new PaychanError('ERR_CANCELLED', 'Cancelled.')
+    }
+    await assert.rejects(client.open({ ...REQUEST, signal: AbortSignal.abort() }), {
+      code: 'ERR_CANCELLED'
+    })
+  })
+
+  it('is not possible without a signal, and does nothing after the end', async () => {
+    const { node, client } = api
+    await client.open(REQUEST)
+    assert.equal(node.signal, undefined)
+    const controller = new AbortController()
+    assert.deepEqual(await client.open({ ...REQUEST, signal: controller.signal }), channel)
+    const before = node.signal
+    controller.abort()
+    await client.balance()
+    assert.equal((before as AbortSignal | undefined)?.aborted, false)
   })
 })

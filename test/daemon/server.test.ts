@@ -2,30 +2,34 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import fc from 'fast-check'
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import type { ApiClient } from '../../src/daemon/client.js'
 import { type ApiServer, MAX_BODY_BYTES } from '../../src/daemon/server.js'
 import { VERBS } from '../../src/daemon/verbs.js'
 import { NODE_VERBS, type NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import type { FakeNode } from './fake-node.js'
 import {
+  type ApiFixture,
   balance,
+  bumped,
   channel,
   CHANNEL,
+  type FakeNode,
   FUNDING,
   info,
   paid,
-  PEER,
   payment,
+  PEER,
   peer,
+  rawBytes,
+  rawRequest,
   recovered,
-  bumped,
   sent,
+  startApi,
   transaction
 } from './fake-node.js'
-import { startApi, type ApiFixture } from './api-fixture.js'
-import { rawBytes, rawRequest } from './raw.js'
 
 describe('the local API', () => {
   let api: ApiFixture
@@ -448,5 +452,16 @@ describe('the local API', () => {
       await server.close()
       await stream.closed
     })
+  })
+})
+
+describe('daemon / reference', () => {
+  it('the tables of docs/ are what the tables of the code say', () => {
+    const script = fileURLToPath(new URL('../../../scripts/reference.js', import.meta.url))
+    const { status, stderr } = spawnSync(process.execPath, [script, '--check'], {
+      encoding: 'utf8'
+    })
+    assert.equal(stderr, '')
+    assert.equal(status, 0)
   })
 })

@@ -4,8 +4,10 @@ import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import {
   accept,
   alice,
+  bid,
   bob,
   coinFor,
+  coinsFor,
   freshChain,
   output,
   refuse,
@@ -150,5 +152,221 @@ describe('devnet / replacement (BIP125, full RBF)', () => {
     await refuse(chain, replacement(5), 'too many potential replacements')
     await accept(chain, replacement(4))
     assert.equal((await chain.mempool()).length, 18)
+  })
+})
+
+/* `submitpackage`: a child that pays for a parent which the mempool does not take alone. */
+
+describe('devnet / packages', () => {
+  let chain: EmbeddedChain
+  let coins: Spendable[]
+
+  beforeEach(async () => {
+    // Room for nine of 110 vB.
+    chain = await freshChain({ mempoolVsize: 1_000 })
+    coins = await coinsFor(chain, alice, 20, 1_000_000n)
+  })
+
+  const coin = (i: number): Spendable => coins[i] ?? assert.fail()
+  const spend = (from: Spendable[], fee: bigint, version = 3): Transaction =>
+    signed({
+      from: from.map((each) => ({ ...each, owner: alice })),
+      to: [[alice.script, from.reduce((sum, { value }) => sum + value, 0n) - fee]],
+      version
+    })
+  const submit = async (...txs: Transaction[]): Promise<Array<readonly [string, string]>> =>
+    (await chain.submitPackage(txs.map((tx) => tx.toBuffer()))).refused.map(
+      ({ txid, reason }) => [txid, reason] as const
+    )
+  const waiting = async (tx: Transaction): Promise<boolean> =>
+    (await chain.mempool()).some(({ txid }) => txid === tx.getId())
+
+  it('a parent below the minimum of a full mempool comes in with a child that pays for both', async () => {
+    for (let i = 0; i < 9; i++) await accept(chain, bid(coin(i), 10 + i))
+    await accept(chain, bid(coin(9), 30))
+    const parent = spend([coin(10)], 550n)
+    await refuse(chain, parent, 'mempool min fee not met, 550 < 1210')
+    const child = spend([output(parent, 0)], 20_000n)
+    await refuse(chain, child, 'bad-txns-inputs-missingorspent')
+    assert.deepEqual(await submit(parent, child), [])
+    assert.deepEqual([await waiting(parent), await waiting(child)], [true, true])
+  })
+
+  it('not with one that pays too little for both', async () => {
+    for (let i = 0; i < 9; i++) await accept(chain, bid(coin(i), 10 + i))
+    await accept(chain, bid(coin(9), 30))
+    const parent = spend([coin(10)], 550n)
+    const child = spend([output(parent, 0)], 1_500n)
+    assert.deepEqual(await submit(parent, child), [
+      [parent.getId(), 'mempool min fee not met, 550 < 1210'],
+      [child.getId(), 'mempool min fee not met, 2050 < 2420']
+    ])
+    assert.deepEqual([await waiting(parent), await waiting(child)], [false, false])
+  })
+
+  it('below what everybody relays only in version 3', async () => {
+    for (const version of [3, 2]) {
+      const parent = spend([coin(version)], 10n, version)
+      const child = spend([output(parent, 0)], 20_000n, version)
+      const refused = (await submit(parent, child)).map(([, reason]) => reason)
+      assert.deepEqual(
+        refused,
+        version === 3 ? [] : ['min relay fee not met, 10 < 110', 'min relay fee not met, 10 < 110']
+      )
+    }
+  })
+
+  it('what can come in alone comes in alone, also when another one is refused', async () => {
+    const parents = [spend([coin(0)], 1_000n, 2), spend([coin(1)], 1_000n, 2)]
+    const child = spend(
+      [output(parents[0] ?? assert.fail(), 0), output(parents[1] ?? assert.fail(), 0)],
+      5n,
+      2
+    )
+    assert.deepEqual(await submit(...parents, child), [
+      [child.getId(), 'min relay fee not met, 5 < 178']
+    ])
+    for (const parent of parents) assert.equal(await waiting(parent), true)
+  })
+
+  it('is a child with its parents, and they are not of one another', async () => {
+    const first = spend([coin(0)], 1_000n, 2)
+    const second = spend([output(first, 0)], 1_000n, 2)
+    const third = spend([output(second, 0)], 1_000n, 2)
+    for (const txs of [
+      [first, spend([coin(1)], 1_000n, 2)],
+      [second, first],
+      [first, second, third]
+    ]) {
+      assert.deepEqual(await submit(...txs), [
+        [txs.at(-1)?.getId(), 'package-not-child-with-parents']
+      ])
+    }
+  })
+})
+
+describe('devnet / version 3 (BIP431)', () => {
+  let chain: EmbeddedChain
+  let coin: Spendable
+
+  beforeEach(async () => {
+    chain = await freshChain()
+    coin = await coinFor(chain, alice.script, 1_000_000n)
+  })
+
+  const parent = (version: number, outputs = 3): Transaction =>
+    signed({
+      from: [{ ...coin, owner: alice }],
+      to: Array.from({ length: outputs }, () => [bob.script, 100_000n] as const),
+      version
+    })
+  const spend = (
+    of: Transaction,
+    vout: number,
+    version: number,
+    outputs = 1,
+    fee = 1_500n
+  ): Transaction =>
+    signed({
+      from: [{ ...output(of, vout), owner: bob }],
+      to: Array.from(
+        { length: outputs },
+        () => [bob.script, (100_000n - fee) / BigInt(outputs)] as const
+      ),
+      version
+    })
+
+  it('may be confirmed, and be spent by any version then', async () => {
+    const tx = parent(3)
+    await accept(chain, tx)
+    await chain.mine(1)
+    await accept(chain, spend(tx, 0, 2))
+    await accept(chain, spend(tx, 1, 3))
+  })
+
+  it('spends no unconfirmed output of another version', async () => {
+    const tx = parent(2)
+    await accept(chain, tx)
+    await refuse(chain, spend(tx, 0, 3), 'truc-spends-nontruc')
+  })
+
+  it('is not spent unconfirmed by another version', async () => {
+    const tx = parent(3)
+    await accept(chain, tx)
+    await refuse(chain, spend(tx, 0, 2), 'truc-spent-by-nontruc')
+    await accept(chain, spend(tx, 0, 3))
+  })
+
+  it('has at most 10,000 vB', async () => {
+    const sized = (outputs: number): Transaction =>
+      signed({
+        from: [{ ...coin, owner: alice }],
+        to: Array.from({ length: outputs }, () => [bob.script, 1_000n] as const),
+        version: 3
+      })
+    assert.ok(sized(319).virtualSize() <= 10_000 && sized(320).virtualSize() > 10_000)
+    await refuse(chain, sized(320), 'truc-vsize-toobig')
+    await accept(chain, sized(319))
+  })
+
+  it('has at most 1,000 vB as a child', async () => {
+    const tx = parent(3)
+    await accept(chain, tx)
+    assert.ok(
+      spend(tx, 0, 3, 30).virtualSize() > 1_000 && spend(tx, 0, 3, 29).virtualSize() <= 1_000
+    )
+    await refuse(chain, spend(tx, 0, 3, 30), 'truc-child-toobig')
+    await accept(chain, spend(tx, 0, 3, 29))
+  })
+
+  it('has one unconfirmed parent', async () => {
+    const other = await coinFor(chain, alice.script, 50_000n)
+    const [a, b] = [
+      parent(3),
+      signed({ from: [{ ...other, owner: alice }], to: [[bob.script, 49_000n]], version: 3 })
+    ]
+    await accept(chain, a)
+    await accept(chain, b)
+    await refuse(
+      chain,
+      signed({
+        from: [
+          { ...output(a, 0), owner: bob },
+          { ...output(b, 0), owner: bob }
+        ],
+        to: [[bob.script, 140_000n]],
+        version: 3
+      }),
+      'truc-ancestors-toomany'
+    )
+  })
+
+  it('has no grandparent', async () => {
+    const tx = parent(3)
+    const child = spend(tx, 0, 3)
+    await accept(chain, tx)
+    await accept(chain, child)
+    await refuse(
+      chain,
+      signed({
+        from: [{ ...output(child, 0), owner: bob }],
+        to: [[bob.script, 90_000n]],
+        version: 3
+      }),
+      'truc-ancestors-toomany'
+    )
+  })
+
+  it('has one child; another takes its place when it pays as a replacement must', async () => {
+    const tx = parent(3)
+    const [first, cheap, rich] = [spend(tx, 0, 3), spend(tx, 1, 3), spend(tx, 2, 3, 1, 3_000n)]
+    await accept(chain, tx)
+    await accept(chain, first)
+    await refuse(chain, cheap, 'insufficient fee (including sibling eviction)')
+    await accept(chain, rich)
+    assert.deepEqual(
+      (await chain.mempool()).map(({ txid }) => txid),
+      [tx.getId(), rich.getId()]
+    )
   })
 })

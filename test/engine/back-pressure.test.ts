@@ -3,14 +3,25 @@
  * measured.
  */
 import assert from 'node:assert/strict'
-import type { Message } from '../../protocols/paychan/1.0/index.js'
-import { BURST, INTERVAL_MS, STREAM_BURST, STREAM_INTERVAL_MS } from '../../src/engine/streams.js'
+import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import type { Abandoned, Established } from '../../src/channel/state.js'
+import { type ChannelActor, Inbox } from '../../src/engine/channel-actor.js'
+import {
+  AckTimers,
+  BURST,
+  INTERVAL_MS,
+  STREAM_BURST,
+  STREAM_INTERVAL_MS
+} from '../../src/engine/streams.js'
 import { MOST_WAITING_PAYMENTS } from '../../src/engine/waiters.js'
-import { satoshi } from '../../src/types/units.js'
+import { channelId } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
+import { FakeClock } from '../chain/helpers.js'
+import { World } from '../channel/world.js'
 import { itInAll } from '../size.js'
 import { RawPeer } from './raw-peer.js'
-import { CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
+import { CAPACITY, codeFrom, type Node, quiet, twoNodes } from './world.js'
 
 /** Asks for payments of 1 sat without waiting for any; tells what has become of them so far. */
 function payWithoutWaiting(
@@ -240,3 +251,166 @@ function flooding(
     }
   })
 }
+
+/** Any channel will do that is not established: there the window is no matter. */
+const channel: Abandoned = {
+  stage: 'abandoned',
+  id: channelId('00'.repeat(32)),
+  peer: 'bob',
+  address: 'bob',
+  role: 'client',
+  keys: { high: 1, low: 2 },
+  openedAt: 0,
+  capacity: satoshi(0n),
+  refundHeight: blockHeight(1),
+  code: 'ERR_CANCELLED',
+  facts: {},
+  reason: '',
+  outPoint: undefined,
+  theirKey: undefined
+}
+
+function update(sequence: number): Update {
+  return {
+    type: 'Update',
+    turn: 0,
+    sequence,
+    payerBalance: 0n,
+    payments: [],
+    signature: new Uint8Array(64)
+  }
+}
+
+function payment(id: number): Payment {
+  return { id: new Uint8Array(16).fill(id), amount: 1n, memo: '' }
+}
+
+describe('engine / inbox', () => {
+  it('hands over what has happened together and in order, updates in a row as one event', () => {
+    const inbox = new Inbox()
+    inbox.post({ type: 'updates', updates: [update(1)] })
+    inbox.post({ type: 'updates', updates: [update(2)] })
+    inbox.post({ type: 'disconnected', reason: '' })
+    inbox.post({ type: 'updates', updates: [update(3)] })
+    assert.deepEqual(inbox.take(channel), [
+      { type: 'updates', updates: [update(1), update(2)] },
+      { type: 'disconnected', reason: '' },
+      { type: 'updates', updates: [update(3)] }
+    ])
+    assert.deepEqual(inbox.take(channel), [])
+  })
+
+  it('keeps what comes after a look apart from what was handed over', () => {
+    const inbox = new Inbox()
+    inbox.post({ type: 'updates', updates: [update(1)] })
+    const first = inbox.take(channel)
+    inbox.post({ type: 'updates', updates: [update(2)] })
+    assert.deepEqual(first, [{ type: 'updates', updates: [update(1)] }])
+    assert.deepEqual(inbox.take(channel), [{ type: 'updates', updates: [update(2)] }])
+  })
+
+  it('hands over payments after what has happened, and a close after the payments', () => {
+    const inbox = new Inbox()
+    inbox.post({ type: 'close' })
+    inbox.post({ type: 'pay', payments: [payment(1)] })
+    inbox.post({ type: 'tip' })
+    inbox.post({ type: 'pay', payments: [payment(2)] })
+    assert.deepEqual(
+      [inbox.take(channel), inbox.take(channel), inbox.take(channel), inbox.take(channel)],
+      [
+        [{ type: 'tip' }],
+        [{ type: 'pay', payments: [payment(1), payment(2)] }],
+        [{ type: 'close' }],
+        []
+      ]
+    )
+  })
+
+  it('is full from the 33rd message on, until it is looked at', () => {
+    const inbox = new Inbox()
+    for (let n = 0; n < 32; n++) inbox.post({ type: 'updates', updates: [update(n)] })
+    assert.equal(inbox.isFull, false)
+    inbox.post({ type: 'updates', updates: [update(33)] })
+    assert.equal(inbox.isFull, true)
+    inbox.take(channel)
+    assert.equal(inbox.isFull, false)
+  })
+})
+
+/* Who waits for an answer hangs up in the end; nobody waits for one that cannot come (WIRE-12). */
+
+describe('engine / the time that a peer has to acknowledge', () => {
+  /**
+   * Payments are in flight, and the peer says nothing. Returns for how many streams it was taken
+   * for gone.
+   */
+  function hangsUp(change: (channel: Established) => Established): number {
+    const world = new World().open().paid(10_000n)
+    world.pay(1_000n)
+    const state = change(world.client.established)
+    assert.equal(state.ledger.inFlight.length, 1)
+    const clock = new FakeClock()
+    let late = 0
+    const timers = new AckTimers(clock, 30_000, () => {
+      late += 1
+    })
+    const actor = { state } as ChannelActor
+    timers.observe(actor)
+    clock.advance(31_000)
+    assert.equal(clock.pending, 0)
+    return late
+  }
+
+  it('ends the stream of one that does not', () => {
+    assert.equal(
+      hangsUp((channel) => channel),
+      1
+    )
+  })
+
+  it('is not waited for where payments have ended: the stream is there for a close in peace', () => {
+    assert.equal(
+      hangsUp((channel) => ({
+        ...channel,
+        stopped: {
+          code: 'ERR_PEER_FORGOT',
+          reason: 'it has forgotten',
+          rule: 'REEST-4',
+          settleNow: false
+        }
+      })),
+      0
+    )
+    assert.equal(
+      hangsUp((channel) => ({
+        ...channel,
+        closes: [
+          {
+            asker: 'client',
+            fee: channel.terms.limits.minFirstPayment,
+            txid: channel.outPoint.txid,
+            signature: new Uint8Array(64),
+            raw: undefined
+          }
+        ]
+      })),
+      0
+    )
+  })
+
+  it('is waited for by one that has just said where it stands, whatever has become of the channel', () => {
+    assert.equal(
+      hangsUp((channel) => ({
+        ...channel,
+        link: 'up',
+        stopped: {
+          code: 'ERR_PEER_FORGOT',
+          reason: 'it has forgotten',
+          rule: 'REEST-4',
+          settleNow: false
+        }
+      })),
+      1
+    )
+  })
+})

@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
-import { channelId } from '../../src/types/bytes.js'
+import { PaymentIds } from '../../src/engine/payments.js'
+import { newestFirst } from '../../src/node/lists.js'
+import { planPayment } from '../../src/node/plan-payment.js'
+import { channelId, toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
-import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
+import { seededRandom } from '../chain/helpers.js'
+import {
+  BLOCKS,
+  CAPACITY,
+  codeFrom,
+  type Node,
+  quiet,
+  soon,
+  twoNodes,
+  type World
+} from './world.js'
 
 /** Payments that nobody waits for here. */
 function codesOf(payments: Array<Promise<unknown>>): Promise<string[]> {
@@ -370,5 +383,107 @@ describe('engine / a stream that breaks', () => {
     bob.life.releaseDisk()
     await world.pass(1_000)
     assert.deepEqual([alice.channel.status, bob.channel.ourBalance], ['open', 1_500n])
+  })
+})
+
+/** The short way to a channel takes the one that the plan would take, or leaves it to the plan. */
+async function twoChannels(): Promise<{ world: World; alice: Node; bob: Node; ids: string[] }> {
+  const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
+  const ids = [(await world.open(alice, bob)).id, (await world.open(alice, bob)).id]
+  return { world, alice, bob, ids }
+}
+
+describe('engine / the channel that carries a payment', () => {
+  it('is one whose first payment that is, when it is worth settling (UPD-10)', async () => {
+    const { alice, ids } = await twoChannels()
+    assert.equal(alice.engine.channelFor('bob', satoshi(1n)), undefined)
+    assert.ok(ids.includes(alice.engine.channelFor('bob', satoshi(1_000n)) ?? ''))
+  })
+
+  it('is the one that a plan has, whoever is meant and whatever the amount', async () => {
+    const { alice, ids } = await twoChannels()
+    for (const { id } of alice.engine.channels()) {
+      await alice.engine.pay(id, satoshi(id === ids[0] ? 100_000n : 5_000n), '')
+    }
+    let taken = 0
+    for (const to of ['bob', ...ids]) {
+      for (const amount of [1n, 1_000n, 399_999n, 400_000n, 400_001n, CAPACITY - 5_000n]) {
+        const channel = alice.engine.channelFor(to, satoshi(amount))
+        if (channel === undefined) continue
+        taken += 1
+        assert.deepEqual(planPayment(alice.engine.payable(), to, amount), [{ channel, amount }])
+      }
+    }
+    assert.equal(taken, 6 + 4 + 6)
+  })
+
+  it('is none when there is not enough, the peer is away, or the other side pays', async () => {
+    const { world, alice, bob, ids } = await twoChannels()
+    for (const { id } of alice.engine.channels()) await alice.engine.pay(id, satoshi(1_000n), '')
+    assert.equal(alice.engine.channelFor('bob', CAPACITY), undefined)
+    assert.equal(bob.engine.channelFor('alice', satoshi(1n)), undefined)
+    assert.equal(alice.engine.channelFor('carol', satoshi(1n)), undefined)
+    await world.cut(alice, bob)
+    for (const to of ['bob', ...ids]) {
+      assert.equal(alice.engine.channelFor(to, satoshi(1n)), undefined)
+    }
+  })
+})
+
+describe('engine / payment ids', () => {
+  it('are 16 random bytes each, none of them given twice, drawn many at a time', () => {
+    let calls = 0
+    const random = seededRandom(3)
+    const ids = new PaymentIds({
+      bytes: (length) => {
+        calls += 1
+        return random.bytes(length)
+      }
+    })
+    const drawn = Array.from({ length: 600 }, () => ids.draw())
+    assert.ok(drawn.every(({ length }) => length === 16))
+    assert.equal(new Set(drawn.map(toHex)).size, 600)
+    assert.equal(calls, 3)
+  })
+
+  it('share no memory: who changes one changes no other', () => {
+    const ids = new PaymentIds({ bytes: (length) => new Uint8Array(length) })
+    const [first, second] = [ids.draw(), ids.draw()]
+    first.fill(9)
+    assert.deepEqual(second, new Uint8Array(16))
+    assert.equal(first.buffer.byteLength, 16)
+  })
+})
+
+/* The payment log says which payment is the newest, whatever the clock on the wall says. */
+
+const HOUR = 3_600_000
+
+async function newest(node: Node, limit?: number): Promise<string[]> {
+  return (await newestFirst(node.engine.payments(), limit)).map(({ memo }) => memo)
+}
+
+describe('engine / the order of payments', () => {
+  it('is that of the log on both sides, over channels, restarts, and a clock that is set back', async () => {
+    const { world, alice, bob } = await twoNodes()
+    const one = await world.open(alice, bob)
+    const other = await world.open(alice, bob, (one.capacity / 2n) as typeof one.capacity)
+    const pay = async (channel: typeof one, memo: string): Promise<void> => {
+      await alice.engine.pay(channel.id, 1_000n as typeof one.capacity, memo)
+    }
+    await pay(one, 'first')
+    await world.pass(-HOUR)
+    await pay(other, 'second')
+    await pay(one, 'third')
+    for (const node of [alice, bob]) {
+      await world.pass(-HOUR)
+      await node.restart()
+    }
+    await world.pass(1_000)
+    await pay(other, 'fourth')
+    for (const node of [alice, bob]) {
+      assert.deepEqual(await newest(node), ['fourth', 'third', 'second', 'first'], node.name)
+      assert.deepEqual(await newest(node, 1), ['fourth'], node.name)
+    }
   })
 })

@@ -3,11 +3,16 @@
  * first (OPEN-11).
  */
 import assert from 'node:assert/strict'
-import { toHex, type Txid } from '../../src/types/bytes.js'
-import { PaychanError } from '../../src/types/errors.js'
-import { BLOCKS, CAPACITY, quiet, twoNodes, type Node } from './world.js'
+import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import type { Abandoned } from '../../src/channel/state.js'
+import { encodeRecord } from '../../src/engine/records.js'
 import { FAVOUR_INTERVAL_MS, FAVOURS, STRANGE_WATCHES } from '../../src/engine/streams.js'
-import { Stranger } from './stranger.js'
+import { checkStore } from '../../src/node/check.js'
+import { toHex, type Txid, txid } from '../../src/types/bytes.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
+import { idOf, outPointOf, RawPeer, Stranger } from './raw-peer.js'
+import { BLOCKS, CAPACITY, codeFrom, type Node, quiet, twoNodes, type World } from './world.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -260,5 +265,185 @@ describe('engine / channels that strangers ask for', () => {
     }
     assert.equal(bob.engine.find(alice.channel.id)?.stage, 'established')
     assert.equal(bob.engine.describe(alice.channel.id).ourBalance, 10_000n)
+  })
+})
+
+/* What a server allows one peer, and what its payer knows of it before it signs. */
+
+const REQUEST = { peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' } as const
+
+/** What the peer's refusal of an opening was. */
+async function refusal(alice: Node): Promise<unknown[]> {
+  const error: unknown = await alice.engine.open(REQUEST).then(
+    () => undefined,
+    (thrown: unknown) => thrown
+  )
+  assert.ok(error instanceof PaychanError, 'it was expected to be refused')
+  return [error.code, error.facts['peerCode'], error.facts['rule'], error.message]
+}
+
+describe('engine / limits of a server', () => {
+  it('channels with one peer: no more than it allows, and another one once one is closed (WIRE-9)', async () => {
+    const { world, alice, bob } = await twoNodes(
+      { coin: 3_000_000n },
+      { policy: { maxChannelsPerPeer: 2 } }
+    )
+    await world.open(alice, bob)
+    await world.open(alice, bob)
+    assert.deepEqual(await refusal(alice), [
+      'ERR_OPEN_REFUSED',
+      'ERR_TOO_MANY_CHANNELS',
+      'WIRE-9',
+      'The peer refused: At most 2 channels with one peer; close one of them first.'
+    ])
+    await world.mine()
+    const carol = await world.node('carol')
+    await world.open(carol, bob)
+    const [, older] = alice.engine.channels().filter(({ status }) => status === 'open')
+    assert.ok(older)
+    await alice.engine.close(older.id, false)
+    await world.mine()
+    await world.open(alice, bob)
+  })
+
+  it('offers under way count as channels, also while their keys are drawn', async () => {
+    const { world, bob } = await twoNodes({}, { policy: { maxChannelsPerPeer: 2 } })
+    const mallory = new RawPeer(world, 'mallory')
+    const streams = await Promise.all(
+      Array.from({ length: 4 }, async () => await mallory.stream('bob'))
+    )
+    for (const stream of streams) void stream.say(mallory.offer(world.chain.height))
+    await quiet()
+    assert.deepEqual(
+      streams.map((stream) => stream.refusal?.code),
+      [undefined, undefined, 'ERR_TOO_MANY_CHANNELS', 'ERR_TOO_MANY_CHANNELS']
+    )
+    assert.equal(bob.engine.channels().length, 2)
+  })
+
+  it('are shown with the channel, and kept by the payer before it signs (UPD-6, UPD-10, UPD-11)', async () => {
+    const policy = {
+      minFirstPayment: satoshi(3_000n),
+      maxStake: satoshi(50_000n),
+      maxInFlightValue: satoshi(20_000n),
+      maxInFlightUpdates: 5
+    }
+    const { world, alice, bob } = await twoNodes({}, { policy })
+    const { limits } = await world.open(alice, bob)
+    assert.deepEqual(limits, { ...policy, minTurnAmount: 0n, maxRisk: 100 })
+    const before = world.said(alice, 'Update').length
+    assert.equal(await codeFrom(alice.pay(2_999n)), 'ERR_BELOW_MIN_FIRST_PAYMENT')
+    assert.equal(await codeFrom(alice.pay(20_001n)), 'ERR_ABOVE_IN_FLIGHT_LIMIT')
+    assert.equal(await codeFrom(alice.pay(50_001n)), 'ERR_STAKE_TOO_HIGH')
+    assert.equal(world.said(alice, 'Update').length, before)
+    await alice.pay(3_000n)
+  })
+
+  it('the risk that it takes, by the fees that the payer has seen: it does not sign, and says why (UPD-19)', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxRisk: 40 } })
+    await world.open(alice, bob)
+    const before = world.said(alice, 'Update').length
+    const error: unknown = await alice.pay(1_500n).catch((thrown: unknown) => thrown)
+    assert.ok(error instanceof PaychanError)
+    assert.equal(error.code, 'ERR_STAKE_TOO_HIGH')
+    assert.equal(error.facts['mostRisk'], 0.4)
+    assert.ok(
+      Number(error.facts['risk']) > 0.4,
+      'a share that cannot pay ten times the present fee, and nothing seen yet'
+    )
+    assert.equal(world.said(alice, 'Update').length, before)
+    await alice.pay(100_000n)
+    assert.equal(bob.channel.ourBalance, 100_000n)
+  })
+})
+
+/*
+ * Openings of a server that came to nothing, as stores of before have them, and as they are kept
+ * now.
+ */
+
+const OUT_POINT = { txid: txid('cd'.repeat(32)), vout: 1 }
+
+/**
+ * Bob with the records of two openings as a release of before left them: one with T2, one without.
+ */
+async function oldStore(): Promise<{ world: World; bob: Node; offers: OpenChannel[] }> {
+  const { world, bob } = await twoNodes()
+  const mallory = new RawPeer(world, 'mallory')
+  const disk = new Map(bob.store.snapshot())
+  const offers: OpenChannel[] = []
+  for (const outPoint of [OUT_POINT, undefined]) {
+    const offer = mallory.offer(world.chain.height)
+    offers.push(offer)
+    const old: Abandoned = {
+      stage: 'abandoned',
+      id: idOf(offer),
+      peer: 'mallory',
+      address: 'mallory',
+      role: 'server',
+      keys: { high: 1, low: 2 },
+      openedAt: 1,
+      capacity: CAPACITY,
+      refundHeight: blockHeight(offer.refundHeight),
+      code: 'ERR_OPEN_TIMEOUT',
+      reason: 'The peer took too long.',
+      facts: {},
+      outPoint,
+      theirKey: offer.channelKey
+    }
+    disk.set(`channel/${old.id}`, encodeRecord(`channel/${old.id}`, old))
+  }
+  await bob.restart(disk)
+  return { world, bob, offers }
+}
+
+describe('engine / openings that a server has given up', () => {
+  it('in a store of before are brought down to what must never be signed again', async () => {
+    const { world, bob, offers } = await oldStore()
+    assert.deepEqual(bob.engine.channels(), [])
+    assert.deepEqual(
+      [...bob.store.snapshot().keys()]
+        .filter((key) => /^(channel|known)\//.test(key))
+        .map((key) => key.slice(0, 6)),
+      ['known/']
+    )
+    const again = new RawPeer(world, 'again')
+    const refusals: Array<string | undefined> = []
+    for (const offer of offers) {
+      const stream = await again.stream('bob')
+      await stream.say(offer)
+      refusals.push(stream.refusal?.rule)
+    }
+    assert.deepEqual(refusals, ['KEY-3', undefined], 'the one without T2 has left nothing')
+  })
+
+  it('keep their outpoint from being signed for again, over restarts (REF-2)', async () => {
+    const { world, bob } = await twoNodes()
+    await Stranger.withRefund(world, 'mallory')
+    await world.mine(200)
+    await bob.restart()
+    const other = await Stranger.asks(world, 'other')
+    await other.askForRefund(outPointOf('mallory'))
+    assert.equal(other.stream.refusal?.rule, 'REF-2')
+  })
+
+  it('whose record is damaged are told, keep K1, and stop nothing', async () => {
+    const { world, bob } = await twoNodes()
+    const { offer } = await Stranger.withRefund(world, 'mallory')
+    await world.mine(200)
+    const disk = new Map(bob.store.snapshot())
+    const [key] = [...disk.keys()].filter((one) => one.startsWith('known/'))
+    assert.ok(key !== undefined)
+    disk.set(key, Uint8Array.of(1, 2, 3))
+    await bob.restart(disk)
+    assert.ok(bob.alarms.includes('ERR_STORE_CORRUPT'))
+    const { store } = await checkStore(bob.store, undefined)
+    assert.deepEqual(
+      store.map(({ severity }) => severity),
+      ['incomplete']
+    )
+    const stream = await new RawPeer(world, 'again').stream('bob')
+    await stream.say({ ...offer, refundHeight: world.chain.height + 60 })
+    assert.equal(stream.refusal?.rule, 'KEY-3')
   })
 })

@@ -4,10 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { PaychanError } from '../../src/types/errors.js'
-import { readCorpus } from './corpus.js'
-import { faultOf, fuzz } from './fuzzer.js'
-import { drawFrom } from './mutations.js'
-import { utf8, type Target } from './target.js'
+import { drawFrom, readCorpus } from './mutations.js'
+import { faultOf, fuzz, type Target, utf8 } from './fuzzer.js'
 import { TARGETS } from './targets/index.js'
 
 const noFault = async (target: Target, input: Uint8Array, name: string): Promise<void> => {

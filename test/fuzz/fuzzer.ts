@@ -2,10 +2,10 @@
  * A fuzzer guided by coverage: what reaches code that nothing has reached before is kept,
  * and changed further. What it finds it makes as short as it can.
  */
-import { messageOf } from '../../src/types/errors.js'
+import { ProtocolError } from '../../protocols/paychan/1.0/index.js'
+import { messageOf, PaychanError } from '../../src/types/errors.js'
 import { Coverage, isReader } from './coverage.js'
-import { mutated, type Draw } from './mutations.js'
-import { isRefusal, utf8, type Target } from './target.js'
+import { type Draw, mutated } from './mutations.js'
 
 /**
  * To ask what has run takes V8 a walk through the heap, which is some dozen milliseconds: one
@@ -19,12 +19,12 @@ const MOST_FINDINGS = 5
 const SHORTENING_RUNS = 2_000
 
 /** An input that is not refused as it should be. */
-export interface Finding {
+interface Finding {
   readonly input: Uint8Array
   readonly error: Error
 }
 
-export interface Outcome {
+interface Outcome {
   readonly runs: number
   /** Characters of code that have run. */
   readonly reached: number
@@ -33,7 +33,7 @@ export interface Outcome {
   readonly findings: readonly Finding[]
 }
 
-export interface Session {
+interface Session {
   readonly draw: Draw
   /** Besides the target's own. */
   readonly corpus: readonly Uint8Array[]
@@ -129,3 +129,52 @@ function signature(error: Error): string {
       .join() ?? ''
   }`
 }
+
+/**
+ * What is fuzzed: a piece of code that reads what others made, and what must be true of it whatever
+ * they made.
+ */
+export interface Target {
+  readonly name: string
+  /** Good inputs, from which others are made. */
+  readonly seeds: () => readonly Uint8Array[]
+  /** What inputs are made of besides. */
+  readonly words?: readonly string[]
+  /**
+   * Returns, or refuses by an error with a code of its own. Everything else is a fault, as is an
+   * assertion that fails.
+   */
+  readonly run: (input: Uint8Array) => void | Promise<void>
+}
+
+/** What is thrown on purpose: with a code, and a sentence for people. */
+export function isRefusal(error: unknown): boolean {
+  return (
+    (error instanceof PaychanError &&
+      error.code.startsWith('ERR_') &&
+      error.code !== 'ERR_INTERNAL') ||
+    error instanceof ProtocolError
+  )
+}
+
+/** Calls what may not refuse: there is nobody to refuse it to. */
+export function neverThrows<T>(what: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw new Error(`${what} throws: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** A result, or undefined when it was refused. */
+export function unlessRefused<T>(call: () => T): T | undefined {
+  try {
+    return call()
+  } catch (error) {
+    if (isRefusal(error)) return undefined
+    throw error
+  }
+}
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

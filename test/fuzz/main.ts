@@ -4,9 +4,8 @@
  * code 1.
  */
 import { parseArgs } from 'node:util'
-import { keepCase, readCorpus } from './corpus.js'
+import { drawFrom, keepCase, readCorpus } from './mutations.js'
 import { fuzz } from './fuzzer.js'
-import { drawFrom } from './mutations.js'
 import { TARGETS } from './targets/index.js'
 
 const say = (line: string): void => {

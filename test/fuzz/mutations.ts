@@ -1,3 +1,7 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
 /**
  * Inputs made of others: some bits, bytes and pieces of them are changed, as those do who look for
  * faults.
@@ -16,7 +20,7 @@ export function drawFrom(seed: number): Draw {
 }
 
 /** Inputs are not made longer than this: what is longer is refused by its length. */
-export const MOST_BYTES = 8_192
+const MOST_BYTES = 8_192
 
 /**
  * Where code goes wrong: around nothing, signs, powers of two, and the number of satoshis that
@@ -134,4 +138,73 @@ function numberOf(draw: Draw): Uint8Array {
 
 function anyOf(list: readonly Uint8Array[], draw: Draw): Uint8Array {
   return list[draw(list.length)] ?? new Uint8Array(0)
+}
+
+/**
+ * An input as a row of choices, for what has to have a form to be read at all. Behind its end every
+ * choice is the first.
+ */
+export class Choices {
+  #at = 0
+
+  constructor(private readonly input: Uint8Array) {}
+
+  get byte(): number {
+    return this.input[this.#at++] ?? 0
+  }
+
+  get flag(): boolean {
+    return this.byte % 2 === 1
+  }
+
+  get uint32(): number {
+    return this.byte * 0x1000000 + (this.byte << 16) + (this.byte << 8) + this.byte
+  }
+
+  get uint64(): bigint {
+    return (BigInt(this.uint32) << 32n) + BigInt(this.uint32)
+  }
+
+  pick<T>(options: readonly [T, ...T[]]): T {
+    return options[this.byte % options.length] ?? options[0]
+  }
+
+  /** So many bytes, or as many as are left. */
+  bytes(length: number): Uint8Array {
+    const bytes = this.input.slice(this.#at, this.#at + length)
+    this.#at += length
+    return bytes
+  }
+
+  get rest(): Uint8Array {
+    return this.bytes(this.input.length)
+  }
+}
+
+/*
+ * Found cases, kept: `corpus/<target>/<the first 16 hex digits of their SHA-256>`. Each was a fault
+ * once, and never may be again.
+ */
+
+/** In the sources, wherever this file was compiled to. */
+const CORPUS = join(import.meta.dirname, '..', '..', '..', 'test', 'fuzz', 'corpus')
+
+export async function readCorpus(
+  target: string
+): Promise<Array<{ readonly name: string; readonly input: Uint8Array }>> {
+  const names = await readdir(join(CORPUS, target)).catch(() => [])
+  return await Promise.all(
+    names.sort().map(async (name) => ({
+      name,
+      input: new Uint8Array(await readFile(join(CORPUS, target, name)))
+    }))
+  )
+}
+
+/** @returns where it is, from the root of the project */
+export async function keepCase(target: string, input: Uint8Array): Promise<string> {
+  const name = createHash('sha256').update(input).digest('hex').slice(0, 16)
+  await mkdir(join(CORPUS, target), { recursive: true })
+  await writeFile(join(CORPUS, target, name), input)
+  return join('test', 'fuzz', 'corpus', target, name)
 }

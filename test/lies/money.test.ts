@@ -3,10 +3,15 @@
  * every way that we know: a channel is opened, paid on, settled by the server alone, and swept.
  * Nobody loses more than fees.
  */
-import { Liar } from './liar.js'
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { z } from 'zod'
+import { scriptHashOf } from '../../src/chain/script-hash.js'
+import { hashFromTxid, sameBytes } from '../../src/types/bytes.js'
+import { CAPACITY, Pair } from '../reorgs/pair.js'
+import { itInAll, sized } from '../size.js'
+import { Liar, type Lie, type Line } from './liar.js'
 import { LIES } from './lies.js'
-import { Pair } from '../reorgs/pair.js'
-import { sized } from '../size.js'
 
 /**
  * A short run has every fourth, of which none is silent: that is waited for by a clock.
@@ -35,4 +40,161 @@ describe('servers that lie / beside an honest one, no lie costs money', () => {
       }
     })
   }
+})
+
+/*
+ * A stranger sends more unconfirmed dust to a channel's script than a node keeps: honest servers
+ * show it, and are not dropped for it.
+ */
+
+const rows = z.array(z.object({ tx_hash: z.string(), height: z.number() }))
+
+/**
+ * As an honest server whose mempool has 21 MB of payments to the funding script, and shows them
+ * first.
+ */
+class Dust {
+  readonly #made = new Map<string, string>()
+  #target: string | undefined
+  shown = 0
+
+  readonly lie: Lie = {
+    answer: async ({ method, params: [asked] }, honest, line) => {
+      if (method === 'blockchain.transaction.get') {
+        return { result: this.#made.get(String(asked)) ?? (await honest()) }
+      }
+      if (method !== 'blockchain.scripthash.get_history') return { result: await honest() }
+      const history = rows.parse(await honest())
+      const [first] = history
+      if (first !== undefined) {
+        this.#make(
+          Transaction.fromHex(String(await line.ask('blockchain.transaction.get', first.tx_hash))),
+          String(asked)
+        )
+      }
+      if (asked !== this.#target) return { result: history }
+      this.shown++
+      return {
+        result: [
+          ...history.filter(({ height }) => height > 0),
+          ...[...this.#made.keys()].map((id) => ({ tx_hash: id, height: 0 })),
+          ...history.filter(({ height }) => height <= 0)
+        ]
+      }
+    }
+  }
+
+  /** Only the funding script is a P2WSH that is paid before anything else of this kind. */
+  #make(funding: Transaction, scriptHash: string): void {
+    const script = funding.outs.find(
+      (output) => output.script.length === 34 && scriptHashOf(output.script) === scriptHash
+    )?.script
+    if (script === undefined || this.#target !== undefined) return
+    this.#target = scriptHash
+    for (let n = 0; n < 21; n++) {
+      const payment = new Transaction()
+      payment.addInput(new Uint8Array(32).fill(n + 1), n)
+      payment.addOutput(script, 330n)
+      payment.addOutput(new Uint8Array(1_000_000), 0n)
+      this.#made.set(payment.getId(), payment.toHex())
+    }
+  }
+}
+
+describe('servers that do not lie / but show what strangers send', () => {
+  itInAll('more dust than is kept costs no server its place, and nobody money', async () => {
+    const dust = new Dust()
+    const servers: Liar[] = []
+    const pair = await Pair.create(async ({ devnet }) => {
+      servers.push(await Liar.start(devnet, dust.lie), await Liar.start(devnet, dust.lie))
+      return { electrum: servers.map(({ url }) => url) }
+    })
+    try {
+      await pair.open()
+      await pair.pay(30_000n)
+      await pair.settle()
+      await pair.mine()
+      await pair.both('closed')
+      await pair.paidOut({ server: 30_000n })
+      assert.ok(dust.shown > 0)
+      assert.deepEqual(pair.reports, [])
+    } finally {
+      await pair.end()
+      await Promise.all(
+        servers.map(async (server) => {
+          await server.stop()
+        })
+      )
+    }
+  })
+})
+
+/*
+ * A lie about a broadcast that would freeze a fee: what is no matter of fees must not hide that the
+ * fee is too low.
+ */
+
+const BROADCAST = 'blockchain.transaction.broadcast'
+/** What the full mempool of the honest server asks of a settlement: above the first bid. */
+const LEAST_FEE = 500n
+
+/** Whatever was sent before has arrived by then. */
+async function roundTrip({ ask }: Line): Promise<void> {
+  await ask('server.ping')
+}
+
+describe('servers that lie / about why they refuse a broadcast', () => {
+  it('the fee of a settlement rises all the same, until the honest server takes it', async () => {
+    const servers: Liar[] = []
+    const pair = await Pair.create(async ({ devnet }) => {
+      servers.push(await Liar.start(devnet), await Liar.start(devnet))
+      return { electrum: servers.map(({ url }) => url) }
+    })
+    try {
+      await pair.open()
+      await pair.pay(300_000n)
+      const funding = hashFromTxid(pair.fundingTxid)
+      const [liar, honest] = [servers[0] ?? assert.fail(), servers[1] ?? assert.fail()]
+      const isSpend = (raw: unknown): boolean =>
+        Transaction.fromHex(String(raw)).ins.some(({ hash }) => sameBytes(hash, funding))
+      const lied = new Set<unknown>()
+      liar.lie = {
+        answer: async ({ method, params: [raw] }, said) => {
+          if (method !== BROADCAST || !isSpend(raw)) return { result: await said() }
+          lied.add(raw)
+          return { error: 'bad-txns-inputs-missingorspent' }
+        }
+      }
+      let refused = 0
+      honest.lie = {
+        answer: async ({ method, params: [raw] }, said, line) => {
+          if (method !== BROADCAST || !isSpend(raw)) return { result: await said() }
+          const fee =
+            CAPACITY -
+            Transaction.fromHex(String(raw)).outs.reduce((sum, { value }) => sum + value, 0n)
+          if (fee >= LEAST_FEE) return { result: await said() }
+          refused++
+          // The lie is heard first.
+          while (!lied.has(raw)) {
+            await new Promise((resolve) => {
+              setImmediate(resolve)
+            })
+          }
+          await roundTrip(line)
+          return { error: 'the transaction was rejected by network rules.\n\nmempool full' }
+        }
+      }
+      pair.beginToSettle()
+      assert.equal(await pair.mineUntilClosed(), 'settlement')
+      assert.ok(refused > 0)
+      await pair.paidOut({ server: 300_000n })
+    } finally {
+      await pair.end()
+      await Promise.all(
+        servers.map(async (server) => {
+          await server.stop()
+        })
+      )
+    }
+  })
 })

@@ -14,7 +14,7 @@ export interface Equivalent {
 
 export const EQUIVALENT: readonly Equivalent[] = [
   {
-    module: 'channel/abandoning',
+    module: 'channel/stopping',
     from: "outPoint: 'outPoint' in state ? state.outPoint : undefined,",
     to: 'outPoint: true ? state.outPoint : undefined,',
     reason: 'a state without the property gives undefined as well; the guard is for the types'
@@ -44,7 +44,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'the payments of one update, joined with none, are the same payments: it is only slower'
   },
   {
-    module: 'channel/payment-ids',
+    module: 'channel/ledger',
     from: 'heads.add(headOf(id));',
     to: ';',
     reason: 'without heads all whole ids are compared, with the same answer: it is only slower'

@@ -9,7 +9,7 @@ import { mutated, mutationsOf, type Mutation } from './mutations.js'
 const SOURCES: Record<string, readonly string[] | undefined> = {
   channel: undefined,
   bitcoin: undefined,
-  chain: ['merkle', 'merge-histories', 'headers', 'history', 'difficulty', 'pool', 'broadcasting']
+  chain: ['merkle', 'pooled-script', 'headers', 'history', 'header', 'pool', 'broadcasting']
 }
 
 export const ROOMS = Object.keys(SOURCES)

@@ -1,16 +1,14 @@
 /** libp2p hosts on the loopback for tests: no name service, no fixed port. */
-import '../../src/p2p/polyfill.js'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import * as lp from 'it-length-prefixed'
 import { createLibp2p } from 'libp2p'
-import { decode } from '../../protocols/paychan/1.0/index.js'
-import { createHost, KEEP_ALIVE } from '../../src/p2p/host.js'
-import type { HostServices, KeepAlive } from '../../src/p2p/host.js'
-import { createPeers } from '../../src/p2p/peers.js'
-import type { Libp2pPeers, PeersOptions } from '../../src/p2p/peers.js'
-import type { Recorder } from './recorder.js'
+import { decode, type Message } from '../../protocols/paychan/1.0/index.js'
+import type { LinkListener } from '../../src/engine/ports.js'
+import { createHost, type HostServices, KEEP_ALIVE, type KeepAlive } from '../../src/p2p/host.js'
+import { createPeers, type Libp2pPeers, type PeersOptions } from '../../src/p2p/peers.js'
+import '../../src/p2p/polyfill.js'
 
 export interface TestServices extends HostServices {
   peers: Libp2pPeers
@@ -81,4 +79,45 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 /** The PeerId of nobody. */
 export async function somePeerId(): Promise<string> {
   return peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+}
+
+/** A listener that remembers, and that a test can wait for. */
+export class Recorder implements LinkListener {
+  readonly messages: Message[] = []
+  /** What `onClosed` was called with, each time. */
+  readonly endings: Array<Error | undefined> = []
+  readonly #waiting: Array<{ readonly done: () => boolean; readonly resolve: () => void }> = []
+
+  readonly onMessage = (message: Message): void | Promise<void> => {
+    this.messages.push(message)
+    this.#check()
+  }
+
+  readonly onClosed = (error: Error | undefined): void => {
+    this.endings.push(error)
+    this.#check()
+  }
+
+  /** Resolves once that many messages have arrived. */
+  async received(count: number): Promise<Message[]> {
+    await this.#until(() => this.messages.length >= count)
+    return this.messages
+  }
+
+  /** Resolves with the error of the ending. */
+  async closed(): Promise<Error | undefined> {
+    await this.#until(() => this.endings.length > 0)
+    return this.endings[0]
+  }
+
+  async #until(done: () => boolean): Promise<void> {
+    if (done()) return
+    await new Promise<void>((resolve) => {
+      this.#waiting.push({ done, resolve })
+    })
+  }
+
+  #check(): void {
+    for (const { done, resolve } of this.#waiting) if (done()) resolve()
+  }
 }

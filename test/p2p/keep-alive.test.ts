@@ -6,9 +6,7 @@ import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { KeepAlive } from '../../src/p2p/host.js'
 import { codeOf } from '../../src/types/errors.js'
 import { Proxy } from '../chain/proxy.js'
-import { addressOf, startHost } from './hosts.js'
-import type { TestServices } from './hosts.js'
-import { Recorder } from './recorder.js'
+import { addressOf, Recorder, startHost, type TestServices } from './hosts.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 

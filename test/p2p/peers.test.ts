@@ -2,13 +2,20 @@ import assert from 'node:assert/strict'
 import type { Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import * as lp from 'it-length-prefixed'
-import { PROTOCOL } from '../../protocols/paychan/1.0/index.js'
-import type { Message } from '../../protocols/paychan/1.0/index.js'
+import { type Message, PROTOCOL } from '../../protocols/paychan/1.0/index.js'
+import '../../src/p2p/polyfill.js'
 import { codeOf } from '../../src/types/errors.js'
 import { peersContract } from '../contracts/peers.js'
-import { addressOf, listen, somePeerId, startHost, startMute, until } from './hosts.js'
-import type { TestServices } from './hosts.js'
-import { Recorder } from './recorder.js'
+import {
+  addressOf,
+  listen,
+  Recorder,
+  somePeerId,
+  startHost,
+  startMute,
+  type TestServices,
+  until
+} from './hosts.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
@@ -178,5 +185,28 @@ describe('peers over libp2p', () => {
       alice.services.peers.onIncoming(() => new Recorder())
       await bob.services.peers.open(addressOf(alice), () => new Recorder())
     })
+  })
+})
+
+interface WithResolvers {
+  withResolvers: <T>() => {
+    promise: Promise<T>
+    resolve: (value: T) => void
+    reject: (reason: unknown) => void
+  }
+}
+
+const hasIt = (value: unknown): value is WithResolvers =>
+  typeof value === 'function' && 'withResolvers' in value
+
+describe('Promise.withResolvers', () => {
+  it('is there, on every Node that is supported', async () => {
+    assert.ok(hasIt(Promise))
+    const good = Promise.withResolvers<number>()
+    good.resolve(7)
+    assert.equal(await good.promise, 7)
+    const bad = Promise.withResolvers<number>()
+    bad.reject(new Error('no'))
+    await assert.rejects(bad.promise, /^Error: no$/)
   })
 })

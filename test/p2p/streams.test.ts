@@ -5,9 +5,15 @@ import * as lp from 'it-length-prefixed'
 import { MAX_MESSAGE_BYTES, PROTOCOL, encode } from '../../protocols/paychan/1.0/index.js'
 import type { Message, Update } from '../../protocols/paychan/1.0/index.js'
 import { codeOf } from '../../src/types/errors.js'
-import { addressOf, listen, startHost, startMute, until } from './hosts.js'
-import type { TestServices } from './hosts.js'
-import { Recorder } from './recorder.js'
+import {
+  addressOf,
+  listen,
+  Recorder,
+  startHost,
+  startMute,
+  type TestServices,
+  until
+} from './hosts.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 

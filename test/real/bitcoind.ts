@@ -2,15 +2,18 @@
  * A real bitcoind on regtest, with a data directory that is gone afterwards. `run.sh` says how to
  * start one.
  */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { concat } from 'uint8arrays'
+import type { ChainBackend } from '../../src/devnet/backend.js'
 import { BitcoindRpc } from '../../src/devnet/bitcoind/rpc.js'
 import { type CoreRelease, DEFAULT_RELEASE, RELEASES } from '../../src/devnet/rules.js'
+import { toHex } from '../../src/types/bytes.js'
 import { messageOf } from '../../src/types/errors.js'
 
 /** Set by `run.sh`, which does not run these tests without. */
@@ -160,4 +163,22 @@ export async function freePorts(): Promise<[number, number]> {
     })
   )
   return [ports[0] ?? 0, ports[1] ?? 0]
+}
+
+/* Blocks as `submitblock` takes them. */
+
+/** CompactSize below 65,536. */
+function count(n: number): Uint8Array {
+  return n < 0xfd ? Uint8Array.of(n) : Uint8Array.of(0xfd, n & 0xff, n >> 8)
+}
+
+/** A block of a devnet in hex; undefined above its tip. */
+export async function rawBlock(chain: ChainBackend, height: number): Promise<string | undefined> {
+  const header = await chain.header(height)
+  const txids = await chain.blockTxids(height)
+  if (header === undefined || txids === undefined) return undefined
+  const transactions = await Promise.all(
+    txids.map(async (id) => (await chain.transaction(id))?.raw ?? new Uint8Array())
+  )
+  return toHex(concat([header, count(transactions.length), ...transactions]))
 }

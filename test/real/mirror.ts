@@ -18,8 +18,7 @@ import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { toHex } from '../../src/types/bytes.js'
 import { messageOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
-import { Bitcoind } from './bitcoind.js'
-import { rawBlock } from './raw-block.js'
+import { Bitcoind, rawBlock } from './bitcoind.js'
 
 /** How far back a reorganisation of a devnet reaches. */
 const MAX_REORG = 100

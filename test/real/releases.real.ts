@@ -17,8 +17,7 @@ import {
   signed,
   type Spendable
 } from '../devnet/support.js'
-import { Bitcoind, CORE_COMMAND } from './bitcoind.js'
-import { rawBlock } from './raw-block.js'
+import { Bitcoind, CORE_COMMAND, rawBlock } from './bitcoind.js'
 
 const hasCore = (process.env[CORE_COMMAND] ?? '') !== ''
 

@@ -9,8 +9,7 @@ import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { p2wpkh, KEYS } from '../protocols/vectors/fixture.js'
 import { read } from '../protocols/vectors/schema.js'
-import { Bitcoind } from './bitcoind.js'
-import { rawBlock } from './raw-block.js'
+import { Bitcoind, rawBlock } from './bitcoind.js'
 
 const GENESIS_TIME = 1_296_688_602
 const COINBASE_MATURITY = 100

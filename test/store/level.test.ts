@@ -1,6 +1,6 @@
 /** The store on disk, and its lock against a second process. */
 import assert from 'node:assert/strict'
-import { fork, type ChildProcess } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,10 @@ import { join } from 'node:path'
 import { mock } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ClassicLevel } from 'classic-level'
+import { onStoreFailure } from '../../src/store/failure.js'
+import { GroupCommit } from '../../src/store/group-commit.js'
 import { openLevelStore } from '../../src/store/level.js'
+import { openSimStore } from '../../src/testing/disk.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { bytes, storeContract } from '../contracts/store.js'
 
@@ -131,5 +134,140 @@ describe('store on disk / durability', () => {
       await rm(directory, { recursive: true, force: true })
     }
     assert.deepEqual(options, [{ sync: true }, { sync: true }])
+  })
+})
+
+/* Who shares a write with whom, and who is told when. */
+
+/** A disk whose writes end when the test says so. */
+class Disk {
+  readonly writes: string[][] = []
+  private readonly pending: Array<{ resolve: () => void; reject: (error: Error) => void }> = []
+  private arrival: (() => void) | undefined
+  readonly group = new GroupCommit(async (changes) => {
+    this.writes.push(changes.map(({ key }) => key))
+    await new Promise<void>((resolve, reject) => {
+      this.pending.push({ resolve, reject })
+      this.arrival?.()
+    })
+  })
+
+  commit(key: string): Promise<void> {
+    return this.group.commit([{ key, value: bytes(1) }])
+  }
+
+  async arrived(): Promise<void> {
+    if (this.pending.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.arrival = resolve
+      })
+    }
+  }
+
+  succeed(): void {
+    this.pending.shift()?.resolve()
+  }
+  fail(): void {
+    this.pending.shift()?.reject(new Error('fsync failed'))
+  }
+}
+
+describe('group commit', () => {
+  it('puts all who call in one turn of the event loop into one write', async () => {
+    const disk = new Disk()
+    const all = Promise.all([disk.commit('a'), disk.commit('b'), disk.commit('c')])
+    await disk.arrived()
+    disk.succeed()
+    await all
+    assert.deepEqual(disk.writes, [['a', 'b', 'c']])
+  })
+
+  it('collects those who come during a write for the next one', async () => {
+    const disk = new Disk()
+    const first = disk.commit('a')
+    await disk.arrived()
+    const later = Promise.all([disk.commit('b'), disk.commit('c')])
+    disk.succeed()
+    await first
+    await disk.arrived()
+    disk.succeed()
+    await later
+    assert.deepEqual(disk.writes, [['a'], ['b', 'c']])
+  })
+
+  it('resolves nobody before the write with its changes is done', async () => {
+    const disk = new Disk()
+    const told: string[] = []
+    const first = disk.commit('a').then(() => {
+      told.push('a')
+    })
+    await disk.arrived()
+    const second = disk.commit('b').then(() => {
+      told.push('b')
+    })
+    disk.succeed()
+    await first
+    await disk.arrived()
+    assert.deepEqual(told, ['a'])
+    disk.succeed()
+    await second
+    assert.deepEqual(told, ['a', 'b'])
+  })
+
+  it('rejects the members of a failed write and those behind it, and writes nothing ever after', async () => {
+    const disk = new Disk()
+    const failing = [disk.commit('a'), disk.commit('b')]
+    await disk.arrived()
+    const behind = disk.commit('c')
+    disk.fail()
+    const results = await Promise.allSettled([...failing, behind, disk.commit('d')])
+    assert.ok(
+      results.every(
+        (result) => result.status === 'rejected' && codeOf(result.reason) === 'ERR_STORE_FAILED'
+      )
+    )
+    await assert.rejects(disk.commit('e'))
+    assert.deepEqual(disk.writes, [['a', 'b']])
+  })
+})
+
+const change = (key: string): [{ key: string; value: Uint8Array }] => [
+  { key, value: Uint8Array.of(1) }
+]
+
+describe('store / failure', () => {
+  it('is told once, whoever asked for the write, and every caller is refused', async () => {
+    const inner = openSimStore()
+    const failures: string[] = []
+    const store = onStoreFailure(inner, (error) => {
+      failures.push(codeOf(error))
+    })
+    await store.commit(change('a'))
+    inner.failNext('ENOSPC: no space left on device')
+    const outcomes = await Promise.allSettled([
+      store.commit(change('b')),
+      store.commit(change('c'))
+    ])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected']
+    )
+    await assert.rejects(
+      store.commit(change('d')),
+      (error: Error) => /ENOSPC/.test(error.message) && /start the node again/.test(error.message)
+    )
+    assert.deepEqual(failures, ['ERR_STORE_FAILED'])
+    assert.deepEqual([...inner.snapshot().keys()], ['a'])
+  })
+
+  it('is none when the store was closed, or when the caller was wrong', async () => {
+    const failures: Error[] = []
+    const store = onStoreFailure(openSimStore(), (error) => {
+      failures.push(error)
+    })
+    await assert.rejects(store.commit(change('no spaces')), TypeError)
+    await store.close()
+    await assert.rejects(store.commit(change('a')))
+    assert.deepEqual(failures, [])
   })
 })

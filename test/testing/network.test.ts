@@ -6,7 +6,7 @@ import { Life } from '../../src/testing/life.js'
 import { SimNetwork, type NetworkOptions, type NetworkSetup } from '../../src/testing/network.js'
 import { Draws } from '../../src/testing/random.js'
 import { peersContract, type PeersWorld } from '../contracts/peers.js'
-import { Recorder } from '../p2p/recorder.js'
+import { Recorder } from '../p2p/hosts.js'
 import { runningCalendar } from './running-calendar.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })

@@ -11,6 +11,7 @@ import {
   txid,
   txidFromHash
 } from '../../src/types/bytes.js'
+import { crc32 } from '../../src/types/checksum.js'
 
 const hex = 'ab'.repeat(31) + '01'
 
@@ -79,5 +80,27 @@ describe('types / bytes / comparing', () => {
     assert.equal(sameOutPoint(one, { ...one, vout: 0 }), false)
     assert.equal(sameOutPoint(one, { ...one, txid: txid('00'.repeat(32)) }), false)
     assert.equal(outPointText(one), `${hex}:1`)
+  })
+})
+
+describe('types / checksum', () => {
+  it('is the CRC-32 of zlib: the check value of its specification', () => {
+    assert.equal(crc32(new TextEncoder().encode('123456789')), 0xcbf43926)
+    assert.equal(crc32(new Uint8Array(0)), 0)
+  })
+
+  it('changes with any one byte', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 100 }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (bytes, at, difference) => {
+          const before = crc32(bytes)
+          bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ difference
+          assert.notEqual(crc32(bytes), before)
+        }
+      )
+    )
   })
 })

@@ -8,8 +8,7 @@ import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { createTestSigner } from './test-root.js'
-import { Bench } from './fixtures.js'
+import { Bench, createTestSigner } from './fixtures.js'
 
 describe('claims', () => {
   let bench: Bench

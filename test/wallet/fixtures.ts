@@ -1,15 +1,18 @@
 /** A wallet on a fake chain, and what its tests need of both. */
 import { createHash } from 'node:crypto'
-import { payoutWitnessScript, p2wsh, fundingWitnessScript } from '../../src/bitcoin/scripts.js'
+import { HDKey } from '@scure/bip32'
+import { crypto } from 'bitcoinjs-lib'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { scriptFromAddress } from '../../src/bitcoin/address.js'
+import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import type { CsvOutput, Random, Signer } from '../../src/engine/ports.js'
 import { openSimStore, type SimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, type ChannelId } from '../../src/types/bytes.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
-import { createTestSigner, testRoot } from './test-root.js'
+import type { NodeWallet } from '../../src/wallet/node-wallet.js'
+import { createSigner } from '../../src/wallet/signer.js'
 import { createWallet } from '../../src/wallet/wallet.js'
 import { FakeChain } from './fake-chain.js'
-import type { CsvOutput, Random } from '../../src/engine/ports.js'
-import type { NodeWallet } from '../../src/wallet/node-wallet.js'
 
 export const sat = (value: number | bigint): Satoshi => satoshi(BigInt(value))
 
@@ -124,4 +127,15 @@ export class Bench {
       }
     })
   }
+}
+
+/* Keys that come from a text: never for money. */
+
+/** The BIP32 master key of a text. */
+export function testRoot(seed: string): HDKey {
+  return HDKey.fromMasterSeed(crypto.sha256(new TextEncoder().encode(`paychan test seed ${seed}`)))
+}
+
+export function createTestSigner(seed: string, network: Network = 'regtest'): Signer {
+  return createSigner(testRoot(seed), network)
 }

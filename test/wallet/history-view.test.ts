@@ -1,15 +1,18 @@
 /** Histories in, one consistent picture out. */
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
+import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
-import { blockHeight, MAX_MONEY } from '../../src/types/units.js'
-import { AddressBook } from '../../src/wallet/addresses.js'
-import { CoinLocks, coinsOf, Reservations, sumOf } from '../../src/wallet/coins.js'
-import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
-import { HistoryView } from '../../src/wallet/history-view.js'
-import { testRoot } from './test-root.js'
 import type { ChainTransaction } from '../../src/engine/ports.js'
+import { hashFromTxid, type OutPoint, txid, type Txid } from '../../src/types/bytes.js'
+import { codeOf } from '../../src/types/errors.js'
+import { blockHeight, feeRate, MAX_MONEY } from '../../src/types/units.js'
+import { AddressBook } from '../../src/wallet/addresses.js'
+import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { CoinLocks, coinsOf, Reservations, sumOf } from '../../src/wallet/coins.js'
+import { HistoryView } from '../../src/wallet/history-view.js'
+import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
+import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 
 const book = new AddressBook(testRoot('alice'), 'regtest')
 const [a, b] = [book.at('receive', 0).scriptPubKey, book.at('change', 0).scriptPubKey]
@@ -160,5 +163,250 @@ describe('history view', () => {
       ])
     }
     assert.deepEqual(total(), { confirmed: 0n, pending: MAX_MONEY })
+  })
+})
+
+/*
+ * Sends whose coins a reorganisation takes away, or somebody else spends: never paid twice, never
+ * locked for good.
+ */
+
+describe('wallet / a send whose coins vanish', () => {
+  const STRANGER = scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) })
+  const TO = addressFromScript(STRANGER, 'regtest')
+
+  let bench: Bench
+  let coins: Txid[]
+  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
+    await assert.rejects(work, (error) => codeOf(error) === code)
+  }
+  const idOf = (id: Txid | undefined): Txid => id ?? assert.fail('nothing was sent')
+  const spentBy = (raw: Uint8Array | undefined): Txid[] =>
+    parseTransaction(raw ?? assert.fail())
+      .inputs.map(({ outPoint }) => outPoint.txid)
+      .sort()
+  const outgoingOnDisk = (): string[] =>
+    [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/outgoing/'))
+
+  beforeEach(async () => {
+    bench = await Bench.start()
+    coins = []
+    for (const value of [60_000, 50_000]) {
+      coins.push(bench.chain.pay(await bench.freshScript(), sat(value)))
+      bench.chain.mine()
+    }
+    await bench.settled()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
+
+  /**
+   * A reorganisation undoes payments to us, and whoever made them has spent the coins elsewhere.
+   */
+  async function vanish(...ids: Txid[]): Promise<void> {
+    bench.chain.reorg(5)
+    for (const id of ids) bench.chain.drop(id)
+    bench.chain.mine(6)
+    await bench.settled()
+  }
+
+  it('goes on without the coin that is gone, and conflicts with what it was before', async () => {
+    const sent = await bench.wallet.send({ to: TO, amount: 100_000n, feeRate: 1_000n })
+    const first = bench.chain.broadcasts.at(-1) ?? assert.fail()
+    assert.deepEqual(spentBy(first), [...coins].sort())
+    await vanish(coins[0] ?? assert.fail())
+    const late = bench.chain.pay(await bench.freshScript(), sat(70_000))
+    bench.chain.mine()
+    await bench.settled()
+    await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
+    assert.deepEqual(
+      spentBy(bench.chain.broadcasts.at(-1)),
+      [coins[1] ?? assert.fail(), late].sort()
+    )
+    await rejects(bench.chain.broadcast(parseTransaction(first)), 'ERR_BROADCAST_REFUSED')
+    bench.chain.mine(BURIED_DEPTH)
+    await bench.settled()
+    assert.deepEqual(
+      bench.chain.unspent(STRANGER).map(({ value }) => value),
+      [100_000n]
+    )
+    assert.deepEqual(outgoingOnDisk(), [])
+    assert.equal(bench.wallet.balance().reserved, 0n)
+  })
+
+  it('is not replaced by what would not conflict with every version: the payee could be paid twice', async () => {
+    const sent = await bench.wallet.send({ to: TO, amount: 100_000n, feeRate: 1_000n })
+    const [a = assert.fail(), b = assert.fail()] = coins
+    await bench.receive(100_000)
+    await vanish(a)
+    await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
+    await vanish(b)
+    await bench.receive(200_000)
+    await rejects(bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 5_000n }), 'ERR_CANNOT_BUMP')
+    assert.equal(outgoingOnDisk().length, 1, 'its coins are kept: they may come back')
+  })
+
+  it('that somebody with the same words overtakes is told as such, and its other coins are free', async () => {
+    bench.chain.refusal = 'mempool full'
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 100_000n, feeRate: 1_000n }),
+      'ERR_BROADCAST_REFUSED'
+    )
+    bench.chain.refusal = undefined
+    const twin = await Bench.start({ chain: bench.chain })
+    const theirs = await twin.wallet.send({ to: TO, amount: 55_000n, feeRate: 1_000n })
+    assert.deepEqual(spentBy(bench.chain.broadcasts.at(-1)), [coins[0]])
+    bench.chain.mine(BURIED_DEPTH - 1)
+    await bench.settled()
+    assert.equal(bench.wallet.balance().reserved, 50_000n)
+    bench.chain.mine()
+    await bench.settled()
+    const told = bench.errors.filter((error) => codeOf(error) === 'ERR_SEND_OVERTAKEN')
+    assert.deepEqual(
+      told.map((error) => String(error).includes(idOf(theirs.txid))),
+      [true]
+    )
+    assert.equal(bench.wallet.balance().reserved, 0n)
+    await bench.wallet.send({ to: TO, amount: 40_000n })
+    await twin.wallet.stop()
+  })
+
+  it('shows the feerate that it pays when what is left is no change', async () => {
+    // 60,000 - 59,700 - 110 = 190 sat are less than a change output has to have: 300 sat for 110
+    // vB.
+    const { fee, feeRate, change } = await bench.wallet.send({
+      to: TO,
+      amount: 59_700n,
+      feeRate: 1_000n,
+      dryRun: true
+    })
+    assert.deepEqual([fee, change, feeRate], [300n, 0n, 300_000n / 110n])
+  })
+})
+
+/*
+ * What a reorganisation takes out of its block stays as it is when a T1 has been made of it: with
+ * another txid the T1 would be void (FUND-5).
+ */
+
+describe('wallet / out of its block', () => {
+  const TO = addressFromScript(
+    scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }),
+    'regtest'
+  )
+
+  let bench: Bench
+  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
+    await assert.rejects(work, (error) => codeOf(error) === code)
+  }
+  const idOf = (id: Txid | undefined): Txid => id ?? assert.fail('nothing was sent')
+
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
+
+  describe('a send, after a T1 was made of its change', () => {
+    /**
+     * A send with change in a block, a channel that is funded by the change, and the block is gone
+     * again.
+     */
+    async function fundedByChange(isDearerVersionKept = false): Promise<{ send: Txid; T1: Txid }> {
+      await bench.receive(60_000, 50_000)
+      const { txid: id } = await bench.wallet.send({ to: TO, amount: 20_000n, feeRate: 1_000n })
+      await bench.settled()
+      if (isDearerVersionKept) {
+        bench.chain.refusal = 'mempool full'
+        await rejects(bench.wallet.bumpFee(idOf(id), { feeRate: 3_000n }), 'ERR_BROADCAST_REFUSED')
+        bench.chain.refusal = undefined
+      }
+      bench.chain.mine()
+      await bench.settled()
+      await bench.wallet.lockCoins(
+        bench.wallet
+          .coins()
+          .filter(({ outPoint }) => outPoint.txid !== id)
+          .map(({ outPoint }) => outPoint)
+      )
+      const { raw, outPoint } = await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(20_000),
+        feeRate: feeRate(1_000n)
+      })
+      await bench.chain.broadcast(parseTransaction(raw))
+      bench.chain.mine()
+      await bench.settled()
+      bench.chain.reorg(2)
+      await bench.settled()
+      return { send: idOf(id), T1: outPoint.txid }
+    }
+
+    it('is not replaced: the T1 would be void, and the channel with it (FUND-5)', async () => {
+      const { send, T1 } = await fundedByChange()
+      await rejects(bench.wallet.bumpFee(send, { feeRate: 9_000n }), 'ERR_CANNOT_BUMP')
+      assert.ok(bench.chain.isPending(T1))
+      await bench.wallet.releaseFunding(channelNamed('a'))
+      bench.chain.drop(T1)
+      await bench.settled()
+      await bench.wallet.bumpFee(send, { feeRate: 9_000n })
+    })
+
+    it('is sent again in the version that the T1 spends, not in a dearer one that never came in', async () => {
+      const { send, T1 } = await fundedByChange(true)
+      assert.deepEqual([bench.chain.isPending(send), bench.chain.isPending(T1)], [true, true])
+      bench.chain.mine(BURIED_DEPTH + 1)
+      await bench.settled()
+      assert.deepEqual(
+        [bench.chain.isPending(T1), bench.chain.transaction(T1) !== undefined],
+        [false, true]
+      )
+    })
+  })
+
+  describe('a sweep, after a T1 was made of it', () => {
+    /**
+     * A payout is swept, a channel is funded by what it brought, and a reorganisation takes the
+     * sweep out of its block.
+     */
+    async function fundedBySweep(): Promise<Txid> {
+      await bench.wallet.claim(bench.payout(50_000))
+      bench.chain.mine()
+      await bench.settled()
+      const { txid: sweep } = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
+      bench.chain.mine()
+      await bench.settled()
+      const { raw } = await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(20_000),
+        feeRate: feeRate(1_000n)
+      })
+      await bench.chain.broadcast(parseTransaction(raw))
+      bench.chain.reorg(1)
+      bench.chain.rate = feeRate(5_000n)
+      await bench.settled()
+      return sweep
+    }
+
+    it('it is not replaced, however long it waits: the T1 would be void (FUND-5)', async () => {
+      const sweep = await fundedBySweep()
+      for (let i = 0; i < 10; i++) {
+        bench.chain.mine(1, { empty: true })
+        await bench.settled()
+      }
+      assert.ok(bench.chain.isPending(sweep))
+    })
+
+    it('it comes back as it was when the mempool loses it', async () => {
+      const sweep = await fundedBySweep()
+      bench.chain.drop(sweep)
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+      assert.ok(bench.chain.isPending(sweep))
+    })
   })
 })

@@ -12,11 +12,10 @@ import { outPointFromText, outPointText, toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
-import { testRoot } from './test-root.js'
+import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { LOCKED } from '../../src/wallet/coins.js'
 import { OUTGOING, readOutgoing } from '../../src/wallet/outgoing.js'
-import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding, CsvOutput } from '../../src/engine/ports.js'
 
 type Step =

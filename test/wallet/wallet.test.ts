@@ -7,9 +7,8 @@ import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { testRoot } from './test-root.js'
+import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 import { walletContract } from '../contracts/wallet.js'
-import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding } from '../../src/engine/ports.js'
 
 const scriptAt = (index: number): Uint8Array =>

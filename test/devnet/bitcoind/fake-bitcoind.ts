@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import type { EmbeddedChain } from '../../../src/devnet/embedded-chain.js'
 import { hash256, reversedHex } from '../../../src/devnet/hashes.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
-import { rawBlock } from '../../real/raw-block.js'
+import { rawBlock } from '../../real/bitcoind.js'
 
 interface Call {
   readonly id?: number

@@ -14,8 +14,7 @@ import {
   signed,
   type Spendable
 } from '../support.js'
-import { TestClient } from './client.js'
-import { ALICE, BOB, coinOfAlice, statusOf } from './fixture.js'
+import { ALICE, BOB, coinOfAlice, statusOf, TestClient } from './client.js'
 
 describe('devnet / electrum / session', () => {
   let devnet: Devnet

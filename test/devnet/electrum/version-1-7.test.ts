@@ -11,8 +11,7 @@ import { toHex } from '../../../src/types/bytes.js'
 import { realClock, Recorder, recordingWatcher, seededRandom } from '../../chain/helpers.js'
 import { TollGate } from '../../toll.js'
 import { alice, bob, output, signed, type Spendable } from '../support.js'
-import { TestClient } from './client.js'
-import { BOB, coinOfAlice, statusOf } from './fixture.js'
+import { BOB, coinOfAlice, statusOf, TestClient } from './client.js'
 
 const SPK = toHex(bob.script)
 

@@ -12,8 +12,8 @@ import { fundingHistory } from '../../../src/engine/watches.js'
 import { txid, txidFromHash, type Txid } from '../../../src/types/bytes.js'
 import { FakeChain, hashOf, idOf } from '../../chain/fake-chain.js'
 import { testScript } from '../../chain/helpers.js'
-import { Choices } from '../choices.js'
-import { isRefusal, neverThrows, unlessRefused, type Target } from '../target.js'
+import { Choices } from '../mutations.js'
+import { isRefusal, neverThrows, type Target, unlessRefused } from '../fuzzer.js'
 
 const SCRIPT = testScript(1)
 const HASH = scriptHashOf(SCRIPT)

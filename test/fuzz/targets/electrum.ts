@@ -14,7 +14,7 @@ import {
   histogramRate
 } from '../../../src/chain/estimate.js'
 import { txid } from '../../../src/types/bytes.js'
-import { isRefusal, neverThrows, utf8, type Target } from '../target.js'
+import { isRefusal, neverThrows, type Target, utf8 } from '../fuzzer.js'
 
 const stillClock: Clock = { now: () => 0, after: () => () => {} }
 const ID = txid('ab'.repeat(32))

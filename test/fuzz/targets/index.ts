@@ -1,15 +1,13 @@
 /** Everything that reads what others made. */
-import type { Target } from '../target.js'
-import { BITCOIN } from './bitcoin.js'
+import type { Target } from '../fuzzer.js'
+import { BITCOIN, PSBTS } from './transactions.js'
 import { CHAIN } from './chain.js'
 import { ELECTRUM } from './electrum.js'
-import { MESSAGES } from './messages.js'
-import { PSBTS } from './psbts.js'
+import { MESSAGES, WIRE } from './messages.js'
 import { RECORDS } from './records.js'
 import { SPENDS } from './spends.js'
 import { TEXTS } from './texts.js'
 import { WALLET } from './wallet.js'
-import { WIRE } from './wire.js'
 
 export const TARGETS: readonly Target[] = [
   BITCOIN,

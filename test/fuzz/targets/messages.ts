@@ -5,15 +5,21 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decode, encode, type Message } from '../../../protocols/paychan/1.0/index.js'
-import { adoptRecord, ourSide, recordOf } from '../../../src/channel/restoring.js'
+import {
+  decode,
+  encode,
+  type Message,
+  unpackPayments
+} from '../../../protocols/paychan/1.0/index.js'
 import { balances } from '../../../src/channel/ledger.js'
+import { adoptRecord, ourSide, recordOf } from '../../../src/channel/restoring.js'
 import { transition } from '../../../src/channel/transition.js'
+import { fromFrames, isCutShort, toFrame } from '../../../src/p2p/stream-link.js'
 import { fromHex } from '../../../src/types/bytes.js'
 import { eventOf } from '../../channel/asserts.js'
 import type { Side } from '../../channel/side.js'
 import { World } from '../../channel/world.js'
-import { neverThrows, unlessRefused, type Target } from '../target.js'
+import { isRefusal, neverThrows, type Target, unlessRefused } from '../fuzzer.js'
 import { sides } from './transactions.js'
 
 const VECTORS = join(
@@ -32,7 +38,7 @@ const VECTORS = join(
 let known: readonly Message[] | undefined
 
 /** One of each kind, and those that real channels have sent. */
-export function messages(): readonly Message[] {
+function messages(): readonly Message[] {
   if (known !== undefined) return known
   const { accept } = JSON.parse(readFileSync(VECTORS, 'utf8')) as {
     readonly accept: ReadonlyArray<{ readonly bytes: string }>
@@ -113,4 +119,35 @@ export const MESSAGES: Target = {
       )
     }
   }
+}
+
+/* Frames of a stream, and the messages in them: what is read is what would have been written. */
+
+export const WIRE: Target = {
+  name: 'wire',
+  seeds: () => [
+    ...messages().map(encode),
+    ...messages().map((message) => toFrame(message).subarray())
+  ],
+  run: async (input) => {
+    const message = unlessRefused(() => decode(input))
+    if (message !== undefined) assert.deepEqual(encode(message), input)
+    try {
+      for await (const frame of fromFrames(pieces(input))) {
+        unlessRefused(() => decode(frame.subarray()))
+      }
+    } catch (error) {
+      if (!isRefusal(error) && !isCutShort(error)) throw error
+    }
+    // A record of the payment log; its reader makes one error of all.
+    try {
+      unpackPayments(input)
+    } catch (error) {
+      assert.ok(error instanceof Error)
+    }
+  }
+}
+
+async function* pieces(input: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < input.length; at += 1 + (at % 7)) yield input.slice(at, at + 1 + (at % 7))
 }

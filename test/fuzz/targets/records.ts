@@ -25,7 +25,7 @@ import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
 import { LOCKED, readLock } from '../../../src/wallet/coins.js'
 import { openSimStore } from '../../../src/testing/disk.js'
-import { isRefusal, text, unlessRefused, utf8, type Target } from '../target.js'
+import { isRefusal, type Target, text, unlessRefused, utf8 } from '../fuzzer.js'
 import { sides } from './transactions.js'
 
 const ID = 'ab'.repeat(32)

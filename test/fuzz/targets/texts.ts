@@ -10,7 +10,7 @@ import { channelId, fromHex, outPointFromText, txid } from '../../../src/types/b
 import { plainText } from '../../../protocols/paychan/1.0/index.js'
 import { decryptWords } from '../../../src/wallet/seed-file.js'
 import { normalizeWords } from '../../../src/bitcoin/seed.js'
-import { isRefusal, neverThrows, text, unlessRefused, utf8, type Target } from '../target.js'
+import { isRefusal, neverThrows, type Target, text, unlessRefused, utf8 } from '../fuzzer.js'
 
 const ADDRESSES = [
   'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',

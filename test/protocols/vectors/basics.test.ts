@@ -14,7 +14,7 @@ import {
 } from '../../../src/bitcoin/scripts.js'
 import { fromHex, toHex, txid } from '../../../src/types/bytes.js'
 import { satoshi } from '../../../src/types/units.js'
-import { judge } from '../../bitcoin/interpreter.js'
+import { judge } from '../../bitcoin/support.js'
 import { assertRefused, keys } from './replay.js'
 import { read } from './schema.js'
 

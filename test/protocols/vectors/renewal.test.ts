@@ -8,7 +8,7 @@ import { parseRefundRequest } from '../../../src/bitcoin/refund.js'
 import { checkRenewalTx, completeRenewal, renewalSighash } from '../../../src/bitcoin/renewal.js'
 import { fromHex, toHex, txid } from '../../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../../src/types/units.js'
-import { judge } from '../../bitcoin/interpreter.js'
+import { judge } from '../../bitcoin/support.js'
 import { assertRefused, assertSigned, fundingOutput, fundingSpent } from './replay.js'
 import { read } from './schema.js'
 

@@ -22,7 +22,7 @@ import {
 } from '../../../src/bitcoin/template.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
-import { judge } from '../../bitcoin/interpreter.js'
+import { judge } from '../../bitcoin/support.js'
 import {
   assertRefused,
   assertSigned,

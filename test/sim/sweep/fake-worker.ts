@@ -4,7 +4,7 @@
  * a risk of one in eight.
  */
 import { serveJobs } from '../../../src/sim/sweep/worker-pool.js'
-import { emptyResults } from '../results-fixture.js'
+import { emptyResults } from '../fixture.js'
 
 serveJobs(async (scenario) => {
   const results = emptyResults(scenario)

@@ -3,7 +3,7 @@ import { loadScenario, readScenarioText } from '../../../src/sim/scenario/load-s
 import { jobsOf, runOf, sweepOf, type SweepRun } from '../../../src/sim/sweep/sweep.js'
 import { classOf, readStakes, applyValues, readAxis } from '../../../src/sim/sweep/variations.js'
 import { scenarioOf, runJobs } from '../../../src/sim/sweep/worker-pool.js'
-import { emptyResults } from '../results-fixture.js'
+import { emptyResults } from '../fixture.js'
 
 const SCRIPT = new URL('./fake-worker.js', import.meta.url)
 const untilDone = { signal: new AbortController().signal, script: SCRIPT }

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { fundingFee } from '../../src/channel/funding-depth.js'
+import type { Channel, Established } from '../../src/channel/state.js'
+import { isUnfunded, isVacant, makeRoom, turnToGo } from '../../src/channel/unfunded.js'
+import { txid } from '../../src/types/bytes.js'
+import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { effectsOf, sentOf } from './asserts.js'
+import { World } from './world.js'
+
+/* A T1 that waits too long is paid for by a child, never replaced. */
+
+describe('channel / the fee of T1', () => {
+  /** The client's channel, whose T1 was built at a height and is in the mempool. */
+  function waiting(builtAt: number, patience?: number): { channel: Established; world: World } {
+    const world = new World()
+    world.asked = { patience: patience === undefined ? undefined : blockDelta(patience) }
+    world.offer().run()
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.mine()
+    const channel = world.client.established
+    const tx = Transaction.fromBuffer(Uint8Array.from(channel.fundingTx))
+    tx.locktime = builtAt
+    return { channel: { ...channel, fundingTx: tx.toBuffer() }, world }
+  }
+
+  const bumps = (channel: Established, world: World, height: number): unknown[] =>
+    fundingFee(channel, world.client.env({ height: blockHeight(height), feeRate: feeRate(9_000n) }))
+
+  it('is left alone for six blocks (FUND-5)', () => {
+    const { channel, world } = waiting(600)
+    assert.deepEqual(bumps(channel, world, 605), [])
+    assert.deepEqual(
+      bumps(channel, world, 606),
+      [
+        {
+          type: 'bump-funding',
+          funding: channel.outPoint.txid,
+          fundingTx: channel.fundingTx,
+          feeRate: 9_000n,
+          most: 5_000n,
+          isLate: false
+        }
+      ],
+      'at most 5 % of 100,000 sat'
+    )
+  })
+
+  it('is late once a day of blocks has passed over it, or as many as were asked for (EVID-7)', () => {
+    const isLate = (patience: number | undefined, blocks: number): unknown => {
+      const { channel, world } = waiting(100, patience)
+      const [bump] = bumps(channel, world, 100 + blocks) as Array<{ isLate: boolean }>
+      return bump?.isLate
+    }
+    assert.deepEqual(
+      [isLate(undefined, 143), isLate(undefined, 144), isLate(200, 199), isLate(200, 200)],
+      [false, true, undefined, true]
+    )
+  })
+
+  it('is left alone for as long as was asked for (FUND-5)', () => {
+    const { channel, world } = waiting(500, 36)
+    assert.deepEqual(bumps(channel, world, 535), [])
+    assert.equal(bumps(channel, world, 536).length, 1)
+  })
+
+  it("is the client's business while T1 is in no block, whether or not a server shows it (FUND-5, EVID-7)", () => {
+    const { channel, world } = waiting(0)
+    assert.equal(bumps(channel, world, 700).length, 1)
+    assert.deepEqual(bumps({ ...channel, role: 'server' }, world, 700), [])
+    const unseen = { ...channel, onChain: { ...channel.onChain, fundingSeen: false } }
+    assert.equal(bumps(unseen, world, 700).length, 1)
+    assert.deepEqual(
+      bumps(
+        { ...channel, onChain: { ...channel.onChain, fundingHeight: blockHeight(699) } },
+        world,
+        700
+      ),
+      []
+    )
+  })
+
+  it('is looked at with every block, and T1 itself goes out unchanged (FUND-5)', () => {
+    const { world } = waiting(0)
+    const { effects } = world.client.attempt({ type: 'tip' })
+    assert.equal(effectsOf(effects, 'bump-funding').length, 1)
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ raw }) => raw),
+      [world.client.established.fundingTx]
+    )
+  })
+})
+
+/* Which openings make room for others, and when (OPEN-7, OPEN-11). */
+
+const TXID = txid('ab'.repeat(32))
+
+/** The server has signed T2. */
+function signed(world = new World()): World {
+  world.until('client', 'refund-requested').deliver('server')
+  assert.equal(world.server.channel.stage, 'refund-signed')
+  return world
+}
+
+/** T1 was handed over, and no block has it. L = 700. */
+function handedOver(): Established {
+  return signed().run().server.established
+}
+
+describe('channel / unfunded', () => {
+  it('counts from the signature of T2 until a block has T1, or L is over (OPEN-7)', () => {
+    const accepted = new World().until('server', 'accepted').server.channel
+    const open = new World().open().server.channel
+    const { channel } = signed().server
+    assert.deepEqual(
+      [accepted, channel, handedOver(), open].map((each) => isUnfunded(each, 699)),
+      [false, true, true, false]
+    )
+    assert.deepEqual(
+      [channel, handedOver()].map((each) => isUnfunded(each, 700)),
+      [false, false]
+    )
+  })
+
+  it('is vacant as long as no money can be in it, and nobody holds a signature for more (OPEN-11)', () => {
+    const channel = handedOver()
+    const vacant: Channel[] = [
+      new World().until('server', 'accepted').server.channel,
+      signed().server.channel,
+      channel
+    ]
+    assert.deepEqual(vacant.map(isVacant), [true, true, true])
+    const { onChain } = channel
+    const changes: Array<Partial<Established>> = [
+      { role: 'client' },
+      { onChain: { ...onChain, fundingHeight: blockHeight(501) } },
+      {
+        onChain: {
+          ...onChain,
+          spend: {
+            kind: 'close',
+            turn: undefined,
+            txid: TXID,
+            raw: new Uint8Array(),
+            clientBalance: undefined,
+            height: blockHeight(501)
+          }
+        }
+      },
+      { ready: { ours: true, theirs: false } },
+      {
+        closes: [
+          {
+            asker: 'client',
+            fee: satoshi(400n),
+            txid: TXID,
+            signature: new Uint8Array(64),
+            raw: undefined
+          }
+        ]
+      },
+      {
+        publication: {
+          kind: 'settlement',
+          turn: 0,
+          since: { height: blockHeight(500), feeRate: feeRate(2_000n) },
+          feeRate: feeRate(2_000n),
+          fee: satoshi(400n),
+          txid: TXID,
+          raw: new Uint8Array(),
+          height: blockHeight(501),
+          refusedFor: undefined
+        }
+      },
+      { restored: true }
+    ]
+    for (const change of changes) {
+      assert.equal(isVacant({ ...channel, ...change }), false, Object.keys(change).join())
+    }
+    const renewal = signed(new World({ renews: { world: new World().open().paid(40_000n) } }))
+    assert.equal(isVacant(renewal.server.channel), false, 'it holds the money of the old channel')
+    assert.equal(isVacant(signed().client.channel), false)
+  })
+
+  it('goes after a minute without T1, before those that have waited an hour for its block (OPEN-11)', () => {
+    for (const [channel, patience, turn] of [
+      [signed().server.channel, 60_000, 0],
+      [handedOver(), 3_600_000, 1]
+    ] as const) {
+      assert.ok(isVacant(channel))
+      const at = (age: number): 0 | 1 | undefined => turnToGo(channel, channel.openedAt + age)
+      assert.deepEqual([at(patience - 1), at(patience)], [undefined, turn])
+      const early = makeRoom(channel, { now: channel.openedAt + patience - 1 })
+      assert.deepEqual([early.state, early.effects], [channel, []])
+      const { state, effects } = makeRoom(channel, { now: channel.openedAt + patience })
+      assert.equal(state.stage, 'abandoned')
+      assert.deepEqual(
+        sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]),
+        [['ERR_TOO_MANY_OPENINGS', true]]
+      )
+    }
+  })
+
+  it('is without T1 as long as no mempool is known to have it: what no server takes is free (OPEN-11)', () => {
+    const unknown: Established = {
+      ...handedOver(),
+      fundingAcknowledged: false,
+      onChain: { ...handedOver().onChain, fundingSeen: false }
+    }
+    const seen: Established = { ...unknown, onChain: { ...unknown.onChain, fundingSeen: true } }
+    const taken: Established = { ...unknown, fundingAcknowledged: true }
+    assert.deepEqual(
+      [unknown, seen, taken].map((channel) => {
+        assert.ok(isVacant(channel))
+        return turnToGo(channel, channel.openedAt + 60_000)
+      }),
+      [0, undefined, undefined]
+    )
+  })
+
+  it('one that holds money does not go, however old', () => {
+    const { channel } = new World().open().server
+    assert.deepEqual(makeRoom(channel, { now: Number.MAX_SAFE_INTEGER }), {
+      state: channel,
+      log: [],
+      effects: []
+    })
+  })
+})
