@@ -6,7 +6,7 @@
  */
 import type { Txid } from '../types/bytes.js'
 import type { Env } from './env.js'
-import type { Established } from './state.js'
+import type { Channel, Established } from './state.js'
 
 /**
  * Blocks that it rests at the most. ElectrumX takes 100 for a refusal, so a channel comes to 8 a
@@ -17,6 +17,16 @@ const LONGEST_REST = 12
 /** Blocks that it rests after so many refusals in a row: 1, 2, 4, 8, and then 12. */
 function restAfter(refusals: number): number {
   return Math.min(2 ** (refusals - 1), LONGEST_REST)
+}
+
+/** T1 of a client, which spends its own coins: what it lacks is a fee, and a child pays it (EVID-7). */
+export function isOwnT1(channel: Channel): boolean {
+  return (
+    channel.role === 'client' &&
+    channel.stage === 'established' &&
+    channel.terms.renews === undefined &&
+    channel.restored !== true
+  )
 }
 
 /** A server has refused it, for whatever reason, and whether or not another one has taken it. */

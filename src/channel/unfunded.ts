@@ -11,6 +11,8 @@ import { errorMessage } from './violation.js'
 
 /** So long a channel may be without T1 before it is among the first to go. */
 const PATIENCE_WITHOUT_T1_MS = 60_000
+/** So long a T1 may be unseen that no server has refused: about two blocks. */
+const PATIENCE_UNTIL_WATCHED_MS = 1_200_000
 /** So long a T1 that a mempool has may be in no block: about six blocks. */
 const PATIENCE_WITH_T1_MS = 3_600_000
 
@@ -31,8 +33,8 @@ export function isUnfunded(channel: Channel, height: number): boolean {
 /**
  * OPEN-11: a channel of a server that holds no money, whatever comes. A renewal holds that of the
  * old channel. One that was ready has taken payments, and a restored one may have: a reorganisation
- * can have dropped their T1 for a while, and a signature for a close or a state can be with the
- * peer.
+ * can have dropped their T1 for a while, and a signature for a state can be with the peer. A close
+ * that was signed before T1 was in a block pays this side nothing.
  */
 export function isVacant(channel: Channel): channel is Vacant {
   if (channel.role !== 'server') return false
@@ -41,13 +43,12 @@ export function isVacant(channel: Channel): channel is Vacant {
     case 'refund-signed':
       return channel.terms.renews === undefined
     case 'established': {
-      const { onChain, ready, terms, closes, publication, restored } = channel
+      const { onChain, ready, terms, publication, restored } = channel
       return (
         terms.renews === undefined &&
         onChain.fundingHeight === undefined &&
         onChain.spend === undefined &&
         !ready.ours &&
-        closes.length === 0 &&
         publication === undefined &&
         restored !== true
       )
@@ -75,18 +76,20 @@ export function isWorthless({
   return restored === true || (terms.renews === undefined && !ready.ours)
 }
 
-/** A T1 that was handed over has taken a place only where a mempool knows it: bytes are free. */
-function hasT1(channel: Vacant): boolean {
-  return (
-    channel.stage === 'established' && (channel.fundingAcknowledged || channel.onChain.fundingSeen)
-  )
-}
-
-/** OPEN-11: which go first: 0 before 1. Undefined: it is not old enough to go. */
+/**
+ * OPEN-11: which go first: 0 before 1. Undefined: it is not old enough to go. A T1 that a mempool
+ * has takes its place for an hour. One that a server has refused takes none, since bytes are free;
+ * one that no server has been asked for yet may be in the mempools, with its client's money in it:
+ * by the second block its script is watched (COST-4).
+ */
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
-  if (hasT1(channel)) return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
-  return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
+  if (channel.stage !== 'established') return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
+  if (channel.fundingAcknowledged || channel.onChain.fundingSeen) {
+    return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
+  }
+  const isRefused = channel.unwanted?.txid === channel.outPoint.txid
+  return age >= (isRefused ? PATIENCE_WITHOUT_T1_MS : PATIENCE_UNTIL_WATCHED_MS) ? 0 : undefined
 }
 
 /** Another peer asks for a channel, and there is no room. */
