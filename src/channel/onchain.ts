@@ -25,7 +25,7 @@ import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { payeeOf, payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
-import { whereMoneyMayBe } from './stopping.js'
+import { isForgotten, whereMoneyMayBe } from './stopping.js'
 import {
   spendInSight,
   type Established,
@@ -317,13 +317,15 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
  * The newest update that the spend includes, by what the payer has got (EVID-2): all that a state
  * leaves it, or more, and no later one was paid, whoever has signed what; the payer pays again what
  * it has back. In a state whose payer signs nothing (its balance is dust) the payee chooses the
- * outputs: what it gives of less than an update took counts as nothing. A state of a later turn than we know shows that we are on an old copy of our data:
- * what was in flight then may well have been paid (TURN-2). Undefined: nobody knows.
+ * outputs: what it gives of less than an update took counts as nothing. A state of a later turn than
+ * we know, or one that leaves us less than all that we have signed, shows that we are on an old copy
+ * of our data: what was in flight then may have been paid or not (TURN-2, REEST-8). Undefined:
+ * nobody knows.
  */
 function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance, turn } = spend
-  if (turn !== undefined && turn > channel.ledger.turn) return undefined
+  if (isForgotten(channel, spend)) return undefined
   if (turn !== channel.ledger.turn || clientBalance === undefined) return held
   const payerHas = shareIn(channel.terms.capacity, turn, clientBalance, 'client')
   const { inFlight } = channel.ledger

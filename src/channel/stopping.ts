@@ -115,7 +115,7 @@ export function mayLackPayments(channel: Channel): boolean {
  * know, one that leaves us less than all that we know to have signed, or none of those that we
  * know.
  */
-function isForgotten(
+export function isForgotten(
   channel: Established,
   { kind, turn, clientBalance }: Spend | ShownSpend
 ): boolean {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Message, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import { statusOfUpdate } from '../../src/engine/payments.js'
 import { assertStopped, effectsOf, sentOf, take } from './asserts.js'
 import {
   assertCloseOnly,
@@ -220,6 +221,22 @@ describe('channel / reestablishing / a payer that went back to a copy with a pay
       [[], [forgotten]]
     )
     assert.equal(world.client.info.ourBalance, 89_344n, 'the balance that was signed stands')
+  })
+
+  it('nor failed or made when the chain shows a state that leaves it less than all that the copy has signed (REEST-8)', () => {
+    const world = paid()
+    const before = world.client.channel
+    world.paid(2_000n).paid(3_000n)
+    world.client.channel = before
+    world.pay(700n)
+    world.disconnect()
+    const update = world.client.established.ledger.inFlight.at(-1)
+    assert.ok(update !== undefined)
+    world.server.post({ type: 'settle' })
+    world.mine(6)
+    assert.equal(world.client.established.onChain.spend?.kind, 'settlement')
+    assert.equal(statusOfUpdate(world.client.channel, update.sequence), 'unknown')
+    assert.equal(world.client.established.ledger.settledSequence, undefined)
   })
 })
 
