@@ -34,10 +34,10 @@ import { refusalInForce } from './turns.js'
 import { isFrozen, spendInSight, type Channel, type Established, type SpendKind } from './state.js'
 
 /**
- * Where a channel is, in words that people read: `opening` (before T1 leaves), `confirming` (T1 is
- * not deep enough), `open`, `offline` (open, but the peer is not connected), `closing` (a close is
- * signed), `settling` (T3 is published), `refunding` (T2 is published), `stopped` (no payments any
- * more; waits for its lock), `closed` (spent and buried), `abandoned` (T1 never left).
+ * The status of a channel, in words that people read: `opening` (before T1 leaves), `confirming`
+ * (T1 is not deep enough), `open`, `offline` (open, but the peer is not connected), `closing` (a
+ * close is signed), `settling` (T3 is published), `refunding` (T2 is published), `stopped` (no more
+ * payments; waits for its lock), `closed` (spent and buried), `abandoned` (T1 never left).
  */
 export type ChannelStatus =
   | 'opening'
@@ -105,10 +105,10 @@ export interface ChannelInfo {
    */
   readonly atRisk: Satoshi
   /**
-   * What brings our share home without the peer, and the height from which on this node publishes
-   * it by itself; undefined when we hold nothing that spends the funding output, or it is spent.
-   * What it pays is settled by blocks from then on: a share that a block is too dear for waits
-   * (STAKE-3).
+   * The transaction that brings our share home without the peer, and the height from which this
+   * node publishes it by itself; undefined when we hold nothing that spends the funding output, or
+   * when that output is spent. From then on blocks decide when it settles: a share waits while a
+   * block is too dear for it (STAKE-3).
    */
   readonly alone: { readonly by: 'settlement' | 'refund'; readonly from: BlockHeight } | undefined
   /**
