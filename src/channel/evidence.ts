@@ -186,16 +186,15 @@ export interface Race {
 /**
  * EVID-5: the most that a bid may pay; undefined when nothing in sight limits it.
  *
- * With a deadline, of a bid that every server has refused for its fee: a normal bid against a newer
- * state, which is the rightful one, and against older ones what it can win over the worst of them.
- * Only a rival that two servers show limits it, for what one shows alone need not be what the
- * others refuse the bid for; and only one that pays what the next block takes, for any other one
- * stays where it is until something worse comes. What the next block takes is known from the
- * blocks: one that has passed over the rival proves that it pays too little, whatever it is that
- * estimates say.
+ * With a deadline, the limit holds for a bid that every server has refused for its fee: a normal
+ * bid against a newer state, which is the rightful one, and against older ones what it can win over
+ * the worst of them. Only a rival that two servers show limits the bid, for one that a single
+ * server shows need not be why the others refuse it; and only one that pays the rate for the next
+ * block, for any other one stays where it is until something worse comes. Blocks tell that rate: a
+ * block that has passed over the rival proves that it pays too little, whatever estimates say.
  *
- * T2 has time: against any newer state it pays what it can win over that, or a normal bid, and
- * doubles that with each day, so that a state that no block takes cannot keep it out for ever.
+ * T2 has time: against any newer state it pays what it can win over that state, or a normal bid,
+ * and doubles that each day, so that a state that no block takes cannot keep it out for ever.
  */
 export function winnable(
   channel: Established,
