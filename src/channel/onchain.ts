@@ -91,8 +91,9 @@ export function onHistory(
 }
 
 /**
- * TIME-8: only what both sides have signed. Servers may differ, or make one up; and of one that is
- * in a block they may make up the witness, for a proof is one of the txid.
+ * TIME-8: separates the spends that both sides have signed from forged ones. Servers may differ, or
+ * make a spend up; even for a spend in a block they may make up the witness, for a proof covers
+ * only the txid.
  */
 function judged(
   channel: Established,

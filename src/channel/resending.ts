@@ -1,25 +1,28 @@
 /**
- * COST-5: what a server refuses rests before it goes out again. A refusal costs a server's
- * patience, and for the price of one transaction a peer could have one with every block: by a
- * renewal whose inputs do not exist, or a close that stands behind another spend. It is for what
- * has no deadline; publications bid with every block (STAKE-4).
+ * COST-5: a transaction that a server refuses rests before it is sent again. A refusal costs a
+ * server's patience, and for the price of one transaction a peer could cause one with every block:
+ * by a renewal whose inputs do not exist, or a close that stands behind another spend. The rest is
+ * for transactions without a deadline; publications bid with every block (STAKE-4).
  */
 import type { Txid } from '../types/bytes.js'
 import type { Env } from './env.js'
 import type { Established } from './state.js'
 
 /**
- * Blocks that it rests at the most. ElectrumX takes 100 for a refusal, so a channel comes to 8 a
+ * The longest rest, in blocks. ElectrumX charges 100 for a refusal, so a channel costs about 8 a
  * block of the 600 that are forgiven in one.
  */
 const LONGEST_REST = 12
 
-/** Blocks that it rests after so many refusals in a row: 1, 2, 4, 8, and then 12. */
+/** Blocks of rest after a number of refusals in a row: 1, 2, 4, 8, and then 12. */
 function restAfter(refusals: number): number {
   return Math.min(2 ** (refusals - 1), LONGEST_REST)
 }
 
-/** A server has refused it, for whatever reason, and whether or not another one has taken it. */
+/**
+ * Counts a refusal by a server, for whatever reason, and whether or not another server has taken
+ * it.
+ */
 export function refused(
   channel: Established,
   txid: Txid,
@@ -31,12 +34,12 @@ export function refused(
   return { ...channel, unwanted: { txid, refusals, height } }
 }
 
-/** Every server that was asked has taken it. */
+/** Every server that was asked has taken it: ends the count of refusals. */
 export function taken(channel: Established, txid: Txid): Established {
   return channel.unwanted?.txid === txid ? { ...channel, unwanted: undefined } : channel
 }
 
-/** Whether it is not to be sent at this height. */
+/** True when it rests at this height. */
 export function rests(
   { unwanted }: Established,
   txid: Txid,

@@ -1,6 +1,7 @@
 /**
- * Channels that a peer has asked a server for and not funded: what they take of it is free for the
- * peer, so there is room for some only, and the oldest go first when others ask (OPEN-11).
+ * Channels that a peer has asked a server for and not funded: they cost the peer nothing and the
+ * server something, so there is room for some only, and the oldest go first when others ask
+ * (OPEN-11).
  */
 import { PaychanError } from '../types/errors.js'
 import { abandon } from './stopping.js'
@@ -9,15 +10,15 @@ import type { Env } from './env.js'
 import type { Accepted, Channel, Established, RefundSigned } from './state.js'
 import { errorMessage } from './violation.js'
 
-/** So long a channel may be without T1 before it is among the first to go. */
+/** Time that a channel may be without T1 before it is among the first to go, in milliseconds. */
 const PATIENCE_WITHOUT_T1_MS = 60_000
-/** So long a T1 that a mempool has may be in no block: about six blocks. */
+/** Time that a T1 in a mempool may be in no block, in milliseconds: about six blocks. */
 const PATIENCE_WITH_T1_MS = 3_600_000
 
 /** A channel that a server may give up without a loss to anybody. */
 export type Vacant = (Accepted | RefundSigned | Established) & { readonly role: 'server' }
 
-/** T2 is signed, T1 is not in a block, and it would still be of use to anybody: L is not over. */
+/** True when T2 is signed, T1 is not in a block, and T1 would still be of use: L is not over. */
 export function isUnfunded(channel: Channel, height: number): boolean {
   if (
     channel.stage !== 'refund-signed' &&
@@ -29,10 +30,10 @@ export function isUnfunded(channel: Channel, height: number): boolean {
 }
 
 /**
- * OPEN-11: a channel of a server that holds no money, whatever comes. A renewal holds that of the
- * old channel. One that was ready has taken payments, and a restored one may have: a reorganisation
- * can have dropped their T1 for a while, and a signature for a close or a state can be with the
- * peer.
+ * OPEN-11: true for a channel of a server that holds no money, whatever comes. A renewal holds the
+ * money of the old channel. A channel that was ready has taken payments, and a restored one may
+ * have: a reorganisation can have dropped their T1 for a while, and a signature for a close or a
+ * state can be with the peer.
  */
 export function isVacant(channel: Channel): channel is Vacant {
   if (channel.role !== 'server') return false
@@ -58,10 +59,10 @@ export function isVacant(channel: Channel): channel is Vacant {
 }
 
 /**
- * COST-2: a channel of a server whose T1 was never in a block, as far as this side knows: whatever
- * its peer says of it, nothing of ours is in it. So its transactions are the client's to send. A
- * renewal has what the old channel had. What a peer hands back (RESTORE-6) proves what was signed,
- * and not that there is a T1.
+ * COST-2: true for a channel of a server whose T1 was never in a block, as far as this side knows:
+ * whatever its peer says, nothing of ours is in it, so the client has to send its transactions. A
+ * renewal has what the old channel had. A channel that a peer hands back (RESTORE-6) proves what
+ * was signed, and not that there is a T1.
  */
 export function isWorthless({
   role,
@@ -82,7 +83,7 @@ function hasT1(channel: Vacant): boolean {
   )
 }
 
-/** OPEN-11: which go first: 0 before 1. Undefined: it is not old enough to go. */
+/** OPEN-11: the rank among those to go: 0 before 1. Undefined: it is not old enough to go. */
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
   if (hasT1(channel)) return age >= PATIENCE_WITH_T1_MS ? 1 : undefined

@@ -1,7 +1,4 @@
-/**
- * Broken rules of the protocol, and refusals: how they are raised and how they are told to the
- * peer.
- */
+/** Broken rules of the protocol, and refusals: how they are raised, and how the peer is told. */
 import {
   MAX_ERROR_TEXT_BYTES,
   plainText,
