@@ -13,7 +13,7 @@ export interface SweepInput {
   readonly value: Satoshi
   /** 33 bytes. */
   readonly key: Uint8Array
-  /** Signs a 32-byte digest: 64 bytes compact, low S. */
+  /** Signs a 32-byte digest. Returns 64 bytes, compact, low S. */
   readonly sign: (digest: Uint8Array) => Uint8Array
 }
 
