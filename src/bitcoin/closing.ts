@@ -34,7 +34,8 @@ export interface CloseTerms {
  * below its dust limit is left out and goes to the fee.
  *
  * @throws PaychanError `ERR_CLOSE_BALANCES` when the balances are not the whole funding output,
- * `ERR_CLOSE_TOO_POOR` when the fee payer's balance is below the fee, `ERR_CLOSE_EMPTY` when no output is left.
+ *   `ERR_CLOSE_TOO_POOR` when the fee payer's balance is below the fee, `ERR_CLOSE_EMPTY` when no
+ *   output is left.
  */
 export function closeOutputs(c: CloseTerms): { outputs: readonly TxOutput[]; fee: Satoshi } {
   const { funding, clientBalance, serverBalance, fee, feePayer } = c

@@ -47,7 +47,8 @@ export function unsignedRefund(t: StateTemplate, output: TxOutput): Uint8Array {
  * channel).
  *
  * @throws PaychanError `ERR_REFUND_MALFORMED` (no transaction, or one with a witness or scriptSig),
- * `ERR_REFUND_INPUTS`, `ERR_REFUND_VERSION`, `ERR_REFUND_LOCK`, `ERR_REFUND_SEQUENCE`, `ERR_REFUND_OUTPUTS`.
+ *   `ERR_REFUND_INPUTS`, `ERR_REFUND_VERSION`, `ERR_REFUND_LOCK`, `ERR_REFUND_SEQUENCE`,
+ *   `ERR_REFUND_OUTPUTS`.
  */
 export function parseRefundRequest(
   raw: Uint8Array,

@@ -73,8 +73,8 @@ export function rootFromWords(words: string, passphrase = ''): HDKey {
 }
 
 /*
- * Which BIP32 path every secret of a node has. All of them come from the one list of words, and
- * another program that knows this page finds the same keys.
+ * The BIP32 path of every secret of a node. All secrets come from the one list of words, and another
+ * program that knows this page finds the same keys.
  *
  *     m / 84' / coin' / 0' / branch / index            coins (BIP84: P2WPKH); branch 0 receive, 1 change, 2 what a server gives to peers
  *     m / 7364985' / coin' / role' / high' / low' / use'   channel keys; role 0 client, 1 server; use 0 channel, 1 payout

@@ -5,7 +5,7 @@
  *     bitcoin:?bc=<address of mainnet>&tb=<address of testnet or signet>
  *
  * The scheme and the keys are case-insensitive, so that a QR code may hold all of it in capitals.
- * What is not known is ignored, unless its key begins with `req-`: then the whole URI is invalid.
+ * Unknown keys are ignored, unless one begins with `req-`: then the whole URI is invalid.
  */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/amount.js'
@@ -46,7 +46,7 @@ export function isBitcoinUri(text: string): boolean {
  *
  * @throws PaychanError `ERR_INVALID_URI` when it is malformed, `ERR_INVALID_ADDRESS` when an
  *   address is malformed or of another network, `ERR_INVALID_AMOUNT`, `ERR_URI_UNSUPPORTED` when it
- *   requires a parameter that this program does not know, or has no address at all (facts: parameter)
+ *   requires a parameter unknown to this program, or has no address at all (facts: parameter)
  * @example parseBitcoinUri('bitcoin:bcrt1q...?amount=0.001', 'regtest').amount // 100000n
  */
 export function parseBitcoinUri(text: string, network: Network): PaymentUri {

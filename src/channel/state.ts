@@ -5,8 +5,8 @@
  *     server:             accepted -> refund-signed    -> established
  *     either:  ... -> abandoned, as long as T1 has not left the client
  *
- * What the chain shows (`onChain`) is kept apart from what the two sides have said to each other:
- * the chain may take anything back in a reorg, a signature never.
+ * The chain's view (`onChain`) is kept apart from the words of the two sides to each other: the
+ * chain may take anything back in a reorg, but a signature is never taken back.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
