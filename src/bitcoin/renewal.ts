@@ -1,6 +1,6 @@
 /**
- * The renewal of a channel: a T1 that spends the funding output of an older channel of the same
- * two. It closes the one and funds the other.
+ * The renewal of a channel: a T1 that spends the funding output of an older channel of the same two
+ * sides. It closes the old channel and funds the new one.
  *
  *   version 3
  *   input     the old funding output, nSequence 0xfffffffd   witness <empty> <K1> <K2> <script>, both `ALL`

@@ -73,8 +73,8 @@ export function rootFromWords(words: string, passphrase = ''): HDKey {
 }
 
 /*
- * The BIP32 path of every secret of a node. All secrets come from the one list of words, and another
- * program that knows this page finds the same keys.
+ * The BIP32 path of every secret of a node. All secrets come from the one list of words, and
+ * another program that knows this page finds the same keys.
  *
  *     m / 84' / coin' / 0' / branch / index            coins (BIP84: P2WPKH); branch 0 receive, 1 change, 2 what a server gives to peers
  *     m / 7364985' / coin' / role' / high' / low' / use'   channel keys; role 0 client, 1 server; use 0 channel, 1 payout
@@ -128,9 +128,9 @@ export function addressBranch(root: HDKey, network: Network, branch: number): HD
 }
 
 /**
- * The 32 bytes from which the node's libp2p key is made (`generateKeyPairFromSeed('Ed25519',
- * identitySeed(root, network))` of @libp2p/crypto). One identity per kind of network: mainnet has
- * its own, the test networks share one.
+ * The 32 bytes from which the node's libp2p key is made
+ * (`generateKeyPairFromSeed('Ed25519', identitySeed(root, network))` of @libp2p/crypto).
+ * One identity per kind of network: mainnet has its own, the test networks share one.
  */
 export function identitySeed(root: HDKey, network: Network): Uint8Array {
   return secretOf(hardened(channelRoot(root, network), ROLES.identity))

@@ -66,7 +66,7 @@ export type RenewalEvent =
 
 export type ChannelEvent =
   | RenewalEvent
-  // from whoever uses this node
+  // from the user of this node
   | { readonly type: 'pay'; readonly payments: readonly Payment[] }
   /** Two-way channels: payments wait, and it is not our turn. */
   | { readonly type: 'ask-turn'; readonly payments: readonly Payment[] }

@@ -1,6 +1,6 @@
 /**
- * The payer of each turn, and the heights at which the states of a turn mature. A one-way channel is
- * the schedule with the single turn 0, whose states have no lock.
+ * The payer of each turn, and the heights at which its states mature. A one-way channel is the
+ * schedule with the single turn 0, whose states have no lock.
  *
  * | mode    | lock of T2 (turn -1) | lock of turn k >= 0 |
  * |---------|----------------------|---------------------|
