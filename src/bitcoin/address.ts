@@ -8,7 +8,7 @@ import { PaychanError } from '../types/errors.js'
 import { NETWORKS } from './network-names.js'
 import { networkParams } from './network.js'
 
-/* The scriptPubKeys that have an address: their forms, and which of them Bitcoin Core relays. */
+/* The scriptPubKeys that have an address: their forms, and the forms that Bitcoin Core relays. */
 
 const {
   OP_0,
@@ -102,7 +102,7 @@ function starts(script: Uint8Array, ...bytes: number[]): boolean {
  * Addresses to scripts and back: Base58Check (P2PKH, P2SH), Bech32 (BIP173) and Bech32m (BIP350).
  */
 
-/** BIP173: no Bech32 address is longer. Base58 ones have at most 35 characters. */
+/** BIP173: the longest Bech32 address. Base58 addresses have at most 35 characters. */
 const MAX_ADDRESS_LENGTH = 90
 
 interface Decoded {

@@ -97,7 +97,8 @@ export function completeClose(
 }
 
 /**
- * The txid, which is known before anyone has signed: witnesses do not count for it (BIP141).
+ * The txid, known before anyone has signed: it does not cover witnesses (BIP141).
+ *
  * @throws as `closeOutputs`
  */
 export function closeTxid(c: CloseTerms): Txid {

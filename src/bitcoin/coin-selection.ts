@@ -57,7 +57,7 @@ const MILLI = 1000n
  * Chooses inputs: few and large ones, without change where a combination fits.
  *
  * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee),
- *   `ERR_TOO_MANY_COINS` when only more inputs than a version 3 transaction may have would do.
+ *   `ERR_TOO_MANY_COINS` when the payment needs more inputs than a version 3 transaction may have.
  */
 export function selectCoins<C extends Selectable>(request: SelectionRequest<C>): Selection<C> {
   const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE, exact = false } = request

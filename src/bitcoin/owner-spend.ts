@@ -99,7 +99,7 @@ function isScript(script: Uint8Array, make: () => Uint8Array): boolean {
   }
 }
 
-/* Transactions that spend P2WPKH coins, signed by those who own them. */
+/* Transactions that spend P2WPKH coins, signed by the owners of the coins. */
 
 /** A coin that is spent. */
 interface SpentCoin {

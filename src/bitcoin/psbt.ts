@@ -1,4 +1,6 @@
-/** PSBTs (BIP174) that other wallets hand us, read without trust; and the one that we begin. */
+/**
+ * PSBTs (BIP174): those that other wallets hand us, read without trust, and the one that we begin.
+ */
 import { Transaction } from '@scure/btc-signer/transaction.js'
 import { Psbt } from 'bitcoinjs-lib'
 import { fromString, toString } from 'uint8arrays'

@@ -65,7 +65,7 @@ export function buildRenewal(
   }
 }
 
-/** TRUC (BIP431), as of every spend of a funding output: one child of 1,000 vB at most. */
+/** TRUC (BIP431), as in every spend of a funding output: one child of 1,000 vB at most. */
 const RENEWAL_VERSION = 3
 
 /**

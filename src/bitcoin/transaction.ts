@@ -101,13 +101,15 @@ export class Transaction {
   /**
    * The digest that a signature of one input signs (BIP143).
    *
-   * @param value - of the output that is spent, in satoshis
+   * @param value - value of the spent output, in satoshis
    */
   sighash(index: number, scriptCode: Uint8Array, value: bigint, sighashType: number): Uint8Array {
     return wireOf(this).hashForWitnessV0(index, scriptCode, value, sighashType)
   }
 
-  /** The same transaction with these witnesses, one for each input; without any when left out. */
+  /**
+   * Makes the same transaction with these witnesses, one for each input; without any when left out.
+   */
   withWitnesses(witnesses: ReadonlyArray<readonly Uint8Array[]> = []): Transaction {
     const { version, lockTime, inputs, outputs } = this
     return makeTransaction({

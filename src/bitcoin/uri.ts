@@ -178,7 +178,7 @@ function isAddress(address: string, network: Network): boolean {
   }
 }
 
-/** BIP321: decimal bitcoin, with a period, and without anything else. */
+/** Reads decimal bitcoin (BIP321), with a period, and without anything else. */
 function amountOf(text: string): Satoshi {
   const shown = text.slice(0, 40)
   const [, whole = '', fraction = ''] = /^(\d{0,20})(?:\.(\d*))?$/.exec(text) ?? []

@@ -35,7 +35,7 @@ import { fundingOutput, partyOf } from './terms.js'
 import { isWorthless } from './unfunded.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** The user asked for a close. */
+/** Handles a user's request to close. */
 export function onClose(channel: Channel, env: Env): Transition {
   if (channel.stage === 'abandoned') {
     return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
@@ -55,8 +55,8 @@ export function onClose(channel: Channel, env: Env): Transition {
 }
 
 /**
- * Blocks between the last payment and a close that is asked for unprompted. A payer may be some
- * blocks behind; and the server goes first, since it pays for the end one way or the other.
+ * Blocks between the last payment and a close that nobody asked for. A payer may be some blocks
+ * behind; and the server goes first, since it pays for the end one way or the other.
  */
 export const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
 
@@ -355,7 +355,7 @@ function complete(
   return { close: { asker, fee: closing.fee, txid, signature, raw }, raw }
 }
 
-/** The other side has completed our close. */
+/** Handles the other side's completion of our close. */
 export function onCloseDone(channel: Established, done: CloseDone): Transition {
   const txid = txidFromHash(done.txid)
   const ours = channel.closes.find((close) => close.asker === channel.role && close.txid === txid)

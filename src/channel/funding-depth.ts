@@ -35,7 +35,7 @@ export function isBuried(channel: Established, env: Pick<Env, 'height'>): boolea
 }
 
 /*
- * A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a
+ * A T1 that does not confirm: FUND-5 forbids replacing it, and lets its client pay for it by a
  * child.
  */
 

@@ -1,4 +1,4 @@
-/** A stream to the peer comes and goes, and the peer refuses things on it. */
+/** The beginning and end of a stream to the peer, and the peer's refusals on it. */
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { PaychanError } from '../types/errors.js'
 import { abandon, whereMoneyMayBe } from './stopping.js'
@@ -11,7 +11,7 @@ import { isOpening, type Channel, type Established, type Stopped } from './state
 
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
-/** We have opened a new stream of a channel that both sides know. */
+/** Handles a new stream that we have opened, of a channel that both sides know. */
 export function onConnected(channel: Channel, address: string | undefined, env: Env): Transition {
   if (channel.stage !== 'established') return to(channel)
   // The address that worked last is dialled first, also after a restart.

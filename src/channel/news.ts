@@ -24,9 +24,9 @@ export const NEWS = {
   // The opening
   'offer-sent': { capacity: 'sat', refundHeight: 'height' },
   'offer-taken': { capacity: 'sat', refundHeight: 'height' },
-  /** `payer` of T1: our `wallet`, or an `outside` one. */
+  /** `payer` of T1: our `wallet`, or an `outside` wallet. */
   'terms-taken': { payer: 'text' },
-  /** `by`: our `wallet`, an `outside` one that has not signed yet, or a `renewal`. */
+  /** `by`: our `wallet`, an `outside` wallet that has not signed yet, or a `renewal`. */
   'funding-built': { by: 'text', fee: 'sat', vsize: 'number' },
   'refund-asked-for': { refundHeight: 'height' },
   'refund-signed': { refundHeight: 'height' },

@@ -20,24 +20,24 @@ import type { Accepted, Channel, Established, RefundRequested } from './state.js
 import { fundingScriptOf } from './terms.js'
 import { errorMessage } from './violation.js'
 
-/** T2 is there, and nobody has signed T1 as far as we know. */
+/** A channel with T2 signed, and T1 not signed as far as we know. */
 export type Unsigned = Established & { readonly outside: { readonly isSigned: false } }
 
 export function isUnsigned(channel: Channel): channel is Unsigned {
   return channel.stage === 'established' && channel.outside?.isSigned === false
 }
 
-/** The server has named its key; an outside wallet is to pay for T1. */
+/** True when the server has named its key, and an outside wallet is to pay for T1. */
 export function awaitsInputs(channel: Channel): channel is Accepted & { readonly outside: true } {
   return channel.stage === 'accepted' && channel.outside === true
 }
 
-/** T2 is there; the outside wallet may sign. */
+/** True when T2 is signed, so that the outside wallet may sign T1. */
 export function awaitsSignatures(channel: Channel): channel is Unsigned {
   return isUnsigned(channel) && channel.stopped === undefined
 }
 
-/** Given up, and T1 was never seen: only the watch is left to do. */
+/** True when the channel is given up and T1 was never seen: only the watch is left to do. */
 export function isGivenUp(channel: Channel): boolean {
   return isUnsigned(channel) && channel.stopped !== undefined
 }
@@ -107,8 +107,8 @@ export function awaitSignatures(
 }
 
 /**
- * Step 6: the outside wallet has signed. Signed again, T1 has the same txid, and perhaps better
- * witnesses.
+ * Step 6: the outside wallet has signed. When it signs again, T1 has the same txid, and perhaps
+ * better witnesses.
  */
 export function onFundingSigned(channel: Channel, raw: Uint8Array): Transition {
   if (

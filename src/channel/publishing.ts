@@ -367,7 +367,7 @@ function isPassedOver({ since }: Pick<ShownSpend, 'since'>, height: number | und
   return since !== undefined && height !== undefined && height - since >= BLOCKS_FOR_CLOSE
 }
 
-/** The user wants its money now, without the other side. */
+/** Handles a user's request for its money now, without the other side. */
 export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): Transition {
   if (channel.stage !== 'established') {
     return to(channel, settleRefused('Only an established channel can be settled.'))

@@ -23,7 +23,7 @@ import { isFrozen, type Established } from './state.js'
 import { stop } from './stopping.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** Updates from the payer, oldest first. */
+/** Handles updates from the payer, oldest first. */
 export function onUpdates(channel: Established, updates: readonly Update[], env: Env): Transition {
   if (takesNoMore(channel, env)) {
     // CLOSE-6: the updates crossed our close, or came after we stopped. They stay unacknowledged.

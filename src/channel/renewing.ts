@@ -205,7 +205,7 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
   })
 }
 
-/** RENEW-6: handed over once more after a break, as `Funding` is for other channels. */
+/** RENEW-6: T1 is handed over once more after a break, as `Funding` is for other channels. */
 export function renewalRequest({ renewal, fundingTx }: Established): Effect[] {
   return renewal === undefined
     ? []
@@ -292,7 +292,7 @@ export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transitio
   )
 }
 
-/** The old channel does not sign: it has moved on, or has come to an end. */
+/** The old channel does not sign T1: it has moved on, or has come to an end. */
 export function onRenewalRefused(channel: Channel, error: PaychanError): Transition {
   if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed') return to(channel)
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })

@@ -266,7 +266,7 @@ const ONLY_CLOSES: Stopped = {
 }
 
 /**
- * Takes a channel from a peer's hand, when all of it can be proved.
+ * Takes a channel back from a peer, when all of it can be proved.
  *
  * @throws Violation with the rule that the record breaks; then nothing has happened
  */

@@ -22,10 +22,7 @@ type Schedule = Pick<Terms, 'mode' | 'refundHeight' | 'step' | 'settleHeight' | 
 /** A day of blocks. */
 export const DAY = 144
 
-/**
- * Blocks between the last payment and the height at which it is settled: the time to close in
- * peace.
- */
+/** Blocks between the last payment and the settlement height: the time to close in peace. */
 export const PAYMENT_MARGIN = blockDelta(12)
 
 /**

@@ -26,7 +26,7 @@ export interface KeyBits {
 
 interface Identified {
   readonly id: ChannelId
-  /** The PeerId that the channel was opened with; nobody else may speak for it. */
+  /** The PeerId that the channel was opened with; no other peer may speak for the channel. */
   readonly peer: string
   /**
    * The address for reaching the peer again: the multiaddr dialled last, or the PeerId; on the

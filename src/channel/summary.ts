@@ -1,4 +1,4 @@
-/** A channel as people see it: one status word, who has what, and the heights that matter. */
+/** A channel as people see it: one status word, both balances, and the heights that matter. */
 import type { Mode } from '../../protocols/paychan/1.0/index.js'
 import { addressFromScript } from '../bitcoin/address.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'

@@ -73,7 +73,7 @@ function hasEnded(channel: Established): boolean {
   )
 }
 
-/** Payments wait, and it is not our turn: TURN-1. */
+/** TURN-1: payments wait, and it is not our turn. */
 export function onAskTurn(channel: Channel, payments: readonly Payment[], env: Env): Transition {
   if (channel.stage !== 'established' || turnNeed(channel) !== 'ask') return to(channel)
   const refusal = refusalToAsk(channel, payments, env)
@@ -286,8 +286,8 @@ export function mustYield({ ledger, wishes }: Established): boolean {
 }
 
 /**
- * TURN-2: from here on we sign nothing in this turn. The commit before the effects makes it durable
- * before it leaves.
+ * TURN-2: grants the turn: from here on we sign nothing in it. The commit before the effects makes
+ * the grant durable before it leaves.
  */
 export function onGrantTurn(channel: Channel, env: Env): Transition {
   if (channel.stage !== 'established' || !grantDue(channel, false) || channel.link !== 'live') {

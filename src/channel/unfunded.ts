@@ -76,7 +76,9 @@ export function isWorthless({
   return restored === true || (terms.renews === undefined && !ready.ours)
 }
 
-/** True when a mempool has T1: a T1 that was only handed over takes no place, since bytes are free. */
+/**
+ * True when a mempool has T1: a T1 that was only handed over takes no place, since bytes are free.
+ */
 function hasT1(channel: Vacant): boolean {
   return (
     channel.stage === 'established' && (channel.fundingAcknowledged || channel.onChain.fundingSeen)

@@ -31,8 +31,8 @@ export function must(
 }
 
 /**
- * Runs a check. Returns what it returned, or the violation that it threw; a `PaychanError` of a
- * pure helper becomes a violation of the rule that `rule` names for its code. A bug is thrown on.
+ * Runs a check. Returns its result, or the violation that it threw; a `PaychanError` of a pure
+ * helper becomes a violation of the rule that `rule` names for its code. A bug is thrown on.
  */
 export function attempt<T>(
   rule: string | ((code: string) => string),

@@ -6,7 +6,7 @@
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { Life } from './life.js'
 
-/** An event at a time; a cancelled event is dropped when its time comes. */
+/** An event at a time; `cancelled` events are dropped when their time comes. */
 interface Entry {
   readonly time: number
   readonly order: number

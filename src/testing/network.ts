@@ -125,7 +125,7 @@ export class SimNetwork {
     })
   }
 
-  /** The port of a new peer that is there from now on. */
+  /** Adds a new peer that is there from now on. Returns its port. */
   peer(name: string, options?: MemberOptions): SimPeers {
     this.join(name, options)
     return this.peersFor(name, new Life())

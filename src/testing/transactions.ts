@@ -27,8 +27,8 @@ export interface SimTransaction {
   readonly inputs: readonly SimInput[]
   readonly outputs: readonly SimOutput[]
   /**
-   * Virtual bytes with the longest signatures, so that runs with and without real ones are the
-   * same.
+   * Virtual bytes with the longest signatures, so that runs with and without real signatures are
+   * the same.
    */
   readonly vsize: number
   /** The fee in satoshis; set when the transaction comes in. */

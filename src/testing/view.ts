@@ -94,7 +94,7 @@ export class SimView implements Chain {
   readonly #tips = new Set<(tip: Tip) => void>()
   readonly #statuses = new Set<(status: ChainStatus) => void>()
   #waiting: Array<() => void> = []
-  /** The tip while news of a newer one is on its way: histories come first. */
+  /** The known tip while news of a newer tip is on its way: histories come first. */
   #held: Tip | undefined
   #isTipNews = false
   /** The hash of the tip that listeners know. */

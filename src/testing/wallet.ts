@@ -30,7 +30,7 @@ import type { Life } from './life.js'
 import type { SimTransaction } from './transactions.js'
 import type { SimChain } from './chain.js'
 
-/** A P2WPKH witness at its longest, and that of a payout. */
+/** The longest witness of a P2WPKH input, and that of a payout. */
 export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
 const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
 const ONE_BLOCK = 1

@@ -335,7 +335,9 @@ export class WorldNode {
     })
   }
 
-  /** Pays a node over a channel that has room; resolves once it has acknowledged. */
+  /**
+   * Pays a node over a channel that has room; resolves once the node has acknowledged the payment.
+   */
   async payTo(peer: string, amount: bigint, memo = ''): Promise<PaymentInfo> {
     const channel = this.engine.channelFor(peer, satoshi(amount))
     if (channel === undefined) {

@@ -91,17 +91,17 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
-/** The 32 bytes of a hash as a transaction id, which is written in reversed order. */
+/** Converts the 32 bytes of a hash to a transaction id, which is written in reversed order. */
 export function txidFromHash(hash: Uint8Array): Txid {
   return txid(toHex(Uint8Array.from(hash).reverse()))
 }
 
-/** The 32 bytes in the order in which transactions refer to a txid. */
+/** Converts a txid to its 32 bytes, in the order in which transactions refer to it. */
 export function hashFromTxid(id: Txid): Uint8Array {
   return fromHex(id).reverse()
 }
 
-/** `txid:vout`, as wallets and explorers write an output. */
+/** Writes `txid:vout`, as wallets and explorers write an output. */
 export function outPointText(outPoint: OutPoint): string {
   return `${outPoint.txid}:${outPoint.vout}`
 }

@@ -43,7 +43,7 @@ export function satoshi(value: bigint): Satoshi {
 }
 
 /**
- * An amount with its unit and thousands separators, the same in every locale.
+ * Writes an amount with its unit and thousands separators, the same in every locale.
  *
  * @example formatAmount(1234567n) // '1,234,567 sat'
  */
@@ -103,7 +103,7 @@ export function feeRate(satPerKvB: bigint): FeeRate {
 }
 
 /**
- * A fee rate as people write it.
+ * Writes a fee rate as people do.
  *
  * @example formatFeeRate(feeRate(2500n)) // '2.5 sat/vB'
  */
@@ -113,8 +113,8 @@ export function formatFeeRate(rate: FeeRate): string {
 }
 
 /**
- * A fee rate in the one unit that people and programs outside are told, sat/vB, as a number of at
- * most 3 decimals.
+ * Converts a fee rate to sat/vB, the one unit that people and programs outside are told, as a
+ * number of at most 3 decimals.
  *
  * @example satPerVByte(feeRate(2500n)) // 2.5
  */
@@ -141,7 +141,7 @@ export function rateOfSatPerVByte(value: number): FeeRate {
 }
 
 /**
- * The fee of a transaction of `vsize` virtual bytes, rounded up, as Bitcoin Core rounds
+ * Computes the fee of a transaction of `vsize` virtual bytes, rounded up, as Bitcoin Core rounds
  * (`CFeeRate::GetFee`): a fee rounded down would fall below the rate that a mempool asks for.
  *
  * @example feeFor(feeRate(1500n), 181) // 272n: 181 x 1.5 = 271.5
