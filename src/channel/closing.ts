@@ -265,15 +265,14 @@ function closeDone(channel: Established, txid: Txid): Effect[] {
     : []
 }
 
-/**
- * COST-2: while T1 is in no block the close waits for it; without T1 every mempool refuses the
- * close.
- */
+/** COST-2: without T1 every mempool refuses the close, so it waits until T1 is seen. */
 function firstBroadcast(channel: Established, raw: Uint8Array): Effect[] {
-  if (!isWorthless(channel)) return [{ type: 'broadcast', purpose: 'close', raw }]
-  return channel.onChain.fundingSeen
-    ? [{ type: 'broadcast', purpose: 'close', raw, favour: true }]
-    : []
+  if (!channel.onChain.fundingSeen) return []
+  return [
+    isWorthless(channel)
+      ? { type: 'broadcast', purpose: 'close', raw, favour: true }
+      : { type: 'broadcast', purpose: 'close', raw }
+  ]
 }
 
 function complete(

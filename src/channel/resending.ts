@@ -6,7 +6,7 @@
  */
 import type { Txid } from '../types/bytes.js'
 import type { Env } from './env.js'
-import type { Established } from './state.js'
+import type { Channel, Established } from './state.js'
 
 /**
  * The longest rest, in blocks. ElectrumX charges 100 for a refusal, so a channel costs about 8 a
@@ -17,6 +17,19 @@ const LONGEST_REST = 12
 /** Blocks of rest after a number of refusals in a row: 1, 2, 4, 8, and then 12. */
 function restAfter(refusals: number): number {
   return Math.min(2 ** (refusals - 1), LONGEST_REST)
+}
+
+/**
+ * True for T1 of a client, which spends its own coins: it can only lack a fee, which a child pays
+ * (EVID-7).
+ */
+export function isOwnT1(channel: Channel): boolean {
+  return (
+    channel.role === 'client' &&
+    channel.stage === 'established' &&
+    channel.terms.renews === undefined &&
+    channel.restored !== true
+  )
 }
 
 /**

@@ -47,7 +47,7 @@ import {
   onTurnRefuse,
   onTurnRequest
 } from './turns.js'
-import { refused, rests, taken } from './resending.js'
+import { isOwnT1, refused, rests, taken } from './resending.js'
 import { isWorthless, makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
@@ -548,11 +548,6 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
   const again = republish(channel, env)
   const closing = closeIfDue(again.state, env)
   return to(closing.state, ...effects, ...again.effects, ...closing.effects)
-}
-
-/** True when our own coins are in T1: it can only lack a fee, which a child pays (EVID-7). */
-function isOwnT1({ role, terms, restored }: Established): boolean {
-  return role === 'client' && terms.renews === undefined && restored !== true
 }
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */

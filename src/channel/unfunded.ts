@@ -12,6 +12,8 @@ import { errorMessage } from './violation.js'
 
 /** Time that a channel may be without T1 before it is among the first to go, in milliseconds. */
 const PATIENCE_WITHOUT_T1_MS = 60_000
+/** Time that a T1 that no server has refused may be unseen, in milliseconds: about two blocks. */
+const PATIENCE_UNTIL_WATCHED_MS = 1_200_000
 /** Time that a T1 in a mempool may be in no block, in milliseconds: about six blocks. */
 const PATIENCE_WITH_T1_MS = 3_600_000
 
@@ -32,8 +34,8 @@ export function isUnfunded(channel: Channel, height: number): boolean {
 /**
  * OPEN-11: true for a channel of a server that holds no money, whatever comes. A renewal holds the
  * money of the old channel. A channel that was ready has taken payments, and a restored one may
- * have: a reorganisation can have dropped their T1 for a while, and a signature for a close or a
- * state can be with the peer.
+ * have: a reorganisation can have dropped their T1 for a while, and a signature for a state can be
+ * with the peer. A close that was signed before T1 was in a block pays this side nothing.
  */
 export function isVacant(channel: Channel): channel is Vacant {
   if (channel.role !== 'server') return false
@@ -42,13 +44,12 @@ export function isVacant(channel: Channel): channel is Vacant {
     case 'refund-signed':
       return channel.terms.renews === undefined
     case 'established': {
-      const { onChain, ready, terms, closes, publication, restored } = channel
+      const { onChain, ready, terms, publication, restored } = channel
       return (
         terms.renews === undefined &&
         onChain.fundingHeight === undefined &&
         onChain.spend === undefined &&
         !ready.ours &&
-        closes.length === 0 &&
         publication === undefined &&
         restored !== true
       )
@@ -77,19 +78,19 @@ export function isWorthless({
 }
 
 /**
- * True when a mempool has T1: a T1 that was only handed over takes no place, since bytes are free.
+ * OPEN-11: the rank among those to go: 0 before 1. Undefined: it is not old enough to go. A T1 that
+ * a mempool has takes its place for an hour. A T1 that a server has refused takes none, since bytes
+ * are free. A T1 that no server has been asked for yet may be in the mempools, with its client's
+ * money in it: by the second block its script is watched (COST-4).
  */
-function hasT1(channel: Vacant): boolean {
-  return (
-    channel.stage === 'established' && (channel.fundingAcknowledged || channel.onChain.fundingSeen)
-  )
-}
-
-/** OPEN-11: the rank among those to go: 0 before 1. Undefined: it is not old enough to go. */
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
-  if (hasT1(channel)) return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
-  return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
+  if (channel.stage !== 'established') return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
+  if (channel.fundingAcknowledged || channel.onChain.fundingSeen) {
+    return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
+  }
+  const isRefused = channel.unwanted?.txid === channel.outPoint.txid
+  return age >= (isRefused ? PATIENCE_WITHOUT_T1_MS : PATIENCE_UNTIL_WATCHED_MS) ? 0 : undefined
 }
 
 /** Another peer asks for a channel, and there is no room. */

@@ -2,7 +2,7 @@
  * Channels: a line each in as many columns as there is room for, or one with all that there is to
  * know.
  */
-import { formatAmount } from '../daemon/amount.js'
+import { formatAmount } from '../types/units.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import type { ChannelInfo, ChannelStatus } from '../node/api.js'
 import type { Colors } from './output.js'

@@ -1,5 +1,5 @@
 /** Transactions of the wallet, in words and tables. */
-import { formatAmount } from '../daemon/amount.js'
+import { formatAmount } from '../types/units.js'
 import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../node/api.js'
 import type { Colors } from './output.js'
 import { type Cell, printable, renderTable } from './table.js'

@@ -1,5 +1,5 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
-import { formatAmount } from '../daemon/amount.js'
+import { formatAmount } from '../types/units.js'
 import type {
   Balance,
   ChannelInfo,

@@ -13,7 +13,14 @@ import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
-import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './streams.js'
+import {
+  acceptLink,
+  AckTimers,
+  Links,
+  PatientSends,
+  StrangersShare,
+  StreamThrottle
+} from './streams.js'
 import { type ActorHost, Actors, ChannelActor } from './channel-actor.js'
 import { bumpPublication, closeEach, type SettledAll } from './settling.js'
 import { arrivalUnlessCancelled, type Offer, Openings, type OpeningsHost } from './openings.js'
@@ -65,6 +72,7 @@ export class Engine {
   readonly #fees: FeeView
   readonly #risks: RiskWatch
   readonly #view = new View()
+  readonly #patient: PatientSends
   #stopped = false
   /** The disk failed: nothing is done any more, and everybody who asks is told this. */
   #halted: Error | undefined
@@ -82,6 +90,7 @@ export class Engine {
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
+    this.#patient = new PatientSends(clock)
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => {
       this.#alarm(
@@ -116,6 +125,7 @@ export class Engine {
       links,
       watches: this.#watches,
       strangers: new StrangersShare(clock),
+      patient: this.#patient,
       tell: this.#renewals.tell,
       doubt: ({ state }) => {
         this.#restores.doubt(state.peer)
@@ -521,6 +531,7 @@ export class Engine {
       if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))
     })
     this.#view.seen(this.#height)
+    this.#patient.look()
     const due = this.#due.at(this.#height)
     this.#renewals.onTip(due)
     if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])

@@ -94,9 +94,15 @@ export class FeeEstimates implements FeeView {
   /** Never rejects: without an answer the last one stays in use. */
   async refresh(): Promise<void> {
     try {
-      this.#hour = await this.chain.estimateFeeRate(FEE_TARGET)
-      this.#nextBlock = max(this.#hour, await this.chain.estimateFeeRate(NEXT_BLOCK))
-      this.#relay = await this.chain.relayRates()
+      // All at once: a tip waits for them no longer than for the slowest (COST-3).
+      const [hour, nextBlock, relay] = await Promise.all([
+        this.chain.estimateFeeRate(FEE_TARGET),
+        this.chain.estimateFeeRate(NEXT_BLOCK),
+        this.chain.relayRates()
+      ])
+      this.#hour = hour
+      this.#nextBlock = max(hour, nextBlock)
+      this.#relay = relay
       this.#history.push(this.#nextBlock)
       this.#unwritten += 1
       if (this.#history.length > MOST_HISTORY) this.#history.shift()

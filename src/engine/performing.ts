@@ -9,6 +9,7 @@ import type { Effect } from '../channel/effects.js'
 import type { RenewalEvent } from '../channel/events.js'
 import { csvPayout } from '../channel/onchain.js'
 import { fundingScriptOf } from '../channel/terms.js'
+import { isOwnT1 } from '../channel/resending.js'
 import { isVacant } from '../channel/unfunded.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
@@ -18,7 +19,13 @@ import type { EngineEvent } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
 import type { Chain, Clock, ScriptWatch, Store, Unsubscribe, Wallet } from './ports.js'
 import type { Renewals } from './renewals.js'
-import { FAVOUR_INTERVAL_MS, FAVOURS, type Links, type StrangersShare } from './streams.js'
+import {
+  FAVOUR_INTERVAL_MS,
+  FAVOURS,
+  type Links,
+  type PatientSends,
+  type StrangersShare
+} from './streams.js'
 import type { Watches } from './watches.js'
 
 /*
@@ -39,6 +46,7 @@ interface PerformerPorts {
   readonly links: Links
   readonly watches: Watches
   readonly strangers: StrangersShare
+  readonly patient: PatientSends
   readonly emit: (event: EngineEvent) => void
   /** Hands what one channel has to say to another of ours. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
@@ -227,12 +235,17 @@ export class Performer {
     const transaction = this.#sent.get(raw) ?? parseTransaction(raw)
     this.#sent.set(raw, transaction)
     const { txid } = transaction
+    const { strangers, patient, chain } = this.ports
+    const isPatient =
+      favour !== true && (purpose === 'close' || (purpose === 'funding' && !isOwnT1(actor.state)))
+    let isRefused = false
+    // T1 of a renewal is sent for both of its channels, and each has its answer.
+    const name = `${purpose} ${txid}`
+    if (isPatient && !(await patient.enter(name))) return
     try {
-      if (favour === true && !this.ports.strangers.takeFavour()) throw noFavour()
-      const { refusals } = await this.ports.chain.broadcast(
-        transaction,
-        favour === true ? 'favour' : 'money'
-      )
+      if (favour === true && !strangers.takeFavour()) throw noFavour()
+      const { refusals } = await chain.broadcast(transaction, favour === true ? 'favour' : 'money')
+      isRefused = refusals.length > 0
       const refusedForFee = refusals.some(({ kind }) => isFeeRefusal(kind))
       if (purpose === 'funding') {
         this.#fundingHeard(actor, txid, refusedForFee)
@@ -242,7 +255,7 @@ export class Performer {
         type: 'broadcast-done',
         purpose,
         txid,
-        isRefused: refusals.length > 0,
+        isRefused,
         refusedForFee
       })
     } catch (error) {
@@ -252,6 +265,7 @@ export class Performer {
           : codeOf(error) === 'ERR_CHAIN_BUSY'
             ? 'not-sent'
             : 'unavailable'
+      isRefused = kind !== 'not-sent' && kind !== 'unavailable'
       if (purpose === 'funding') {
         this.#fundingHeard(actor, txid, isFeeRefusal(kind))
         actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
@@ -263,6 +277,8 @@ export class Performer {
         kind,
         reason: messageOf(error)
       })
+    } finally {
+      if (isPatient) patient.leave(name, isRefused)
     }
   }
 

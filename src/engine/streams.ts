@@ -398,6 +398,56 @@ export class StrangersShare {
   }
 }
 
+/**
+ * COST-6: transactions without a deadline that are under way at once, and milliseconds for which
+ * the place of one that a server has refused stays taken. ElectrumX takes 100 for a refusal: so they
+ * come to 800 at once, and then to 225 of the 600 that it forgives in a block.
+ */
+export const PATIENT_SENDS = 8
+export const REFUSAL_MS = 2_100_000
+
+/**
+ * Closes, and T1s that are not our own: they have no deadline, and a peer can see to it that a
+ * server refuses them. Each waits for a place, so that refusals never cost a server's patience.
+ */
+export class PatientSends {
+  readonly #sending = new Set<string>()
+  readonly #line = new Map<string, () => void>()
+  #refusedAt: number[] = []
+
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+
+  /** Waits for a place. False at once when the same one waits or is under way already. */
+  async enter(name: string): Promise<boolean> {
+    if (this.#sending.has(name) || this.#line.has(name)) return false
+    await new Promise<void>((resolve) => {
+      this.#line.set(name, resolve)
+      this.look()
+    })
+    return true
+  }
+
+  /** It was answered; to be called for each that has entered. */
+  leave(name: string, isRefused: boolean): void {
+    this.#sending.delete(name)
+    if (isRefused) this.#refusedAt.push(this.clock.now())
+    this.look()
+  }
+
+  /** Lets in whoever there is a place for; to be called with each block. */
+  look(): void {
+    const now = this.clock.now()
+    // A clock that was set back holds no place for longer than that.
+    this.#refusedAt = this.#refusedAt.filter((at) => at <= now && now - at < REFUSAL_MS)
+    for (const [name, start] of this.#line) {
+      if (this.#sending.size + this.#refusedAt.length >= PATIENT_SENDS) return
+      this.#line.delete(name)
+      this.#sending.add(name)
+      start()
+    }
+  }
+}
+
 /** Of all peers: how fast each may begin streams. Remembers only those who have just begun some. */
 export class StreamThrottle {
   readonly #peers = new Map<string, Bucket>()

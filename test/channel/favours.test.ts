@@ -174,6 +174,16 @@ describe('channel / favours', () => {
     }
   })
 
+  it('a close of a renewal waits for its T1 as well: without it every server refuses the close (COST-2)', () => {
+    const renewal = new World({ renews: { world: new World().open().paid(40_000n) } }).offer().run()
+    renewal.client.post({ type: 'close' })
+    const request = eventOf(take(renewal, 'server', 'CloseRequest'))
+    const { established } = renewal.server
+    const unseen = { ...established, onChain: { ...established.onChain, fundingSeen: false } }
+    assert.deepEqual(sentBy(unseen, renewal, request), [])
+    assert.deepEqual(sentBy(established, renewal, request), [['close', undefined]])
+  })
+
   it('what carries money is no favour: of a client, a renewal, a channel that was ready', () => {
     const open = new World().offer().run()
     assert.ok(!isWorthless(open.client.established))

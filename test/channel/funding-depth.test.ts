@@ -149,17 +149,6 @@ describe('channel / unfunded', () => {
       },
       { ready: { ours: true, theirs: false } },
       {
-        closes: [
-          {
-            asker: 'client',
-            fee: satoshi(400n),
-            txid: TXID,
-            signature: new Uint8Array(64),
-            raw: undefined
-          }
-        ]
-      },
-      {
         publication: {
           kind: 'settlement',
           turn: 0,
@@ -177,6 +166,19 @@ describe('channel / unfunded', () => {
     for (const change of changes) {
       assert.equal(isVacant({ ...channel, ...change }), false, Object.keys(change).join())
     }
+    const asked: Established = {
+      ...channel,
+      closes: [
+        {
+          asker: 'client',
+          fee: satoshi(400n),
+          txid: TXID,
+          signature: new Uint8Array(64),
+          raw: new Uint8Array()
+        }
+      ]
+    }
+    assert.ok(isVacant(asked), 'a close of what was never in a block keeps no place')
     const renewal = signed(new World({ renews: { world: new World().open().paid(40_000n) } }))
     assert.equal(isVacant(renewal.server.channel), false, 'it holds the money of the old channel')
     assert.equal(isVacant(signed().client.channel), false)
@@ -201,21 +203,24 @@ describe('channel / unfunded', () => {
     }
   })
 
-  it('is without T1 as long as no mempool is known to have it: what no server takes is free (OPEN-11)', () => {
+  it('with a T1 that a server has refused goes after a minute, with one that nobody has seen or refused after twenty (OPEN-11)', () => {
     const unknown: Established = {
       ...handedOver(),
       fundingAcknowledged: false,
       onChain: { ...handedOver().onChain, fundingSeen: false }
     }
+    const { txid } = unknown.outPoint
+    const unwanted = { txid, refusals: 1, height: blockHeight(500) }
+    const refused: Established = { ...unknown, unwanted }
     const seen: Established = { ...unknown, onChain: { ...unknown.onChain, fundingSeen: true } }
     const taken: Established = { ...unknown, fundingAcknowledged: true }
-    assert.deepEqual(
-      [unknown, seen, taken].map((channel) => {
+    const turns = (age: number): Array<0 | 1 | undefined> =>
+      [refused, unknown, seen, taken].map((channel) => {
         assert.ok(isVacant(channel))
-        return turnToGo(channel, channel.openedAt + 60_000)
-      }),
-      [0, undefined, undefined]
-    )
+        return turnToGo(channel, channel.openedAt + age)
+      })
+    assert.deepEqual(turns(60_000), [0, undefined, undefined, undefined])
+    assert.deepEqual(turns(1_200_000), [0, 0, undefined, undefined])
   })
 
   it('one that holds money does not go, however old', () => {

@@ -139,7 +139,7 @@ describe('cli / a terminal', () => {
   it('gives every line that is pasted, one for each question, and what is typed behind them', async () => {
     const typed = Object.assign(new PassThrough(), { isTTY: true })
     const shown = new PassThrough()
-    const lines = stdinLines(typed as unknown as NodeJS.ReadStream, shown)
+    const lines = stdinLines(typed, shown)
     const first = lines.readLine('words: ')
     typed.write('one two\nthree four\nfi')
     assert.deepEqual([await first, await lines.readLine('more: ')], ['one two', 'three four'])

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { formatAmount, parseAmount } from '../../src/daemon/amount.js'
+import { parseAmount } from '../../src/types/amount.js'
+import { formatAmount } from '../../src/types/units.js'
 import { MAX_MONEY, satoshi } from '../../src/types/units.js'
 
 const positive = fc.bigInt({ min: 1n, max: MAX_MONEY })

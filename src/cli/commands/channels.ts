@@ -2,7 +2,7 @@
  * The verbs about money in channels: `pay`, `channels`, `channel`, `payments`, `close`, `settle`.
  */
 import type { Command } from 'commander'
-import { parseAmount } from '../../daemon/amount.js'
+import { parseAmount } from '../../types/amount.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'

@@ -1,6 +1,6 @@
 /** The verbs about the node itself: `info`, `address`, `balance`, `connect`, `peers`, `stop`. */
 import type { Command } from 'commander'
-import { parseAmount } from '../../daemon/amount.js'
+import { parseAmount } from '../../types/amount.js'
 import type { Satoshi } from '../../types/units.js'
 import { AMOUNT_HELP, contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import { renderBalance, renderConnected, renderInfo, renderPeers } from '../render.js'

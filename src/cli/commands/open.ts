@@ -1,6 +1,6 @@
 /** `paychan open`, `renew` and `topup`. */
 import type { Command } from 'commander'
-import { parseAmount } from '../../daemon/amount.js'
+import { parseAmount } from '../../types/amount.js'
 import type { ApiClient } from '../../daemon/client.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { ChannelInfo } from '../../node/api.js'

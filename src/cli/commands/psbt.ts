@@ -3,7 +3,7 @@
  * outside wallet.
  */
 import type { Command } from 'commander'
-import { formatAmount } from '../../daemon/amount.js'
+import { formatAmount } from '../../types/units.js'
 import type { ChannelInfo, CloseResult, PsbtResult } from '../../node/api.js'
 import { channelByPrefix } from '../../node/choose.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'

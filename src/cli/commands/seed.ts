@@ -3,7 +3,7 @@
  * words and passphrases are never arguments.
  */
 import type { Command } from 'commander'
-import { formatAmount } from '../../daemon/amount.js'
+import { formatAmount } from '../../types/units.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { RecoverResult } from '../../node/api.js'
 import { DEFAULT_RESTORE_GAP } from '../../node/layout.js'

@@ -1,7 +1,7 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
 import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
-import { formatAmount } from '../../daemon/amount.js'
+import { formatAmount } from '../../types/units.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { NodeApi, NodeEvent, PaymentInfo } from '../../node/api.js'
 import { PaychanError, STORE_FAILED } from '../../types/errors.js'

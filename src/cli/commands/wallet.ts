@@ -2,7 +2,7 @@
  * The verbs about transactions on the chain: `send`, `bumpfee`, `fees`, `transactions`, `label`.
  */
 import type { Command } from 'commander'
-import { parseAmount } from '../../daemon/amount.js'
+import { parseAmount } from '../../types/amount.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { Satoshi } from '../../types/units.js'
 import {
