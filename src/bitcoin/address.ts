@@ -8,7 +8,7 @@ import { PaychanError } from '../types/errors.js'
 import { NETWORKS } from './network-names.js'
 import { networkParams } from './network.js'
 
-/* The scriptPubKeys that have an address: their forms, and which of them Bitcoin Core relays. */
+/* The scriptPubKeys that have an address: their forms, and the forms that Bitcoin Core relays. */
 
 const {
   OP_0,
@@ -21,12 +21,12 @@ const {
   OP_EQUAL
 }: Readonly<Record<keyof typeof opcodes, number>> = opcodes
 
-/** What a scriptPubKey of a known form pays to. */
+/** The payee of a scriptPubKey of a known form. */
 type Destination =
   | { readonly kind: 'p2pkh' | 'p2sh'; readonly hash: Uint8Array }
   | { readonly kind: 'witness'; readonly version: number; readonly program: Uint8Array }
 
-/** The scriptPubKey that pays to a destination. */
+/** Makes the scriptPubKey that pays to a destination. */
 export function scriptOf(to: Destination): Uint8Array {
   switch (to.kind) {
     case 'p2pkh':
@@ -42,7 +42,7 @@ export function scriptOf(to: Destination): Uint8Array {
   }
 }
 
-/** What a scriptPubKey pays to; undefined when it has another form. */
+/** Finds the destination of a scriptPubKey; undefined when it has another form. */
 export function destinationOf(script: Uint8Array): Destination | undefined {
   const witness = witnessProgram(script)
   if (witness !== undefined) return { kind: 'witness', ...witness }
@@ -77,11 +77,11 @@ export function witnessProgram(
 }
 
 /**
- * Whether an output to this script is relayed by Bitcoin Core and has an address: P2PKH, P2SH, and
- * witness programs as `Solver` of script/solver.cpp sorts them, which are version 0 with 20 or 32
- * bytes, and every program of version 1 to 16 (`WITNESS_V1_TAPROOT`, `ANCHOR`, `WITNESS_UNKNOWN`).
- * A version 0 program of another length could never be spent. Bare keys, bare multisig and data
- * outputs are relayed too, but nobody has to accept them here.
+ * True when Bitcoin Core relays an output to this script and the script has an address: P2PKH,
+ * P2SH, and witness programs as `Solver` of script/solver.cpp sorts them, which are version 0 with
+ * 20 or 32 bytes, and every program of version 1 to 16 (`WITNESS_V1_TAPROOT`, `ANCHOR`,
+ * `WITNESS_UNKNOWN`). A version 0 program of another length could never be spent. Bare keys, bare
+ * multisig and data outputs are relayed too, but nobody has to accept them here.
  */
 export function isStandardScript(script: Uint8Array): boolean {
   const to = destinationOf(script)
@@ -102,7 +102,7 @@ function starts(script: Uint8Array, ...bytes: number[]): boolean {
  * Addresses to scripts and back: Base58Check (P2PKH, P2SH), Bech32 (BIP173) and Bech32m (BIP350).
  */
 
-/** BIP173: no Bech32 address is longer. Base58 ones have at most 35 characters. */
+/** BIP173: the longest Bech32 address. Base58 addresses have at most 35 characters. */
 const MAX_ADDRESS_LENGTH = 90
 
 interface Decoded {
@@ -136,7 +136,7 @@ export function addressFromScript(script: Uint8Array, network: Network): string 
 /**
  * The scriptPubKey that an address stands for.
  *
- * @throws PaychanError `ERR_INVALID_ADDRESS` when it is no address, or one of another network.
+ * @throws PaychanError `ERR_INVALID_ADDRESS` when it is not an address, or is of another network.
  */
 export function scriptFromAddress(address: string, network: Network): Uint8Array {
   const decoded =
@@ -188,7 +188,8 @@ function decodeBase58(address: string): Decoded | undefined {
 }
 
 /**
- * The decoders throw a different error for every typing mistake; the person needs only one of them.
+ * Replaces the decoders' errors, one for each typing mistake, by undefined: a person needs only one
+ * error.
  */
 function attempt<T>(decode: () => T): T | undefined {
   try {

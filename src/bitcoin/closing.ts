@@ -17,7 +17,7 @@ import {
 import type { Role } from './keys.js'
 import type { Transaction, TxOutput } from './transaction.js'
 
-/** What a close is made of. Amounts in satoshis; the two balances are the whole funding output. */
+/** The contents of a close. Amounts in satoshis; the two balances are the whole funding output. */
 export interface CloseTerms {
   readonly funding: FundingOutput
   readonly version: number
@@ -30,11 +30,12 @@ export interface CloseTerms {
 }
 
 /**
- * The outputs, the client's first, and the fee that the transaction really pays: an output below
- * its dust limit is left out and goes to the fee.
+ * Computes the outputs, the client's first, and the fee that the transaction really pays: an output
+ * below its dust limit is left out and goes to the fee.
  *
  * @throws PaychanError `ERR_CLOSE_BALANCES` when the balances are not the whole funding output,
- * `ERR_CLOSE_TOO_POOR` when the fee payer's balance is below the fee, `ERR_CLOSE_EMPTY` when no output is left.
+ *   `ERR_CLOSE_TOO_POOR` when the fee payer's balance is below the fee, `ERR_CLOSE_EMPTY` when no
+ *   output is left.
  */
 export function closeOutputs(c: CloseTerms): { outputs: readonly TxOutput[]; fee: Satoshi } {
   const { funding, clientBalance, serverBalance, fee, feePayer } = c
@@ -77,7 +78,7 @@ export function closeSighash(c: CloseTerms): Uint8Array {
 }
 
 /**
- * The whole signed close. Both signatures, compact, are taken as verified.
+ * Makes the whole signed close. Both signatures, compact, are taken as verified.
  *
  * @throws PaychanError as `closeOutputs`, and `ERR_INVALID_SIGNATURE` when a signature is not 64
  *   bytes with a low S.
@@ -96,7 +97,8 @@ export function completeClose(
 }
 
 /**
- * The txid, which is known before anyone has signed: witnesses do not count for it (BIP141).
+ * The txid, known before anyone has signed: it does not cover witnesses (BIP141).
+ *
  * @throws as `closeOutputs`
  */
 export function closeTxid(c: CloseTerms): Txid {
@@ -104,7 +106,7 @@ export function closeTxid(c: CloseTerms): Txid {
 }
 
 /**
- * The virtual size with both outputs and the longest signatures: what the asker offers a fee for.
+ * The virtual size with both outputs and the longest signatures, on which the asker bases its fee.
  */
 export function closeVsize(clientScript: Uint8Array, serverScript: Uint8Array): number {
   return fundingSpendVsize([clientScript, serverScript])

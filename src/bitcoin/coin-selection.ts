@@ -1,6 +1,6 @@
 /**
- * Which coins pay for a T1 or a send, and what is left: `selectUTXO` of @scure/btc-signer, with
- * exact fees.
+ * Selects the coins that pay for a T1 or a send, and computes the change: `selectUTXO` of
+ * @scure/btc-signer, with exact fees.
  */
 import { selectUTXO } from '@scure/btc-signer/utxo.js'
 import { addressFromScript } from './address.js'
@@ -21,7 +21,7 @@ import {
 /** BIP431: a version 3 transaction has at most 10,000 virtual bytes. */
 export const MAX_TRUC_VSIZE = 10_000
 
-/** A coin as far as selection needs it. */
+/** A coin with the fields that selection needs. */
 export interface Selectable {
   readonly outPoint: OutPoint
   readonly value: Satoshi
@@ -34,9 +34,9 @@ export interface SelectionRequest<C extends Selectable> {
   readonly amount: Satoshi
   readonly feeRate: FeeRate
   readonly changeScript: Uint8Array
-  /** The largest transaction that will do, in virtual bytes; that of version 3 when left out. */
+  /** The largest allowed transaction, in virtual bytes; the limit of version 3 when left out. */
   readonly maxVsize?: number
-  /** All of `coins` are inputs, for they were named; otherwise as few as will do. */
+  /** All of `coins` are inputs, since they were named; otherwise as few as possible. */
   readonly exact?: boolean
 }
 
@@ -48,8 +48,8 @@ export interface Selection<C extends Selectable> {
 }
 
 /**
- * `selectUTXO` counts fees in whole units per byte. In thousandths of a satoshi a rate in sat/kvB
- * is such a whole number: no fee is rounded up to the next sat/vB.
+ * `selectUTXO` counts fees in whole units per byte. In thousandths of a satoshi, a rate in sat/kvB
+ * is a whole number: no fee is rounded up to the next sat/vB.
  */
 const MILLI = 1000n
 
@@ -57,7 +57,7 @@ const MILLI = 1000n
  * Chooses inputs: few and large ones, without change where a combination fits.
  *
  * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee),
- *   `ERR_TOO_MANY_COINS` when only more inputs than a version 3 transaction may have would do.
+ *   `ERR_TOO_MANY_COINS` when the payment needs more inputs than a version 3 transaction may have.
  */
 export function selectCoins<C extends Selectable>(request: SelectionRequest<C>): Selection<C> {
   const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE, exact = false } = request
@@ -92,7 +92,7 @@ export function tooManyCoins(amount: Satoshi, coins: number, maxVsize: number): 
   )
 }
 
-/** The coins that were named, if they pay for it all. */
+/** Returns the coins that were named, if they pay for it all. */
 function sufficient<C extends Selectable>(
   request: SelectionRequest<C>,
   maxVsize: number
@@ -117,7 +117,9 @@ function sufficient<C extends Selectable>(
   return coins
 }
 
-/** The virtual size of a transaction with so many P2WPKH inputs, signatures at their longest. */
+/**
+ * The virtual size of a transaction with a number of P2WPKH inputs, signatures at their longest.
+ */
 export function spendVsize(inputs: number, outputScripts: readonly Uint8Array[]): number {
   return segwitVsize(
     Array.from({ length: inputs }, () => P2WPKH_WITNESS_BYTES),
@@ -133,7 +135,7 @@ function vsizeOf(
   return spendVsize(inputs, change ? [scriptPubKey, changeScript] : [scriptPubKey])
 }
 
-/** What an input adds: (41 x 4 + 108) / 4 = 68 vB. */
+/** The size that an input adds: (41 x 4 + 108) / 4 = 68 vB. */
 export function inputVsize(): number {
   return 41 + P2WPKH_WITNESS_BYTES / 4
 }
@@ -150,7 +152,7 @@ function withChange<C extends Selectable>(
   if (left >= feeWithChange + dustLimit(request.changeScript)) {
     return { inputs, fee: feeWithChange, change: subSat(left, feeWithChange) }
   }
-  // What would be a dust output, or less than it costs to have one, goes to the miner.
+  // Change that would be dust, or worth less than its output costs, goes to the miner.
   return { inputs, fee: left, change: ZERO_SAT }
 }
 
@@ -170,7 +172,7 @@ function select<C extends Selectable>(
     strategy,
     {
       feePerByte: feeRate,
-      // Only its length counts here, which is the same on all networks.
+      // Only the length of the script counts here, which is the same on all networks.
       changeAddress: addressFromScript(changeScript, 'mainnet'),
       dust: dustLimit(changeScript),
       dustRelayFeeRate: MILLI,

@@ -7,7 +7,7 @@ import { fromHex, sameBytes, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { max } from '../types/units.js'
 
-/** What a signature commits to (BIP143). */
+/** The sighash types: the part of a transaction that a signature commits to (BIP143). */
 export const SIGHASH = {
   ALL: Transaction.SIGHASH_ALL,
   NONE: Transaction.SIGHASH_NONE,
@@ -19,8 +19,8 @@ export const SIGHASH = {
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 
 /**
- * Whether a 64-byte compact signature has 0 < r < n and 0 < s <= n/2. For every valid signature
- * (r, s) there is a second one, (r, n - s); Bitcoin Core relays only the lower of the two (BIP146).
+ * True when a 64-byte compact signature has 0 < r < n and 0 < s <= n/2. Every valid signature (r,
+ * s) has a second form, (r, n - s); Bitcoin Core relays only the lower of the two (BIP146).
  */
 export function isLowS(compact: Uint8Array): boolean {
   if (compact.length !== 64) return false
@@ -30,7 +30,7 @@ export function isLowS(compact: Uint8Array): boolean {
 }
 
 /**
- * A compact signature as transactions carry it: strict DER (BIP66) and the sighash byte.
+ * Writes a compact signature as transactions carry it: strict DER (BIP66) and the sighash byte.
  *
  * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not 64 bytes, is out of range, or has a
  *   high S.
@@ -46,14 +46,14 @@ export function toDer(compact: Uint8Array, sighashType: number): Uint8Array {
 }
 
 /**
- * A signature from a transaction's witness as compact signature and sighash type.
+ * Reads a signature from a transaction's witness as compact signature and sighash type.
  *
  * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER with a defined sighash
  *   type and a low S.
  */
 export function fromDer(der: Uint8Array): { signature: Uint8Array; sighashType: number } {
   const decoded = decode(der)
-  // The decoder tolerates integers that are too long; encoding again finds them out.
+  // The decoder tolerates integers that are too long; encoding again reveals them.
   if (!sameBytes(toDer(decoded.signature, decoded.sighashType), der)) {
     throw invalid('The signature is not in strict DER (BIP66).')
   }
@@ -61,9 +61,9 @@ export function fromDer(der: Uint8Array): { signature: Uint8Array; sighashType: 
 }
 
 /**
- * The same as a block may have it: of a signature and its negative, which are both valid there, the
- * one with the low S, and any sighash type. What is refused here no block can have, so a server
- * that shows it has made it up.
+ * Reads a signature as a block may have it: any sighash type, and of the signature and its
+ * negative, which are both valid there, returns the one with the low S. No block can have a
+ * signature that is refused here, so a server that shows one has made it up.
  *
  * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER (BIP66, which blocks
  *   have to keep)

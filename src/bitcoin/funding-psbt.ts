@@ -21,15 +21,15 @@ import { SIGHASH } from './ecdsa.js'
 import { networkParams } from './network.js'
 import { malformed, parsePsbt, type ParsedPsbt, type PsbtInput } from './psbt.js'
 
-/** What T1 has to be. */
+/** The requirements of T1. */
 export interface FundingDemand {
   readonly network: Network
   /** The scriptPubKey of the 2-of-2. */
   readonly script: Uint8Array
   readonly capacity: Satoshi
-  /** Of the tip. */
+  /** The height of the tip. */
   readonly height: BlockHeight
-  /** What mempools ask for at least. */
+  /** The least rate that mempools ask for. */
   readonly leastRate: FeeRate
 }
 
@@ -41,7 +41,7 @@ export interface FundedPsbt {
   readonly outPoint: OutPoint
   /** In satoshis. */
   readonly fee: Satoshi
-  /** What is allowed, and unwise: a sentence each. */
+  /** Warnings about what is allowed but unwise: a sentence each. */
   readonly warnings: readonly string[]
 }
 
@@ -51,11 +51,11 @@ export const MAX_FUNDING_BYTES = 40_000
 /** BIP431: `TRUC_MAX_VSIZE` of Bitcoin Core. */
 const MAX_TRUC_VSIZE = 10_000
 
-/** 1,000 sat/vB: whoever pays more has forgotten the change. */
+/** 1,000 sat/vB: a wallet that pays more has forgotten the change. */
 const MOST_RATE = feeRate(1_000_000n)
 
 /**
- * Blocks that the outside wallet may be ahead of us: nLockTime is its own tip with many wallets.
+ * Blocks that the outside wallet may be ahead of us: many wallets use their own tip as nLockTime.
  */
 const AHEAD = 6
 
@@ -65,15 +65,13 @@ const FINAL_SEQUENCE = 0xffffffff
 /** BIP44, BIP49, BIP84, BIP86: their second step is the coin type. */
 const COIN_TYPE = /^m\/(?:44|49|84|86)'\/(\d+)'/
 
-/**
- * Weight units of a witness: of P2WPKH 1 + 73 + 34, of a P2TR key 1 + 66, of a 2-of-3 in P2WSH 254.
- */
+/** Weight units of a witness: P2WPKH 1 + 73 + 34, a P2TR key 1 + 66, a 2-of-3 in P2WSH 254. */
 const WITNESS_WEIGHT = { p2wpkh: 108, p2tr: 67, p2wsh: 254 } as const
 
 type Kind = keyof typeof WITNESS_WEIGHT
 
 /**
- * Checks a funded PSBT. Whether its inputs exist and are unspent is for the chain to say.
+ * Checks a funded PSBT. The chain decides whether its inputs exist and are unspent.
  *
  * @throws PaychanError `ERR_PSBT_MALFORMED`, `ERR_PSBT_TOO_LARGE`, `ERR_PSBT_NO_INPUTS`,
  *   `ERR_PSBT_VERSION`, `ERR_PSBT_OUTPUT` (facts: outputs, value), `ERR_PSBT_DUPLICATE_INPUT`,
@@ -109,7 +107,7 @@ export function checkFundedPsbt(psbt: Uint8Array, demand: FundingDemand): Funded
   }
 }
 
-/** T2 spends one output, and what another one to the same script held would have no refund. */
+/** T2 spends one output: money in another output to the same script would have no refund. */
 function fundingIndex(
   { transaction: { outputs } }: ParsedPsbt,
   { script, capacity }: FundingDemand
@@ -192,7 +190,7 @@ function nativeKind(script: Uint8Array): Kind | undefined {
   return program.version === 1 && program.program.length === 32 ? 'p2tr' : undefined
 }
 
-/** Virtual bytes once it is signed; what cannot be sent is refused. */
+/** The virtual size of the signed transaction; one that cannot be sent is refused. */
 function vsizeOf(
   { unsigned, transaction: { version } }: ParsedPsbt,
   kinds: readonly Kind[]
@@ -234,7 +232,10 @@ function feeOf({ inputs, transaction }: ParsedPsbt, vsize: number): Satoshi {
   return satoshi(fee)
 }
 
-/** A transaction that no mempool takes now would have to be sent later, while the server waits. */
+/**
+ * Checks the lock: a transaction that no mempool takes now would have to be sent later, while the
+ * server waits.
+ */
 function checkLock({ transaction: { lockTime, inputs } }: ParsedPsbt, height: BlockHeight): void {
   if (lockTime <= height + AHEAD || inputs.every(({ sequence }) => sequence === FINAL_SEQUENCE)) {
     return
@@ -247,7 +248,7 @@ function checkLock({ transaction: { lockTime, inputs } }: ParsedPsbt, height: Bl
   )
 }
 
-/** What is kept is read again when it is signed, by the part of the library that finalizes. */
+/** The kept PSBT is read again once it is signed, by the part of the library that finalizes. */
 function assertLegible(psbt: Uint8Array): void {
   try {
     Transaction.fromPSBT(psbt)

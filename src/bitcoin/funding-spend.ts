@@ -1,6 +1,6 @@
 /**
- * Transactions whose one input is the funding output: states (T2, T3) and cooperative closes; and what
- * their witness says.
+ * Transactions whose one input is the funding output: states (T2, T3) and cooperative closes; and
+ * the meaning of their witness.
  */
 import { type OutPoint, sameBytes } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
@@ -29,12 +29,12 @@ export interface FundingOutput {
 
 /**
  * `nSequence` of input 0 everywhere. Below 0xffffffff, so that nLockTime counts (BIP65); below
- * 0xfffffffe, so that the transaction says it may be replaced (BIP125); bit 31 set, so that it is
+ * 0xfffffffe, so that the transaction says it may be replaced (BIP125); bit 31 set, so that it sets
  * no relative lock (BIP68).
  */
 export const SEQUENCE = 0xfffffffd
 
-/** The unsigned transaction. */
+/** Makes the unsigned transaction. */
 export function fundingSpend(
   funding: FundingOutput,
   version: number,
@@ -59,7 +59,7 @@ export function digestOfAll(tx: Transaction, funding: FundingOutput): Uint8Array
   )
 }
 
-/** The signed transaction. Both signatures are DER with their sighash byte. */
+/** Makes the signed transaction. Both signatures are DER with their sighash byte. */
 export function withSignatures(
   tx: Transaction,
   funding: FundingOutput,
@@ -69,14 +69,16 @@ export function withSignatures(
   return tx.withWitnesses([fundingWitness(funding, client, server)])
 }
 
-/** What unlocks a funding output. Both signatures are DER with their sighash byte. */
+/**
+ * Makes the witness that unlocks a funding output. Both signatures are DER with their sighash byte.
+ */
 export function fundingWitness(
   { clientKey, serverKey }: Pick<FundingOutput, 'clientKey' | 'serverKey'>,
   client: Uint8Array,
   server: Uint8Array
 ): readonly Uint8Array[] {
-  // The empty item is what OP_CHECKMULTISIG removes from the stack besides its arguments (BIP147:
-  // it must be empty).
+  // OP_CHECKMULTISIG removes the empty item from the stack besides its arguments (BIP147: it must
+  // be empty).
   return [new Uint8Array(0), client, server, fundingWitnessScript(clientKey, serverKey)]
 }
 
@@ -86,7 +88,7 @@ export function fundingWitness(
 export const FUNDING_WITNESS_BYTES =
   1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
 
-/** What such an input adds to another transaction: 41 + 220 / 4 = 96 vB. */
+/** The size that such an input adds to another transaction: 41 + 220 / 4 = 96 vB. */
 export const FUNDING_INPUT_VSIZE = 41 + FUNDING_WITNESS_BYTES / 4
 
 /** The virtual size with these outputs and the longest signatures. */
@@ -95,16 +97,16 @@ export function fundingSpendVsize(outputScripts: readonly Uint8Array[]): number 
 }
 
 /*
- * What the witness of a spend of a funding output says: whether both keys have signed it at all
- * (BIP141, BIP143), and how much of it each has signed.
+ * The witness of a spend of a funding output: whether both keys have signed the spend at all
+ * (BIP141, BIP143), and how much of it each key has signed.
  */
 
 /**
  * Checks the input that spends the output: its witness, and both signatures with whatever they
- * sign, as a miner does. A block vouches for it only where the witness is the block's: a txid says
- * nothing of witnesses.
+ * sign, as a miner does. A block vouches for the input only when the witness is the block's: a txid
+ * does not cover witnesses.
  *
- * @returns false also for one that does not spend the output
+ * @returns false also when the transaction does not spend the output
  */
 export function isSignedByBoth(
   tx: Transaction,
@@ -135,7 +137,7 @@ export function isSignedByBoth(
 }
 
 /**
- * How much of a spend each side has signed: `whole` is `ALL`, `own output` is
+ * The part of a spend that a side has signed: `whole` is `ALL`, `own output` is
  * `SINGLE|ANYONECANPAY`, `nothing` is `NONE|ANYONECANPAY`: the input and the lock only. Undefined
  * for every other type, and where a signature is missing.
  */
@@ -148,8 +150,8 @@ const PARTS: ReadonlyMap<number, SignedPart> = new Map([
 ])
 
 /**
- * What each side has signed of a spend of the output. The signatures are taken as verified
- * (`isSignedByBoth`): so what a side has not signed may have been chosen by the other one.
+ * Finds the part that each side has signed of a spend of the output. The signatures are taken as
+ * verified (`isSignedByBoth`): the part that a side has not signed may be chosen by the other side.
  */
 export function signedParts(
   tx: Transaction,

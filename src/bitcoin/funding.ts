@@ -1,4 +1,4 @@
-/** T1, the funding transaction: what the server checks when it sees it at last (seed step 6). */
+/** T1, the funding transaction: the server's checks once it sees T1 (seed step 6). */
 import { outPointText, sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
@@ -11,8 +11,8 @@ export function fundingScript(clientKey: Uint8Array, serverKey: Uint8Array): Uin
 }
 
 /**
- * Checks that T1 is the transaction whose refund was signed, and that it pays what was agreed.
- * Whether its signatures are valid and its inputs unspent is for the chain to say.
+ * Checks that T1 is the transaction whose refund was signed, and that it pays what was agreed. The
+ * chain decides whether its signatures are valid and its inputs unspent.
  *
  * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness
  *   (renewal.ts); `all` when none is signed yet
@@ -58,7 +58,7 @@ export function checkFundingTx(
       { value: output.value, capacity }
     )
   }
-  // With an empty scriptSig and a witness an input can only be a valid spend of a native SegWit
+  // An input with an empty scriptSig and a witness can only be a valid spend of a native SegWit
   // output.
   const lacksWitness = ({ witness, outPoint: spent }: TxInput): boolean =>
     witness.length === 0 &&

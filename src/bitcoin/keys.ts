@@ -1,9 +1,9 @@
-/** Which key, and what can be done with keys. No secrets here: the signer holds them. */
+/** The names of keys, and the operations on them. No secrets here: the signer holds them. */
 
-/** Who funds a channel and owns K1 is its client; the other side, owner of K2, is its server. */
+/** The client of a channel funds it and owns K1; the other side, owner of K2, is its server. */
 export type Role = 'client' | 'server'
 
-/** The other side. */
+/** Returns the role of the other side. */
 export function otherRole(role: Role): Role {
   return role === 'client' ? 'server' : 'client'
 }
@@ -20,12 +20,12 @@ export interface KeyPath {
   readonly use: 'channel' | 'payout'
 }
 
-/** ECDSA over secp256k1, as far as it needs no secret. */
+/** The part of ECDSA over secp256k1 that needs no secret. */
 export interface Ecdsa {
-  /** Which implementation runs, for `info`. */
+  /** The implementation that runs, for `info`. */
   readonly implementation: string
-  /** Whether a 64-byte compact signature is valid. A high-S signature is not (BIP146). */
+  /** True when a 64-byte compact signature is valid. A high-S signature is not (BIP146). */
   verify: (publicKey: Uint8Array, digest: Uint8Array, signature: Uint8Array) => boolean
-  /** Whether 33 bytes are a compressed point of the curve. */
+  /** True when 33 bytes are a compressed point of the curve. */
   isPublicKey: (publicKey: Uint8Array) => boolean
 }

@@ -1,6 +1,6 @@
 /**
- * Bitcoin's networks by name, apart from their parameters: a call of the command line that only
- * reads a name loads no more.
+ * Bitcoin's networks by name, apart from their parameters: a command line that only reads a name
+ * loads no more.
  */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
@@ -13,7 +13,7 @@ export const NETWORKS = [
   'regtest'
 ] as const satisfies readonly Network[]
 
-/** Networks that are about to be given up, and what to use instead. */
+/** Networks that are about to be given up, and their replacements. */
 export const DEPRECATED_NETWORKS: Readonly<Partial<Record<Network, Network>>> = {
   testnet: 'testnet4'
 }

@@ -1,5 +1,5 @@
 /**
- * What differs between Bitcoin's networks: address prefixes, the genesis block, the BIP44 coin
+ * The differences between Bitcoin's networks: address prefixes, the genesis block, the BIP44 coin
  * type.
  */
 import { networks, type Network as BitcoinjsNetwork } from 'bitcoinjs-lib'
@@ -33,7 +33,7 @@ const PARAMS: Readonly<Record<Network, NetworkParams>> = {
     coinType: 1,
     bitcoinjs: networks.testnet
   },
-  // BIP94, which has taken its place. Its addresses look the same.
+  // BIP94, the successor of testnet 3. Its addresses look the same.
   testnet4: {
     network: 'testnet4',
     bech32: 'tb',

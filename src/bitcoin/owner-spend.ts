@@ -1,5 +1,5 @@
 /**
- * Spends by the owners of coins: signed by our wallet, and whether others have signed theirs.
+ * Spends by the owners of coins: our wallet's signatures, and checks of the signatures of others.
  */
 import { SigHash, Transaction as Signing } from '@scure/btc-signer/transaction.js'
 import { type OutPoint, sameBytes } from '../types/bytes.js'
@@ -13,16 +13,16 @@ import { fundingWitnessScript, payoutWitnessScript } from './scripts.js'
 import { parseTransaction, type Transaction, type TxOutput } from './transaction.js'
 
 /*
- * Whether those who own a coin have signed a transaction that spends it, as far as we know the kind
- * of its script (BIP141, BIP143).
+ * Checks that the owners of a coin have signed a transaction that spends it, as far as we know the
+ * kind of its script (BIP141, BIP143).
  */
 
 /**
- * For what no block vouches for. A txid does not say anything of the witnesses, so that a real
- * transaction may be shown with others: that is forged as well.
+ * True when a spend that no block vouches for is not signed. A txid does not cover the witnesses,
+ * so that a real transaction may be shown with other ones: that counts as forged too.
  *
  * @param spent - the output that this input spends
- * @returns false also for scripts that are none of ours: they cannot be judged
+ * @returns false also for scripts that are not ours: they cannot be judged
  */
 export function isForgedSpend(
   tx: Transaction,
@@ -43,7 +43,7 @@ export function isForgedSpend(
   ) {
     return true
   }
-  // The layouts are those of scripts.ts; what only looks like them is another script.
+  // The layouts are those of scripts.ts; a script that only looks like them is another one.
   const [clientKey, serverKey, payoutKey] = [
     witnessScript.slice(2, 35),
     witnessScript.slice(36, 69),
@@ -64,9 +64,10 @@ export function isForgedSpend(
 }
 
 /**
- * Whether the owner of a P2WPKH output has signed the input that spends it.
+ * True when the owner of a P2WPKH output has signed the input that spends it.
  *
- * @param decode - how strictly the signature is read: as blocks have it, or as mempools take it
+ * @param decode - the strictness of reading the signature: as blocks have it, or as mempools take
+ *   it
  */
 export function isSignedByKey(
   tx: Transaction,
@@ -98,7 +99,7 @@ function isScript(script: Uint8Array, make: () => Uint8Array): boolean {
   }
 }
 
-/* Transactions that spend P2WPKH coins, signed by those who own them. */
+/* Transactions that spend P2WPKH coins, signed by the owners of the coins. */
 
 /** A coin that is spent. */
 interface SpentCoin {
@@ -106,15 +107,15 @@ interface SpentCoin {
   readonly value: Satoshi
   readonly script: Uint8Array
   readonly sequence: number
-  /** The 32 bytes that sign; undefined where others do, later. */
+  /** The 32 bytes that sign; undefined when others sign, later. */
   readonly secret: Uint8Array | undefined
 }
 
 /**
- * Signs what it has the secrets of (`ALL`, low S).
+ * Signs the inputs that it has the secrets of (`ALL`, low S).
  *
  * @throws Error when the finished transaction leaves another fee than `fee`: a last look at its
- *   bytes, for not a satoshi more goes to the miner than was meant to
+ *   bytes, so that not a satoshi more than intended goes to the miner
  */
 export function signSpend(plan: {
   readonly version: 2 | 3

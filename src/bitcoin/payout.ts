@@ -13,7 +13,7 @@ export interface SweepInput {
   readonly value: Satoshi
   /** 33 bytes. */
   readonly key: Uint8Array
-  /** Signs a 32-byte digest: 64 bytes compact, low S. */
+  /** Signs a 32-byte digest. Returns 64 bytes, compact, low S. */
   readonly sign: (digest: Uint8Array) => Uint8Array
 }
 
@@ -36,7 +36,8 @@ export function sweepVsize(inputs: number, to: Uint8Array): number {
 }
 
 /**
- * Collects payout outputs into one output. It can be mined in the block after the outputs' own.
+ * Collects payout outputs into one output. The sweep can be mined in the block after the outputs'
+ * own.
  *
  * @param to - the scriptPubKey to collect them at
  * @throws PaychanError `ERR_SWEEP_NOT_WORTH_IT` when what the fee leaves would be dust: wait for a

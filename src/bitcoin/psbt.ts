@@ -1,4 +1,6 @@
-/** PSBTs (BIP174) that other wallets hand us, read without trust; and the one that we begin. */
+/**
+ * PSBTs (BIP174): those that other wallets hand us, read without trust, and the one that we begin.
+ */
 import { Transaction } from '@scure/btc-signer/transaction.js'
 import { Psbt } from 'bitcoinjs-lib'
 import { fromString, toString } from 'uint8arrays'
@@ -15,17 +17,17 @@ import {
 const MAGIC = fromHex('70736274ff')
 
 /**
- * A transaction of 40,000 bytes (WIRE-6), and what it spends from: room for a hundred inputs with
- * their whole transactions.
+ * The size of a transaction of 40,000 bytes (WIRE-6) and of what it spends from: room for a hundred
+ * inputs with their whole transactions.
  */
 export const MAX_PSBT_BYTES = 200_000
 
-/** One input, as far as the PSBT speaks of it. */
+/** One input, as the PSBT describes it. */
 export interface PsbtInput {
   readonly outPoint: OutPoint
   /** The output that it spends; undefined when the PSBT does not say. */
   readonly spent: TxOutput | undefined
-  /** Said by `PSBT_IN_SIGHASH_TYPE`. */
+  /** The value of `PSBT_IN_SIGHASH_TYPE`. */
   readonly sighashType: number | undefined
   /** Somebody has signed it, or it is final. */
   readonly isSigned: boolean
@@ -43,13 +45,13 @@ export interface ParsedPsbt {
 
 type RawInput = Psbt['data']['inputs'][number]
 
-/** Whether bytes are meant to be a PSBT. */
+/** True when bytes are meant to be a PSBT. */
 export function isPsbt(bytes: Uint8Array): boolean {
   return sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)
 }
 
 /**
- * The bytes of what people paste: a PSBT in base64 or hex, or a transaction in hex.
+ * Decodes the text that people paste: a PSBT in base64 or hex, or a transaction in hex.
  *
  * @throws PaychanError `ERR_PSBT_MALFORMED`
  */
@@ -67,12 +69,12 @@ export function bytesOfText(text: string): Uint8Array {
   }
 }
 
-/** A PSBT as people pass it on: base64. */
+/** Writes a PSBT as people pass it on: in base64. */
 export function psbtText(psbt: Uint8Array): string {
   return toString(psbt, 'base64pad')
 }
 
-/** A PSBT that has no input yet, of version 3 (BIP431): to be paid for by some wallet. */
+/** Makes a PSBT without inputs, of version 3 (BIP431), for some wallet to pay for. */
 export function basePsbt(script: Uint8Array, amount: Satoshi): Uint8Array {
   const transaction = new Transaction({ version: 3 })
   transaction.addOutput({ script, amount })
@@ -129,8 +131,8 @@ function decode(bytes: Uint8Array): Psbt {
 }
 
 /**
- * bitcoinjs-lib reads no PSBT without inputs, and none of version 2; the other library does, and so
- * tells why.
+ * Explains why bitcoinjs-lib cannot read a PSBT: it reads none without inputs and none of version
+ * 2. The other library reads both, and so tells why.
  */
 function explained(bytes: Uint8Array, cause: unknown): PaychanError {
   try {
@@ -176,8 +178,8 @@ function readInput(raw: RawInput, outPoint: OutPoint, index: number): PsbtInput 
 }
 
 /**
- * A whole previous transaction is proved by its txid; a bare output (`PSBT_IN_WITNESS_UTXO`) by the
- * signature, which commits to its amount (BIP143, BIP341).
+ * The spent output. A whole previous transaction is proved by its txid; a bare output
+ * (`PSBT_IN_WITNESS_UTXO`) by the signature, which commits to its amount (BIP143, BIP341).
  */
 function spentBy(
   { nonWitnessUtxo, witnessUtxo }: RawInput,
@@ -208,7 +210,7 @@ function mismatch(input: number, found: Txid, expected: Txid): PaychanError {
   )
 }
 
-/** @returns the error of something that is no PSBT: `ERR_PSBT_MALFORMED` */
+/** @returns the error of bytes that are not a PSBT: `ERR_PSBT_MALFORMED` */
 export function malformed(why: string, cause?: unknown): PaychanError {
   return new PaychanError(
     'ERR_PSBT_MALFORMED',

@@ -1,8 +1,7 @@
 /**
- * T2, the refund: a state with the server as payer, locked until height L. What it leaves the
- * server is what that brought into the channel: nothing, unless the channel renews another. The
- * server signs it before it has seen T1 (seed steps 3 and 4), so it checks all that its signature
- * covers.
+ * T2, the refund: a state with the server as payer, locked until height L. It leaves the server
+ * what it brought into the channel: nothing, unless the channel renews another one. The server
+ * signs T2 before it has seen T1 (seed steps 3 and 4), so it checks all that its signature covers.
  */
 import type { OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -12,7 +11,7 @@ import { payerOutput, type StateTemplate } from './template.js'
 import { readTransaction, type Transaction, type TxOutput } from './transaction.js'
 
 /**
- * T2 as a state: without output 0 as long as the server brings nothing, so that it signs
+ * Makes T2 as a state: without output 0 when the server brings nothing, so that it signs
  * `NONE|ANYONECANPAY`.
  */
 export function refundTemplate(
@@ -33,8 +32,8 @@ export function refundTemplate(
 }
 
 /**
- * T2 as the client sends it to the server: the server's output if there is one, the client's, no
- * witness. The server's signature does not cover the latter.
+ * Writes T2 as the client sends it to the server: the server's output if there is one, the client's
+ * output, no witness. The server's signature does not cover the client's output.
  */
 export function unsignedRefund(t: StateTemplate, output: TxOutput): Uint8Array {
   const own = payerOutput(t)
@@ -43,12 +42,13 @@ export function unsignedRefund(t: StateTemplate, output: TxOutput): Uint8Array {
 }
 
 /**
- * What the server checks before it signs blind. It returns the outpoint that T2 spends; the server
+ * Makes the server's checks before it signs blind. Returns the outpoint that T2 spends; the server
  * must not know it (a second signature for a known funding output could be a refund of an open
  * channel).
  *
  * @throws PaychanError `ERR_REFUND_MALFORMED` (no transaction, or one with a witness or scriptSig),
- * `ERR_REFUND_INPUTS`, `ERR_REFUND_VERSION`, `ERR_REFUND_LOCK`, `ERR_REFUND_SEQUENCE`, `ERR_REFUND_OUTPUTS`.
+ *   `ERR_REFUND_INPUTS`, `ERR_REFUND_VERSION`, `ERR_REFUND_LOCK`, `ERR_REFUND_SEQUENCE`,
+ *   `ERR_REFUND_OUTPUTS`.
  */
 export function parseRefundRequest(
   raw: Uint8Array,

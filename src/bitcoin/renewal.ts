@@ -1,6 +1,6 @@
 /**
- * The renewal of a channel: a T1 that spends the funding output of an older channel of the same
- * two. It closes the one and funds the other.
+ * The renewal of a channel: a T1 that spends the funding output of an older channel of the same two
+ * sides. It closes the old channel and funds the new one.
  *
  *   version 3
  *   input     the old funding output, nSequence 0xfffffffd   witness <empty> <K1> <K2> <script>, both `ALL`
@@ -37,8 +37,8 @@ import { fundingWitnessScript } from './scripts.js'
 import { parseTransaction, type Transaction, type TxInput, type TxOutput } from './transaction.js'
 
 /**
- * Blocks that the nLockTime of T1 stays below the tip of its client: the server refuses one above
- * its own tip (RENEW-4), and may not have seen the last blocks yet.
+ * Blocks that the nLockTime of T1 stays below its client's tip: the server refuses a lock above its
+ * own tip (RENEW-4), and may not have seen the last blocks yet.
  */
 export const LOCK_BELOW_TIP = 2
 
@@ -48,8 +48,8 @@ export function renewalLock(tip: BlockHeight | undefined): BlockHeight {
 }
 
 /**
- * T1 of a renewal without coins of the wallet, as yet unsigned: what the new funding output is
- * worth less is the fee.
+ * Builds T1 of a renewal without coins of the wallet, unsigned: the fee is what the new funding
+ * output is worth less than the old one.
  */
 export function buildRenewal(
   old: FundingOutput,
@@ -65,7 +65,7 @@ export function buildRenewal(
   }
 }
 
-/** TRUC (BIP431), as of every spend of a funding output: one child of 1,000 vB at most. */
+/** TRUC (BIP431), as in every spend of a funding output: one child of 1,000 vB at most. */
 const RENEWAL_VERSION = 3
 
 /**
@@ -84,7 +84,7 @@ export function renewalSighash(tx: Transaction, old: FundingOutput): Uint8Array 
 }
 
 /**
- * The same transaction with both signatures, compact, which are taken as verified.
+ * Completes T1 with both signatures, compact, which are taken as verified.
  *
  * @throws as `renewalSighash`
  */
@@ -104,15 +104,15 @@ export function completeRenewal(
 }
 
 /**
- * What a side lets T1 of a renewal be (RENEW-4). Once both have signed it, every state of the old
- * channel has to outbid it, so its size and its fee are a limit to what that costs.
+ * The limits of T1 of a renewal for one side (RENEW-4). Once both have signed T1, every state of
+ * the old channel has to outbid it, so its size and its fee limit the cost of that.
  */
 export interface RenewalBounds {
-  /** H: nothing is signed that could only be mined later. */
+  /** H: no T1 is signed that could only be mined later. */
   readonly height: BlockHeight
-  /** What T1 pays at least, or it would only be in the way. */
+  /** The least rate of T1: below it T1 would only be in the way. */
   readonly leastRate: FeeRate
-  /** And at most: whoever replaces T1 pays more than all of its fee (BIP125 rule 3). */
+  /** The highest rate of T1: a replacement of T1 pays more than all of its fee (BIP125 rule 3). */
   readonly mostRate: FeeRate
 }
 
@@ -127,13 +127,13 @@ export const MAX_RENEWAL_VSIZE = 600
 const MAX_OUTPUTS = 2
 
 /**
- * Whether T1 of a renewal may be signed for the old channel (RENEW-4). The server asks that before
- * it signs, and the client before it does, since its signature freezes the old channel.
+ * Checks that T1 of a renewal may be signed for the old channel (RENEW-4). The server checks before
+ * it signs, and so does the client, since its signature freezes the old channel.
  *
  * FUND-2: money of the server is in T1 from the start. An input that is not SegWit would let the
  * client change the txid, and hold that money to ransom: no state of the new channel would fit. So
  * the client shows the transactions that it spends from; their txids are hashes, which cannot be
- * made up, and they tell what T1 pays as well.
+ * made up, and they also tell the fee of T1.
  *
  * @param previous - the transactions that the other inputs spend from
  * @returns the fee
@@ -215,8 +215,8 @@ function checkFee(
 }
 
 /**
- * What T1 of a renewal has with so many coins beside the old funding output, with the longest
- * signatures.
+ * The virtual size of a renewal's T1 with a number of coins beside the old funding output, with the
+ * longest signatures.
  */
 export function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]): number {
   return segwitVsize(
@@ -226,10 +226,10 @@ export function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]
 }
 
 /**
- * What the inputs beside the old one are worth. Only P2WPKH has a witness whose size is known
- * beforehand: no signature covers witnesses, and whoever owns a P2WSH or P2TR coin could put one of
- * thousands of vB in the place of the one that is shown, and drag T1 below every feerate. Programs
- * of later versions can be spent by anybody.
+ * The value of the inputs beside the old one. Only P2WPKH has a witness whose size is known
+ * beforehand: no signature covers witnesses, and the owner of a P2WSH or P2TR coin could replace
+ * the witness that is shown by one of thousands of vB, and drag T1 below every feerate. Anybody can
+ * spend programs of later versions.
  */
 function coinsOf(
   inputs: readonly TxInput[],

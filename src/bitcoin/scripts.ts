@@ -40,7 +40,7 @@ export function p2wsh(witnessScript: Uint8Array): Uint8Array {
   return Uint8Array.from([OP_0, 32, ...sha256(witnessScript)])
 }
 
-/** What an outpoint is known by when little room may be taken. */
+/** Hashes an outpoint, for use where room is scarce. */
 export function hashOfOutPoint(outPoint: OutPoint): Uint8Array {
   return sha256OfText(outPointText(outPoint))
 }

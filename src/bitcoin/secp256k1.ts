@@ -17,12 +17,12 @@ import { PaychanError } from '../types/errors.js'
 import { isLowS } from './ecdsa.js'
 import type { Ecdsa } from './keys.js'
 
-/** What `createRequire` of Node makes: this room loads nothing by itself. */
+/** A function like the result of Node's `createRequire`: this room loads nothing by itself. */
 export type LoadModule = (name: string) => unknown
 
 /** ECDSA with secrets: 32-byte keys in, 64-byte compact low-S signatures out. */
 export interface EcdsaWithSecrets extends Ecdsa {
-  /** 33 bytes, compressed. @throws PaychanError `ERR_INVALID_SECRET_KEY` */
+  /** The public key: 33 bytes, compressed. @throws PaychanError `ERR_INVALID_SECRET_KEY` */
   readonly publicKeyOf: (secret: Uint8Array) => Uint8Array
   /** Signs a 32-byte digest. @throws PaychanError `ERR_INVALID_DIGEST`, `ERR_INVALID_SECRET_KEY` */
   readonly sign: (secret: Uint8Array, digest: Uint8Array) => Uint8Array
@@ -44,7 +44,9 @@ interface WasmModule {
   readonly verify: typeof verify
 }
 
-/** What differs between the two libraries. May throw for input that is no key or no signature. */
+/**
+ * The calls in which the two libraries differ. May throw when the input is not a key or signature.
+ */
 interface Library {
   readonly implementation: string
   readonly verify: (publicKey: Uint8Array, digest: Uint8Array, signature: Uint8Array) => boolean
@@ -83,8 +85,8 @@ export function wasmEcdsa(load: LoadModule): EcdsaWithSecrets | undefined {
 }
 
 /**
- * Checks lengths and ranges before the library sees anything, so that both answer alike: a
- * verification says false to garbage of every kind, and never throws.
+ * Checks lengths and ranges before the library sees anything, so that both libraries answer alike:
+ * verification returns false for garbage of every kind, and never throws.
  */
 function guarded(library: Library): EcdsaWithSecrets {
   return {

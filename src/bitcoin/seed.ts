@@ -15,7 +15,7 @@ import { networkParams } from './network.js'
 const ENTROPY_BYTES = { 12: 16, 24: 32 } as const
 
 /**
- * Fresh words, separated by single spaces.
+ * Makes fresh words, separated by single spaces.
  *
  * @param random - a source fit for secrets
  */
@@ -62,7 +62,7 @@ export function normalizeWords(text: string): string {
 
 /**
  * The BIP32 master key of the words. A passphrase, if any, is part of the secret (BIP39): another
- * one gives another wallet, and none is ever "wrong".
+ * passphrase gives another wallet, and none is ever "wrong".
  *
  * @throws PaychanError `ERR_SEED_UNREADABLE`
  * @example
@@ -73,7 +73,7 @@ export function rootFromWords(words: string, passphrase = ''): HDKey {
 }
 
 /*
- * Which BIP32 path every secret of a node has. All of them come from the one list of words, and
+ * The BIP32 path of every secret of a node. All secrets come from the one list of words, and
  * another program that knows this page finds the same keys.
  *
  *     m / 84' / coin' / 0' / branch / index            coins (BIP84: P2WPKH); branch 0 receive, 1 change, 2 what a server gives to peers
@@ -96,7 +96,7 @@ const BIP84_PURPOSE = 84
 const ROLES = { client: 0, server: 1, identity: 2 } as const
 const USES = { channel: 0, payout: 1 } as const
 
-/** The master key of 64 bytes (BIP32), or of any 16 to 64. */
+/** The master key of 64 bytes (BIP32), or of any 16 to 64 bytes. */
 export function masterKey(seed: Uint8Array): HDKey {
   return HDKey.fromMasterSeed(seed)
 }
@@ -128,7 +128,7 @@ export function addressBranch(root: HDKey, network: Network, branch: number): HD
 }
 
 /**
- * The 32 bytes that the node's libp2p key is made of
+ * The 32 bytes from which the node's libp2p key is made
  * (`generateKeyPairFromSeed('Ed25519', identitySeed(root, network))` of @libp2p/crypto).
  * One identity per kind of network: mainnet has its own, the test networks share one.
  */

@@ -12,9 +12,9 @@ import { isPsbt, parsePsbt, type PsbtInput } from './psbt.js'
 import { isSignedByKey } from './owner-spend.js'
 import { parseTransaction, type Transaction } from './transaction.js'
 
-/** What was asked to be signed. */
+/** The signing request. */
 export interface FundingOrder {
-  /** As it was funded. */
+  /** The PSBT as it was funded. */
   readonly psbt: Uint8Array
   readonly outPoint: OutPoint
   /** The scriptPubKey of the 2-of-2. */
@@ -23,15 +23,17 @@ export interface FundingOrder {
   readonly verify: Ecdsa['verify']
 }
 
-/** Of a Schnorr signature that signs everything (BIP341); with a sighash byte it has one more. */
+/**
+ * Size of a Schnorr signature that signs everything (BIP341); a sighash byte makes it one longer.
+ */
 const SCHNORR_BYTES = 64
 
-/** BIP341: what the annex begins with, which is the last of two or more items. */
+/** BIP341: the first byte of the annex, which is the last of two or more items. */
 const ANNEX_TAG = 0x50
 
 /**
- * The signed T1, witnesses included. Every input has one; signatures of P2WPKH inputs are verified,
- * those of other kinds are for the mempool to judge. All of them must sign everything (`ALL`).
+ * Returns the signed T1, witnesses included. Every input has one; signatures of P2WPKH inputs are
+ * verified, the mempool judges those of other kinds. All of them must sign everything (`ALL`).
  *
  * @param given - a PSBT of version 0, or a transaction
  * @throws PaychanError `ERR_PSBT_MALFORMED`, `ERR_PSBT_TXID` (facts: txid, expected),
@@ -61,9 +63,7 @@ export function signedFunding(given: Uint8Array, order: FundingOrder): Transacti
   return tx
 }
 
-/**
- * Puts together what was funded and what was signed: a signer need not pass on what it was given.
- */
+/** Merges the funded and the signed data: a signer need not pass on the data that it was given. */
 function finalized(given: Uint8Array, order: FundingOrder): Uint8Array {
   assertSame(parsePsbt(given).transaction.txid, order)
   let index = 0
@@ -143,8 +143,8 @@ function checkWitness(
 }
 
 /**
- * BIP341: a spend by the key has the signature alone; one by a script, behind what the script
- * takes, the script and its control block.
+ * BIP341: a spend by the key has the signature alone; a spend by a script ends with the script and
+ * its control block, after the items that the script takes.
  */
 function taprootStack(witness: readonly Uint8Array[]): readonly Uint8Array[] {
   const items =
@@ -152,7 +152,7 @@ function taprootStack(witness: readonly Uint8Array[]): readonly Uint8Array[] {
   return items.length === 1 ? items : items.slice(0, -2)
 }
 
-/** Undefined for what is no ECDSA signature. */
+/** Returns the sighash type; undefined when the item is not an ECDSA signature. */
 function sighashOf(item: Uint8Array): number | undefined {
   try {
     return fromDer(item).sighashType

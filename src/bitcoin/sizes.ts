@@ -1,13 +1,13 @@
 /**
- * Sizes of transactions in virtual bytes, reckoned before there are signatures, and the smallest output
- * that Bitcoin Core relays.
+ * Sizes of transactions in virtual bytes, computed before there are signatures, and the smallest
+ * output that Bitcoin Core relays.
  */
 import { opcodes } from 'bitcoinjs-lib'
 import { feeFor, feeRate, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
 import { witnessProgram } from './address.js'
 
 /*
- * Sizes of transactions in virtual bytes, reckoned before there are signatures: for the worst case.
+ * Sizes of transactions in virtual bytes, computed before there are signatures: for the worst case.
  */
 
 /**

@@ -30,20 +30,22 @@ import type { Transaction, TxOutput } from './transaction.js'
 export { SEQUENCE, type FundingOutput } from './funding-spend.js'
 export type { TxOutput } from './transaction.js'
 
-/** Everything that the payer's signature of one state depends on. */
+/** All data that the payer's signature of one state depends on. */
 export interface StateTemplate {
   readonly funding: FundingOutput
   /** 3, or 2 where the channel's terms say so. */
   readonly version: number
   readonly lock: BlockHeight
   readonly payer: Role
-  /** What is left to the payer, in satoshis. */
+  /** The balance that is left to the payer, in satoshis. */
   readonly payerBalance: Satoshi
   /** 33 bytes. */
   readonly payerPayoutKey: Uint8Array
 }
 
-/** Output 0; undefined when the payer's balance is below dust (330 sat) and goes to the payee. */
+/**
+ * Makes output 0; undefined when the payer's balance is below dust (330 sat) and goes to the payee.
+ */
 export function payerOutput(t: StateTemplate): TxOutput | undefined {
   const script = p2wsh(payoutWitnessScript(t.payerPayoutKey))
   return t.payerBalance < dustLimit(script) ? undefined : { script, value: t.payerBalance }
@@ -55,8 +57,8 @@ export function payerSighash(t: StateTemplate): Uint8Array {
 }
 
 /**
- * The same for many balances of one channel and turn: the preimage is laid out once, and a call
- * fills in the hash of output 0. It takes a few microseconds.
+ * Makes digests for many balances of one channel and turn: the preimage is laid out once, and a
+ * call fills in the hash of output 0. A call takes a few microseconds.
  *
  * @example
  * const sighash = payerSighasher(base)
@@ -83,8 +85,8 @@ export function payerSighasher(
 }
 
 /**
- * The whole signed transaction, as the payee publishes it. What the outputs leave of the funding
- * output is the fee. The payer's signature is taken as verified.
+ * Makes the whole signed transaction, as the payee publishes it. The fee is what the outputs leave
+ * of the funding output. The payer's signature is taken as verified.
  *
  * @param payerSignature - compact, over `payerSighash(t)`
  * @param payeeOutputs - placed after output 0; may be empty when the payee gives its whole share

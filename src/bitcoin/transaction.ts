@@ -1,4 +1,4 @@
-/** The one value that a transaction is: read once, where its bytes come in, and handed on. */
+/** A transaction as one value: read once, where its bytes come in, and handed on. */
 import { Transaction as Wire } from 'bitcoinjs-lib'
 import {
   hashFromTxid,
@@ -11,13 +11,13 @@ import {
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 
-/** One output: what it pays, in satoshis, and to which scriptPubKey. */
+/** One output: its amount, in satoshis, and its scriptPubKey. */
 export interface TxOutput {
   readonly script: Uint8Array
   readonly value: Satoshi
 }
 
-/** One input, as far as it can be judged without the output that it spends. */
+/** One input, without the output that it spends. */
 export interface TxInput {
   readonly outPoint: OutPoint
   readonly sequence: number
@@ -25,7 +25,7 @@ export interface TxInput {
   readonly witness: readonly Uint8Array[]
 }
 
-/** What the bytes of a transaction say. */
+/** The content that the bytes of a transaction encode. */
 interface Content {
   readonly version: number
   readonly lockTime: number
@@ -34,19 +34,19 @@ interface Content {
 }
 
 /**
- * A transaction: its bytes, and what they say. It never changes. Ten thousand scripts that are
- * watched keep theirs, and what the bytes say takes four times their room in memory: so that is
- * held only until the memory is needed, and read again for who asks later.
+ * A transaction: its bytes and their content. It never changes. Ten thousand watched scripts keep
+ * theirs, and the content takes four times as much memory as the bytes: it is held only until the
+ * memory is needed, and read again for later callers.
  */
 export class Transaction {
   #content: WeakRef<Content>
 
-  /** For `parseTransaction` and `makeTransaction`. */
+  /** Called by `parseTransaction` and `makeTransaction`. */
   constructor(
     /** All of its bytes, witnesses included (BIP144). Nobody may write into them. */
     readonly raw: Uint8Array,
     readonly txid: Txid,
-    /** Bytes without witnesses, which the txid is the hash of. */
+    /** Number of bytes without witnesses; the txid is the hash of these bytes. */
     readonly strippedSize: number,
     content: Content
   ) {
@@ -79,7 +79,7 @@ export class Transaction {
     return Math.ceil(this.weight / 4)
   }
 
-  /** What it pays to one script, or, without one, altogether: in satoshis. */
+  /** The amount that it pays to one script, or, without a script, in total: in satoshis. */
   paidTo(script?: Uint8Array): bigint {
     return this.outputs.reduce(
       (sum, output) =>
@@ -88,12 +88,12 @@ export class Transaction {
     )
   }
 
-  /** Which of its inputs spends an output; -1 when none does. */
+  /** The index of the input that spends an output; -1 when none does. */
   inputOf(outPoint: OutPoint): number {
     return this.inputs.findIndex((input) => sameOutPoint(input.outPoint, outPoint))
   }
 
-  /** Whether it spends an output. */
+  /** True when it spends an output. */
   spends(outPoint: OutPoint): boolean {
     return this.inputOf(outPoint) !== -1
   }
@@ -101,13 +101,15 @@ export class Transaction {
   /**
    * The digest that a signature of one input signs (BIP143).
    *
-   * @param value - of the output that is spent, in satoshis
+   * @param value - value of the spent output, in satoshis
    */
   sighash(index: number, scriptCode: Uint8Array, value: bigint, sighashType: number): Uint8Array {
     return wireOf(this).hashForWitnessV0(index, scriptCode, value, sighashType)
   }
 
-  /** The same transaction with these witnesses, one for each input; without any when left out. */
+  /**
+   * Makes the same transaction with these witnesses, one for each input; without any when left out.
+   */
   withWitnesses(witnesses: ReadonlyArray<readonly Uint8Array[]> = []): Transaction {
     const { version, lockTime, inputs, outputs } = this
     return makeTransaction({
@@ -118,7 +120,9 @@ export class Transaction {
     })
   }
 
-  /** The same over other bytes when they are equal, so that they are kept in memory once. */
+  /**
+   * Makes the same transaction over other bytes that are equal, so that these are in memory once.
+   */
   over(raw: Uint8Array): Transaction {
     return raw !== this.raw && sameBytes(raw, this.raw)
       ? new Transaction(raw, this.txid, this.strippedSize, this.#read())
@@ -134,7 +138,7 @@ export class Transaction {
   }
 }
 
-/** What a transaction is made of. Left out: no lock, nothing to unlock an input with. */
+/** The parts of a transaction. Left out: no lock, nothing to unlock an input with. */
 export interface TransactionParts {
   readonly version: number
   readonly lockTime?: number
@@ -144,14 +148,14 @@ export interface TransactionParts {
   readonly outputs: readonly TxOutput[]
 }
 
-/** A new transaction. */
+/** Makes a new transaction. */
 export function makeTransaction(parts: TransactionParts): Transaction {
   const wire = wireOf(parts)
   return transactionOf(wire.toBuffer(), wire)
 }
 
 /**
- * `MAX_BLOCK_WEIGHT` of Bitcoin Core's consensus/consensus.h: no transaction has more bytes, for
+ * `MAX_BLOCK_WEIGHT` of Bitcoin Core's consensus/consensus.h: no transaction has more bytes, since
  * every byte weighs at least 1.
  */
 const MAX_TRANSACTION_SIZE = 4_000_000
@@ -171,7 +175,7 @@ export function parseTransaction(raw: Uint8Array): Transaction {
   return parsed
 }
 
-/** As `parseTransaction`; undefined for bytes that it does not read. */
+/** Reads like `parseTransaction`; undefined for bytes that it does not read. */
 export function readableTransaction(raw: Uint8Array): Transaction | undefined {
   try {
     return parseTransaction(raw)
@@ -181,8 +185,8 @@ export function readableTransaction(raw: Uint8Array): Transaction | undefined {
 }
 
 /**
- * As `parseTransaction`, but lets a transaction without inputs or outputs pass, for callers that
- * report these themselves.
+ * Reads like `parseTransaction`, but lets a transaction without inputs or outputs pass, for callers
+ * that report these themselves.
  */
 export function readTransaction(raw: Uint8Array): Transaction {
   if (raw.length > MAX_TRANSACTION_SIZE) {

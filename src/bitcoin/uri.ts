@@ -5,7 +5,7 @@
  *     bitcoin:?bc=<address of mainnet>&tb=<address of testnet or signet>
  *
  * The scheme and the keys are case-insensitive, so that a QR code may hold all of it in capitals.
- * What is not known is ignored, unless its key begins with `req-`: then the whole URI is invalid.
+ * Unknown keys are ignored, unless one begins with `req-`: then the whole URI is invalid.
  */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/amount.js'
@@ -16,42 +16,37 @@ import { NETWORKS } from './network-names.js'
 import { networkParams } from './network.js'
 import { MAX_URI_LENGTH } from './uri-length.js'
 
-/** What a URI asks for. */
+/** The content of a URI. */
 export interface PaymentUri {
-  /**
-   * In the form in which this program writes it: small letters where an address may have either.
-   */
+  /** In the form that this program writes: small letters where an address may have either. */
   readonly address: string
   readonly amount?: Satoshi | undefined
-  /** Who is paid. */
+  /** The person or shop that is paid. */
   readonly label?: string | undefined
-  /** What for. */
+  /** The purpose of the payment. */
   readonly message?: string | undefined
 }
 
 const SCHEME = /^bitcoin:/i
 
-/**
- * RFC 3986: the characters of a query, without `&`, which separates, and `=`, which does so too.
- */
+/** RFC 3986: the characters of a query, without `&` and `=`, which separate. */
 const QUERY_CHARACTERS = /^(?:[A-Za-z0-9\-._~!$'()*+,;:@/?]|%[0-9A-Fa-f]{2})*$/
 
-/** Only one of each: with two, payer and payee could have different ones in mind. */
+/** Keys that may appear only once: with two, payer and payee could have different ones in mind. */
 const ONCE: ReadonlySet<string> = new Set(['amount', 'label', 'message'])
 
-/** Whether a text means to be such a URI. */
+/** True when a text is meant as such a URI. */
 export function isBitcoinUri(text: string): boolean {
   return SCHEME.test(text.trim())
 }
 
 /**
- * Reads a URI. Of several addresses it takes the one before the `?` when that is of this network,
- * else the first that has this network's key.
+ * Reads a URI. Among several addresses it takes the one before the `?` when that is of this
+ * network, else the first that has this network's key.
  *
  * @throws PaychanError `ERR_INVALID_URI` when it is malformed, `ERR_INVALID_ADDRESS` when an
- *   address is,
- *   or is of another network, `ERR_INVALID_AMOUNT`, `ERR_URI_UNSUPPORTED` when it requires what this
- *   program does not know, or has no address at all (facts: parameter)
+ *   address is malformed or of another network, `ERR_INVALID_AMOUNT`, `ERR_URI_UNSUPPORTED` when it
+ *   requires a parameter unknown to this program, or has no address at all (facts: parameter)
  * @example parseBitcoinUri('bitcoin:bcrt1q...?amount=0.001', 'regtest').amount // 100000n
  */
 export function parseBitcoinUri(text: string, network: Network): PaymentUri {
@@ -153,7 +148,7 @@ function addressOf(body: string, parameters: readonly Parameter[], network: Netw
   const other = parameters.find(({ key }) =>
     NETWORKS.some((name) => networkParams(name).bech32 === key)
   )
-  // Says which network it is of.
+  // Throws an error that names the other network.
   if (other !== undefined) return canonical(decoded(other.key, other.value))
   throw new PaychanError(
     'ERR_URI_UNSUPPORTED',
@@ -163,8 +158,8 @@ function addressOf(body: string, parameters: readonly Parameter[], network: Netw
 }
 
 /**
- * A good address, but of another network. One that is good nowhere is a slip, and what it was meant
- * to be is not guessed.
+ * True for a good address of another network. An address that is good nowhere is a slip, and its
+ * intended meaning is not guessed.
  */
 function isOfAnother(address: string, network: Network): boolean {
   return (
@@ -183,7 +178,7 @@ function isAddress(address: string, network: Network): boolean {
   }
 }
 
-/** BIP321: decimal bitcoin, with a period, and without anything else. */
+/** Reads decimal bitcoin (BIP321), with a period, and without anything else. */
 function amountOf(text: string): Satoshi {
   const shown = text.slice(0, 40)
   const [, whole = '', fraction = ''] = /^(\d{0,20})(?:\.(\d*))?$/.exec(text) ?? []

@@ -1,6 +1,6 @@
 /**
- * What must be true of a channel's record, checked against itself: keys, signatures, the funding
- * transaction, the payment log. For `paychan check`; the node itself never needs it.
+ * Checks of a channel's record against itself: keys, signatures, the funding transaction, the
+ * payment log. For `paychan check`; the node itself never needs them.
  */
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -18,22 +18,22 @@ import type { Channel, Established } from './state.js'
 import { fundingScriptOf, partyOf } from './terms.js'
 
 /**
- * `broken`: the money in the channel depends on it. `incomplete`: only what is shown to people
- * does.
+ * `broken`: the money in the channel depends on it. `incomplete`: only the display to people
+ * depends on it.
  */
 export interface Finding {
   readonly severity: 'broken' | 'incomplete'
   readonly text: string
 }
 
-/** What an audit may ask. */
+/** The means of an audit. */
 export interface AuditEnv extends Pick<Ecdsa, 'verify'> {
   readonly publicKey: (path: KeyPath) => Uint8Array
   /** The payment log up to the newest acknowledged update. */
   readonly logged: { readonly count: number; readonly amount: Satoshi }
 }
 
-/** Everything that is wrong with a channel; nothing when all is well. */
+/** Finds everything that is wrong with a channel; returns nothing when all is well. */
 export function auditChannel(channel: Channel, env: AuditEnv): Finding[] {
   if (channel.stage === 'abandoned' || channel.stage === 'offered') return []
   const { role, keys, terms } = channel
@@ -127,8 +127,7 @@ function auditStates(channel: Established, env: AuditEnv): Finding[] {
 }
 
 /**
- * TURN-6: of every turn that is over in which we were the payee and were paid, the signature is
- * there and right.
+ * TURN-6: each turn that is over, and in which we were paid, has its signature, and the right one.
  */
 function auditTurns(channel: Established, env: AuditEnv): Finding[] {
   const { terms, ended, role } = channel
@@ -147,9 +146,7 @@ function auditTurns(channel: Established, env: AuditEnv): Finding[] {
   )
 }
 
-/**
- * What all payments of all turns came to: each turn begins with what the one before left the payee.
- */
+/** Adds the payments of all turns: each turn begins with what the turn before left its payee. */
 function paidInAll({ terms, ledger, ended }: Established): Satoshi {
   let total = 0n
   let begin: bigint = initialBalance(terms)

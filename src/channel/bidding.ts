@@ -1,6 +1,6 @@
 /**
- * What a publication pays: its budgets (what is at stake, what may be spent patiently), the race for
- * the last block before the deadline, and the next bid out of these.
+ * The bids of a publication: its budgets (the stake, and what may be spent patiently), the race for
+ * the last block before the deadline, and the next bid that follows from them.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
@@ -31,13 +31,14 @@ import { partyOf } from './terms.js'
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
 export const HURRY_RATE = feeRate(20_000n)
 
-/** Why a channel takes no payments that its user settles. */
+/** The reason why a channel takes no payments once its user settles it. */
 export const SETTLED = 'ERR_CHANNEL_SETTLED'
 
 /**
- * Nobody but us can have made a signature of ours that we do not know. But what pays us no less
- * than our newest state is no reason to hurry: it is a close that we have signed and forgotten on
- * this old copy of our data, and ours in its place would bring less (RESTORE-6).
+ * True when an unknown spend is shown that pays us less than our newest state. Nobody but us can
+ * have made a signature of ours that we do not know. A spend that pays us no less is no reason to
+ * hurry: it is a close that we have signed and forgotten on this old copy of our data, and our
+ * state in its place would bring less (RESTORE-6).
  */
 export function isSpentByStranger({
   terms,
@@ -52,7 +53,7 @@ export function isSpentByStranger({
   )
 }
 
-/** TIME-10: settled before its time, for no other reason than that the client has broken a rule. */
+/** TIME-10: true when it is settled early, only because the client has broken a rule. */
 export function isEarly(channel: Established, height: number): boolean {
   const { terms, stopped } = channel
   return (
@@ -65,23 +66,23 @@ export function isEarly(channel: Established, height: number): boolean {
 }
 
 /**
- * TIME-10: nothing is lost before the settlement height, so that a settlement costs such a part of
- * the share at most until then.
+ * TIME-10: nothing is lost before the settlement height, so until then a settlement costs at most
+ * this part of the share.
  */
 const EARLY_PART = 16n
 
 interface BidOptions {
   readonly previous?: Publication
-  /** Of the last bid, or what a mempool or a user asks for. */
+  /** The rate of the last bid, or the rate that a mempool or a user asks for. */
   readonly leastRate?: FeeRate
   readonly most?: Satoshi
-  /** A user asks for it, and may spend all that there is. */
+  /** The user asks for it, and may spend the whole share. */
   readonly byUser?: boolean
 }
 
 /**
- * Signs a publication at the rate of the moment, within the budgets; undefined when what is at
- * stake is not worth a transaction, or one that can replace the last one.
+ * Signs a publication at the rate of the moment, within the budgets; undefined when the stake is
+ * not worth a transaction, or not one that can replace the last bid.
  */
 export function bid(
   channel: Established,
@@ -106,7 +107,7 @@ export function bid(
   const race = provenRace(channel, ours.turn, height)
   const isLast = isLastCall(channel, ours.turn, previous, height)
   const least = leastRate ?? feeRate(0n)
-  // What a mempool takes at the least is the word of servers, as an estimate is, and moves a bid no
+  // The least rate of a mempool is the word of servers, as an estimate is, and moves a bid no
   // further (STAKE-4).
   const [estimate, nextBlock] = [
     max(env.feeRate, env.relay.minimum),
@@ -153,8 +154,8 @@ export function bid(
     race === undefined
       ? ZERO_SAT
       : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
-  // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is
-  // at stake at most.
+  // One server takes it and one refuses it: which of the two lies cannot be told, so it costs at
+  // most half of the stake.
   const isDisputed = isLast && previous?.refusedFor === undefined
   const wished = min(
     max(
@@ -168,8 +169,7 @@ export function bid(
   )
   const fee = most === undefined ? wished : min(wished, most)
   if (isBeforeTime && !byUser && fee < feeFor(env.feeRate, vsize)) return undefined
-  // By the largest size that it can have, before it is signed: with most blocks the bid stays as it
-  // is.
+  // Uses the largest possible size, before signing: with most blocks the bid stays as it is.
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) {
     return undefined
   }
@@ -194,24 +194,24 @@ export function bid(
   }
 }
 
-/** What cannot pay this is not worth a transaction. */
+/** The least rate of a bid: a share that cannot pay it is not worth a transaction. */
 export function worthwhileRate({ relay }: Pick<Env, 'relay'>): FeeRate {
   return min(relay.minimum, SAFE_RELAY_RATE)
 }
 
 /**
- * Before a deadline no bid is below what every node relays: our servers may take it, and the miners
- * be behind nodes that do not.
+ * Before a deadline no bid is below the rate that every node relays: our servers may take a lower
+ * one, while miners are behind nodes that do not.
  */
 function leastBidRate(env: Pick<Env, 'relay'>, deadline: number | undefined): FeeRate {
   return deadline === undefined ? worthwhileRate(env) : SAFE_RELAY_RATE
 }
 
 /**
- * The last block before the deadline, and a server has refused the last bid for its fee: something
- * in its mempool keeps it out, however little that may be worth to a miner, and that another server
- * says to have taken it may be a lie. It is outbid at once, step by step until none refuses: all of
- * the budget in one step could be far more than it takes.
+ * True in the last block before the deadline when a server has refused the last bid for its fee:
+ * something in its mempool keeps the bid out, however little that may be worth to a miner, and
+ * another server that says it has taken the bid may lie. The bid is raised at once, step by step
+ * until no server refuses it: the whole budget in one step could be far more than needed.
  */
 export function isLastCall(
   channel: Established,
@@ -228,9 +228,10 @@ export function isLastCall(
 }
 
 /**
- * Whether a server shows what one could refuse a bid for that another one has taken: who refuses it
- * and shows nothing that it would have to replace lies. What we have published ourselves is nothing
- * of the kind: each bid pays enough more to replace the last, and all servers have all of them.
+ * True when a server shows a transaction for which it could refuse a bid that another server has
+ * taken. A server that refuses the bid and shows nothing that it would replace lies. Our own
+ * publications do not count: each bid pays enough more to replace the last, and all servers have
+ * all of them.
  */
 function isInTheWay({ role, onChain: { shown } }: Established, height: number): boolean {
   return shown.some(
@@ -238,13 +239,13 @@ function isInTheWay({ role, onChain: { shown } }: Established, height: number): 
   )
 }
 
-/** EVID-4: what a race at this height starts from. A new block lets the last bid count. */
+/** EVID-4: the base of a race at this height. With a new block the last bid counts. */
 export function baseOf(previous: Publication, height: number): Satoshi {
   return previous.height === height ? (previous.base ?? previous.fee) : previous.fee
 }
 
 /**
- * BIP125: what replaces the other side's transaction pays its fee, a quarter more, and the
+ * BIP125: a replacement of the other side's transaction pays its fee, a quarter more, and the
  * incremental relay fee for itself.
  */
 export function outbidding(
@@ -257,14 +258,14 @@ export function outbidding(
 
 interface Budgets {
   /**
-   * What is lost if another state is in a block in the place of ours; of a bid that every server
-   * has refused for its fee not more than it can win (EVID-5).
+   * The loss if another state is in a block instead of ours; for a bid that every server has
+   * refused for its fee, at most what it can win (EVID-5).
    */
   readonly race: bigint
-  /** STAKE-3: what may be paid patiently, and the height from which on. */
+  /** STAKE-3: the amount that may be paid patiently, and the height from which on. */
   readonly patient: bigint
   readonly patientFrom: number
-  /** All of our share, less an output above dust. */
+  /** Our whole share, less an output above dust. */
   readonly share: bigint
 }
 
@@ -292,7 +293,7 @@ export function budgetsOf(
             feeFor(SAFE_RELAY_RATE, vsizeOf(channel, ours)) as bigint
           )
         )
-  // T2 has time: whether it was refused or not, it does not burn more than it can win.
+  // T2 has time: refused or not, it does not burn more than it can win.
   const isRefused = isFeeRefusal(channel.publication?.refusedFor)
   const most =
     isRefused || deadline === undefined
@@ -313,9 +314,9 @@ export function budgetsOf(
 }
 
 /**
- * STAKE-3: the height from which nothing presses: the other side could have published all that it
- * holds, or our user wants its money now. An older state that could be mined is given a day: what
- * it leaves us needs no fee of ours.
+ * STAKE-3: the height from which there is no pressure: the other side could have published all that
+ * it holds, or our user wants its money now. An older state that could be mined is given a day:
+ * what it leaves us needs no fee of ours.
  */
 function patientFrom(channel: Established, turn: number, since: number, height: number): number {
   const last = lastDeadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)

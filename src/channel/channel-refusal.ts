@@ -1,11 +1,14 @@
-/** Whether payments are made on a channel at all, whoever's turn it is. */
+/** Tells whether a channel takes payments at all, in either side's turn. */
 import { PaychanError } from '../types/errors.js'
 import { notWatched, type Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { lastPaymentHeightOf, mayPay } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
-/** The channel, when payments are made on it at all, in whoever's turn; else why none are. */
+/**
+ * Returns the channel when it takes payments at all, in either side's turn; else the reason why
+ * not.
+ */
 export function channelRefusal(
   channel: Channel,
   env: Pick<Env, 'height' | 'isWatched'>

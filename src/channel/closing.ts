@@ -35,7 +35,7 @@ import { fundingOutput, partyOf } from './terms.js'
 import { isWorthless } from './unfunded.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** The user asked for a close. */
+/** Handles a user's request to close. */
 export function onClose(channel: Channel, env: Env): Transition {
   if (channel.stage === 'abandoned') {
     return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
@@ -55,25 +55,25 @@ export function onClose(channel: Channel, env: Env): Transition {
 }
 
 /**
- * Blocks between the last payment and a close that is asked for unprompted. A payer may be some
- * blocks behind; and the server goes first, since it pays for the end one way or the other.
+ * Blocks between the last payment and a close that nobody asked for. A payer may be some blocks
+ * behind; and the server goes first, since it pays for the end one way or the other.
  */
 export const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
 
 /**
- * TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever
- * has the other side on the line ends the channel in peace.
+ * TIME-5, TURN-7: ends the channel by a close once no more payments are possible, or a granted turn
+ * stays unused, and the other side is connected.
  */
 export function closeIfDue(channel: Established, env: Env): Transition<Established> {
   const { terms, ledger, role, onChain, publication, closes } = channel
-  // Whoever has just come back to the chain gives the peer, that may have been away as long, the
-  // same time to renew the channel.
+  // A side that has just come back to the chain gives the peer, which may have been away as long,
+  // the same time to renew the channel.
   const end = max(lastPaymentHeightOf(terms, ledger.turn), env.seenSince ?? 0)
   const isOver =
     env.height !== undefined &&
     env.height >= end + BLOCKS_UNTIL_CLOSE[role] &&
     isWithin(END_PART, channel, env)
-  // A renewal that its peer has not completed by then never will be.
+  // A renewal that the peer has not completed by then never will be.
   const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
   if (
     !(isOver || isTurnWasted(channel, env)) ||
@@ -91,21 +91,20 @@ export function closeIfDue(channel: Established, env: Env): Transition<Establish
 }
 
 /**
- * TIME-5: a close that nobody has asked for costs at most this part of our share, as what is
- * fetched on a first day (STAKE-3). The other side may ask as well, and there is time for cheaper
- * blocks.
+ * TIME-5: a close that nobody has asked for costs at most this part of our share, like a fetch on
+ * its first day (STAKE-3). The other side may ask as well, and there is time for cheaper blocks.
  */
 const END_PART = 4n
 
 /**
- * TURN-7: a close is paid by whoever asks for it, so for a turn that a peer wastes it costs at most
- * this part of our share.
+ * TURN-7: the side that asks for a close pays for it, so after a turn that a peer wastes the close
+ * costs at most this part of our share.
  */
 const WASTED_TURN_PART = 50n
 
 /**
- * An unused turn is worth an end that is cheap. Else it waits for cheaper blocks, and at the latest
- * for the end of payments.
+ * True when an unused turn is worth a cheap close. Otherwise the close waits for cheaper blocks, at
+ * the latest until the end of payments.
  */
 function isTurnWasted(channel: Established, env: Env): boolean {
   return isTurnUnused(channel, env) && isWithin(WASTED_TURN_PART, channel, env)
@@ -117,7 +116,7 @@ function isWithin(part: bigint, channel: Established, env: Env): boolean {
 
 /**
  * The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room
- * for theirs.
+ * for its estimate.
  */
 function usualFee({ terms }: Established, env: Pick<Env, 'feeRate'>): Satoshi {
   return feeFor(
@@ -159,7 +158,7 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
     )
   }
   if (env.height === undefined) {
-    // A signature freezes the channel for good: not while nobody could see the close.
+    // A signature freezes the channel for good: none is given while nobody could see the close.
     return new PaychanError(
       'ERR_CHAIN_UNAVAILABLE',
       'The chain is not seen at the moment; check the Electrum server, then close again.'
@@ -183,14 +182,14 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
 }
 
 /**
- * Asked again and again, a close must not eat its asker's share: ten times what an estimate asks
- * for gets into any block.
+ * The limit of repeated closes, so that they do not eat the asker's share: ten times the estimate
+ * gets into any block.
  */
 const MOST_ABOVE_ESTIMATE = 10n
 
 /**
- * CLOSE-7: asked again, the fee is higher than before by a quarter, and by what BIP125 rule 4 asks
- * for (1 sat/vB).
+ * CLOSE-7: each repeated close pays a quarter more than before, and what BIP125 rule 4 asks for (1
+ * sat/vB).
  */
 function signOwn(channel: Established, env: Env): { close: SignedClose; message: CloseRequest } {
   const vsize = closeVsize(channel.terms.client.closeScript, channel.terms.server.closeScript)
@@ -229,7 +228,10 @@ function signOwn(channel: Established, env: Env): { close: SignedClose; message:
   }
 }
 
-/** The other side asked: check, complete, broadcast. A refusal leaves the channel as it is. */
+/**
+ * The other side asked for a close: checks, completes and broadcasts it. A refusal leaves the
+ * channel as it is.
+ */
 export function onCloseRequest(channel: Established, request: CloseRequest, env: Env): Transition {
   const completed = attempt('CLOSE-3', () => complete(channel, request, env))
   if (completed instanceof Violation) {
@@ -322,7 +324,8 @@ function complete(
     `The fee is ${formatAmount(request.fee)}; this node asks for at least ${formatAmount(least)}.`,
     { asked: least, offered: request.fee }
   )
-  // Each is kept for good: without this a peer could make us keep a million that differ by 1 sat.
+  // Each close is kept for good: without this a peer could make us keep a million that differ by 1
+  // sat.
   const dearest = channel.closes
     .filter((close) => close.asker === asker && close.renewedAs === undefined)
     .at(-1)
@@ -351,7 +354,7 @@ function complete(
   return { close: { asker, fee: closing.fee, txid, signature, raw }, raw }
 }
 
-/** The other side has completed our close. */
+/** Handles the other side's completion of our close. */
 export function onCloseDone(channel: Established, done: CloseDone): Transition {
   const txid = txidFromHash(done.txid)
   const ours = channel.closes.find((close) => close.asker === channel.role && close.txid === txid)
@@ -379,8 +382,8 @@ export function onCloseDone(channel: Established, done: CloseDone): Transition {
 }
 
 /**
- * The close that we completed is in a mempool: the asker may know, as soon as both know where they
- * stand (REEST-5).
+ * The close that we completed is in a mempool: the asker is told, once both sides have said where
+ * they stand (REEST-5).
  */
 export function onCloseBroadcast(channel: Established, txid: Txid): Transition {
   if (channel.closes.some((close) => close.txid === txid && close.renewedAs !== undefined)) {

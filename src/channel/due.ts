@@ -1,10 +1,10 @@
 /**
- * Whether a new tip can change anything in a channel, told without trying. Most channels have
+ * Tells whether a new tip can change anything in a channel, without trying. Most channels have
  * nothing to do for most of their life, and a node with 10,000 of them has a block every ten
- * minutes: what is not due costs it two comparisons.
+ * minutes: a channel that is not due costs it two comparisons.
  *
- * Every rule here belongs to one of `onTip` in transition.ts, of the engine's renewals, and
- * errs on the side of "due". A property test holds them against the transitions themselves.
+ * Every rule here belongs to one of `onTip` in transition.ts or of the engine's renewals, and errs
+ * on the side of "due". A property test compares them with the transitions themselves.
  */
 import { BLOCKS_UNTIL_CLOSE } from './closing.js'
 import { CLAIM_AGAIN_BLOCKS } from './onchain.js'
@@ -15,19 +15,19 @@ import { RENEW_BEFORE } from './self-renewal.js'
 import { isFrozen, type Channel, type Established } from './state.js'
 import { unusedFrom } from './turns.js'
 
-/** After every height that can come. */
+/** A height above every possible one. */
 export const NEVER = Number.POSITIVE_INFINITY
 
 /**
- * The first height, `from` or above, at which a tip may change the channel or have an effect, as
- * long as nothing else happens to it.
+ * The first height, `from` or above, at which a tip may change the channel or have an effect, if
+ * nothing else happens to the channel before.
  *
  * @example nextDue(channel, height + 1) > height + 1 // the next block has nothing to tell this
  *   channel
  */
 export function nextDue(channel: Channel, from: number): number {
   switch (channel.stage) {
-    // Renewals that can never be funded any more are found with every block.
+    // Every block may show that a renewal can never be funded any more.
     case 'refund-requested':
       return channel.terms.renews === undefined ? NEVER : from
     case 'refund-signed':
@@ -70,14 +70,15 @@ function establishedDue(channel: Established, from: number): number {
 }
 
 /**
- * In a block: its payout is claimed for some blocks more, and once it is deep enough it is final.
+ * The spend is in a block: its payout is claimed for some blocks more, until the spend is deep
+ * enough to be final.
  */
 function spentDue(channel: Established, spentAt: number, from: number): number {
-  // A renewal: whether its coins went elsewhere for good is looked at with every block.
+  // A renewal: each block may show that its coins went elsewhere for good.
   if (renewedChannel(channel) !== undefined && channel.onChain.fundingHeight === undefined) {
     return from
   }
-  // Also when a reorganisation has left the spend in its block, and the tip lower.
+  // Holds also when a reorganisation has left the spend in its block, and the tip lower.
   if (from <= spentAt + CLAIM_AGAIN_BLOCKS) return from
   return channel.ledger.settledSequence === undefined ? from : NEVER
 }

@@ -1,6 +1,6 @@
 /**
- * What a channel wants done, as data. The engine commits the new state first, then performs these
- * in order.
+ * The effects of a channel, as data. The engine commits the new state first, then performs them in
+ * order.
  */
 import type { Message, Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { News } from './news.js'
@@ -17,14 +17,14 @@ export type Step = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'close' | 'settlement' | 
 export type Effect =
   | { readonly type: 'send'; readonly message: Message }
   /**
-   * The same, with the payments of the updates after `after` in it (REEST-8): they are read from
-   * the log, and what is sent later waits for it.
+   * Sends the message with the payments of the updates after `after` in it (REEST-8): they are read
+   * from the log, and later messages wait for it.
    */
   | { readonly type: 'send-with-payments'; readonly message: Reestablish; readonly after: number }
-  /** End the stream, after what was sent. */
+  /** Ends the stream, after everything sent before. */
   | { readonly type: 'hang-up' }
   /**
-   * Step 2: watch the funding script, and only when the watch stands build T1. Answered by
+   * Step 2: watches the funding script, and builds T1 only when the watch stands. Answered by
    * `funding-built` or `funding-failed`.
    */
   | {
@@ -36,11 +36,10 @@ export type Effect =
       readonly source: RenewalSource | undefined
     }
   /**
-   * A renewal is a matter of two channels: what the other one of ours has to hear (renewing.ts,
-   * renewed.ts).
+   * Tells the other channel of a renewal on our side what it has to hear (renewing.ts, renewed.ts).
    */
   | { readonly type: 'tell'; readonly channel: ChannelId; readonly event: RenewalEvent }
-  /** T1 never left: its inputs are free again. */
+  /** T1 never left: frees its inputs. */
   | { readonly type: 'release-funding' }
   /**
    * T1 waits for a block: the wallet pays for it by a child of its change, with a fee of at most
@@ -50,7 +49,7 @@ export type Effect =
       readonly type: 'bump-funding'
       readonly funding: Txid
       readonly fundingTx: Uint8Array
-      /** So many blocks have passed over it that estimates are false (EVID-7). */
+      /** Enough blocks have passed over T1 to show that estimates are false (EVID-7). */
       readonly isLate: boolean
       readonly feeRate: FeeRate
       readonly most: Satoshi
@@ -58,7 +57,7 @@ export type Effect =
   | { readonly type: 'watch-funding'; readonly scriptPubKey: Uint8Array }
   /**
    * Answered by `broadcast-done` or `broadcast-failed`. `favour`: nothing of ours depends on it, so
-   * it takes from what all strangers share (COST-2), and may come to nothing.
+   * it uses the budget that all strangers share (COST-2), and may come to nothing.
    */
   | {
       readonly type: 'broadcast'
@@ -67,13 +66,13 @@ export type Effect =
       readonly favour?: true
     }
   /**
-   * This node seems to run on an old copy of its data: the peer is asked for the channels that were
+   * This node seems to run on an old copy of its data: asks the peer for the channels that were
    * opened or renewed since (RESTORE-8).
    */
   | { readonly type: 'ask-for-channels' }
-  /** Hand an output of ours over to the wallet, which sweeps it. */
+  /** Hands an output of ours over to the wallet, which sweeps it. */
   | { readonly type: 'claim'; readonly payout: CsvPayout }
-  /** Tell the callers of `pay` how it went. `unknown` means: signed, sent, not acknowledged. */
+  /** Tells the callers of `pay` the outcome. `unknown` means: signed, sent, not acknowledged. */
   | { readonly type: 'payments-acknowledged'; readonly payments: readonly Payment[] }
   | {
       readonly type: 'payments-unknown'
@@ -82,19 +81,21 @@ export type Effect =
     }
   | { readonly type: 'payment-refused'; readonly payment: Payment; readonly error: PaychanError }
   | { readonly type: 'payments-received'; readonly payments: readonly Payment[] }
-  /** Tell the caller of `close` how it went. */
+  /** Tells the caller of `close` the outcome. */
   | {
       readonly type: 'close-done'
       readonly kind: 'close' | 'settlement' | 'abandoned'
       readonly txid: Txid | undefined
     }
   | { readonly type: 'close-refused'; readonly error: PaychanError }
-  /** For people: what happened; `step` when it is one of the classic channel, or how it ended. */
+  /**
+   * News for people; `step` when it is one of the classic channel, or the way in which it ended.
+   */
   | { readonly type: 'notify'; readonly news: News; readonly step?: Step; readonly txid?: Txid }
-  /** For people, loudly. */
+  /** A warning for people. */
   | { readonly type: 'alarm'; readonly code: string; readonly text: string }
 
-/** Payments that are written together with the state (one packed value an update). */
+/** A payment that is written together with the state (one packed value an update). */
 export interface PaymentLogEntry {
   readonly sequence: number
   readonly direction: 'sent' | 'received'
@@ -105,7 +106,7 @@ export interface PaymentLogEntry {
 }
 
 /**
- * What a transition comes to: `log` and `state` are committed in one batch, then come the effects.
+ * The result of a transition: `log` and `state` are committed in one batch, then come the effects.
  */
 export interface Transition<S extends Channel = Channel> {
   readonly state: S
@@ -113,7 +114,7 @@ export interface Transition<S extends Channel = Channel> {
   readonly effects: readonly Effect[]
 }
 
-/** A transition without payments to log. */
+/** Makes a transition without payments to log. */
 export function to<S extends Channel>(state: S, ...effects: Effect[]): Transition<S> {
   return { state, log: [], effects }
 }

@@ -1,6 +1,6 @@
 /**
- * What a transition may know besides the state and the event. Values and synchronous functions, no
- * I/O.
+ * The knowledge of a transition besides the state and the event: values and synchronous functions,
+ * no I/O.
  */
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { OutPoint } from '../types/bytes.js'
@@ -9,8 +9,8 @@ import { PaychanError } from '../types/errors.js'
 import type { Policy } from './policy.js'
 
 /**
- * What a mempool asks for: `minimum` to come in at all, `incremental` more than what is replaced
- * (BIP125 rule 4).
+ * The rates that a mempool asks for: `minimum` to enter at all, `incremental` more than the
+ * transaction that is replaced (BIP125 rule 4).
  */
 export interface RelayRates {
   readonly minimum: FeeRate
@@ -22,33 +22,33 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   /** Height of the tip; undefined until the chain has been seen. */
   readonly height: BlockHeight | undefined
   /**
-   * Whether a server tells this session what happens to the channel's funding output (UPD-20). What
-   * was known before may have changed.
+   * True when a server tells this session what happens to the channel's funding output (UPD-20).
+   * Older knowledge may be out of date.
    */
   readonly isWatched: boolean
   /**
-   * Height from which on this side has seen the chain without a break; undefined when that is not
+   * Height from which this side has seen the chain without a break; undefined when that is not
    * known.
    */
   readonly seenSince?: BlockHeight | undefined
-  /** Bounded estimate to confirm within 6 blocks. */
+  /** Bounded estimate of the rate that confirms within 6 blocks. */
   readonly feeRate: FeeRate
-  /** Bounded estimate of what the next block takes. */
+  /** Bounded estimate of the rate for the next block. */
   readonly nextBlockRate: FeeRate
   readonly relay: RelayRates
-  /** What the next block took by the estimates seen, block by block, the newest last. */
+  /** The rate for the next block in the estimates seen, block by block, the newest last. */
   readonly feeHistory: readonly FeeRate[]
   /** Milliseconds since 1970, for records only. */
   readonly now: number
   /** Signs with our channel key (K1 or K2) of this channel. */
   readonly sign: (digest: Uint8Array) => Uint8Array
-  /** KEY-3, KEY-4: a channel key of any channel of ours, open or not, theirs or ours. */
+  /** KEY-3, KEY-4: true for a channel key of any channel of ours, open or not, theirs or ours. */
   readonly isKnownKey: (publicKey: Uint8Array) => boolean
-  /** REF-2: an outpoint of any channel of ours. */
+  /** REF-2: true for an outpoint of any channel of ours. */
   readonly isKnownOutPoint: (outPoint: OutPoint) => boolean
 }
 
-/** Why a channel that nobody tells of takes and makes no payments (UPD-20). */
+/** The error of a channel that nobody watches: it takes and makes no payments (UPD-20). */
 export function notWatched(): PaychanError {
   return new PaychanError(
     'ERR_NOT_WATCHED',

@@ -10,7 +10,7 @@ import {
   type RefundSigned
 } from './state.js'
 
-/** Nothing of a channel is on the chain yet. */
+/** The chain's view of a channel that is not on it yet. */
 export const NOTHING_ON_CHAIN: OnChain = {
   fundingSeen: false,
   fundingHeight: undefined,
@@ -18,10 +18,10 @@ export const NOTHING_ON_CHAIN: OnChain = {
   shown: []
 }
 
-/** What the two sides know differently. */
+/** The knowledge that differs between the two sides. */
 export interface FundingKnowledge {
   readonly fundingTx: Uint8Array
-  /** The client's: the server's signature of T2. */
+  /** Client: the server's signature of T2. */
   readonly refundSignature: Uint8Array | undefined
   /**
    * In a renewal: see `Established.renewal`, and the first state, which the server holds already.
@@ -31,7 +31,7 @@ export interface FundingKnowledge {
   readonly ledger?: Ledger
 }
 
-/** Nobody has paid, and the chain has shown nothing. */
+/** Makes the established channel: nobody has paid, and the chain has shown nothing. */
 export function establish(
   state: RefundRequested | RefundSigned,
   knowledge: FundingKnowledge
@@ -57,7 +57,7 @@ export function establish(
         : state.secured?.isConnected === false
           ? 'down'
           : 'live',
-    // What a client has handed over it has written first, so it has what we said before (REEST-7).
+    // A client writes before it hands T1 over, so it has what we said before (REEST-7).
     epochs:
       state.stage === 'refund-signed' ? { ...state.epochs, seen: state.epochs.ours } : NEW_EPOCHS
   }

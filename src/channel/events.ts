@@ -1,34 +1,32 @@
-/** What can happen to a channel. */
+/** The events of a channel. */
 import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 
-/** What a broadcast was for. */
+/** The purpose of a broadcast. */
 export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 
 export interface FundingHistory {
   readonly funding: ShownTransaction | undefined
   /**
-   * Whatever a server shows as spends of its output. At most one of them is in a block; it is there
-   * more than once where servers differ in its witness.
+   * All transactions that a server shows as spends of its output. At most one of them is in a
+   * block; that one is listed more than once where servers differ in its witness.
    */
   readonly spends: readonly ShownTransaction[]
-  /**
-   * What else there is: payments to the funding script that are not T1, and what becomes of them.
-   */
+  /** Payments to the funding script that are not T1, and the transactions that spend them. */
   readonly strays: readonly ShownTransaction[]
 }
 
 /** A transaction of the history of a script. */
 export interface ShownTransaction {
   readonly transaction: Transaction
-  /** Of its block, which is proved; undefined in the mempool. */
+  /** The proved height of its block; undefined in the mempool. */
   readonly height: BlockHeight | undefined
   /**
-   * Without a height: how many servers show it now; undefined means one. That costs a server
-   * nothing to make up.
+   * Without a height: the number of servers that show it now; undefined means one. Making it up
+   * costs a server nothing.
    */
   readonly shownBy?: number | undefined
 }
@@ -37,11 +35,11 @@ export interface ShownTransaction {
 export interface RenewalDraft {
   /** The new channel. */
   readonly by: ChannelId
-  /** Without the witness of the old channel's input. */
+  /** T1 without the witness of the old channel's input. */
   readonly fundingTx: Transaction
-  /** What shows the server that the other inputs are SegWit (FUND-2). */
+  /** Transactions that show the server that the other inputs are SegWit (FUND-2). */
   readonly previous: readonly Uint8Array[]
-  /** Known to the client, who has built it; 0 on the server's side. */
+  /** Known to the client, which has built T1; 0 on the server's side. */
   readonly fee: Satoshi
   /** The newest state of the old channel, as the new one takes it over (RENEW-1). */
   readonly turn: number
@@ -49,17 +47,17 @@ export interface RenewalDraft {
   readonly serverBalance: Satoshi
 }
 
-/** What passes between the two channels of a renewal, on one side. */
+/** The messages between the two channels of a renewal, on one side. */
 export type RenewalEvent =
-  /** To the old one, on the client's side: its peer has all that it needs (RENEW-3). */
+  /** To the old channel, on the client's side: its peer has all that it needs (RENEW-3). */
   | { readonly type: 'sign-renewal'; readonly draft: RenewalDraft }
-  /** To the old one, on the server's side: the client has signed. */
+  /** To the old channel, on the server's side: the client has signed. */
   | {
       readonly type: 'complete-renewal'
       readonly draft: RenewalDraft
       readonly signature: Uint8Array
     }
-  /** To the new one. */
+  /** To the new channel: the old channel has signed T1. */
   | { readonly type: 'renewal-signed'; readonly signature: Uint8Array }
   | { readonly type: 'renewal-completed'; readonly raw: Uint8Array }
   | { readonly type: 'renewal-refused'; readonly error: PaychanError }
@@ -68,40 +66,37 @@ export type RenewalEvent =
 
 export type ChannelEvent =
   | RenewalEvent
-  // from whoever uses this node
+  // from the user of this node
   | { readonly type: 'pay'; readonly payments: readonly Payment[] }
   /** Two-way channels: payments wait, and it is not our turn. */
   | { readonly type: 'ask-turn'; readonly payments: readonly Payment[] }
-  /** Two-way channels: nothing of ours is in the way of the turn that the peer has asked for. */
+  /** Two-way channels: nothing of ours delays the turn that the peer has asked for. */
   | { readonly type: 'grant-turn' }
   | { readonly type: 'close' }
   | { readonly type: 'settle' }
-  /** A higher fee for what this side has published, now. */
+  /** Raises the fee of the transaction that this side has published, now. */
   | { readonly type: 'bump'; readonly feeRate: FeeRate }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
   /** Server: other peers ask for channels (OPEN-11). */
   | { readonly type: 'make-room' }
   // from the peer
-  /** We have opened a stream; one that the peer opens begins with its `Reestablish`. */
+  /** We have opened a stream; a stream that the peer opens begins with the peer's `Reestablish`. */
   | { readonly type: 'connected'; readonly address?: string | undefined; readonly stream?: number }
   | { readonly type: 'disconnected'; readonly reason: string }
   | { readonly type: 'updates'; readonly updates: readonly Update[] }
   /**
-   * `stream`: with the first message of a stream, its number; the engine keeps effects of one
-   * stream from another.
+   * `stream`: the number of the stream, with its first message; by it the engine keeps the effects
+   * of one stream from another.
    */
   | {
       readonly type: 'message'
       readonly message: Exclude<Message, Update>
       readonly stream?: number
     }
-  /**
-   * What the peer has listed of our payments (REEST-8) contradicts what this node knows of payment
-   * `id`.
-   */
+  /** The peer's list of our payments (REEST-8) contradicts what this node knows of payment `id`. */
   | { readonly type: 'list-contradicted'; readonly id: string }
-  // from the wallet, or from an outside one: then with `psbt`, and not signed
+  // from the wallet, or from an outside wallet: then with `psbt`, and not signed
   | {
       readonly type: 'funding-built'
       readonly raw: Uint8Array
@@ -110,14 +105,14 @@ export type ChannelEvent =
       readonly previous?: readonly Uint8Array[]
       readonly psbt?: Uint8Array
     }
-  /** Of an outside wallet, checked: T1 with its witnesses. */
+  /** T1 of an outside wallet with its witnesses, checked. */
   | { readonly type: 'funding-signed'; readonly raw: Uint8Array }
   | { readonly type: 'funding-failed'; readonly code: string; readonly reason: string }
   // from the chain
   | { readonly type: 'tip' }
   | { readonly type: 'history'; readonly history: FundingHistory }
   /**
-   * A server has taken it. `isRefused`: another one refuses it; `refusedForFee`: for its fee.
+   * A server has taken it. `isRefused`: another server refuses it; `refusedForFee`: for its fee.
    */
   | {
       readonly type: 'broadcast-done'

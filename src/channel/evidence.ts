@@ -1,5 +1,5 @@
 /**
- * What a decision about money may rest on, and what it costs when that is a lie (spec.md,
+ * The evidence that a decision about money may rest on, and the cost when it is a lie (spec.md,
  * "Evidence"). From strong to weak:
  *
  *     proved     in a block: a branch of its merkle tree leads to a header that we have verified
@@ -7,8 +7,8 @@
  *     shown      in the mempool of so many servers
  *     said       by the peer
  *
- * A block costs whoever makes it up all the work of a block. Everything below that is free to make
- * up for the peer and one server together, so it never decides about more than the fee of a normal
+ * A block costs whoever makes it up all the work of a block. The peer and one server together can
+ * make up everything below for free, so it never decides about more than the fee of a normal
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
@@ -19,7 +19,7 @@ import type { Established, OnChain, ShownSpend } from './state.js'
 
 export type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 
-/** One row of the table: what is decided, on what evidence, and what is lost when that is false. */
+/** One row of the table: the decision, its evidence, and the loss when the evidence is false. */
 export interface Decision {
   readonly decision: string
   readonly takes: Evidence
@@ -27,7 +27,7 @@ export interface Decision {
   readonly ifFalse: string
 }
 
-/** EVID-1: the table of spec.md; a test holds the two against each other. */
+/** EVID-1: the table of spec.md; a test compares the two. */
 export const DECISIONS: readonly Decision[] = [
   {
     decision: 'pay, acknowledge, hand over the turn',
@@ -108,10 +108,10 @@ export const DECISIONS: readonly Decision[] = [
 ]
 
 /**
- * EVID-3: whether a shown spend could be mined next, as far as can be known: both sides have signed
- * it (else it is not in `shown`), T1 is in a block, its lock has come, and it spends nothing else.
- * Of another input neither the value nor the unconfirmed ancestors are known, which a mempool keeps
- * and no block takes. What does not count is as if it were not there.
+ * EVID-3: true when a shown spend could be mined next, as far as can be known: both sides have
+ * signed it (else it is not in `shown`), T1 is in a block, its lock has come, and it has no other
+ * input. The value and the unconfirmed ancestors of another input are unknown: mempools may keep
+ * such a spend while no block takes it. A spend that does not count is ignored.
  */
 export function countsAsRival(
   { onChain: { fundingHeight } }: { readonly onChain: Pick<OnChain, 'fundingHeight'> },
@@ -122,8 +122,8 @@ export function countsAsRival(
 }
 
 /**
- * The states of the other side that are shown. What we publish ourselves is none, nor is a close
- * (CLOSE-8) or what we do not know.
+ * The shown states of the other side. Our own publications are not among them, nor are a close
+ * (CLOSE-8) and spends that we do not know.
  */
 export function rivals({
   role,
@@ -135,34 +135,32 @@ export function rivals({
   )
 }
 
-/** Newer states of the other side than ours. */
+/** The shown states of the other side that are newer than ours. */
 function newerThan(channel: Established, turn: number): readonly ShownSpend[] {
   return rivals(channel).filter((spend) => spend.turn > turn)
 }
 
-/** Older states of the other side that could be mined next. */
+/** The shown older states of the other side that could be mined next. */
 function olderThan(channel: Established, turn: number, height: number): readonly ShownSpend[] {
   return rivals(channel).filter(
     (spend) => spend.turn < turn && countsAsRival(channel, spend, height)
   )
 }
 
-/**
- * Where nothing is lost by it, what the other side has published is waited for: a day of blocks.
- */
+/** Blocks for which a state of the other side is waited for where that loses nothing: a day. */
 export const PATIENCE = DAY
 
 /**
  * TIME-7: a newer state is the rightful one, and an honest side does not compete with it while it
- * has time. But what is in no block may never be in one, so nobody gives up the window of its own
- * state for it: the last third is for that, whatever is shown.
+ * has time. But a state that is in no block may never be in one, so nobody gives up the window of
+ * its own state for it: the last third of the window is for our own state, whatever is shown.
  */
 export function isHeldBack(channel: Established, turn: number, height: number): boolean {
   const newer = newerThan(channel, turn)
   if (newer.length === 0) return false
   const begin = publishHeightOf(channel.terms, turn)
   const deadline = deadlineOf(channel, turn)
-  // Nothing is lost by waiting, so anything newer will do.
+  // Waiting loses nothing, so any newer state will do.
   if (deadline === undefined) return height < begin + PATIENCE
   return (
     newer.some((spend) => countsAsRival(channel, spend, height)) &&
@@ -170,14 +168,14 @@ export function isHeldBack(channel: Established, turn: number, height: number): 
   )
 }
 
-/** A normal bid: a quarter above what the next block takes. */
+/** A normal bid: a quarter above the rate for the next block. */
 export function normalBid(nextBlock: FeeRate, vsize: number): Satoshi {
   return feeFor(feeRate((nextBlock * 5n) / 4n), vsize)
 }
 
-/** What is needed to judge a race. */
+/** The facts for judging a race. */
 export interface Race {
-  /** Of our own state. */
+  /** The turn of our own state. */
   readonly turn: number
   readonly share: bigint
   readonly vsize: number
@@ -188,16 +186,15 @@ export interface Race {
 /**
  * EVID-5: the most that a bid may pay; undefined when nothing in sight limits it.
  *
- * With a deadline, of a bid that every server has refused for its fee: a normal bid against a newer
- * state, which is the rightful one, and against older ones what it can win over the worst of them.
- * Only a rival that two servers show limits it, for what one shows alone need not be what the
- * others refuse the bid for; and only one that pays what the next block takes, for any other one
- * stays where it is until something worse comes. What the next block takes is known from the
- * blocks: one that has passed over the rival proves that it pays too little, whatever it is that
- * estimates say.
+ * With a deadline, the limit holds for a bid that every server has refused for its fee: a normal
+ * bid against a newer state, which is the rightful one, and against older ones what it can win over
+ * the worst of them. Only a rival that two servers show limits the bid, for one that a single
+ * server shows need not be why the others refuse it; and only one that pays the rate for the next
+ * block, for any other one stays where it is until something worse comes. Blocks tell that rate: a
+ * block that has passed over the rival proves that it pays too little, whatever estimates say.
  *
- * T2 has time: against any newer state it pays what it can win over that, or a normal bid, and
- * doubles that with each day, so that a state that no block takes cannot keep it out for ever.
+ * T2 has time: against any newer state it pays what it can win over that state, or a normal bid,
+ * and doubles that each day, so that a state that no block takes cannot keep it out for ever.
  */
 export function winnable(
   channel: Established,
@@ -225,7 +222,7 @@ export function winnable(
 
 /**
  * EVID-4: the older state that a bid may outbid at once: two servers show it, so neither the peer
- * alone nor one server has made it up. Of several the one that pays most.
+ * alone nor one server has made it up. Among several it is the one that pays most.
  */
 export function provenRace(
   channel: Established,
@@ -240,7 +237,7 @@ export function provenRace(
     )
 }
 
-/** What a spend leaves us; nothing where that is not known. */
+/** Our share in a spend; nothing where it is not known. */
 export function shareOf(
   { role, terms }: Established,
   { clientBalance }: Pick<ShownSpend, 'clientBalance'>

@@ -1,49 +1,49 @@
 /**
- * How the fee of a publication rises: from the estimate at the height at which it was due, by the
- * same factor from block to block, to half of the budget shortly before the deadline, and through
- * the last blocks towards all of it. In the last third it is at least a quarter above what the next
- * block takes by the estimate, which is mostly far less than the budget, and enough. It never
- * falls. (lnd's sweeper, too, goes from an estimate to a budget at a deadline, with 50 % of the
- * value as its default.)
+ * The rise of a publication's fee: from the estimate at the height at which it was due, by the same
+ * factor from block to block, to half of the budget shortly before the deadline, and through the
+ * last blocks towards all of it. In the last third it is at least a quarter above the estimate for
+ * the next block, which is mostly far less than the budget, and enough. It never falls. (lnd's
+ * sweeper, too, goes from an estimate to a budget at a deadline, with 50 % of the value as its
+ * default.)
  *
  * While nobody competes, it stops short of that: a node that comes back two blocks before the
- * deadline would otherwise bid all that it has for a place that a hundredth of it buys.
+ * deadline would otherwise bid its whole budget for a place that a hundredth of it buys.
  */
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
 import { DAY } from './schedule.js'
 
-/** In which more than half of the budget is bid; less when the whole race is short. */
+/** Blocks in which more than half of the budget is bid; fewer when the whole race is short. */
 const MOST_LAST_BLOCKS = 6
 
 export interface CurveInput {
   /**
-   * Where the race began: the height at which publishing was due, and the rate of the first bid.
+   * The start of the race: the height at which publishing was due, and the rate of the first bid.
    */
   readonly since: { readonly height: number; readonly feeRate: FeeRate }
   readonly height: number
-  /** The height from which on the other side can publish. */
+  /** The height from which the other side can publish. */
   readonly deadline: number
-  /** Of the last bid. */
+  /** The rate of the last bid. */
   readonly previous: FeeRate
   /**
-   * Of the last bid that a block has passed over, and what a replacement of it costs beside;
+   * The rate of the last bid that a block has passed over, with the extra cost of replacing it;
    * undefined when there is none.
    */
   readonly passedOver: FeeRate | undefined
   readonly estimate: FeeRate
-  /** What the next block takes, by the estimate. */
+  /** The estimated rate for the next block. */
   readonly nextBlock: FeeRate
-  /** All of the budget as a rate. */
+  /** The whole budget as a rate. */
   readonly budget: FeeRate
   /**
-   * A server has refused the last bid for its fee, and the caller limits what that may cost: here
-   * nothing but the budget does.
+   * A server has refused the last bid for its fee, and the caller limits the cost of that: here
+   * only the budget does.
    */
   readonly isContested: boolean
 }
 
-/** The rate to bid in a race at a height, not above the budget. */
+/** The rate to bid in a race at a height, at most the budget. */
 export function curveRate(input: CurveInput): FeeRate {
   const { since, height, deadline, previous, estimate, nextBlock, budget } = input
   if (height >= deadline) {
@@ -56,8 +56,8 @@ export function curveRate(input: CurveInput): FeeRate {
 }
 
 /**
- * The rate to bid where nothing presses, not above the budget (STAKE-3): up to ten times the
- * estimate on the first day, and to twice as much with each further one, for it may be false.
+ * The rate to bid without pressure, at most the budget (STAKE-3): up to ten times the estimate on
+ * the first day, and twice as much with each further day, for the estimate may be false.
  */
 export function patientRate({
   since,
@@ -78,48 +78,48 @@ export function patientRate({
 
 const MOST_ESTIMATES = 10n
 
-/** Twice as much with each whole day of blocks that has passed. */
+/** Doubles an amount for each whole day of blocks that has passed. */
 export function doubledDaily(amount: bigint, blocks: number): bigint {
   return amount * 2n ** BigInt(Math.min(MOST_DOUBLINGS, Math.floor(Math.max(0, blocks) / DAY)))
 }
 
-/** Beyond whatever a channel holds. */
+/** More doublings than the contents of any channel allow. */
 const MOST_DOUBLINGS = 40
 
 /**
- * STAKE-4: until the last third estimates, which are the word of servers, move a bid to a quarter
+ * STAKE-4: until the last third, estimates, which are the word of servers, move a bid to a quarter
  * of the budget at most: dear blocks often pass.
  */
 const EARLY_PART = 4n
 
-/** The last third of the blocks that there were, and the last three of any race. */
+/** True in the last third of the blocks of a race, and in the last three of any race. */
 function isLate(since: CurveInput['since'], height: number, deadline: number): boolean {
   return deadline - height <= 3 || (deadline - height) * 3 <= deadline - since.height
 }
 
 /**
- * Twice a normal bid is in the next block unless that is out of the ordinary. Where blocks are,
- * each one that passes over our bid proves it, whatever servers say of prices, and lets the next
- * bid be twice as much: from 2 sat/vB to 1,000 sat/vB takes nine blocks.
+ * Twice a normal bid is in the next block unless blocks are out of the ordinary. Then each block
+ * that passes over our bid proves it, whatever servers say of prices, and lets the next bid double:
+ * from 2 sat/vB to 1,000 sat/vB takes nine blocks.
  */
 const MOST_NORMAL_BIDS = 2n
 
 /**
- * STAKE-4: while nobody competes a quarter of the budget is kept: whoever pays all of it has won
+ * STAKE-4: while nobody competes, a quarter of the budget is kept: paying the whole budget wins
  * nothing.
  */
 function mostRate({ nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
   if (isContested) return budget
   const normal = feeRate(((nextBlock * 5n) / 4n) * MOST_NORMAL_BIDS)
-  // A small stake that a normal bid takes nearly all of is still worth that.
+  // A small stake that is hardly above a normal bid is still worth one.
   const kept = max(feeRate((budget * 3n) / 4n), min(budget, feeRate((nextBlock * 5n) / 4n)))
   return min(kept, max(normal, feeRate((passedOver ?? 0n) * 2n)))
 }
 
-/** BIP125 rule 4, as every node asks for it. */
+/** BIP125 rule 4, as every node applies it. */
 const LEAST_STEP: bigint = SAFE_RELAY_RATE
 
-/** A quarter more for each block in which it did not help. */
+/** A quarter more for each block that did not take the bid. */
 function raisedRate(since: CurveInput['since'], height: number, previous: FeeRate): FeeRate {
   return height <= since.height ? previous : feeRate(previous + max(previous / 4n, LEAST_STEP))
 }
@@ -142,7 +142,7 @@ function towards(
     : between(half, max(budget, half), (gone - before) / Math.max(1, last - 1))
 }
 
-/** By the same factor from step to step. */
+/** Interpolates by the same factor from step to step. */
 function between(from: bigint, to: bigint, share: number): FeeRate {
   if (from <= 0n) return feeRate(0n)
   return feeRate(BigInt(Math.round(Number(from) * (Number(to) / Number(from)) ** share)))

@@ -1,6 +1,4 @@
-/**
- * How deep T1 is, and what helps one that does not confirm.
- */
+/** The depth of T1, and the help for one that does not confirm. */
 import { LOCK_BELOW_TIP } from '../bitcoin/renewal.js'
 import { lockTimeOf } from '../bitcoin/transaction.js'
 import { blockDelta, max, satoshi } from '../types/units.js'
@@ -10,12 +8,13 @@ import { DAY } from './schedule.js'
 import type { Established } from './state.js'
 
 /*
- * How deep T1 is: a funding output that a reorg could still take away carries no payments (FUND-4).
+ * The depth of T1: a funding output that a reorg could still take away carries no payments
+ * (FUND-4).
  */
 
 /**
- * Confirmations after which a spend is taken as final for what people are told: what Bitcoin
- * wallets commonly wait for.
+ * Confirmations after which people are told that a spend is final: the usual number of Bitcoin
+ * wallets.
  */
 export const FINAL_DEPTH = 6
 
@@ -27,18 +26,21 @@ export function confirmations({ onChain }: Established, env: Pick<Env, 'height'>
   return max(0, env.height - onChain.fundingHeight + 1)
 }
 
-/** FUND-4: as deep as the terms ask for, now; after a reorg it has to get there again. */
+/**
+ * FUND-4: true when T1 is now as deep as the terms ask for; after a reorg it has to get there
+ * again.
+ */
 export function isBuried(channel: Established, env: Pick<Env, 'height'>): boolean {
   return confirmations(channel, env) >= channel.terms.minDepth
 }
 
 /*
- * A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a
+ * A T1 that does not confirm: FUND-5 forbids replacing it, and lets its client pay for it by a
  * child.
  */
 
 /**
- * Blocks that T1 may wait unless somebody said otherwise: it was built for an estimate to confirm
+ * Blocks that T1 may wait unless another number was given: T1 was built for an estimate to confirm
  * within as many.
  */
 const PATIENCE = blockDelta(6)
@@ -47,16 +49,16 @@ const PATIENCE = blockDelta(6)
 const MOST_OF_CAPACITY = 20n
 
 /**
- * FUND-5, EVID-7: asks the wallet for a child once T1 has waited, whether or not a server shows it:
- * what no mempool takes, or has dropped, needs one all the more. Level-triggered: asked with every
- * block, and the wallet does nothing when both pay the present estimate and no server refuses them
- * for their fee, or T1 has no change.
+ * FUND-5, EVID-7: asks the wallet for a child once T1 has waited, whether or not a server shows T1:
+ * a T1 that no mempool takes, or that was dropped, needs one all the more. Level-triggered: asks
+ * with every block, and the wallet does nothing when both pay the present estimate and no server
+ * refuses them for their fee, or when T1 has no change.
  */
 export function fundingFee(
   { role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established,
   { height, feeRate }: Env
 ): Effect[] {
-  // Of a T1 that an outside wallet has made, our wallet has no change.
+  // Our wallet has no change of a T1 that an outside wallet has made.
   if (
     role !== 'client' ||
     outside !== undefined ||

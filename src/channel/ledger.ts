@@ -1,6 +1,7 @@
 /**
- * Who has what. The payer of a turn signs an ever smaller balance of its own; what the payee has
- * acknowledged is on its disk, what it has not is in flight: signed, so spent, but unconfirmed.
+ * The balances of both sides. The payer of a turn signs an ever smaller balance of its own. A
+ * payment that the payee has acknowledged is on the payee's disk; one that it has not is in flight:
+ * signed, so spent, but unconfirmed.
  */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
@@ -13,9 +14,9 @@ import type { Terms } from './terms.js'
 export interface HeldState {
   readonly sequence: number
   readonly payerBalance: Satoshi
-  /** Payments up to and with this sequence. */
+  /** Number of payments up to and with this sequence. */
   readonly paymentCount: number
-  /** The payer's signature over it; kept by the payee only. */
+  /** The payer's signature over the state; only the payee keeps it. */
   readonly signature: Uint8Array | undefined
 }
 
@@ -34,12 +35,13 @@ export interface Ledger {
   /** Oldest first; always empty on the payee's side. */
   readonly inFlight: readonly InFlightUpdate[]
   /**
-   * Once the funding output is spent for good: updates after this sequence never reached the chain.
+   * Set once the funding output is spent for good: updates after this sequence never reached the
+   * chain.
    */
   readonly settledSequence: number | undefined
 }
 
-/** Before the first update. */
+/** The ledger before the first update. */
 export const NEW_LEDGER: Ledger = {
   turn: 0,
   held: undefined,
@@ -48,8 +50,8 @@ export const NEW_LEDGER: Ledger = {
 }
 
 /**
- * TURN-6: whether the acknowledged state is still the one that the turn began with, which is signed
- * in the turn before.
+ * TURN-6: true when the acknowledged state is still the one that the turn began with, which is
+ * signed in the turn before.
  */
 export function isBase({
   ledger,
@@ -61,22 +63,22 @@ export function isBase({
   return ledger.turn > 0 && ledger.held?.sequence === ended.at(-1)?.sequence
 }
 
-/** What the terms say about who has what at the beginning. */
+/** The balances at the beginning, by the terms. */
 type Beginning = Pick<Terms, 'capacity' | 'serverBalance'>
 
 /**
- * What the client has before anything is paid: all that the server does not bring along (UPD-9).
+ * The client's balance before anything is paid: all that the server does not bring along (UPD-9).
  */
 export function initialBalance({ capacity, serverBalance }: Beginning): Satoshi {
   return subSat(capacity, serverBalance)
 }
 
-/** What the payer has left of what the payee acknowledged. */
+/** The payer's balance in the newest state that the payee acknowledged. */
 export function heldBalance(ledger: Ledger, terms: Beginning): Satoshi {
   return ledger.held?.payerBalance ?? initialBalance(terms)
 }
 
-/** What the payer has left after everything that it has signed, acknowledged or not (UPD-18). */
+/** The payer's balance after everything that it has signed, acknowledged or not (UPD-18). */
 export function signedBalance(ledger: Ledger, terms: Beginning): Satoshi {
   return ledger.inFlight.at(-1)?.payerBalance ?? heldBalance(ledger, terms)
 }
@@ -86,12 +88,12 @@ export function nextSequence(ledger: Ledger): number {
   return (ledger.inFlight.at(-1)?.sequence ?? ledger.held?.sequence ?? -1) + 1
 }
 
-/** Signed and not acknowledged, in satoshis. */
+/** The value that is signed and not acknowledged, in satoshis. */
 export function inFlightValue(ledger: Ledger, terms: Beginning): Satoshi {
   return subSat(heldBalance(ledger, terms), signedBalance(ledger, terms))
 }
 
-/** Both balances by the newest acknowledged state; they add up to the capacity. */
+/** Both balances in the newest acknowledged state; they add up to the capacity. */
 export function balances(terms: Beginning, ledger: Ledger): Record<Role, Satoshi> {
   const payerHas = heldBalance(ledger, terms)
   const payeeHas = subSat(terms.capacity, payerHas)
@@ -121,8 +123,8 @@ export function totalOf(payments: readonly Payment[]): Satoshi {
 /* Payment ids, 16 bytes each (UPD-14). */
 
 /**
- * Whether no two payments have the same id. Looks at whole ids only when their first 4 bytes do not
- * settle it.
+ * True when no two payments have the same id. Compares whole ids only when their first 4 bytes do
+ * not settle it.
  */
 export function allDifferent(payments: readonly Payment[]): boolean {
   const heads = new Set<number>()

@@ -1,4 +1,4 @@
-/** A stream to the peer comes and goes, and the peer refuses things on it. */
+/** The beginning and end of a stream to the peer, and the peer's refusals on it. */
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { PaychanError } from '../types/errors.js'
 import { abandon, whereMoneyMayBe } from './stopping.js'
@@ -11,15 +11,15 @@ import { isOpening, type Channel, type Established, type Stopped } from './state
 
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
-/** We have opened a new stream of a channel that both sides know. */
+/** Handles a new stream that we have opened, of a channel that both sides know. */
 export function onConnected(channel: Channel, address: string | undefined, env: Env): Transition {
   if (channel.stage !== 'established') return to(channel)
-  // The address that worked last is the one to dial first, also after a restart.
+  // The address that worked last is dialled first, also after a restart.
   return openStream({ ...channel, address: address ?? channel.address }, env)
 }
 
 /**
- * REEST-7: what arrives after both have said where they stand was sent by somebody who has our
+ * REEST-7: once both have said where they stand, any message comes from a sender that has our
  * `Reestablish` on its disk.
  */
 export function heard(channel: Channel): Channel {
@@ -33,17 +33,14 @@ export function heard(channel: Channel): Channel {
   return { ...channel, epochs: { ...channel.epochs, seen: channel.epochs.ours } }
 }
 
-/**
- * The stream is over from the moment in which we decide it, whatever of it still waits to be
- * handled.
- */
+/** The stream is over as soon as we decide it, whatever messages on it still wait to be handled. */
 export function hungUp(channel: Established, effects: readonly Effect[]): Established {
   return effects.some(({ type }) => type === 'hang-up') ? { ...channel, link: 'down' } : channel
 }
 
 /**
- * REEST-6: what still arrives on a stream that is over is not heard: it may follow on what was
- * refused. An Error is, and the first message of the next stream.
+ * REEST-6: true for a message on a stream that is over: it is ignored, since it may build on what
+ * was refused. An Error is still heard, and so is the first message of the next stream.
  */
 export function isOver(channel: Channel, event: ChannelEvent): boolean {
   if (channel.stage !== 'established' || channel.link !== 'down') return false
@@ -55,7 +52,7 @@ export function isOver(channel: Channel, event: ChannelEvent): boolean {
   )
 }
 
-/** The stream ended. Before T1 has left, that ends the opening. */
+/** Handles the end of a stream. Before T1 has left, it ends the opening. */
 export function onDisconnected(channel: Channel, reason: string): Transition {
   if (channel.stage === 'established') {
     const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
@@ -82,8 +79,8 @@ export function onDisconnected(channel: Channel, reason: string): Transition {
 }
 
 /**
- * The peer refused something, or found a rule broken (ERR-3, ERR-4). It gets no Error in return
- * (ERR-5).
+ * Handles an Error: the peer refused something, or found a rule broken (ERR-3, ERR-4). It gets no
+ * Error in return (ERR-5).
  */
 export function onError(channel: Channel, error: ErrorMessage): Transition {
   if (channel.stage === 'abandoned') return to(channel)
@@ -97,11 +94,12 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     )
   }
   if (error.fatal) {
-    // Said again on every stream of a channel that has ended. Whether the stream ends is up to its
-    // sender: the channel can still be closed in peace on it.
+    // The peer repeats it on every stream of a channel that has ended. The sender decides whether
+    // the stream ends: the channel can still be closed in peace on it.
     if (channel.stopped !== undefined) return to(channel)
     const isCloseOnly = error.rule === 'REEST-4'
-    // Its code is advice: one that says that it has forgotten itself has nothing to tell.
+    // Its code is advice: a peer that says that it has forgotten a state itself has nothing to
+    // tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
     const stopped: Stopped = {
       code: error.code,
@@ -131,7 +129,7 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
   })
 }
 
-/** What is in flight will not be acknowledged any more. */
+/** Payments in flight will not be acknowledged any more. */
 function unknownNow({ ledger }: Established, { text }: ErrorMessage): Effect[] {
   const payments = ledger.inFlight.flatMap((update) => update.payments)
   return payments.length > 0 ? [{ type: 'payments-unknown', payments, reason: text }] : []

@@ -1,5 +1,5 @@
 /**
- * What happens to a channel, as data: each kind, and the unit of each of its facts. The local API's
+ * The news of a channel, as data: each kind, and the unit of each of its facts. The local API's
  * schema follows from this table; sentences are made where people read
  * (`src/cli/channel-words.ts`).
  */
@@ -17,21 +17,21 @@ interface FactTypes {
 export type FactUnit = keyof FactTypes
 
 /**
- * The transaction, where there is one, and the step of the classic channel stand beside the news
- * (`notify`).
+ * The news by kind. The transaction, if any, and the step of the classic channel stand beside the
+ * news (`notify`).
  */
 export const NEWS = {
   // The opening
   'offer-sent': { capacity: 'sat', refundHeight: 'height' },
   'offer-taken': { capacity: 'sat', refundHeight: 'height' },
-  /** `payer` of T1: our `wallet`, or an `outside` one. */
+  /** `payer` of T1: our `wallet`, or an `outside` wallet. */
   'terms-taken': { payer: 'text' },
-  /** `by`: our `wallet`, an `outside` one that has not signed yet, or a `renewal`. */
+  /** `by`: our `wallet`, an `outside` wallet that has not signed yet, or a `renewal`. */
   'funding-built': { by: 'text', fee: 'sat', vsize: 'number' },
   'refund-asked-for': { refundHeight: 'height' },
   'refund-signed': { refundHeight: 'height' },
   'refund-secured': { payer: 'text' },
-  /** `by` as of `funding-built`. */
+  /** `by` as in `funding-built`. */
   'funding-sent': { by: 'text' },
   'funding-received': {},
   'funding-completed': {},
@@ -67,7 +67,8 @@ export const NEWS = {
   'spend-mined': { transaction: 'text', height: 'height' },
   'renewed-as': { channel: 'channel' },
   /**
-   * By its peer, after this node had lost it; `state`: the number of the newest one that was named.
+   * The peer handed it back, after this node had lost it; `state`: the number of the newest state
+   * that was named.
    */
   'handed-back': { share: 'sat', capacity: 'sat', state: 'number' }
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FactUnit>>>>

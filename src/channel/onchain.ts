@@ -1,6 +1,6 @@
 /**
- * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
- * funding script, so that a reorg is only another history.
+ * The chain's view of a channel. Level-triggered: every call gets the whole history of the funding
+ * script, so that a reorg is only another history.
  */
 import { isSignedByBoth, signedParts } from '../bitcoin/funding-spend.js'
 import type { Role } from '../bitcoin/keys.js'
@@ -36,7 +36,7 @@ import {
 } from './state.js'
 import { partyOf, type Terms } from './terms.js'
 
-/** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
+/** Our output as the payer of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)`. */
 export interface CsvPayout {
   readonly outPoint: OutPoint
   readonly value: Satoshi
@@ -46,7 +46,7 @@ export interface CsvPayout {
 /** Blocks after a settlement in which its payout is handed to the wallet again. */
 export const CLAIM_AGAIN_BLOCKS = 6
 
-/** The funding script has a new history. */
+/** Takes in a new history of the funding script. */
 export function onHistory(
   channel: Established,
   { funding, spends, strays }: FundingHistory,
@@ -91,8 +91,9 @@ export function onHistory(
 }
 
 /**
- * TIME-8: only what both sides have signed. Servers may differ, or make one up; and of one that is
- * in a block they may make up the witness, for a proof is one of the txid.
+ * TIME-8: separates the spends that both sides have signed from forged ones. Servers may differ, or
+ * make a spend up; even for a spend in a block they may make up the witness, for a proof covers
+ * only the txid.
  */
 function judged(
   channel: Established,
@@ -117,8 +118,8 @@ function judged(
 }
 
 /**
- * Servers may differ in the witness: one that is valid counts. Where each is false, all that is
- * known is that it is there, and what it pays.
+ * Finds the spend in a block. Servers may differ in its witness: a valid one counts. When each is
+ * false, we only know that the spend is there, and what it pays.
  */
 function provedSpend(
   channel: Established,
@@ -135,9 +136,9 @@ function provedSpend(
 }
 
 /**
- * EVID-2: what a state that is in a block has given the client, by the outputs, which its txid
- * proves. Whether the payer has signed one of them or none only a witness says: a payee has both
- * signatures and could have either shown.
+ * EVID-2: the client's balance in a state that is in a block, by the outputs, which its txid
+ * proves. Only a witness tells whether the payer has signed one of them or none, and a payee, which
+ * has both signatures, could have either shown.
  */
 function minedBalance(
   channel: Established,
@@ -150,7 +151,7 @@ function minedBalance(
   return payer === 'client' ? value : subSat(channel.terms.capacity, value)
 }
 
-/** What stands beside the channel's input for the payer; nothing when that is somebody else's. */
+/** The payer's output beside the channel's input; zero when that output is somebody else's. */
 function paidBeside(channel: Established, tx: Transaction, payer: Role): Satoshi {
   const output = tx.outputs[tx.inputOf(channel.outPoint)]
   return output !== undefined &&
@@ -170,7 +171,8 @@ function shownSpend(
   height: BlockHeight | undefined
 ): ShownSpend {
   const spend = recognise(channel, transaction)
-  // Of any state of the same side: who shows one after the other is passed over by the same blocks.
+  // Takes any state of the same side: the same blocks pass over a side that shows one after the
+  // other.
   const before = channel.onChain.shown.find(
     (each) =>
       each.txid === spend.txid ||
@@ -188,8 +190,8 @@ function shownSpend(
 }
 
 /**
- * EVID-3: of another input than the funding output neither the value nor the ancestors are known,
- * and so no fee.
+ * EVID-3: an input other than the funding output has an unknown value and unknown ancestors, so the
+ * fee is unknown too.
  */
 export function figuresOf(
   tx: Transaction,
@@ -203,13 +205,13 @@ export function figuresOf(
   }
 }
 
-/** Our own bid last: what the other side has is the news. */
+/** Puts our own bid last: the spends of the other side are the news. */
 function inOrder({ publication }: Established, shown: readonly ShownSpend[]): ShownSpend[] {
   const isOurs = ({ txid }: ShownSpend): boolean => txid === publication?.txid
   return [...shown.filter((spend) => !isOurs(spend)), ...shown.filter(isOurs)]
 }
 
-/** Which of the transactions that can exist this one is. */
+/** Recognises a transaction among those that can exist. */
 function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
   const { txid, raw } = tx
@@ -228,12 +230,11 @@ function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'>
 }
 
 /**
- * EVID-2: which state a spend that is shown is, by its lock, which every signature covers,
- * and by what the payer's signature covers. An output says something only where its payer has
- * signed it: any other one may have been added by the payee, to the payer's script as well. It
- * stands beside the channel's input, wherever in the transaction that is: SINGLE|ANYONECANPAY signs
- * no index, and a server may put other inputs before it (SIG-2).
- * Undefined for what is no state.
+ * EVID-2: identifies the state of a spend, by its lock, which every signature covers, and by the
+ * part that the payer has signed. An output proves something only when its payer has signed it: the
+ * payee may have added any other one, even one to the payer's script. The payer's output stands
+ * beside the channel's input, wherever that is: SINGLE|ANYONECANPAY signs no index, and a server
+ * may put other inputs before it (SIG-2). Undefined when the spend is not a state.
  */
 export function stateIn(
   terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>,
@@ -255,8 +256,9 @@ export function stateIn(
 }
 
 /**
- * A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it
- * pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing.
+ * True for a close whose signature was lost with our data (RESTORE-6): both have signed all of it,
+ * and it pays to the scripts of both and to nobody else. A side that lost nothing has signed no
+ * such close.
  */
 function isForgottenClose({ terms, outPoint, restored }: Established, tx: Transaction): boolean {
   if (restored !== true) return false
@@ -274,9 +276,9 @@ function payoutScript(channel: Established, payer: Role): Uint8Array {
 }
 
 /**
- * What a spend that is in a block pays to our payout script: the wallet's from now on, whatever the
- * witness that a server shows says of it (EVID-2). In a state it stands beside the channel's input;
- * in T2 that is the server's, if it brought something along.
+ * The output of a mined spend that pays to our payout script: it is the wallet's from now on,
+ * whatever the witness shown by a server says (EVID-2). In a state it stands beside the channel's
+ * input; in T2 that output is the server's, if it brought something along.
  */
 export function csvPayout(channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
@@ -296,14 +298,15 @@ export function csvPayout(channel: Established): CsvPayout | undefined {
 }
 
 /**
- * What became of payments in flight: once the spend is buried, those that it includes were received
- * after all, and the others never will be. Before, a reorg could bring another one (TIME-4).
+ * Settles the payments in flight: once the spend is buried, the payments that it includes were
+ * received after all, and the others never will be. Before that, a reorg could bring another spend
+ * (TIME-4).
  */
 export function settlePayments(channel: Established, env: Pick<Env, 'height'>): Established {
   const { spend } = channel.onChain
   if (env.height === undefined) return channel
-  // What an unknown one includes nobody can tell: whoever called a payment failed would have it
-  // made twice.
+  // Nobody can tell what an unknown spend includes: a payment that is called failed would be made
+  // twice.
   const sequence =
     spend !== undefined && spend.kind !== 'unknown' && env.height - spend.height + 1 >= FINAL_DEPTH
       ? settledSequence(channel, spend)
@@ -314,13 +317,13 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
 }
 
 /**
- * The newest update that the spend includes, by what the payer has got (EVID-2): all that a state
- * leaves it, or more, and no later one was paid, whoever has signed what; the payer pays again what
- * it has back. In a state whose payer signs nothing (its balance is dust) the payee chooses the
- * outputs: what it gives of less than an update took counts as nothing. A state of a later turn than
+ * The newest update that the spend includes, by the payer's share in it (EVID-2): a payer that has
+ * the balance of a state, or more, has paid no later one, whoever has signed what; it can pay again
+ * what it has back. In a state whose payer signs nothing (its balance is dust) the payee chooses
+ * the outputs: giving back less than an update took counts as nothing. A state of a later turn than
  * we know, or one that leaves us less than all that we have signed, shows that we are on an old copy
- * of our data: what was in flight then may have been paid or not (TURN-2, REEST-8). Undefined:
- * nobody knows.
+ * of our data: nobody knows whether the payments in flight were paid (TURN-2, REEST-8). Undefined
+ * then.
  */
 function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
@@ -397,7 +400,7 @@ function spendNews(
   return effects
 }
 
-/** What a confirmed spend by an older turn takes from us, compared with the newest state. */
+/** Our loss by a confirmed spend of an older turn, compared with the newest state. */
 function lossBy(channel: Established, spend: Spend): bigint {
   if (spend.turn === undefined || spend.turn >= channel.ledger.turn) return 0n
   return balances(channel.terms, channel.ledger)[channel.role] - shareOf(channel, spend)

@@ -54,7 +54,7 @@ import {
 import { fundingOutput, fundingScriptOf, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** What `open` was asked for, with the keys and the script drawn for it. */
+/** The request of `open`, with the keys and the script drawn for it. */
 export interface OfferRequest {
   readonly id: ChannelId
   readonly peer: string
@@ -64,21 +64,23 @@ export interface OfferRequest {
   readonly ours: OwnPart
   readonly capacity: Satoshi
   readonly blocks: BlockDelta
-  /** Of a two-way channel; undefined for a one-way channel. */
+  /** The step of a two-way channel; undefined for a one-way channel. */
   readonly step?: BlockDelta | undefined
-  /** To be renewed for so many blocks before its end; undefined when it is to be closed. */
+  /**
+   * Number of blocks for which it renews itself before its end; undefined when it is to be closed.
+   */
   readonly renewFor?: BlockDelta | undefined
-  /** The channel that this one renews, and what T1 is made of. */
+  /** The channel that this one renews, and the inputs of T1. */
   readonly renewal?: { readonly renews: Renewal; readonly source: RenewalSource } | undefined
   readonly choice?: FundingChoice | undefined
-  /** How many blocks T1 may wait before a child pays for it. */
+  /** Number of blocks that T1 may wait before a child pays for it. */
   readonly patience?: BlockDelta | undefined
-  /** T1 is made by an outside wallet. */
+  /** An outside wallet makes T1. */
   readonly outside?: true | undefined
 }
 
 /**
- * What can be refused before a peer is dialled or a key drawn.
+ * Checks everything that can be refused before a peer is dialled or a key drawn.
  *
  * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`, `ERR_INVALID_STEP`
  */
@@ -207,8 +209,8 @@ export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env)
 }
 
 /**
- * EVID-7: what T1 pays when nobody has named a feerate: the estimate, and not less than what every
- * node relays. The channel waits for it, and the estimate of one server can be a lie.
+ * EVID-7: the feerate of T1 when nobody has named one: the estimate, and at least the rate that
+ * every node relays. The channel waits for T1, and the estimate of one server can be a lie.
  */
 export function usualFundingRate({ feeRate }: Pick<Env, 'feeRate'>): FeeRate {
   return max(feeRate, SAFE_RELAY_RATE)

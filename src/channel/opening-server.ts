@@ -31,7 +31,7 @@ import { identityOf, type Accepted, type KeyBits, type RefundSigned } from './st
 import { fundingScriptOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** What the server drew for a channel that a peer asks for. */
+/** The server's own draw for a channel that a peer asks for. */
 export interface AcceptRequest {
   readonly id: ChannelId
   readonly peer: string
@@ -80,8 +80,8 @@ export function acceptChannel(
 }
 
 /**
- * Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that
- * never repeats.
+ * Step 3 arrived; step 4: signs T2 for an outpoint that this side has never heard of, under a key
+ * that never repeats.
  */
 export function onRefundRequest(state: Accepted, message: RefundRequest, env: Env): Transition {
   const { terms } = state
@@ -136,7 +136,7 @@ export function onFunding(state: RefundSigned, message: Funding): Transition {
   return to(
     established,
     { type: 'watch-funding', scriptPubKey: script },
-    // COST-2: once, and never again before T1 was in a block: its client sends it as well.
+    // COST-2: sends T1 once, and never again before it was in a block: its client sends it as well.
     { type: 'broadcast', purpose: 'funding', raw: message.fundingTx, favour: true },
     { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-received' } }
   )
@@ -152,7 +152,7 @@ function ruleOfFunding(code: string): string {
 }
 
 /**
- * OPEN-9: the client has sent T1 to the chain, and has not (or cannot have) handed it over: the
+ * OPEN-9: the client has sent T1 to the chain, and has not handed it over, or could not: the
  * channel is there all the same.
  */
 export function onFundingSeen(state: RefundSigned, history: FundingHistory, env: Env): Transition {
@@ -162,7 +162,7 @@ export function onFundingSeen(state: RefundSigned, history: FundingHistory, env:
     checkFunding(state, transaction)
   })
   if (checked instanceof Violation) return to(state)
-  // The client has not handed it over: what it has of our words is not known (REEST-7).
+  // The client has not handed T1 over: what it has of our words is not known (REEST-7).
   const established = {
     ...establish(state, {
       fundingTx: transaction.raw,

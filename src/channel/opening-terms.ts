@@ -1,6 +1,6 @@
 /**
- * Step 1: what the server checks in an `OpenChannel`, what the client checks in an `AcceptChannel`,
- * and the terms that follow.
+ * Step 1: the server's checks of an `OpenChannel`, the client's checks of an `AcceptChannel`, and
+ * the terms that follow.
  */
 import {
   MAX_PAYMENTS_PER_UPDATE,
@@ -30,14 +30,14 @@ import { limitsFrom, renewsFrom, type Party, type Terms } from './terms.js'
 import { must } from './violation.js'
 
 /**
- * What a side brings to a channel: its party, and the 8 bytes that its keys derive from, which the
- * other hands back when it has lost them.
+ * A side's contribution to a channel: its party, and the 8 bytes that its keys derive from. The
+ * other side hands these bytes back to a side that has lost them.
  */
 export interface OwnPart extends Party {
   readonly derivation: Uint8Array
 }
 
-/** The server's refusals. @throws Violation OPEN-1 to OPEN-6, KEY-1, KEY-3 */
+/** Checks an offer for the server. @throws Violation OPEN-1 to OPEN-6, KEY-1, KEY-3 */
 export function checkOffer(offer: OpenChannel, network: Network, env: Env): void {
   must(
     offer.network === network,
@@ -102,7 +102,7 @@ export function checkOffer(offer: OpenChannel, network: Network, env: Env): void
   )
 }
 
-/** The server's answer. */
+/** Makes the server's answer. */
 export function acceptance(offer: OpenChannel, ours: OwnPart, env: Env): AcceptChannel {
   const { policy } = env
   const isTwoWay = offer.mode === 'two-way'
@@ -145,7 +145,7 @@ export function leastWorthSettling(
 }
 
 /**
- * The client's refusals.
+ * Checks an acceptance for the client.
  *
  * @param renewsItself - the channel is to renew itself before its end
  * @throws Violation OPEN-6, OPEN-8, OPEN-10, RENEW-11, KEY-1, KEY-4
@@ -189,7 +189,7 @@ export function checkAcceptance(
     "The server's heights for the last payment and the settlement do not fit the refund height.",
     { lastPaymentHeight, settleHeight, refundHeight: offer.refundHeight }
   )
-  // OPEN-10: those of a two-way channel follow from its step.
+  // OPEN-10: the heights of a two-way channel follow from its step.
   const { settleHeight: lock0, lastPaymentHeight: last0 } = heightsBefore(
     blockHeight(offer.refundHeight),
     blockDelta(offer.step)

@@ -20,30 +20,30 @@ import type { Accepted, Channel, Established, RefundRequested } from './state.js
 import { fundingScriptOf } from './terms.js'
 import { errorMessage } from './violation.js'
 
-/** T2 is there, and nobody has signed T1 as far as we know. */
+/** A channel with T2 signed, and T1 not signed as far as we know. */
 export type Unsigned = Established & { readonly outside: { readonly isSigned: false } }
 
 export function isUnsigned(channel: Channel): channel is Unsigned {
   return channel.stage === 'established' && channel.outside?.isSigned === false
 }
 
-/** The server has named its key; an outside wallet is to pay for T1. */
+/** True when the server has named its key, and an outside wallet is to pay for T1. */
 export function awaitsInputs(channel: Channel): channel is Accepted & { readonly outside: true } {
   return channel.stage === 'accepted' && channel.outside === true
 }
 
-/** T2 is there; the outside wallet may sign. */
+/** True when T2 is signed, so that the outside wallet may sign T1. */
 export function awaitsSignatures(channel: Channel): channel is Unsigned {
   return isUnsigned(channel) && channel.stopped === undefined
 }
 
-/** Given up, and T1 was never seen: nothing is left to do but to watch. */
+/** True when the channel is given up and T1 was never seen: only the watch is left to do. */
 export function isGivenUp(channel: Channel): boolean {
   return isUnsigned(channel) && channel.stopped !== undefined
 }
 
 /**
- * Step 2: what T2 is asked for.
+ * Step 2: checks the funded PSBT that T2 is asked for.
  *
  * @throws PaychanError those of `checkFundedPsbt`, `ERR_CHAIN_UNAVAILABLE`
  */
@@ -57,7 +57,10 @@ export function checkFunded({ terms }: Accepted, psbt: Uint8Array, env: Env): Fu
   })
 }
 
-/** Step 6: the signed T1. @throws PaychanError those of `signedFunding`, `ERR_PSBT_NOT_EXPECTED` */
+/**
+ * Step 6: checks the signed T1. @throws PaychanError those of `signedFunding`,
+ * `ERR_PSBT_NOT_EXPECTED`
+ */
 export function checkSigned(
   channel: Established,
   given: Uint8Array,
@@ -104,8 +107,8 @@ export function awaitSignatures(
 }
 
 /**
- * Step 6: the outside wallet has signed. Signed again, T1 has the same txid, and perhaps better
- * witnesses.
+ * Step 6: the outside wallet has signed. When it signs again, T1 has the same txid, and perhaps
+ * better witnesses.
  */
 export function onFundingSigned(channel: Channel, raw: Uint8Array): Transition {
   if (
@@ -134,9 +137,9 @@ export function onFundingSigned(channel: Channel, raw: Uint8Array): Transition {
 }
 
 /**
- * The chain shows T1: the outside wallet may have sent it by itself. What is in no block yet may be
- * a server's invention, since a txid does not cover witnesses; in a block, T1 is as final as it
- * gets.
+ * The chain shows T1: the outside wallet may have sent it by itself. A T1 that is in no block yet
+ * may be a server's invention, since a txid does not cover witnesses; in a block, T1 is as final as
+ * it gets.
  */
 export function onFundingShown(
   channel: Established,
@@ -177,8 +180,8 @@ export function onFundingShown(
 /**
  * T2 is bound to the txid of T1. Money that another transaction brings to the funding script, such
  * as a T1 whose fee the outside wallet has raised (FUND-5), leaves it only with the signature of
- * the peer, so a person has to hear of it as long as something can be done. Once T1 is in a block
- * anybody knows the script, and can pay to it for nothing.
+ * the peer, so a person has to hear of it as long as something can be done. Once T1 is in a block,
+ * anybody knows the script and can pay to it, and that means nothing.
  */
 export function onStrays(
   channel: Established,
@@ -220,8 +223,8 @@ export function onStrays(
 }
 
 /**
- * FUND-3: the server answers when it has it, and Update 0 follows. After a break it is handed over
- * behind `Reestablish`.
+ * FUND-3: hands T1 over; the server answers when it has it, and Update 0 follows. After a break T1
+ * is handed over behind `Reestablish`.
  */
 function handOver({ link, fundingTx, fundingAcknowledged }: Established): Effect[] {
   return link === 'live' && !fundingAcknowledged
@@ -244,8 +247,8 @@ function isWellSigned(
 }
 
 /**
- * The person does not want it any more. What is signed elsewhere nobody can take back, so T2 and
- * the watch stay.
+ * The person does not want the channel any more. Nobody can take back what is signed elsewhere, so
+ * T2 and the watch stay.
  */
 export function giveUpUnsigned(channel: Established): Transition<Established> {
   const done: Effect = { type: 'close-done', kind: 'abandoned', txid: undefined }
@@ -254,7 +257,7 @@ export function giveUpUnsigned(channel: Established): Transition<Established> {
     : to(channel, done)
 }
 
-/** OPEN-9: the server has let it go by then, and T1 would carry no payments any more (FUND-4). */
+/** OPEN-9: by then the server has given the channel up, and T1 would carry no payments (FUND-4). */
 export function expireUnsigned(
   channel: Established,
   { height }: Pick<Env, 'height'>

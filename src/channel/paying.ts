@@ -1,5 +1,5 @@
 /**
- * The payer's side of steps 7 and 9: signature and increment. What is signed is spent: it cannot
+ * The payer's side of steps 7 and 9: signature and increment. A signed payment is spent: it cannot
  * be taken back, so everything is checked before the signature, and an unacknowledged payment is
  * unknown, not failed.
  */
@@ -40,8 +40,8 @@ import { forgetRefusal, mustYield, turnNeed } from './turns.js'
 import { Violation } from './violation.js'
 
 /**
- * Why a payment cannot be signed now, from what is left after `balance`; undefined when it can.
- * Refusals of the channel as a whole come first, then those of the amount.
+ * Explains why a payment cannot be signed now, from what is left after `balance`; undefined when it
+ * can. Refusals of the channel as a whole come first, then those of the amount.
  */
 export function refusalOf(
   channel: Channel,
@@ -54,12 +54,11 @@ export function refusalOf(
   if (payerOf(open.ledger.turn) === open.role) {
     return paymentRefusal(open, payment, balance) ?? riskRefusal(open, payment, balance, env)
   }
-  // The turn is asked for when the payment waits; what it is refused for now it is refused for
-  // then.
+  // The turn is asked for when the payment waits; a refusal of the turn now holds then as well.
   return refusedTurn(open) ?? amountRefusal(payment, balance)
 }
 
-/** What is ours and not signed away. */
+/** Our balance, without what is signed away. */
 export function ownBalance(channel: Established): Satoshi {
   const { terms, ledger, role } = channel
   return payerOf(ledger.turn) === role
@@ -67,7 +66,7 @@ export function ownBalance(channel: Established): Satoshi {
     : balances(terms, ledger)[role]
 }
 
-/** The channel, when payments can be signed on it; else why none can. */
+/** Returns the channel when payments can be signed on it; else the reason why not. */
 function openForPaying(channel: Channel, env: Env): Established | PaychanError {
   const open = channelRefusal(channel, env)
   if (open instanceof PaychanError || payerOf(open.ledger.turn) === open.role) return open
@@ -79,14 +78,14 @@ function openForPaying(channel: Channel, env: Env): Established | PaychanError {
   )
 }
 
-/** Why the turn that payments need cannot be had. */
+/** The reason why the turn that payments need cannot be had. */
 function refusedTurn({ wishes: { refused } }: Established): PaychanError | undefined {
   return refused === undefined
     ? undefined
     : PaychanError.of(refused.code, refused.message, refused.facts)
 }
 
-/** Why this payment cannot be signed on a channel that takes payments. */
+/** The reason why this payment cannot be signed on a channel that takes payments. */
 function paymentRefusal(
   channel: Established,
   payment: Payment,
@@ -125,7 +124,7 @@ function paymentRefusal(
   return undefined
 }
 
-/** UPD-19, where the server asks for it: it takes a millisecond or two. */
+/** UPD-19, where the server asks for it: the check takes 1 or 2 ms. */
 function riskRefusal(
   channel: Established,
   payment: Payment,
@@ -146,7 +145,7 @@ function riskRefusal(
   )
 }
 
-/** Of every payment: an amount, a memo, and enough to pay it with. */
+/** Checks each payment: an amount, a memo, and enough balance to pay it. */
 function amountRefusal(payment: Payment, balance: Satoshi): PaychanError | undefined {
   const { amount } = payment
   if (amount <= 0n) {
@@ -178,8 +177,8 @@ function amountRefusal(payment: Payment, balance: Satoshi): PaychanError | undef
 }
 
 /**
- * How many payments from the head of a queue can be handled now, by signing or by refusing them;
- * the rest wait for acknowledgements (UPD-6, UPD-7).
+ * Number of payments from the head of a queue that can be handled now, by signing or by refusing
+ * them; the rest wait for acknowledgements (UPD-6, UPD-7).
  */
 export function payableNow(channel: Channel, queue: readonly Payment[]): number {
   const most = Math.min(queue.length, MAX_PAYMENTS_PER_UPDATE)
@@ -200,11 +199,11 @@ export function payableNow(channel: Channel, queue: readonly Payment[]): number 
     if (value > limits.maxInFlightValue) break
     count += 1
   }
-  // Alone in an empty window, a payment that is too large for it is refused, not kept waiting.
+  // Alone in an empty window, a payment that is too large for it is refused instead of waiting.
   return channel.ledger.inFlight.length === 0 ? Math.min(Math.max(count, 1), most) : count
 }
 
-/** Step 9: one signature over all payments that can be made; the others are refused one by one. */
+/** Step 9: signs once over all payments that can be made; refuses the others one by one. */
 export function onPay(channel: Channel, payments: readonly Payment[], env: Env): Transition {
   const open = openForPaying(channel, env)
   if (open instanceof PaychanError) {
@@ -215,7 +214,7 @@ export function onPay(channel: Channel, payments: readonly Payment[], env: Env):
   }
   const refused: Effect[] = []
   const accepted: Payment[] = []
-  // UPD-14; nearly always there is nothing to compare one by one.
+  // UPD-14; mostly no ids need to be compared one by one.
   const ids = allDifferent(payments) ? undefined : new Set<string>()
   let balance = signedBalance(open.ledger, open.terms)
   let value = inFlightValue(open.ledger, open.terms)
@@ -244,7 +243,7 @@ export function onPay(channel: Channel, payments: readonly Payment[], env: Env):
   }
 }
 
-/** UPD-14. `ids`: those that were accepted, when it is known that some are the same. */
+/** UPD-14. `ids`: the accepted ids, when it is known that some are the same. */
 function duplicateRefusal(
   payment: Payment,
   ids: ReadonlySet<string> | undefined
@@ -257,8 +256,8 @@ function duplicateRefusal(
 }
 
 /**
- * UPD-6 and UPD-7, for whoever did not ask `payableNow` first. `count`: payments that go under this
- * signature already.
+ * UPD-6 and UPD-7, for a caller that did not ask `payableNow` first. `count`: payments that are
+ * already under this signature.
  */
 function windowRefusal(
   { ledger, terms }: Established,

@@ -1,19 +1,18 @@
 /**
- * What this node asks of a channel: as server of its clients, and as client of its servers. One
- * table says of each setting what it counts, its bounds, its default and its meaning; the type, the
- * readers of configurations and scenarios, the local API and `docs/configuration.md` follow from
- * it.
+ * This node's conditions for a channel: as server of its clients, and as client of its servers. One
+ * table gives the unit, bounds, default and meaning of each setting; the type, the readers of
+ * configurations and scenarios, the local API and `docs/configuration.md` follow from it.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { blockDelta, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PAYMENT_MARGIN } from './schedule.js'
 
-/** What a setting counts. */
+/** The unit of a setting. */
 export type PolicyUnit = 'sat' | 'blocks' | 'confirmations' | 'percent' | 'count'
 
 interface Described<Value> {
   readonly byDefault: (network: Network) => Value
-  /** What is taken when nothing is configured and there is no fixed default. */
+  /** The value used when nothing is configured and there is no fixed default. */
   readonly otherwise?: string
   readonly meaning: string
 }
@@ -28,7 +27,7 @@ export interface CountSetting<
   Unit extends Exclude<PolicyUnit, 'sat'> = Exclude<PolicyUnit, 'sat'>
 > extends Described<Value> {
   readonly unit: Unit
-  /** Bounds of what may be configured, both included. */
+  /** Bounds of the configured value, both included. */
   readonly least: number
   readonly most: number
 }
@@ -44,7 +43,7 @@ function amount(value: bigint, meaning: string): AmountSetting<Satoshi> {
   return { unit: 'sat', byDefault: () => satoshi(value), meaning }
 }
 
-/** An amount that is reckoned when it is needed, unless it is configured. */
+/** An amount that is computed when it is needed, unless it is configured. */
 function reckoned(otherwise: string, meaning: string): AmountSetting<Satoshi | undefined> {
   return { unit: 'sat', byDefault: () => undefined, otherwise, meaning }
 }
@@ -63,7 +62,7 @@ function blocks(
   }
 }
 
-/** At the least 1: with 0, a payment would be taken on a transaction that can still be replaced. */
+/** At least 1: with 0, a payment would be taken on a transaction that can still be replaced. */
 function confirmations(
   value: (network: Network) => number,
   meaning: string
@@ -106,7 +105,7 @@ export const POLICY = {
     100,
     'the highest chance of losing the stake at which payments are taken (UPD-19); 100 is no limit'
   ),
-  // Above the 50 % that are assumed where nothing has been seen yet (risk.ts).
+  // Above the 50 % that are assumed before anything has been seen (risk.ts).
   riskAlarm: percent(60, 'the chance of losing the stake from which on an event tells of it'),
   minDepth: confirmations(minDepth, 'confirmations of the funding that this node asks for'),
   maxMinDepth: confirmations(() => 12, 'the most that it waits for as client'),
@@ -128,7 +127,8 @@ export const POLICY = {
   ),
   maxBlocks: blocks(8_064, 'the most that it takes: eight weeks'),
   defaultBlocks: blocks(1_008, 'what `open` asks for when nothing is said: a week'),
-  // What a renewal for `defaultBlocks` takes, and no more: this is money that was about to be free.
+  // The time that a renewal for `defaultBlocks` takes, and no more: this money was about to be
+  // free.
   maxRenewalWait: blocks(
     1_008,
     'blocks from now for which a renewal of a two-way channel may lock up what a server has in it, unless it is locked for longer anyhow (RENEW-9)',
@@ -150,7 +150,7 @@ export const POLICY = {
     10_000,
     'channels of all peers together whose funding is in no block; then the oldest that may go makes room'
   ),
-  // WIRE-9: no more than the streams that one peer may have.
+  // WIRE-9: at most the number of streams that one peer may have.
   maxChannelsPerPeer: count(64, 64, 'channels of one peer that are not closed'),
   maxInFlightUpdates: count(16, 1_000, 'payments that may wait for an acknowledgement'),
   maxInFlightValue: amount(1_300_000n, 'what these may pay together')
@@ -167,7 +167,7 @@ export type PartialPolicy = { -readonly [Key in PolicyKey]?: Exclude<Policy[Key]
 
 export const POLICY_KEYS = Object.keys(POLICY) as PolicyKey[]
 
-/** Something made of each setting, by key: a reader, a schema. */
+/** Makes something of each setting, by key: a reader, a schema. */
 export function ofEachSetting<T>(make: (setting: PolicySetting) => T): Record<PolicyKey, T> {
   return Object.fromEntries(POLICY_KEYS.map((key) => [key, make(POLICY[key])])) as Record<
     PolicyKey,
@@ -175,7 +175,7 @@ export function ofEachSetting<T>(make: (setting: PolicySetting) => T): Record<Po
   >
 }
 
-/** What a node asks for when nothing is configured. */
+/** The policy of a node without configuration. */
 export function defaultPolicy(network: Network): Policy {
   return Object.fromEntries(
     POLICY_KEYS.map((key) => [key, POLICY[key].byDefault(network)])

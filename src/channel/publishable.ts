@@ -1,6 +1,6 @@
 /**
- * What this side can put on the chain alone: the newest state that it holds with the other side's
- * signature.
+ * The state that this side can put on the chain alone: the newest one that it holds with the other
+ * side's signature.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import { payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
@@ -18,7 +18,7 @@ import {
 } from './state.js'
 import { partyOf } from './terms.js'
 
-/** `share`: ours in it, in satoshis, before the fee. `turn`: -1 for T2. */
+/** `share`: our part of it, in satoshis, before the fee. `turn`: -1 for T2. */
 export interface Publishable {
   readonly kind: Publication['kind']
   readonly turn: number
@@ -28,8 +28,8 @@ export interface Publishable {
 }
 
 /**
- * Of the present turn if we are its payee and were paid in it, else of the last one before; for a
- * client without any, T2.
+ * Our state of the present turn if we are its payee and were paid in it, else of the last turn
+ * before; T2 for a client without any.
  */
 export function publishable(channel: Established): Publishable | undefined {
   const held = newestHeld(channel)
@@ -38,7 +38,7 @@ export function publishable(channel: Established): Publishable | undefined {
     : stateOf(channel, held.turn, held.payerBalance, held.signature)
 }
 
-/** The same, as it was signed; cheap enough to ask with every block. */
+/** The same state as it was signed; cheap enough to ask for with every block. */
 export function newestHeld(
   channel: Established
 ):
@@ -80,7 +80,7 @@ function stateOf(
   }
 }
 
-/** With one output of ours, to the script of our closes. */
+/** The virtual size with one output of ours, to the script of our closes. */
 export function vsizeOf(channel: Established, { template }: Publishable): number {
   return stateVsize(template, [partyOf(channel.terms, channel.role).closeScript])
 }
@@ -94,8 +94,8 @@ export function leastShare(channel: Established, ours: Publishable, rate: FeeRat
 }
 
 /**
- * Whether a server that settles all it can settles this channel: one-way, nothing under way that
- * ends it, and worth the fee.
+ * True when a server that settles all its channels can settle this one: it is one-way, nothing
+ * under way ends it, and it is worth the fee.
  */
 export function isWorthSettling(channel: Channel, rate: FeeRate): boolean {
   if (
@@ -117,7 +117,7 @@ export function isWorthSettling(channel: Channel, rate: FeeRate): boolean {
   return ours !== undefined && ours.share >= leastShare(channel, ours, rate)
 }
 
-/** What is lost at worst if this state is not published at this height; see `stakeOf`. */
+/** The largest loss if this state is not published at this height; see `stakeOf`. */
 export function stakeAt(
   channel: Established,
   ours: Publishable,

@@ -1,9 +1,9 @@
 /**
- * The ends without the other side: each side publishes the newest state that it holds once it is
- * mature (a one-way server before L, its client T2 at L), and replaces its own transaction by one
- * with a higher fee as the deadline comes nearer (BIP125). Whoever publishes pays the fee out of
- * its own share: before the deadline never more than what is at stake, and then, patiently, what it
- * takes to fetch the share. The share always covers that, so no coins of the wallet are needed.
+ * Ends a channel without the other side: each side publishes the newest state that it holds once it
+ * is mature (a one-way server before L, its client T2 at L), and replaces its own transaction by
+ * one with a higher fee as the deadline comes nearer (BIP125). The publisher pays the fee out of
+ * its own share: before the deadline at most the stake, and then, patiently, what it takes to fetch
+ * the share. The share always covers that, so no coins of the wallet are needed.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -40,8 +40,8 @@ import { partyOf } from './terms.js'
 import { isWorthless } from './unfunded.js'
 
 /**
- * Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3,
- * TIME-6). A close that is unconfirmed changes nothing (CLOSE-8).
+ * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6).
+ * An unconfirmed close changes nothing (CLOSE-8).
  */
 function isDue(channel: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
   const { terms, stopped, role } = channel
@@ -55,8 +55,8 @@ function isDue(channel: Established, ours: Pick<Publishable, 'turn'>, height: nu
 }
 
 /**
- * TIME-7, TIME-10: what is on its way pays us what ours would: a newer state, or before the
- * settlement height a close or a renewal.
+ * TIME-7, TIME-10: true when a shown spend pays us as much as ours would: a newer state, or before
+ * the settlement height a close or a renewal.
  */
 function mustWait(channel: Established, turn: number, height: number): boolean {
   return isHeldBack(channel, turn, height) || (isEarly(channel, height) && isFrozen(channel))
@@ -78,7 +78,7 @@ export function publishIfDue(channel: Established, env: Env): Transition<Establi
     return to(channel)
   }
   const held = newestHeld(channel)
-  // Before any transaction is laid out: that takes longer than all else of an event.
+  // Checked before any transaction is laid out, which takes longer than all else of an event.
   if (
     held === undefined ||
     (before === undefined && !isDue(channel, held, env.height)) ||
@@ -94,7 +94,7 @@ export function publishIfDue(channel: Established, env: Env): Transition<Establi
 }
 
 /**
- * Whether our state is due, is worth an output, and there is no bid that its share allows: it stays
+ * True when our state is due and worth an output, but its share allows no bid: the share stays
  * locked up until blocks are cheaper.
  */
 export function isUnaffordable(channel: Established, env: Env): boolean {
@@ -120,9 +120,9 @@ export function isUnaffordable(channel: Established, env: Env): boolean {
 }
 
 /**
- * A state of the other side has come in sight. An older one that two servers show is outbid
- * (EVID-4). Another one that is not the rightful one, also what no block takes, may have put ours
- * out of the mempools: our bid goes out once more, and a refusal tells.
+ * Answers a state of the other side that has come in sight. An older state that two servers show is
+ * outbid (EVID-4). Any other state that is not the rightful one, even one that no block takes, may
+ * have put ours out of the mempools: our bid goes out once more, and a refusal tells.
  */
 function answerRival(
   channel: Established,
@@ -151,8 +151,8 @@ function answerRival(
 }
 
 /**
- * On a new tip, also after a reorg took a bid out of its block (TIME-4): the next bid, or the same
- * transaction once more when the share allows no higher one.
+ * Runs on a new tip, also after a reorg took a bid out of its block (TIME-4): sends the next bid,
+ * or the same transaction once more when the share allows no higher one.
  */
 export function republish(channel: Established, env: Env): Transition<Established> {
   const { publication } = channel
@@ -171,8 +171,8 @@ export function republish(channel: Established, env: Env): Transition<Establishe
 }
 
 /**
- * A mempool has the bid: from here on only its fee keeps it out of a block. Where another one asks
- * for more, it is raised as after a refusal.
+ * A mempool has the bid: from here on only its fee keeps it out of a block. When another mempool
+ * asks for more, the bid is raised as after a refusal.
  */
 export function onPublicationAccepted(
   channel: Established,
@@ -194,7 +194,7 @@ export function onPublicationAccepted(
 }
 
 /**
- * Every mempool that could be asked refused a bid. Whatever the reason: the next one comes with the
+ * Every mempool that could be asked refused a bid. Whatever the reason, the next bid comes with the
  * next block at the latest (EVID-4).
  */
 export function onPublicationRefused(
@@ -220,10 +220,10 @@ export function onPublicationRefused(
 }
 
 /**
- * A higher bid at once, since a mempool asks for one; but only up to twice the estimate, or 20
- * sat/vB: a server can say so falsely, and a close with a large fee, which the other side gets back
- * if it is replaced, would make us burn our share against our own payment. Beyond that the fee
- * rises with the blocks, or in a race that is proven (`answerRival`).
+ * Raises the bid at once, since a mempool asks for more; but only up to twice the estimate, or 20
+ * sat/vB: a server can ask falsely, and a close with a large fee, which the other side gets back if
+ * it is replaced, would make us burn our share against our own payment. Beyond that the fee rises
+ * with the blocks, or in a race that is proven (`answerRival`).
  */
 function hurried(channel: Established, env: Env, ...first: Effect[]): Transition<Established> {
   const { publication } = channel
@@ -247,8 +247,8 @@ function hurried(channel: Established, env: Env, ...first: Effect[]): Transition
 }
 
 /**
- * EVID-4: the next bid, without waiting for a block: up to twice the estimate or 20 sat/vB, in a
- * race that is proven up to twice what stood at the last block.
+ * EVID-4: the next bid, without waiting for a block: up to twice the estimate or 20 sat/vB, and in
+ * a proven race up to twice the bid at the last block.
  */
 function bidAtOnce(
   channel: Established,
@@ -261,7 +261,7 @@ function bidAtOnce(
   if (ours === undefined) return undefined
   const vsize = vsizeOf(channel, ours)
   // A race that begins in the last block has no curve: while a server has taken the bid, refusals
-  // of another one move it no further than at any other height.
+  // by another one raise it no further than at any other height.
   const isTaken = publication.refusedFor === undefined && publication.begun === height
   if (!isTaken && isLastCall(channel, ours.turn, publication, height)) {
     return bid(channel, ours, env, { previous: publication, leastRate })
@@ -280,8 +280,8 @@ function broadcastOf(publication: Publication): Effect {
 
 /**
  * The next bid, when it can replace the last one: BIP125 rule 4 asks for the incremental relay fee
- * more than that. A state that a new turn brought is another transaction, and its bid begins anew,
- * above the last one.
+ * on top of the last bid. A state that a new turn brought is another transaction, and its bid
+ * begins anew, above the last one.
  */
 function higherBid(
   channel: Established,
@@ -313,8 +313,8 @@ function published(
 }
 
 /**
- * The bid that a user asks for: at a rate, or a quarter above the last one and above what the next
- * block takes. Never above the share.
+ * The bid that a user asks for: at a given rate, or a quarter above the last bid and above the rate
+ * for the next block. At most the share.
  */
 export function raisedTo(
   channel: Established,
@@ -349,7 +349,7 @@ export function raisedTo(
   )
 }
 
-/** The user raises the fee of what waits. */
+/** Raises the fee of the waiting publication for the user. */
 export function onBump(channel: Channel, rate: FeeRate, env: Env): Transition {
   const next = channel.stage === 'established' ? raisedTo(channel, rate, env) : undefined
   return channel.stage === 'established' && next !== undefined && !(next instanceof PaychanError)
@@ -358,8 +358,8 @@ export function onBump(channel: Channel, rate: FeeRate, env: Env): Transition {
 }
 
 /**
- * A close that costs nothing is worth an hour. What blocks pass over for longer may be in no
- * mempool but that of a server that lies (CLOSE-8).
+ * A close that costs nothing is worth an hour. A close that blocks pass over for longer may only be
+ * in the mempool of a server that lies (CLOSE-8).
  */
 const BLOCKS_FOR_CLOSE = 6
 
@@ -367,7 +367,7 @@ function isPassedOver({ since }: Pick<ShownSpend, 'since'>, height: number | und
   return since !== undefined && height !== undefined && height - since >= BLOCKS_FOR_CLOSE
 }
 
-/** The user wants its money now, without the other side. */
+/** Handles a user's request for its money now, without the other side. */
 export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): Transition {
   if (channel.stage !== 'established') {
     return to(channel, settleRefused('Only an established channel can be settled.'))

@@ -1,7 +1,7 @@
 /**
- * What can be paid on a channel, with the limits that its payee has announced: the one place that
- * says so, for the payer that signs, the payee that checks, the plan of a payment over several
- * channels, and people.
+ * The payments that are possible on a channel, with the limits that its payee has announced: the
+ * one place that says so, for the payer that signs, the payee that checks, the plan of a payment
+ * over several channels, and people.
  */
 import type { Role } from '../bitcoin/keys.js'
 import { max, min, satoshi, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
@@ -12,24 +12,24 @@ import type { Established } from './state.js'
 import { refusalInForce } from './turns.js'
 
 export interface Quote {
-  /** Whether that takes the turn first. */
+  /** True when paying takes the turn first. */
   readonly takesTurn: boolean
-  /** What all further payments together may come to; 0 when there can be none. */
+  /** The limit of all further payments together; 0 when there can be none. */
   readonly room: Satoshi
   /**
-   * The least that the next payment may be: the first of a channel is worth settling (UPD-10), a
-   * turn is worth its step (TURN-1).
+   * The least amount of the next payment: the first of a channel is worth settling (UPD-10), a turn
+   * is worth its step (TURN-1).
    */
   readonly least: Satoshi
-  /** The most that one payment may be (UPD-6). */
+  /** The largest amount of one payment (UPD-6). */
   readonly most: Satoshi
 }
 
 const ONE_SAT = satoshi(1n) // UPD-13
 
 /**
- * What `role` could pay on a channel that is open, in its turn or in the next one. A refusal of the
- * turn counts as long as it stands (TURN-5).
+ * The payments that `role` could make on an open channel, in its turn or in the next one. A refusal
+ * of the turn counts as long as it stands (TURN-5).
  */
 export function quote(channel: Established, role: Role, height: BlockHeight | undefined): Quote {
   const { terms, ledger } = channel
@@ -46,7 +46,7 @@ export function quote(channel: Established, role: Role, height: BlockHeight | un
   }
 }
 
-/** What the payer of the turn may pay further when it is left with `balance`. */
+/** The payments that the payer of the turn could still make when it is left with `balance`. */
 export function quoteInTurn(channel: Established, balance: bigint): Quote {
   const { capacity, limits } = channel.terms
   const stakeLeft = max(0n, limits.maxStake - stakeOfPayee(channel, balance)) // UPD-11

@@ -23,10 +23,10 @@ import { isFrozen, type Established } from './state.js'
 import { stop } from './stopping.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** Updates from the payer, oldest first. */
+/** Handles updates from the payer, oldest first. */
 export function onUpdates(channel: Established, updates: readonly Update[], env: Env): Transition {
   if (takesNoMore(channel, env)) {
-    // CLOSE-6: they crossed our close, or came after we stopped. They stay unacknowledged.
+    // CLOSE-6: the updates crossed our close, or came after we stopped. They stay unacknowledged.
     const refusal = errorMessage(
       {
         code: 'ERR_CHANNEL_CLOSED',
@@ -48,7 +48,7 @@ export function onUpdates(channel: Established, updates: readonly Update[], env:
     )
   }
   if (channel.ready.ours && (env.height === undefined || !env.isWatched)) {
-    // What was known of T1 may not be true any more, and nobody tells.
+    // Earlier knowledge of T1 may be out of date, and no server tells.
     const refusal = errorMessage(
       {
         code: 'ERR_NOT_READY',
@@ -61,7 +61,7 @@ export function onUpdates(channel: Established, updates: readonly Update[], env:
     return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
   }
   if (channel.ready.ours && !isBuried(channel, env)) {
-    // FUND-4 after a reorg: not a fault of the payer, who sends them again.
+    // FUND-4 after a reorg: this is not a fault of the payer, which sends the updates again.
     const refusal = errorMessage(
       {
         code: 'ERR_CHANNEL_NOT_OPEN',
@@ -92,9 +92,8 @@ export function onUpdates(channel: Established, updates: readonly Update[], env:
 }
 
 /**
- * UPD-17: whether updates are refused for good. From the settlement height on a T3 would race the
- * refund (TIME-1), whatever the payer says the height is: it stopped signing 12 blocks before
- * (UPD-12).
+ * UPD-17: true when updates are refused for good. From the settlement height on a T3 would race the
+ * refund (TIME-1), whatever height the payer claims: it stopped signing 12 blocks before (UPD-12).
  */
 function takesNoMore(channel: Established, env: Env): boolean {
   const tooLate =
@@ -114,7 +113,10 @@ interface Link {
   readonly state: HeldState
 }
 
-/** The states that the updates lead to, as far as they follow the rules; signatures come later. */
+/**
+ * Derives the states that the updates lead to, as far as they follow the rules; signatures are
+ * checked later.
+ */
 function followOn(
   channel: Established,
   updates: readonly Update[]
@@ -205,8 +207,8 @@ function follow(
 }
 
 /**
- * UPD-6, from what was acknowledged up to this update. A payer waits for acknowledgements, so what
- * it counts is never less.
+ * UPD-6, counted from the last acknowledged update to this one. A payer waits for acknowledgements,
+ * so its own count is never less.
  */
 function checkWindow({ terms, ledger }: Established, { sequence, payerBalance }: Update): void {
   const { maxInFlightUpdates, maxInFlightValue } = terms.limits
@@ -228,10 +230,10 @@ function checkWindow({ terms, ledger }: Established, { sequence, payerBalance }:
   )
 }
 
-/** The balance and the increments have to agree. Returns the payer's balance. */
+/** Checks that the balance and the increments agree. Returns the payer's balance. */
 function checkPayments(update: Update, previous: HeldState): bigint {
   const { payments } = update
-  // The codec has refused more than there may be, and longer memos (UPD-7, UPD-8).
+  // The codec has already refused too many payments and too long memos (UPD-7, UPD-8).
   must(payments.length > 0, 'UPD-7', 'ERR_BAD_PAYMENT_COUNT', 'An update has at least one payment.')
   must(
     payments.every((payment) => payment.amount > 0n),
@@ -290,7 +292,8 @@ function accept(
     const resent = held !== undefined && updates.some((update) => update.sequence === 0) // REEST-3
     return resent ? to(channel, ackOf(turn, held.sequence)) : to(channel)
   }
-  // Only what the states were reckoned from: a second update under the same number paid nothing.
+  // Only the updates that the states follow from: a second update under the same number paid
+  // nothing.
   const paid = good.map(({ update }) => update).filter((update) => update.payments.length > 0)
   const payments = paymentsOf(paid)
   const effects: Effect[] = [ackOf(turn, newest.sequence)]

@@ -1,7 +1,7 @@
 /**
- * Where both sides stand, said first on every new stream of a channel (REEST-1). The payer sends
- * again what the payee does not have (REEST-2); whoever has forgotten a state is given it back by
- * the other's `Reestablish`, since that carries the payer's signature (REEST-9).
+ * The positions of both sides, said first on every new stream of a channel (REEST-1). The payer
+ * sends again what the payee does not have (REEST-2); a side that has forgotten a state gets it
+ * back by the other side's `Reestablish`, which carries the payer's signature (REEST-9).
  */
 import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { fromHex, sameBytes } from '../types/bytes.js'
@@ -25,11 +25,11 @@ import { errorMessage, Violation } from './violation.js'
 
 const NO_SIGNATURE = new Uint8Array(0)
 
-/** What a comparison of the two sides' words comes to. */
+/** The result of comparing the two sides' positions. */
 interface Comparison {
   readonly state: Established
   readonly log?: readonly PaymentLogEntry[]
-  /** What is said after our `Reestablish`, and told to callers. */
+  /** Effects that come after our `Reestablish`: messages, and news for callers. */
   readonly effects?: readonly Effect[]
   /** REEST-4: one of the two has forgotten states; the channel only closes from now on. */
   readonly forgotten?: Violation | undefined
@@ -39,13 +39,13 @@ interface Comparison {
   readonly again?: Violation
 }
 
-/** We opened a stream, and speak first. */
+/** Opens a stream: this side speaks first. */
 export function openStream(channel: Established, env: Env): Transition {
   const state: Established = { ...channel, link: 'up', epochs: raised(channel.epochs) }
   return to(state, { type: 'send', message: reestablish(state, env) })
 }
 
-/** The peer says where it stands: as the first on its stream, or in answer to us. */
+/** Handles the peer's position: the first message on its stream, or its answer to us. */
 export function onReestablish(
   channel: Established | RefundSigned,
   message: Reestablish,
@@ -69,7 +69,7 @@ export function onReestablish(
     isAnswer
   )
   if (channel.stage === 'refund-signed') {
-    // Whoever has gone back here: T1 comes next, and then the states can be compared.
+    // A side that has gone back to here gets T1 next; then the states can be compared.
     const state: RefundSigned = { ...channel, link: 'live', epochs: raised(epochs) }
     return to(state, { type: 'send', message: reestablish(state, env) })
   }
@@ -115,8 +115,8 @@ function concluded(compared: Comparison, first: readonly Effect[]): Transition {
 }
 
 /**
- * REEST-2 and REEST-5: what the peer has not got goes out again. On a channel that has ended, no
- * update does.
+ * REEST-2 and REEST-5: sends again everything that the peer has not got. On a channel that has
+ * ended no update is sent.
  */
 function resumption(state: Established): Effect[] {
   const effects: Effect[] = []
@@ -137,13 +137,13 @@ function fundingAgain(state: Established): Effect[] {
   if (state.terms.renews === undefined) {
     return [{ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } }]
   }
-  // What the chain shows is complete, and its server has it from there.
+  // The T1 that the chain shows is complete, and the server has it from there.
   return renewalRequest(state)
 }
 
 /**
- * ERR-3: the peer may not have noticed, or may have lost it with the stream: it is told on every
- * one.
+ * ERR-3: repeats the error on every stream: the peer may not have noticed it, or may have lost it
+ * with the stream.
  */
 function saidAgain({ stopped }: Established, news: readonly Effect[]): Effect[] {
   if (stopped === undefined || news.length > 0) return []
@@ -158,7 +158,7 @@ function saidAgain({ stopped }: Established, news: readonly Effect[]): Effect[] 
   ]
 }
 
-/** What this side has to say: the newest state, with the payer's signature. */
+/** Makes this side's `Reestablish`: the newest state, with the payer's signature. */
 function reestablish(channel: Established | RefundSigned, env: Env): Reestablish {
   const ledger = channel.stage === 'established' ? channel.ledger : undefined
   const held = channel.stage === 'established' ? channel.ledger.held : channel.initial
@@ -171,8 +171,8 @@ function reestablish(channel: Established | RefundSigned, env: Env): Reestablish
     turn: ledger?.turn ?? 0,
     sequence: held?.sequence ?? 0,
     payerBalance: held?.payerBalance ?? 0n,
-    // A payer signs the state again, and comes to the same 64 bytes (RFC 6979): nothing has to be
-    // kept for this. A turn begins with a state that nobody has signed in it.
+    // A payer signs the state again, with the same 64 bytes (RFC 6979): nothing has to be kept for
+    // this. A turn begins with a state that nobody has signed in it.
     signature:
       isPayer && hasState
         ? env.sign(stateDigest(channel, held.payerBalance))
@@ -186,8 +186,8 @@ function reestablish(channel: Established | RefundSigned, env: Env): Reestablish
 }
 
 /**
- * REEST-8: a payer that does not know of its newest updates is told what they paid. Else nothing is
- * read.
+ * REEST-8: tells a payer that does not know of its newest updates what they paid. Otherwise nothing
+ * is read.
  */
 function answer(state: Established, { signed }: Reestablish, env: Env): Effect {
   const message = reestablish(state, env)
@@ -199,14 +199,14 @@ function newestSigned({ inFlight, held }: Ledger): number | undefined {
   return inFlight.at(-1)?.sequence ?? held?.sequence
 }
 
-/** Our own data may be an old copy: the finding is not that only the peer has gone back. */
+/** True when our own data may be an old copy: anything but that only the peer has gone back. */
 function mayHaveGoneBack(forgotten: Violation | undefined): forgotten is Violation {
   return forgotten !== undefined && forgotten.code !== 'ERR_PEER_FORGOT'
 }
 
 /**
- * REEST-8: an old copy does not know what took the place of its payments in flight. That the payee
- * holds a state of their number, even one of the same balance, does not say that it got them.
+ * REEST-8: an old copy does not know what replaced its payments in flight. A payee that holds a
+ * state of their number, even one of the same balance, need not have got these payments.
  */
 function withoutOurWord(
   effects: readonly Effect[],
@@ -255,7 +255,7 @@ function forgot(code: ErrorCode, text: string, facts = {}): Violation {
   return new Violation('REEST-4', code, text, facts)
 }
 
-/** Whoever is behind has forgotten. */
+/** Finds the side that has forgotten: the one that is behind. */
 function otherTurn(theirs: number, ours: number): Violation {
   return forgot(
     theirs > ours ? 'ERR_STATE_FORGOTTEN' : 'ERR_PEER_FORGOT',
@@ -295,8 +295,8 @@ const larger = (sequence: number): Violation =>
   )
 
 /**
- * The payee: what the payer knows to be acknowledged and we do not hold is taken from its own hand
- * (REEST-9).
+ * The payee's comparison: it takes states that the payer knows to be acknowledged, and that we do
+ * not hold, from the payer itself (REEST-9).
  */
 function asPayee(channel: Established, message: Reestablish, env: Env): Comparison {
   const { ledger, terms } = channel
@@ -327,7 +327,8 @@ function asPayee(channel: Established, message: Reestablish, env: Env): Comparis
 }
 
 /**
- * The payer: what the payee holds with our signature is acknowledged, whether we know of it or not.
+ * The payer's comparison: a state that the payee holds with our signature is acknowledged, whether
+ * we know of it or not.
  */
 function asPayer(
   channel: Established,
@@ -360,7 +361,7 @@ function asPayer(
     }
   }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
-  // Whoever holds a state has T1; of a renewal only the first one comes before.
+  // A payee that holds a state has T1; in a renewal only the first state comes before T1.
   const known: Established =
     channel.terms.renews === undefined || sequence > 0
       ? { ...channel, fundingAcknowledged: true }
@@ -374,8 +375,8 @@ function asPayer(
 }
 
 /**
- * REEST-4: we have signed it and do not know of it: the last writes were lost, or our data is an
- * old copy.
+ * REEST-4: we have signed a state that we do not know of: the last writes were lost, or our data is
+ * an old copy.
  */
 function adoptOwn(
   channel: Established,
@@ -388,8 +389,8 @@ function adoptOwn(
   const signed = newestSigned(ledger) ?? 0
   const left = signedBalance(ledger, terms)
   if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
-  // A payee that opens the stream cannot know that a list is needed; one that answers, and lists
-  // nothing, never will.
+  // A payee that opens the stream cannot know that a list is needed; one that answers without a
+  // list never will.
   if (!isAnswer && paymentsAfter === sequence && sequence > 0) {
     return {
       state: channel,
@@ -419,7 +420,7 @@ function adoptOwn(
   return { ...adopted, log }
 }
 
-/** Everything in flight is acknowledged, and so is what we had forgotten. */
+/** Acknowledges everything in flight, and everything that we had forgotten. */
 function adopt(
   channel: Established,
   { sequence, payerBalance }: Reestablish,

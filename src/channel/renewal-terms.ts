@@ -1,7 +1,7 @@
 /**
- * What a renewal may change for a server that has money in the old channel. It goes on with the
- * same kind of channel (RENEW-8), with a bounded wait for that money (RENEW-9), and beside a client
- * that has a reason to be there (RENEW-10).
+ * The limits of a renewal for a server that has money in the old channel. The renewal keeps the
+ * kind of channel (RENEW-8), bounds the wait for that money (RENEW-9), and needs a client that has
+ * a reason to be there (RENEW-10).
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import {
@@ -21,7 +21,7 @@ import type { Established } from './state.js'
 import { must } from './violation.js'
 
 /**
- * Server: whether the new channel is one that the old one may be renewed as.
+ * Server: checks that the old channel may be renewed as the new one.
  *
  * @throws Violation RENEW-8 to RENEW-10
  */
@@ -57,8 +57,8 @@ export function checkRenewalTerms(offer: OpenChannel, old: Established, env: Env
 }
 
 /**
- * Until when what the server has may be locked: for as long as the policy says from now on, or for
- * as long as it is anyhow.
+ * The height until which the server's money may be locked: the policy's limit counted from now, or
+ * the present lock when that is later.
  */
 function latestLock(old: Established, env: Env): BlockHeight {
   const held = newestHeld(old)
@@ -67,8 +67,8 @@ function latestLock(old: Established, env: Env): BlockHeight {
 }
 
 /**
- * What a client has to have for its refund of the new channel to be worth its fee: T2 has the
- * outputs of a T3, and both channels scripts of the same length.
+ * The client's least balance for which its refund of the new channel is worth the fee: T2 has the
+ * outputs of a T3, and both channels have scripts of the same length.
  */
 export function leastForClient(old: Established, closeScript: Uint8Array, rate: FeeRate): Satoshi {
   return leastWorthSettling(old.terms.server.payoutKey, closeScript, rate)

@@ -1,7 +1,8 @@
 /**
- * The old channel of a renewal: when it may be renewed, and the signatures of T1, which spends its
- * funding output. For this channel T1 is a signed close: whoever has signed is frozen (CLOSE-6),
- * unconfirmed it postpones nothing (CLOSE-8), and a plain close may still take its place (CLOSE-7).
+ * The old channel of a renewal: the conditions for renewing it, and the signatures of T1, which
+ * spends its funding output. For this channel T1 is a signed close: a side that has signed is
+ * frozen (CLOSE-6), an unconfirmed T1 postpones nothing (CLOSE-8), and a plain close may still
+ * replace it (CLOSE-7).
  */
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
@@ -50,30 +51,27 @@ import { fundingOutput, fundingScriptOf, partyOf } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
 /**
- * What the client asks for: the new capacity and the old kind, what it takes over, and what T1 is
- * made of.
+ * The client's request: the new capacity and the old kind, the balances taken over, and the inputs
+ * of T1.
  */
 export interface RenewalPlan {
   readonly capacity: Satoshi
-  /** Of a two-way channel (RENEW-8). */
+  /** The step of a two-way channel (RENEW-8). */
   readonly step: BlockDelta | undefined
   readonly renews: Renewal
   readonly source: RenewalSource
 }
 
-/**
- * That the old channel closes, or has ended, is nobody's fault: whoever is told so has broken no
- * rule.
- */
+/** No rule is broken when the old channel closes, or has ended: that is nobody's fault. */
 const NO_RULE = ''
 
 /**
- * A renewal, or a top-up by `amount`. A renewal pays the fee of T1 out of the client's share; a
- * top-up out of its wallet, so that the capacity grows by exactly the amount.
+ * Plans a renewal, or a top-up by `amount`. A renewal pays the fee of T1 out of the client's share;
+ * a top-up out of its wallet, so that the capacity grows by exactly the amount.
  *
- * @param asked - what a renewal pays; enough for the next block when undefined
+ * @param asked - the fee rate of a renewal; enough for the next block when undefined
  * @param byItself - nobody has asked for it (RENEW-12)
- * @throws PaychanError why the channel cannot be renewed now
+ * @throws PaychanError the reason why the channel cannot be renewed now
  */
 export function planRenewal(
   channel: Channel,
@@ -138,7 +136,7 @@ export function planRenewal(
 }
 
 /**
- * Server, step 1: whether the channel that an offer names can be renewed by it.
+ * Server, step 1: checks that the channel named in an offer can be renewed by it.
  *
  * @throws Violation RENEW-1, RENEW-8 to RENEW-10
  */
@@ -177,7 +175,7 @@ export function checkRenewal(offer: OpenChannel, old: Channel | undefined, env: 
   checkRenewalTerms(offer, open, env)
 }
 
-/** The channel, when it can be renewed at all. @throws PaychanError */
+/** Returns the channel when it can be renewed at all. @throws PaychanError */
 function renewable(channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established {
   if (
     channel.stage !== 'established' ||
@@ -250,7 +248,7 @@ export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): 
       'Payments are on their way and not yet acknowledged; renew the channel again once they are.'
     )
     const old = fundingOutput(open.terms, open.outPoint)
-    // The server would refuse it as well, and this channel would be frozen for nothing.
+    // The server would refuse it too, and this channel would be frozen for nothing.
     checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, heightOf(env)))
     return env.sign(renewalSighash(draft.fundingTx, old))
   })
@@ -340,8 +338,8 @@ export function onCompleteRenewal(
 }
 
 /**
- * RENEW-4: a renewal of more than twice what the next block takes buys nothing; while blocks are
- * cheap, this much is no matter.
+ * RENEW-4: paying more than twice the rate for the next block buys nothing; while blocks are cheap,
+ * a rate up to this one is always let through.
  */
 const ALWAYS_LET = feeRate(20_000n)
 
@@ -356,8 +354,8 @@ function renewalBounds(env: RenewalRates, height: BlockHeight): RenewalBounds {
 }
 
 /**
- * What T1 of a renewal pays unless somebody said otherwise: enough for the next block, a tenth
- * above what the other side is likely to ask for (CLOSE-4), and what every node relays (EVID-7).
+ * The usual feerate of a renewal's T1: enough for the next block, a tenth above the other side's
+ * likely minimum (CLOSE-4), and the rate that every node relays (EVID-7).
  */
 export function usualRenewalRate({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
   return max(max(feeRate((sixBlocks * 11n) / 10n), nextBlockRate), SAFE_RELAY_RATE)
@@ -382,7 +380,10 @@ function signedAs(channel: Established, draft: RenewalDraft): SignedClose | unde
   return channel.closes.find(({ renewedAs }) => renewedAs === draft.by)
 }
 
-/** The new channel was made for one state of this one. Only in that state is it as good. */
+/**
+ * Returns the old channel when it is still in the state that the new channel was made for: only
+ * then is the new channel as good.
+ */
 function unchanged(
   channel: Channel,
   { turn, sequence, serverBalance }: RenewalDraft,

@@ -126,7 +126,7 @@ export function onInitialAck(state: RefundRequested, ack: UpdateAck): Transition
 }
 
 /**
- * What a channel that is being signed asks of the old one; also after a restart. Asked twice, that
+ * The request of a channel that is being signed to the old one; also after a restart. Asking twice
  * gives the same answer.
  */
 export function askedAgain(state: RefundRequested | RefundSigned): Effect[] {
@@ -177,8 +177,7 @@ export function askedAgain(state: RefundRequested | RefundSigned): Effect[] {
 }
 
 /**
- * Client: the old channel has signed, and is frozen. T1 may leave; it is for the server to complete
- * it.
+ * Client: the old channel has signed, and is frozen. T1 may leave; the server has to complete it.
  */
 export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transition {
   if (channel.stage !== 'refund-requested' || channel.secured === undefined) return to(channel)
@@ -206,7 +205,7 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
   })
 }
 
-/** RENEW-6: handed over once more after a break, as `Funding` is for other channels. */
+/** RENEW-6: T1 is handed over once more after a break, as `Funding` is for other channels. */
 export function renewalRequest({ renewal, fundingTx }: Established): Effect[] {
   return renewal === undefined
     ? []
@@ -224,8 +223,8 @@ export function renewalRequest({ renewal, fundingTx }: Established): Effect[] {
 }
 
 /**
- * Server: T1 with the client's signature. Whether the old channel still stands where it stood, it
- * knows itself.
+ * Server: T1 with the client's signature. The old channel itself knows whether it still stands
+ * where it stood.
  */
 export function onRenewalRequest(
   state: RefundSigned,
@@ -255,8 +254,8 @@ export function onRenewalRequest(
     return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   }
   if (env.height === undefined || lockTimeOf(message.fundingTx) > env.height) {
-    // The client sends it again on the next stream; by then the blocks that its lock names may have
-    // come here too.
+    // The client sends it again on the next stream; by then this node may have seen the blocks that
+    // its lock names.
     return to(
       { ...state, link: 'down' },
       {
@@ -293,7 +292,7 @@ export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transitio
   )
 }
 
-/** The old channel does not sign: it has moved on, or has come to an end. */
+/** The old channel does not sign T1: it has moved on, or has come to an end. */
 export function onRenewalRefused(channel: Channel, error: PaychanError): Transition {
   if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed') return to(channel)
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
@@ -323,14 +322,17 @@ export function withFunding(channel: Established, funding: Transaction | undefin
     : { ...channel, fundingTx: funding.raw, renewal: undefined }
 }
 
-/** The channel that this one renews; undefined for one of its own, or one that was given up. */
+/** The channel that this one renews; undefined when it renews none, or was given up. */
 export function renewedChannel(channel: Channel): ChannelId | undefined {
   if (channel.stage === 'abandoned') return undefined
   if (channel.stage !== 'offered') return channel.terms.renews?.channel
   return channel.offer.renews === undefined ? undefined : renewsFrom(channel.offer.renews).channel
 }
 
-/** RENEW-7: what has spent the old channel's funding output for good in the place of our T1. */
+/**
+ * RENEW-7: the transaction that has spent the old channel's funding output for good instead of our
+ * T1.
+ */
 export function lostTo(
   channel: Channel,
   old: Channel | undefined,

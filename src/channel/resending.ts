@@ -1,25 +1,28 @@
 /**
- * COST-5: what a server refuses rests before it goes out again. A refusal costs a server's
- * patience, and for the price of one transaction a peer could have one with every block: by a
- * renewal whose inputs do not exist, or a close that stands behind another spend. It is for what
- * has no deadline; publications bid with every block (STAKE-4).
+ * COST-5: a transaction that a server refuses rests before it is sent again. A refusal costs a
+ * server's patience, and for the price of one transaction a peer could cause one with every block:
+ * by a renewal whose inputs do not exist, or a close that stands behind another spend. The rest is
+ * for transactions without a deadline; publications bid with every block (STAKE-4).
  */
 import type { Txid } from '../types/bytes.js'
 import type { Env } from './env.js'
 import type { Channel, Established } from './state.js'
 
 /**
- * Blocks that it rests at the most. ElectrumX takes 100 for a refusal, so a channel comes to 8 a
+ * The longest rest, in blocks. ElectrumX charges 100 for a refusal, so a channel costs about 8 a
  * block of the 600 that are forgiven in one.
  */
 const LONGEST_REST = 12
 
-/** Blocks that it rests after so many refusals in a row: 1, 2, 4, 8, and then 12. */
+/** Blocks of rest after a number of refusals in a row: 1, 2, 4, 8, and then 12. */
 function restAfter(refusals: number): number {
   return Math.min(2 ** (refusals - 1), LONGEST_REST)
 }
 
-/** T1 of a client, which spends its own coins: what it lacks is a fee, and a child pays it (EVID-7). */
+/**
+ * True for T1 of a client, which spends its own coins: it can only lack a fee, which a child pays
+ * (EVID-7).
+ */
 export function isOwnT1(channel: Channel): boolean {
   return (
     channel.role === 'client' &&
@@ -29,7 +32,10 @@ export function isOwnT1(channel: Channel): boolean {
   )
 }
 
-/** A server has refused it, for whatever reason, and whether or not another one has taken it. */
+/**
+ * Counts a refusal by a server, for whatever reason, and whether or not another server has taken
+ * it.
+ */
 export function refused(
   channel: Established,
   txid: Txid,
@@ -41,12 +47,12 @@ export function refused(
   return { ...channel, unwanted: { txid, refusals, height } }
 }
 
-/** Every server that was asked has taken it. */
+/** Every server that was asked has taken it: ends the count of refusals. */
 export function taken(channel: Established, txid: Txid): Established {
   return channel.unwanted?.txid === txid ? { ...channel, unwanted: undefined } : channel
 }
 
-/** Whether it is not to be sent at this height. */
+/** True when it rests at this height. */
 export function rests(
   { unwanted }: Established,
   txid: Txid,

@@ -1,6 +1,6 @@
 /**
- * A channel handed back to a side that has lost its data (spec.md, "Restoring"): what the one tells, and
- * what the other believes.
+ * Hands a channel back to a side that has lost its data (spec.md, "Restoring"): the record that one
+ * side tells, and the checks of the other side.
  */
 import {
   type AcceptChannel,
@@ -39,16 +39,16 @@ import { fundingScriptOf, partyOf, type Terms } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
 /*
- * What a peer that has lost its data is told of a channel (spec.md, "Restoring"). Nothing in it is
- * new: the terms are what both have agreed on, and every signature is one that the peer has given,
- * or has been given before. Ours are made again, and come to the same bytes (RFC 6979).
+ * The record of a channel for a peer that has lost its data (spec.md, "Restoring"). Nothing in it
+ * is new: both have agreed on the terms, and the peer has given every signature, or has been given
+ * it before. Ours are made again, with the same bytes (RFC 6979).
  */
 
 const NO_SIGNATURE = new Uint8Array(0)
 
 /**
- * RESTORE-3: the record of a channel; undefined when there is nothing in it for the peer, or when
- * we do not have it all.
+ * RESTORE-3: the record of a channel; undefined when it holds nothing for the peer, or when we do
+ * not have all of it.
  */
 export function recordOf(
   channel: Channel,
@@ -83,14 +83,15 @@ export function recordOf(
 }
 
 /**
- * Four weeks of blocks: who pays with names, and is on a copy as old as that, learns of what it has
- * paid since (RESTORE-9).
+ * Four weeks of blocks: a peer that pays with names, and is on a copy as old as that, learns of its
+ * payments since (RESTORE-9).
  */
 const TOLD_FOR = 4_032
 
 /**
- * Nothing of the channel is left for the peer: its end is buried and pays it by no output that
- * takes the channel's keys, or T1 never came. Of one on which it has paid it is told for a while.
+ * True when nothing of the channel is left for the peer: its end is buried and pays the peer by no
+ * output that takes the channel's keys, or T1 never came. A peer that has paid on the channel is
+ * told of it for a while longer.
  */
 function isOver(channel: Established, { height }: Pick<Env, 'height'>): boolean {
   const {
@@ -108,7 +109,7 @@ function isOver(channel: Established, { height }: Pick<Env, 'height'>): boolean 
   return clientBalance === (role === 'server' ? 0n : terms.capacity)
 }
 
-/** Whether a side has paid on a channel, as far as the states say. */
+/** True when a side has paid on a channel, as far as the states say. */
 function hasPaid({ ended, ledger: { turn, held } }: Established, role: Role): boolean {
   const last = held === undefined ? ended : [...ended, { turn, sequence: held.sequence }]
   return last.some(
@@ -202,11 +203,11 @@ function acceptanceOf({
 /*
  * A channel that a peer hands back to a node that has lost its data (spec.md, "Restoring"). The
  * peer's word counts for nothing that it could gain by: the keys have to derive from our seed, T1
- * has to pay to them, and T2 and every state have to be signed. What it can do is to keep newer
- * states to itself. So such a channel only closes, and what is at stake in it is all of our share.
+ * has to pay to them, and T2 and every state have to be signed. The peer can still keep newer
+ * states to itself. So such a channel only closes, and the stake in it is all of our share.
  */
 
-/** Which side of a channel is ours, and the bits that its keys derive from. */
+/** Our side of a channel, and the bits that its keys derive from. */
 interface OurSide {
   readonly role: Role
   readonly keys: KeyBits
@@ -248,7 +249,7 @@ function bitsOf(derivation: Uint8Array): KeyBits | undefined {
   return high <= 0x7fff_ffff && low <= 0x7fff_ffff ? { high, low } : undefined
 }
 
-/** Who hands the channel back, and what we know of it ourselves. */
+/** The peer that hands the channel back, and our own knowledge of it. */
 interface Restoring extends OurSide {
   readonly peer: string
   readonly address: string
@@ -265,7 +266,7 @@ const ONLY_CLOSES: Stopped = {
 }
 
 /**
- * Takes a channel from a peer's hand, when all of it can be proved.
+ * Takes a channel back from a peer, when all of it can be proved.
  *
  * @throws Violation with the rule that the record breaks; then nothing has happened
  */
@@ -307,7 +308,7 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
     'ERR_OUTPOINT_REUSED',
     'The funding output belongs to another channel of this node.'
   )
-  // Also for a server: its own signature of T2 is what proves at which height it has to be first.
+  // Checked for a server too: its own signature of T2 proves at which height it has to be first.
   must(
     env.verify(
       terms.server.channelKey,
@@ -319,7 +320,7 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
     "The server's signature of the refund is wrong."
   )
   const { ledger, ended } = provenStates(record, { terms, outPoint }, role, env)
-  // FUND-4: nothing is paid before both have said so.
+  // FUND-4: nothing is paid before both have said that they are ready.
   const wasPaid = (ledger.held?.sequence ?? 0) > 0
   return {
     ...{ id: channelIdOf(terms.client.channelKey), peer, address, role, keys, openedAt: env.now },
@@ -335,13 +336,13 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
     publication: undefined,
     onChain: NOTHING_ON_CHAIN,
     link: 'down',
-    // REEST-7, RESTORE-6: whoever has lost everything counts from 1 again, and is found out by
+    // REEST-7, RESTORE-6: a side that has lost everything counts from 1 again, and is found out by
     // that.
     epochs: NEW_EPOCHS
   }
 }
 
-/** What no signature covers is held against the rules of the opening. */
+/** Checks the terms that no signature covers against the rules of the opening. */
 function provenTerms(
   { open, accept }: ChannelRecord,
   { role, network }: Restoring,
@@ -399,8 +400,8 @@ function provenTerms(
     'The server is said to have brought more than the capacity.'
   )
   const terms = termsOf(open, accept)
-  // RESTORE-6: a client could name a later height, and publish T2 before the server has begun:
-  // never later than the server would set it today.
+  // RESTORE-6: a client could name a later height, and publish T2 before the server has begun: the
+  // height is never later than the server would set it today.
   return role === 'server' && mode === 'one-way' && env.policy.settleMargin < refundHeight
     ? {
         ...terms,
@@ -459,7 +460,7 @@ function provenStates(
         `The signature of state ${sequence} is not the payer's.`
       )
     }
-    // How many payments led to it is not known any more.
+    // The number of payments that led to it is not known any more.
     proven.push({
       turn,
       sequence,

@@ -1,13 +1,13 @@
 /**
- * The chance that the newest state that we hold is in no block before the other side can publish an
- * older one: from the fees that were seen.
+ * The chance that the other side can publish an older state before the newest state that we hold is
+ * in a block, from the fees that were seen.
  *
- * The model: what the next block takes will go on as it once did. Every stretch of the history as
- * long as the race is laid to the present level, and played against the bids of the fee curve; the
- * risk is the share of stretches in which no bid is enough. As long as less than a day of blocks
- * has been seen, what is missing counts as stretches of which half rise tenfold at once and stay
- * there: pessimistic, since nothing is known. It is never 0: what has not been seen can come all
- * the same.
+ * The model: the rate for the next block will go on as it once did. Every stretch of the history as
+ * long as the race is scaled to the present level, and played against the bids of the fee curve;
+ * the risk is the share of stretches in which no bid is enough. While less than a day of blocks has
+ * been seen, the missing part counts as stretches of which half rise tenfold at once and stay
+ * there: pessimistic, since nothing is known. The risk is never 0: a rise that was never seen can
+ * still come.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import { otherRole } from '../bitcoin/keys.js'
@@ -24,18 +24,18 @@ import { partyOf } from './terms.js'
 
 /** A day of blocks: less history than that is padded. */
 const ENOUGH_HISTORY = DAY
-/** What is assumed of the stretches that were not seen. */
+/** The assumed rise of the stretches that were not seen. */
 const SUDDEN_RISE = 10n
 
 export interface RiskInput {
-  /** What the next block took, block by block, the newest last; in sat/kvB. */
+  /** The rate for the next block, block by block, the newest last; in sat/kvB. */
   readonly history: readonly bigint[]
   readonly now: bigint
-  /** What we would bid, block by block, until the deadline; in sat/kvB. */
+  /** Our bids, block by block, until the deadline; in sat/kvB. */
   readonly bids: readonly bigint[]
 }
 
-/** Between 0 and 1; 1 when there is no block left to bid in. */
+/** The risk, between 0 and 1; 1 when there is no block left to bid in. */
 export function riskOf({ history, now, bids }: RiskInput): number {
   if (bids.length === 0) return 1
   // Ratios to the present level as plain numbers: there may be some 4,000 stretches of 144 blocks.
@@ -53,7 +53,7 @@ export function riskOf({ history, now, bids }: RiskInput): number {
   return (failed + 1) / (stretches + missing + 1)
 }
 
-/** What may be lost, in satoshis, and the chance of it (0 to 1). */
+/** The possible loss, in satoshis, and the chance of it (0 to 1). */
 export interface Exposure {
   readonly risk: number
   readonly stake: bigint
@@ -62,8 +62,8 @@ export interface Exposure {
 type RiskEnv = Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>
 
 /**
- * Of our newest state, at this moment; undefined when nothing is at stake, or nothing could take it
- * away.
+ * The exposure of our newest state, now; undefined when nothing is at stake, or nothing could take
+ * it away.
  */
 export function exposureOf(channel: Established, env: RiskEnv): Exposure | undefined {
   const ours = publishable(channel)
@@ -72,7 +72,7 @@ export function exposureOf(channel: Established, env: RiskEnv): Exposure | undef
     : exposure(channel, ours, env)
 }
 
-/** UPD-19: of the payee, by our own reckoning, once we have `payerBalance` left. */
+/** UPD-19: the payee's exposure, by our own calculation, once we have `payerBalance` left. */
 export function exposureOfPayee(
   channel: Established,
   payerBalance: Satoshi,
@@ -97,7 +97,7 @@ export function exposureOfPayee(
   return exposure(theirs, state, env)
 }
 
-/** Nothing is published here. */
+/** A placeholder: nothing is published here. */
 const NO_SIGNATURE = new Uint8Array(64)
 
 function exposure(channel: Established, ours: Publishable, env: RiskEnv): Exposure | undefined {

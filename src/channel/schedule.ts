@@ -1,6 +1,6 @@
 /**
- * Who pays in which turn, and when the states of a turn mature. A one-way channel is the schedule
- * with the single turn 0, whose states have no lock.
+ * The payer of each turn, and the heights at which its states mature. A one-way channel is the
+ * schedule with the single turn 0, whose states have no lock.
  *
  * | mode    | lock of T2 (turn -1) | lock of turn k >= 0 |
  * |---------|----------------------|---------------------|
@@ -22,27 +22,24 @@ type Schedule = Pick<Terms, 'mode' | 'refundHeight' | 'step' | 'settleHeight' | 
 /** A day of blocks. */
 export const DAY = 144
 
-/**
- * Blocks between the last payment and the height at which it is settled: the time to close in
- * peace.
- */
+/** Blocks between the last payment and the settlement height: the time to close in peace. */
 export const PAYMENT_MARGIN = blockDelta(12)
 
 /**
- * TURN-3: the states of a new turn mature at least so many blocks above the tip: room to pay in it,
- * and to close in peace.
+ * TURN-3: the states of a new turn mature at least this number of blocks above the tip: room to pay
+ * in the turn, and to close in peace.
  */
 export const TURN_MARGIN = blockDelta(24)
 
 /**
- * The payer of a turn: the client in turn 0, then each in turn. In T2 (turn -1) that is the server,
- * with nothing.
+ * The payer of a turn: the client in turn 0, then each in turn. In T2 (turn -1) the payer is the
+ * server, with nothing.
  */
 export function payerOf(turn: number): Role {
   return turn % 2 === 0 ? 'client' : 'server'
 }
 
-/** Whether a side pays at all: on a one-way channel only the client does. */
+/** True when a side pays at all: on a one-way channel only the client does. */
 export function mayPay({ mode }: Pick<Terms, 'mode'>, role: Role): boolean {
   return mode === 'two-way' || role === 'client'
 }
@@ -58,14 +55,14 @@ export function lockOf(
     : heightMinus(terms.refundHeight, blockDelta((turn + 1) * terms.step))
 }
 
-/** Who holds the states of a turn, and publishes them. */
+/** The side that holds the states of a turn, and publishes them. */
 export function payeeOf(turn: number): Role {
   return otherRole(payerOf(turn))
 }
 
 /**
- * From which height on the payee of a turn publishes its state without the other side: when it
- * matures, or at the height that the terms of a one-way channel name (TIME-1, TIME-2).
+ * The height from which the payee of a turn publishes its state without the other side: when the
+ * state matures, or at the height in the terms of a one-way channel (TIME-1, TIME-2).
  */
 export function publishHeightOf(terms: Schedule, turn: number): BlockHeight {
   return terms.mode === 'one-way' && turn >= 0 ? terms.settleHeight : lockOf(terms, turn)
@@ -78,7 +75,7 @@ export function lastPaymentHeightOf(terms: Schedule, turn: number): BlockHeight 
     : heightMinus(lockOf(terms, turn), PAYMENT_MARGIN)
 }
 
-/** The turn whose states have this lock; -1 for T2, undefined when none has. */
+/** The turn whose states have this lock; -1 for T2, undefined when none has it. */
 export function turnOfLock(terms: Schedule, lock: number): number | undefined {
   if (lock === terms.refundHeight) return -1
   if (terms.mode === 'one-way') return lock === 0 ? 0 : undefined
@@ -94,7 +91,7 @@ export function lastTurnAt(terms: Schedule, height: number): number {
 }
 
 /**
- * The heights that the server announces: so many blocks before L (`settleMargin` of a one-way
+ * The heights that the server announces: a number of blocks before L (`settleMargin` of a one-way
  * channel, the step of a two-way channel), and 12 before that (TIME-1, UPD-12).
  */
 export function heightsBefore(

@@ -1,7 +1,7 @@
 /**
- * Channels that renew themselves (RENEW-12): when, for how long, and at what cost. Nobody looks on,
- * and what makes a channel due is partly the peer's to say, so whoever could make it due in every
- * block would have it eaten by fees.
+ * Channels that renew themselves (RENEW-12): the time, the duration and the cost. Nobody looks on,
+ * and the peer partly decides when a channel is due: a peer that could make it due in every block
+ * would have it eaten by fees.
  */
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, max, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
@@ -18,19 +18,19 @@ import { isFrozen, spendInSight, type Channel, type Established } from './state.
 export const RENEW_BEFORE = 6
 
 /**
- * Blocks that T1 has to have been in a block: six times as many as a renewal takes of them. Less is
- * no channel but a row of renewals: at most four a day.
+ * Blocks that T1 has to have been in a block: six times the duration of a renewal. A shorter life
+ * would be a row of renewals instead of a channel. The limit allows at most four a day.
  */
 const LEAST_LIFE = 6 * RENEW_BEFORE
 
 /**
- * What renewals may cost: a hundredth of the client's share for each day of the channel's life, and
- * of five days at the most, for an estimate can be false for once.
+ * The limit of what renewals cost: a hundredth of the client's share for each day of the channel's
+ * life, of five days at the most, since an estimate can be false for once.
  */
 const MOST_DAYS = 5
 const PART_A_DAY = 100n
 
-/** Whether a channel that renews itself should do so now. */
+/** True when a channel that renews itself should do so now. */
 export function isRenewalDue(
   channel: Channel,
   { height }: Pick<Env, 'height'>
@@ -52,8 +52,8 @@ export function isRenewalDue(
 }
 
 /**
- * RENEW-12: a channel that was to renew itself ends; a person is told, also when nothing of it
- * could be tried. Before its time a close is what somebody wants.
+ * RENEW-12: a channel that was to renew itself ends; a person is told, also when no renewal could
+ * be tried. A close before that time is somebody's wish.
  */
 export function notRenewed(channel: Established, { height }: Pick<Env, 'height'>): Effect[] {
   const isEarly =
@@ -69,7 +69,7 @@ export function notRenewed(channel: Established, { height }: Pick<Env, 'height'>
   ]
 }
 
-/** What becomes of a channel that could not be renewed just now. */
+/** The prospects, as text, of a channel that could not be renewed just now. */
 export function afterRenewalFailed(channel: Channel, env: Pick<Env, 'height'>): string {
   if (isRenewalDue(channel, env)) {
     return 'It is tried again with every block, until the channel is closed, a few blocks after its last payment.'
@@ -88,8 +88,8 @@ export function afterRenewalFailed(channel: Channel, env: Pick<Env, 'height'>): 
 }
 
 /**
- * For how many blocks: as many as were asked for, but no more than this node would let another one
- * lock its money up for (RENEW-9).
+ * Number of blocks for a renewal: as asked for, but at most the time for which this node would let
+ * another one lock its money up (RENEW-9).
  */
 export function blocksToRenewFor(
   { terms, ledger }: Established,
@@ -101,7 +101,7 @@ export function blocksToRenewFor(
     : min(wanted, policy.maxRenewalWait)
 }
 
-/** @throws PaychanError why nobody but a person renews this channel; it ends then */
+/** @throws PaychanError the reason why only a person renews this channel; it ends then */
 export function requireRenewsItself(
   { terms, onChain, ledger }: Established,
   fee: Satoshi,

@@ -28,7 +28,9 @@ export function stateTemplate(
   }
 }
 
-/** What the payer of a turn (of the present one when none is named) signs for a balance. */
+/**
+ * The digest that the payer of a turn (of the present one when none is named) signs for a balance.
+ */
 export function stateDigest(
   channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>,
   payerBalance: Satoshi,
@@ -42,16 +44,16 @@ export function stateDigest(
 type Digester = (payerBalance: Satoshi) => Uint8Array
 
 /**
- * What the present turn's digests have in common, of channels that were paid on: to lay it out
+ * The common part of the present turn's digests, for channels that were paid on: laying it out
  * takes nearly as long as a digest itself. Terms and outpoint are never changed in place, so the
- * same objects say the same.
+ * same objects have the same content.
  */
 const digesters = new WeakMap<
   Terms,
   { readonly outPoint: OutPoint; readonly turn: number; readonly digest: Digester }
 >()
 
-/** The same for many balances of one channel in its present turn. */
+/** Makes digests for many balances of one channel in its present turn. */
 export function stateDigester(
   channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>
 ): Digester {
@@ -68,7 +70,7 @@ export function stateDigester(
 }
 
 /**
- * UPD-9: what the client signs in the first update, before there is anything but terms and an
+ * UPD-9: the digest that the client signs in the first update, when there are only terms and an
  * outpoint.
  */
 export function initialDigest(channel: Pick<Established, 'terms' | 'outPoint'>): Uint8Array {

@@ -1,7 +1,7 @@
 /**
- * What is at stake: how much better our newest state is for us than what could reach the chain
- * instead. It bounds what a publication may cost (nobody burns 1,207 sat to save 1), and what a
- * payee lets build up (UPD-11).
+ * The stake of a channel: how much better our newest state is for us than any state that could
+ * reach the chain instead. It bounds the cost of a publication (nobody burns 1,207 sat to save 1),
+ * and what a payee lets build up (UPD-11).
  */
 import type { Role } from '../bitcoin/keys.js'
 import { dustLimit } from '../bitcoin/sizes.js'
@@ -13,13 +13,14 @@ import type { Established } from './state.js'
 import type { Terms } from './terms.js'
 
 /**
- * What T2 leaves the server: what it brought along, unless that is dust, which goes to the client.
+ * The part of T2 that goes to the server: what it brought along; if that is dust, the client gets
+ * it.
  */
 export function refundedToServer({
   serverBalance,
   server
 }: Pick<Terms, 'serverBalance' | 'server'>): Satoshi {
-  // Nothing, as most often, needs no script: this is asked with every payment.
+  // Mostly nothing, which needs no script: this is asked with every payment.
   return serverBalance === 0n ||
     serverBalance < dustLimit(p2wsh(payoutWitnessScript(server.payoutKey)))
     ? ZERO_SAT
@@ -43,16 +44,15 @@ export function stakeOfPayee(channel: Established, payerBalance: bigint): bigint
   return share - least
 }
 
-/** What a role has in a state. */
+/** The share of a role in a state. */
 export function shareIn(capacity: bigint, turn: number, payerBalance: bigint, role: Role): bigint {
   return payerOf(turn) === role ? payerBalance : capacity - payerBalance
 }
 
 /**
  * Our share in the newest acknowledged state of every turn; index 0 is T2's, index k + 1 that of
- * turn k. Of a channel that the peer has handed back (RESTORE-6), the states of the peer may be
- * any: an older one that it has named as its newest would make ours look as if it were worth no
- * fee.
+ * turn k. On a channel that the peer has handed back (RESTORE-6), the states of the peer may be
+ * any: if it named an older one as its newest, ours would look as if it were worth no fee.
  */
 export function sharesByTurn(channel: Established): readonly bigint[] {
   const { terms, ledger, ended, role } = channel
@@ -77,12 +77,12 @@ export function sharesByTurn(channel: Established): readonly bigint[] {
 
 /** The stake of publishing our state of a turn now. */
 export interface StakeInput {
-  /** As `sharesByTurn`, up to the turn of the state at least. */
+  /** The shares of `sharesByTurn`, up to the turn of the state at least. */
   readonly shares: readonly bigint[]
-  /** Of the state; its payee is `role`. */
+  /** The turn of the state, whose payee is `role`. */
   readonly turn: number
   readonly role: Role
-  /** What a publication costs at the present estimate. */
+  /** The cost of a publication at the present estimate. */
   readonly fee: bigint
   /**
    * The oldest turn of ours whose states have matured: the later it is, the more of the other
@@ -92,14 +92,14 @@ export interface StakeInput {
 }
 
 /**
- * STAKE-1, STAKE-2: x(k) less the least that the other side's older states leave us: those that it
- * can publish once the next lock has come. What can follow only later is worth a normal publication
- * now, F, and no more: ours can still be published then, but no window will be as free as this one.
- * (With turns of 17,000 against 1 sat and an F of 18,000 each difference is below F, and after 27
- * of them they are 237,987 together.)
+ * STAKE-1, STAKE-2: x(k) less the least that the other side's older states leave us, counting those
+ * that it can publish once the next lock has come. A state that can follow only later justifies a
+ * normal publication now, F, and no more: ours can still be published then, but no later window
+ * will be as free as this one. (With turns of 17,000 against 1 sat and an F of 18,000 each
+ * difference is below F, and after 27 of them they are 237,987 together.)
  *
- * What the other side does not publish brings us nothing, however much of ours is in it. That loses
- * nothing either, for ours can still be published: STAKE-3 fetches it.
+ * A state that the other side does not publish brings us nothing, however large our part in it.
+ * That loses nothing either: ours can still be published, and STAKE-3 fetches our share.
  */
 export function stakeOf({ shares, turn, role, fee, slot }: StakeInput): bigint {
   const at = (k: number): bigint => shares[k + 1] ?? 0n
@@ -112,8 +112,8 @@ export function stakeOf({ shares, turn, role, fee, slot }: StakeInput): bigint {
 }
 
 /**
- * The oldest turn of ours that has matured, down to -1 for the client; at the newest it is `turn`
- * itself.
+ * The oldest turn of ours that has matured, -1 at the least for the client, and `turn` itself at
+ * the most.
  */
 export function maturedSlot(channel: Established, turn: number, height: number): number {
   const first = channel.role === 'client' ? -1 : 0
@@ -124,10 +124,10 @@ export function maturedSlot(channel: Established, turn: number, height: number):
 
 /**
  * The window in which our state of a turn competes at a height: it begins with the lock of the
- * oldest state of ours that has matured, and ends with that of the next older state of the other
- * side. With each lock that passes, more can take the place of ours, so each window is a race of
- * its own, for what is at stake in it. After the last lock of the other side the last one goes on;
- * T2 has none.
+ * oldest state of ours that has matured, and ends with the lock of the next older state of the
+ * other side. With each lock that passes, more states can replace ours, so each window is a race of
+ * its own, for its own stake. After the last lock of the other side the last window goes on; T2 has
+ * no deadline.
  */
 export function windowOf(
   channel: Established,
@@ -143,34 +143,32 @@ export function windowOf(
 }
 
 /**
- * The lock of the oldest state that the other side holds; none when all that could follow is T2 of
- * ours.
+ * The lock of the oldest state that the other side holds; undefined when only our T2 could follow.
  */
 export function lastDeadlineOf({ terms, role }: Established, turn: number): number | undefined {
   return turn < 0 ? undefined : role === 'server' ? terms.refundHeight : lockOf(terms, 0)
 }
 
 /**
- * Of a state of ours: the lock of the next older one, which the other side holds; none for T2 and
- * beyond. One-way: L.
+ * The lock of the state before ours, which the other side holds; undefined for T2 and beyond. On a
+ * one-way channel it is L.
  */
 export function deadlineOf({ terms }: Established, turn: number): number | undefined {
   return turn < 0 ? undefined : lockOf(terms, turn - 1)
 }
 
 /**
- * A quarter of the share on the first day, twice as much with each further one: all of it after
- * two.
+ * A quarter of the share on the first day, doubled with each further day: all of it after two days.
  */
 const PATIENT_PART = 4n
 
 /**
- * STAKE-3: what a publication may pay that nothing presses: the other side could have published all
- * that it holds and has not, or the user asks for it. It may never come, so all of the share is to
- * be fetched, however little of it the other side could take; but a day of blocks is cheaper than
- * most others, so it begins with a part.
+ * STAKE-3: the budget of a publication without pressure: the other side could have published all
+ * that it holds and has not, or the user asks for it. The other side may never publish, so the
+ * whole share is to be fetched, however little of it is at risk; but some block of a day is cheaper
+ * than most others, so the budget begins with a part.
  *
- * @param blocks - for how long it has been so
+ * @param blocks - number of blocks since the pressure ended
  */
 export function patientBudget(share: bigint, blocks: number): bigint {
   return min(share, doubledDaily(share, blocks) / PATIENT_PART)

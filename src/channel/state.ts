@@ -5,8 +5,8 @@
  *     server:             accepted -> refund-signed    -> established
  *     either:  ... -> abandoned, as long as T1 has not left the client
  *
- * What the chain shows (`onChain`) is kept apart from what the two sides have said to each other:
- * the chain may take anything back in a reorg, a signature never.
+ * The chain's view (`onChain`) is kept apart from the words of the two sides to each other: the
+ * chain may take anything back in a reorg, but a signature is never taken back.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
@@ -26,27 +26,27 @@ export interface KeyBits {
 
 interface Identified {
   readonly id: ChannelId
-  /** The PeerId that the channel was opened with; nobody else may speak for it. */
+  /** The PeerId that the channel was opened with; no other peer may speak for the channel. */
   readonly peer: string
   /**
-   * How to reach it again: the multiaddr that was dialled last, or the PeerId; the PeerId on the
-   * server.
+   * The address for reaching the peer again: the multiaddr dialled last, or the PeerId; on the
+   * server the PeerId.
    */
   readonly address: string
   readonly role: Role
   readonly keys: KeyBits
   /** Milliseconds since 1970. */
   readonly openedAt: number
-  /** Client: to be renewed for so many blocks, by itself, before its end (TIME-5). */
+  /** Client: the number of blocks for which the channel renews itself before its end (TIME-5). */
   readonly renewFor?: BlockDelta | undefined
   /**
-   * Client: how many blocks T1 may wait before a child pays for it, by itself (FUND-5); as many as
-   * are usual when undefined.
+   * Client: the number of blocks that T1 may wait before this node pays for it by a child (FUND-5);
+   * the usual number when undefined.
    */
   readonly patience?: BlockDelta | undefined
 }
 
-/** What a channel keeps through all its stages. */
+/** Picks the fields that a channel keeps through all its stages. */
 export function identityOf<R extends Role>({
   id,
   peer,
@@ -61,15 +61,15 @@ export function identityOf<R extends Role>({
 }
 
 /**
- * What T1 is made of when it renews a channel: its funding output, and coins of the wallet if it is
- * topped up.
+ * The inputs of a T1 that renews a channel: the funding output of that channel, and coins of the
+ * wallet when it is topped up.
  */
 export interface RenewalSource {
   readonly old: FundingOutput
   readonly fromWallet: boolean
 }
 
-/** What T1 pays and spends, as far as the one who opens has said so. */
+/** The part of T1 that its opener has fixed: its outputs and inputs. */
 export interface FundingChoice {
   readonly feeRate?: FeeRate | undefined
   /** Exactly these coins of the wallet. */
@@ -88,7 +88,7 @@ export interface Offered extends Identified {
 
 /**
  * Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2).
- * `outside`: an outside wallet does, on the client's side.
+ * `outside`: on the client's side, an outside wallet builds T1.
  */
 export interface Accepted extends Identified {
   readonly stage: 'accepted'
@@ -102,15 +102,15 @@ export interface RefundRequested extends Identified {
   readonly role: 'client'
   readonly terms: Terms
   readonly outPoint: OutPoint
-  /** In a renewal it lacks the witness of the old channel's input. */
+  /** In a renewal T1 lacks the witness of the old channel's input. */
   readonly fundingTx: Uint8Array
   readonly fundingFee: Satoshi
-  /** The transactions that T1 spends coins of besides the old channel's, without witnesses. */
+  /** The transactions whose coins T1 spends, except the old channel's, without witnesses. */
   readonly previous: readonly Uint8Array[]
-  /** T1 of an outside wallet: it is not signed yet. */
+  /** T1 of an outside wallet, which is not signed yet. */
   readonly psbt?: Uint8Array | undefined
   /**
-   * RENEW-3: T2's signature, and whether the server holds the first state: only then T1 is signed.
+   * RENEW-3: T2's signature, and whether the server holds the first state: T1 is signed only then.
    * `isConnected`: the stream of the opening is still there.
    */
   readonly secured:
@@ -128,9 +128,9 @@ export interface RefundSigned extends Identified {
   readonly role: 'server'
   readonly terms: Terms
   readonly outPoint: OutPoint
-  /** RENEW-3: the first state of a renewal, which the server holds before it signs T1. */
+  /** RENEW-3: the first state of a renewal: the server holds it before it signs T1. */
   readonly initial: HeldState | undefined
-  /** RENEW-5: what the client has signed, while the old channel is asked to sign it too. */
+  /** RENEW-5: T1 as the client has signed it, while the old channel is asked to sign it too. */
   readonly requested:
     | {
         readonly fundingTx: Uint8Array
@@ -150,26 +150,26 @@ export interface Abandoned extends Identified {
   readonly code: string
   readonly reason: string
   readonly facts: Facts
-  /** Server: the outpoint whose T2 was signed is never signed for again (REF-2). */
+  /** Server: the outpoint that it has signed T2 for, and never signs for again (REF-2). */
   readonly outPoint: OutPoint | undefined
-  /** The server's key, when it was known. */
+  /** The server's key, if it was known. */
   readonly theirKey: Uint8Array | undefined
 }
 
 export type SpendKind = 'close' | 'settlement' | 'refund' | 'unknown'
 
-/** A transaction that spends the funding output, as its lock and its payer tell (EVID-2). */
+/** A transaction that spends the funding output, identified by its lock and its payer (EVID-2). */
 interface Spending {
   readonly kind: SpendKind
-  /** Of a state, by its lock; -1 for T2. */
+  /** The turn of a state, by its lock; -1 for T2. */
   readonly turn: number | undefined
   readonly txid: Txid
   readonly raw: Uint8Array
-  /** What it gives the client; undefined when we cannot tell. */
+  /** The amount that it gives the client; undefined when we cannot tell. */
   readonly clientBalance: Satoshi | undefined
 }
 
-/** A spend that is proved to be in a block. */
+/** A spend with a proof that it is in a block. */
 export interface Spend extends Spending {
   readonly height: BlockHeight
 }
@@ -180,10 +180,10 @@ export interface Spend extends Spending {
  */
 export interface ShownSpend extends Spending {
   readonly height: undefined
-  /** How many servers show it. */
+  /** Number of servers that show it. */
   readonly shownBy: number
   /**
-   * What it pays; undefined when an input beside the funding output makes that unknown, or brings
+   * Its fee; undefined when an input beside the funding output makes the fee unknown, or brings
    * unconfirmed ancestors along.
    */
   readonly fee: Satoshi | undefined
@@ -192,8 +192,8 @@ export interface ShownSpend extends Spending {
   /** nLockTime. */
   readonly lock: number
   /**
-   * The tip at which a state of this side was first shown without a break: blocks since then have
-   * passed over it. Undefined when that is not known.
+   * The tip at which a state of this side was first shown without a break: the blocks since then
+   * have passed over it. Undefined when that tip is not known.
    */
   readonly since?: BlockHeight | undefined
 }
@@ -203,13 +203,11 @@ export interface OnChain {
   readonly fundingSeen: boolean
   readonly fundingHeight: BlockHeight | undefined
   readonly spend: Spend | undefined
-  /** Those of the other side first. */
+  /** The spends of the other side come first. */
   readonly shown: readonly ShownSpend[]
 }
 
-/**
- * For people, and for what a lie costs nothing: the spend that is proved, else one that is shown.
- */
+/** Returns the proved spend, else one that is shown: for people, and where a lie costs nothing. */
 export function spendInSight({
   onChain: { spend, shown }
 }: Established): Spend | ShownSpend | undefined {
@@ -223,19 +221,19 @@ export interface SignedClose {
   readonly txid: Txid
   /** Our signature. */
   readonly signature: Uint8Array
-  /** Complete, when we have both signatures: then it is ours to broadcast. */
+  /** The complete close, once we have both signatures: it is then ours to broadcast. */
   readonly raw: Uint8Array | undefined
-  /** Of a renewal: the channel that this transaction funds. Its fee is known to the client only. */
+  /** In a renewal: the channel that this transaction funds. Only the client knows its fee. */
   readonly renewedAs?: ChannelId | undefined
 }
 
-/** A transaction that we publish alone, and how far its fee has come. */
+/** A transaction that we publish alone, and the progress of its fee. */
 export interface Publication {
   readonly kind: 'settlement' | 'refund'
   /** -1 for T2. */
   readonly turn: number
   /**
-   * Where the race began: the height at which publishing was due, and the estimate at the first
+   * The start of the race: the height at which publishing was due, and the estimate at the first
    * bid.
    */
   readonly since: { readonly height: BlockHeight; readonly feeRate: FeeRate }
@@ -243,60 +241,59 @@ export interface Publication {
   readonly fee: Satoshi
   readonly txid: Txid
   readonly raw: Uint8Array
-  /** Of the tip when it was last signed. */
+  /** The height of the tip when it was last signed. */
   readonly height: BlockHeight
   /**
-   * Why every server refused it that could be asked; undefined while that is not known, and once
-   * one has taken it.
+   * The reason for which every server that could be asked refused it; undefined while that is not
+   * known, and once a server has taken it.
    */
   readonly refusedFor: string | undefined
-  /** A server has refused it for its fee, though another one may have taken it. */
+  /** A server has refused it for its fee, though another server may have taken it. */
   readonly isUnderpaid?: true
   /**
-   * The bid that stood when the tip came: at one height a race may at most double it. Left out in
-   * records of before.
+   * The bid that stood when the tip came: at one height a race may at most double it. Older records
+   * lack it.
    */
   readonly base?: Satoshi
-  /** The tip of the first bid. Left out in records of before. */
+  /** The tip of the first bid. Older records lack it. */
   readonly begun?: BlockHeight | undefined
   /**
-   * The rival against which this bid was sent again, to learn whether a mempool really prefers that
-   * one.
+   * The rival against which this bid was sent again, to learn whether a mempool really prefers the
+   * rival.
    */
   readonly probed?: Txid
 }
 
-/** No payments any more. */
+/** A channel that takes no more payments. */
 export interface Stopped {
   readonly code: string
   readonly reason: string
   readonly rule: string
   readonly settleNow: boolean
   /**
-   * This side may run on an old copy of its data (REEST-4), so it may not know of all that it has
-   * paid.
+   * This side may run on an old copy of its data (REEST-4), so it may not know of all its payments.
    */
   readonly mayHaveForgotten?: true
 }
 
-/** The last state of a turn that is over: who has its signature can still publish it. */
+/** The last state of a turn that is over: whoever has its signature can still publish it. */
 export interface EndedTurn {
   readonly turn: number
   readonly sequence: number
   readonly payerBalance: Satoshi
-  /** Payments of the channel up to its end. */
+  /** Payments of the channel up to the end of this turn. */
   readonly paymentCount: number
-  /** The payer's; ours only when we were the payee. */
+  /** The payer's signature; kept only when we were the payee. */
   readonly signature: Uint8Array | undefined
 }
 
-/** The next turn, as far as we want it, and as far as the peer does. */
+/** The wishes of both sides for the next turn. */
 export interface TurnWishes {
-  /** The turn that we have asked for, and have no answer to. */
+  /** The turn that we have asked for, while the answer is due. */
   readonly asked: number | undefined
   /**
-   * Why we cannot have it; for callers of `pay`. `notBefore`: the height from which on asking may
-   * help, 0 for never; undefined when we have not even asked.
+   * The reason why we cannot have the turn, for callers of `pay`. `notBefore`: the height from
+   * which asking may help, 0 for never; undefined when we have not even asked.
    */
   readonly refused:
     | {
@@ -306,9 +303,9 @@ export interface TurnWishes {
         readonly notBefore: number | undefined
       }
     | undefined
-  /** The peer has asked; `sequence`: of our newest update at that time. */
+  /** The peer has asked for the turn; `sequence`: our newest update at that time. */
   readonly theirs: { readonly sequence: number } | undefined
-  /** The height at which we granted the present turn, until it is used. */
+  /** The height at which we granted the present turn; kept until the turn is used. */
   readonly grantedAt: BlockHeight | undefined
 }
 
@@ -328,7 +325,7 @@ export type LinkState = 'down' | 'up' | 'live'
 export interface FundedOutside {
   readonly psbt: Uint8Array | undefined
   readonly isSigned: boolean
-  /** What was last seen to pay to the funding script without being T1. */
+  /** The last transaction seen that pays to the funding script without being T1. */
   readonly stray?: { readonly txid: Txid; readonly height: BlockHeight | undefined } | undefined
 }
 
@@ -339,13 +336,13 @@ export interface Established extends Identified {
   readonly fundingTx: Uint8Array
   /**
    * Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's
-   * (RENEW-5).
+   * signature (RENEW-5).
    */
   readonly renewal?:
     { readonly signature: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined
   /**
-   * Client: T1 is made by an outside wallet. As long as it is not signed, `fundingTx` lacks its
-   * witnesses; the PSBT is kept until T1 is in a block.
+   * Client: an outside wallet makes T1. Until T1 is signed, `fundingTx` lacks its witnesses; the
+   * PSBT is kept until T1 is in a block.
    */
   readonly outside?: FundedOutside | undefined
   /** Client: the server's signature of T2 (REF-7). */
@@ -364,25 +361,27 @@ export interface Established extends Identified {
   readonly link: LinkState
   readonly epochs: Epochs
   /**
-   * This side has lost its data, and has the channel from its peer (RESTORE-6): what the peer holds
-   * of it beside is not known.
+   * This side has lost its data, and has the channel from its peer (RESTORE-6): the peer may hold
+   * more of the channel than it has told.
    */
   readonly restored?: true | undefined
-  /** T1 was in a block, and a reorganisation has taken it out: sending it again may be due (COST-2). */
+  /** T1 was in a block, and a reorganisation took it out: sending T1 again may be due (COST-2). */
   readonly reorged?: true | undefined
-  /** A close, or T1 of a renewal, that a server has refused so many times in a row (COST-5). */
+  /** Refusals in a row by servers of a close, or of T1 of a renewal (COST-5). */
   readonly unwanted?:
     { readonly txid: Txid; readonly refusals: number; readonly height: BlockHeight } | undefined
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned
 
-/** CLOSE-6: a side that has signed a close takes no update, turn or ack any more. */
+/**
+ * CLOSE-6: true when this side has signed a close: it then takes no update, turn or ack any more.
+ */
 export function isFrozen(channel: Established): boolean {
   return channel.closes.length > 0
 }
 
-/** The stages before T1 leaves the client. */
+/** True in the stages before T1 leaves the client. */
 export function isOpening(
   channel: Channel
 ): channel is Offered | Accepted | RefundRequested | RefundSigned {
@@ -390,8 +389,8 @@ export function isOpening(
 }
 
 /**
- * RENEW-5: the old channel is asked to sign T1. Until it has answered, nothing else may end the
- * opening: T1 could be signed already.
+ * RENEW-5: true while the old channel is asked to sign T1. Until it has answered, nothing else may
+ * end the opening: T1 could be signed already.
  */
 export function isSigning(channel: Channel): channel is RefundRequested | RefundSigned {
   return (

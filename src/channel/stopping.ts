@@ -1,6 +1,4 @@
-/**
- * How a channel ends before its time: no more payments, or an opening that is given up.
- */
+/** Ends a channel before its time: no more payments, or an opening that is given up. */
 import { payerOutput } from '../bitcoin/template.js'
 import type { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
@@ -51,8 +49,8 @@ export function stop(channel: Established, violation: Violation): Transition<Est
 }
 
 /**
- * REEST-4: one side has forgotten states. Nobody is to be paid on top of what it does not know, so
- * there are no payments any more; the stream stays, for a close in peace, and the newest state is
+ * REEST-4: one side has forgotten states. Nobody is to be paid on top of unknown states, so there
+ * are no payments any more; the stream stays, for a close in peace, and the newest state is
  * published by height as ever.
  */
 export function closeOnly(channel: Established, violation: Violation): Transition<Established> {
@@ -77,14 +75,15 @@ export function closeOnly(channel: Established, violation: Violation): Transitio
   )
 }
 
-/** RESTORE-8: for a node that may run on an old copy of its data. */
+/** RESTORE-8: advice for a node that may run on an old copy of its data. */
 export function whereMoneyMayBe({ peer }: Pick<Channel, 'peer'>): string {
   return `If this node runs on an old copy of its data, money may be in channels that only the peer ${peer} knows of: it is asked for them now, and by \`paychan recover ${peer}\`.`
 }
 
 /**
- * REEST-8: what the payee listed of our payments cannot be true. It took nothing that we had not
- * signed, but nobody knows by now what it was paid for. Outranks why else the channel only closes.
+ * REEST-8: the payee's list of our payments cannot be true. The payee took nothing that we had not
+ * signed, but by now nobody knows what it was paid for. Outranks any other reason why the channel
+ * only closes.
  */
 export function distrustList(channel: Channel, id: string): Transition {
   if (channel.stage !== 'established') return to(channel)
@@ -96,8 +95,9 @@ export function distrustList(channel: Channel, id: string): Transition {
 }
 
 /**
- * Whether payments of ours on this channel may be forgotten: it was handed back, or is where this
- * side was found to be on an old copy. What they were paid for nobody knows.
+ * True when this side may have forgotten payments of its own on this channel: the channel was
+ * handed back, or has shown that this side was on an old copy. Nobody knows what they were paid
+ * for.
  */
 export function mayLackPayments(channel: Channel): boolean {
   return (
@@ -111,8 +111,8 @@ export function mayLackPayments(channel: Channel): boolean {
 }
 
 /**
- * Whether a spend that both have signed is one that we have forgotten: of a later turn than we
- * know, one that leaves us less than all that we know to have signed, or none of those that we
+ * True when we have forgotten a spend that both have signed: it is of a later turn than we know,
+ * leaves us less than everything that we know to have signed, or is none of the spends that we
  * know.
  */
 export function isForgotten(
@@ -131,7 +131,7 @@ export function isForgotten(
   )
 }
 
-/** Whether the peer has listed falsely what it was paid. */
+/** True when the peer's list of the payments to it is false. */
 export function isListFalse(channel: Channel): boolean {
   return channel.stage === 'established' && channel.stopped?.code === LIST_FALSE
 }
@@ -139,8 +139,8 @@ export function isListFalse(channel: Channel): boolean {
 /* Giving up an opening before T1 has left the client: nobody has anything to lose yet. */
 
 /**
- * All that has not been given up yet; an established channel only when its T1 can never be in a
- * block (RENEW-7).
+ * A channel that can still be given up; an established one only when its T1 can never be in a block
+ * (RENEW-7).
  */
 type NotAbandoned = Exclude<Channel, Abandoned>
 

@@ -1,4 +1,4 @@
-/** A channel as people see it: one status word, who has what, and the heights that matter. */
+/** A channel as people see it: one status word, both balances, and the heights that matter. */
 import type { Mode } from '../../protocols/paychan/1.0/index.js'
 import { addressFromScript } from '../bitcoin/address.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
@@ -34,10 +34,10 @@ import { refusalInForce } from './turns.js'
 import { isFrozen, spendInSight, type Channel, type Established, type SpendKind } from './state.js'
 
 /**
- * Where a channel is, in words that people read: `opening` (before T1 leaves), `confirming` (T1 is
- * not deep enough), `open`, `offline` (open, but the peer is not connected), `closing` (a close is
- * signed), `settling` (T3 is published), `refunding` (T2 is published), `stopped` (no payments any
- * more; waits for its lock), `closed` (spent and buried), `abandoned` (T1 never left).
+ * The status of a channel, in words that people read: `opening` (before T1 leaves), `confirming`
+ * (T1 is not deep enough), `open`, `offline` (open, but the peer is not connected), `closing` (a
+ * close is signed), `settling` (T3 is published), `refunding` (T2 is published), `stopped` (no more
+ * payments; waits for its lock), `closed` (spent and buried), `abandoned` (T1 never left).
  */
 export type ChannelStatus =
   | 'opening'
@@ -51,7 +51,7 @@ export type ChannelStatus =
   | 'closed'
   | 'abandoned'
 
-/** The funding transaction as an outside wallet is to make it. */
+/** The funding transaction that an outside wallet is asked to make. */
 export interface OutsideFunding {
   readonly needs: 'inputs' | 'signatures'
   /** The funding output: its address, and its exact value. */
@@ -68,7 +68,8 @@ export interface ChannelInfo {
   readonly role: Role
   readonly status: ChannelStatus
   /**
-   * Why it is stopped, abandoned or closing, or why the peer does not let us pay, in a sentence.
+   * The reason, in a sentence, why it is stopped, abandoned or closing, or why the peer does not
+   * let us pay.
    */
   readonly reason: string | undefined
   readonly capacity: Satoshi
@@ -76,15 +77,15 @@ export interface ChannelInfo {
   readonly theirBalance: Satoshi
   readonly mode: Mode
   /**
-   * What we could pay now; on a two-way channel also when that takes the turn, unless the peer has
-   * refused it.
+   * The amount that we could pay now. On a two-way channel it counts even when paying takes the
+   * turn, unless the peer has refused the turn.
    */
   readonly spendable: Satoshi
-  /** What the peer could pay us now. */
+  /** The amount that the peer could pay us now. */
   readonly receivable: Satoshi
   /**
-   * Of a two-way channel: whose turn it is, how many more there can be from this height on, and
-   * when the newest state that each side holds matures.
+   * For a two-way channel: whose turn it is, the number of turns that can still follow from this
+   * height on, and when the newest state that each side holds matures.
    */
   readonly turns:
     | {
@@ -96,50 +97,50 @@ export interface ChannelInfo {
         readonly theirsMatures: BlockHeight | undefined
       }
     | undefined
-  /** Signed and sent, not yet acknowledged. */
+  /** Signed and sent, but not yet acknowledged. */
   readonly inFlight: Satoshi
   /**
-   * Our share that would not be worth the fee of settling it alone: lost if the peer is gone for
-   * good.
+   * The part of our share that is not worth the fee of settling it alone: it is lost if the peer
+   * never comes back.
    */
   readonly atRisk: Satoshi
   /**
-   * What brings our share home without the peer, and the height from which on this node publishes
-   * it by itself; undefined when we hold nothing that spends the funding output, or it is spent.
-   * What it pays is settled by blocks from then on: a share that a block is too dear for waits
-   * (STAKE-3).
+   * The transaction that brings our share home without the peer, and the height from which this
+   * node publishes it by itself; undefined when we hold nothing that spends the funding output, or
+   * when that output is spent. From then on blocks decide when it settles: a share waits while a
+   * block is too dear for it (STAKE-3).
    */
   readonly alone: { readonly by: 'settlement' | 'refund'; readonly from: BlockHeight } | undefined
   /**
-   * The chance (0 to 1) that our newest state is in no block before an older one can be published;
+   * The chance (0 to 1) that an older state can be published before our newest state is in a block;
    * undefined when nothing is at stake. See `risk.ts`.
    */
   readonly risk: number | undefined
   readonly funding: OutPoint | undefined
   /**
-   * What an outside wallet has to do now: pay for the PSBT (and not sign it), or sign it. Undefined
-   * when nothing is left to do for it.
+   * The next task of an outside wallet: pay for the PSBT (and not sign it), or sign it. Undefined
+   * when the wallet has nothing left to do.
    */
   readonly outside: OutsideFunding | undefined
   readonly confirmations: number
   /**
-   * Whether a server tells what happens to the funding output. When none does, the rest is what was
-   * known before, and nothing is paid.
+   * True when a server tells what happens to the funding output. Otherwise the other fields show
+   * what was known before, and nothing is paid.
    */
   readonly watched: boolean
   readonly minDepth: number | undefined
   readonly lastPaymentHeight: BlockHeight | undefined
   readonly settleHeight: BlockHeight | undefined
   readonly refundHeight: BlockHeight
-  /** What the server takes; undefined before it has said so. */
+  /** The server's limits; undefined before it has announced them. */
   readonly limits: PaymentLimits | undefined
   /**
-   * The channel whose closing transaction funds this one, and the one that this one's closing
+   * The channel whose closing transaction funds this one, and the channel that this one's closing
    * transaction funds.
    */
   readonly renews: ChannelId | undefined
   readonly renewedAs: ChannelId | undefined
-  /** Client: it renews itself for so many blocks before its end. */
+  /** Client: the number of blocks for which it renews itself before its end. */
   readonly renewFor: BlockDelta | undefined
   readonly payments: { readonly sent: number; readonly received: number }
   /** The transaction that spends the funding output, once the chain shows one. */
@@ -148,7 +149,7 @@ export interface ChannelInfo {
     | undefined
 }
 
-/** What a channel looks like from here, now. */
+/** Summarises a channel as it looks from this side, now. */
 export function summarise(channel: Channel, env: Env): ChannelInfo {
   const common = {
     id: channel.id,
@@ -299,7 +300,7 @@ function outsideOf(channel: Channel): OutsideFunding | undefined {
   }
 }
 
-/** How many payments went which way, by turns. */
+/** Counts the payments in each direction, turn by turn. */
 function paymentCounts({ ledger, ended, role }: Established): ChannelInfo['payments'] {
   const counts = { sent: 0, received: 0 }
   let before = 0
@@ -313,7 +314,7 @@ function paymentCounts({ ledger, ended, role }: Established): ChannelInfo['payme
   return counts
 }
 
-/** One word for where a channel is. */
+/** Returns the status word of a channel. */
 export function statusOf(channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
   if (channel.stage === 'abandoned') return 'abandoned'
   if (channel.stage !== 'established') return 'opening'
@@ -356,7 +357,7 @@ function reasonOf(channel: Channel, env: Env): string | undefined {
   )
 }
 
-/** Why we cannot pay in a turn of the peer's, as far as it has said so. */
+/** The reason why we cannot pay in the peer's turn, when the peer has given one. */
 function turnRefusal(
   channel: Established,
   { height }: Pick<Env, 'height'>
@@ -364,7 +365,7 @@ function turnRefusal(
   return payerOf(channel.ledger.turn) === channel.role ? undefined : refusalInForce(channel, height)
 }
 
-/** The channel that this one is renewed as, as long as no other transaction has ended it. */
+/** The channel that renews this one, as long as no other transaction has ended this one. */
 function renewedAs(channel: Channel): ChannelId | undefined {
   if (channel.stage !== 'established') return undefined
   const { closes } = channel

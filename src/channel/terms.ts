@@ -1,4 +1,6 @@
-/** What the two sides of a channel agree on while it opens. Nothing here changes afterwards. */
+/**
+ * The agreement of both sides of a channel, made while it opens. Nothing in it changes afterwards.
+ */
 import type { Limits, Mode, Network, Renewal } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
 import type { FundingOutput } from '../bitcoin/template.js'
@@ -7,7 +9,7 @@ import { channelId, toHex, type ChannelId, type OutPoint } from '../types/bytes.
 import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 
 /**
- * What one side brings: its key of the 2-of-2, the key behind its payouts, its script for a close.
+ * A side's contribution: its key of the 2-of-2, the key behind its payouts, its script for a close.
  */
 export interface Party {
   readonly channelKey: Uint8Array
@@ -19,20 +21,20 @@ export interface Party {
 export interface PaymentLimits {
   /** UPD-10: the first payment has to be worth settling. */
   readonly minFirstPayment: Satoshi
-  /** UPD-11: what the payee is willing to have at stake in this channel. */
+  /** UPD-11: the most that the payee is willing to have at stake in this channel. */
   readonly maxStake: Satoshi
-  /** TURN-1: what has to wait for a turn before it is asked for; 0 in a one-way channel. */
+  /** TURN-1: the amount that has to wait before a turn is asked for; 0 in a one-way channel. */
   readonly minTurnAmount: Satoshi
-  /** UPD-6: signed and not yet acknowledged, by count and by value. */
+  /** UPD-6: limits of what is signed and not yet acknowledged, by count and by value. */
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: Satoshi
-  /** UPD-19: percent; 100 is no limit. */
+  /** UPD-19: in percent; 100 means no limit. */
   readonly maxRisk: number
 }
 
 /**
- * RENEW-1: the channel whose funding output T1 spends, and the newest state of that one, from which
- * this one begins.
+ * RENEW-1: the channel whose funding output T1 spends, and its newest state, with which this
+ * channel begins.
  */
 export interface Renews {
   readonly channel: ChannelId
@@ -48,7 +50,7 @@ export interface Terms {
   /** nVersion of every transaction that spends the funding output: 3 (TRUC, BIP431). */
   readonly txVersion: number
   readonly capacity: Satoshi
-  /** What the server brings along from the channel that this one renews; else 0. */
+  /** The server's balance from the channel that this one renews; else 0. */
   readonly serverBalance: Satoshi
   readonly renews: Renews | undefined
   /** L: the lock of T2. */
@@ -58,7 +60,8 @@ export interface Terms {
   /** The 8 bytes that K2 was derived with, echoed in `Reestablish` (KEY-2). */
   readonly derivation: Uint8Array
   /**
-   * The 8 bytes that K1 was derived with (KEY-5); undefined in records of before clients sent them.
+   * The 8 bytes that K1 was derived with (KEY-5); undefined in records from before clients sent
+   * them.
    */
   readonly clientDerivation: Uint8Array | undefined
   /** Confirmations of T1 before payments flow (FUND-4). */
@@ -66,7 +69,7 @@ export interface Terms {
   readonly limits: PaymentLimits
   /** The last height at which the payer of turn 0 signs (UPD-12). */
   readonly lastPaymentHeight: BlockHeight
-  /** From here on the server publishes the states of turn 0 (TIME-1). */
+  /** The height from which the server publishes the states of turn 0 (TIME-1). */
   readonly settleHeight: BlockHeight
 }
 
@@ -102,7 +105,7 @@ export function limitsFrom(wire: Limits): PaymentLimits {
   }
 }
 
-/** Reads what an `OpenChannel` says of the channel that it renews. */
+/** Reads the part of an `OpenChannel` about the channel that it renews. */
 export function renewsFrom({ channelId: id, turn, sequence }: Renewal): Renews {
   return { channel: channelId(toHex(id)), turn, sequence }
 }

@@ -99,7 +99,7 @@ function unlessSigning(before: Channel, event: ChannelEvent, next: Transition): 
     : to(before, ...next.effects.filter(({ type }) => type === 'send' || type === 'hang-up'))
 }
 
-/** Both sides have found T1 deep enough. */
+/** True when both sides have found T1 deep enough. */
 function isOpen(channel: Channel): boolean {
   return (
     channel.stage === 'established' &&
@@ -249,7 +249,7 @@ function onEstablishedMessage(
         : unexpected(channel, message.type)
     case 'UpdateAck':
       return onUpdateAck(channel, message)
-    // Said again it changes nothing, and is not worth a write.
+    // A repeated message changes nothing, and is not worth a write.
     case 'ChannelReady':
       return to(
         channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } }
@@ -270,7 +270,7 @@ function onEstablishedMessage(
       return onCloseRequest(channel, message, env)
     case 'CloseDone':
       return onCloseDone(channel, message)
-    // One is the first on its stream; another has no place on it.
+    // `Reestablish` comes first on its stream; a second one has no place there.
     case 'Reestablish':
       return channel.link === 'live'
         ? unexpected(channel, message.type)
@@ -313,8 +313,8 @@ function onFundingBroadcast(channel: Established, txid: string, env: Env): Trans
 }
 
 /**
- * FUND-3. A client that has not heard of it hands T1 over again when it is back (REEST-2, REEST-5);
- * no server of the chain is asked for that (COST-1).
+ * FUND-3. A client that has not heard it hands T1 over again when it is back (REEST-2, REEST-5);
+ * that asks no server of the chain (COST-1).
  */
 function fundingAnswer(channel: Established): Effect[] {
   if (!channel.fundingAcknowledged) return notBroadcast(channel, 'not-sent')
@@ -328,7 +328,7 @@ function fundingAnswer(channel: Established): Effect[] {
     : []
 }
 
-/** FUND-3, the other answer. What servers said stays here (ERR-1). */
+/** FUND-3, the other answer. The words of servers stay on this node (ERR-1). */
 function notBroadcast(channel: Established, kind: string): Effect[] {
   if (channel.fundingAcknowledged || channel.link !== 'live') return []
   const next = isWorthless(channel)
@@ -344,7 +344,7 @@ function notBroadcast(channel: Established, kind: string): Effect[] {
   return [{ type: 'send', message: errorMessage(error, false) }]
 }
 
-/** FUND-3: T1 is in a mempool or in a block, whoever has sent it. */
+/** FUND-3: T1 is in a mempool or in a block, no matter who has sent it. */
 function acknowledgeSeen(channel: Established): Transition<Established> {
   if (channel.role !== 'server' || channel.fundingAcknowledged || !channel.onChain.fundingSeen) {
     return to(channel)
@@ -378,7 +378,10 @@ function onBroadcastDone(
   }
 }
 
-/** COST-5. What no server was asked for it has not refused, and a bid rises instead. */
+/**
+ * COST-5: counts a refusal. A server that was not asked has refused nothing, and a bid rises
+ * instead.
+ */
 function refusedUnlessBid(
   channel: Established,
   event: Extract<ChannelEvent, { type: 'broadcast-done' | 'broadcast-failed' }>,
@@ -484,8 +487,8 @@ function onFundingHistory(channel: Channel, history: FundingHistory, env: Env): 
 }
 
 /**
- * TIME-4: a reorganisation has taken T1 or its spend out of its block. The tip may have come first,
- * when this was not known yet, and the next one be far.
+ * TIME-4: true when a reorganisation has taken T1 or its spend out of its block. The tip may have
+ * come first, when this was not known yet, and the next tip may be far off.
  */
 function isUndone(before: Established, now: Established): boolean {
   return (
@@ -499,13 +502,13 @@ function isUnfundedAgain({ onChain: before }: Established, { onChain: now }: Est
 }
 
 /**
- * A new block, or a restart: what is not in a block yet goes out again; T1 always as it was
- * (FUND-5). A channel that holds nothing of ours is its client's to send (COST-2).
+ * Runs on a new block or a restart: sends again what is not in a block yet; T1 always as it was
+ * (FUND-5). When a channel holds nothing of ours, the client has to send T1 (COST-2).
  */
 function publishAgain(channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
   const effects: Effect[] = []
-  // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client
+  // A T1 that nobody has seen until L was never worth anything: its server lets it go. Its client
   // has coins in it, as far as it can know.
   const hopeless =
     (channel.role === 'server' || channel.restored === true) &&
@@ -524,8 +527,8 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
   }
   effects.push(...fundingFee(channel, env))
-  // The wallet takes a payout once, however often it is told; it may not have been able to write
-  // the first time.
+  // The wallet takes a payout once, however often it is told; the first time it may not have been
+  // able to write.
   const payout = csvPayout(channel)
   const age =
     env.height === undefined || onChain.spend === undefined ? 0 : env.height - onChain.spend.height

@@ -31,8 +31,8 @@ import { stop } from './stopping.js'
 import { Violation } from './violation.js'
 
 /**
- * Updates that a payer may still send once the peer has asked for the turn: neither side starves
- * the other.
+ * Updates that a payer may still send once the peer has asked for the turn: so neither side starves
+ * the other side.
  */
 const MOST_AFTER_REQUEST = 64
 
@@ -40,8 +40,8 @@ const MOST_AFTER_REQUEST = 64
 export const UNUSED_TURN_BLOCKS = 12
 
 /**
- * What payments that wait in front of a channel need: `ask` for the turn, `wait` for the answer, or
- * nothing of the kind.
+ * The need of payments that wait in front of a channel: `ask` for the turn, `wait` for the answer,
+ * or `none` of these.
  */
 export function turnNeed(channel: Channel): 'none' | 'ask' | 'wait' {
   if (
@@ -73,7 +73,7 @@ function hasEnded(channel: Established): boolean {
   )
 }
 
-/** Payments wait, and it is not our turn: TURN-1. */
+/** TURN-1: payments wait, and it is not our turn. */
 export function onAskTurn(channel: Channel, payments: readonly Payment[], env: Env): Transition {
   if (channel.stage !== 'established' || turnNeed(channel) !== 'ask') return to(channel)
   const refusal = refusalToAsk(channel, payments, env)
@@ -88,7 +88,7 @@ export function onAskTurn(channel: Channel, payments: readonly Payment[], env: E
   })
 }
 
-/** What of the payments our balance covers, in their order. */
+/** The part of the payments that our balance covers, in their order. */
 function payableOf(channel: Established, payments: readonly Payment[]): Satoshi {
   const balance = balances(channel.terms, channel.ledger)[channel.role]
   return satoshi(
@@ -142,8 +142,8 @@ function noTurnLeft(
 }
 
 /**
- * A free turn, and the first half of all, go out at once; each further one has to wait for `step`
- * blocks more since the funding (TURN-8).
+ * A free turn, and the first half of all turns, go out at once; each further turn has to wait for
+ * `step` blocks more since the funding (TURN-8).
  */
 function pacedUntil({ terms, ledger, onChain }: Established): number {
   const { fundingHeight } = onChain
@@ -153,7 +153,7 @@ function pacedUntil({ terms, ledger, onChain }: Established): number {
 }
 
 /**
- * The payee would like to pay. It is answered as soon as nothing of ours is in flight
+ * Handles the payee's wish to pay. It is answered as soon as nothing of ours is in flight
  * (`onGrantTurn`), or refused now.
  */
 export function onTurnRequest(channel: Established, request: TurnRequest, env: Env): Transition {
@@ -184,14 +184,14 @@ export function onTurnRequest(channel: Established, request: TurnRequest, env: E
 const FOR_GOOD = 0
 
 /**
- * TURN-5, `not_before`: every tip is at this height, so whoever has something to pay may ask again
- * at once.
+ * TURN-5, `not_before`: every tip is at this height, so a side that has something to pay may ask
+ * again at once.
  */
 const AT_ONCE = 1
 
 /**
- * A refusal as a message; undefined when the turn can be granted. What may pass is refused for the
- * moment only (TURN-9).
+ * A refusal as a message; undefined when the turn can be granted. When the cause may pass, the
+ * refusal is for the moment only (TURN-9).
  */
 function refusalToGrant(
   channel: Established,
@@ -263,7 +263,9 @@ function refusalToGrant(
   )
 }
 
-/** Whether the turn that the peer wants can be handed over. `isWaiting`: payments of ours wait. */
+/**
+ * True when the turn that the peer wants can be handed over. `isWaiting`: payments of ours wait.
+ */
 export function grantDue(channel: Channel, isWaiting: boolean): boolean {
   if (
     channel.stage !== 'established' ||
@@ -275,7 +277,7 @@ export function grantDue(channel: Channel, isWaiting: boolean): boolean {
   return !isWaiting || mustYield(channel)
 }
 
-/** Whether a payer has to let the peer have its turn before it signs any more. */
+/** True when a payer has to let the peer have its turn before it signs any more. */
 export function mustYield({ ledger, wishes }: Established): boolean {
   return (
     wishes.theirs !== undefined &&
@@ -284,8 +286,8 @@ export function mustYield({ ledger, wishes }: Established): boolean {
 }
 
 /**
- * TURN-2: from here on we sign nothing in this turn. The commit before the effects makes it durable
- * before it leaves.
+ * TURN-2: grants the turn: from here on we sign nothing in it. The commit before the effects makes
+ * the grant durable before it leaves.
  */
 export function onGrantTurn(channel: Channel, env: Env): Transition {
   if (channel.stage !== 'established' || !grantDue(channel, false) || channel.link !== 'live') {
@@ -304,7 +306,7 @@ export function onGrantTurn(channel: Channel, env: Env): Transition {
 
 /**
  * TURN-4: the turn is ours, also where the grant crosses a close of ours: then nothing is signed in
- * it (CLOSE-6), but both know which turn it is.
+ * the turn (CLOSE-6), but both know which turn it is.
  */
 export function onTurnGrant(channel: Established, grant: TurnGrant): Transition {
   const { ledger, wishes } = channel
@@ -400,15 +402,15 @@ function nextTurn(channel: Established, grantedAt: BlockHeight | undefined): Est
   }
 }
 
-/** TURN-7: we have granted the turn, and nothing was paid in it for long. */
+/** TURN-7: true when we have granted the turn, and nothing was paid in it for long. */
 export function isTurnUnused(channel: Established, { height }: Pick<Env, 'height'>): boolean {
   const from = unusedFrom(channel)
   return from !== undefined && height !== undefined && height >= from
 }
 
 /**
- * The height from which TURN-7 calls the turn unused, unless it is used before; undefined when it
- * has been, or was not granted by us.
+ * The height from which TURN-7 calls the turn unused; undefined when the turn has been used, or was
+ * not granted by us.
  */
 export function unusedFrom({ ledger, wishes, role }: Established): number | undefined {
   const isUsed = payeeOf(ledger.turn) !== role || ledger.held?.signature !== undefined
@@ -417,7 +419,10 @@ export function unusedFrom({ ledger, wishes, role }: Established): number | unde
     : wishes.grantedAt + UNUSED_TURN_BLOCKS
 }
 
-/** Why the peer may not be asked for the turn at this height (TURN-5); undefined when it may. */
+/**
+ * The reason why the peer may not be asked for the turn at this height (TURN-5); undefined when it
+ * may.
+ */
 export function refusalInForce(
   { wishes: { refused } }: Established,
   height: number | undefined
@@ -429,8 +434,8 @@ export function refusalInForce(
 }
 
 /**
- * What was refused for a time may be asked for again: with a new tip, and once the payments that
- * waited have heard of it, so that each request is for another payment.
+ * Forgets a refusal that was for a time: the turn may be asked for again with a new tip, and once
+ * the payments that waited have heard of it, so that each request is for another payment.
  */
 export function forgetRefusal(channel: Established, height: number | undefined): Established {
   return channel.wishes.refused !== undefined && refusalInForce(channel, height) === undefined
@@ -439,23 +444,23 @@ export function forgetRefusal(channel: Established, height: number | undefined):
 }
 
 /**
- * The stream is gone: the peer asks again on the next one, if it still wants to. What we have asked
- * for may have been granted.
+ * The stream is gone: the peer asks again on the next one, if it still wants the turn. The turn
+ * that we asked for may have been granted.
  */
 export function forgetTheirWish(channel: Established): Established {
   return channel.wishes.theirs === undefined ? channel : withWishes(channel, { theirs: undefined })
 }
 
 /**
- * Both sides have said in which turn they are: what was asked for before is answered, or was lost.
+ * Both sides have said in which turn they are: an earlier request of ours is answered, or was lost.
  */
 export function forgetOurWish(channel: Established): Established {
   return withWishes(channel, { asked: undefined })
 }
 
 /**
- * TURN-2: the grant was lost with its stream, and the peer stands in the turn that we have asked
- * for, on the state that we hold.
+ * TURN-2: true when the grant was lost with its stream: the peer stands in the turn that we have
+ * asked for, on the state that we hold.
  */
 export function isLostGrant(
   { ledger, wishes, terms }: Established,
@@ -470,7 +475,10 @@ export function isLostGrant(
   )
 }
 
-/** TURN-2, from the other side: we have granted the turn, and the peer does not know yet. */
+/**
+ * TURN-2, from the granting side: true when we have granted the turn, and the peer does not know
+ * yet.
+ */
 export function isGrantUnknown(
   { ledger, ended, role }: Established,
   { turn, sequence }: Reestablish

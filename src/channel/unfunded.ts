@@ -1,6 +1,7 @@
 /**
- * Channels that a peer has asked a server for and not funded: what they take of it is free for the
- * peer, so there is room for some only, and the oldest go first when others ask (OPEN-11).
+ * Channels that a peer has asked a server for and not funded: they cost the peer nothing and the
+ * server something, so there is room for some only, and the oldest go first when others ask
+ * (OPEN-11).
  */
 import { PaychanError } from '../types/errors.js'
 import { abandon } from './stopping.js'
@@ -9,17 +10,17 @@ import type { Env } from './env.js'
 import type { Accepted, Channel, Established, RefundSigned } from './state.js'
 import { errorMessage } from './violation.js'
 
-/** So long a channel may be without T1 before it is among the first to go. */
+/** Time that a channel may be without T1 before it is among the first to go, in milliseconds. */
 const PATIENCE_WITHOUT_T1_MS = 60_000
-/** So long a T1 may be unseen that no server has refused: about two blocks. */
+/** Time that a T1 that no server has refused may be unseen, in milliseconds: about two blocks. */
 const PATIENCE_UNTIL_WATCHED_MS = 1_200_000
-/** So long a T1 that a mempool has may be in no block: about six blocks. */
+/** Time that a T1 in a mempool may be in no block, in milliseconds: about six blocks. */
 const PATIENCE_WITH_T1_MS = 3_600_000
 
 /** A channel that a server may give up without a loss to anybody. */
 export type Vacant = (Accepted | RefundSigned | Established) & { readonly role: 'server' }
 
-/** T2 is signed, T1 is not in a block, and it would still be of use to anybody: L is not over. */
+/** True when T2 is signed, T1 is not in a block, and T1 would still be of use: L is not over. */
 export function isUnfunded(channel: Channel, height: number): boolean {
   if (
     channel.stage !== 'refund-signed' &&
@@ -31,10 +32,10 @@ export function isUnfunded(channel: Channel, height: number): boolean {
 }
 
 /**
- * OPEN-11: a channel of a server that holds no money, whatever comes. A renewal holds that of the
- * old channel. One that was ready has taken payments, and a restored one may have: a reorganisation
- * can have dropped their T1 for a while, and a signature for a state can be with the peer. A close
- * that was signed before T1 was in a block pays this side nothing.
+ * OPEN-11: true for a channel of a server that holds no money, whatever comes. A renewal holds the
+ * money of the old channel. A channel that was ready has taken payments, and a restored one may
+ * have: a reorganisation can have dropped their T1 for a while, and a signature for a state can be
+ * with the peer. A close that was signed before T1 was in a block pays this side nothing.
  */
 export function isVacant(channel: Channel): channel is Vacant {
   if (channel.role !== 'server') return false
@@ -59,10 +60,10 @@ export function isVacant(channel: Channel): channel is Vacant {
 }
 
 /**
- * COST-2: a channel of a server whose T1 was never in a block, as far as this side knows: whatever
- * its peer says of it, nothing of ours is in it. So its transactions are the client's to send. A
- * renewal has what the old channel had. What a peer hands back (RESTORE-6) proves what was signed,
- * and not that there is a T1.
+ * COST-2: true for a channel of a server whose T1 was never in a block, as far as this side knows:
+ * whatever its peer says, nothing of ours is in it, so the client has to send its transactions. A
+ * renewal has what the old channel had. A channel that a peer hands back (RESTORE-6) proves what
+ * was signed, and not that there is a T1.
  */
 export function isWorthless({
   role,
@@ -77,10 +78,10 @@ export function isWorthless({
 }
 
 /**
- * OPEN-11: which go first: 0 before 1. Undefined: it is not old enough to go. A T1 that a mempool
- * has takes its place for an hour. One that a server has refused takes none, since bytes are free;
- * one that no server has been asked for yet may be in the mempools, with its client's money in it:
- * by the second block its script is watched (COST-4).
+ * OPEN-11: the rank among those to go: 0 before 1. Undefined: it is not old enough to go. A T1 that
+ * a mempool has takes its place for an hour. A T1 that a server has refused takes none, since bytes
+ * are free. A T1 that no server has been asked for yet may be in the mempools, with its client's
+ * money in it: by the second block its script is watched (COST-4).
  */
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt

@@ -1,7 +1,4 @@
-/**
- * Broken rules of the protocol, and refusals: how they are raised and how they are told to the
- * peer.
- */
+/** Broken rules of the protocol, and refusals: how they are raised, and how the peer is told. */
 import {
   MAX_ERROR_TEXT_BYTES,
   plainText,
@@ -34,8 +31,8 @@ export function must(
 }
 
 /**
- * Runs a check. Returns what it returned, or the violation that it threw; a `PaychanError` of a
- * pure helper becomes a violation of the rule that `rule` names for its code. A bug is thrown on.
+ * Runs a check. Returns its result, or the violation that it threw; a `PaychanError` of a pure
+ * helper becomes a violation of the rule that `rule` names for its code. A bug is thrown on.
  */
 export function attempt<T>(
   rule: string | ((code: string) => string),

@@ -1,12 +1,12 @@
 /**
- * Virtual time: what is to happen, in the order of its time, and of the asking where times are the
- * same. Nothing waits: time jumps to the next event. Before the next event all promises that this
- * one has settled have run (`run`), so that a run is the same every time.
+ * Virtual time: future events, in the order of their time, and of the asking where times are the
+ * same. Nothing waits: time jumps to the next event. All promises that an event has settled run
+ * before the next event (`run`), so that a run is the same every time.
  */
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { Life } from './life.js'
 
-/** What happens at a time; `cancelled` ones are dropped when their time comes. */
+/** An event at a time; `cancelled` events are dropped when their time comes. */
 interface Entry {
   readonly time: number
   readonly order: number
@@ -23,7 +23,7 @@ export class Calendar {
   #order = 0
   #now = 0
   #events = 0
-  /** Called when everything that an event has brought about is over. */
+  /** Called when all consequences of an event are over. */
   afterEach: (() => void) | undefined
 
   /** Milliseconds of virtual time since the beginning. */
@@ -31,23 +31,25 @@ export class Calendar {
     return this.#now
   }
 
-  /** Events that have happened. */
+  /** Number of events that have happened. */
   get events(): number {
     return this.#events
   }
 
-  /** The time of the next event; undefined when nothing is to come. */
+  /** The time of the next event; undefined when there is none. */
   get next(): number | undefined {
     this.#dropCancelled()
     return this.#heap[0]?.time
   }
 
-  /** Arranges for something to happen in `ms` milliseconds. Returns how to take that back. */
+  /** Plans an action in `ms` milliseconds. Returns a function that cancels it. */
   after(ms: number, action: () => void): () => void {
     return this.at(this.#now + ms, action)
   }
 
-  /** The same, at a time; what lies in the past happens next. */
+  /**
+   * Plans an action at a time; one in the past happens next. Returns a function that cancels it.
+   */
   at(time: number, action: () => void): () => void {
     const entry: Entry = {
       time: Math.max(time, this.#now),
@@ -62,10 +64,9 @@ export class Calendar {
   }
 
   /**
-   * Lets everything happen up to and with a time, or until `stopped` says so.
-   * Node.js runs all microtasks between two callbacks of `setImmediate`, and many of these in one
-   * turn of its event loop: the cheapest way to let each event end before the next (0.3
-   * microseconds).
+   * Runs all events up to and with a time, or until `stopped` returns true. Node.js runs all
+   * microtasks between two callbacks of `setImmediate`, and many of these in one turn of its event
+   * loop: the cheapest way to let each event end before the next (0.3 microseconds).
    */
   async run(until: number, stopped: () => boolean = () => false): Promise<void> {
     for (;;) {

@@ -21,8 +21,8 @@ export interface SimBlock {
 }
 
 /**
- * Told of every change, after it: which scripts have another history now. `blocks`: connected, of a
- * new best chain.
+ * Told after every change: the scripts that have another history now. `blocks`: the connected
+ * blocks of a new best chain.
  */
 export type ChainListener = (change: {
   readonly scripts: ReadonlySet<string>
@@ -36,12 +36,12 @@ export interface SimChainOptions {
   readonly now?: () => number
   /** Virtual bytes of a block; a million when left out. */
   readonly blockVsize?: number
-  /** What being in the block of a height takes, in sat/vB; nothing when left out. */
+  /** The rate that gets into the block of a height, in sat/vB; nothing when left out. */
   readonly rateAt?: (height: number) => number
-  /** What mempools ask for at least, in sat/vB; 1 when left out. */
+  /** The least rate of mempools, in sat/vB; 1 when left out. */
   readonly relayRate?: number
   /**
-   * Of the first input that spends a funding output without two good signatures, why
+   * Gives the fault of the first input that spends a funding output without two good signatures
    * (`fundingJudge`). Left out, everything is taken as signed.
    */
   readonly judge?: (
@@ -51,8 +51,8 @@ export interface SimChainOptions {
 }
 
 /**
- * A spend of a funding output in the mempools: from the tip at which it came, to the one at which
- * it was there no more.
+ * A spend of a funding output in the mempools: from the tip at which it came to the tip at which it
+ * was gone.
  */
 export interface Contest {
   readonly transaction: SimTransaction
@@ -61,14 +61,14 @@ export interface Contest {
 }
 
 export interface Reorganisation {
-  /** How many blocks come instead; one more than were undone, when left out. */
+  /** Number of new blocks; one more than were undone, when left out. */
   readonly length?: number
   /**
-   * Whether blocks after the first take what waits, as miners do; otherwise all are empty. True
-   * when left out.
+   * True when blocks after the first take waiting transactions, as miners do; otherwise all are
+   * empty. True when left out.
    */
   readonly refills?: boolean
-  /** What is gone with its descendants, as if a conflict had been mined. */
+  /** Transactions that are gone with their descendants, as if a conflict had been mined. */
   readonly drops?: readonly Txid[]
 }
 
@@ -79,7 +79,7 @@ export interface Unspent {
   readonly height: number | undefined
 }
 
-/** What a block did to the coins: for whoever keeps books. */
+/** Told what a block did to the coins, for keeping accounts. */
 export interface CoinListener {
   readonly connected: (transaction: SimTransaction, height: number) => void
   readonly disconnected: (transaction: SimTransaction, height: number) => void
@@ -89,24 +89,24 @@ export class SimChain {
   readonly #blocks: SimBlock[] = []
   readonly #transactions = new Map<Txid, SimTransaction>()
   readonly #mempool = new Map<Txid, SimTransaction>()
-  /** By outpoint: what spends it, in a block or in the mempool. */
+  /** By outpoint: the transaction that spends it, in a block or in the mempool. */
   readonly #spenders = new Map<string, SimTransaction>()
-  /** By script: what pays to it or spends from it. */
+  /** By script: the transactions that pay to it or spend from it. */
   readonly #histories = new Map<string, Set<SimTransaction>>()
   readonly #listeners: ChainListener[] = []
   readonly #books: CoinListener[] = []
   /**
-   * What it took to be in each block after the first, in sat/vB, the newest last; Infinity of the
-   * empty one that a reorganisation begins with.
+   * The rate that got into each block after the first, in sat/vB, the newest last; Infinity for the
+   * empty block that a reorganisation begins with.
    */
   readonly thresholds: number[] = []
-  /** What was handed to a miner, and no mempool has seen. */
+  /** Transactions that were handed to a miner, and that no mempool has seen. */
   readonly #submitted = new Map<Txid, SimTransaction>()
   /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
   readonly #contests = new Map<string, Contest[]>()
   /**
-   * Heights of blocks that a reorganisation brought with its last one, so that nobody could bid for
-   * them.
+   * Heights of blocks that a reorganisation brought together with its last block, so that nobody
+   * could bid for them.
    */
   readonly #atOnce = new Set<number>()
   #order = 0
@@ -139,22 +139,24 @@ export class SimChain {
   get waiting(): ReadonlyMap<Txid, SimTransaction> {
     return this.#mempool
   }
-  /** What waits in the mempool, in the order in which it came. */
+  /** The waiting transactions of the mempool, in the order in which they came. */
   get mempool(): readonly Txid[] {
     return [...this.#mempool.keys()]
   }
 
-  /** What it took to be in the block of a height, in sat/vB. */
+  /** The rate that got into the block of a height, in sat/vB. */
   thresholdAt(height: number): number {
     return this.thresholds[height - this.#options.start - 1] ?? Infinity
   }
 
-  /** Whether the block of a height came together with others: nobody could bid for it. */
+  /** True when the block of a height came together with others: nobody could bid for it. */
   cameAtOnce(height: number): boolean {
     return this.#atOnce.has(height)
   }
 
-  /** Of the newest blocks that took anything: an empty one says nothing of fees. */
+  /**
+   * The thresholds of the newest blocks that took anything: an empty block tells nothing of fees.
+   */
   newestThresholds(count: number): number[] {
     const found: number[] = []
     for (let at = this.thresholds.length - 1; at >= 0 && found.length < count; at--) {
@@ -164,7 +166,7 @@ export class SimChain {
     return found
   }
 
-  /** What the next block takes. */
+  /** The rate for the next block. */
   get nextRate(): number {
     return this.#options.rateAt(this.height + 1)
   }
@@ -195,7 +197,7 @@ export class SimChain {
     ]
   }
 
-  /** Everything that pays to a script or spends from it: blocks first, then the mempool. */
+  /** The transactions that pay to a script or spend from it: blocks first, then the mempool. */
   historyOf(script: string): SimTransaction[] {
     return [...(this.#histories.get(script) ?? [])].sort((a, b) =>
       a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity)
@@ -213,7 +215,7 @@ export class SimChain {
     )
   }
 
-  /** New money, in the newest block at once: what a world begins with. */
+  /** Mints new money, in the newest block at once: a world begins with it. */
   mint(script: string, value: number): Txid {
     const id = txidFromHash(sha256OfText(`minted ${this.#order}`))
     const transaction: SimTransaction = {
@@ -251,7 +253,7 @@ export class SimChain {
   }
 
   /**
-   * Takes a transaction into the mempool, and what it replaces out of it.
+   * Takes a transaction into the mempool, and drops the ones that it replaces.
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
    */
@@ -275,7 +277,7 @@ export class SimChain {
 
   /**
    * Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each
-   * miner drops what can never be mined.
+   * miner drops a transaction that can never be mined.
    */
   submit(sent: Transaction): Txid {
     const transaction = this.#read(sent)
@@ -285,7 +287,7 @@ export class SimChain {
     return transaction.txid
   }
 
-  /** The next blocks, out of the mempool. */
+  /** Mines the next blocks, out of the mempool. */
   mine(blocks = 1): void {
     for (let n = 0; n < blocks; n++) {
       const touched = new Set<string>()
@@ -294,7 +296,7 @@ export class SimChain {
     }
   }
 
-  /** One block with just these transactions of the mempool. */
+  /** Mines one block with just these transactions of the mempool. */
   confirm(...ids: Txid[]): void {
     const touched = new Set<string>()
     this.#take(
@@ -306,8 +308,8 @@ export class SimChain {
   }
 
   /**
-   * Another branch takes the place of the newest `depth` blocks; its first block is empty, and what
-   * was undone waits again.
+   * Replaces the newest `depth` blocks by another branch; its first block is empty, and the undone
+   * transactions wait again.
    */
   reorg(depth: number, { length, refills = true, drops = [] }: Reorganisation = {}): void {
     const undone = Math.min(depth, this.#blocks.length - 1)
@@ -360,7 +362,10 @@ export class SimChain {
     }
   }
 
-  /** The mempool, and instead of what is there whatever was handed to the miner and pays more. */
+  /**
+   * The mempool, with better-paying transactions of the miner in place of the ones they conflict
+   * with.
+   */
   #offered(): ReadonlyMap<Txid, SimTransaction> {
     if (this.#submitted.size === 0) return this.#mempool
     const offered = new Map(this.#mempool)
@@ -369,7 +374,7 @@ export class SimChain {
       ([, a], [, b]) => rateOf([b]) - rateOf([a])
     )) {
       const replaced = this.#conflictsOf(transaction)
-      // What a replacement in a mempool would have to pay more is nothing to a miner.
+      // A miner does not ask for the extra fee of a replacement in a mempool.
       const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
       if (fault === 'bad-txns-inputs-missingorspent') this.#submitted.delete(id)
       if (
@@ -396,7 +401,7 @@ export class SimChain {
     return transaction
   }
 
-  /** Notes that a spend of a funding output has come to the mempools, or is there no more. */
+  /** Notes that a spend of a funding output has come to the mempools, or has left them. */
   #contest(transaction: SimTransaction, isThere: boolean): void {
     for (const { outPoint, witness } of transaction.inputs) {
       if (keysOf(witness.at(-1)) === undefined) continue
@@ -425,7 +430,7 @@ export class SimChain {
     }
   }
 
-  /** Bitcoin Core drops what a reorganisation has made too early. */
+  /** Drops transactions that a reorganisation has made too early, as Bitcoin Core does. */
   #evictImmature(touched: Set<string>): void {
     for (const transaction of [...this.#mempool.values()].sort((a, b) => a.order - b.order)) {
       if (!this.#mempool.has(transaction.txid)) continue
@@ -534,7 +539,10 @@ export class SimChain {
 /** In sat/vB: enough for any block. */
 const ANY_RATE = 1_000
 
-/** It spends an outpoint that exists nowhere: the one thing that `broadcast` would refuse. */
+/**
+ * Makes a payment that spends an outpoint that exists nowhere: only this would make `broadcast`
+ * refuse it.
+ */
 function paymentFromNowhere(script: Uint8Array, value: Satoshi, number: number): Transaction {
   const nowhere = new Uint8Array(32)
   new DataView(nowhere.buffer).setUint32(0, number)

@@ -1,29 +1,29 @@
 /**
  * A disk in memory, and the stores that processes open on it: the same order, grouping and failures
- * as on a real one. What is on it survives the process. It can take its time, be full, and forget:
- * a disk that loses writes it has called safe breaks its promise, and tests ask for that.
+ * as on a real disk. Its contents survive the process. It can be slow, be full, and forget: a disk
+ * that loses writes it has called safe breaks its promise, and tests ask for that.
  */
 import type { Change, Store, Unsubscribe } from '../engine/ports.js'
 import { acceptChanges, GroupCommit, storeClosed, writeFailed } from '../store/group-commit.js'
 import type { Calendar } from './calendar.js'
 import { Life, never } from './life.js'
 
-/** What is on a disk. */
+/** The contents of a disk. */
 export type Snapshot = ReadonlyMap<string, Uint8Array>
 
-/** What a commit has overwritten, so that it can be forgotten. */
+/** The values that a commit has overwritten, so that the commit can be forgotten. */
 type Undo = ReadonlyArray<readonly [key: string, before: Uint8Array | undefined]>
 
 export interface DiskOptions {
-  /** What is on it at first; nothing when left out. */
+  /** The first contents; nothing when left out. */
   readonly contents?: Snapshot
   /**
-   * The time that a commit takes, by this calendar: all take the same, so they are durable in the
-   * order of the calls. Left out, a commit takes a microtask, and those that wait together are
-   * written together.
+   * The time that a commit takes, by this calendar: all take the same time, so they are durable in
+   * the order of the calls. Left out, a commit takes a microtask, and commits that wait together
+   * are written together.
    */
   readonly takes?: { readonly calendar: Calendar; readonly ms: number }
-  /** How many of the newest commits can be lost; none when left out. */
+  /** Number of the newest commits that can be lost; none when left out. */
   readonly remembers?: number
 }
 
@@ -33,11 +33,11 @@ export class SimDisk {
   readonly #listeners = new Set<(snapshot: Snapshot) => void>()
   readonly #remembers: number
   readonly takes: DiskOptions['takes']
-  /** Called before each batch, which is not written when this ends the life that writes it. */
+  /** Called before each batch; the batch is not written when this ends the life that writes it. */
   beforeWrite: () => void = () => {}
-  /** Whether every write fails. */
+  /** True when every write fails. */
   isFull = false
-  /** How many batches were written: callers that waited together count once. */
+  /** Number of batches written: callers that waited together count once. */
   batches = 0
   #failure: string | undefined
 
@@ -47,17 +47,21 @@ export class SimDisk {
     this.#remembers = remembers
   }
 
-  /** As one process sees it. */
+  /** Opens the disk for one process. */
   storeFor(life: Life): SimStore {
     return new SimStore(this, life)
   }
 
-  /** A copy of everything that is durable now: what a node finds after a crash at this moment. */
+  /**
+   * Copies everything that is durable now, as a node would find it after a crash at this moment.
+   */
   snapshot(): Snapshot {
     return copyOf(this.#contents)
   }
 
-  /** Called after every batch, when it is durable and its callers do not know it yet. */
+  /**
+   * Calls the listener after every batch, when it is durable and its callers do not know it yet.
+   */
   onDurable(listener: (snapshot: Snapshot) => void): Unsubscribe {
     this.#listeners.add(listener)
     return () => {
@@ -65,12 +69,12 @@ export class SimDisk {
     }
   }
 
-  /** Lets the next batch fail, and with it the store that wrote it. */
+  /** Makes the next batch fail, and with it the store that wrote it. */
   failNext(reason = 'no space left on device'): void {
     this.#failure = reason
   }
 
-  /** Takes the newest commits away. Returns how many. */
+  /** Takes the newest commits away. Returns their number. */
   lose(commits: number): number {
     let lost = 0
     while (lost < commits) {
@@ -150,7 +154,7 @@ export class SimStore implements Store {
     return this.disk.read(key)
   }
 
-  /** What is committed after the first step of the iteration is not seen by it. */
+  /** Lists the entries. Commits after the first step of the iteration are not in it. */
   async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
     for (const [key, value] of this.disk.entriesFrom(prefix)) yield [key, value.slice()]
   }
@@ -161,7 +165,10 @@ export class SimStore implements Store {
     return takes === undefined ? this.#commitNow(changes) : this.#commitIn(takes, changes)
   }
 
-  /** Commits take the same time, so all that wait are written before this would be. */
+  /**
+   * Closes the store. Commits take the same time, so all that wait are written before this would
+   * be.
+   */
   async close(): Promise<void> {
     this.#broken ??= storeClosed()
     await this.#group.close()
@@ -201,7 +208,7 @@ export class SimStore implements Store {
 }
 
 /**
- * A store on a disk of its own.
+ * Opens a store on a disk of its own.
  *
  * @example
  * const store = openSimStore()

@@ -1,18 +1,18 @@
-/** What nodes make of the fees that they have seen in blocks. */
+/** Fee estimates that nodes make from the blocks that they have seen. */
 import type { FeeView } from '../engine/fee-estimates.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
 import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
 
-/** Blocks whose thresholds make an estimate for the next block, and one for an hour. */
+/** Numbers of blocks whose thresholds make an estimate for the next block, and one for an hour. */
 const SEEN_FOR_NEXT = 3
 const SEEN_FOR_HOUR = 12
-/** Four weeks of blocks, as the engine keeps. */
+/** Four weeks of blocks, as many as the engine keeps. */
 const MOST_HISTORY = 4_032
 
 /**
- * Estimates out of the newest blocks, as servers make them: nobody knows what the next block will
- * take. For the next block the highest of the last three; for an hour the median of the last
+ * Estimates from the newest blocks, as servers make them: nobody knows the rate for the next block.
+ * For the next block it is the highest of the last three; for an hour the median of the last
  * twelve. All nodes see the same blocks, so all share one.
  */
 export class SharedFees implements FeeView {
@@ -20,8 +20,8 @@ export class SharedFees implements FeeView {
   readonly #history: FeeRate[] = []
 
   /**
-   * @param before - what the blocks before the beginning took, in sat/vB
-   * @param relay - what mempools ask for at least
+   * @param before - the rates of the blocks before the beginning, in sat/vB
+   * @param relay - the least rate of mempools
    */
   constructor(
     before: readonly number[],
@@ -40,7 +40,7 @@ export class SharedFees implements FeeView {
     return this.#current
   }
 
-  /** With each block; `thresholds` in sat/vB, the newest last. */
+  /** Called with each block; `thresholds` in sat/vB, the newest last. */
   update(thresholds: readonly number[]): void {
     const next = this.#bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
     const seen = thresholds.slice(-SEEN_FOR_HOUR).sort((a, b) => a - b)

@@ -18,7 +18,7 @@ interface KeyPair {
   readonly publicKey: Uint8Array
 }
 
-/** Told of every payout key that is made: the script of its outputs. */
+/** Called with every payout key that is made: the script of its outputs. */
 export type OnPayoutScript = (script: string) => void
 
 /** All keys of a world. */
@@ -62,7 +62,7 @@ function signerOf(scheme: Scheme, owner: string, onPayoutScript: OnPayoutScript)
 }
 
 /**
- * Below the order of the curve, and with a low S, as every check of a signature's shape asks for.
+ * Below the order of the curve, and with a low S, as every check of a signature's form asks for.
  */
 const R_BYTES = 0x7f
 const S_BYTES = 0x3f

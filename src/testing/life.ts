@@ -1,6 +1,6 @@
 /**
- * One life of a process, from its start to its crash or stop. What ports answer afterwards nobody
- * hears.
+ * One life of a process, from its start to its crash or stop. Nobody hears the answers of ports
+ * after its end.
  */
 export class Life {
   #alive = true
@@ -10,12 +10,12 @@ export class Life {
     return this.#alive
   }
 
-  /** The same, asked anew: it may have ended while somebody waited. */
+  /** Asks anew whether it is over: it may have ended while somebody waited. */
   isOver(): boolean {
     return !this.#alive
   }
 
-  /** The process is gone. */
+  /** Ends the process. */
   end(): void {
     if (!this.#alive) return
     this.#alive = false
@@ -26,7 +26,7 @@ export class Life {
     this.#ends.push(callback)
   }
 
-  /** What a port answers, as long as somebody is there to hear it; a dead process asks nothing. */
+  /** Passes on a port's answer while somebody is there to hear it; a dead process asks nothing. */
   async ask<T>(question: () => Promise<T>): Promise<T> {
     if (!this.#alive) return await never()
     try {

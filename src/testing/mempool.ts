@@ -1,18 +1,21 @@
 /**
- * What a mempool takes, as far as channels depend on it: the rules of Bitcoin Core, in its words.
+ * The checks of a mempool, as far as channels depend on them: the rules of Bitcoin Core, in its
+ * words.
  */
 import { LOCKTIME_THRESHOLD } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'
 import { rateOf, type SimTransaction } from './transactions.js'
 
 export interface ChainFacts {
-  /** In sat/vB: what a transaction pays at least, and one more than what it replaces. */
+  /**
+   * In sat/vB: the least rate of a transaction, and its least excess over the one that it replaces.
+   */
   readonly relayRate: number
   readonly height: number
   readonly parent: (id: Txid) => SimTransaction | undefined
-  /** What spends an output in a block. */
+  /** The transaction that spends an output in a block. */
   readonly confirmedSpender: (outPoint: string) => SimTransaction | undefined
-  /** What it would replace, descendants included. */
+  /** The transactions that it would replace, descendants included. */
   readonly conflictsOf: (transaction: SimTransaction) => readonly SimTransaction[]
   readonly childOf: (parent: SimTransaction) => SimTransaction | undefined
 }
@@ -21,7 +24,7 @@ export interface ChainFacts {
 const MAX_TRUC_VSIZE = 10_000
 const MAX_TRUC_CHILD_VSIZE = 1_000
 /**
- * What BIP68 reads from nSequence: the disable flag, the type flag (set: time), the number of
+ * The parts of nSequence in BIP68: the disable flag, the type flag (set: time), the number of
  * blocks.
  */
 const SEQUENCE_DISABLE = 0x80000000
@@ -29,7 +32,7 @@ const SEQUENCE_TYPE = 0x400000
 const SEQUENCE_VALUE = 0xffff
 const FINAL_SEQUENCE = 0xffffffff
 
-/** Why it is refused; undefined when it is taken. Its fee has to be set. */
+/** The reason for a refusal; undefined when the transaction is taken. Its fee has to be set. */
 export function faultOf(transaction: SimTransaction, facts: ChainFacts): string | undefined {
   return (
     lockFault(transaction, facts) ??
@@ -114,7 +117,9 @@ function trucFault(
   return undefined
 }
 
-/** BIP125, rules 3 and 4, and what Bitcoin Core adds: a higher rate than each that it replaces. */
+/**
+ * BIP125, rules 3 and 4, and Bitcoin Core's addition: a higher rate than each replaced transaction.
+ */
 function replacementFault(
   transaction: SimTransaction,
   replaced: readonly SimTransaction[],
@@ -135,11 +140,11 @@ function replacementFault(
 }
 
 /**
- * Which transactions the next block takes. The rest of the world fills it: at the rate R of the fee
- * source it is just full. Whoever of ours wants in takes the place of the cheapest of the others;
- * of those, twice the rate is paid by half as many. So with n vB of ours in a block of B vB the
- * threshold is R x B / (B - n): at R when we are few, at twice R when we want half of the block.
- * The first fiftieth of the block does not count: so much comes and goes by chance.
+ * Selects the transactions of the next block. The rest of the world fills it: at the rate R of the
+ * fee source it is just full. A transaction of ours takes the place of the cheapest of the others;
+ * half as many of the others pay twice the rate. So with n vB of ours in a block of B vB the
+ * threshold is R x B / (B - n): R when ours are few, twice R when ours take half of the block. The
+ * first fiftieth of the block does not count: such amounts come and go by chance.
  */
 
 /** A transaction, or one with the child that pays for it (CPFP). */
@@ -152,16 +157,16 @@ interface Package {
 
 const BY_CHANCE = 1 / 50
 
-/** `threshold`: what it took to be in it, in sat/vB. */
+/** `threshold`: the rate that got into the block, in sat/vB. */
 export interface BlockTemplate {
   readonly transactions: readonly SimTransaction[]
   readonly threshold: number
 }
 
 /**
- * @param rate - what the next block takes, in sat/vB
- * @param childOf - the one child in the mempool that spends from a transaction (version 3 allows
- *   no more)
+ * @param rate - the rate for the next block, in sat/vB
+ * @param childOf - the one child in the mempool that spends from a transaction (version 3 allows no
+ *   more)
  */
 export function blockTemplate(
   mempool: Iterable<SimTransaction>,
@@ -191,7 +196,10 @@ function thresholdWith(rate: number, ours: number, blockVsize: number): number {
   return (rate * blockVsize) / (blockVsize - Math.max(0, ours - blockVsize * BY_CHANCE))
 }
 
-/** A child counts for its parent when it pays more than that; else it comes after it, if at all. */
+/**
+ * Groups a parent and its child. A child counts for its parent when it pays a higher rate;
+ * otherwise it comes after the parent, if at all.
+ */
 function packagesOf(parent: SimTransaction, child: SimTransaction | undefined): Package[] {
   const alone = {
     transactions: [parent],

@@ -1,7 +1,7 @@
 /**
  * Streams between the nodes of a world. Bytes cross them, in order, and everything is delivered
- * later, never while it is sent. With a latency a message takes its time; what is lost takes its
- * stream with it, as a connection that breaks. Whoever dies breaks its streams.
+ * later, never while it is sent. With a latency a message takes its time; a lost message breaks its
+ * stream, as a broken connection does. A node that dies breaks its streams.
  */
 import { ProtocolError, decode, encode } from '../../protocols/paychan/1.0/index.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
@@ -19,17 +19,17 @@ import type { Calendar } from './calendar.js'
 import { Life, never } from './life.js'
 import type { Distribution, Draws, Span } from './random.js'
 
-/** Half of what it takes to notice that nobody answers. */
+/** Half of the time that it takes to notice that nobody answers, in milliseconds. */
 const LOST_DIAL_MS = 1_000
 
-/** A group that is cut off from another one for a while. */
+/** A group that is cut off from another group for a while. */
 export interface Partition {
   readonly between: readonly [string, string]
   readonly during: Span
 }
 
 export interface NetworkSetup {
-  /** Milliseconds that a message is on its way. */
+  /** Travel time of a message, in milliseconds. */
   readonly latency: Distribution
   /**
    * The chance that a message is lost; its stream breaks with it, since a stream loses nothing
@@ -41,7 +41,7 @@ export interface NetworkSetup {
 
 export interface NetworkOptions {
   /**
-   * How long messages take, by which calendar, and what goes wrong. Left out, a message takes a
+   * Time that messages take, by a calendar, and the failures. Left out, a message takes a
    * microtask, and nothing is lost.
    */
   readonly takes?: {
@@ -52,18 +52,21 @@ export interface NetworkOptions {
   /** Bytes that may wait for an end that does not read. Default 4 MiB. */
   readonly maxQueuedBytes?: number
   /**
-   * Hands messages over as the objects that they are, unchecked and uncopied, instead of as bytes:
-   * for millions of them. No queue is full then.
+   * Hands messages over as the same objects, unchecked and uncopied, instead of as bytes: for runs
+   * with millions of messages. No queue is full then.
    */
   readonly sharesMessages?: boolean
 }
 
 export interface MemberOptions {
-  /** What partitions call it; its name, when left out. */
+  /** Its group in partitions; its name when left out. */
   readonly group?: string
   /** False for a peer that is there and does not speak /paychan/1.0. */
   readonly paychan?: boolean
-  /** Is told what a listener throws; left out, that ends the process, and so fails a test. */
+  /**
+   * Told of an error that a listener throws; left out, the error ends the process, and fails a
+   * test.
+   */
   readonly onError?: OnError
 }
 
@@ -105,7 +108,7 @@ export class SimNetwork {
     }
   }
 
-  /** A new peer of that name; it is there once it has a life. */
+  /** Adds a new peer of a name; it is there once it has a life. */
   join(
     name: string,
     { group = name, paychan = true, onError = rethrow }: MemberOptions = {}
@@ -122,7 +125,7 @@ export class SimNetwork {
     })
   }
 
-  /** The port of a new peer that is there from now on. */
+  /** Adds a new peer that is there from now on. Returns its port. */
   peer(name: string, options?: MemberOptions): SimPeers {
     this.join(name, options)
     return this.peersFor(name, new Life())
@@ -153,7 +156,7 @@ export class SimNetwork {
     this.#cuts.delete(pairOf(one, other))
   }
 
-  /** Milliseconds until a message is there; undefined when it is lost. */
+  /** Draws the milliseconds that a message travels; undefined when it is lost. */
   travel(): number | undefined {
     if (this.#takes === undefined) return 0
     const {
@@ -164,7 +167,7 @@ export class SimNetwork {
     return loss > 0 && draws.unit() < loss ? undefined : ms
   }
 
-  /** Does something later; without latencies, when all that was asked for before is done. */
+  /** Runs an action later; without latencies, when everything asked for before is done. */
   after(ms: number, action: () => void): void {
     if (this.#takes === undefined) queueMicrotask(action)
     else this.#takes.calendar.after(ms, action)
@@ -280,7 +283,7 @@ function lost(): PaychanError {
   return new PaychanError('ERR_CONNECTION_LOST', 'The connection to the peer broke.')
 }
 
-/** What is on its way: an Envelope, a message that both ends share, or the end. */
+/** A parcel on its way: an Envelope, a message that both ends share, or the end. */
 type Parcel = Uint8Array | Message | 'end'
 
 /** One end of a stream. */
@@ -289,9 +292,9 @@ export class SimLink implements Link {
   #other: SimLink | undefined
   #listener: GuardedListener | undefined
   #open = true
-  /** When the newest of what was sent from here arrives. */
+  /** The arrival time of the newest parcel sent from here. */
   #arrival = 0
-  /** What has arrived and waits, since the listener is busy with what came before. */
+  /** Parcels that have arrived and wait, since the listener is busy with earlier ones. */
   #arrived: Parcel[] = []
   #busy = false
   /** Bytes on their way to the other end. */
@@ -306,7 +309,7 @@ export class SimLink implements Link {
     owner.links.add(this)
   }
 
-  /** The two ends of a link: of who opens it, and of who is asked. */
+  /** Makes the two ends of a link: the opener's, and the asked peer's. */
   static pair(network: SimNetwork, opener: Member, asked: Member): [SimLink, SimLink] {
     const [ours, theirs] = [
       new SimLink(network, opener, asked.name),
@@ -332,7 +335,7 @@ export class SimLink implements Link {
     else this.sendBytes(encode(outgoing(message)))
   }
 
-  /** Sends an Envelope that need not be one: for tests of what a hostile peer can do. */
+  /** Sends bytes that need not be an Envelope: for tests of what a hostile peer can do. */
   sendBytes(bytes: Uint8Array): void {
     if (!this.#open) return
     this.#queuedBytes += bytes.length
@@ -355,7 +358,7 @@ export class SimLink implements Link {
     this.#end(undefined)
   }
 
-  /** Both ends are gone at once, with what was on its way. */
+  /** Breaks both ends at once, and drops what was on its way. */
   break(error: PaychanError = lost()): void {
     const other = this.#other
     if (other !== undefined) other.#end(lost())

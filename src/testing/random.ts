@@ -1,19 +1,19 @@
 /**
- * All that is drawn in a simulation: from the seed, and for each purpose from a stream of its own,
- * so that one more draw here changes nothing there.
+ * The draws of a simulation: from the seed, and for each purpose from a stream of its own, so that
+ * one more draw here changes nothing there.
  */
 import { sha256OfText } from '../bitcoin/hashes.js'
 import type { Random } from '../engine/ports.js'
 
-/** A number that is drawn anew each time. */
+/** A distribution of numbers that are drawn anew each time. */
 export type Distribution =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'uniform'; readonly least: number; readonly most: number }
   | { readonly kind: 'exponential'; readonly mean: number }
-  /** Half of the draws are below the median; `sigma` is that of the logarithm. */
+  /** Half of the draws are below the median; `sigma` is the deviation of the logarithm. */
   | { readonly kind: 'lognormal'; readonly median: number; readonly sigma: number }
 
-/** From `from` on, before `until`. */
+/** A span that begins at `from` and ends before `until`. */
 export interface Span {
   readonly from: number
   readonly until: number
@@ -42,12 +42,12 @@ export class Draws implements Random {
     return result
   }
 
-  /** From 0 up to, and without, 1. */
+  /** Draws from 0 up to, and without, 1. */
   unit(): number {
     return this.#next() / 4_294_967_296
   }
 
-  /** A whole number from 0 up to, and without, `below`. */
+  /** Draws a whole number from 0 up to, and without, `below`. */
   below(below: number): number {
     return Math.floor(this.unit() * below)
   }
@@ -58,7 +58,7 @@ export class Draws implements Random {
     return bytes
   }
 
-  /** A number of a distribution; never negative. */
+  /** Draws a number of a distribution; never negative. */
   of(distribution: Distribution): number {
     return Math.max(0, this.#of(distribution))
   }
@@ -76,7 +76,7 @@ export class Draws implements Random {
     }
   }
 
-  /** Box and Muller. */
+  /** Draws by the method of Box and Muller. */
   #normal(): number {
     return Math.sqrt(-2 * Math.log(1 - this.unit())) * Math.cos(2 * Math.PI * this.unit())
   }

@@ -1,7 +1,7 @@
 /**
- * The servers that a node asks, taken together as `src/chain/pool.ts` does it: a history is what
- * any of them shows, a broadcast goes to all, fees are the lower median. What is in a block cannot
- * be made up.
+ * The servers that a node asks, taken together as in `src/chain/pool.ts`: a history is everything
+ * that any server shows, a broadcast goes to all, fees are the lower median. No server can make up
+ * the contents of a block.
  */
 import { broadcastRefused, refusalKind } from '../chain/broadcasting.js'
 import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
@@ -18,11 +18,11 @@ import type { SimChain } from './chain.js'
 import type { SimTransaction } from './transactions.js'
 
 /**
- * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what
- * adversaries make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast,
- * for its fee or for something else; `swallows`: says that it has taken a transaction, and sends it
- * to nobody; `low-fees`, `high-fees`: what it says that blocks take; `declines`: it watches
- * nothing.
+ * The behaviour of a lying server of the chain; otherwise it is like an honest one. `shows`: shows
+ * what adversaries make up; `hides`: hides what is in no block; `refuses`, `refuses-fees`: refuses
+ * every broadcast, for something else or for its fee; `swallows`: says that it has taken a
+ * transaction, and sends it to nobody; `low-fees`, `high-fees`: says false rates of blocks;
+ * `declines`: watches nothing.
  */
 export type ServerLie =
   | 'shows'
@@ -34,7 +34,7 @@ export type ServerLie =
   | 'high-fees'
   | 'declines'
 
-/** How many of a node's servers are honest, and what each of the others does. */
+/** Number of honest servers of a node, and the lie of each other server. */
 export interface ServerSetup {
   readonly honest: number
   readonly lying: readonly ServerLie[]
@@ -42,7 +42,7 @@ export interface ServerSetup {
 
 export const ONE_HONEST: ServerSetup = { honest: 1, lying: [] }
 
-/** What servers say that refuse everything, worded as Bitcoin Core words it. */
+/** The answers of servers that refuse everything, worded as Bitcoin Core words them. */
 const REFUSALS: Partial<Record<ServerLie, string>> = {
   refuses: 'bad-txns-nonstandard-inputs',
   'refuses-fees': 'insufficient fee, rejecting replacement'
@@ -51,7 +51,7 @@ const REFUSALS: Partial<Record<ServerLie, string>> = {
 export class Servers implements FeeView {
   readonly #count: number
   readonly #lies: { readonly [Lie in ServerLie]: number }
-  /** What the fees are by the median of all; undefined when an honest one is in the middle. */
+  /** The median feerate of all servers; undefined when an honest server is in the middle. */
   readonly #told: FeeRate | undefined
   readonly #toldUpper: FeeRate | undefined
 
@@ -87,12 +87,12 @@ export class Servers implements FeeView {
     return this.setup.honest === 0
   }
 
-  /** Whether one of them tells what becomes of a script. */
+  /** True when a server tells what becomes of a script. */
   get tellsHistories(): boolean {
     return this.#lies.declines < this.#count
   }
 
-  /** Blocks first, then what is in a mempool, or is said to be. */
+  /** The history of a script: blocks first, then the transactions that servers show unconfirmed. */
   historyOf(script: string, hidesMempool: boolean): ChainTransaction[] {
     const history = this.chain.historyOf(script)
     const shownBy = hidesMempool ? 0 : this.#count - this.#lies.hides - this.#lies.declines
@@ -104,7 +104,7 @@ export class Servers implements FeeView {
     return [...real, ...made.flatMap((each) => shown(each, this.#lies.shows))]
   }
 
-  /** @throws PaychanError `ERR_BROADCAST_REFUSED` when none takes it */
+  /** @throws PaychanError `ERR_BROADCAST_REFUSED` when no server takes it */
   broadcast(transaction: Transaction): Verdict {
     if (this.#count === this.setup.honest && this.#count === 1) {
       return { txid: this.chain.broadcast(transaction), taken: 1, of: 1, refusals: [] }
@@ -146,7 +146,7 @@ export class Servers implements FeeView {
   async refresh(): Promise<void> {}
 
   /**
-   * What something in a block has taken the place of is dropped, whoever shows it
+   * False for a transaction that a mined one has replaced: it is dropped, whoever shows it
    * (`merge-histories.ts`).
    */
   #couldStill(phantom: SimTransaction): boolean {
@@ -156,7 +156,7 @@ export class Servers implements FeeView {
   }
 }
 
-/** One server is the default. */
+/** Shows a transaction. One server is the default. */
 function shown({ transaction, height }: SimTransaction, shownBy: number): ChainTransaction[] {
   if (transaction === undefined) return []
   return height === undefined
@@ -165,13 +165,13 @@ function shown({ transaction, height }: SimTransaction, shownBy: number): ChainT
 }
 
 /**
- * What no honest mempool holds, and servers that lie show all the same: made up by adversaries, for
- * those who ask such a server.
+ * Transactions that no honest mempool holds, and that lying servers show all the same: adversaries
+ * make them up for those who ask such a server.
  */
 export class Phantoms {
   readonly #byScript = new Map<string, Map<string, SimTransaction>>()
 
-  /** @param onShown - told of a script (hex) of which something else is shown from now on */
+  /** @param onShown - told of a script (hex) for which something else is shown from now on */
   constructor(private readonly onShown: (script: string) => void) {}
 
   show(script: string, transaction: SimTransaction): void {

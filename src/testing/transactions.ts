@@ -20,22 +20,22 @@ export interface SimOutput {
 
 export interface SimTransaction {
   readonly txid: Txid
-  /** Undefined for money that is there from the beginning. */
+  /** Undefined for money that exists from the beginning. */
   readonly transaction: Transaction | undefined
   readonly version: number
   readonly lockTime: number
   readonly inputs: readonly SimInput[]
   readonly outputs: readonly SimOutput[]
   /**
-   * Virtual bytes with the longest signatures, so that runs with and without real ones are the
-   * same.
+   * Virtual bytes with the longest signatures, so that runs with and without real signatures are
+   * the same.
    */
   readonly vsize: number
-  /** In satoshis; set when it comes in. */
+  /** The fee in satoshis; set when the transaction comes in. */
   fee: number
-  /** Of its block; undefined in the mempool. */
+  /** The height of its block; undefined in the mempool. */
   height: number | undefined
-  /** In which order transactions came. */
+  /** The position in the order in which transactions came. */
   order: number
   readonly hasDust: boolean
 }
@@ -68,7 +68,7 @@ export function readSimTransaction(transaction: Transaction): SimTransaction {
 
 /**
  * A DER signature with its sighash byte has 72 bytes or some fewer; nothing else in our witnesses
- * has that length and begins like it.
+ * has that length and the same first byte.
  */
 function missingBytes(item: Uint8Array): number {
   return item[0] === 0x30 &&
@@ -90,14 +90,14 @@ export function rateOf(transactions: readonly SimTransaction[]): number {
 }
 
 /**
- * Whether both sides have signed the spend of a funding output, as every mempool and miner checks.
- * Other scripts are taken as signed.
+ * Checks that both sides have signed the spend of a funding output, as every mempool and miner
+ * does. Other scripts are taken as signed.
  */
 
 /** `2 <K1> <K2> 2 OP_CHECKMULTISIG`: 1 + 34 + 34 + 1 + 1 bytes. */
 const FUNDING_WITNESS_SCRIPT_BYTES = 71
 
-/** The two keys of a witness script; undefined when it is no 2-of-2. */
+/** The two keys of a witness script; undefined when it is not a 2-of-2. */
 export function keysOf(
   witnessScript: Uint8Array | undefined
 ): { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array } | undefined {
@@ -105,7 +105,10 @@ export function keysOf(
   return { clientKey: witnessScript.slice(2, 35), serverKey: witnessScript.slice(36, 69) }
 }
 
-/** Of the first input that is not signed as its output asks for, why; undefined when all are. */
+/**
+ * Gives the fault of the first input that is not signed as its output asks for; undefined when all
+ * inputs are.
+ */
 export function fundingJudge(verify: Ecdsa['verify']) {
   return (
     transaction: SimTransaction,

@@ -1,7 +1,7 @@
 /**
  * One node's view of the simulated chain: the port `Chain`. Blocks and transactions reach it a
  * moment later. It can be down, and its server can hide things. A node is woken for a block only if
- * something in it is the node's, or the node says that it is due; its `tip` is right all the same.
+ * something in the block is the node's, or the node says that it is due; its `tip` is always right.
  */
 import type {
   Chain,
@@ -22,12 +22,12 @@ import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
 import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
 
-/** What a server keeps to itself. */
+/** The part of the chain that a server hides. */
 export type Hiding = 'nothing' | 'mempool' | 'all'
 
 /**
- * `isTold`: whether the history was told since the server answers. A server that hides things does
- * not say so.
+ * `isTold`: true when the history was told since the server answers. A server that hides things
+ * does not say so.
  */
 interface Watch {
   readonly script: string
@@ -36,19 +36,19 @@ interface Watch {
   isTold: boolean
 }
 
-/** All views of a chain, and which of them watch a script. */
+/** All views of a chain, and the views that watch each script. */
 export class Watchers {
   readonly #byScript = new Map<string, Set<SimView>>()
   readonly views = new Set<SimView>()
 
   /**
-   * Tells every view of all that happens on a chain from now on. Whoever has many nodes tells only
-   * those that a block concerns, by `changed` and `newTip`.
+   * Tells every view of all that happens on a chain from now on. A caller with many nodes tells
+   * only those that a block concerns, by `changed` and `newTip`.
    */
   follow(chain: SimChain): void {
     let before = tipOf(chain)
     chain.onChange(({ scripts, tip }) => {
-      // The order in which nodes hear of a block is that in which they have begun to look.
+      // Nodes hear of a block in the order in which they have begun to look.
       if (tip) for (const view of this.views) view.newTip()
       for (const script of scripts) {
         for (const view of this.of(script)) view.changed(script, before)
@@ -77,24 +77,24 @@ export interface ViewParts {
   readonly watchers: Watchers
   readonly servers: Servers
   /**
-   * Whether the tip is told again with every history: a node that is not told of each block looks
-   * at everything then. False when left out.
+   * True when the tip is told again with every history: a node that is not told of each block then
+   * looks at everything. False when left out.
    */
   readonly repeatsTips?: boolean
-  /** When news arrives, by which calendar; after a microtask, when left out. */
+  /** The calendar and delay by which news arrives; after a microtask, when left out. */
   readonly takes?: { readonly calendar: Calendar; readonly ms: number }
 }
 
 export class SimView implements Chain {
   status: ChainStatus = 'synced'
-  /** What it estimates, instead of what blocks take. */
+  /** A feerate to estimate instead of the one that blocks take. */
   feeRate: FeeRate | undefined
   readonly #watches = new Map<string, Set<Watch>>()
   readonly #news = new Set<string>()
   readonly #tips = new Set<(tip: Tip) => void>()
   readonly #statuses = new Set<(status: ChainStatus) => void>()
   #waiting: Array<() => void> = []
-  /** The tip while news of a newer one is on its way: histories come first. */
+  /** The known tip while news of a newer tip is on its way: histories come first. */
   #held: Tip | undefined
   #isTipNews = false
   /** The hash of the tip that listeners know. */
@@ -118,7 +118,7 @@ export class SimView implements Chain {
     return this.status === 'connecting' ? undefined : this.seen
   }
 
-  /** The newest block that it knows of. */
+  /** The newest block that the view knows of. */
   get seen(): Tip {
     return this.#held ?? this.#worldTip()
   }
@@ -187,20 +187,20 @@ export class SimView implements Chain {
     return this.parts.servers.current.relay
   }
 
-  /** A script that is watched here has another history. */
+  /** Takes in that a script that is watched here has another history. */
   changed(script: string, before: Tip): void {
     this.#news.add(script)
     this.#hold(before)
     this.#serveLater()
   }
 
-  /** A new block, which the node has to be told of. */
+  /** Takes in a new block that the node has to be told of. */
   newTip(): void {
     this.#isTipNews = true
     this.#serveLater()
   }
 
-  /** No server answers, none has answered yet, or one does again. */
+  /** Sets the status: no server answers, none has answered yet, or one answers again. */
   setStatus(status: ChainStatus): void {
     if (status === this.status) return
     if (status !== 'synced') {

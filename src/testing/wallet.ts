@@ -1,6 +1,6 @@
 /**
  * A node's wallet over the chain of a world: every satoshi of it is a coin of that chain. It signs
- * nothing, since that chain takes the spends of wallets as signed; what it does is durable at once.
+ * nothing, since that chain takes the spends of wallets as signed; its changes are durable at once.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -30,18 +30,19 @@ import type { Life } from './life.js'
 import type { SimTransaction } from './transactions.js'
 import type { SimChain } from './chain.js'
 
-/** A P2WPKH witness at its longest, and that of a payout. */
+/** The longest witness of a P2WPKH input, and that of a payout. */
 export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
 const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
 const ONE_BLOCK = 1
-/** Scripts ahead that it knows as its own. */
+/** Number of scripts ahead that it knows as its own. */
 const GAP = 20
 const DUST = 294n
 /**
- * Nobody sweeps what would lose more than this part of itself to the fee, as long as it can wait.
+ * The part of itself that a payout may lose to the fee of its sweep, as long as the sweep can wait:
+ * a tenth.
  */
 const SWEEP_COST = 10n
-/** Then half of it is paid rather than wait on: a week. */
+/** Blocks after which a sweep may cost half of the payout, rather than wait longer: a week. */
 const PATIENT_BLOCKS = 1_008
 
 /** `outPoint` as text. */
@@ -55,12 +56,12 @@ interface Claim {
   readonly since: number
 }
 
-/** Who owns which script; told of every script that a wallet has. */
+/** The owners of scripts; told of every script that a wallet has. */
 export interface Ownership {
   readonly own: (wallet: SimWallet, script: string, kind: 'coin' | 'payout') => void
 }
 
-/** Tells wallets of their coins: what blocks pay to their scripts. */
+/** Tells wallets of their coins: the outputs in blocks that pay to their scripts. */
 export class Purses implements CoinListener, Ownership {
   readonly #owners = new Map<string, SimWallet>()
 
@@ -98,16 +99,16 @@ export class Purses implements CoinListener, Ownership {
 
 export class SimWallet implements Wallet {
   readonly #coins = new Map<string, Coin>()
-  /** By channel: what its T1 spends. */
+  /** By channel: the coins that its T1 spends. */
   readonly #reserved = new Map<ChannelId, readonly Coin[]>()
   readonly #claimed = new Map<string, CsvOutput>()
-  /** What of them is not swept for good. */
+  /** The claims that are not swept for good. */
   readonly #claims = new Map<string, Claim>()
-  /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
+  /** Makes an adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
   buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
-  /** By script: what it is of. */
+  /** By script: its branch and index. */
   readonly #scripts = new Map<string, { readonly branch: Branch; readonly index: number }>()
-  /** The first index of each branch that was not given out. */
+  /** The first free index of each branch. */
   readonly #next: Record<Branch, number> = { receive: 0, close: 0 }
   #balance = 0
 
@@ -118,7 +119,7 @@ export class SimWallet implements Wallet {
     private readonly broadcast: (transaction: Transaction) => Promise<unknown>
   ) {}
 
-  /** Satoshis of coins in blocks, those that are set aside included. */
+  /** Satoshis of coins in blocks, including the reserved ones. */
   get balance(): number {
     return this.#balance
   }
@@ -128,12 +129,12 @@ export class SimWallet implements Wallet {
     return [...this.#claimed.values()]
   }
 
-  /** Channels for whose T1 coins are set aside. */
+  /** Channels that have coins reserved for their T1. */
   get reservedFor(): readonly ChannelId[] {
     return [...this.#reserved.keys()]
   }
 
-  /** How many scripts it has given out. */
+  /** Number of scripts that it has given out. */
   get scriptsDrawn(): number {
     return this.#next.receive + this.#next.close
   }
@@ -143,7 +144,10 @@ export class SimWallet implements Wallet {
     return [...this.#scripts.keys()].flatMap((script) => this.chain.unspent(script))
   }
 
-  /** Satoshis of all that is its own on the chain: payouts, and what waits for a block, as well. */
+  /**
+   * Satoshis of everything that it owns on the chain, with payouts and money that waits for a
+   * block.
+   */
   get worth(): Satoshi {
     const payouts = this.claims.map(({ scriptPubKey }) => toHex(scriptPubKey))
     return satoshi(
@@ -174,7 +178,7 @@ export class SimWallet implements Wallet {
     }
   }
 
-  /** A coin of this wallet is in a block, or is not any more. */
+  /** Takes in that a coin of this wallet is in a block, or is not any more. */
   credit(outPoint: string, value: number): void {
     this.#coins.set(outPoint, { outPoint, value: BigInt(value) })
     this.#balance += value
@@ -206,7 +210,7 @@ export class SimWallet implements Wallet {
     return own !== undefined
   }
 
-  /** From now on a script is given out, and never again. */
+  /** Marks a script as given out: it is never given out again. */
   #own(branch: Branch, index: number): Uint8Array {
     this.#next[branch] = Math.max(this.#next[branch], index + 1)
     const script = this.#scriptAt(branch, index)
@@ -265,7 +269,9 @@ export class SimWallet implements Wallet {
     }
   }
 
-  /** Minted coins come from no transaction that could be shown. */
+  /**
+   * The previous transactions of coins. Minted coins come from no transaction that could be shown.
+   */
   #previousOf(coins: readonly Coin[]): { readonly previous?: readonly Uint8Array[] } {
     const inputs = coins.map(({ outPoint }) => ({ outPoint: outPointFromText(outPoint) }))
     const find = (id: Txid): Transaction | undefined => this.chain.transaction(id)?.transaction
@@ -279,8 +285,8 @@ export class SimWallet implements Wallet {
   }
 
   /**
-   * Sets the largest free coin aside for what an adversary builds by hand; undefined when none is
-   * worth so much.
+   * Reserves the largest free coin for a transaction that an adversary builds by hand; undefined
+   * when no coin is large enough.
    */
   takeCoin(
     channel: ChannelId,
@@ -327,7 +333,7 @@ export class SimWallet implements Wallet {
       inputs: [input(`${funding}:1`, 0xfffffffd, KEY_WITNESS)],
       outputs: [{ script, value: satoshi(BigInt(change.value) - fee) }]
     })
-    // An earlier child that pays enough may be there.
+    // There may be an earlier child that pays enough.
     await this.broadcast(child).catch(() => {})
   }
 
@@ -370,7 +376,7 @@ export class SimWallet implements Wallet {
     return output.value >= fee * (this.chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
   }
 
-  /** The largest first. */
+  /** The free coins, the largest first. */
   #free(): Coin[] {
     const taken = new Set([...this.#reserved.values()].flat().map(({ outPoint }) => outPoint))
     return [...this.#coins.values()]
@@ -380,7 +386,7 @@ export class SimWallet implements Wallet {
       )
   }
 
-  /** As few as will do; those that are named when some are. */
+  /** Selects as few coins as possible, or the named ones when some are named. */
   #select(
     amount: Satoshi,
     rate: FeeRate,

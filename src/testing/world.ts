@@ -1,8 +1,8 @@
 /**
- * A world for engines: one calendar, chain, network, and nodes with their disks, wallets and keys,
- * which live, crash and come back. Nothing waits for real time, and no socket is opened. Without
- * delays everything that can happen has happened after a turn of the event loop (`quiet`); with
- * delays it happens as virtual time passes (`pass`, `until`).
+ * A world for engines: one calendar, chain and network, and nodes with their disks, wallets and
+ * keys, which live, crash and come back. Nothing waits for real time, and no socket is opened.
+ * Without delays everything that can happen has happened after a turn of the event loop (`quiet`);
+ * with delays it happens as virtual time passes (`pass`, `until`).
  */
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import type { ChannelInfo } from '../channel/summary.js'
@@ -29,17 +29,22 @@ import { Purses, SimWallet } from './wallet.js'
 export interface WorldOptions {
   /** The same seed gives the same keys and draws; 1 when left out. */
   readonly seed?: number
-  /** What blocks take and ask for: everything that pays 1 sat/vB, when left out. */
+  /**
+   * The rates that blocks take and ask for; when left out, blocks take everything that pays 1
+   * sat/vB.
+   */
   readonly chain?: Pick<SimChainOptions, 'start' | 'blockVsize' | 'rateAt' | 'relayRate'>
   /** Latency, loss and partitions of the network; none when left out. */
   readonly network?: NetworkSetup
-  /** Milliseconds until nodes see what has happened on the chain; at once when left out. */
+  /** Milliseconds until nodes see news of the chain; at once when left out. */
   readonly newsMs?: number
   /** Milliseconds that a commit to disk takes; none when left out. */
   readonly commitMs?: number
-  /** Signatures are a model of who has signed what, a hundred times as fast; false when left out. */
+  /**
+   * Replaces signatures by a model of who has signed what, 100 times as fast; false when left out.
+   */
   readonly model?: boolean
-  /** Whether wallets sweep their payouts; true when left out. */
+  /** True when wallets sweep their payouts; true when left out. */
   readonly sweeps?: boolean
 }
 
@@ -48,17 +53,17 @@ export interface NodeSetup {
   readonly timeouts?: Partial<Timeouts>
   /** Coins that it begins with, in a block; none when left out. */
   readonly coins?: readonly bigint[]
-  /** The servers of the chain that it asks: one honest one, when left out. */
+  /** The servers of the chain that it asks: one honest server when left out. */
   readonly servers?: ServerSetup
   /** Milliseconds that its clock is off. */
   readonly skewMs?: number
-  /** How many commits its disk can lose in a crash. */
+  /** Number of commits that its disk can lose in a crash. */
   readonly losesWrites?: number
   /** Puts something between the engine and its ports, anew in each life. */
   readonly between?: (ports: Ports, life: Life) => Ports
 }
 
-/** What an engine has of the world. */
+/** The parts of the world that an engine uses. */
 export interface Ports {
   readonly store: Store
   readonly chain: Chain
@@ -69,9 +74,9 @@ export interface Ports {
   readonly random: Random
 }
 
-/** Thresholds of blocks that make estimates. */
+/** Number of newest blocks whose thresholds make estimates. */
 const SEEN_BLOCKS = 12
-/** L minus the tip, of a channel that does not say. */
+/** The default of L minus the tip, in blocks. */
 const BLOCKS = 1_008
 
 /** Resolves once everything that can happen without time has happened. */
@@ -93,7 +98,7 @@ export class World {
   readonly network: SimNetwork
   readonly fees: SharedFees
   readonly watchers = new Watchers()
-  /** What servers show that lie. */
+  /** The transactions that lying servers show. */
   readonly phantoms: Phantoms
   readonly purses: Purses
   readonly nodes: WorldNode[] = []
@@ -135,7 +140,7 @@ export class World {
     return this.chain.height
   }
 
-  /** A started node. Its coins are in a block. */
+  /** Makes and starts a node. Its coins are in a block. */
   async node(name: string, setup: NodeSetup = {}): Promise<WorldNode> {
     const node = new WorldNode(this, name, setup)
     await this.add(node, setup.coins)
@@ -151,12 +156,12 @@ export class World {
     await quiet()
   }
 
-  /** Keys by the name of who has them. */
+  /** The signer with the keys of a name. */
   signerOf(name: string): Signer {
     return this.#keys.signerFor(name)
   }
 
-  /** Mines blocks, each once all have seen the one before. */
+  /** Mines blocks, each once all nodes have seen the one before. */
   async mine(blocks = 1): Promise<void> {
     for (let n = 0; n < blocks; n++) {
       await this.#settle()
@@ -170,7 +175,7 @@ export class World {
     await this.mine(height - this.chain.height)
   }
 
-  /** Lets so much virtual time pass, and everything happen that is to happen in it. */
+  /** Lets a span of virtual time pass, with everything that happens in it. */
   async pass(ms: number): Promise<void> {
     await this.calendar.run(this.calendar.now + ms)
     await quiet()
@@ -179,7 +184,7 @@ export class World {
   /**
    * Lets virtual time pass until a promise has settled.
    *
-   * @throws PaychanError `ERR_INTERNAL` when nothing is to come that could settle it
+   * @throws PaychanError `ERR_INTERNAL` when no event is left that could settle it
    */
   async until<T>(promise: Promise<T>): Promise<T> {
     const settled = new AbortController()
@@ -203,7 +208,7 @@ export class World {
     return await promise
   }
 
-  /** News of a block, and what nodes make of it. */
+  /** Lets news of a block arrive, and nodes act on it. */
   async #settle(): Promise<void> {
     if (this.options.newsMs === undefined) await quiet()
     else await this.pass(this.options.newsMs)
@@ -219,7 +224,7 @@ interface Process {
 
 /** A node of a world, through its lives. */
 export class WorldNode {
-  /** What its engine has told, over all lives. */
+  /** The events that its engine has told, over all lives. */
   readonly events: EngineEvent[] = []
   readonly wallet: SimWallet
   readonly servers: Servers
@@ -254,7 +259,7 @@ export class WorldNode {
     return this.#running.engine
   }
 
-  /** What it sees of the chain: it can be down, and be lied to. */
+  /** The node's view of the chain: it can be down, and be lied to. */
   get view(): SimView {
     return this.#running.view
   }
@@ -263,12 +268,12 @@ export class WorldNode {
     return this.#running.store
   }
 
-  /** Satoshis of its coins and payouts on the chain, and of what waits for a block. */
+  /** Satoshis of its coins and payouts on the chain, and of its money that waits for a block. */
   get balance(): Satoshi {
     return this.wallet.worth
   }
 
-  /** The newest first. */
+  /** Its channels, the newest first. */
   get channels(): ChannelInfo[] {
     return this.engine.channels()
   }
@@ -284,27 +289,30 @@ export class WorldNode {
     }
   }
 
-  /** Begins a life: a new process on what the disk has. */
+  /** Begins a life: a new process on the contents of the disk. */
   async start(): Promise<void> {
     if (this.isUp) return
     this.#process = this.#create()
     await this.engine.start()
   }
 
-  /** The process ends in order. */
+  /** Ends the process in order. */
   async stop(): Promise<void> {
     if (!this.isUp) return
     await this.engine.stop()
     this.life.end()
   }
 
-  /** The process dies: nothing more leaves it, and peers see their streams break. */
+  /** Kills the process: nothing more leaves it, and peers see their streams break. */
   crash(lostCommits = 0): void {
     this.life.end()
     if (lostCommits > 0) this.#disk.lose(lostCommits)
   }
 
-  /** Crashes, if it lives, and starts on what the disk has, or on another disk. */
+  /**
+   * Crashes the process, if it lives, and starts one on the contents of the disk, or on another
+   * disk.
+   */
   async restart(contents?: Snapshot): Promise<void> {
     if (this.isUp) this.crash()
     if (contents !== undefined) this.#disk = this.diskWith(contents)
@@ -313,9 +321,10 @@ export class WorldNode {
   }
 
   /**
-   * Opens a channel to a node; resolves once it can be paid on, and T1 has a block for that.
+   * Opens a channel to a node; resolves once the channel takes payments, for which T1 needs a
+   * block.
    *
-   * @param blocks - how long it may last, a week when left out
+   * @param blocks - number of blocks that it may last, a week when left out
    */
   async openTo(peer: string, capacity: bigint, blocks = BLOCKS): Promise<ChannelInfo> {
     return await this.engine.open({
@@ -326,7 +335,9 @@ export class WorldNode {
     })
   }
 
-  /** Pays a node over a channel that has room; resolves once it has acknowledged. */
+  /**
+   * Pays a node over a channel that has room; resolves once the node has acknowledged the payment.
+   */
   async payTo(peer: string, amount: bigint, memo = ''): Promise<PaymentInfo> {
     const channel = this.engine.channelFor(peer, satoshi(amount))
     if (channel === undefined) {
@@ -339,14 +350,14 @@ export class WorldNode {
     return await this.engine.pay(channel, satoshi(amount), memo)
   }
 
-  /** Closes every channel with a node together with it; the closes are in the next block. */
+  /** Closes every channel with a node cooperatively; the closes are in the next block. */
   async closeWith(peer: string): Promise<void> {
     for (const { id, peerId, status } of this.channels) {
       if (peerId === peer && status === 'open') await this.engine.close(id, false)
     }
   }
 
-  /** Every payment that it knows of, of one channel or of all. */
+  /** The payments that it knows of, of one channel or of all. */
   async payments(only?: ChannelId): Promise<PaymentInfo[]> {
     const all: PaymentInfo[] = []
     for await (const { payment } of this.engine.payments(only)) all.push(payment)
@@ -358,7 +369,7 @@ export class WorldNode {
     if (this.isUp && this.wallet.hasClaims) await this.wallet.sweep(this.world.fees.current.feeRate)
   }
 
-  /** A life of it that has not begun; told of its ports before its engine has them. */
+  /** Makes a life that has not begun; it is told of its ports before its engine has them. */
   protected newLife(): Life {
     return new Life()
   }

@@ -1,6 +1,6 @@
 /**
- * Amounts as people write and read them, in satoshis or bitcoin. Exact decimal arithmetic on bigint: a
- * float never touches money (0.1 + 0.2 is not 0.3).
+ * Amounts as people write and read them, in satoshis or bitcoin. Exact decimal arithmetic on
+ * bigint: a float never touches money (0.1 + 0.2 is not 0.3).
  */
 import { PaychanError } from './errors.js'
 import { type Satoshi, satoshi } from './units.js'
@@ -16,8 +16,8 @@ export const BITCOIN_DECIMALS = 8
 const ONE = 10n ** BigInt(BITCOIN_DECIMALS)
 
 /**
- * The satoshis of a decimal number of bitcoin, given as its two parts. The fraction has at most 8
- * digits.
+ * Converts a decimal number of bitcoin, given as its two parts, to satoshis. The fraction has at
+ * most 8 digits.
  *
  * @example fromBitcoin('0', '00001') // 1000n
  */
@@ -26,7 +26,7 @@ export function fromBitcoin(whole: string, fraction: string): bigint {
 }
 
 /**
- * An amount in bitcoin, without zeros at its end.
+ * Writes an amount in bitcoin, without zeros at its end.
  *
  * @example toBitcoin(satoshi(100_000n)) // '0.001'
  */
@@ -37,11 +37,12 @@ export function toBitcoin(amount: Satoshi): string {
 
 /*
  * Amounts as people write and read them. Exact decimal arithmetic on bigint: a float never touches
- * money (0.1 + 0.2 of a bitcoin is 30,000,000 sat here, and nothing beside it).
+ * money (0.1 + 0.2 of a bitcoin is exactly 30,000,000 sat here).
  */
 
 /**
- * 21 million bitcoin with all their decimals need 17 characters; whatever is this long is a slip.
+ * 21 million bitcoin with all their decimals need 17 characters; a text above this length is a
+ * slip.
  */
 const MAX_TEXT_LENGTH = 40
 

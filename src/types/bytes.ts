@@ -24,7 +24,7 @@ const MAX_VOUT = 0xffffffff
 /** The character codes of the digits. */
 const DIGITS = Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 
-/** Characters that are made at once: a call takes only so many arguments. */
+/** Characters made at once: a call takes a limited number of arguments. */
 const AT_ONCE = 4_096
 
 const HEX64 = /^[0-9a-f]{64}$/
@@ -52,8 +52,8 @@ export function channelId(value: string): ChannelId {
 }
 
 /**
- * Bytes to lower-case hex. Made of character codes in one piece: a text put together byte by byte
- * is kept by V8 as a tree of its pieces, 30 times as large, for as long as nobody reads it.
+ * Converts bytes to lower-case hex, from character codes in one piece: V8 keeps a text that is put
+ * together byte by byte as a tree of its pieces, 30 times as large, until somebody reads it.
  */
 export function toHex(bytes: Uint8Array): string {
   let hex = ''
@@ -67,12 +67,12 @@ export function toHex(bytes: Uint8Array): string {
   return hex
 }
 
-/** What a digit that was checked is worth: `0` to `9` are 48 to 57, `A` 65, `a` 97. */
+/** The value of a digit that was checked: `0` to `9` are 48 to 57, `A` is 65, `a` is 97. */
 function digitOf(code: number): number {
   return (code & 15) + (code > 57 ? 9 : 0)
 }
 
-/** Lower-case or upper-case hex to bytes. @throws PaychanError `ERR_INVALID_HEX` */
+/** Converts lower-case or upper-case hex to bytes. @throws PaychanError `ERR_INVALID_HEX` */
 export function fromHex(hex: string): Uint8Array {
   if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) {
     throw new PaychanError('ERR_INVALID_HEX', 'That is not hex.')
@@ -84,24 +84,24 @@ export function fromHex(hex: string): Uint8Array {
   return bytes
 }
 
-/** Whether two byte strings are the same. */
+/** True when two byte strings are the same. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
   return true
 }
 
-/** The 32 bytes of a hash as a transaction id, which is written in reversed order. */
+/** Converts the 32 bytes of a hash to a transaction id, which is written in reversed order. */
 export function txidFromHash(hash: Uint8Array): Txid {
   return txid(toHex(Uint8Array.from(hash).reverse()))
 }
 
-/** The 32 bytes in the order in which transactions refer to a txid. */
+/** Converts a txid to its 32 bytes, in the order in which transactions refer to it. */
 export function hashFromTxid(id: Txid): Uint8Array {
   return fromHex(id).reverse()
 }
 
-/** `txid:vout`, as wallets and explorers write an output. */
+/** Writes `txid:vout`, as wallets and explorers write an output. */
 export function outPointText(outPoint: OutPoint): string {
   return `${outPoint.txid}:${outPoint.vout}`
 }
@@ -123,7 +123,7 @@ export function outPointFromText(text: string): OutPoint {
   return { txid: txid(id.toLowerCase()), vout: Number(vout) }
 }
 
-/** Whether two outpoints name the same output. */
+/** True when two outpoints name the same output. */
 export function sameOutPoint(a: OutPoint, b: OutPoint): boolean {
   return a.vout === b.vout && a.txid === b.txid
 }

@@ -1,6 +1,6 @@
 /** Checksums of 32 bits: they find every error of up to 32 bits in a row, so every damaged byte. */
 
-/** What a byte does to a remainder, for a polynomial with its bits reversed. */
+/** Tabulates the effect of each byte on a remainder, for a polynomial with its bits reversed. */
 function tableOf(polynomial: number): Uint32Array {
   return Uint32Array.from({ length: 256 }, (_, byte) => {
     let remainder = byte
@@ -18,8 +18,8 @@ const ISO_HDLC = tableOf(0xedb88320)
 const CASTAGNOLI = tableOf(0x82f63b78)
 
 /**
- * The CRC-32 of bytes, an unsigned 32-bit number; of several parts, as if they were one. It guards
- * against damage, not against malice.
+ * Computes the CRC-32 of bytes, an unsigned 32-bit number; several parts count as one piece. It
+ * guards against damage, not against malice.
  *
  * @example crc32(new TextEncoder().encode('123456789')) // 0xcbf43926
  */
@@ -28,7 +28,7 @@ export function crc32(...parts: Uint8Array[]): number {
 }
 
 /**
- * The same with Castagnoli's polynomial.
+ * Computes the CRC-32 of bytes with Castagnoli's polynomial.
  *
  * @example crc32c(new TextEncoder().encode('123456789')) // 0xe3069283
  */

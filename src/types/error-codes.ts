@@ -1,10 +1,10 @@
 /**
- * Every code that an error or an alarm of this software can have: what kind of trouble it is, which
- * decides the exit code of the command line and the status of the local API, and what it means. The
- * sentence that goes with an error says what to do; `docs/errors.md` is made from this table.
+ * Every code that an error or an alarm of this software can have: its kind, which decides the exit
+ * code of the command line and the status of the local API, and its meaning. The sentence that goes
+ * with an error says what to do; `docs/errors.md` is made from this table.
  */
 
-/** What each kind tells a script (`exit`) and a program that speaks HTTP (`status`). */
+/** The exit code (`exit`) and the HTTP status (`status`) of each kind of trouble. */
 export const ERROR_KINDS = {
   usage: { exit: 2, status: 400, means: 'what was asked for, or configured, is wrong' },
   missing: { exit: 1, status: 404, means: 'what was named does not exist' },
@@ -21,7 +21,7 @@ export const ERROR_KINDS = {
 
 export type ErrorKind = keyof typeof ERROR_KINDS
 
-/** `status`: where it says more than that of the kind. */
+/** `status` is given where it says more than the status of the kind. */
 type Row = readonly [kind: ErrorKind, means: string, status?: number]
 
 export const ERROR_CODES = {
@@ -445,17 +445,17 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES
 
-/** Whether a text is a code of ours: what a peer, or a newer release, says may be another one. */
+/** True when a text is one of our codes: a peer, or a newer release, may use other ones. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERROR_CODES, text)
 }
 
-/** The kind of a code; of one that is not ours, a refusal. */
+/** The kind of a code; `refused` for a code that is not ours. */
 export function kindOf(code: string): ErrorKind {
   return isErrorCode(code) ? ERROR_CODES[code][0] : 'refused'
 }
 
-/** What a program that speaks HTTP is answered. */
+/** The HTTP status of a code. */
 export function statusOf(code: string): number {
   const [kind, , status]: Row = isErrorCode(code) ? ERROR_CODES[code] : [kindOf(code), '']
   return status ?? ERROR_KINDS[kind].status

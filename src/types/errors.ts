@@ -2,12 +2,12 @@
 
 import type { ErrorCode } from './error-codes.js'
 
-/** What an error is about, by name: amounts, heights, ids. Never a secret. */
+/** The facts of an error by name: amounts, heights, ids. Never a secret. */
 export type Facts = Readonly<Record<string, string | number | bigint | boolean | undefined>>
 
 /**
- * An error with a code that stays the same between releases, a sentence that says what to do
- * next, and the facts that the sentence was made of.
+ * An error with a code that stays the same between releases, a sentence that says what to do next,
+ * and the facts behind that sentence.
  *
  * @example
  * const text = 'Asked to pay 500 sat, but 400 sat are left.'
@@ -16,7 +16,7 @@ export type Facts = Readonly<Record<string, string | number | bigint | boolean |
 export class PaychanError extends Error {
   override readonly name = 'PaychanError'
 
-  /** One of `ErrorCode`; of an error that another release has sent it may be one that is newer. */
+  /** One of `ErrorCode`; an error from another release may have a newer code. */
   readonly code: string
 
   constructor(
@@ -29,10 +29,7 @@ export class PaychanError extends Error {
     this.code = code
   }
 
-  /**
-   * An error with a code that comes from elsewhere: from another error, from a record, from another
-   * process.
-   */
+  /** Makes an error with a code from elsewhere: another error, a record, another process. */
   static of(
     code: string,
     message: string,
@@ -43,32 +40,28 @@ export class PaychanError extends Error {
   }
 }
 
-/**
- * The code after which nothing follows: the disk refused a write, and the node stops as a whole.
- */
+/** The code of a fatal error: the disk refused a write, and the node stops as a whole. */
 export const STORE_FAILED = 'ERR_STORE_FAILED'
 
-/** The sentence of whatever was thrown. */
+/** The sentence of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The code of whatever was thrown; `ERR_INTERNAL` when it has none. */
+/** The code of a thrown value; `ERR_INTERNAL` when it has none. */
 export function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return 'ERR_INTERNAL'
 }
 
-/** An error as plain data: what crosses the local API, and what `--json` prints. */
+/** An error as plain data, for the local API and for `--json`. */
 export interface ErrorRecord {
   code: string
   message: string
   facts: Record<string, string | number | boolean>
 }
 
-/**
- * Turns whatever was thrown into plain data (amounts, which are bigints, become decimal strings).
- */
+/** Turns a thrown value into plain data (amounts, which are bigints, become decimal strings). */
 export function toErrorRecord(error: unknown): ErrorRecord {
   const facts: ErrorRecord['facts'] = {}
   if (error instanceof PaychanError) {
@@ -79,7 +72,9 @@ export function toErrorRecord(error: unknown): ErrorRecord {
   return { code: codeOf(error), message: messageOf(error), facts }
 }
 
-/** Makes the compiler prove that a switch has a case for everything; throws if it was wrong. */
+/**
+ * Makes the compiler prove that a switch has a case for everything; throws if the proof was wrong.
+ */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }

@@ -1,6 +1,6 @@
 /** "Did you mean ...?" for names that somebody typed. */
 
-/** The number of letters to insert, delete or replace to make `b` of `a` (Levenshtein 1966). */
+/** The number of letters to insert, delete or replace to turn `a` into `b` (Levenshtein 1966). */
 function distance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (const [i, letter] of [...a].entries()) {
@@ -20,11 +20,11 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The known name that is closest to `name`; undefined when none is close (over a half is
+ * Finds the known name that is closest to `name`; undefined when none is close (over half of it is
  * different).
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  // Longer names than any that exist are not worth the quadratic comparison.
+  // A name longer than any that exists is not worth the quadratic comparison.
   if (name.length > 64) return undefined
   const ranked = known
     .map((candidate) => ({
@@ -37,7 +37,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
     : undefined
 }
 
-/** ` Did you mean 'x'?`, or nothing. */
+/** Returns ` Did you mean 'x'?`, or nothing. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const candidate = nearest(name, known)
   return candidate === undefined ? '' : ` Did you mean '${candidate}'?`

@@ -43,7 +43,7 @@ export function satoshi(value: bigint): Satoshi {
 }
 
 /**
- * An amount with its unit and thousands separators, the same in every locale.
+ * Writes an amount with its unit and thousands separators, the same in every locale.
  *
  * @example formatAmount(1234567n) // '1,234,567 sat'
  */
@@ -55,7 +55,7 @@ export function formatAmount(amount: bigint): string {
 export const ZERO_SAT = satoshi(0n)
 
 /**
- * The sum of amounts.
+ * Adds amounts.
  *
  * @throws PaychanError `ERR_INVALID_AMOUNT` when it is above 21 million bitcoin.
  */
@@ -64,8 +64,8 @@ export function addSat(...amounts: Satoshi[]): Satoshi {
 }
 
 /**
- * The sum of what others show, who may make it up: never more than there can be, so that whoever is
- * shown it can say how much.
+ * Adds amounts that others show and may make up, capped at 21 million bitcoin, so that the sum can
+ * always be shown.
  */
 export function sumShown(amounts: Iterable<Satoshi>): Satoshi {
   let sum = 0n
@@ -103,7 +103,7 @@ export function feeRate(satPerKvB: bigint): FeeRate {
 }
 
 /**
- * A fee rate as people write it.
+ * Writes a fee rate as people do.
  *
  * @example formatFeeRate(feeRate(2500n)) // '2.5 sat/vB'
  */
@@ -113,8 +113,8 @@ export function formatFeeRate(rate: FeeRate): string {
 }
 
 /**
- * A fee rate in the one unit that people and programs outside are told, sat/vB, as a number of at
- * most 3 decimals.
+ * Converts a fee rate to sat/vB, the one unit that people and programs outside are told, as a
+ * number of at most 3 decimals.
  *
  * @example satPerVByte(feeRate(2500n)) // 2.5
  */
@@ -123,9 +123,9 @@ export function satPerVByte(rate: FeeRate): number {
 }
 
 /**
- * The reverse of it.
+ * Brands a rate that is given in sat/vB: the reverse of `satPerVByte`.
  *
- * @throws PaychanError `ERR_INVALID_FEERATE` for what is no number of sat/vB with at most 3
+ * @throws PaychanError `ERR_INVALID_FEERATE` when it is not a number of sat/vB with at most 3
  *   decimals
  */
 export function rateOfSatPerVByte(value: number): FeeRate {
@@ -141,7 +141,7 @@ export function rateOfSatPerVByte(value: number): FeeRate {
 }
 
 /**
- * The fee of a transaction of `vsize` virtual bytes, rounded up, as Bitcoin Core rounds
+ * Computes the fee of a transaction of `vsize` virtual bytes, rounded up, as Bitcoin Core rounds
  * (`CFeeRate::GetFee`): a fee rounded down would fall below the rate that a mempool asks for.
  *
  * @example feeFor(feeRate(1500n), 181) // 272n: 181 x 1.5 = 271.5
@@ -182,12 +182,12 @@ export function blockDelta(value: number): BlockDelta {
   return value as BlockDelta
 }
 
-/** `height + delta`. @throws PaychanError `ERR_INVALID_HEIGHT` when that is no height. */
+/** `height + delta`. @throws PaychanError `ERR_INVALID_HEIGHT` when the sum is not a height. */
 export function heightPlus(height: BlockHeight, delta: BlockDelta): BlockHeight {
   return blockHeight(height + delta)
 }
 
-/** `height - delta`. @throws PaychanError `ERR_INVALID_HEIGHT` when that is below 0. */
+/** `height - delta`. @throws PaychanError `ERR_INVALID_HEIGHT` when the difference is below 0. */
 export function heightMinus(height: BlockHeight, delta: BlockDelta): BlockHeight {
   return blockHeight(height - delta)
 }
