@@ -1,6 +1,6 @@
 /**
- * Sending a transaction to several servers: what a refusal means, what becomes of one that pays too
- * little alone, and what a person hears when servers do not agree.
+ * Sends a transaction to several servers: the meaning of a refusal, the fate of a transaction that
+ * pays too little alone, and the message to a person when servers do not agree.
  */
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
@@ -12,10 +12,10 @@ import type { ServerReport } from './pool.js'
 import { within } from './waiting.js'
 
 /*
- * Sending a transaction to several servers, and telling a person when they do not agree about it.
+ * Sends a transaction to several servers, and tells a person when they do not agree about it.
  */
 
-/** Of how many refusals it is remembered that they were told: they come again with every block. */
+/** Number of refusals that are remembered as told: refusals come again with every block. */
 const MOST_TOLD = 1_000
 
 export class Broadcasts {
@@ -29,7 +29,7 @@ export class Broadcasts {
   ) {}
 
   /**
-   * To all; one that takes it is enough.
+   * Sends to all servers; one that takes it is enough.
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
@@ -106,8 +106,8 @@ export class Broadcasts {
 }
 
 /**
- * A refusal for the fee before all others: it can be helped, and one server alone must not hide it.
- * Any verdict says more than a server that could not be reached.
+ * Picks the error that says most. A refusal for the fee comes first: it can be helped, and one
+ * server alone must not hide it. Any verdict says more than a server that could not be reached.
  */
 function weightiest(errors: readonly unknown[]): unknown {
   return (
@@ -122,13 +122,14 @@ function refusalOf(error: unknown): Refusal[] {
   return [{ kind: error.facts.kind as RefusalKind, reason: String(error.facts.reason) }]
 }
 
-/* What a refusal to broadcast means, whichever server worded it. Pure. */
+/* The meaning of a refusal to broadcast, whichever server worded it. Pure. */
 
 /**
  * The words of Bitcoin Core (validation.cpp, node/transaction.cpp, policy/rbf.cpp), which Electrum
  * servers pass on inside sentences of their own. A full mempool takes what pays more, and a
- * replacement that does not improve the mempool ("feerate diagram") pays too little. What takes
- * other ancestors or another place in a chain of transactions is no matter of fees.
+ * replacement that does not improve the mempool ("feerate diagram") pays too little. A transaction
+ * that needs other ancestors or another place in a chain of transactions is not refused for its
+ * fee.
  */
 const KINDS: ReadonlyArray<readonly [RegExp, RefusalKind]> = [
   [/non-final|non-bip68-final/, 'non-final'],
@@ -159,7 +160,7 @@ const SENTENCES: Readonly<Record<RefusalKind, string>> = {
   other: 'see the reason'
 }
 
-/** Whether the server refuses only because it has the transaction already. */
+/** True when the server refuses only because it has the transaction already. */
 export function isAlreadyThere(text: string): boolean {
   return ALREADY_THERE.test(text.toLowerCase())
 }
@@ -211,7 +212,7 @@ export class Underpaid {
     this.#kept.delete(id)
   }
 
-  /** Those whose outputs a transaction spends. */
+  /** The kept transactions whose outputs a transaction spends. */
   parentsOf({ inputs }: Transaction): Transaction[] {
     return [...new Set(inputs.flatMap(({ outPoint }) => this.#kept.get(outPoint.txid) ?? []))]
   }

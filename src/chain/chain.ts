@@ -56,45 +56,43 @@ import { Slots, within } from './waiting.js'
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */
   readonly url: string
-  /** Whom to trust with TLS; the usual authorities when left out. */
+  /** The authorities or certificates to trust with TLS; the usual authorities when left out. */
   readonly tls?: TlsTrust
-  /** All connections go through it. */
+  /** The proxy for all connections. */
   readonly proxy?: Proxy | undefined
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
   readonly log?: Log
-  /** Judges what a server shows as waiting in its mempool. */
+  /** Checks the signatures of transactions that a server shows as waiting in its mempool. */
   readonly verify?: Ecdsa['verify']
   readonly timeouts?: Partial<ChainTimeouts>
   /**
-   * A block that must be in the chain: what `onAnchor` was told before. A server without it is not
+   * A block that must be in the chain: the one last given to `onAnchor`. A server without it is not
    * used (`ERR_WRONG_CHAIN`).
    */
   readonly anchor?: Anchor | undefined
-  /** Headers that were verified before: only what comes behind them is fetched. */
+  /** Headers that were verified before: only later ones are fetched. */
   readonly known?: HeaderChain | undefined
   /**
-   * Called now and then with the block to give as `anchor` at the next start, and with the chain
-   * that it is in: the headers up to it may be kept for `known`.
+   * Called now and then with the block to give as `anchor` at the next start, and with its chain:
+   * the headers up to the block may be kept for `known`.
    */
   readonly onAnchor?: (anchor: Anchor, headers: HeaderChain) => void
-  /** Used while no server ever gave an estimate: 10 sat/vB, on regtest 1 sat/vB. */
+  /** The fee rate while no server ever gave an estimate: 10 sat/vB, on regtest 1 sat/vB. */
   readonly fallbackFeeRate?: FeeRate
 }
 
-/** As many as keep the connection busy (`maxOutstanding` requests are under way at most). */
+/** Enough to keep the connection busy (`maxOutstanding` requests are under way at most). */
 const SCRIPTS_AT_ONCE = 64
 
-/**
- * COST-3: favours that wait for one server, or for its answer. Of 40 kB each, written out in hex.
- */
+/** COST-3: favours that wait for one server, or for its answer: 40 kB each, written out in hex. */
 export const MOST_FAVOURS = 4
 
-/** How it is with one server. */
+/** The state of one server. */
 export interface ServerStatus {
   readonly url: string
-  /** `dropped`: for what it said, and for a while; `problem` says why. */
+  /** `dropped`: for an answer that it gave, and for a while; `problem` says why. */
   readonly state: 'used' | 'connecting' | 'down' | 'dropped'
   readonly height: BlockHeight | undefined
   readonly problem: string | undefined
@@ -106,19 +104,19 @@ export interface ElectrumChain extends Chain {
   readonly watchScript: (scriptPubKey: Uint8Array, watcher: ProvedWatcher) => ScriptWatch
   /** Ends the connection. Watches fall silent, waiting calls reject. */
   stop: () => Promise<void>
-  /** The address of the server; of several, of the one whose tip is the best. */
+  /** The address of the server; with several servers, of the one whose tip is the best. */
   readonly server: string
   readonly servers: readonly ServerStatus[]
   /**
-   * How many scripts are watched, and of how many the history is known as it is now: fewer after a
+   * Number of watched scripts, and number of those whose current history is known: fewer after a
    * start or a reconnection, for a while.
    */
   readonly watches: { readonly known: number; readonly total: number }
-  /** The verified headers; of several servers, those of the chain with the most work. */
+  /** The verified headers; with several servers, those of the chain with the most work. */
   readonly headers: HeaderChain
-  /** Why there is no usable server, as a sentence; undefined while there is one. */
+  /** The reason why there is no usable server, as a sentence; undefined while there is one. */
   readonly lastError: string | undefined
-  /** Its code. */
+  /** The code of `lastError`. */
   readonly lastErrorCode: string | undefined
 }
 
@@ -151,15 +149,15 @@ class VerifyingChain implements ElectrumChain {
   readonly #scripts = new Map<string, WatchedScript>()
   readonly #tips: Listeners<Tip>
   readonly #statuses: Listeners<ChainStatus>
-  /** The session whose server's tip is verified; watches hang on it. */
+  /** The session whose server's tip is verified; watches use it. */
   #session: ElectrumSession | undefined
   #announcing = false
-  /** By target: what was good for a day is too little for the next block. */
+  /** By target: a rate that was good for a day is too low for the next block. */
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate; readonly at: number }>()
   readonly #calls: ServerCalls
   readonly #underpaid = new Underpaid()
   #favours = 0
-  /** What all watches share. */
+  /** The parts that all watches share. */
   readonly #watching: WatchContext
   #cancelAsking: Unsubscribe = () => {}
   #stopped = false
@@ -320,9 +318,9 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A question that is answered with no costs little; a transaction that is refused costs a hundred
-   * times as much (ElectrumX). What is said of the highest fee is the server's own bound for
-   * questions: that may be sent all the same.
+   * Asks the server whether it would take a transaction. A "no" to a question costs little; a
+   * refused transaction costs a hundred times as much (ElectrumX). A refusal for the highest fee is
+   * the server's own bound for questions: such a transaction may be sent all the same.
    *
    * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
    */
@@ -338,7 +336,7 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A child whose parents the mempool did not take by their own fees may bring them in.
+   * Sends a child with parents that the mempool did not take by their own fees.
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`
    */
@@ -394,7 +392,7 @@ class VerifyingChain implements ElectrumChain {
     return { firstMs: this.#timeouts.retryFirst, mostMs: this.#timeouts.retryMost }
   }
 
-  /** What a server says, or undefined when it refuses to give one, or gives something else. */
+  /** A server's answer, or undefined when it refuses to give one, or gives something else. */
   async #answer<T>(promise: Promise<T>): Promise<T | undefined> {
     try {
       return await promise
@@ -405,7 +403,7 @@ class VerifyingChain implements ElectrumChain {
     }
   }
 
-  /** A fresh connection: its tip must be verified before anything else is asked. */
+  /** Sets up a fresh connection: its tip must be verified before anything else is asked. */
   async #attach(session: ElectrumSession): Promise<void> {
     if (this.tip === undefined) this.#setStatus('connecting')
     await this.#catchUp(session)
@@ -425,8 +423,8 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A server may lose the news of a block, and nothing here shall wait for the next one: its tip is
-   * asked for as often as it is pinged.
+   * Asks for a server's tip as often as the server is pinged: it may lose the news of a block, and
+   * nothing here shall wait for the next one.
    */
   #askAgain(session: ElectrumSession): void {
     this.#cancelAsking()
@@ -463,7 +461,7 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A chain that has not come as far as our anchor cannot be judged, and is of no use.
+   * Refuses a chain that has not come as far as our anchor: it cannot be judged, and is of no use.
    *
    * @throws PaychanError `ERR_WRONG_CHAIN`
    */
@@ -477,7 +475,7 @@ class VerifyingChain implements ElectrumChain {
     }
   }
 
-  /** In large steps: one write in a hundred blocks. */
+  /** Moves the anchor in large steps: one write in a hundred blocks. */
   #moveAnchor(): void {
     const height = this.#headers.height - ANCHOR_DEPTH
     const hash = height < 1 ? undefined : this.#headers.hashAt(height)

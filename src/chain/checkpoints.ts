@@ -1,10 +1,10 @@
 /**
  * One block of each network that is long buried. The chain is followed from there on, and a server
- * without it is not used: so no branch below is followed, such as the minority chain that split off
- * mainnet at height 961,632.
+ * without it is not used: so no branch from below it is followed, such as the minority chain that
+ * split off mainnet at height 961,632.
  *
- * `node scripts/checkpoints.js` asks several Electrum servers for these blocks, says what each of them has answered, and
- * writes newer ones with how it got them. `test/chain/checkpoint.test.ts` says what a checkpoint
+ * `node scripts/checkpoints.js` asks several Electrum servers for these blocks, prints each answer,
+ * and writes newer blocks with their origin. `test/chain/checkpoint.test.ts` says what a checkpoint
  * must be.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'

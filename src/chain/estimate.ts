@@ -1,5 +1,5 @@
 /**
- * The fee rate that we use, given what a server says: never absurd, never below what relays. Pure.
+ * The fee rate to use, given a server's answers: never absurd, never below the relay minimum. Pure.
  */
 import { LOWEST_RELAY_RATE, SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { RelayRates } from '../engine/ports.js'
@@ -8,27 +8,27 @@ import { feeRate, max, min, type FeeRate } from '../types/units.js'
 /** 1,000 sat/vB bounds estimates (never a bid against a conflict that we have seen). */
 export const HIGHEST_FEE_RATE = feeRate(1_000_000n)
 
-/** Used when no server ever told better: 10 sat/vB. */
+/** The rate while no server ever gave a better one: 10 sat/vB. */
 export const FALLBACK_FEE_RATE = feeRate(10_000n)
 
 /** `estimatefee` answers -1 on regtest for want of traffic; there the lowest rate confirms. */
 export const REGTEST_FALLBACK_FEE_RATE = SAFE_RELAY_RATE
 
-/** How long an earlier answer stands in for a missing one: an hour, about six blocks. */
+/** Milliseconds that an earlier answer stands in for a missing one: about six blocks. */
 export const LAST_GOOD_MS = 3_600_000
 
 /**
- * Above 0.1 BTC/kvB Bitcoin Core refuses to send (`DEFAULT_MAX_RAW_TX_FEE_RATE`): no honest
- * estimate.
+ * Bound of honest estimates: above 0.1 BTC/kvB Bitcoin Core refuses to send
+ * (`DEFAULT_MAX_RAW_TX_FEE_RATE`).
  */
 const ABSURD_BTC_PER_KVB = 0.1
 
 export interface EstimateInput {
-  /** What `blockchain.estimatefee` said, in BTC/kvB; undefined when it said nothing usable. */
+  /** The answer of `blockchain.estimatefee`, in BTC/kvB; undefined when it was not usable. */
   readonly answer: number | undefined
-  /** What the mempool says of blocks of a million vB; see `histogramRate`. */
+  /** The mempool's rate for blocks of a million vB; see `histogramRate`. */
   readonly mempool?: FeeRate | undefined
-  /** What the mempool asks for at least, in BTC/kvB. */
+  /** The least that the mempool asks for, in BTC/kvB. */
   readonly relayFee: number | undefined
   /** The newest good answer, if younger than `LAST_GOOD_MS`. */
   readonly lastGood: FeeRate | undefined
@@ -65,10 +65,10 @@ export function boundedEstimate({
   return { rate: bounded(fallback), source: 'fallback' }
 }
 
-/** What a server says above 10 sat/vB would only burn our fees. */
+/** Bound of a server's increment: more than 10 sat/vB would only burn our fees. */
 const HIGHEST_INCREMENT = feeRate(10_000n)
 
-/** What a mempool asks for, out of what a server says in BTC/kvB. */
+/** The rates that a mempool asks for, out of a server's answer in BTC/kvB. */
 export function boundedRelayRates({
   minimum,
   incremental
@@ -84,12 +84,12 @@ export function boundedRelayRates({
   }
 }
 
-/** 1,000,000 vB: what a block has room for. */
+/** Room of a block: 1,000,000 vB. */
 const BLOCK_VSIZE = 1_000_000
 
 /**
  * The rate below which nothing that waits now is among the next `blocks` blocks; undefined while
- * all of it fits, or when what the server says makes no sense.
+ * all of it fits, or when the server's answer makes no sense.
  *
  * @param histogram - as `mempool.get_fee_histogram`: pairs of a rate in sat/vB and the virtual
  *   bytes

@@ -18,7 +18,7 @@ export interface AnnouncedTip {
   readonly header: Uint8Array
 }
 
-/** Where headers come from; may return fewer than asked for, but never none. */
+/** A source of headers; may return fewer than asked for, but never none. */
 export interface HeaderSource {
   headers: (start: number, count: number) => Promise<Uint8Array>
 }
@@ -79,13 +79,13 @@ async function start(chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip
   chain.start(first, await fetchExactly(source, first, checkpoint.height - first + 1))
 }
 
-/** What is fetched below the first header of a chain: many scripts may need it at the same time. */
+/** The fetches below the first header of a chain: many scripts may need them at the same time. */
 const underWay = new WeakMap<HeaderChain, Promise<void>>()
 
 /**
- * Fetches older headers, down to a height, in whole periods: for what was confirmed before the
- * checkpoint. They are kept, so a server that names old heights again and again, or breaks off
- * again and again, has each of them asked for once.
+ * Fetches older headers, down to a height, in whole periods: for transactions confirmed before the
+ * checkpoint. They are kept: a server that names old heights, or breaks off, again and again is
+ * asked for each of them once.
  *
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
@@ -112,7 +112,7 @@ async function prependBatch(chain: HeaderChain, source: HeaderSource): Promise<v
 
 /**
  * Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees.
- * Below a buried block none is asked for.
+ * Never goes below a buried block.
  */
 async function commonAncestor(
   chain: HeaderChain,
@@ -144,7 +144,7 @@ async function commonAncestor(
 }
 
 /**
- * One header tells whether it is a server of another chain: it is not asked for all the others.
+ * Refuses a server of another chain by one header, before all others are fetched.
  * @throws PaychanError `ERR_WRONG_CHAIN`
  */
 async function checkBuried(chain: HeaderChain, source: HeaderSource, top: number): Promise<void> {
@@ -172,7 +172,7 @@ async function extend(chain: HeaderChain, source: HeaderSource, tip: AnnouncedTi
 }
 
 /**
- * A branch beside our own chain; each batch is checked as it comes, so that rubbish ends it early.
+ * Fetches a branch beside our own chain; checks each batch at once, so that rubbish ends it early.
  */
 async function fetchBranch(
   chain: HeaderChain,
@@ -245,9 +245,7 @@ function twoTips(tip: AnnouncedTip): PaychanError {
   )
 }
 
-/**
- * Follows the tips that servers announce, one after the other; of several waiting ones the newest.
- */
+/** Follows the tips that servers announce, one after the other; of waiting tips the newest. */
 export class HeaderFollower {
   #next: { source: HeaderSource; tip: AnnouncedTip } | undefined
   #running: Promise<void> | undefined

@@ -1,14 +1,11 @@
-/**
- * A block header: its fields, the work that it stands for, and whether it may follow those before it.
- * Pure.
- */
+/** A block header: its fields, its work, and the check that it may follow those before it. Pure. */
 import { hash256 } from '../bitcoin/hashes.js'
 import { sameBytes, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { ChainParams } from './params.js'
 
 /*
- * The fields of a block header, its hash, and what its difficulty stands for. Pure.
+ * The fields of a block header, its hash, and the work that its difficulty stands for. Pure.
  *
  * Layout (80 bytes, integers little-endian):
  *   0 version (4) | 4 previous block's hash (32) | 36 merkle root (32) | 68 time (4) | 72 nBits (4) | 76 nonce (4)
@@ -36,7 +33,7 @@ export function merkleRoot(header: Uint8Array): Uint8Array {
   return header.subarray(36, 68)
 }
 
-/** When its miner says that it was found, in seconds since 1970. */
+/** The time that the miner states, in seconds since 1970. */
 export function timeOf(header: Uint8Array): number {
   return new DataView(header.buffer, header.byteOffset, header.byteLength).getUint32(68, true)
 }
@@ -60,7 +57,7 @@ export function targetFromBits(bits: number): bigint | undefined {
 }
 
 /**
- * The hashes that a block with these `nBits` took on average: 2^256 / (target + 1), as
+ * The average number of hashes for a block with these `nBits`: 2^256 / (target + 1), as
  * `GetBlockProof` counts.
  */
 export function workFromBits(bits: number): bigint {
@@ -69,7 +66,7 @@ export function workFromBits(bits: number): bigint {
 }
 
 /*
- * How difficult the next block has to be: `GetNextWorkRequired` and `CalculateNextWorkRequired` of
+ * The difficulty of the next block: `GetNextWorkRequired` and `CalculateNextWorkRequired` of
  * Bitcoin Core's pow.cpp. Pure.
  */
 
@@ -79,14 +76,14 @@ export const PERIOD = 2_016
 /** Two weeks, in seconds. */
 const TIMESPAN = 14 * 24 * 60 * 60
 
-/** `fPowAllowMinDifficultyBlocks`: after twice the usual ten minutes any block will do. */
+/** `fPowAllowMinDifficultyBlocks`: seconds after which any block will do, twice the usual time. */
 const SLOW = 20 * 60
 
 /** The header at a height of the branch that is looked at. */
 export type HeaderLookup = (height: number) => Uint8Array | undefined
 
 /**
- * What `nBits` of the block at `height` have to be.
+ * The `nBits` that the block at `height` must have.
  *
  * @param time - of that block, in seconds since 1970: it matters on testnet
  * @returns undefined when a header that this depends on is not there
@@ -147,7 +144,7 @@ export function bitsFromTarget(target: bigint): number {
   return ((size << 24) | mantissa) >>> 0
 }
 
-/* Whether a block header may follow those before it. Pure. */
+/* Checks that a block header may follow those before it. Pure. */
 
 /**
  * Checks the header at `height` against those before it: link, time, difficulty and proof of work.
@@ -190,7 +187,7 @@ export function checkHeader(
 const MAX_TIMEWARP = 600
 
 /**
- * Whether the first block of a period is older than BIP94 permits: with such times the difficulty
+ * True when the first block of a period is older than BIP94 permits: with such times the difficulty
  * can be pulled down without end.
  */
 function isTimewarp(
@@ -208,7 +205,7 @@ function isTimewarp(
   )
 }
 
-/** The blocks whose median time a new one has to be after (`nMedianTimeSpan`). */
+/** Number of blocks whose median time a new one has to be after (`nMedianTimeSpan`). */
 const MEDIAN_SPAN = 11
 
 function medianTime(headerAt: HeaderLookup, height: number): number {
@@ -222,7 +219,7 @@ function medianTime(headerAt: HeaderLookup, height: number): number {
 }
 
 /**
- * Checks headers that lie one behind the other in `headers`, the first at `height`.
+ * Checks consecutive `headers`, the first at `height`.
  *
  * @param before - the headers below `height`
  * @returns their work
@@ -254,15 +251,15 @@ export function checkHeaders(
 }
 
 /**
- * Seconds: the two hours of Bitcoin Core's rule `time-too-new`, and one by which our own clock may
- * be behind.
+ * Seconds that a block may be ahead of our clock: the two hours of Bitcoin Core's rule
+ * `time-too-new`, and one by which our own clock may be behind.
  */
 const MOST_AHEAD = 3 * 60 * 60
 
 /**
- * No block may be from the future: where a block is easy once its time is 20 minutes after the one
- * before (testnet), a server alone could make up as many as it likes. Our clock may be wrong, and
- * the same block is good later, so this calls nobody a liar. On regtest blocks are free anyway, and
+ * Refuses blocks from the future: on testnet a block is easy once its time is 20 minutes after the
+ * one before, so a server alone could make up any number of them. Our clock may be wrong, and the
+ * same block is good later, so this calls nobody a liar. On regtest blocks are free anyway, and
  * tests mine weeks of them in a second.
  *
  * @param now - seconds since 1970

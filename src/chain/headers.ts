@@ -1,7 +1,6 @@
 /**
  * The best header chain that we have verified, from the network's checkpoint on, or from its first
- * block. Kept in one growing buffer, 80 bytes a header; hashes are computed when they are asked
- * for.
+ * block. Kept in one growing buffer, 80 bytes a header; hashes are computed on request.
  */
 import { concat } from 'uint8arrays'
 import type { Tip } from '../engine/ports.js'
@@ -27,15 +26,14 @@ import type { ChainParams } from './params.js'
 export const MAX_HEADERS = 2_000_000
 
 /**
- * How deep a block is when we take it for one that stays: as deep as Bitcoin lets new coins rest
- * before they may be spent (COINBASE_MATURITY), because a reorganisation of that depth is not
- * expected ever.
+ * Depth of a block that is taken to stay: as deep as Bitcoin lets new coins rest before they may be
+ * spent (COINBASE_MATURITY), because no reorganisation of that depth is expected ever.
  */
 export const ANCHOR_DEPTH = 100
 
 /**
- * A block that was `ANCHOR_DEPTH` deep once. A chain without it is another one, and heights mean
- * other things there.
+ * A block that was `ANCHOR_DEPTH` deep once. A chain without it is another chain, whose heights
+ * mean other blocks.
  */
 export interface Anchor {
   readonly height: number
@@ -51,8 +49,7 @@ export class HeaderChain {
 
   /**
    * @param anchor - a chain without this block is refused
-   * @param now - milliseconds since 1970, to refuse blocks from the future; left out: that is not
-   *   looked at
+   * @param now - milliseconds since 1970, to refuse blocks from the future; left out: not checked
    */
   constructor(
     readonly params: ChainParams,
@@ -109,7 +106,7 @@ export class HeaderChain {
     this.#begin(height, headers)
   }
 
-  /** Older headers, which must lead to our first one. @throws PaychanError `ERR_CHAIN_LIED` */
+  /** Adds older headers, which must lead to our first one. @throws PaychanError `ERR_CHAIN_LIED` */
   prepend(height: number, headers: Uint8Array): void {
     const first = this.headerAt(this.#first)
     if (first === undefined || height + headers.length / HEADER_SIZE !== this.#first) {
@@ -129,7 +126,7 @@ export class HeaderChain {
     return copy
   }
 
-  /** The headers from one height up to another one, which is not among them. */
+  /** The headers from one height up to another one, exclusive. */
   between(from: number, to: number): Uint8Array {
     return Uint8Array.from(this.#slice(Math.max(from, this.#first), Math.min(to, this.height + 1)))
   }
@@ -157,16 +154,16 @@ export class HeaderChain {
     return header === undefined ? undefined : hashText(headerHash(header))
   }
 
-  /** Whether our chain has exactly this header at this height. */
+  /** True when our chain has exactly this header at this height. */
   has(height: number, header: Uint8Array): boolean {
     const ours = this.headerAt(height)
     return ours !== undefined && sameBytes(ours, header)
   }
 
   /**
-   * Puts `headers`, the first of them at `height`, in the place of what stands there from `height`
-   * on: after checking them, and only if they have at least as much work as what they replace.
-   * (At equal work the server's word decides: it is where our histories and proofs come from.)
+   * Replaces our headers from `height` on by `headers`, the first of them at `height`: after
+   * checking them, and only if they have at least as much work as those that they replace. (At
+   * equal work the server's word decides: it is where our histories and proofs come from.)
    *
    * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`, `ERR_WRONG_CHAIN`,
    *   `ERR_BLOCK_FROM_FUTURE`; the chain is then as it was.
@@ -198,8 +195,8 @@ export class HeaderChain {
   }
 
   /**
-   * The work of the chain up to and with the block at a height: what chains of one network are
-   * compared by.
+   * The work of the chain up to and with the block at a height: chains of one network are compared
+   * by it.
    */
   workUpTo(height: number): bigint {
     return this.#work - this.#workFrom(height + 1)
@@ -243,7 +240,7 @@ export class HeaderChain {
   }
 }
 
-/** Each header refers to the one before it. @throws PaychanError `ERR_CHAIN_LIED` */
+/** Checks that each header refers to the one before it. @throws PaychanError `ERR_CHAIN_LIED` */
 function checkLinks(headers: Uint8Array, height: number): void {
   for (let at = HEADER_SIZE; at < headers.length; at += HEADER_SIZE) {
     if (
@@ -277,22 +274,22 @@ export function wrongChain(
   )
 }
 
-/* Headers of an earlier run: what is buried need not be fetched again. Pure. */
+/* Headers of an earlier run: buried ones need not be fetched again. Pure. */
 
-/** One behind the other, the first of them at `first`. */
+/** Consecutive headers, the first of them at `first`. */
 export interface KeptHeaders {
   readonly first: number
   readonly headers: Uint8Array
 }
 
 /**
- * A chain of these headers, which are checked once more: nobody shall be paid by what a disk has
- * made of them.
+ * A chain of these headers. They are checked once more: nobody shall be paid by headers that a disk
+ * has damaged.
  *
  * @param anchor - they end where it is, or before
  * @param now - milliseconds since 1970
- * @returns undefined when they are damaged, or of no use: of a release with an older checkpoint,
- *   for one
+ * @returns undefined when they are damaged, or of no use, such as those of a release with an older
+ * checkpoint
  */
 export function chainOfKept(
   params: ChainParams,

@@ -1,7 +1,7 @@
 /**
  * Fetches the history of one script from a server and believes none of it: every transaction must
  * hash to its id and concern the script, every confirmation must be proved against our headers.
- * (What a server leaves out cannot be found this way, except what it has proved before.)
+ * (Omissions of a server cannot be found this way, except of what it has proved before.)
  */
 import { isForgedSpend } from '../bitcoin/owner-spend.js'
 import { parseTransaction, type Transaction, type TxOutput } from '../bitcoin/transaction.js'
@@ -25,22 +25,22 @@ import type { HistoryEntry } from './electrum/session.js'
 
 /**
  * The most bytes of transactions of one script that are kept without a block that vouches for them.
- * Strangers may send more than that to any script, so it is no fault of the server's: the rest is
- * left out, and it is only of what anybody can make up. What is proved to be in a block is always
- * taken, since it has cost its space there.
+ * Strangers may send more than that to any script, so it is not the server's fault: the rest is
+ * left out, and anybody can make up such transactions. Transactions proved to be in a block are
+ * always taken, since they have paid for their space there.
  */
 export const MAX_WAITING_BYTES = 20_000_000
 
-/** How many transactions of one script are fetched at once. */
+/** Number of transactions of one script that are fetched at once. */
 const FETCHED_AT_ONCE = 16
 
-/** What is asked of a server. */
+/** The calls to a server. */
 export interface HistorySource extends HeaderSource {
   /** `script`: in hex. */
   history: (script: string) => Promise<HistoryEntry[]>
   /**
-   * What makes one output of it, and what spends it; undefined where the server cannot tell that
-   * alone.
+   * The transaction that makes one output of the script, and the one that spends it; undefined
+   * where the server cannot tell that alone.
    */
   readonly outPointHistory?:
     ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined
@@ -52,15 +52,15 @@ export interface HistoryContext {
   readonly source: HistorySource
   readonly headers: HeaderChain
   /**
-   * What no block vouches for has to be signed by the owner of the coins; left out: that is not
-   * looked at.
+   * Checks that the owner of the coins has signed transactions that no block vouches for; left out:
+   * no check.
    */
   readonly verify?: Ecdsa['verify'] | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
   /**
-   * Called when more waits than is kept, with the error `ERR_HISTORY_TOO_LARGE`. The history is
-   * delivered all the same.
+   * Called when more transactions wait than are kept, with the error `ERR_HISTORY_TOO_LARGE`. The
+   * history is delivered all the same.
    */
   readonly onTooLarge?: (error: PaychanError) => void
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
@@ -69,33 +69,33 @@ export interface HistoryContext {
 }
 
 /**
- * As `ChainTransaction`, with the hash of the block that it is proved to be in; without one in the
- * mempool.
+ * Like `ChainTransaction`, with the hash of the block that it is proved to be in; without a hash
+ * while in the mempool.
  */
 export interface ProvedTransaction extends ChainTransaction {
   readonly block?: string
 }
 
 /**
- * The verified history of one script, and what need not be fetched and proved again. There is one
- * for every watched script, so it keeps little.
+ * The verified history of one script, and the parts that need not be fetched and proved again.
+ * There is one for every watched script, so it keeps little.
  */
 export class VerifiedHistory {
   #history: readonly ProvedTransaction[] = []
   /**
-   * What was fetched, and proved, by loads that came to nothing: a server that loses answers gives
-   * the whole bit by bit.
+   * Transactions fetched, and proved, by loads that failed: a server that loses answers gives the
+   * whole bit by bit.
    */
   #partial: Map<Txid, ProvedTransaction> | undefined
-  /** Whether the last load has left out some of what waits. */
+  /** True when the last load has left out some of the waiting transactions. */
   #isCut = false
   /**
-   * Whether the server would not tell the history of the script, and has told that of the one
-   * output which matters.
+   * True when the server would not tell the history of the script, and has told that of the one
+   * output that matters.
    */
   isPart = false
 
-  /** In hex, which takes a third of what an array does. */
+  /** The script in hex, which takes a third of the memory of an array. */
   readonly script: string
 
   constructor(scriptPubKey: Uint8Array) {
@@ -103,8 +103,8 @@ export class VerifiedHistory {
   }
 
   /**
-   * The whole history, in the server's order (by height, the mempool last); of what waits, no more
-   * than is kept.
+   * The whole history, in the server's order (by height, the mempool last); waiting transactions no
+   * more than are kept.
    *
    * @throws PaychanError `ERR_CHAIN_LIED` (or the server is on a newer block than we are: ask for
    *   its tip, then try again), and what the source rejects with
@@ -145,8 +145,8 @@ export class VerifiedHistory {
   }
 
   /**
-   * Strangers may pay to a script so often that a server tells its history no more: then what
-   * becomes of the output that matters.
+   * The entries of the history. Strangers may pay to a script so often that a server no longer
+   * tells its history: then the entries of the one output that matters.
    */
   async #entries({
     source,
@@ -173,14 +173,14 @@ export class VerifiedHistory {
     }
   }
 
-  /** Whether every confirmation of the last loaded history is still in our best chain. */
+  /** True when every confirmation of the last loaded history is still in our best chain. */
   holds(headers: HeaderChain): boolean {
     return this.#history.every((each) => each.block === undefined || isProvedIn(each, headers))
   }
 
   /**
-   * What blocks vouch for first, and all of it; then as much of the rest as is kept, what is known
-   * before what is new.
+   * Fetches all transactions that blocks vouch for first; then as many of the rest as are kept,
+   * known ones before new ones.
    */
   async #fetchAll(
     context: HistoryContext,
@@ -280,8 +280,8 @@ export class VerifiedHistory {
   }
 
   /**
-   * Each transaction pays to the script or spends an output of it that is in the same history. What
-   * is not in a block may spend one that was left out: then it is left out as well.
+   * Each transaction pays to the script or spends an output of it that is in the same history. One
+   * that is in no block may spend an output that was left out: then it is left out as well.
    */
   #checkScript(
     history: readonly ProvedTransaction[],
@@ -317,8 +317,8 @@ export class VerifiedHistory {
 }
 
 /**
- * Counts what does not concern a script, as far as it can be told yet: blocks show what is spent
- * before what spends it.
+ * Counts transactions that do not concern a script, as far as it can be told yet: blocks show an
+ * output before its spend.
  */
 class Relevance {
   foreignBytes = 0
@@ -346,7 +346,7 @@ function chunks(entries: readonly HistoryEntry[]): HistoryEntry[][] {
   )
 }
 
-/** Whether a server refuses because there is too much of it (ElectrumX: `history too large`). */
+/** True when a server refuses because the history is too long (ElectrumX: `history too large`). */
 export function isTooLong(error: unknown): boolean {
   return (
     error instanceof PaychanError &&
@@ -355,7 +355,7 @@ export function isTooLong(error: unknown): boolean {
   )
 }
 
-/** Whether a server refuses for want of resources: it may have the proof all the same. */
+/** True when a server refuses for want of resources: it may have the proof all the same. */
 function isForWant(error: unknown): boolean {
   return (
     error instanceof PaychanError &&
@@ -366,8 +366,8 @@ function isForWant(error: unknown): boolean {
 }
 
 /**
- * What a server has sent for this id. It is read as strictly as anywhere: no block and no mempool
- * has a transaction that is written in other bytes than its own, or pays more than there can be.
+ * Reads a server's answer for this id, as strictly as anywhere: no block and no mempool has a
+ * transaction that is written in other bytes than its own, or pays more than there can be.
  *
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
@@ -387,7 +387,7 @@ function readAs(raw: Uint8Array, id: Txid): Transaction {
 
 /**
  * electrs reads a new block before it looks into the mempool again (seen with 0.10.10): for a
- * moment a transaction is in both. The confirmation is what will be proved, and it stays.
+ * moment a transaction is in both. The confirmation stays, since it will be proved.
  */
 function withoutEchoes(entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
   const confirmed = new Set(
@@ -406,14 +406,14 @@ function withdrawnFrom(
     ?.transaction.txid
 }
 
-/** Whether the block of its proof is in our best chain. */
+/** True when the block of its proof is in our best chain. */
 function isProvedIn({ height, block }: ProvedTransaction, headers: HeaderChain): boolean {
   return height !== undefined && block !== undefined && headers.hashAt(height) === block
 }
 
 /**
- * With the bytes that are kept elsewhere, when they are the same: what counts is still what this
- * server has sent.
+ * Uses the bytes that are kept elsewhere, when they are the same: the bytes that this server has
+ * sent still decide.
  */
 function keptOnce(shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
   if (kept === undefined) return shown
@@ -421,7 +421,7 @@ function keptOnce(shown: ProvedTransaction, kept: Uint8Array | undefined): Prove
   return transaction === shown.transaction ? shown : { ...shown, transaction }
 }
 
-/** How a server has told of it. */
+/** The server's history entry for a transaction. */
 function entryOf({ transaction: { txid }, height }: ProvedTransaction): HistoryEntry {
   return { txid, height }
 }

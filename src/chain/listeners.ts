@@ -32,7 +32,7 @@ export class Listeners<T> {
   }
 }
 
-/** Calls what belongs to others; what it throws goes to the log. */
+/** Calls code of others; an exception goes to the log. */
 export function callSafely(log: Log, call: () => void): void {
   try {
     call()

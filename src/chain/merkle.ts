@@ -33,7 +33,7 @@ const MAX_DEPTH = 32
 /**
  * The root that a proof leads to.
  *
- * @throws PaychanError `ERR_CHAIN_LIED` when the proof is no proof whatever the root
+ * @throws PaychanError `ERR_CHAIN_LIED` when the proof is invalid for any root
  */
 export function merkleRootOf(id: Txid, proof: MerkleProof): Uint8Array {
   const depth = proof.merkle.length
@@ -65,7 +65,7 @@ export function merkleRootOf(id: Txid, proof: MerkleProof): Uint8Array {
 /**
  * Checks that a transaction is in the block with this merkle root.
  *
- * @param strippedSize - the bytes of the transaction without witnesses: what its id is the hash of
+ * @param strippedSize - the bytes of the transaction without witnesses, which its id is the hash of
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
 export function checkMerkleProof(
@@ -80,9 +80,9 @@ export function checkMerkleProof(
 }
 
 /**
- * Whether 64 bytes have the form of a transaction. Only one input and one output fit:
- * 4 version + 1 + (36 outpoint + 1 + s script + 4 sequence) + 1 + (8 value + 1 + p script) + 4 lock
- * = 60 + s + p, so that s + p = 4. Two hashes look like that with a chance below 10^-12.
+ * True when 64 bytes have the form of a transaction. Only one input and one output fit: 4 version +
+ * 1 + (36 outpoint + 1 + s script + 4 sequence) + 1 + (8 value + 1 + p script) + 4 lock = 60 + s +
+ * p, so that s + p = 4. Two hashes look like that with a chance below 10^-12.
  */
 export function readsAsTransaction(node: Uint8Array): boolean {
   const view = new DataView(node.buffer, node.byteOffset, node.byteLength)

@@ -1,6 +1,6 @@
 /**
- * What distinguishes one Bitcoin network's header chain from another's: its first block and how
- * much work a block needs (Bitcoin Core, kernel/chainparams.cpp).
+ * The differences between the header chains of Bitcoin networks: the first block and the work that
+ * a block needs (Bitcoin Core, kernel/chainparams.cpp).
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txid } from '../types/bytes.js'
@@ -20,13 +20,14 @@ export interface ChainParams {
    */
   readonly minDifficultyBlocks: boolean
   /**
-   * `enforce_BIP94`: a period's difficulty follows from that of the first block of the one before, which is never an
-   * exception, and its first block is at most ten minutes older than the last of the one before.
+   * `enforce_BIP94`: a period's difficulty follows from that of the first block of the period
+   * before, which is never an exception, and its first block is at most ten minutes older than the
+   * last of the period before.
    */
   readonly bip94: boolean
   /**
-   * A block that is long buried: the chain is followed from there on, and one without it is another
-   * one.
+   * A block that is long buried: the chain is followed from there on, and a chain without it is
+   * another one.
    */
   readonly checkpoint: Checkpoint | undefined
 }

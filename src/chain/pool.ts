@@ -1,8 +1,8 @@
 /**
- * The `Chain` port over several Electrum servers. Each is followed by a chain of its own, which
- * believes it nothing (`chain.ts`); here they are compared. The tip is that of the chain with the
- * most work, a history is what any of them has proved, a broadcast goes to all, and fees are the
- * median. So one honest server is enough, and none has to be the right one.
+ * The `Chain` port over several Electrum servers. Each has its own chain here, which verifies all
+ * that the server says (`chain.ts`); the pool compares these chains. The tip is that of the chain
+ * with the most work, a history holds all that any of them has proved, a broadcast goes to all, and
+ * fees are the median. So one honest server is enough, and none has to be the right one.
  */
 import type {
   Chain,
@@ -41,7 +41,7 @@ import type { Transaction } from '../bitcoin/transaction.js'
 import { DEFAULT_POOL_TIMES, type PoolTimes, REGTEST_ROW } from './timeouts.js'
 import type { ProvedWatcher } from './script-watch.js'
 
-/** What a person should know about a server. */
+/** News about a server for a person. */
 export interface ServerReport {
   readonly code: string
   readonly text: string
@@ -55,7 +55,7 @@ export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   readonly times?: Partial<PoolTimes>
 }
 
-/** What a server does that makes us drop it, beside what is found out by comparing. */
+/** Errors of a server that make us drop it, beside those found by comparing. */
 const FAULTS = new Set([
   'ERR_CHAIN_LIED',
   'ERR_CHAIN_BEHIND',
@@ -100,16 +100,16 @@ class ServerPool implements ElectrumChain {
   readonly #broadcasts: Broadcasts
   #best: PoolServer | undefined
   /**
-   * A buried block of the best chain, as it was told last, and the headers up to it: no server is
-   * asked for them again.
+   * A buried block of the best chain, as last told, and the headers up to it: no server is asked
+   * for them again.
    */
   #anchor: Anchor | undefined
   #known: HeaderChain | undefined
-  /** While a new tip waits for the other servers. */
+  /** Set while a new tip waits for the other servers. */
   #settling: Settling | undefined
-  /** When the last two tips were told. */
+  /** The times at which the last two tips were told. */
   #toldAt: readonly number[] = []
-  /** Since when no server was there: as at the start, until all that were are back. */
+  /** Time since which no server was there: like a start, until all that were there are back. */
   #awaySince: number | undefined
   #stopped = false
 
@@ -272,8 +272,8 @@ class ServerPool implements ElectrumChain {
   }
 
   /**
-   * Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster
-   * one has the word alone.
+   * Asks all servers. A server that is silent, or away for a moment, counts with its last answer:
+   * else the fastest server would decide alone.
    *
    * @param instead - what it has said that will do in the place of an answer, the best first
    */
@@ -351,7 +351,8 @@ class ServerPool implements ElectrumChain {
   }
 
   /**
-   * Whose chain has the most work; of equals the one that is known, so that they do not take turns.
+   * The chain with the most work; of equals the one already followed, so that they do not take
+   * turns.
    */
   #compare(): void {
     if (this.#stopped) return
@@ -382,7 +383,7 @@ class ServerPool implements ElectrumChain {
     if (there.length === 0 && this.tip !== undefined) this.#awaySince ??= now
   }
 
-  /** Whether a server that was there before all were gone is not back yet. */
+  /** True when a server that was there before all were gone is not back yet. */
   #isMissed({ chain, thereAt }: PoolServer): boolean {
     return (
       chain.status !== 'synced' &&
@@ -396,15 +397,15 @@ class ServerPool implements ElectrumChain {
     return this.#init.clock.now() - at < this.#times.row
   }
 
-  /** Whether it has gone only now. */
+  /** True when a server has gone only now. */
   #wasThere({ chain, thereAt }: PoolServer): boolean {
     return chain.status !== 'synced' && thereAt !== undefined && this.#isInRow(thereAt)
   }
 
   /**
-   * EVID-6: whether other servers are still to tell what came with the block, or before the first
-   * tip, also after a time without any, where they stand at all. More blocks do not make it wait
-   * longer.
+   * EVID-6: true while other servers are still to tell what came with the block; or, before the
+   * first tip and after a time without any server, where they stand at all. More blocks do not
+   * lengthen the wait.
    */
   #isSettling(best: PoolServer, { hash }: Tip): boolean {
     // Nobody is there, and there is nothing new: the wait begins with the first who is back.
@@ -465,7 +466,7 @@ class ServerPool implements ElectrumChain {
     this.#tips.emit(tip)
   }
 
-  /** Each server's chain finds a new one now and then; what the best one has found is kept. */
+  /** Keeps the anchor of the best server. Each server's chain finds a new one now and then. */
   #moveAnchor({ chain: { headers } }: PoolServer): void {
     const { anchor } = headers
     if (anchor === undefined || anchor.height <= (this.#anchor?.height ?? 0)) return
@@ -477,8 +478,8 @@ class ServerPool implements ElectrumChain {
   }
 
   /**
-   * A server has to come, in the time it is given, to where the best one was when it fell behind:
-   * so one that is always a block late is not dropped.
+   * Gives a server time to come to where the best one was when it fell behind: so a server that is
+   * always a block late is not dropped.
    */
   #watchLag(server: PoolServer): void {
     const best = this.#best
@@ -519,7 +520,7 @@ class ServerPool implements ElectrumChain {
     )
   }
 
-  /** While another server can be asked, this is a matter between it and us. */
+  /** While another server can be asked, the matter stays between this server and us. */
   #watchFailed(member: Member, error: Error): boolean {
     this.#log(`${member.url}: ${error.message}`)
     const server = this.#servers.find((each) => each === member)
@@ -557,7 +558,7 @@ class ServerPool implements ElectrumChain {
     this.#compare()
   }
 
-  /** Not for ever: it may have been repaired by then. */
+  /** Drops a server, but not for ever: it may be repaired later. */
   #drop(server: PoolServer, fault: Error): void {
     if (this.#stopped || !server.isUsed) return
     server.fault = fault
@@ -577,14 +578,14 @@ class ServerPool implements ElectrumChain {
     for (const script of [...this.#scripts.values()]) script.update()
   }
 
-  /** Or on the way: one that hangs is down before long. */
+  /** True when a server is up, or on the way: one that hangs is down before long. */
   get #isAnyUp(): boolean {
     return this.#used.some(({ chain }) => chain.status !== 'down')
   }
 
   /**
-   * When a dropped server is tried again depends on how the others are now, not on how they were
-   * when it was dropped.
+   * Sets the times at which dropped servers are tried again. They depend on how the others are now,
+   * not on how they were at the drop.
    */
   #setRetries(): void {
     const wait = this.#isAnyUp ? this.#times.retry : this.#times.retryAlone
@@ -640,8 +641,8 @@ function questionOf(target: number): string {
 }
 
 /**
- * What a server said of so many blocks, and of fewer, which are no cheaper: a wallet asks once in a
- * month for what a sweep pays.
+ * A server's answers for so many blocks, and for fewer, which are no cheaper: a wallet asks once in
+ * a month for the fee of a sweep.
  */
 function saidOf(said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
   return Array.from({ length: target }, (_, sooner) => said.get(questionOf(target - sooner)))

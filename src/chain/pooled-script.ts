@@ -1,6 +1,6 @@
 /**
- * One script, watched on several servers: one history out of what they say, and who leaves something
- * out.
+ * One script, watched on several servers: merges their histories into one, and finds servers that
+ * leave something out.
  */
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { ScriptWatch, Unsubscribe } from '../engine/ports.js'
@@ -11,11 +11,11 @@ import { callSafely, type Log } from './listeners.js'
 import type { ProvedWatcher } from './script-watch.js'
 
 /*
- * One script, watched on several servers: hands on one history, and finds out who leaves something
- * out.
+ * One script, watched on several servers: hands on one history, and finds servers that leave
+ * something out.
  */
 
-/** One server, as far as a script needs it. */
+/** The part of a server that a script needs. */
 export interface Member {
   readonly url: string
   /** False once it has been dropped. */
@@ -29,14 +29,14 @@ export interface PooledScriptContext {
   readonly log: Log
   /** The blocks of the best chain. */
   readonly best: BlockLookup
-  /** A server refuses or breaks the watch. Returns whether no other one is left to be watched. */
+  /** Called when a server refuses or breaks the watch. Returns true when no other one is left. */
   readonly onError: (member: Member, error: Error) => boolean
   /**
-   * A server leaves something out: have it asked once more (`askAgain`) later, if it has not heard
-   * of it by then.
+   * Called when a server leaves something out: it is to be asked again later (`askAgain`), if it
+   * has not heard of the transaction by then.
    */
   readonly onDifference: (script: PooledScript) => void
-  /** Asked once more, it still leaves out what another one has proved. */
+  /** Called when a server that was asked again still leaves out what another one has proved. */
   readonly onOmission: (omission: Omission) => void
   /** Calls back when a watch that was refused is to be tried again. */
   readonly later: (callback: () => void) => Unsubscribe
@@ -53,13 +53,13 @@ interface Entry {
 interface View {
   readonly watch: ScriptWatch
   history: readonly ProvedTransaction[] | undefined
-  /** Whether the history is its answer; else it is what it had proved before it was asked anew. */
+  /** True when the history is the server's answer, not its proofs from before it was asked anew. */
   isTold: boolean
-  /** Whether the server does not tell all of it, and says so: then it leaves nothing out. */
+  /** True when the server admits that it does not tell all: then it leaves nothing out. */
   isPart: boolean
-  /** What it leaves out. */
+  /** The transaction that the server leaves out. */
   missing: Txid | undefined
-  /** Whether it was asked anew because of that. */
+  /** True when the server was asked anew because of `missing`. */
   isAskedAgain: boolean
   cancelRetry: Unsubscribe
 }
@@ -83,22 +83,20 @@ export class PooledScript {
   ) {}
 
   /**
-   * Whether new blocks may change what counts, though no server has anything new to tell: then
+   * True when new blocks may change what counts, though no server has anything new to tell: then
    * `update` has to be called.
    */
   get isOpen(): boolean {
     return this.#isOpen
   }
 
-  /** Whether one of the servers that are used has told it since it was connected. */
+  /** True when one of the servers in use has told the history since it was connected. */
   get isCurrent(): boolean {
     for (const [{ isUsed }, { watch }] of this.#views) if (isUsed && watch.isCurrent) return true
     return false
   }
 
-  /**
-   * Watches it on one more server; or anew, which takes back nothing that the server has proved.
-   */
+  /** Watches it on one more server, or anew: that takes back nothing that the server has proved. */
   attach(member: Member, missing?: Txid): void {
     const before = this.#views.get(member)
     before?.cancelRetry()
@@ -164,7 +162,7 @@ export class PooledScript {
     }
   }
 
-  /** Merges once more: a server has told something new, or there are other blocks. */
+  /** Merges again: a server has told something new, or there are other blocks. */
   update(): void {
     const { best } = this.context
     const views = [...this.#views].flatMap(([{ isUsed }, { history }]) =>
@@ -185,8 +183,8 @@ export class PooledScript {
   }
 
   /**
-   * Asks those anew who leave out what another one has proved: a slow one may have been told of the
-   * block before it looked.
+   * Asks servers anew that leave out what another one has proved: a slow server may have been told
+   * of the block before it looked.
    */
   askAgain(): void {
     for (const [member, { missing, isAskedAgain }] of [...this.#views]) {
@@ -194,12 +192,12 @@ export class PooledScript {
     }
   }
 
-  /** Nothing is tried any more. */
+  /** Stops all attempts. */
   stop(): void {
     for (const { cancelRetry } of this.#views.values()) cancelRetry()
   }
 
-  /** Servers show the same transactions: what one has sent, or who watches keeps, is kept once. */
+  /** Bytes of a transaction that a server has sent or a watcher keeps: they are kept once. */
   #kept(id: Txid): Uint8Array | undefined {
     for (const { watcher } of this.#entries) {
       const raw = watcher.kept?.(id)
@@ -231,9 +229,7 @@ export class PooledScript {
     } else this.context.onDifference(this)
   }
 
-  /**
-   * A server that cannot watch this script is still one to compare headers with, and to send to.
-   */
+  /** Handles a refusal. The server still serves to compare headers with, and to send to. */
   #refused(member: Member, view: View, error: Error): void {
     view.cancelRetry = this.context.later(() => {
       if (this.#views.get(member) === view && member.isUsed) this.attach(member)
@@ -275,26 +271,26 @@ export class PooledScript {
 }
 
 /*
- * One history out of what several servers say about one script. Nothing that one of them has proved
- * can be hidden by the others: what is in a block of the best chain counts whoever shows it. Pure.
+ * Merges what several servers say about one script into one history. No server can hide what
+ * another has proved: a transaction in a block of the best chain counts whoever shows it. Pure.
  */
 
 /** The hash of the block at a height of some chain; undefined where it has none. */
 export type BlockLookup = (height: number) => string | undefined
 
-/** What one server says. */
+/** The history that one server tells. */
 export interface ServerView {
   /** In the server's order, each confirmation proved against the header of its block. */
   readonly history: readonly ProvedTransaction[]
-  /** False for a server that is trusted no more: then only what it has proved counts. */
+  /** False for a server that is no longer trusted: then only its proved transactions count. */
   readonly isUsed: boolean
 }
 
 /**
- * All that is proved to be in the best chain, by height; then what is in a mempool and can still
- * come into a block, each server's in its own order, with how many of the servers that are used
- * show it. (A proof is of a block, not of a height: a server that changes to another branch has
- * proved nothing there yet.)
+ * Merges histories: all that is proved to be in the best chain, by height; then mempool
+ * transactions that can still come into a block, each server's in its own order, with the number of
+ * servers in use that show it. (A proof is of a block, not of a height: a server that changes to
+ * another branch has proved nothing there yet.)
  */
 export function mergeHistories(
   views: readonly ServerView[],
@@ -343,8 +339,8 @@ export function mergeHistories(
 }
 
 /**
- * Transactions by their txid, which says nothing of the witness: of one that servers show with
- * different ones each is kept, else whoever answers last could hide what another one shows.
+ * Transactions by txid, which does not cover the witness. When servers show different witnesses for
+ * one txid, each is kept; else the last server to answer could hide what another one shows.
  */
 class Variants {
   readonly #byTxid = new Map<Txid, ProvedTransaction[]>()
@@ -353,7 +349,7 @@ class Variants {
     return this.#byTxid.has(txid)
   }
 
-  /** The same bytes once, with how many show them. */
+  /** Adds the same bytes once, with the number of servers that show them. */
   add(each: ProvedTransaction): void {
     const { txid } = each.transaction
     const those = this.#byTxid.get(txid) ?? []
@@ -363,7 +359,7 @@ class Variants {
     this.#byTxid.set(txid, those)
   }
 
-  /** One more shows it, whose bytes only count when nobody shows others. */
+  /** Counts one more server; its bytes only count when no server shows others. */
   count(each: ProvedTransaction): void {
     const those = this.#byTxid.get(each.transaction.txid)
     if (those === undefined) this.add(each)
@@ -380,7 +376,7 @@ class Variants {
   }
 }
 
-/** Whether two histories say the same, also of what no proof says: who shows it, and the witness. */
+/** True when two histories are equal, also in what no proof covers: `shownBy` and the witness. */
 export function isSameHistory(
   one: readonly ProvedTransaction[],
   other: readonly ProvedTransaction[]
@@ -399,19 +395,19 @@ export function isSameHistory(
   )
 }
 
-/** Of which the witnesses are the same as well. */
+/** True when the witnesses are the same as well. */
 function isSame({ raw }: Transaction, other: Transaction): boolean {
   return raw === other.raw || sameBytes(raw, other.raw)
 }
 
-/** Whether a transaction is proved to be in a block of this chain. */
+/** True when a transaction is proved to be in a block of this chain. */
 function isIn({ height, block }: ProvedTransaction, chain: BlockLookup): boolean {
   return height !== undefined && block !== undefined && chain(height) === block
 }
 
 /**
- * What is proved in the best chain by one of the servers, in a block that another one has too, and
- * missing in that one's history.
+ * A transaction that one of the servers has proved in the best chain, in a block that another
+ * server has too, and that is missing in the other's history.
  */
 export function hiddenBy(
   history: readonly ProvedTransaction[],
@@ -426,7 +422,7 @@ function inputsOf({ transaction }: ProvedTransaction): string[] {
   return transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
 }
 
-/* One server of a pool: the chain that follows it, and how it stands with us. */
+/* One server of a pool: the chain that follows it, and our record of the server. */
 
 export type ServerAddress = Pick<ElectrumChainInit, 'url' | 'tls'>
 
@@ -438,15 +434,15 @@ export interface Said {
 
 export class PoolServer implements Member {
   readonly url: string
-  /** Why it was dropped. */
+  /** The reason why the server was dropped. */
   fault: Error | undefined
-  /** While it is behind: the work that it has to come to. */
+  /** While the server is behind: the work that its chain has to reach. */
   lag: { readonly work: bigint; readonly cancel: Unsubscribe } | undefined
-  /** When it was last seen to be there. */
+  /** The time at which the server was last seen to be there. */
   thereAt: number | undefined
-  /** What it has answered last to each question about fees, and when. */
+  /** The server's last answer to each question about fees, and its time. */
   readonly said = new Map<string, Said>()
-  /** Since when it is dropped, and when it is to be tried again. */
+  /** The time at which the server was dropped, and the one at which it is to be tried again. */
   droppedAt = 0
   retry: { readonly at: number; readonly cancel: Unsubscribe } | undefined
 

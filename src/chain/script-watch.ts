@@ -19,7 +19,7 @@ import {
 import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './script-hash.js'
 
-/** A server connection, as far as a watch needs it. */
+/** The part of a server connection that a watch needs. */
 export interface WatchSession extends HistorySource, HeaderSource {
   readonly isOpen: boolean
   close: (reason: Error) => void
@@ -35,15 +35,15 @@ export interface WatchContext {
   readonly retry: Backoff
   readonly log: Log
   /**
-   * Of thousands of scripts only some are fetched at once: those that are done stay done when the
-   * connection breaks.
+   * Limits how many of thousands of scripts are fetched at once: those that are done stay done when
+   * the connection breaks.
    */
   readonly slots: Slots
   /** See `HistoryContext`. */
   readonly verify?: Ecdsa['verify'] | undefined
   /** Brings our headers to the tip of this session's server. */
   readonly catchUp: (session: WatchSession) => Promise<void>
-  /** The last watcher of a script is gone. */
+  /** Called when the last watcher of a script is gone. */
   readonly onUnused: (scriptHash: string) => void
 }
 
@@ -52,14 +52,14 @@ export interface ProvedWatcher extends Pick<
   ScriptWatcher,
   'onError' | 'kept' | 'canWait' | 'outPoint'
 > {
-  /** `isPart`: only what has become of `outPoint`, since the server tells no more. */
+  /** `isPart`: the history only covers `outPoint`, since the server tells no more. */
   readonly onHistory: (history: readonly ProvedTransaction[], isPart?: boolean) => void
 }
 
-/** One watcher, and what it was given: a class, since closures would keep more than they need. */
+/** One watcher, and its watch: a class, since closures would keep more than they need. */
 class Entry implements ScriptWatch {
   readonly ready: Promise<void>
-  /** Who waits for the first history; undefined once there was one. */
+  /** The caller that waits for the first history; undefined once there was one. */
   waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 
   constructor(
@@ -82,17 +82,15 @@ class Entry implements ScriptWatch {
   }
 }
 
-/**
- * How often a history that changed while it was fetched is fetched again before it is handed on.
- */
+/** Number of fetches of a history that changes meanwhile, before it is handed on. */
 const MAX_ROUNDS = 3
 
-/** One of ten thousand: what nothing happens to shall take little memory. */
+/** One of ten thousand scripts: an idle one shall take little memory. */
 export class WatchedScript {
   readonly scriptHash: string
   readonly #context: WatchContext
   readonly #verified: VerifiedHistory
-  /** One, nearly always. */
+  /** The watchers, nearly always one. */
   #entries: readonly Entry[] = []
   #session: WatchSession | undefined
   #subscribed: WatchSession | undefined
@@ -112,7 +110,7 @@ export class WatchedScript {
     this.#verified = new VerifiedHistory(scriptPubKey)
   }
 
-  /** Whether the history is known as the server of this session has it. */
+  /** True when the history is known as the server of this session has it. */
   get isKnown(): boolean {
     return (
       this.#history !== undefined &&
@@ -123,12 +121,12 @@ export class WatchedScript {
     )
   }
 
-  /** See `ScriptWatch`. What is looked up once more after a block stays current meanwhile. */
+  /** See `ScriptWatch`. A history that is looked up again after a block stays current meanwhile. */
   get isCurrent(): boolean {
     return this.#told !== undefined && this.#told === this.#session && this.#told.isOpen
   }
 
-  /** Whether other scripts come first. */
+  /** True when other scripts come first. */
   get canWait(): boolean {
     return this.#entries.every(({ watcher }) => watcher.canWait?.() === true)
   }
@@ -146,7 +144,7 @@ export class WatchedScript {
     return entry
   }
 
-  /** A connection stands: subscribe and look what has changed. */
+  /** Called when a connection stands: subscribes and looks for changes. */
   attach(session: WatchSession): void {
     this.#session = session
     this.#refresh()
@@ -157,12 +155,12 @@ export class WatchedScript {
     this.#cancelRetry?.()
   }
 
-  /** The server says that the history has changed. */
+  /** Called when the server says that the history has changed. */
   statusChanged(): void {
     this.#refresh()
   }
 
-  /** Our chain has other blocks than before from this height on. */
+  /** Called when our chain has other blocks than before from this height on. */
   blocksReplaced(from: number): void {
     if (this.#history?.some(({ height }) => height !== undefined && height >= from) === true) {
       this.#refresh()
@@ -170,9 +168,9 @@ export class WatchedScript {
   }
 
   /**
-   * Called after a new block: resolves once everything that is known to be changing has been
-   * fetched. What was in the mempool may be in the block, so that is looked up without waiting
-   * for the server to say so.
+   * Called after a new block: resolves once all histories known to be changing have been fetched. A
+   * mempool transaction may be in the block, so it is looked up without waiting for the server to
+   * say so.
    */
   settled(): Promise<void> | undefined {
     if (this.#history?.some(({ height }) => height === undefined) === true) this.#refresh()
@@ -275,7 +273,7 @@ export class WatchedScript {
   }
 
   /**
-   * Whether a failure is nobody's fault: the session has ended (the next one starts afresh), or a
+   * True when a failure is nobody's fault: the session has ended (the next one starts afresh), or a
    * transaction or a block came while the history was fetched piece by piece.
    */
   async #movedMeanwhile(
@@ -366,8 +364,8 @@ export class WatchedScript {
 }
 
 /**
- * Of a block by its hash: after a reorganisation a transaction may be at the same height, in
- * another block.
+ * Identifies a history, with blocks by their hash: after a reorganisation a transaction may be at
+ * the same height, in another block.
  */
 function keyOf(history: readonly ProvedTransaction[]): string {
   return history.map(({ transaction, block }) => `${transaction.txid}:${block ?? 'mempool'}`).join()

@@ -1,13 +1,11 @@
-/**
- * How long a server, and a pool of servers, may take for what.
- */
+/** The time limits of a server, and of a pool of servers. */
 
-/* How long an Electrum server may take. */
+/* The time limits of an Electrum server. */
 
 /**
  * All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds
- * late. A server that hangs is noticed `silence` after the request that it does not answer, and
- * when nothing is asked of it `ping` + `silence` after its last word: 10 s and 25 s.
+ * late. A server that hangs is noticed `silence` after the request that it does not answer (10 s),
+ * and without a request `ping` + `silence` after its last word (25 s).
  */
 export interface ChainTimeouts {
   /** Until a TCP connection stands. */
@@ -15,14 +13,14 @@ export interface ChainTimeouts {
   /** Until a request is given up, while the server answers others. */
   readonly request: number
   /**
-   * For how long a server that is asked something may send nothing at all before it counts as dead.
+   * Time that a server that is asked something may send nothing at all before it counts as dead.
    */
   readonly silence: number
   /** Between two pings of an idle server. */
   readonly ping: number
-  /** How long `broadcast` and `estimateFeeRate` wait for a server before they reject. */
+  /** Time that `broadcast` and `estimateFeeRate` wait for a server before they reject. */
   readonly call: number
-  /** How long a new tip waits for the histories that change with it. */
+  /** Time that a new tip waits for the histories that change with it. */
   readonly settle: number
   /** The first and the longest delay between two tries. */
   readonly retryFirst: number
@@ -40,33 +38,33 @@ export const DEFAULT_TIMEOUTS: ChainTimeouts = {
   retryMost: 30_000
 }
 
-/* How long a pool of servers waits for what. */
+/* The waiting times of a pool of servers. */
 
 /** All in milliseconds. */
 export interface PoolTimes {
-  /** For how long a server may be behind the best chain, or on a branch with less work. */
+  /** Time that a server may be behind the best chain, or on a branch with less work. */
   readonly lag: number
-  /** For how long it may leave out what another one has proved. */
+  /** Time that a server may leave out what another one has proved. */
   readonly omission: number
-  /** How long the answers of slower servers are waited for. */
+  /** Time that the answers of slower servers are waited for. */
   readonly answers: number
   /**
-   * How long a new tip waits for the other servers, so that what came with the block is known
-   * before it, whoever tells.
+   * Time that a new tip waits for the other servers, so that the transactions of the block are
+   * known before it, from whichever server.
    */
   readonly settle: number
   /**
-   * EVID-6: how long the first tip, and the first one after a time in which no server could be
-   * reached, waits for servers that are still connecting, or were there before: who is the first to
-   * answer is alone until then, and could tell old blocks one by one.
+   * EVID-6: time that the first tip, and the first one after a time in which no server could be
+   * reached, waits for servers that are still connecting, or were there before: until then the
+   * first server to answer is alone, and could tell old blocks one by one.
    */
   readonly first: number
   /**
-   * In which no third block is told before all servers have it that were there in it: a server that
-   * hangs, as to a computer that has slept, is not known to for half of that.
+   * Time in which no third block is told before all servers that were there in it have it: a server
+   * that hangs (as it looks after the computer has slept) is found out only after half of that.
    */
   readonly row: number
-  /** After which a dropped server gets another chance, and after which while no other one is up. */
+  /** Until a dropped server gets another chance; `retryAlone`: while no other one is up. */
   readonly retry: number
   readonly retryAlone: number
 }
@@ -82,5 +80,5 @@ export const DEFAULT_POOL_TIMES: PoolTimes = {
   retryAlone: 30_000
 }
 
-/** On regtest blocks come as fast as somebody makes them. */
+/** The `row` of regtest, where blocks come as fast as somebody makes them. */
 export const REGTEST_ROW = 0

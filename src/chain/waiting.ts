@@ -1,14 +1,9 @@
-/**
- * Waiting: with an end, in a line, for several, and longer each time.
- */
+/** Waiting: with an end, in a line, for several, and longer each time. */
 import type { Clock, Random } from '../engine/ports.js'
 
 /* Waiting with an end, on a clock that tests can turn. */
 
-/**
- * What `promise` resolves or rejects with; or, after `ms` milliseconds, what `late` returns or
- * throws.
- */
+/** Settles as `promise` does; or, after `ms` milliseconds, as `late` returns or throws. */
 export function within<T>(
   clock: Clock,
   ms: number,
@@ -27,7 +22,7 @@ export function within<T>(
   })
 }
 
-/** Lets so many pieces of work run at once; the others wait their turn. */
+/** Lets a bounded number of tasks run at once; the others wait their turn. */
 export class Slots {
   readonly #waiting: Array<() => void> = []
   #free: number
@@ -84,15 +79,15 @@ export async function gather<T>(
 }
 
 /**
- * What the next block takes limits bids as well (STAKE-4), so a lie that makes it small costs more
- * than one that makes it large, up to this.
+ * Bound of `nextBlockOf`: the next-block rate limits bids as well (STAKE-4), so a lie that makes it
+ * small costs more than one that makes it large, up to this.
  */
 const MOST_APART = 4n
 
 /**
- * What the next block takes, by several servers: of two in the middle the higher one, up to four
- * times the lower one. Who says too much makes us pay that at most, and who says too little does
- * not keep us out of blocks.
+ * The next-block rate by several servers: of two in the middle the higher one, up to four times the
+ * lower one. A server that says too much makes us pay that at most, and one that says too little
+ * does not keep us out of blocks.
  */
 export function nextBlockOf<T extends bigint>(values: readonly T[]): T | undefined {
   const lower = lowerMedian(values)
@@ -102,7 +97,7 @@ export function nextBlockOf<T extends bigint>(values: readonly T[]): T | undefin
 }
 
 /**
- * The one in the middle; of two in the middle the lower one: who lies about fees must not make us
+ * The median; of two in the middle the lower one: a server that lies about fees must not make us
  * pay for it.
  */
 export function lowerMedian<T extends bigint>(values: readonly T[]): T | undefined {
@@ -113,17 +108,15 @@ function ascending<T extends bigint>(values: readonly T[]): T[] {
   return [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
 }
 
-/**
- * How long to wait before the next try: twice as long each time, up to a bound, with jitter. Pure.
- */
+/** The wait before the next try: twice as long each time, up to a bound, with jitter. Pure. */
 export interface Backoff {
   readonly firstMs: number
   readonly mostMs: number
 }
 
 /**
- * Between half and the whole of `firstMs x 2^failures`, never more than `mostMs`: the jitter keeps
- * many clients of one server from coming back in the same moment.
+ * A delay between half and the whole of `firstMs x 2^failures`, never more than `mostMs`: the
+ * jitter keeps many clients of one server from coming back in the same moment.
  *
  * @param failures - how many tries have failed before this one, from 0
  */

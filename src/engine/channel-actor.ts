@@ -24,42 +24,42 @@ import { channelChanges } from './stored-channel.js'
 import { Waiters } from './waiters.js'
 
 /*
- * One channel at work: takes what waits, runs the transitions, commits the outcome in one batch,
- * and only then lets the effects happen. One at a time, so a channel never races with itself.
+ * One channel at work: takes waiting events, runs the transitions, commits the outcome in one
+ * batch, and only then lets the effects happen. It never races with itself: one step at a time.
  */
 
 /**
- * How long an acknowledgement may wait for the write of what comes next. The payee has it on disk;
- * whoever dies before it is written hears of it again with `Reestablish`.
+ * Time that an acknowledgement may wait for the next write, in milliseconds. The payee has the
+ * update on disk; a node that dies before the write hears of it again with `Reestablish`.
  */
 const WRITE_BEHIND_MS = 20
 
-/** What an actor needs of the engine around it. */
+/** The parts of the engine that an actor needs. */
 export interface ActorHost {
   readonly store: Store
   after: Clock['after']
   env: (channel: Channel) => Env
-  /** What callers with an id want to be on disk together with a payment. */
+  /** Changes that callers with an id want on disk together with a payment. */
   readonly keyed: {
     changes: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
-    /** The id of a payment that the peer cannot have been paid as it lists it. */
+    /** The id of a payment that contradicts the peer's list of payments. */
     contradiction: (peer: string, payments: readonly Payment[]) => Promise<string | undefined>
   }
-  /** The place in the payment log of what is written next. */
+  /** The place in the payment log of the next entry. */
   readonly order: { next: () => number }
-  /** Called before the commit: what two channels must not share is known from here on. */
+  /** Called before the commit: from here on the node knows what two channels must not share. */
   learn: (channel: Channel) => void
   /** A channel is in another state. */
   changed: () => void
-  /** `stream`: the newest that the channel knew of when it wanted the effect. */
+  /** `stream`: the newest stream that the channel knew of when it wanted the effect. */
   perform: (actor: ChannelActor, effect: Effect, stream: number) => void
   /** Called after the effects of a step. */
   settled: (actor: ChannelActor) => void
-  /** A bug in a transition, or a disk that failed. */
+  /** Called after a bug in a transition, or a failure of the disk. */
   onFailure: (actor: ChannelActor, what: 'transition' | 'store', error: unknown) => void
 }
 
-/** An effect, and the stream that it is meant for. */
+/** An effect, and the number of the stream that it is meant for. */
 interface MeantEffect {
   readonly effect: Effect
   readonly stream: number
@@ -71,18 +71,18 @@ export class ChannelActor {
   #state: Channel
   /** The newest state that is known to be on disk. */
   #durable: Channel | undefined
-  /** The number of the stream that the state speaks of. */
+  /** The number of the stream that the state refers to. */
   #stream = 0
   #running: Promise<void> | undefined
   #ended: Error | undefined
   #first: Transition | undefined
-  /** A write of what is known and not on disk is to come. */
+  /** True when a write of the unsaved state is planned. */
   #isWritePlanned = false
   #isWriteDue = false
   #holders: Set<ChannelId> | undefined
   /**
-   * The answer of `nextDue`, which holds for every height between the two and as long as the state
-   * does.
+   * The last answer of `nextDue`. It holds for every height between `from` and `at` while the state
+   * stays the same.
    */
   #due: { readonly state: Channel; readonly from: number; readonly at: number } | undefined
 
@@ -110,9 +110,7 @@ export class ChannelActor {
     return this.#state
   }
 
-  /**
-   * The first height, `from` or above, at which a tip has something to tell the channel (due.ts).
-   */
+  /** The first height, `from` or above, at which a tip matters to the channel (due.ts). */
   nextDue(from: number): number {
     if (this.#due?.state !== this.#state || from < this.#due.from || from > this.#due.at) {
       this.#due = { state: this.#state, from, at: this.#dueFrom(from) }
@@ -134,12 +132,12 @@ export class ChannelActor {
     return this.#durable
   }
 
-  /** What people are shown: that they may sign T1 only once T2's signature is on disk (REF-7). */
+  /** The state shown to people: they may sign T1 only once T2's signature is on disk (REF-7). */
   get shown(): Channel {
     return isUnsigned(this.#state) ? (this.#durable ?? this.#state) : this.#state
   }
 
-  /** Queues what happened. What is posted in one turn of the event loop is handled together. */
+  /** Queues an event. Events that are posted in one turn of the event loop are handled together. */
   post(event: ChannelEvent): void {
     if (this.#ended !== undefined) {
       this.waiters.rejectAll(this.#ended)
@@ -150,8 +148,8 @@ export class ChannelActor {
   }
 
   /**
-   * Handles nothing from now on; who waits, and who asks later, is told why. A payment that is
-   * signed is unknown, though: the peer may have it, or the disk, which sends it again (UPD-18).
+   * Handles nothing from now on, and tells present and later callers why. A signed payment becomes
+   * unknown, though: the peer may have it, or the disk, which sends it again (UPD-18).
    */
   end(why: Error): void {
     this.#ended ??= why
@@ -170,12 +168,12 @@ export class ChannelActor {
     this.waiters.rejectAll(this.#ended)
   }
 
-  /** A promise while so much waits that the peer is to be held back. */
+  /** A promise while so many events wait that the peer is to be held back. */
   get backPressure(): Promise<void> | undefined {
     return this.#inbox.isFull ? this.idle() : undefined
   }
 
-  /** Payments and turns wait while a channel that is to renew this one opens. */
+  /** Holds payments and turns back while a channel that is to renew this one opens. */
   hold(by: ChannelId): void {
     this.#holders ??= new Set()
     this.#holders.add(by)
@@ -259,8 +257,8 @@ export class ChannelActor {
   }
 
   /**
-   * What a peer lists of our payments is taken together with what this node knows of them, or not
-   * at all (REEST-8).
+   * Takes the peer's list of our payments together with what this node knows of them, or not at all
+   * (REEST-8).
    */
   async #checked(next: Transition): Promise<Transition> {
     const id = await this.host.keyed.contradiction(
@@ -276,7 +274,7 @@ export class ChannelActor {
     return { state, log: [...next.log, ...log], effects: [...next.effects, ...effects] }
   }
 
-  /** Commit, then effects; the other way round for what is true whether our disk has it or not. */
+  /** Commits, then performs effects; the other way round for what is true without our disk. */
   async #apply(
     before: Channel | undefined,
     state: Channel,
@@ -300,7 +298,7 @@ export class ChannelActor {
     this.host.settled(this)
   }
 
-  /** Writes everything that the disk does not have; false when it failed. */
+  /** Writes everything that the disk does not have; resolves with false when that failed. */
   async #commit(state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
     const changes = channelChanges(this.#durable, state)
     for (const entry of log) {
@@ -332,7 +330,7 @@ export class ChannelActor {
     })
   }
 
-  /** A bug took what its caller still waits for. */
+  /** Rejects the caller of an event that a bug has lost. */
   #refuse(event: ChannelEvent, error: Error): void {
     if (event.type === 'pay') {
       for (const payment of event.payments) this.waiters.settlePayment(payment, error)
@@ -345,7 +343,7 @@ function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
 }
 
-/** Of an acknowledgement: the payee has the payments on its disk, and tells so. */
+/** True for an acknowledgement: the payee has the payments on its disk, and says so. */
 function isPayeesWord(effects: readonly MeantEffect[]): boolean {
   return (
     effects.length > 0 && effects.every(({ effect }) => effect.type === 'payments-acknowledged')
@@ -353,22 +351,22 @@ function isPayeesWord(effects: readonly MeantEffect[]): boolean {
 }
 
 /*
- * The queue in front of a channel. What waits together is handled together: payments share a
- * signature, updates share a verification, and all of it shares one write.
+ * The queue in front of a channel. Events that wait together are handled together: payments share a
+ * signature, updates share a verification, and all share one write.
  */
 
-/** Twice the window of updates that this node announces: who keeps to it is never held back. */
+/** Twice the window of updates that this node announces: a peer within it is never held back. */
 const MOST_WAITING = 32
 
 export class Inbox {
   #events: ChannelEvent[] = []
-  /** The updates of the last of the events, while it can take more. */
+  /** The updates of the last event in the queue, while it can take more. */
   #updates: Update[] | undefined
   #waiting = 0
   #payments: Payment[] = []
   #close = false
 
-  /** Whether the peer has to be held back until what it sent is handled. */
+  /** True when the peer has to be held back until its messages are handled. */
   get isFull(): boolean {
     return this.#waiting > MOST_WAITING
   }
@@ -393,17 +391,17 @@ export class Inbox {
     }
   }
 
-  /** Forgets what the user wants of the channel; what happened to it stays. */
+  /** Forgets what the user wants of the channel; events that happened stay. */
   dropWishes(): void {
     this.#payments = []
     this.#close = false
   }
 
   /**
-   * What the channel can handle now: first what has happened, else as many payments as the window
-   * takes, else the turn that payments need, else a close, which waits until nothing is in flight
-   * any more. While the channel is held, nothing is signed or granted in it: it is about to be
-   * renewed as it is.
+   * Takes the events that the channel can handle now: first what has happened, else as many
+   * payments as the window takes, else the turn that payments need, else a close, which waits until
+   * nothing is in flight any more. While the channel is held, nothing is signed or granted in it:
+   * it is about to be renewed as it is.
    */
   take(channel: Channel, isHeld = false): readonly ChannelEvent[] {
     if (this.#events.length > 0) {
@@ -438,8 +436,8 @@ export class Inbox {
 }
 
 /*
- * The channels of a node, by id and by peer: what a peer asks for costs as much as it has channels,
- * not as all have.
+ * The channels of a node, by id and by peer: the cost of a peer's request grows with the number of
+ * its own channels, not of all.
  */
 
 const NONE: ReadonlySet<ChannelActor> = new Set()
@@ -463,7 +461,7 @@ export class Actors extends Map<ChannelId, ChannelActor> {
     if (known?.size === 0) this.#byPeer.delete(peer)
   }
 
-  /** Those with a peer. */
+  /** The channels with a peer. */
   of(peer: string): ReadonlySet<ChannelActor> {
     return this.#byPeer.get(peer) ?? NONE
   }

@@ -20,10 +20,10 @@ export type { Finding } from '../channel/audit.js'
 
 export interface ChannelCheck {
   readonly id: ChannelId
-  /** Nothing in it is broken. */
+  /** True when no record is damaged. */
   readonly ok: boolean
   readonly findings: readonly Finding[]
-  /** What the damage means for the money, and what to do next; undefined when `ok`. */
+  /** Tells what the damage means for the money, and what to do next; undefined when `ok`. */
   readonly advice: string | undefined
 }
 
@@ -34,9 +34,7 @@ export interface EngineCheck {
 }
 
 export interface CheckEnv extends Pick<AuditEnv, 'verify'> {
-  /**
-   * Undefined when the seed is not at hand: then it is not checked whether the keys derive from it.
-   */
+  /** Undefined without the seed: then the check that the keys derive from it is skipped. */
   readonly publicKey: Signer['publicKey'] | undefined
   /** Called for every record. */
   readonly onRecord: () => void
@@ -109,7 +107,7 @@ function checked(
   return { id, ok, findings, advice: ok ? undefined : `${stakeOf(channel)} ${NEXT}` }
 }
 
-/** What a damaged channel means for the money. */
+/** Says what a damaged channel means for the money. */
 function stakeOf(channel: Channel | undefined): string {
   if (channel === undefined) {
     return 'It is not known any more what is at stake. While it is damaged, this node neither closes nor publishes it.'
@@ -125,7 +123,7 @@ function stakeOf(channel: Channel | undefined): string {
     : `What you were paid, up to ${formatAmount(subSat(capacity, brought))}, is lost unless T3 is in a block before the client's refund of block ${refundHeight}; while it is damaged this node cannot publish T3. Do not wait.${brought === 0n ? '' : ` The refund pays you the ${formatAmount(brought)} that you brought along from the channel before.`}`
 }
 
-/** Without the seed the keys that the record names must do. */
+/** Uses the keys that the record names, for lack of the seed. */
 function publicKeyOf(channel: Channel): Signer['publicKey'] {
   return ({ role, use }) => {
     if (!('terms' in channel)) return new Uint8Array(33)
@@ -178,7 +176,7 @@ async function orphanedLog(
   )
 }
 
-/** Payments with a name: the record that keeps one from being made twice, beside the log. */
+/** Checks named payments: the record that keeps each from being made twice, beside the log. */
 async function checkPaid(
   store: Store,
   channels: ReadonlyMap<ChannelId, ChannelCheck>,
@@ -250,7 +248,7 @@ async function isLogged(
   )
 }
 
-/** Also what a later release has written is no reason to stop looking at the rest. */
+/** Turns damage into a text, also a record of a later release: the check of the rest goes on. */
 export async function unlessDamaged<T>(
   read: () => T | Promise<T>
 ): Promise<

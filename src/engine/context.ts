@@ -1,5 +1,5 @@
 /**
- * What an engine is made of, what it tells, and what the transition of one channel may ask for.
+ * The options of an engine, the events that it reports, and the inputs of a channel's transition.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Step } from '../channel/effects.js'
@@ -14,7 +14,7 @@ import type { PaymentInfo } from './payments.js'
 import type { Chain, Clock, Peers, Random, Signer, Store, Wallet } from './ports.js'
 import type { Registry } from './registry.js'
 
-/** What an engine is made of. */
+/** The parts and settings that an engine is made of. */
 export interface EngineOptions {
   readonly network: Network
   readonly policy: Policy
@@ -25,48 +25,48 @@ export interface EngineOptions {
   readonly signer: Signer
   readonly clock: Clock
   readonly random: Random
-  /** Taken until the chain has given its first estimate. */
+  /** Used until the chain has given its first estimate. */
   readonly initialFeeRate: FeeRate
   readonly timeouts?: Partial<Timeouts>
   readonly onEvent: (event: EngineEvent) => void
-  /** False while nobody wants to hear of each payment; always wanted when left out. */
+  /** False while nobody listens for each payment; when left out, payments are always reported. */
   readonly isListening?: () => boolean
   /**
-   * Called when a channel is in another state: what `nextDue` has said before need not hold any
+   * Called when a channel is in another state: an earlier answer of `nextDue` need not hold any
    * more.
    */
   readonly onChange?: () => void
   /**
-   * Whether to tell of risks (`RiskWatch`), which cost milliseconds with every block; yes when left
-   * out.
+   * Turns on reports of risks (`RiskWatch`), which cost milliseconds with every block; true when
+   * left out.
    */
   readonly watchesRisk?: boolean
   /**
-   * What the chain takes, shared with other engines; when left out, an engine asks its own chain
-   * and remembers.
+   * The fee rates of the chain, shared with other engines; when left out, an engine asks its own
+   * chain and remembers.
    */
   readonly fees?: FeeView
 }
 
-/** Milliseconds. Every wait for somebody else ends. */
+/** Limits in milliseconds. Every wait for another party ends. */
 export interface Timeouts {
-  /** OPEN-9: from the offer until T1 leaves. */
+  /** OPEN-9: time from the offer until T1 leaves. */
   readonly opening: number
   /**
-   * OPEN-9: how long a person has to pay for T1 with another wallet. A server waits so much longer
-   * for `RefundRequest`.
+   * OPEN-9: time that a person has to pay for T1 with another wallet. A server waits this much
+   * longer for `RefundRequest`.
    */
   readonly outside: number
   /**
-   * From an update, `Funding` or `Reestablish` until its answer; then the stream is given up, and a
-   * payment is unknown.
+   * Time from an update, `Funding` or `Reestablish` until its answer; then the stream is given up,
+   * and a payment is unknown.
    */
   readonly ack: number
-  /** From a close request until its answer. */
+  /** Time from a close request until its answer. */
   readonly close: number
-  /** How long a payment waits for a peer to be dialled again. */
+  /** Time that a payment waits for a peer to be dialled again. */
   readonly reconnect: number
-  /** How long a new tip waits for the fees of its height. */
+  /** Time that a new tip waits for the fees of its height. */
   readonly fees: number
 }
 
@@ -79,7 +79,7 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   fees: 5_000
 }
 
-/* What the engine tells whoever listens: the node, and through it people and programs. */
+/* The events that the engine reports to the node, and through it to people and programs. */
 
 export type EngineEvent =
   | {
@@ -104,12 +104,12 @@ export type EngineEvent =
       readonly channel: ChannelId | undefined
     }
 
-/** What a transition of one channel may ask for, put together from the ports. */
+/** The inputs that a transition of one channel may use, put together from the ports. */
 interface EnvParts {
   readonly options: Pick<EngineOptions, 'clock' | 'policy' | 'signer'>
   readonly fees: Pick<FeeView, 'current'>
   readonly registry: Registry
-  /** Whether the script of a channel is watched. */
+  /** True when the script of a channel is watched. */
   readonly isWatched: boolean
   readonly seenSince: Env['seenSince']
 }

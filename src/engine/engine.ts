@@ -74,7 +74,7 @@ export class Engine {
   readonly #view = new View()
   readonly #patient: PatientSends
   #stopped = false
-  /** The disk failed: nothing is done any more, and everybody who asks is told this. */
+  /** The error of a failed disk: nothing is done any more, and every caller gets it. */
   #halted: Error | undefined
 
   constructor(options: EngineOptions) {
@@ -254,7 +254,7 @@ export class Engine {
     this.#restores.start(loaded.channels)
   }
 
-  /** Ends every stream and watch, and waits for what is being written. */
+  /** Ends every stream and watch, and waits for pending writes. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#stopListening()
@@ -340,10 +340,7 @@ export class Engine {
     }
   }
 
-  /**
-   * Pays what is still missing of a payment that has a name; resolves with all its parts. See
-   * `NodeApi.pay`.
-   */
+  /** Pays the missing rest of a named payment; resolves with all its parts. See `NodeApi.pay`. */
   payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
   /** Closes a channel; see `NodeApi.close`. */
@@ -362,13 +359,13 @@ export class Engine {
   }
 
   /**
-   * A higher fee for a settlement or a refund that waits; undefined when `txid` is neither. See
+   * Raises the fee of a settlement or a refund that waits; undefined when `txid` is neither. See
    * `NodeApi.bumpFee`.
    */
   bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> =>
     bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
 
-  /** T1 of a channel of which this node is the client, as it keeps it: no server need show it. */
+  /** T1 of a channel of which this node is the client, from its own record, without a server. */
   fundingOf = (id: Txid): Uint8Array | undefined => {
     for (const { state } of this.#actors.values()) {
       if (state.stage === 'established' && state.role === 'client' && state.outPoint.txid === id) {
@@ -379,8 +376,8 @@ export class Engine {
   }
 
   /**
-   * Settles every one-way channel in which we are the server and that is worth it, each alone and
-   * whatever becomes of the others; see `NodeApi.settleAll`.
+   * Settles every one-way channel in which we are the server and that is worth settling. Each is
+   * settled alone, whatever becomes of the others; see `NodeApi.settleAll`.
    */
   async settleAll(): Promise<SettledAll> {
     if (this.#height === undefined) {
@@ -399,8 +396,8 @@ export class Engine {
   }
 
   /**
-   * The open channel that can carry a payment as it is; undefined when that takes a plan. See
-   * `channelFor`.
+   * The open channel that can carry a payment as it is; undefined when the payment needs a plan.
+   * See `channelFor`.
    */
   channelFor(to: string, amount: Satoshi): ChannelId | undefined {
     const named = this.#actors.get(to as ChannelId)
@@ -412,7 +409,7 @@ export class Engine {
     )
   }
 
-  /** All channels with what can be paid on them, for a plan. */
+  /** All channels with the amounts that can be paid on them, for a plan. */
   payable = (): Payable[] =>
     [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
 
@@ -420,8 +417,8 @@ export class Engine {
   recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)
 
   /**
-   * A peer that speaks the protocol has connected: a node that was made from its words asks it for
-   * its channels.
+   * Handles the connection of a peer that speaks the protocol: a node that was made from its words
+   * asks it for its channels.
    */
   peerConnected = (peer: string): void => {
     this.#restores.peerConnected(peer)
@@ -440,7 +437,7 @@ export class Engine {
   /** The channels as the state machine knows them, the oldest of this process first. */
   states = (): Channel[] => [...this.#actors.values()].map(({ state }) => state)
 
-  /** One of them, if there is one of that id. */
+  /** The channel with this id, if there is one. */
   find = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
@@ -463,8 +460,8 @@ export class Engine {
   }
 
   /**
-   * Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays
-   * us out is not.
+   * Our share of all channels whose coins the wallet does not count: T1 is in sight, and the
+   * transaction that pays us out is not.
    */
   inChannels = (): Satoshi =>
     satoshi(
@@ -473,7 +470,7 @@ export class Engine {
         .reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n)
     )
 
-  /** The part of it that no server tells of now. */
+  /** The part of `inChannels` on which no server reports now. */
   unwatched = (): Satoshi =>
     satoshi(
       this.states()
@@ -521,8 +518,8 @@ export class Engine {
   }
 
   /**
-   * The estimate first, so that what is published at this height is published at its fee; but a
-   * server that does not answer holds nobody back (COST-3): then the last one is taken.
+   * Updates the estimate first, so that transactions published at this height use its fee. A server
+   * that does not answer delays nobody (COST-3): then the last estimate is taken.
    */
   async #onTip(): Promise<void> {
     await atMost(this.#options.clock, this.#timeouts.fees, this.#fees.refresh())
@@ -541,7 +538,7 @@ export class Engine {
   /**
    * The first height, `from` or above, at which a tip can change anything in this node, as long as
    * nothing else happens to it (`EngineOptions.onChange`); Infinity when none can. A simulation
-   * wakes nobody before.
+   * wakes no node before that height.
    */
   nextDue = (from: BlockHeight): number => this.#due.first(from)
 
@@ -564,7 +561,7 @@ export class Engine {
     if (this.#upkeep.letGo(actor)) this.#host.changed()
   }
 
-  /** Waits a little for the peer; whether it came shows in the channel. */
+  /** Waits a little for the peer; the channel shows whether it came. */
   async #reconnect(actor: ChannelActor): Promise<void> {
     await this.#redial.reach(actor, this.#timeouts.reconnect, (failure) => {
       this.#options.onEvent({
@@ -593,10 +590,7 @@ export class Engine {
     return summarise(state, { ...this.#envFor(state), height: this.#options.chain.tip?.height })
   }
 
-  /**
-   * What has happened since the server went silent is unknown: a height that may be old decides
-   * nothing.
-   */
+  /** The height, undefined while the server is silent: a height that may be old decides nothing. */
   get #height(): BlockHeight | undefined {
     const { chain } = this.#options
     return chain.status === 'synced' ? chain.tip?.height : undefined
@@ -629,9 +623,9 @@ export class Engine {
   }
 
   /**
-   * The disk failed. What of the last writes it has is not known, and no later one can be trusted:
-   * every channel ends here, nothing more is said or acknowledged, and whoever waits is told. One
-   * alarm, `ERR_STORE_FAILED`, tells whoever runs the engine to stop it and to start it again.
+   * Stops everything: the disk failed. Which of the last writes it has is not known, and no later
+   * one can be trusted: every channel ends here, nothing more is said or acknowledged, and every
+   * waiting caller is told. One alarm, `ERR_STORE_FAILED`, asks for a restart of the engine.
    */
   halt(error: Error): void {
     if (this.#halted !== undefined) return

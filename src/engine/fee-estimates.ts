@@ -1,6 +1,6 @@
 /**
- * What a transaction has to pay: asked for with every block, so that transitions have it at hand.
- * What the next block took is kept over restarts, since a risk is reckoned from it:
+ * The fee rates for transactions: asked for with every block, so that transitions have them
+ * at hand. Next-block rates are kept over restarts, since risks are computed from them:
  *
  *     fees/history   the rates in sat/kvB, the newest last
  */
@@ -14,10 +14,10 @@ import { decodeRecord, recordChange } from './records.js'
 /** The record of the fees seen. */
 export const FEES_KEY = 'fees/history'
 
-/** Every so many blocks it is written: an hour may be forgotten. */
+/** Number of blocks between two writes: an hour may be forgotten. */
 const WRITE_EVERY = 6
 
-/** A confirmation within an hour. */
+/** The target of estimates, in blocks: a confirmation within an hour. */
 const FEE_TARGET = blockDelta(6)
 const NEXT_BLOCK = blockDelta(1)
 /** Four weeks of blocks. */
@@ -35,9 +35,9 @@ export interface FeeView {
     readonly feeHistory: readonly FeeRate[]
   }
   load: () => Promise<void>
-  /** Rejects when the disk fails. */
+  /** Writes unsaved rates; rejects when the disk fails. */
   save: () => Promise<void>
-  /** With each new tip. Never rejects. */
+  /** Called with each new tip. Never rejects. */
   refresh: () => Promise<void>
 }
 
@@ -48,7 +48,7 @@ export class FeeEstimates implements FeeView {
   readonly #history: FeeRate[] = []
   #unwritten = 0
 
-  /** `initial`: until the chain has been asked. */
+  /** @param initial - used until the chain has been asked */
   constructor(
     private readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>,
     private readonly store: Pick<Store, 'get' | 'commit'>,
@@ -69,7 +69,7 @@ export class FeeEstimates implements FeeView {
   }
 
   /**
-   * Takes up what was seen before a restart; a record that is damaged is no loss.
+   * Loads the fees seen before a restart; a damaged record is no loss.
    *
    * @throws PaychanError `ERR_STORE_FAILED`
    */
@@ -84,14 +84,14 @@ export class FeeEstimates implements FeeView {
     }
   }
 
-  /** Writes what is new once in a while; rejects when the disk fails. */
+  /** Writes new rates every few blocks; rejects when the disk fails. */
   async save(): Promise<void> {
     if (this.#unwritten < WRITE_EVERY) return
     this.#unwritten = 0
     await this.store.commit([recordChange(FEES_KEY, { rates: this.#history.map(Number) })])
   }
 
-  /** Never rejects: without an answer the last one stays in use. */
+  /** Asks the chain. Never rejects: without an answer the last one stays in use. */
   async refresh(): Promise<void> {
     try {
       // All at once: a tip waits for them no longer than for the slowest (COST-3).

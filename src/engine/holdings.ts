@@ -1,6 +1,6 @@
 /**
- * What the channels of a node hold: whether a share is in the channel or among the coins of the wallet,
- * and which channels can be paid on.
+ * The holdings of a node's channels: whether a share is in the channel or among the coins of the
+ * wallet, and which channels can be paid on.
  */
 import { quote, type Quote } from '../channel/quote.js'
 import { mayPay, payerOf } from '../channel/schedule.js'
@@ -9,9 +9,9 @@ import { type ChannelStatus, statusOf } from '../channel/summary.js'
 import type { ChannelId } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
 
-/* Whether our share of a channel is in the channel, and not among the coins of the wallet. */
+/* The place of our share of a channel: in the channel, or among the coins of the wallet. */
 
-/** T1 is in sight, and what pays us out is not. */
+/** True when T1 is in sight, and the transaction that pays us out is not. */
 export function isInChannel(channel: Channel): boolean {
   if (channel.stage !== 'established' || !channel.onChain.fundingSeen) return false
   if (channel.onChain.spend !== undefined) return false
@@ -27,16 +27,16 @@ export function isInChannel(channel: Channel): boolean {
 }
 
 /*
- * Which channels can be paid on, and the short way to one that can carry a payment as it is.
+ * The channels that can be paid on, and the short way to one that can carry a payment as it is.
  * Everything else is planned (src/node).
  */
 
-/** A channel with a peer, and what this node could pay on it. */
+/** A channel with a peer, and the amount that this node could pay on it. */
 export interface Payable {
   readonly id: ChannelId
   readonly peerId: string
   readonly status: ChannelStatus
-  /** Whether this node pays on it at all: on a one-way channel only its client does. */
+  /** True when this node pays on the channel at all: on a one-way channel only its client does. */
   readonly isOurs: boolean
   /** Undefined until the channel is established. */
   readonly quote: Quote | undefined
@@ -55,9 +55,9 @@ export function payableOf(channel: Channel, height: BlockHeight | undefined): Pa
 }
 
 /**
- * Of the open channels that `to` means, by its id or by the PeerId of its payee, the one with the
- * least room that is still enough for `amount`, and without taking the turn. Undefined when there
- * is none.
+ * Finds the open channel for a payment without taking the turn. `to` is a channel's id or the
+ * PeerId of its payee. Of those with room for `amount`, takes the one with the least room;
+ * undefined when there is none.
  */
 export function channelFor(
   channels: Iterable<{ readonly state: Channel }>,

@@ -1,7 +1,7 @@
 /**
- * Payments that a caller has named: however often one is asked for, also after a crash, it is made
- * once. Each part of it has an id that follows from its name, and a record that is committed in one
- * batch with the update that carries it: there is never one without the other.
+ * Payments that a caller has named: a payment is made once, however often it is asked for, also
+ * after a crash. Each part has an id that follows from the name, and a record that is committed in
+ * one batch with the update that carries the part: neither exists without the other.
  */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
@@ -27,7 +27,7 @@ import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { admitCaller } from './waiters.js'
 
-/** What one channel carries of a payment. */
+/** The part of a payment that one channel carries. */
 export interface Part {
   readonly channel: ChannelId
   readonly amount: Satoshi
@@ -41,27 +41,29 @@ export interface KeyedRequest {
   readonly amount: Satoshi
   readonly memo: string
   /**
-   * The name was drawn for this call: nothing can have been paid under it, not even by what this
-   * node has forgotten.
+   * Set when the name was drawn for this call: nothing can have been paid under it, not even by
+   * payments that this node has forgotten.
    */
   readonly isDrawn?: true
-  /** Which channels carry what is still to be paid; throws when they cannot. */
+  /** Chooses the channels that carry the unpaid rest; throws when they cannot. */
   readonly plan: (rest: Satoshi) => readonly Part[]
-  /** Told when all of it was made before: nothing is paid now. */
+  /** Called when all of the payment was made before: nothing is paid now. */
   readonly onMadeBefore?: () => void
 }
 
-/** What the payments need of the engine around them. */
+/** The parts of the engine that the payments need. */
 export interface KeyedHost {
   readonly options: { readonly store: Store }
   /** @throws PaychanError `ERR_NO_CHANNEL` */
   actor: (id: ChannelId) => ChannelActor
   channelsOf: (peer: string) => readonly Channel[]
-  /** RESTORE-8: whether the peer has said since the start which channels it has; never rejects. */
+  /**
+   * RESTORE-8: true when the peer has said since the start which channels it has. Never rejects.
+   */
   hasAnswered: (peer: string) => Promise<boolean>
   /** Brings the peer back if it can be done within seconds; never rejects. */
   reconnect: (actor: ChannelActor) => Promise<void>
-  /** Why a payment cannot be signed now, from a balance of ours. */
+  /** The reason why a payment cannot be signed now, from a balance of ours. */
   refusal: (actor: ChannelActor, payment: Payment, balance: Satoshi) => PaychanError | undefined
   /** Posts a payment; resolves once it is acknowledged. */
   send: (actor: ChannelActor, payment: Payment) => Promise<void>
@@ -74,7 +76,7 @@ interface MadePart {
   readonly actor: ChannelActor
 }
 
-/** A part that is to be signed; `signedAt` in milliseconds, once it is. */
+/** A part that is to be signed; `signedAt`: the time of signing in milliseconds, once signed. */
 interface WantedPart {
   readonly name: string
   readonly peer: string
@@ -88,17 +90,17 @@ interface PlannedPart {
   readonly payment: Payment & { readonly amount: Satoshi }
 }
 
-/** What a channel says when others were faster. */
+/** Errors of a channel whose room other callers have used up. */
 const USED_UP = new Set(['ERR_INSUFFICIENT_BALANCE', 'ERR_STAKE_TOO_HIGH'])
 
-/** Many callers at once may take turns in being faster, but not for ever. */
+/** Number of plans before a caller gives up: others may use up the room first, but not for ever. */
 const MOST_PLANS = 4
 
 const MAX_ID_CHARACTERS = 128
 const NO_CHANGES: readonly Change[] = []
 
 /**
- * Refuses what cannot name a payment.
+ * Refuses a text that cannot name a payment.
  *
  * @throws PaychanError `ERR_INVALID_PAYMENT_ID`
  */
@@ -119,7 +121,7 @@ export class KeyedPayments {
    * right now.
    */
   readonly #wanted = new Map<string, WantedPart>()
-  /** Callers that have not been answered. */
+  /** Number of callers that wait for an answer. */
   #callers = 0
   readonly #underWay = new Map<
     string,
@@ -128,7 +130,7 @@ export class KeyedPayments {
 
   constructor(private readonly host: KeyedHost) {}
 
-  /** What is to be committed beside a log entry. */
+  /** The changes to commit beside a log entry. */
   changes(state: Channel, entry: PaymentLogEntry): readonly Change[] {
     const { id: channel, peer } = state
     if (entry.adopted === true) {
@@ -161,7 +163,7 @@ export class KeyedPayments {
     })
   }
 
-  /** The id of a payment that a peer cannot have been paid as it lists it (REEST-8). */
+  /** The id of a payment that contradicts the peer's list of payments (REEST-8). */
   contradiction(peer: string, payments: readonly Payment[]): Promise<string | undefined> {
     return contradiction(this.host.options.store, peer, payments, this.#peerOf)
   }
@@ -169,13 +171,14 @@ export class KeyedPayments {
   readonly #peerOf = (channel: ChannelId): string => this.host.actor(channel).state.peer
 
   /**
-   * Pays what is still to be paid of a payment; resolves with its parts once all are acknowledged.
-   * Callers at the same time share one payment.
+   * Pays the unpaid rest of a payment; resolves with its parts once all are acknowledged. Callers
+   * at the same time share one payment.
    *
    * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_TOO_MANY_WAITING`, `ERR_PAYMENT_CONFLICT`
-   *   (the id belongs to another payment),
-   *   `ERR_LIST_FALSE` (the payee has listed falsely what this node had lost), `ERR_PAYMENTS_FORGOTTEN` (what it has lost may have been this one), `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
-   *   refuses a payment as long as nothing of it was signed
+   * (the id belongs to another payment), `ERR_LIST_FALSE` (the payee has listed falsely the
+   * payments that this node had lost), `ERR_PAYMENTS_FORGOTTEN` (a lost payment may have been this
+   * one), `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and
+   * the errors of any refusal while no part was signed
    */
   async pay(request: KeyedRequest): Promise<PaymentInfo[]> {
     checkPaymentId(request.id)
@@ -218,9 +221,9 @@ export class KeyedPayments {
   }
 
   /**
-   * What is not known to be paid may be forgotten: this node may run on an old copy of its data
-   * without knowing it, until the payee has said on each channel where it stands, and which other
-   * ones it has.
+   * Refuses a payment that this node may have made and forgotten. The node may run on an old copy
+   * of its data without knowing it, until the payee has said on each channel where it stands, and
+   * which other channels it has.
    */
   async #checkMemory(request: KeyedRequest): Promise<void> {
     const { peer } = request
@@ -285,7 +288,7 @@ export class KeyedPayments {
     if (!isSettled()) await actor.waiters.arrival(isSettled)
   }
 
-  /** Plans again when somebody else has meanwhile used what a channel had left. */
+  /** Pays the rest. Plans again when another caller has meanwhile used the room of a channel. */
   async #payRest(request: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PaymentInfo[]> {
     const parts: PaymentInfo[] = []
     let left = rest
@@ -309,7 +312,7 @@ export class KeyedPayments {
   }
 
   /**
-   * Everything is checked before the first part is signed.
+   * Plans the parts, and checks all before the first is signed.
    *
    * @throws PaychanError why it cannot be paid
    */
@@ -369,7 +372,7 @@ export class KeyedPayments {
   }
 }
 
-/** A part that failed, and what of it has been signed. */
+/** A part that failed, and how much of it was signed. */
 class Interrupted extends Error {
   constructor(
     readonly unknown: Satoshi,
@@ -461,7 +464,7 @@ function unsettled(request: KeyedRequest, parts: readonly MadePart[]): PaychanEr
   return unfinished(request, sum('acknowledged'), sum('unknown'), 'the peer has not answered')
 }
 
-/** What a part that failed means for the whole payment. */
+/** The error of the whole payment when a part has failed. */
 function interrupted(
   request: KeyedRequest,
   paid: Satoshi,

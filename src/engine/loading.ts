@@ -1,6 +1,6 @@
 /**
- * What a node finds on its disk when it starts: its channels, records of an earlier layout, damage, and
- * how far the payment log had come.
+ * Loads what a node has on its disk when it starts: its channels, records of an earlier layout,
+ * damage, and the progress of the payment log.
  */
 import { NEW_LEDGER, nextSequence } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
@@ -20,11 +20,11 @@ import {
 } from './stored-channel.js'
 
 /*
- * What a node finds on its disk when it starts: its channels, records of an earlier layout, and
+ * The contents of a node's disk when it starts: its channels, records of an earlier layout, and
  * damage.
  */
 
-/** A channel that cannot be served. `terms` is what can still be read of it. */
+/** A channel that cannot be served. `terms` is the part that can still be read. */
 interface DamagedChannel {
   readonly id: ChannelId
   readonly terms: Channel | undefined
@@ -32,8 +32,8 @@ interface DamagedChannel {
 }
 
 /**
- * A client's channel that has lost its ledger: it pays nothing any more, and comes back by a close
- * or by T2.
+ * A client's channel that has lost its ledger: it pays nothing any more, and its money comes back
+ * by a close or by T2.
  */
 interface RefundOnly {
   readonly id: ChannelId
@@ -48,7 +48,7 @@ interface Loaded {
 }
 
 /**
- * Loads all channels. One that is damaged is no reason to let the others down.
+ * Loads all channels. A damaged channel does not keep the others from being loaded.
  *
  * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
  */
@@ -89,7 +89,7 @@ export async function loadChannels(store: Store): Promise<Loaded> {
   }
 }
 
-/** Who has to hear of damage. */
+/** The listeners that must hear of damage. */
 interface DamageListeners {
   readonly reserve: (id: ChannelId) => void
   readonly learn: (channel: Channel) => void
@@ -97,8 +97,8 @@ interface DamageListeners {
 }
 
 /**
- * KEY-3: whatever has become of a channel's record, its keys are not used again; and somebody is
- * told.
+ * KEY-3: keeps the keys of a damaged channel from being used again, whatever became of its record,
+ * and tells somebody.
  */
 export function tellDamage(
   { damaged, refundOnly }: Loaded,
@@ -118,11 +118,11 @@ export function tellDamage(
 }
 
 /**
- * TIME-2: what T2 takes is in the channel's record, so a client without its ledger can still have
- * the refund at L. That is always safe for it: T2 pays the client everything, and is void once the
- * server has settled. What was paid is not known, so nothing is signed any more but a close, on the
- * state that the server brings back (REEST-8, REEST-9). A server has nothing without its newest
- * state.
+ * TIME-2: a client without its ledger can still have the refund at L, since the channel's record
+ * holds everything that T2 needs. The refund is always safe for the client: T2 pays it everything,
+ * and is void once the server has settled. The payments are not known, so nothing is signed any
+ * more but a close, on the state that the server brings back (REEST-8, REEST-9). A server has
+ * nothing without its newest state.
  */
 function refundOnlyOf(terms: Channel): Established | undefined {
   if (
@@ -141,7 +141,7 @@ function refundOnlyOf(terms: Channel): Established | undefined {
   return { ...terms, ledger: NEW_LEDGER, stopped: terms.stopped ?? stopped }
 }
 
-/** Ledgers without a channel: something has lost the other record. */
+/** Ledgers without a channel: the other record is lost. */
 async function orphans(store: Store, known: ReadonlySet<ChannelId>): Promise<DamagedChannel[]> {
   const found: DamagedChannel[] = []
   for await (const [key] of store.entries(LEDGER_PREFIX)) {
@@ -157,7 +157,7 @@ function idOf(key: string, prefix: string): ChannelId {
   return key.slice(prefix.length) as ChannelId
 }
 
-/** Writes everything of layout 1 anew, in one batch: a store is of one layout or of the other. */
+/** Writes all records of layout 1 anew, in one batch: a store has one layout or the other. */
 async function migrate(store: Store): Promise<void> {
   let needed = false
   for await (const [, value] of store.entries(CHANNEL_PREFIX)) needed ||= isLayout1(value)
@@ -189,8 +189,8 @@ function channelOf(paymentKey: string): ChannelId {
 }
 
 /**
- * What is read, or why it cannot be. What a later release has written, or a disk that failed, is
- * thrown.
+ * The result of a read, or the reason why the record is corrupt. Throws for a record of a later
+ * release, or a disk that failed.
  */
 async function unlessCorrupt<T>(
   read: () => Promise<T>
@@ -212,20 +212,20 @@ async function unlessCorrupt<T>(
 
 /*
  * The order of the payment log over all channels: that in which entries were written. The clock on
- * the wall does not give it: it may be set back, and the newest payment would be taken for an old
- * one.
+ * the wall does not give this order: it may be set back, which would make the newest payment look
+ * old.
  */
 
 /**
- * Numbers that only grow, over restarts too. They follow the clock as long as that does, since
- * entries of earlier releases have nothing but their time.
+ * Numbers that only grow, over restarts too. They follow the clock as long as the clock grows,
+ * since entries of earlier releases have only their time.
  */
 export class LogOrder {
   #last = 0
 
   constructor(private readonly clock: Pick<Clock, 'now'>) {}
 
-  /** Reads how far it had come: the newest entry of each channel. */
+  /** Reads the newest number: that of the newest entry of each channel. */
   async load(store: Store, channels: Iterable<Channel>): Promise<void> {
     for (const channel of channels) {
       if (channel.stage !== 'established') continue

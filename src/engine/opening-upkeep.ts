@@ -1,5 +1,5 @@
 /**
- * What goes with every opening, whatever becomes of it: its time, the room that it takes, the close
+ * The upkeep of every opening, whatever becomes of it: its time, the room that it takes, the close
  * script that it is given, and the traces that it leaves.
  */
 import type { Policy } from '../channel/policy.js'
@@ -14,10 +14,7 @@ import { openingPatience } from './openings.js'
 import type { Clock, Unsubscribe, Wallet } from './ports.js'
 import type { Redial } from './redial.js'
 
-/**
- * What goes with every opening, whatever becomes of it: its time, the room that it takes, the close
- * script that it holds.
- */
+/** The parts of the engine that the upkeep of openings needs. */
 interface UpkeepHost {
   readonly actors: Actors
   readonly policy: Policy
@@ -27,7 +24,7 @@ interface UpkeepHost {
   readonly registry: Registry
   readonly redial: Redial
   readonly keyOf: (actor: ChannelActor) => Uint8Array
-  /** A close script of this channel could not be kept. */
+  /** Called when a close script of this channel could not be kept. */
   readonly onError: (channel: ChannelId, error: unknown) => void
 }
 
@@ -43,7 +40,7 @@ export class OpeningUpkeep {
     this.timers = new OpeningTimers(clock, timeouts)
   }
 
-  /** A channel begins, or comes from the store. */
+  /** Takes up a channel that begins, or comes from the store. */
   add(actor: ChannelActor): void {
     this.host.actors.add(actor)
     this.strangers.observe(actor)
@@ -58,8 +55,8 @@ export class OpeningUpkeep {
   }
 
   /**
-   * A server's opening that came to nothing, and whose end is on disk, is let go. Returns whether
-   * it was one.
+   * Lets go a server's opening that came to nothing, once its end is on disk. Returns true when the
+   * channel was such an opening.
    */
   letGo(actor: ChannelActor): boolean {
     const { state } = actor
@@ -72,7 +69,7 @@ export class OpeningUpkeep {
 }
 
 /**
- * OPEN-9: ends an opening that takes too long. An opening that is over holds no timer: there may be
+ * OPEN-9: ends an opening that takes too long. A finished opening holds no timer: there may be
  * many.
  */
 class OpeningTimers {
@@ -102,8 +99,9 @@ class OpeningTimers {
 }
 
 /**
- * OPEN-11: channels that peers have asked for and not funded. A PeerId costs nothing, so there is a
- * bound on them in all, beside those for each peer; at the bound the oldest that may go makes room.
+ * OPEN-11: limits channels that peers have asked for and not funded. A PeerId costs nothing, so
+ * there is a bound on them in all, beside that for each peer; at the bound the oldest that may go
+ * makes room.
  */
 interface StrangersHost {
   readonly actors: Actors
@@ -118,7 +116,7 @@ interface Candidate {
 
 export class Strangers {
   readonly #vacant = new Set<ChannelActor>()
-  /** Those that were told to go, and have not yet. */
+  /** Channels that were told to go, and have not gone yet. */
   readonly #leaving = new Set<ChannelActor>()
 
   constructor(private readonly host: StrangersHost) {}
@@ -131,7 +129,7 @@ export class Strangers {
   }
 
   /**
-   * Makes room for an offer, which nothing else speaks against.
+   * Makes room for an offer that nothing else refuses.
    *
    * @param drawing - offers that are taken and not among the channels yet
    * @throws Violation `ERR_TOO_MANY_OPENINGS` when nobody may go
@@ -156,8 +154,8 @@ export class Strangers {
   }
 
   /**
-   * So many of those that may go: strangers before customers, without T1 before those with it, the
-   * oldest first.
+   * The first `count` of the channels that may go: strangers before customers, channels without T1
+   * before those with it, the oldest first.
    */
   #firstOut(candidates: readonly Candidate[], count: number): ChannelActor[] {
     if (count <= 0) return []
@@ -179,7 +177,7 @@ export class Strangers {
     return ranked.slice(0, count).map(({ actor }) => actor)
   }
 
-  /** A peer whose money is in a channel with us. */
+  /** True for a peer whose money is in a channel with us. */
   #isCustomer(peer: string): boolean {
     return [...this.host.actors.of(peer)].some(
       ({ state }) =>
@@ -192,19 +190,19 @@ export class Strangers {
 }
 
 /**
- * The close scripts that a server gives to peers. They come from a chain of their own in the
- * wallet, always the lowest that no channel holds (OPEN-12): offers that come to nothing, however
- * many, move no address of the wallet, and the highest index is bounded by the channels that were
- * funded and OPEN-11.
+ * The close scripts that a server gives to peers. They come from a separate chain in the wallet,
+ * always the lowest that no channel holds (OPEN-12). So offers that come to nothing, however many,
+ * move no address of the wallet, and the number of funded channels and OPEN-11 bound the highest
+ * index.
  */
 export class CloseScripts {
-  /** In hex. Also those of an earlier release, which come from another chain. */
+  /** Scripts in hex, also those of an earlier release, which come from another chain. */
   readonly #held = new Set<string>()
   /** No index below is free. */
   #lowest = 0
   readonly #indexes = new Map<string, number>()
 
-  /** Of channels whose T1 has not been in a block. */
+  /** Scripts of channels whose T1 has not been in a block. */
   readonly #unfunded = new Map<ChannelId, Uint8Array>()
 
   constructor(
@@ -212,7 +210,7 @@ export class CloseScripts {
     private readonly onError: (channel: ChannelId, error: unknown) => void
   ) {}
 
-  /** Holds the lowest that is free; to be given back when no channel comes of it. */
+  /** Holds the lowest free script; to be given back when no channel comes of it. */
   take(): Uint8Array {
     for (let index = this.#lowest; ; index++) {
       const script = this.wallet.closeScript(index)
@@ -233,8 +231,8 @@ export class CloseScripts {
   }
 
   /**
-   * A channel begins, or comes from the store: nobody else is given its script, unless nothing
-   * comes of it.
+   * Holds the script of a channel that begins, or comes from the store: nobody else is given this
+   * script, unless the channel comes to nothing.
    */
   hold(channel: Channel): void {
     if (channel.role !== 'server' || !('terms' in channel)) return
@@ -244,7 +242,7 @@ export class CloseScripts {
     this.observe(channel)
   }
 
-  /** To be called after each step. What money can come to is watched from now on, and for good. */
+  /** To be called after each step. Scripts that may get money are watched from now on, for good. */
   observe(channel: Channel): void {
     const script = this.#unfunded.get(channel.id)
     if (script === undefined) return

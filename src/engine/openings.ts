@@ -1,6 +1,6 @@
 /**
- * New channels, ours and those that peers ask for: their keys and scripts, how many and how long, and
- * how one is given up while it is under way.
+ * New channels, ours and those that peers ask for: their keys and scripts, the limits on their
+ * number and time, and how one is given up while it is under way.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
@@ -28,7 +28,7 @@ import { BufferingListener, type Links, refuse } from './streams.js'
  * many and how long.
  */
 
-/** What the openings need of the engine around them. */
+/** The parts of the engine that the openings need. */
 export interface OpeningsHost {
   readonly options: EngineOptions
   readonly links: Links
@@ -45,30 +45,30 @@ export interface OpeningsHost {
   channelsOf: (peer: string) => Channel[]
 }
 
-/** What `open` is asked for. */
+/** The request of `open`. */
 export interface Offer {
   readonly peer: string
   readonly capacity: Satoshi
   readonly blocks: BlockDelta
-  /** Of a two-way channel: blocks between the locks of two turns. */
+  /** For a two-way channel: blocks between the locks of two turns. */
   readonly step?: BlockDelta | undefined
-  /** To be renewed for so many blocks before its end. */
+  /** Number of blocks before its end at which the channel is to be renewed. */
   readonly renewFor?: BlockDelta | undefined
-  /** What T1 pays and spends; the engine's estimate and the wallet's choice when left out. */
+  /** The fee rate and coins of T1; the engine's estimate and the wallet's choice when left out. */
   readonly choice?: FundingChoice | undefined
-  /** Above it T1's fee is asked about first; undefined: it is not. */
+  /** The fee of T1 above which the user is asked first; undefined: the user is not asked. */
   readonly mostFee?: Satoshi | undefined
-  /** How many blocks T1 may wait before a child pays for it. */
+  /** Number of blocks that T1 may wait before a child pays for it. */
   readonly patience?: BlockDelta | undefined
-  /** A channel that this one renews, and what the wallet adds to it. */
+  /** A channel that this one renews, and the coins that the wallet adds. */
   readonly renewal?: (RenewalPlan & { readonly coins: Satoshi }) | undefined
-  /** T1 is made by an outside wallet. */
+  /** Set when an outside wallet makes T1. */
   readonly outside?: true | undefined
   /** Gives the opening up, as long as T1 has not left. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Opening, waiting for its funding, or with money in it. */
+/** True for a channel that is opening, waits for its funding, or has money in it. */
 function isAlive(channel: Channel, height: number): boolean {
   if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) {
     return channel.onChain.spend === undefined
@@ -77,9 +77,9 @@ function isAlive(channel: Channel, height: number): boolean {
 }
 
 /**
- * OPEN-9: how long an opening may take, in milliseconds. Whoever pays for T1 with an outside wallet
- * is given time for it, and a server, which cannot know, a little more. Of a renewal nobody else
- * does.
+ * OPEN-9: time that an opening may take, in milliseconds. A client that pays for T1 with an outside
+ * wallet is given time for it, and a server, which cannot know, a little more. A renewal is never
+ * paid for from outside.
  */
 export function openingPatience(channel: Channel, { opening, outside }: Timeouts): number {
   if (channel.role === 'server') {
@@ -99,13 +99,13 @@ function sumOf(numbers: Iterable<number>): number {
 }
 
 export class Openings {
-  /** Offers by peer whose keys are being drawn. */
+  /** Number of offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
 
   constructor(private readonly host: OpeningsHost) {}
 
   /**
-   * Opens a stream and offers a channel on it. What we lack ourselves is said before the peer is
+   * Opens a stream and offers a channel on it. Our own shortages are reported before the peer is
    * asked.
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`,
@@ -188,7 +188,7 @@ export class Openings {
   }
 
   /**
-   * A peer offers a channel. What can be refused is refused before anything is drawn or written.
+   * Handles the offer of a peer. Refuses what it can before anything is drawn or written.
    *
    * @throws Violation which the peer is told
    */
@@ -238,7 +238,7 @@ export class Openings {
     return listener
   }
 
-  /** Never rejects: what goes wrong is told to the peer. */
+  /** Accepts an offer. Never rejects: errors are told to the peer. */
   async #accept(link: Link, offer: OpenChannel, listener: BufferingListener): Promise<void> {
     let unused: Uint8Array | undefined
     try {
@@ -308,7 +308,7 @@ export function bitsToBytes(bits: KeyBits): Uint8Array {
  * lose.
  */
 
-/** What an opening ends with that its user gave up in time. */
+/** The error of an opening that its user gave up in time. */
 function cancelled(): PaychanError {
   return new PaychanError(
     'ERR_CANCELLED',
@@ -321,7 +321,7 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw cancelled()
 }
 
-/** Waits for `work`, or until it is given up; what it still comes to then is handed to `undo`. */
+/** Waits for `work`, or until it is given up; a later result is handed to `undo`. */
 async function unlessCancelled<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,
@@ -345,8 +345,8 @@ async function unlessCancelled<T>(
 }
 
 /**
- * Waits until a channel has arrived where `open` wants it. When the signal comes first, the
- * opening is abandoned, or it is too late: then it goes on, and only the wait ends.
+ * Waits until a channel has arrived where `open` wants it. When the signal comes first, the opening
+ * is abandoned; when it is too late for that, the opening goes on and only the wait ends.
  *
  * @throws PaychanError `ERR_CANCELLED`, `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and why the
  *   channel did not arrive

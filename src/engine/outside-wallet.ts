@@ -1,6 +1,6 @@
 /**
- * T1 from an outside wallet: what a person brings, first funded and then signed, is checked and
- * passed on.
+ * T1 from an outside wallet: checks the PSBT that a person brings, first funded and then signed,
+ * and passes it on.
  */
 import type { Env } from '../channel/env.js'
 import { awaitsInputs, checkFunded, checkSigned, notExpected } from '../channel/outside-funding.js'
@@ -68,8 +68,8 @@ async function takeFunded(
 }
 
 /**
- * Step 6. A mempool is asked first: what it refuses for good the person hears at once, and T1 can
- * be signed again.
+ * Step 6. Asks a mempool first: the person hears of a final refusal at once, and T1 can be signed
+ * again.
  */
 async function takeSigned(
   actor: ChannelActor,
@@ -102,7 +102,7 @@ async function takeSigned(
   return warnings
 }
 
-/** Time may help: blocks come, and fees fall. */
+/** True for a refusal that time may lift: blocks come, and fees fall. */
 function isForNow({ facts: { kind } }: PaychanError): boolean {
   return kind === 'fee-too-low' || kind === 'non-final'
 }

@@ -1,11 +1,12 @@
 /**
  * The records of payments that have a name (keyed-payments.ts):
  * - `paid/<hex of a part's id>`: a part that this node has signed
- * - `paid/<PeerId>/<hex of a part's id>`: one that it has forgotten, by the word of the payee
- * (REEST-8)
- * - `paid-name/<hex>`: to whom a name has paid
+ * - `paid/<PeerId>/<hex of a part's id>`: a part that it has forgotten, as the payee lists it
+ *   (REEST-8)
+ * - `paid-name/<hex>`: the payee of a name
  *
- * What a payee says stands apart: it can say nothing about payments to others, and write over none.
+ * The lists of payees are kept apart: a payee can say nothing about payments to others, and
+ * overwrite none.
  */
 import { sha256OfText } from '../bitcoin/hashes.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
@@ -15,7 +16,7 @@ import type { Change, Store } from './ports.js'
 import { corruptRecord, readRecord, recordChange } from './records.js'
 
 /**
- * `asked` is the whole payment; a peer that lists what we have forgotten (REEST-8) knows only the
+ * `asked` is the whole payment; a peer that lists a forgotten payment (REEST-8) knows only the
  * part.
  */
 export interface PaidRecord {
@@ -43,7 +44,7 @@ export function partId(peer: string, id: string, index: number): Uint8Array {
   return hash(`paychan/payment-to/${peer}/${id}/${index}`)
 }
 
-/** The same in earlier versions: what they have paid must be found. */
+/** The part id of earlier versions, whose payments must be found. */
 export function unboundPartId(id: string, index: number): Uint8Array {
   return hash(`paychan/payment/${id}/${index}`)
 }
@@ -60,7 +61,7 @@ function listedKey(peer: string, id: string): string {
   return `${PAID_PREFIX}${peer}/${id}`
 }
 
-/** What is written with a part that is signed. */
+/** The changes to write with a signed part. */
 export function signedChanges(
   payment: Payment,
   name: string,
@@ -73,12 +74,12 @@ export function signedChanges(
   ]
 }
 
-/** What is written of a payment that the payee lists. */
+/** The change to write for a payment that the payee lists. */
 export function listedChange(payment: Payment, peer: string, record: PaidRecord): Change {
   return recordChange(listedKey(peer, toHex(payment.id)), record)
 }
 
-/** Whether the record under a key is of the payment with that id. */
+/** True when the record under a key belongs to the payment with that id. */
 export function isKeyOf(key: string, id: Uint8Array): boolean {
   return key.slice(key.lastIndexOf('/') + 1) === toHex(id)
 }
@@ -101,13 +102,13 @@ export function readName(key: string, value: Uint8Array): NameRecord {
   })
 }
 
-/** To whom a name has paid; undefined too when an earlier version has paid, or it is forgotten. */
+/** The payee of a name; undefined also when an earlier version has paid, or it is forgotten. */
 export async function payeeOf(store: Store, name: string): Promise<NameRecord | undefined> {
   const value = await store.get(nameKey(name))
   return value === undefined ? undefined : readName(nameKey(name), value)
 }
 
-/** A part of a payment that has been signed, by what this node or the payee knows. */
+/** Finds a signed part of a payment, in the records of this node or from the payee's list. */
 export async function findPart(
   store: Store,
   peer: string,
@@ -131,8 +132,8 @@ export async function findPart(
 }
 
 /**
- * The id that makes a list false (REEST-8): it is listed twice, or known to be made otherwise. A
- * list has only what is not known.
+ * The id that makes a list false (REEST-8): it is listed twice, or is known to be made otherwise. A
+ * list holds only payments that are not known.
  */
 export async function contradiction(
   store: Store,
@@ -153,7 +154,7 @@ export async function contradiction(
   return undefined
 }
 
-/** Earlier versions kept the lists of all payees among what they had signed. */
+/** True for another payee's list: earlier versions kept all lists among the signed parts. */
 function isWordOfAnother(
   { asked, channel }: PaidRecord,
   peer: string,

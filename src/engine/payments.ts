@@ -1,6 +1,4 @@
-/**
- * The payment log: what was paid, by which update, and what has become of it.
- */
+/** The payment log: the payments, the updates that made them, and their outcomes. */
 import {
   LISTED_PAYMENT_BYTES,
   MAX_LISTED_BYTES,
@@ -17,7 +15,7 @@ import { satoshi, type Satoshi } from '../types/units.js'
 import type { Change, Random, Store } from './ports.js'
 import { readRecord, recordChange } from './records.js'
 
-/** The payment log: what was paid, by which update, and what has become of it. */
+/** A payment, the update that made it, and its outcome. */
 export interface PaymentInfo {
   /** 32 hex digits. */
   readonly id: string
@@ -26,16 +24,17 @@ export interface PaymentInfo {
   readonly direction: 'sent' | 'received'
   readonly amount: Satoshi
   readonly memo: string
-  /** `unknown`: signed and sent, not yet acknowledged; it may still turn out either way. */
+  /** `unknown`: signed and sent, not yet acknowledged; the outcome is open. */
   readonly status: 'acknowledged' | 'unknown' | 'failed'
   /** Milliseconds since 1970. */
   readonly time: number
 }
 
-/** A payment as the log has it. */
+/** A payment as the log holds it. */
 export interface LoggedPayment {
   readonly payment: PaymentInfo
-  /** Of two payments the one with the higher is the newer; those of one update share it. */ readonly order: number
+  /** Position in the log: a newer payment has a higher one; those of one update share it. */
+  readonly order: number
 }
 
 /** An entry as it is on disk; earlier releases wrote no order. */
@@ -47,9 +46,7 @@ export function paymentKey(channel: ChannelId, sequence: number): string {
   return `${PAYMENT_PREFIX}${channel}/${sequence.toString().padStart(10, '0')}`
 }
 
-/**
- * All payments of an update are one packed value: a key for each would make the log the bottleneck.
- */
+/** All payments of an update are one packed value: a key for each would be the bottleneck. */
 export function paymentChange(channel: ChannelId, { payments, ...entry }: StoredEntry): Change {
   return recordChange(paymentKey(channel, entry.sequence), {
     ...entry,
@@ -77,7 +74,7 @@ export function readEntry(key: string, value: Uint8Array): StoredEntry {
   )
 }
 
-/** The sequence of the update that a key of the log is for. */
+/** The sequence of the update that a key of the log stands for. */
 export function sequenceOf(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }
@@ -93,11 +90,11 @@ function entryUnlessDamaged(key: string, value: Uint8Array): StoredEntry | undef
 
 /**
  * REEST-8: the payments of the updates after `after`, oldest first, as far as one message takes
- * them; the oldest updates are left out first. Returns them with the sequence after which they
- * are complete: behind an entry that is damaged or gone, for one.
+ * them; the oldest updates are left out first. Returns them with the sequence after which they are
+ * complete, for example behind an entry that is damaged or gone.
  *
  * Reads from the newest back, and no more than the message takes (261,120 bytes are at most 7,912
- * payments), however long the log is and whatever the payer says it lacks.
+ * payments), whatever the length of the log and the claims of the payer.
  */
 export async function listPayments(
   store: Store,
@@ -121,7 +118,7 @@ export async function listPayments(
   return { payments: listed.reverse().flat(), paymentsAfter: after }
 }
 
-/** Undefined when the entry is damaged or gone. Update 0 pays nothing, and has none (UPD-9). */
+/** Undefined when the entry is damaged or gone. Update 0 pays nothing, and has no entry (UPD-9). */
 async function paymentsOf(
   store: Store,
   channel: ChannelId,
@@ -133,13 +130,13 @@ async function paymentsOf(
   return value === undefined ? undefined : entryUnlessDamaged(key, value)?.payments
 }
 
-/** An entry of the log that cannot be read: what was paid by it is missing from every list. */
+/** An entry of the log that cannot be read: its payments are missing from every list. */
 interface DamagedEntry {
   readonly channel: ChannelId
   readonly sequence: number
 }
 
-/** Where an entry stands in the log. */
+/** The position of an entry in the log. */
 export function orderOf({ order, time }: Pick<StoredEntry, 'order' | 'time'>): number {
   return order ?? time
 }
@@ -172,7 +169,7 @@ export async function* readPayments(
   }
 }
 
-/** One payment, with what the channel knows of its update. */
+/** One payment, with the outcome of its update in the channel. */
 export function paymentInfo(
   channel: Channel,
   entry: Omit<PaymentLogEntry, 'payments'>,
@@ -191,8 +188,8 @@ export function paymentInfo(
 }
 
 /**
- * An update is acknowledged, or what the chain has settled on includes it or not; until then nobody
- * knows.
+ * The status of an update: known once it is acknowledged, or the chain has settled on a state that
+ * includes it or not.
  */
 export function statusOfUpdate(channel: Channel, sequence: number): PaymentInfo['status'] {
   if (channel.stage !== 'established') return 'failed'
@@ -216,7 +213,7 @@ export class PaymentIds {
 
   constructor(private readonly random: Random) {}
 
-  /** 16 bytes that were given to nobody before. */
+  /** Draws 16 bytes that were given to nobody before. */
   draw(): Uint8Array {
     if (this.#at === this.#block.length) {
       this.#block = this.random.bytes(ID_BYTES * BLOCK_IDS)

@@ -1,6 +1,6 @@
 /**
- * Effects, done: the one place where the wishes of a channel meet the ports, also those of before a
- * restart. Results come back as events.
+ * Performs effects: the one place where the wishes of a channel meet the ports, also those from
+ * before a restart. Results come back as events.
  */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
@@ -29,11 +29,11 @@ import {
 import type { Watches } from './watches.js'
 
 /*
- * Effects, done: the one place where a channel's wishes meet the ports. Results come back as
+ * Performs effects: the one place where a channel's wishes meet the ports. Results come back as
  * events.
  */
 
-/** How long the watch of a funding script may take before the opening is given up. */
+/** Time that the watch of a funding script may take before the opening is given up. */
 const WATCH_TIMEOUT_MS = 30_000
 
 const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-payments', 'hang-up'])
@@ -48,24 +48,24 @@ interface PerformerPorts {
   readonly strangers: StrangersShare
   readonly patient: PatientSends
   readonly emit: (event: EngineEvent) => void
-  /** Hands what one channel has to say to another of ours. */
+  /** Hands an event of one of our channels to another. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
-  /** RESTORE-8: what this node knows of its channels with a peer may not be all. */
+  /** RESTORE-8: reports that this node may not know all of its channels with a peer. */
   readonly doubt: (actor: ChannelActor) => void
-  /** Whether anybody wants to hear of each payment. */
+  /** True when somebody listens for each payment. */
   readonly isListening: () => boolean
 }
 
 /** Performs effects in the order in which they were wanted. */
 export class Performer {
-  /** The bytes of states, which are sent again with every block. */
+  /** Parsed transactions by their bytes: states are sent again with every block. */
   readonly #sent = new WeakMap<Uint8Array, Transaction>()
-  /** The T1s of ours that a server has refused for their fee when they were sent last (EVID-7). */
+  /** Our T1s that a server refused for their fee the last time they were sent (EVID-7). */
   readonly #underpaid = new Set<Txid>()
 
   constructor(private readonly ports: PerformerPorts) {}
 
-  /** `stream`: the one that the effect is meant for; what it says to the peer is for no other. */
+  /** `stream`: the one that the effect is meant for; messages of the effect go to no other. */
   perform(actor: ChannelActor, effect: Effect, stream: number): void {
     const { links, watches, wallet, strangers, emit } = this.ports
     if (FOR_THE_PEER.has(effect.type) && links.numberOf(actor) !== stream) return
@@ -167,7 +167,7 @@ export class Performer {
     }
   }
 
-  /** A failure in the background is told loudly; the next block tries again. */
+  /** Reports a failure in the background loudly; the next block tries again. */
   #background(actor: ChannelActor, work: Promise<void>): void {
     work.catch((error: unknown) => {
       this.ports.emit({
@@ -179,7 +179,7 @@ export class Performer {
     })
   }
 
-  /** Step 2. No coin of ours is spent on a script that we could not watch. */
+  /** Step 2. Spends no coin of ours on a script that we could not watch. */
   async #buildFunding(
     actor: ChannelActor,
     effect: Extract<Effect, { type: 'build-funding' }>
@@ -338,7 +338,7 @@ export async function watchStands(watch: ScriptWatch, clock: Clock): Promise<voi
   )
 }
 
-/** Waits for a promise, and no longer than so many milliseconds. */
+/** Waits for a promise, at most `ms` milliseconds. */
 export async function atMost(clock: Clock, ms: number, promise: Promise<void>): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const cancel = clock.after(ms, resolve)
@@ -366,18 +366,16 @@ export async function withTimeout<T>(
   }
 }
 
-/**
- * A channel after a restart: what had become due when the process died, and may not have been done.
- */
+/** A channel after a restart: work that was due when the process died may not have been done. */
 interface RecoveryHost {
   readonly perform: (effect: Effect) => void
   readonly watches: Watches
-  /** OPEN-9. */
+  /** Limits the time of the opening (OPEN-9). */
   readonly limitOpening: () => void
   readonly renewals: Renewals
 }
 
-/** Watches what is on the chain, and does again what is harmless to do twice. */
+/** Watches the channel on the chain, and repeats the work that is harmless to do twice. */
 export function recover(
   actor: ChannelActor,
   { perform, watches, limitOpening, renewals }: RecoveryHost

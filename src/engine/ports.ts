@@ -1,7 +1,7 @@
 /**
- * What the engine asks of the world. Every adapter (`p2p`, `chain`, `store`, `wallet`) implements
- * one of these and imports none of the others; `src/testing` implements all of them in virtual time.
- * Each port has a contract suite in `test/contracts` that the real and the virtual adapter pass.
+ * The engine's needs. Every adapter (`p2p`, `chain`, `store`, `wallet`) implements one of these and
+ * imports none of the others; `src/testing` implements all of them in virtual time. Each port has a
+ * contract suite in `test/contracts` that the real and the virtual adapter pass.
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
@@ -56,13 +56,13 @@ export type ChainTransaction = ShownTransaction
 export interface ScriptWatch {
   /**
    * Resolves with the first full history; rejects when the watch could not be set up (then there is
-   * none).
+   * no watch).
    */
   readonly ready: Promise<void>
   /**
-   * Whether a server has told the history since it was connected, and has not failed to since. What
-   * is looked up once more after a block stays current meanwhile. When it is false, nobody says
-   * what happens.
+   * True when a server has told the history since it was connected, and has not failed to since. A
+   * history that is looked up again after a block stays current meanwhile. When false, nobody
+   * reports what happens to the script.
    */
   readonly isCurrent: boolean
   readonly stop: Unsubscribe
@@ -71,41 +71,41 @@ export interface ScriptWatch {
 export interface ScriptWatcher {
   /**
    * Called with the whole history whenever it may have changed (level-triggered: reorgs take
-   * entries away again). A transaction whose witness servers show differently is in it with each of
-   * them, for no proof is one of the witness.
+   * entries away again). A transaction whose witness servers show differently is listed once with
+   * each witness, because no proof covers the witness.
    */
   onHistory: (history: readonly ChainTransaction[]) => void
   /** Called when the server refuses or breaks the watch; it goes on trying. */
   onError: (error: Error) => void
   /**
    * The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same
-   * bytes, it need not keep them once more; it trusts them no more than others.
+   * bytes, it need not keep a second copy; it trusts these bytes no more than others.
    */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
   /**
    * The one output of the script that matters. A server that does not tell all of a long history
-   * may tell what becomes of it.
+   * may still tell what becomes of this output.
    */
   outPoint?: (() => OutPoint | undefined) | undefined
   /**
-   * Whether other scripts come first when a server is told what to watch: it may refuse to watch
-   * more than so many.
+   * True when other scripts come first as a server is told what to watch: the server may limit how
+   * many scripts it watches.
    */
   canWait?: (() => boolean) | undefined
 }
 
-/** Why one server has not taken a transaction. */
+/** The reason why one server has not taken a transaction. */
 export interface Refusal {
   readonly kind: RefusalKind
   readonly reason: string
 }
 
-/** What the servers say to a transaction that at least one of them has taken. */
+/** The servers' answers to a transaction that at least one of them has taken. */
 export interface Verdict {
   readonly txid: Txid
   /**
-   * How many have it in their mempool, of how many that were asked. The others refuse it, or have
-   * not answered.
+   * Number of servers that have it in their mempool, out of those asked. The others refuse it, or
+   * have not answered.
    */
   readonly taken: number
   readonly of: number
@@ -113,8 +113,8 @@ export interface Verdict {
 }
 
 /**
- * COST-3: whether money of ours depends on a transaction, or only a stranger's wish. `money` when
- * left out.
+ * COST-3: tells whether money of ours depends on a transaction, or only a stranger's wish. `money`
+ * when left out.
  */
 export type Weight = 'money' | 'favour'
 
@@ -133,7 +133,7 @@ export interface Chain {
   readonly status: ChainStatus
   /** Undefined until the first header is verified. */
   readonly tip: Tip | undefined
-  /** Every new tip (also after a reorg, when it may be lower), and at once when one is known. */
+  /** Tells every new tip (also after a reorg, when it may be lower), and at once a known one. */
   onTip: (listener: (tip: Tip) => void) => Unsubscribe
   onStatus: (listener: (status: ChainStatus) => void) => Unsubscribe
   /**
@@ -142,10 +142,10 @@ export interface Chain {
    */
   watchScript: (scriptPubKey: Uint8Array, watcher: ScriptWatcher) => ScriptWatch
   /**
-   * Resolves once a server has taken it, or has it already, and the others have answered or had the
-   * time for it. Rejects when none takes it: then with a refusal for the fee, if there is one,
-   * whatever the others refuse it for. A favour goes behind all else, and is refused at once where
-   * others wait already (`ERR_CHAIN_BUSY`).
+   * Resolves once a server has taken the transaction, or has it already, and the others have
+   * answered or had the time to. Rejects when no server takes it: with a refusal for the fee, if
+   * there is one, whatever the other refusals say. A favour goes behind all else, and is refused at
+   * once where others wait already (`ERR_CHAIN_BUSY`).
    */
   broadcast: (transaction: Transaction, weight?: Weight) => Promise<Verdict>
   /**
@@ -154,8 +154,8 @@ export interface Chain {
    */
   estimateFeeRate: (target: BlockDelta) => Promise<FeeRate>
   /**
-   * What the server's mempool asks for, within bounds; Bitcoin Core's long-standing 1 sat/vB when
-   * it does not say.
+   * The fee rates that the server's mempool asks for, within bounds; Bitcoin Core's long-standing 1
+   * sat/vB when the server does not say.
    */
   relayRates: () => Promise<RelayRates>
 }
@@ -166,25 +166,21 @@ export interface Chain {
 export interface Link {
   /** The authenticated PeerId of the other side. */
   readonly peer: string
-  /** Where it was dialled, as a full multiaddr; undefined when it dialled us. */
+  /** The full multiaddr at which we dialled the peer; undefined when it dialled us. */
   readonly address?: string | undefined
   /**
-   * Sends in order; what is sent in one turn of the event loop may share a frame. No-op once
-   * closed.
+   * Sends in order; messages of one turn of the event loop may share a frame. No-op once closed.
    */
   send: (message: Message) => void
-  /** Ends the stream in order, after what was sent. */
+  /** Ends the stream in order, after all sent messages. */
   close: () => void
 }
 
 export interface LinkListener {
-  /**
-   * When it returns a promise, the peer is held back: its next message comes once that resolves.
-   */
+  /** A returned promise holds the peer back: its next message comes once the promise resolves. */
   onMessage: (message: Message) => void | Promise<void>
   /**
-   * The stream ended. `error` has a code of its own when the other side sent what the codec
-   * refuses.
+   * Called when the stream ended. `error` has a code of its own when the codec refused a message.
    */
   onClosed: (error: Error | undefined) => void
 }
@@ -220,7 +216,7 @@ export interface BuiltFunding {
   readonly raw: Uint8Array
   readonly outPoint: OutPoint
   readonly fee: Satoshi
-  /** Of a renewal: the transactions that the wallet's inputs spend from, without witnesses. */
+  /** For a renewal: the transactions that the wallet's inputs spend from, without witnesses. */
   readonly previous?: readonly Uint8Array[]
 }
 
@@ -229,9 +225,9 @@ export interface FundingBump {
   readonly fundingTx: Uint8Array
   readonly feeRate: FeeRate
   readonly most: Satoshi
-  /** So many blocks have passed over T1 that estimates are false: both are raised. */
+  /** True when T1 has waited so many blocks that estimates must be wrong: both are raised. */
   readonly isLate: boolean
-  /** A server has refused T1 for its fee when it was sent last. */
+  /** True when a server refused T1 for its fee the last time it was sent. */
   readonly isRefused: boolean
 }
 
@@ -241,11 +237,11 @@ export interface FundingRequest {
   readonly amount: Satoshi
   readonly feeRate: FeeRate
   /**
-   * The funding output of a channel that is renewed: T1 spends it as well, and it counts towards
-   * the amount; the wallet pays for the rest and does not sign for it.
+   * The funding output of a channel that is renewed. T1 spends it as well, and it counts towards
+   * the amount; the wallet pays for the rest and does not sign for this output.
    */
   readonly beside?: FundingOutput | undefined
-  /** Exactly these coins are spent; the wallet chooses when left out. */
+  /** Spends exactly these coins; the wallet chooses when left out. */
   readonly coins?: readonly OutPoint[] | undefined
 }
 
@@ -260,25 +256,25 @@ export interface CsvOutput {
 }
 
 /**
- * The on-chain wallet, as far as channels need it. Errors: `ERR_INSUFFICIENT_FUNDS` (facts: asked,
- * available).
+ * The part of the on-chain wallet that channels need. Errors: `ERR_INSUFFICIENT_FUNDS` (facts:
+ * asked, available).
  */
 export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
   /**
    * The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It
-   * is watched once it is recognised.
+   * is watched once `recognise` has seen it.
    */
   closeScript: (index: number) => Uint8Array
   /**
-   * Whether a scriptPubKey is one of its receive addresses or close scripts, as far as it has
-   * searched; if so it is watched from now on, and an address is never given out again, on disk
-   * before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
+   * True when a scriptPubKey is one of the receive addresses or close scripts searched so far. If
+   * so it is watched from now on, and an address is never given out again; this is on disk before
+   * it resolves. `ERR_CHAIN_UNAVAILABLE` while the wallet still searches.
    */
   recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
   /**
-   * What a T1 would pay of the coins of this moment, before anybody is asked for a channel.
+   * The fee of a T1 built from the coins of this moment, before anybody is asked for a channel.
    * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet;
    * when coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`,
    * `ERR_COIN_RESERVED`.
@@ -289,9 +285,9 @@ export interface Wallet {
   /** Frees the inputs of a T1 that never left this node. */
   releaseFunding: (channel: ChannelId) => Promise<void>
   /**
-   * A T1 that waits for a block, shown or not: brings what it pays up to `feeRate` by a child that
-   * spends its change, with a fee of at most `most`; and beyond that, a quarter more with each call,
-   * while servers refuse it, or both, for the fee, or it is late (EVID-7). Does nothing when it has no change.
+   * Raises the fee rate of a T1 that waits for a block, shown or not, to `feeRate`: a child spends
+   * its change, with a fee of at most `most`. Adds a quarter more with each call while servers
+   * refuse T1, or both, for the fee, or T1 is late (EVID-7). Does nothing when T1 has no change.
    */
   bumpFunding: (request: FundingBump) => Promise<void>
   /**

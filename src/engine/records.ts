@@ -3,9 +3,9 @@
  *
  *     0  layout    1 byte
  *     1  checksum  4 bytes, big-endian: CRC-32 of the key, the layout, and everything after the checksum
- *     5  value     see packing.ts
+ *     5  value     see "Plain values as bytes" below
  *
- * The key is part of it, so that a record that lies where another belongs is found as well.
+ * The checksum covers the key, so that a record in the place of another is found as well.
  *
  * Layout 1 was JSON, `{"v":1,"value":...}`, with `{"$sat":"123"}` for a bigint and
  * `{"$hex":"00ff"}` for bytes, and had no checksum. It is still read, so that a store of it can be
@@ -22,7 +22,7 @@ import type { Change } from './ports.js'
 export const RECORD_VERSION = 2
 
 const HEADER_BYTES = 5
-/** `{`, with which every record of layout 1 begins; no layout is numbered like it. */
+/** `{`, the first byte of every record of layout 1; no other layout has this number. */
 const JSON_BEGIN = 0x7b
 
 /** A value as bytes for the store, to lie under `key` and nowhere else. */
@@ -30,7 +30,7 @@ export function encodeRecord(key: string, value: unknown): Uint8Array {
   return sealed(key, pack(value, HEADER_BYTES), RECORD_VERSION)
 }
 
-/** What is to be written so that a value lies under `key`. */
+/** The change that stores a value under `key`. */
 export function recordChange(key: string, value: unknown): Change {
   return { key, value: encodeRecord(key, value) }
 }
@@ -58,7 +58,7 @@ function checksumOf(key: string, layout: number, value: Uint8Array): number {
   return crc32(head, value)
 }
 
-/** Whether a record has the layout that came before this one. */
+/** True when a record has the layout that came before this one. */
 export function isLayout1(bytes: Uint8Array): boolean {
   return bytes[0] === JSON_BEGIN
 }
@@ -74,8 +74,8 @@ export function decodeRecord<T>(key: string, bytes: Uint8Array): T {
 }
 
 /**
- * A record as its reader makes something of it. A checksum says that it is whole, and layout 1 has
- * none: what the reader stumbles over is damage like any other.
+ * A record as `read` interprets it. A checksum proves that a record is whole, and layout 1 has
+ * none: an error of the reader is damage like any other.
  *
  * @throws PaychanError as `decodeRecord`
  */
@@ -128,7 +128,7 @@ function revive(part: unknown): unknown {
   return part
 }
 
-/** What a record is refused with that nobody can have written. */
+/** The error for a record that no release can have written. */
 export function corruptRecord(key: string, cause?: unknown): PaychanError {
   return new PaychanError(
     'ERR_STORE_CORRUPT',
@@ -147,8 +147,8 @@ function laterRecord(key: string, layout: number): PaychanError {
 }
 
 /*
- * Plain values as bytes: objects, lists, texts, bytes, amounts, numbers, true, false, null. What is
- * undefined is left out. Whatever fields a state gets, they are packed like all others.
+ * Plain values as bytes: objects, lists, texts, bytes, amounts, numbers, true, false, null.
+ * Undefined fields are left out. New fields of a state are packed like all others.
  *
  *     one byte says what follows; counts and lengths are varints
  */
@@ -169,18 +169,18 @@ const LIST = 9
 /** A count, then names and values. */
 const OBJECT = 10
 
-/** Deeper than any state; damage that passes for nesting ends here. */
+/** Limit of nesting, deeper than any state; damage that looks like nesting ends here. */
 const MAX_DEPTH = 64
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Names of fields, of which there are some dozens: encoding them anew took a third of the time of a
- * record.
+ * Encoded names of fields, of which there are some dozens: encoding them again took a third of the
+ * time of a record.
  */
 const names = new Map<string, Uint8Array>()
-/** More than the fields of all records; where keys are data instead, they are not kept. */
+/** More than the fields of all records: where keys are data instead, they are not kept. */
 const MOST_NAMES = 1_024
 
 function nameBytes(name: string): Uint8Array {
@@ -208,9 +208,9 @@ function oneWord(text: string): string {
 }
 
 /**
- * The bytes of a value, behind `room` zero bytes that the caller fills.
+ * Packs a value, behind `room` zero bytes that the caller fills.
  *
- * @throws TypeError for what has no place in a state, such as a function
+ * @throws TypeError for a value that no state can hold, such as a function
  */
 function pack(value: unknown, room = 0): Uint8Array {
   const out = new Packer(room)
@@ -226,17 +226,17 @@ function unpack(bytes: Uint8Array): unknown {
   return value
 }
 
-/** Where values are put together. One is at a time, so that all can use it. */
+/** The buffer for values that are being packed: one at a time, so all share it. */
 let workspace = new Uint8Array(4_096)
-/** A longer one is not kept. */
+/** Limit in bytes: a longer workspace is not kept. */
 const LONGEST_WORKSPACE = 65_536
 
 /**
- * Results are cut from a larger piece, as those of `Buffer.from` are: to allocate each takes longer
- * than to pack it.
+ * Size in bytes of the piece that results are cut from, as those of `Buffer.from` are: allocating
+ * each takes longer than packing it.
  */
 const PIECE = 32_768
-/** Longer ones are worth a piece of their own. */
+/** Limit in bytes: longer results get a piece of their own. */
 const LONGEST_CUT = 4_096
 let piece = new Uint8Array(PIECE)
 let cutAt = 0
@@ -385,7 +385,7 @@ class Packer {
 
 class Unpacker {
   #at = 0
-  /** The long text that came last: the address of a peer is often its name. */
+  /** The last long text: the address of a peer is often its name. */
   #text = ''
   constructor(private readonly bytes: Uint8Array) {}
 
@@ -442,7 +442,7 @@ class Unpacker {
     return this.#text
   }
 
-  /** Of things that take a byte each at the least. */
+  /** Reads a number of items, each of which takes at least a byte. */
   #count(): number {
     const count = this.#varint()
     if (count > this.bytes.length - this.#at) throw new RangeError('the value is cut short')

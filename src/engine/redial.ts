@@ -16,14 +16,14 @@ import { BufferingListener, type Links } from './streams.js'
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
 /**
- * How long callers who want a stream may have to wait for the next dial at most; nobody waits
- * before the first one.
+ * Longest time that callers who want a stream may have to wait for the next dial, in milliseconds;
+ * nobody waits before the first one.
  */
 const LONGEST_REST_MS = 10_000
-/** Streams that came live in about as many minutes before the delay is kept. */
+/** Number of streams that may come live in about as many minutes before the delay is kept. */
 const MOST_IN_A_ROW = 10
 
-/** Whether a stream would be of use and there is none on which both sides know where they stand. */
+/** True when a stream would be of use, and there is none on which both know where they stand. */
 export function lacksLink(channel: Channel): channel is Established {
   return (
     channel.stage === 'established' &&
@@ -36,24 +36,21 @@ export function lacksLink(channel: Channel): channel is Established {
 }
 
 /**
- * Whether to dial: the money is in the channel, the chain has not settled it, and no stream is
- * coming up.
+ * True when the peer is to be dialled: the money is in the channel, the chain has not settled it,
+ * and no stream is coming up.
  */
 function wantsLink(channel: Channel): boolean {
   return lacksLink(channel) && channel.link === 'down'
 }
 
-/**
- * Of a dial that is to come or under way. `isTold`: that it has come to nothing, to whoever waited
- * for it.
- */
+/** A dial that is planned or under way. `isTold`: those who waited for it know that it failed. */
 interface Attempt {
   isTold: boolean
 }
 
 /**
- * Before a dial. `rest`: as much of it as callers have to wait for as well, in milliseconds;
- * `dialled`: what comes of it.
+ * The wait before a dial. `rest`: the part that callers have to wait for as well, in milliseconds;
+ * `dialled`: settles with the result of the dial.
  */
 interface Pause {
   readonly attempt: Attempt
@@ -73,14 +70,14 @@ export class Redial {
   >()
   readonly #delays = new Map<ChannelActor, number>()
   /**
-   * Those whose stream is of use, and when the newest such streams began, in milliseconds since
-   * 1970.
+   * Channels whose stream is of use, and the times at which the newest such streams began, in
+   * milliseconds since 1970.
    */
   readonly #live = new Set<ChannelActor>()
   readonly #cameLive = new Map<ChannelActor, readonly number[]>()
   #stopped = false
 
-  /** `onLive`: a stream is of use from now on. */
+  /** @param onLive - called when a stream has become of use */
   constructor(
     private readonly peers: Peers,
     private readonly links: Links,
@@ -130,7 +127,7 @@ export class Redial {
     })
   }
 
-  /** A caller wants a stream: what comes of the next dial. */
+  /** A caller wants a stream: settles with the result of the next dial. */
   #wanted(actor: ChannelActor): Promise<void> {
     const pause = this.#pauses.get(actor)
     if (pause === undefined) return this.#dialOnce(actor)
@@ -146,8 +143,8 @@ export class Redial {
   }
 
   /**
-   * The first delay again, unless ten streams have come live within ten minutes:
-   * a payee without a view of the chain takes a stream and ends it at the first update, for hours.
+   * Goes back to the first delay, unless ten streams have come live within ten minutes: a payee
+   * without a view of the chain takes a stream and ends it at the first update, for hours.
    */
   #isLive(actor: ChannelActor): void {
     if (this.#live.has(actor)) return
@@ -167,8 +164,8 @@ export class Redial {
   }
 
   /**
-   * Dials now; rejects when the peer cannot be reached. Several calls share one attempt, and what
-   * comes to nothing is tried again later.
+   * Dials now; rejects when the peer cannot be reached. Several calls share one attempt, and a
+   * failed one is tried again later.
    */
   #dialOnce(actor: ChannelActor): Promise<void> {
     const under = this.#dialling.get(actor)
@@ -187,9 +184,9 @@ export class Redial {
   }
 
   /**
-   * Waits so long for a stream on which both know where they stand. Dials for it, but a peer that
-   * has just not been reached, or that ends each stream, is left alone for a while, however many
-   * callers there are. `tell`: why there is none, once for each dial.
+   * Waits at most `ms` for a stream on which both sides know where they stand. Dials for it, but a
+   * peer that has just not been reached, or that ends each stream, is left alone for a while,
+   * however many callers there are. `tell` gets the reason of a failure, once for each dial.
    */
   async reach(actor: ChannelActor, ms: number, tell: (failure: string) => void): Promise<void> {
     const waiting = this.#pauses.get(actor)?.attempt
@@ -227,7 +224,7 @@ export class Redial {
     listener.bind(attached)
   }
 
-  /** A channel that is no more. */
+  /** Forgets a channel that is no more. */
   forget(actor: ChannelActor): void {
     this.#pauses.get(actor)?.cancel()
     for (const known of [this.#pauses, this.#delays, this.#live, this.#cameLive]) {
@@ -244,14 +241,14 @@ export class Redial {
 
 /* Opens a stream to the peer of a channel, and to nobody else. */
 
-/** Elsewhere it is not either: then what counts is why it did not answer where it was. */
+/** Errors without news from elsewhere: then the error at the old address counts. */
 const NO_NEWS: ReadonlySet<string> = new Set(['ERR_PEER_UNKNOWN', 'ERR_PEER_UNREACHABLE'])
 
 /**
- * At the address that worked last; failing that, wherever the host knows the peer to be by now.
+ * Opens a stream at the address that worked last, else wherever the host knows the peer to be.
  *
- * @throws PaychanError those of `Peers.open`, and `ERR_PEER_UNREACHABLE` when somebody else
- *   answers there
+ * @throws PaychanError those of `Peers.open`, and `ERR_PEER_UNREACHABLE` when somebody else answers
+ * there
  */
 export async function reach(
   peers: Peers,

@@ -1,6 +1,6 @@
 /**
- * What this node has ever had to do with: channel keys, funding outpoints, and openings that came to
- * nothing.
+ * A record of everything this node has ever dealt with: channel keys, funding outpoints, and
+ * openings that came to nothing.
  */
 import { channelIdOf, hashOfOutPoint } from '../bitcoin/scripts.js'
 import type { Abandoned, Channel } from '../channel/state.js'
@@ -11,8 +11,8 @@ import type { Change, Signer, Store } from './ports.js'
 import { corruptRecord, decodeRecord, recordChange } from './records.js'
 
 /**
- * Every channel key and every funding outpoint that this node has ever had to do with (KEY-3,
- * KEY-4, REF-2).
+ * Every channel key and every funding outpoint that this node has ever dealt with (KEY-3, KEY-4,
+ * REF-2).
  */
 export interface Registry {
   /**
@@ -25,18 +25,16 @@ export interface Registry {
    * was signed.
    */
   giveUp: (channel: Abandoned, ourKey: Uint8Array) => void
-  /**
-   * A channel whose record is damaged: its id, the SHA256 of K1 (ID-1), is all that is left of it.
-   */
+  /** Reserves the id of a damaged channel: the SHA256 of K1 (ID-1), all that is left of it. */
   reserve: (id: ChannelId) => void
-  /** Also of an opening that was given up. */
+  /** True for a reserved id, also that of an opening that was given up. */
   isReserved: (id: ChannelId) => boolean
   isKnownKey: (publicKey: Uint8Array) => boolean
   isKnownOutPoint: (outPoint: OutPoint) => boolean
 }
 
 export function createRegistry(givenUp = new GivenUp()): Registry {
-  /** As text of one character a byte: half of what hex takes. */
+  /** Keys as text of one character a byte: half the memory of hex. */
   const keys = new Set<string>()
   const outPoints = new Set<string>()
   const reserved = new Set<ChannelId>()
@@ -72,7 +70,7 @@ function textOf(key: Uint8Array): string {
   return String.fromCharCode(...key)
 }
 
-/** Our channel key. To derive it takes a millisecond; once there are terms, they have it. */
+/** Our channel key. Deriving a key costs 1 ms; after acceptance the terms have it. */
 export function keyOf(channel: Channel, signer: Pick<Signer, 'publicKey'>): Uint8Array {
   return 'terms' in channel
     ? partyOf(channel.terms, channel.role).channelKey
@@ -89,7 +87,8 @@ function theirKeyOf(channel: Channel): Uint8Array | undefined {
 
 /*
  * Openings of a server that came to nothing. Anybody can make as many of them as they like, so only
- * what must never be signed again stays, and only of those whose T2 was signed (KEY-3, REF-2):
+ * keys and outpoints that must never be signed for again stay, and only if T2 was signed (KEY-3,
+ * REF-2):
  *
  *     known/<the first 16 bytes of the channel's id>   the first 16 bytes of the hash of the outpoint
  *
@@ -98,17 +97,17 @@ function theirKeyOf(channel: Channel): Uint8Array | undefined {
 
 export const GIVEN_UP_PREFIX = 'known/'
 
-/** So much of a hash is kept: nobody finds two things with the same. */
+/** Number of bytes of a hash that are kept: nobody finds two things with the same ones. */
 const KEPT_BYTES = 16
-/** Removals in one write, when a store of an earlier release is opened. */
+/** Number of removals in one write, when a store of an earlier release is opened. */
 const CHANGES_AT_ONCE = 1_000
 
-/** The server's side of an opening that came to nothing. */
+/** True for the server's side of an opening that came to nothing. */
 export function isGivenUpByServer(channel: Channel): channel is Abandoned {
   return channel.stage === 'abandoned' && channel.role === 'server'
 }
 
-/** What is left of one: nothing when T2 was not signed. */
+/** The record that is left of such an opening: none when T2 was not signed. */
 export function givenUpChanges({ id, outPoint }: Abandoned): Change[] {
   return outPoint === undefined
     ? []
@@ -133,13 +132,13 @@ export function readGivenUp(key: string, value: Uint8Array): Uint8Array {
   return hash
 }
 
-/** The hashes of all openings that were given up: some dozen bytes for each of two. */
+/** The hashes of all openings that were given up: some dozen bytes for every two hashes. */
 export class GivenUp {
-  /** Of one character a byte: a third of what hex takes. */
+  /** Hashes as text of one character a byte: a third of the memory of hex. */
   readonly #hashes = new Set<string>()
 
   /**
-   * Reads them. Of a record that is damaged the key still says which K1 it is about.
+   * Reads the hashes. The key of a damaged record still tells its K1.
    *
    * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
    */
@@ -180,8 +179,8 @@ export class GivenUp {
 }
 
 /**
- * Stores of before kept all of such an opening: what is left of it is written, and the rest goes.
- * Returns the others.
+ * Shrinks the openings in stores of earlier releases, which kept all of their records: writes the
+ * part that is still needed and removes the rest. Returns the other channels.
  */
 export async function compactGivenUp(
   store: Store,

@@ -1,7 +1,7 @@
 /**
- * Renewals: a new channel whose T1 spends the old one's funding output. Each of the two is a
- * machine of its own; here they are joined: what they tell each other, who waits for whom, and when
- * a channel renews itself.
+ * Renewals: a new channel whose T1 spends the old one's funding output. Each channel is a separate
+ * machine; this file joins the two: their messages, which one waits, and when a channel renews
+ * itself.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Env } from '../channel/env.js'
@@ -19,7 +19,7 @@ import { withTimeout } from './performing.js'
 import type { Clock, Unsubscribe } from './ports.js'
 import { fundingSent } from './waiters.js'
 
-/** What a renewal is asked for. */
+/** The request of a renewal. */
 export interface RenewalRequest {
   /** Coins of the wallet to add; 0 for a renewal alone. */
   readonly amount: Satoshi
@@ -36,24 +36,24 @@ export interface RenewalsHost {
   readonly env: (channel: Channel) => Env
   readonly offer: (offer: Offer) => Promise<ChannelActor>
   readonly clock: Clock
-  /** How long payments may take to be acknowledged before a renewal gives up, in milliseconds. */
+  /** Time that payments may take to be acknowledged before a renewal gives up, in milliseconds. */
   readonly patience: number
   readonly alarm: (channel: ChannelId, code: string, text: string) => void
 }
 
 /**
- * RENEW-13: how long a server holds an old channel back for its client, once in a block. A renewal
- * takes a second of it; a client that begins them and goes no further gets a sixtieth of the time.
+ * RENEW-13: time that a server holds an old channel back for its client, once in a block. A renewal
+ * takes a second of it; a client that only begins renewals gets a sixtieth of the time.
  */
 const SERVER_HOLD_MS = 10_000
 
-/** Who holds an old channel back while the new one has no id yet. */
+/** Holds an old channel back while the new one has no id yet. */
 const ASKING = 'asking' as ChannelId
 
 export class Renewals {
-  /** Old channels that are being asked for. */
+  /** Old channels for which a renewal is being asked. */
   readonly #asking = new Set<ChannelActor>()
-  /** By the new channel: the old one that it holds back, and how to end that. */
+  /** By new channel: the old one that it holds back, and a way to end that. */
   readonly #held = new Map<
     ChannelId,
     { readonly old: ChannelActor; readonly release: () => void }
@@ -106,7 +106,7 @@ export class Renewals {
     }
   }
 
-  /** What one side's channels tell each other. */
+  /** Passes an event between two channels of this side. */
   readonly tell = (channel: ChannelId, event: RenewalEvent, from: ChannelActor): void => {
     const actor = this.host.actors.get(channel)
     if (actor !== undefined) actor.post(event)
@@ -118,7 +118,7 @@ export class Renewals {
     }
   }
 
-  /** After a restart: what was being signed is asked for again. */
+  /** After a restart: asks again for the signatures that were under way. */
   recover(actor: ChannelActor): void {
     const { state } = actor
     if (state.stage !== 'refund-requested' && state.stage !== 'refund-signed') return
@@ -128,8 +128,8 @@ export class Renewals {
   }
 
   /**
-   * To be called after each step: an old channel waits as long as the new one opens; a server's not
-   * for long, as it costs the client nothing.
+   * To be called after each step: an old channel waits while the new one opens. A server's channel
+   * waits only briefly, since opening costs the client nothing.
    */
   observe(state: Channel): void {
     const old = this.host.actors.get(renewedChannel(state) ?? state.id)
@@ -182,8 +182,8 @@ export class Renewals {
   }
 
   /**
-   * With a new tip, of the channels that are due: renewals that can never be funded any more, and
-   * channels that renew themselves.
+   * Handles a new tip, for the channels that are due: renewals that can never be funded any more,
+   * and channels that renew themselves.
    */
   onTip(due: readonly ChannelActor[]): void {
     for (const actor of due) {
@@ -196,7 +196,7 @@ export class Renewals {
   }
 
   /**
-   * With a new tip, and when a stream is of use again: begins what is due, for that needs the peer.
+   * Begins what is due. Called with a new tip, and when the stream that it needs is of use again.
    */
   look(actor: ChannelActor): void {
     const { state } = actor

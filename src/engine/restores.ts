@@ -1,6 +1,7 @@
 /**
- * Channels after a loss of data: this side asks its peers for what they know, and tells peers that
- * ask the same (spec.md, "Restoring"). One question is one stream, and one record at a time on it.
+ * Channels after a loss of data: this side asks its peers for their records, and answers peers that
+ * ask for ours (spec.md, "Restoring"). Each question has one stream, which carries one record at a
+ * time.
  */
 import type { ChannelRecord, Message, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
@@ -29,22 +30,22 @@ export function restoredChange(): Change {
   return recordChange(RESTORED_KEY, { restored: true })
 }
 
-/** RESTORE-7: a peer that sends so many records that prove nothing has nothing for us. */
+/** RESTORE-7: a peer that sends so many records that prove nothing has none for us. */
 const MOST_REFUSED = 8
 /**
- * By itself a node asks again so often, with doubled delays: about four minutes in all, until the
- * peer is there again.
+ * Number of times that a node asks a peer by itself, with doubled delays: about four minutes in
+ * all; then it waits until the peer is there again.
  */
 const MOST_ATTEMPTS = 8
-/** Peers that a node asks by itself at the same time; the others wait in a line. */
+/** Number of peers that a node asks by itself at the same time; the others wait in a line. */
 const MOST_AT_ONCE = 16
 const FIRST_DELAY_MS = 1_000
-/** Channels that an alarm names. */
+/** Number of channels that an alarm names. */
 const MOST_NAMED = 8
-/** Peers that are remembered as asked; a stranger can have as many names as it likes. */
+/** Number of peers that are remembered as asked; a stranger can have as many names as it likes. */
 const MOST_REMEMBERED = 10_000
 
-/** What came of a question. */
+/** The result of a question. */
 export interface Restored {
   readonly peer: string
   readonly restored: readonly ChannelId[]
@@ -63,7 +64,7 @@ interface RestoresHost {
   readonly patience: number
   readonly envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
   readonly begin: (first: Transition) => void
-  /** Also of a channel whose record is damaged. */
+  /** True for a channel on our disk, also one whose record is damaged. */
   readonly knows: (id: ChannelId) => boolean
   readonly channelsOf: (peer: string) => Channel[]
   readonly alarm: (code: string, text: string) => void
@@ -76,11 +77,10 @@ export class Restores {
   /** RESTORE-8: peers of channels on our disk that have not answered since the start. */
   readonly #owed = new Set<string>()
   /**
-   * Of these, the ones who may have what nobody else knows of: people have to hear when they cannot
-   * be asked.
+   * Owed peers that may know what nobody else does: people have to hear when these cannot be asked.
    */
   readonly #doubted = new Set<string>()
-  /** Peers that are to be asked when others have answered, and for which time. */
+  /** Peers that are to be asked after others have answered, and the number of the attempt. */
   readonly #line = new Map<string, number>()
   #underWay = 0
   readonly #retries = new Map<string, Unsubscribe>()
@@ -89,15 +89,15 @@ export class Restores {
 
   constructor(private readonly host: RestoresHost) {}
 
-  /** Looks whether the data directory was made from the words. */
+  /** Reads whether the data directory was made from the words. */
   async load(): Promise<void> {
     this.#isMarked = (await this.host.options.store.get(RESTORED_KEY)) !== undefined
   }
 
   /**
-   * RESTORE-8: an old copy of the data cannot know what it lacks, so every peer with which it has,
-   * or had, a channel is asked, once a start. A server is dialled for it; a client knows where we
-   * are, and is asked when it comes.
+   * RESTORE-8: an old copy of the data cannot know what it lacks, so this node asks every peer with
+   * which it has, or had, a channel, once a start. It dials servers; a client knows where we are,
+   * and is asked when it comes.
    */
   start(channels: readonly Channel[]): void {
     for (const { stage, role, peer } of channels) {
@@ -107,15 +107,15 @@ export class Restores {
     }
   }
 
-  /** A peer has connected, or a stream with it has come live. */
+  /** Called when a peer has connected, or a stream with it has come live. */
   peerConnected(peer: string): void {
     if (this.#isMarked || this.#owed.has(peer)) this.#pursue(peer, 1)
   }
 
   /**
-   * RESTORE-9: whether a peer has said since the start which channels it has with us; it is asked
-   * now if not. Of a peer that our disk knows nothing of, too: a copy from before the first channel
-   * with it, and a node made from the words, know nothing of it either. Never rejects.
+   * RESTORE-9: resolves with true when a peer has said since the start which channels it has with
+   * us; asks it now if not. This holds for unknown peers too: a copy from before the first channel
+   * with a peer, and a node made from the words, know nothing of the peer either. Never rejects.
    */
   async hasAnswered(peer: string): Promise<boolean> {
     if (!this.#answered.has(peer)) await this.#askByItself(peer).catch(() => {})
@@ -123,16 +123,16 @@ export class Restores {
   }
 
   /**
-   * REEST-1, RESTORE-1: a peer speaks of a channel. One that this node has never heard of it may
-   * have lost.
+   * REEST-1, RESTORE-1: notes that a peer speaks of a channel. If this node has never heard of the
+   * channel, it may have lost it.
    */
   observe(peer: string, channel: ChannelId): void {
     if (!this.host.knows(channel)) this.#pursue(peer, 1)
   }
 
   /**
-   * RESTORE-8: a channel with the peer shows that this node may run on an old copy: the peer is
-   * asked again, whatever it has answered before.
+   * RESTORE-8: a channel with the peer shows that this node may run on an old copy: asks the peer
+   * again, whatever it has answered before.
    */
   doubt(peer: string): void {
     this.#answered.delete(peer)
@@ -154,7 +154,7 @@ export class Restores {
     return this.#shared(peer, (inbox) => this.host.options.peers.open(peer, () => inbox))
   }
 
-  /** A question that nobody has asked for: people hear of what comes back. */
+  /** Asks a peer when no user has asked for it: people hear of the channels that come back. */
   async #askByItself(peer: string): Promise<void> {
     const under = this.#asking.get(peer)
     if (under !== undefined) {
@@ -179,8 +179,8 @@ export class Restores {
   }
 
   /**
-   * RESTORE-2, RESTORE-3: answers a peer that has lost its data. The records are its own business;
-   * what it makes of them shows when it comes back.
+   * RESTORE-2, RESTORE-3: answers a peer that has lost its data. The peer judges the records
+   * itself; the result shows when it comes back.
    */
   onRequest(link: Link, first: RestoreRequest): LinkListener {
     if (this.#stopped) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
@@ -212,7 +212,7 @@ export class Restores {
     this.#line.clear()
   }
 
-  /** The record of the first channel after an id that there is one of, in the order of the ids. */
+  /** The record of the first channel after the given id that has one, in the order of the ids. */
   #recordAfter(peer: string, after: string): ChannelRecord | undefined {
     const later = this.host
       .channelsOf(peer)
@@ -225,7 +225,7 @@ export class Restores {
     return undefined
   }
 
-  /** Asks by itself, once a start; again after a while when it could not. */
+  /** Asks a peer by itself, once a start; again after a while when it could not. */
   #pursue(peer: string, attempt: number): void {
     if (
       this.#stopped ||
@@ -278,7 +278,7 @@ export class Restores {
     }
   }
 
-  /** A node made from its words knows that it has lost everything. */
+  /** Tells people; a node made from its words knows that it has lost everything. */
   #tell(peer: string, restored: readonly ChannelId[]): void {
     if (restored.length === 0 || this.#isMarked) return
     const names = restored
@@ -291,7 +291,7 @@ export class Restores {
     )
   }
 
-  /** Where a server was reached last. */
+  /** The address at which a server was reached last. */
   #addressOf(peer: string): string {
     return (
       this.host
@@ -367,7 +367,7 @@ export class Restores {
     return { peer: link.peer, restored, known, refused }
   }
 
-  /** RESTORE-4 to RESTORE-6. A channel that this node has is never touched. */
+  /** RESTORE-4 to RESTORE-6: takes a record. Never touches a channel that this node has. */
   async #take(
     record: ChannelRecord,
     id: ChannelId,
@@ -422,8 +422,8 @@ export class Restores {
 }
 
 /**
- * What a peer answers to questions on one stream, one at a time: it is held back until its last
- * answer was taken.
+ * Collects a peer's answers to questions on one stream, one at a time: the peer is held back until
+ * its last answer was taken.
  */
 class RecordInbox implements LinkListener {
   readonly #waiting: Array<{ readonly message: Message; readonly taken: () => void }> = []

@@ -13,8 +13,8 @@ import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './context.js'
 
 /**
- * A risk takes a millisecond or two, and nothing else that a block brings shall wait for it: with
- * more channels than this, each is looked at every few blocks.
+ * Number of channels that are looked at with a block. A risk takes 1 to 2 ms, and nothing else that
+ * a block brings shall wait for it: with more channels, each is looked at every few blocks.
  */
 const MOST_AT_ONCE = 10
 
@@ -28,7 +28,7 @@ export class RiskWatch {
     private readonly emit: (event: EngineEvent) => void
   ) {}
 
-  /** With a new tip. */
+  /** Handles a new tip. */
   onTip(actors: readonly ChannelActor[]): void {
     const count = Math.min(MOST_AT_ONCE, actors.length)
     for (let n = 0; n < count; n++) {
@@ -80,7 +80,7 @@ export class RiskWatch {
   }
 }
 
-/** For how many blocks a publication has waited, from a day on. */
+/** Number of blocks for which a publication has waited, from a day on. */
 function waitsFor({ publication, onChain }: Established, { height }: Pick<Env, 'height'>): number {
   const blocks =
     publication === undefined || onChain.spend !== undefined || height === undefined

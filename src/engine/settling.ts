@@ -1,6 +1,6 @@
 /**
- * What a user asks of the ends of channels: a higher fee for what was published, and all settlements
- * at once.
+ * The user's commands for the ends of channels: a higher fee for a published transaction, and all
+ * settlements at once.
  */
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { Env } from '../channel/env.js'
@@ -12,7 +12,7 @@ import type { FeeRate, Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Closed } from './waiters.js'
 
-/* A higher fee for what a channel has published alone, at once: because its user says so. */
+/* A higher fee, at once and at the user's wish, for a transaction that one channel published. */
 
 /** A settlement or refund with a higher fee. */
 interface BumpedPublication {
@@ -24,10 +24,10 @@ interface BumpedPublication {
 }
 
 /**
- * Replaces a transaction that one of the channels waits for. Undefined when it is none of theirs.
+ * Replaces a transaction that one of the channels waits for. Undefined when none does.
  *
  * @throws PaychanError `ERR_CANNOT_BUMP` for a T1 of an outside wallet; `ERR_ALREADY_CONFIRMED`,
- *   `ERR_CANNOT_BUMP` (facts: fee, most)
+ * `ERR_CANNOT_BUMP` (facts: fee, most)
  */
 export async function bumpPublication(
   actors: Iterable<ChannelActor>,
@@ -65,7 +65,7 @@ export async function bumpPublication(
   return undefined
 }
 
-/** FUND-5: this node has no change of it, and a replacement would have no T2. */
+/** FUND-5: this node has no change of such a T1, and a replacement would have no T2. */
 function notOurs(txid: string): PaychanError {
   return new PaychanError(
     'ERR_CANNOT_BUMP',
@@ -75,8 +75,8 @@ function notOurs(txid: string): PaychanError {
 }
 
 /**
- * Closes several channels at once: one that cannot be closed now keeps none of the others, and none
- * of their outcomes.
+ * The result of closing several channels at once: a channel that cannot be closed now stops no
+ * other, and hides no other outcome.
  */
 export interface SettledAll {
   readonly settled: ReadonlyArray<Closed & { readonly channel: ChannelId }>

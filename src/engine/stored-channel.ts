@@ -1,5 +1,6 @@
 /**
- * Channels on disk. What changes with every payment is kept apart, so that a payment writes little:
+ * Channels on disk. The part that changes with every payment is kept apart, so that a payment
+ * writes little:
  *
  *     channel/<id>              all of a channel but its ledger
  *     ledger/<id>               the ledger; an update in flight has the number of its payments only,
@@ -62,7 +63,7 @@ type StoredLedger = Omit<Ledger, 'inFlight'> & {
   >
 }
 
-/** What is to be written so that a channel is stored; `before` is what the store has of it. */
+/** The changes that store a channel; `before` is the state that the store holds. */
 export function channelChanges(before: Channel | undefined, channel: Channel): Change[] {
   if (isGivenUpByServer(channel)) {
     return before !== undefined && isGivenUpByServer(before)
@@ -82,12 +83,12 @@ export function channelChanges(before: Channel | undefined, channel: Channel): C
   return changes
 }
 
-/** Takes a channel out of the store. */
+/** The changes that take a channel out of the store. */
 function removalOf(id: ChannelId): Change[] {
   return [CHANNEL_PREFIX, LEDGER_PREFIX].map((prefix) => ({ key: prefix + id, value: undefined }))
 }
 
-/** States are never changed in place, so a part that is the same object is the same. */
+/** States are never changed in place, so a part that is the same object is equal. */
 function differInLedgerOnly(before: Channel, after: Channel): boolean {
   const names = Object.keys(after) as Array<keyof Channel>
   return (
@@ -104,8 +105,8 @@ function storedLedger(ledger: Ledger): StoredLedger {
 }
 
 /**
- * Reads a channel. Looks no deeper than at what tells a channel from anything else: the checksums
- * say that the rest is as this code has written it.
+ * Reads a channel. Checks only that the record is a channel: the checksums prove that the rest is
+ * as this code has written it.
  *
  * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
  */
@@ -171,7 +172,7 @@ function isChannel(value: unknown): boolean {
   )
 }
 
-/** Records of before there were epochs: nobody has counted yet. */
+/** Fills in epochs for records from before there were any: nothing is counted yet. */
 function withEpochs(stored: Channel): Channel {
   switch (stored.stage) {
     case 'established':
@@ -194,8 +195,8 @@ function withEpochs(stored: Channel): Channel {
 }
 
 /**
- * Records of before told a spend in a block and one that was only shown by its height. The chain
- * tells the latter again.
+ * Drops spends without a block from older records, which told a spend in a block from one that was
+ * only shown by its height. The chain shows these again.
  */
 function withProof(
   stored: Omit<OnChain, 'shown'> & {
@@ -211,8 +212,8 @@ function withProof(
 }
 
 /**
- * Publications of before there were turns: the race begins with the bid that was stored. One of a
- * transaction that settled several channels is none any more: the channel bids alone (TIME-9).
+ * Fills in the race for publications from before there were turns: it begins with the bid that was
+ * stored. Drops a transaction that settled several channels: the channel now bids alone (TIME-9).
  */
 function withRace(
   stored: (Publication & { readonly batch?: unknown }) | undefined
@@ -235,12 +236,9 @@ function withRace(
  * and signatures of one value share a buffer.
  */
 
-/**
- * By the names of the fields: the object with nothing in it, as JSON. As many as states have
- * shapes.
- */
+/** Empty objects as JSON, by the names of their fields. There are as many as states have shapes. */
 const shapes = new Map<string, string>()
-/** Where names are data there is no end of shapes: those are not kept. */
+/** Limit of `shapes`: where names are data there is no end of shapes, and those are not kept. */
 const MOST_SHAPES = 1_024
 
 function emptyOf(names: readonly string[]): Record<string, unknown> {
@@ -254,8 +252,8 @@ function emptyOf(names: readonly string[]): Record<string, unknown> {
 }
 
 /**
- * What V8 keeps inside the heap; longer ones are left alone, since they are shared with others as
- * they are (T1).
+ * Longest byte string in bytes that V8 keeps inside the heap; longer ones are left alone, since
+ * they are shared with others as they are (T1).
  */
 const SHORT = 64
 
@@ -277,7 +275,7 @@ class Pool {
 }
 
 /**
- * The same value: plain objects, lists and short byte strings anew; all else stays the very same.
+ * Copies a value: plain objects, lists and short byte strings are new; all else is shared.
  *
  * @example
  * const channel = compact(unpack(record) as Channel)

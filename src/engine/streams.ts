@@ -1,6 +1,6 @@
 /**
- * The streams of a node: who is let in, which channel a stream belongs to, how fast a peer is listened
- * to, and how long it may be silent.
+ * The streams of a node: which peers are let in, the channel of each stream, the rate at which a
+ * peer is read, and the time that it may be silent.
  */
 import {
   MAX_ERROR_TEXT_BYTES,
@@ -18,8 +18,7 @@ import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Link, LinkListener, Unsubscribe } from './ports.js'
 
 /*
- * Streams that peers open: the first message says whether it is a new channel or a known one
- * (WIRE-8).
+ * Streams that peers open: the first message tells a new channel from a known one (WIRE-8).
  */
 
 /**
@@ -29,7 +28,7 @@ import type { Clock, Link, LinkListener, Unsubscribe } from './ports.js'
 const FIRST_MESSAGE_TIMEOUT_MS = 30_000
 
 interface IncomingHandler {
-  /** Returns who listens to the link from now on; throws a refusal, which the peer is told. */
+  /** Returns the new listener of the link; throws a refusal, which the peer is told. */
   onOpen: (link: Link, message: OpenChannel) => LinkListener
   onReestablish: (link: Link, message: Reestablish) => LinkListener
   onRestore: (link: Link, message: RestoreRequest) => LinkListener
@@ -111,7 +110,7 @@ export function refuse(link: Link, code: string, rule: string, text: string, fat
 }
 
 /**
- * A listener for a stream whose channel is not there yet: keeps what arrives, in order, until it
+ * A listener for a stream whose channel is not there yet: keeps the messages, in order, until it
  * is.
  */
 export class BufferingListener implements LinkListener {
@@ -134,7 +133,7 @@ export class BufferingListener implements LinkListener {
     else this.#listener.onClosed(error)
   }
 
-  /** Hands over what has arrived, and from now on everything. */
+  /** Hands over the messages that have arrived, and from now on all later ones. */
   bind(listener: LinkListener): void {
     this.#listener = listener
     for (const message of this.#waiting.splice(0)) void listener.onMessage(message)
@@ -144,11 +143,11 @@ export class BufferingListener implements LinkListener {
 }
 
 /*
- * Which stream belongs to which channel. A channel has one at a time; the newest wins. A peer that
- * talks more than a channel can need is read more slowly: that is felt by nobody else.
+ * The stream of each channel. A channel has one at a time; the newest wins. A peer that talks more
+ * than a channel can need is read more slowly: nobody else notices.
  */
 
-/** What a stream begins with. */
+/** The messages that a stream may begin with. */
 const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set([
   'OpenChannel',
   'AcceptChannel',
@@ -156,8 +155,8 @@ const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set([
 ])
 
 /**
- * `number`: of the streams of this channel, from 0. `begun`: its first message has been sent.
- * `waiting`: what is to be sent after a message that is still being made.
+ * `number`: counts the streams of this channel, from 0. `begun`: its first message has been sent.
+ * `waiting`: messages to send after one that is still being made.
  */
 interface Stream {
   readonly link: Link
@@ -173,8 +172,8 @@ export class Links {
   constructor(private readonly clock: Clock) {}
 
   /**
-   * REEST-6: gives the channel a new stream; an older one ends. Returns who listens to it from now
-   * on.
+   * REEST-6: gives the channel a new stream and ends an older one. Returns the listener of the new
+   * stream.
    */
   attach(actor: ChannelActor, link: Link): LinkListener {
     const old = this.#streams.get(actor)
@@ -203,12 +202,12 @@ export class Links {
     }
   }
 
-  /** The number of the stream that a channel has; its effects are only for that one. */
+  /** The number of a channel's stream; effects with this number are only for that stream. */
   numberOf(actor: ChannelActor): number | undefined {
     return this.#streams.get(actor)?.number
   }
 
-  /** REEST-1, REEST-6: what was still to be said on an older stream is not said on a new one. */
+  /** REEST-1, REEST-6: messages meant for an older stream are not sent on a new one. */
   send(actor: ChannelActor, message: Message): void {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
@@ -217,8 +216,8 @@ export class Links {
   }
 
   /**
-   * Sends a message once it is made; what is sent meanwhile on this stream follows it. Rejects when
-   * it cannot be made.
+   * Sends a message once it is made; later messages on this stream follow it. Rejects when it
+   * cannot be made.
    */
   async sendOnceMade(actor: ChannelActor, making: Promise<Message>): Promise<void> {
     const stream = this.#streams.get(actor)
@@ -231,7 +230,7 @@ export class Links {
     for (const each of [message, ...waiting]) sendOn(stream, each)
   }
 
-  /** Ends the stream after what was sent; the channel hears of it at once. */
+  /** Ends the stream after the messages already sent; the channel hears of it at once. */
   hangUp(actor: ChannelActor, reason: string): void {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
@@ -241,7 +240,7 @@ export class Links {
   }
 }
 
-/** REEST-5: before its first message a side says nothing but why it does not go on. */
+/** REEST-5: before its first message a side sends only the reason why it does not go on. */
 function sendOn(stream: Stream, message: Message): void {
   stream.begun ||= FIRST_MESSAGES.has(message.type)
   if (stream.begun || message.type === 'Error') stream.link.send(message)
@@ -254,29 +253,29 @@ function eventOf(message: Message): ChannelEvent {
 }
 
 /*
- * How fast a peer is listened to. Who says more than a channel can need is held back, not refused:
- * what it sends waits on its own side (WIRE-11), and a handful a second cost us nothing.
+ * The rate at which a peer is read. A peer that says more than a channel can need is held back, not
+ * refused: its messages wait on its own side (WIRE-11), and a handful a second cost us nothing.
  */
 
 /**
- * Messages beside payments that a stream may bring at once: far more than any opening, reconnect or
- * close takes.
+ * Number of messages beside payments that a stream may bring at once: far more than any opening,
+ * reconnect or close takes.
  */
 export const BURST = 64
 
-/** Milliseconds until another one is taken. */
+/** Milliseconds until another message is taken. */
 export const INTERVAL_MS = 100
 
 /**
- * Streams that a peer may begin at once: twice those that it may have (WIRE-9), for a connection
- * that breaks twice.
+ * Number of streams that a peer may begin at once: twice those that it may have (WIRE-9), for a
+ * connection that breaks twice.
  */
 export const STREAM_BURST = 128
 
-/** Milliseconds until another one is taken: each costs a write or two. */
+/** Milliseconds until another stream is taken: each costs a write or two. */
 export const STREAM_INTERVAL_MS = 250
 
-/** So many things at once, then one an interval. */
+/** Allows `burst` things at once, then one an interval. */
 class Bucket {
   #left: number
   #refilledAt: number
@@ -291,8 +290,8 @@ class Bucket {
   }
 
   /**
-   * Takes one; when its turn is over, or undefined for now. Who takes more than there are stands in
-   * a line.
+   * Takes one. Returns a promise that resolves when its turn is over, or undefined when it may go
+   * now. Takers beyond the limit stand in a line.
    */
   take(): Promise<void> | undefined {
     this.#refill()
@@ -311,7 +310,7 @@ class Bucket {
     return true
   }
 
-  /** Whether it is as good as new. */
+  /** True when nothing is taken: the bucket is as good as new. */
   get isFull(): boolean {
     this.#refill()
     return this.#left === this.burst
@@ -328,8 +327,8 @@ class Bucket {
 }
 
 /**
- * Of one stream. Updates, and acknowledgements of something new, come as fast as the channel takes
- * them.
+ * Limits the rate of one stream. Updates, and acknowledgements of something new, come as fast as
+ * the channel takes them.
  */
 export class Throttle {
   readonly #bucket: Bucket
@@ -340,14 +339,14 @@ export class Throttle {
     this.#bucket = new Bucket(clock, BURST, INTERVAL_MS)
   }
 
-  /** When the message after this one may be read: now when undefined. */
+  /** Resolves when the message after this one may be read; undefined: now. */
   after(message: Message): Promise<void> | undefined {
     return this.#isProgress(message) ? undefined : this.#bucket.take()
   }
 
   /**
-   * A payment costs the peer money, an acknowledgement answers what we sent; a sequence that was
-   * there before brings nothing.
+   * True for a payment, which costs the peer money, and for an acknowledgement, which answers what
+   * we sent. A repeated sequence brings nothing.
    */
   #isProgress(message: Message): boolean {
     if (message.type === 'Update' && message.sequence > this.#newestUpdate) {
@@ -363,7 +362,7 @@ export class Throttle {
 }
 
 /**
- * COST-2: transactions of strangers that are sent at once, and milliseconds until another one is.
+ * COST-2: strangers' transactions that are sent at once, and milliseconds until another one is.
  * ElectrumX takes 100 for a refusal, forgives 1 a second, and hangs up at 10,000: so they come to
  * 400 and then to 250 of the 600 that it forgives in a block, which leaves the rest to our own.
  */
@@ -371,13 +370,13 @@ export const FAVOURS = 4
 export const FAVOUR_INTERVAL_MS = 240_000
 
 /**
- * COST-4: the same of scripts of strangers that are watched at once: below 1 each, so 64 and then
- * 60 in a block.
+ * COST-4: number of strangers' scripts that are watched at once, and milliseconds until another one
+ * is. Each takes below 1, so 64 and then 60 in a block.
  */
 export const STRANGE_WATCHES = 64
 const STRANGE_WATCH_INTERVAL_MS = 10_000
 
-/** What all strangers together may have this node ask of its Electrum servers. */
+/** The requests that all strangers together may cause at this node's Electrum servers. */
 export class StrangersShare {
   readonly #favours: Bucket
   readonly #watches: Bucket
@@ -387,21 +386,21 @@ export class StrangersShare {
     this.#watches = new Bucket(clock, STRANGE_WATCHES, STRANGE_WATCH_INTERVAL_MS)
   }
 
-  /** Whether a transaction that is only a stranger's may be sent now. */
+  /** Takes a favour: true when a transaction that is only a stranger's may be sent now. */
   takeFavour(): boolean {
     return this.#favours.takeNow()
   }
 
-  /** Whether a script that holds nothing of ours may be watched before the next block. */
+  /** True when a script that holds nothing of ours may be watched before the next block. */
   takeWatch(): boolean {
     return this.#watches.takeNow()
   }
 }
 
 /**
- * COST-6: transactions without a deadline that are under way at once, and milliseconds for which
- * the place of one that a server has refused stays taken. ElectrumX takes 100 for a refusal: so they
- * come to 800 at once, and then to 225 of the 600 that it forgives in a block.
+ * COST-6: number of transactions without a deadline that are under way at once, and milliseconds
+ * for which a refused one keeps its place. ElectrumX takes 100 for a refusal: so they come to 800 at
+ * once, and then to 225 of the 600 that it forgives in a block.
  */
 export const PATIENT_SENDS = 8
 export const REFUSAL_MS = 2_100_000
@@ -417,7 +416,7 @@ export class PatientSends {
 
   constructor(private readonly clock: Pick<Clock, 'now'>) {}
 
-  /** Waits for a place. False at once when the same one waits or is under way already. */
+  /** Waits for a place. False at once when the same transaction waits or is under way already. */
   async enter(name: string): Promise<boolean> {
     if (this.#sending.has(name) || this.#line.has(name)) return false
     await new Promise<void>((resolve) => {
@@ -427,14 +426,14 @@ export class PatientSends {
     return true
   }
 
-  /** It was answered; to be called for each that has entered. */
+  /** Frees the place of an answered transaction; to be called for each that has entered. */
   leave(name: string, isRefused: boolean): void {
     this.#sending.delete(name)
     if (isRefused) this.#refusedAt.push(this.clock.now())
     this.look()
   }
 
-  /** Lets in whoever there is a place for; to be called with each block. */
+  /** Lets waiting transactions in while there are places; to be called with each block. */
   look(): void {
     const now = this.clock.now()
     // A clock that was set back holds no place for longer than that.
@@ -448,13 +447,13 @@ export class PatientSends {
   }
 }
 
-/** Of all peers: how fast each may begin streams. Remembers only those who have just begun some. */
+/** Limits how fast each peer may begin streams. Remembers only peers that have just begun some. */
 export class StreamThrottle {
   readonly #peers = new Map<string, Bucket>()
 
   constructor(private readonly clock: Clock) {}
 
-  /** When a stream that the peer has begun may be served: now when undefined. */
+  /** Resolves when a stream that the peer has begun may be served; undefined: now. */
   before(peer: string): Promise<void> | undefined {
     for (const [name, bucket] of this.#peers) if (bucket.isFull) this.#peers.delete(name)
     const bucket = this.#peers.get(peer) ?? new Bucket(this.clock, STREAM_BURST, STREAM_INTERVAL_MS)
@@ -464,17 +463,17 @@ export class StreamThrottle {
 }
 
 /*
- * Ends the stream of a peer that does not answer: what it was sent is then unknown, and comes up
- * again on the next one.
+ * Ends the stream of a peer that does not answer: the outcome of our messages is then unknown, and
+ * comes up again on the next stream.
  */
 
 /**
- * What was sent and not answered: our `Reestablish`, `Funding`, `TurnRequest`, or the oldest update
- * by its sequence.
+ * The unanswered message: our `Reestablish`, `Funding`, `TurnRequest`, or the oldest update by its
+ * sequence.
  */
 type Awaited = number | 'Reestablish' | 'Funding' | 'TurnGrant'
 
-/** WIRE-12: whoever waits for an answer hangs up in the end. */
+/** WIRE-12: hangs up when an answer is late. */
 export class AckTimers {
   readonly #timers = new Map<
     ChannelActor,
@@ -487,7 +486,7 @@ export class AckTimers {
     private readonly onLate: (actor: ChannelActor) => void
   ) {}
 
-  /** To be called after each step: one timer for what is waited for. */
+  /** To be called after each step: keeps one timer for the awaited answer. */
   observe(actor: ChannelActor): void {
     const awaited = awaitedOf(actor.state)
     const timer = this.#timers.get(actor)

@@ -1,4 +1,4 @@
-/** The callers that wait for a channel: of `open`, `pay` and `close`. */
+/** The callers of `open`, `pay` and `close` that wait for a channel. */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { awaitsInputs, isUnsigned } from '../channel/outside-funding.js'
 import { spendInSight, type Channel } from '../channel/state.js'
@@ -15,7 +15,7 @@ export interface Closed {
   readonly txid: Txid | undefined
 }
 
-/** What a chain server has last said to T1 in this process; undefined before the first answer. */
+/** The last answer of a chain server to T1 in this process; undefined before the first answer. */
 export type FundingAnswer = 'taken' | Error | undefined
 
 /** Tells whether a channel has come where a caller wants it; throws when it never will. */
@@ -23,8 +23,8 @@ export type Arrival = (channel: Channel, answer: FundingAnswer) => boolean
 
 /**
  * Payments of one channel that callers may wait for at the same time: two windows of 16 updates
- * with 1,000 payments each (UPD-6, UPD-7), one on its way and one to follow it. That is enough to
- * keep a channel busy, and some 16 MB; who asks for more is told to wait, for memory has an end.
+ * with 1,000 payments each (UPD-6, UPD-7), one on its way and one to follow it. That keeps a
+ * channel busy, and takes some 16 MB; further callers are told to wait, since memory is finite.
  */
 export const MOST_WAITING_PAYMENTS = 32_000
 
@@ -39,11 +39,11 @@ export function admitCaller(waiting: number): void {
 }
 
 /**
- * Promises by what settles them. Each is settled once; nothing is left waiting when a channel ends.
+ * Promises by the event that settles them. Each is settled once, at the latest when a channel ends.
  */
 export class Waiters {
   #reconnecting = 0
-  /** By the payment itself: the state keeps the very object that was posted. */
+  /** By the payment object: the state keeps the object that was posted. */
   #payments: Map<Payment, Waiter<void>> | undefined
   #closes: Array<Waiter<Closed>> = []
   #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []
@@ -51,12 +51,12 @@ export class Waiters {
   /** The transaction that has ended the channel, as far as the closes know. */
   #spentBy: Txid | undefined
 
-  /** Callers of `pay` that have not been answered. */
+  /** Number of callers of `pay` that have not been answered. */
   get payers(): number {
     return (this.#payments?.size ?? 0) + this.#reconnecting
   }
 
-  /** What a caller of `pay` waits for before its payment can be posted. */
+  /** Counts a caller of `pay` while it waits for `work`, before its payment can be posted. */
   async counted(work: Promise<void>): Promise<void> {
     this.#reconnecting += 1
     try {
@@ -99,14 +99,13 @@ export class Waiters {
     }
   }
 
-  /** Resolves when the channel arrives where `arrived` says. */
+  /** Resolves when `arrived` says that the channel has arrived. */
   arrival(arrived: Arrival): Promise<void> {
     return new Promise((resolve, reject) => this.#arrivals.push({ arrived, resolve, reject }))
   }
 
   /**
-   * To be called when a chain server has answered to T1, before the state that comes of it is
-   * observed.
+   * To be called when a chain server has answered to T1, before the resulting state is observed.
    */
   fundingAnswered(answer: 'taken' | Error): void {
     this.#answer = answer
@@ -126,7 +125,7 @@ export class Waiters {
     this.#observeSpend(channel)
   }
 
-  /** The chain may know that a channel is closed although the peer never said so. */
+  /** The chain may show that a channel is closed although the peer never said so. */
   #observeSpend(channel: Channel): void {
     const spend = channel.stage === 'established' ? spendInSight(channel) : undefined
     if (spend?.txid === this.#spentBy) return
@@ -153,7 +152,7 @@ export class Waiters {
   }
 }
 
-/** Arrived when T1 has left; never, when the opening was given up. */
+/** True when T1 has left; throws when the opening was given up. */
 export function fundingSent(channel: Channel): boolean {
   if (channel.stage === 'abandoned') {
     throw PaychanError.of(channel.code, channel.reason, channel.facts)
@@ -162,8 +161,8 @@ export function fundingSent(channel: Channel): boolean {
 }
 
 /**
- * Arrived when a chain server has T1. One that does not take it is no end: it goes out again with
- * every block, but the caller need not wait for that.
+ * True when a chain server has T1. A refusal ends nothing: T1 goes out again with every block, but
+ * the caller need not wait for that.
  */
 export function fundingTaken(channel: Channel, answer: FundingAnswer): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
@@ -181,17 +180,17 @@ export function fundingTaken(channel: Channel, answer: FundingAnswer): boolean {
   )
 }
 
-/** Arrived when an outside wallet may pay for T1. */
+/** True when an outside wallet may pay for T1. */
 export function readyForInputs(channel: Channel): boolean {
   return awaitsInputs(channel) || fundingSent(channel)
 }
 
-/** Arrived when T2 is there, and an outside wallet may sign T1. */
+/** True when T2 is there, and an outside wallet may sign T1. */
 export function readyForSignatures(channel: Channel): boolean {
   return isUnsigned(channel) || fundingSent(channel)
 }
 
-/** Arrived when payments can be made; never, when the channel has ended before. */
+/** True when payments can be made; throws when the channel has ended before. */
 export function openForPayments(channel: Channel): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
   if (channel.stopped !== undefined) {

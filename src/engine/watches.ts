@@ -1,6 +1,6 @@
 /**
- * What the chain tells the channels: the watches of their funding scripts, which of them a new tip
- * concerns, and since when the chain is seen without a break.
+ * Brings the chain to the channels: the watches of their funding scripts, the channels that a new
+ * tip concerns, and the time since which the chain is seen without a break.
  */
 import type { FundingHistory, ShownTransaction } from '../channel/events.js'
 import type { Channel } from '../channel/state.js'
@@ -15,7 +15,7 @@ import type { Redial } from './redial.js'
 
 /* The watches of the funding scripts: one for each channel that is not settled for good. */
 
-/** `script`: in hex, which takes a third of what an array does. */
+/** `script`: in hex, which takes a third of the memory of an array. */
 interface Watched {
   readonly script: string
   readonly watch: ScriptWatch
@@ -56,7 +56,7 @@ export class Watches {
     return this.#watches.has(actor)
   }
 
-  /** Whether a server tells this session what happens to a channel. */
+  /** True when a server tells this session what happens to a channel. */
   isCurrent(actor: ChannelActor | undefined): boolean {
     return actor !== undefined && this.#watches.get(actor)?.watch.isCurrent === true
   }
@@ -93,7 +93,7 @@ class FundingWatcher implements ScriptWatcher {
     this.failed(this.actor, error)
   }
 
-  /** Money comes first. */
+  /** True for a channel without money: money comes first. */
   canWait(): boolean {
     return isVacant(this.actor.state)
   }
@@ -105,16 +105,16 @@ class FundingWatcher implements ScriptWatcher {
       : undefined
   }
 
-  /** T1. */
+  /** The bytes of T1. */
   kept(id: Txid): Uint8Array | undefined {
     const { state } = this.actor
     return state.stage === 'established' && state.outPoint.txid === id ? state.fundingTx : undefined
   }
 }
 
-/* What the history of a funding script says about one funding output. */
+/* The part of a funding script's history that concerns one funding output. */
 
-/** Picks T1, what spends its output, and what else pays to its script. */
+/** Picks T1, the spend of its output, and the other payments to its script. */
 export function fundingHistory(
   history: readonly ShownTransaction[],
   outPoint: OutPoint
@@ -131,11 +131,11 @@ export function fundingHistory(
 }
 
 /*
- * Which channels a new tip has something to tell (src/channel/due.ts), of those that the chain can
- * tell anything.
+ * The channels that a new tip concerns (src/channel/due.ts), out of those that the chain can
+ * concern at all.
  */
 
-/** Stages that the chain has something to say to. */
+/** True for stages that the chain matters to. */
 function isWatched(
   channel: Channel
 ): channel is Extract<Channel, { stage: 'established' | 'refund-signed' }> {
@@ -143,8 +143,8 @@ function isWatched(
 }
 
 /**
- * The server may refuse to watch more than so many scripts: those of channels that hold no money
- * come last.
+ * Sorts channels that hold no money last: the server may refuse to watch more than some number of
+ * scripts.
  */
 export function moneyFirst(actors: Iterable<ChannelActor>): ChannelActor[] {
   const [withMoney, vacant]: [ChannelActor[], ChannelActor[]] = [[], []]
@@ -176,7 +176,7 @@ export class DueActors {
     this.#first = undefined
   }
 
-  /** Those that are due at a height. While that is not known it may be anybody. */
+  /** The channels that are due at a height; all that may be, while the height is not known. */
   at(height: BlockHeight | undefined): ChannelActor[] {
     return [...this.actors.values()].filter(
       (actor) => height === undefined || actor.nextDue(height) <= height
@@ -184,8 +184,8 @@ export class DueActors {
   }
 
   /**
-   * With a new tip: those that are due hear of it; a watch that could not be set up is tried again,
-   * and so is a peer that nobody dials.
+   * Handles a new tip: channels that are due hear of it, and watches that could not be set up, and
+   * peers that nobody dials, are tried again.
    */
   tell(due: readonly ChannelActor[], redial: Pick<Redial, 'schedule'>): void {
     // Nearly always all are watched: a block sorts none of ten thousand channels for nothing.
@@ -201,8 +201,8 @@ export class DueActors {
   }
 
   /**
-   * The first height, `from` or above, at which any is due, or has to be watched first; Infinity
-   * when none is.
+   * The first height, `from` or above, at which a channel is due, or has to be watched first;
+   * Infinity when there is none.
    */
   readonly first = (from: BlockHeight): number => {
     const [actors, watches] = [this.actors.size, this.watches.count]
@@ -231,8 +231,8 @@ export class DueActors {
 }
 
 /**
- * Since when the chain is seen without a break: what could not be done meanwhile is given its time
- * once it can.
+ * Holds the height since which the chain is seen without a break: a delayed duty gets its full time
+ * once it can be done.
  */
 export class View {
   #since: BlockHeight | undefined
@@ -242,7 +242,7 @@ export class View {
     return this.#since
   }
 
-  /** A tip was seen; undefined: the chain was gone again by then. */
+  /** Notes a tip; undefined: the chain was gone again by then. */
   seen(height: BlockHeight | undefined): void {
     this.#since ??= height
   }

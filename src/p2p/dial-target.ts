@@ -1,4 +1,4 @@
-/** Whom to dial: what a person types, as libp2p's PeerId or multiaddr. */
+/** The target of a dial: a person's text as libp2p's PeerId or multiaddr. */
 import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
@@ -45,7 +45,7 @@ function parseMultiaddr(text: string): Multiaddr {
   }
 }
 
-/** The last `/p2p`: in a relayed address the first one is the relay. */
+/** The peer of the last `/p2p`: in a relayed address the first one is the relay. */
 function peerOf(address: Multiaddr, text: string): PeerId {
   const components = address.getComponents()
   const last = components.at(-1)

@@ -1,6 +1,4 @@
-/**
- * A LinkListener that cannot hurt, and error messages that say one plain line to a peer.
- */
+/** A LinkListener that does no harm, and error messages that give a peer one plain line. */
 import {
   type ErrorMessage,
   MAX_ERROR_TEXT_BYTES,
@@ -11,11 +9,11 @@ import type { LinkListener } from '../engine/ports.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 
 /*
- * A LinkListener that cannot hurt: nothing after the end, the end once, and what it throws is
- * reported.
+ * A LinkListener that does no harm: it gets nothing after the end, the end once, and its exceptions
+ * are reported.
  */
 
-/** Is told what goes wrong on our side of a link, and nobody else would see. */
+/** Called for errors on our side of a link that nobody else would see. */
 export type OnError = (error: Error) => void
 
 export class GuardedListener {
@@ -29,9 +27,9 @@ export class GuardedListener {
   }
 
   /**
-   * Passes a message on. The promise, if there is one, says when the next may follow.
+   * Passes a message on. The promise, if there is one, resolves when the next may follow.
    *
-   * @throws PaychanError `ERR_LISTENER_FAILED` when the listener threw, which it was reported for
+   * @throws PaychanError `ERR_LISTENER_FAILED` when the listener threw; that is reported
    */
   message(message: Message): Promise<void> | undefined {
     if (this.#closed) return undefined
@@ -82,13 +80,13 @@ export function report(onError: OnError, error: Error): void {
  * (WIRE-7).
  */
 
-/** What ends a stream, and leaves it open whether the channel goes on over another one. */
+/** The message that ends a stream, and leaves open whether the channel goes on over another one. */
 export function streamError(code: string, rule: string, text: string): ErrorMessage {
   return { type: 'Error', code, rule, text, fatal: false }
 }
 
 /**
- * The same message, fit to be encoded if it is an Error. A text that is too long is cut, not
+ * The same message, shortened to be encoded if it is an Error: a text that is too long is cut, not
  * refused.
  */
 export function outgoing(message: Message): Message {

@@ -1,6 +1,4 @@
-/**
- * The libp2p host of our own node, and where it listens.
- */
+/** The libp2p host of our own node, and its listening addresses. */
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify, type Identify } from '@libp2p/identify'
@@ -15,35 +13,35 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import './polyfill.js'
 
 /*
- * The libp2p host of our own node: TCP (or what it is given), Noise, Yamux, identify, ping. As a
- * service, we live in anybody's.
+ * The libp2p host of our own node: TCP (or the given transports), Noise, Yamux, identify, ping. The
+ * port itself is a service for any host.
  */
 
 /**
  * Bytes that a peer may send on one stream before we have read them. Yamux would let the window
  * grow to 16 MiB, while a stream that has paused is reset past `MAX_READ_BUFFER_BYTES` (see
- * stream-source.ts).
+ * stream-link.ts).
  */
 export const MAX_STREAM_WINDOW_BYTES = 1_048_576
 
 /**
  * A connection whose other end is gone without a word (a NAT that forgot it, a cable) is noticed by
- * a ping: every 15 seconds, with at most 20 seconds for the answer, so within 35 seconds. That also
- * keeps a NAT from forgetting an idle one: home routers do so after a few minutes.
+ * a ping: every 15 seconds, with at most 20 seconds for the answer, so within 35 seconds. The ping
+ * also keeps a NAT from forgetting an idle connection: home routers do so after a few minutes.
  */
 export const KEEP_ALIVE: KeepAlive = { pingInterval: 15_000, pingTimeout: 20_000 }
 
-/** Milliseconds. */
+/** Times in milliseconds. */
 export interface KeepAlive {
   readonly pingInterval: number
   readonly pingTimeout: number
 }
 
 /**
- * A timeout that is always the same. libp2p lets it follow a moving average of what pings took,
- * reckoned by the wall clock: when that is set back by an hour, the average is NaN for good, and
- * every ping of every connection fails. Over an endless interval the average stays what it was
- * first, and the bounds make one number of it.
+ * A constant timeout. libp2p derives it from a moving average of ping times by the wall clock: when
+ * that clock is set back by an hour, the average is NaN for good, and every ping of every
+ * connection fails. Over an endless interval the average keeps its first value, and the bounds make
+ * one number of it.
  */
 function fixedTimeout(ms: number): { minTimeout: number; maxTimeout: number; interval: number } {
   return { minTimeout: ms, maxTimeout: ms, interval: Number.POSITIVE_INFINITY }
@@ -51,8 +49,8 @@ function fixedTimeout(ms: number): { minTimeout: number; maxTimeout: number; int
 
 /**
  * Past `maxConnections` libp2p closes connections, those without streams first; its 300 are few for
- * somebody whom many pay. From one address it lets 5 a second in, and drops the others without a
- * word: too few for the payers behind one NAT after a restart of the payee.
+ * a payee with many payers. From one address it lets 5 a second in, and drops the others silently:
+ * too few for the payers behind one NAT after a restart of the payee.
  */
 const CONNECTIONS = {
   maxConnections: 2_000,
@@ -66,13 +64,13 @@ export interface HostServices extends Record<string, unknown> {
 }
 
 export interface HostInit {
-  /** The identity: its PeerId is what others pay to. */
+  /** The identity: others pay to its PeerId. */
   readonly privateKey: PrivateKey
   /** Multiaddrs such as `/ip4/0.0.0.0/tcp/9800`; empty for a node that only dials. */
   readonly listen: readonly string[]
-  /** What carries its connections; TCP when left out. `listen` has to be of that kind. */
+  /** The transports of its connections; TCP when left out. `listen` has to be of that kind. */
   readonly transports?: NonNullable<Libp2pOptions['transports']>
-  /** How a dead connection is noticed; `KEEP_ALIVE` when left out. */
+  /** The ping settings that find dead connections; `KEEP_ALIVE` when left out. */
   readonly keepAlive?: KeepAlive
 }
 
@@ -106,8 +104,8 @@ export function createHost(
 }
 
 /*
- * Where a node of our own listens: addresses that it cannot listen on are refused in words that say
- * which, and why.
+ * The listening addresses of our own node: errors name the address that it cannot listen on, and
+ * the reason.
  */
 
 const HOSTS = new Set(['ip4', 'ip6'])
@@ -123,8 +121,8 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Refuses what is no TCP address before anything is started. libp2p would pass over one that no
- * transport of ours knows as soon as it can listen on any other.
+ * Refuses anything but a TCP address before anything is started. libp2p would pass over an address
+ * that no transport of ours knows as soon as it can listen on any other.
  *
  * @throws PaychanError `ERR_INVALID_LISTEN` (facts: address)
  */
@@ -150,8 +148,8 @@ function isTcp(address: string): boolean {
 }
 
 /**
- * What libp2p says when it cannot listen is a page with the stack of every address: this is one
- * sentence about the first. Other errors stay as they are.
+ * Explains the first failed address in one sentence: libp2p's own error is a page with the stack of
+ * every address. Other errors stay as they are.
  */
 export function explainListen(error: unknown, addresses: readonly string[]): unknown {
   if (!(error instanceof Error) || error.name !== 'UnsupportedListenAddressesError') return error
@@ -175,7 +173,7 @@ export function explainListen(error: unknown, addresses: readonly string[]): unk
   )
 }
 
-/** Whether a node could not listen because somebody else does. */
+/** True when a node could not listen because another process listens there. */
 export function isInUse(error: unknown): boolean {
   return (
     error instanceof PaychanError &&
@@ -184,10 +182,7 @@ export function isInUse(error: unknown): boolean {
   )
 }
 
-/**
- * Whether nobody listens there now. Whatever else is wrong with an address shows when it is
- * listened on.
- */
+/** True when nobody listens there now. Other faults of an address show when it is listened on. */
 export async function areFree(addresses: readonly string[]): Promise<boolean> {
   for (const address of addresses) {
     const [host, tcp] = multiaddr(address).getComponents()

@@ -13,7 +13,7 @@ import { asError, report } from './guarded-listener.js'
 import { StreamLink } from './stream-link.js'
 import type { LinkOptions } from './stream-link.js'
 
-/** The components of a libp2p host that are needed, as a service is given them. */
+/** The components of a libp2p host that this service needs. */
 export interface PeersComponents {
   readonly peerId: PeerId
   readonly registrar: {
@@ -40,9 +40,9 @@ export interface PeersComponents {
 }
 
 export interface PeersOptions {
-  /** Is told of errors that nobody else sees, such as a listener that throws. */
+  /** Called for errors that nobody else sees, such as a listener that throws. */
   readonly onError: (error: Error) => void
-  /** Is told of every peer that connects, or is connected to, and speaks paychan. */
+  /** Called for every peer that connects, or is connected to, and speaks paychan. */
   readonly onMeet?: (peer: string) => void
   /**
    * Streams that one peer may have open towards us at the same time: one for each channel. Default
@@ -64,7 +64,7 @@ export interface KnownPeer {
   readonly peerId: string
   readonly connected: boolean
   readonly multiaddrs: readonly string[]
-  /** Whether it speaks /paychan/1.0; undefined before it has said what it speaks. */
+  /** True when the peer speaks /paychan/1.0; undefined before it has said what it speaks. */
   readonly paychan: boolean | undefined
 }
 
@@ -77,7 +77,7 @@ export interface Libp2pPeers extends Peers {
 }
 
 /**
- * Makes the port; libp2p, or whoever made it, starts and stops it.
+ * Makes the port; libp2p, or the caller, starts and stops it.
  *
  * @example
  * const peers = (components) => createPeers(components, { onError })
@@ -310,8 +310,8 @@ class PeersOfHost implements Libp2pPeers {
 }
 
 /**
- * The port of a peer that dialled us is gone with its connection; the one that we dialled answers
- * again.
+ * The address to dial a peer again. The port of a peer that dialled us is gone with its connection;
+ * one that we dialled answers again.
  */
 function dialledAddress({ direction, remoteAddr, remotePeer }: Connection): string | undefined {
   if (direction !== 'outbound') return undefined

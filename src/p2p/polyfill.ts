@@ -8,7 +8,7 @@ interface Resolvers<T> {
   reject: (reason?: unknown) => void
 }
 
-/** What ECMA-262 (2024, 27.2.4.8) says, for this one constructor. */
+/** Follows ECMA-262 (2024, 27.2.4.8), for this one constructor. */
 function withResolvers<T>(): Resolvers<T> {
   let resolve: Resolvers<T>['resolve'] = () => {}
   let reject: Resolvers<T>['reject'] = () => {}

@@ -67,7 +67,7 @@ export class StreamLink implements Link {
     })
   }
 
-  /** Starts to deliver. What `listener` sends at once goes out before anything is delivered. */
+  /** Starts to deliver. Messages sent at once by `listener` go out before anything is delivered. */
   start(listener: LinkListener): void {
     this.#listener = new GuardedListener(listener, this.#options.onError)
     void this.#read(this.#listener)
@@ -111,7 +111,7 @@ export class StreamLink implements Link {
     this.close()
   }
 
-  /** Ends the stream at once; what waits to be sent is dropped. */
+  /** Ends the stream at once; unsent messages are dropped. */
   #abort(error: Error): void {
     if (!this.#open) return
     this.#open = false
@@ -213,7 +213,7 @@ export class StreamLink implements Link {
 /** 7 bits a byte: lengths up to 262,144 = 2^18 take at most 3 bytes. */
 const MAX_LENGTH_BYTES = 3
 
-/** A message as it goes onto a stream. @throws ProtocolError when a field is out of range. */
+/** A message as a frame of the stream. @throws ProtocolError when a field is out of range. */
 export function toFrame(message: Message): Uint8ArrayList {
   return lp.encode.single(encode(message), { maxDataLength: MAX_MESSAGE_BYTES })
 }
@@ -221,8 +221,8 @@ export function toFrame(message: Message): Uint8ArrayList {
 /**
  * The Envelopes of a stream of bytes, whatever the chunks that they arrive in.
  *
- * @throws ProtocolError `WIRE-1` for a length that is 0 or spelled out too long, `WIRE-2` for one
- * that is too large: at once, before any of its bytes is waited for.
+ * @throws ProtocolError `WIRE-1` for a length that is 0 or encoded too long, `WIRE-2` for one that
+ * is too large: at once, before any of its bytes is waited for.
  */
 export function fromFrames(
   source: AsyncIterable<Uint8Array | Uint8ArrayList>
@@ -234,14 +234,12 @@ export function fromFrames(
   })
 }
 
-/** Whether an error says that the bytes ended inside a frame. */
+/** True when an error says that the bytes ended inside a frame. */
 export function isCutShort(error: unknown): boolean {
   return error instanceof Error && error.name === 'UnexpectedEOFError'
 }
 
-/**
- * The decoder reports how long the length was in a field of its own; so each stream has its own.
- */
+/** Each stream has its own decoder, since it stores the size of the last length prefix. */
 function createLengthDecoder(): LengthDecoderFunction {
   const decoder: LengthDecoderFunction = Object.assign(
     (data: Uint8ArrayList): number => {
@@ -287,8 +285,8 @@ function createLengthDecoder(): LengthDecoderFunction {
 const PAUSE_ABOVE_BYTES = 524_288
 
 /**
- * What libp2p may hold for us while paused; more, and it resets the stream. Above a window of our
- * host (1 MiB).
+ * Bytes that libp2p may hold for us while paused; past it the stream is reset. Above a window of
+ * our host (1 MiB).
  */
 const MAX_READ_BUFFER_BYTES = 2_097_152
 
@@ -324,12 +322,12 @@ class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> {
     })
   }
 
-  /** Whether the peer ended its side in order, rather than the connection breaking. */
+  /** True when the peer ended its side in order, rather than the connection breaking. */
   get endedInOrder(): boolean {
     return this.#ended && this.#error === undefined
   }
 
-  /** Lets everything that still arrives fall on the floor, so that the peer can end its side. */
+  /** Drops everything that still arrives, so that the peer can end its side. */
   discard(): void {
     this.#discard = true
     this.#unread = []
@@ -371,7 +369,7 @@ class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> {
 
   /**
    * 'end' comes once. When the peer was quick, it came while libp2p was still agreeing on the
-   * protocol, and what was read ahead then is put back only afterwards.
+   * protocol, and the data read ahead then is put back only afterwards.
    */
   #endIfNothingFollows(): void {
     if (this.#stream.readableEnded && this.#stream.readBufferLength === 0) this.#onEnd()
@@ -383,8 +381,8 @@ class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> {
   }
 
   /**
-   * No more data: either the peer has closed its side, and ours is still open, or everything is
-   * gone.
+   * Handles the end of data: either the peer has closed its side, and ours is still open, or
+   * everything is gone.
    */
   #onEnd(): void {
     this.#end(this.#stream.status === 'open' ? undefined : lost())

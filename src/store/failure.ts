@@ -1,10 +1,10 @@
-/** Tells whoever runs a store that it has failed, whichever of its users it failed under. */
+/** Reports that a store has failed, whichever of its users it failed under. */
 import { codeOf, STORE_FAILED } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
 
 /**
  * The same store; `onFailure` is called, once, when a commit is refused by the disk. From then on
- * nothing of it can be trusted, and the node has to stop as a whole: wallet, channels and all.
+ * the store cannot be trusted, and the node has to stop as a whole: wallet, channels and all.
  */
 export function onStoreFailure(store: Store, onFailure: (error: Error) => void): Store {
   let failed = false

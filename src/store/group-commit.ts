@@ -1,11 +1,11 @@
 /**
  * Group commit: batches that wait while another one is being written share the next write, and so
  * the next fsync. With one fsync per caller a disk gives a few thousand commits a second; with a
- * shared one the cost is divided by the number of those who wait.
+ * shared one the cost is divided by the number of waiting callers.
  *
  * The order of the calls is kept. A promise resolves only after the write that holds its changes.
- * Once a write has failed nothing more is accepted: after a failed fsync it is not known what of
- * the log has reached the disk (Linux marks the pages clean, so that a second fsync succeeds
+ * Once a write has failed nothing more is accepted: after a failed fsync it is not known which part
+ * of the log has reached the disk (Linux marks the pages clean, so that a second fsync succeeds
  * without having written them), and a later success would be believed wrongly.
  */
 import { messageOf, PaychanError } from '../types/errors.js'
@@ -20,7 +20,7 @@ interface Waiting {
   readonly reject: (error: PaychanError) => void
 }
 
-/** Keys are printable ASCII: one order for JavaScript strings and for bytes on the disk. */
+/** Form of a key, printable ASCII: one order for JavaScript strings and for bytes on the disk. */
 const KEY = /^[\x21-\x7e]+$/
 
 /**
@@ -38,7 +38,7 @@ export function acceptChanges(changes: readonly Change[]): Change[] {
   return changes.map(({ key, value }) => ({ key, value: value?.slice() }))
 }
 
-/** Why a store takes nothing more after a write that failed. */
+/** The error of a store after a write has failed: it takes nothing more. */
 export function writeFailed(cause: unknown): PaychanError {
   return new PaychanError(
     'ERR_STORE_FAILED',
@@ -48,7 +48,7 @@ export function writeFailed(cause: unknown): PaychanError {
   )
 }
 
-/** Why a store takes nothing more after it was closed. */
+/** The error of a store after it was closed: it takes nothing more. */
 export function storeClosed(): PaychanError {
   return new PaychanError('ERR_STORE_FAILED', 'The store is closed; start the node again.')
 }
@@ -61,7 +61,7 @@ export class GroupCommit {
   constructor(private readonly write: WriteBatch) {}
 
   /**
-   * The values are copied at once, so that the caller may use its buffers again.
+   * Commits changes. The values are copied at once, so that the caller may use its buffers again.
    *
    * @throws PaychanError `ERR_STORE_FAILED` when the write failed, one before it did, or it is
    *   closed.
@@ -75,7 +75,7 @@ export class GroupCommit {
     })
   }
 
-  /** Refuses what comes from now on, and resolves once everything that waits is written. */
+  /** Refuses later commits, and resolves once everything that waits is written. */
   async close(): Promise<void> {
     this.broken ??= storeClosed()
     await this.running

@@ -1,8 +1,8 @@
 /**
- * LevelDB's log of its newest writes, looked at before LevelDB reads it: where a checksum does not
- * fit, LevelDB drops what follows in the block, says so in a file of its own, and deletes the log.
- * Format: doc/log_format.md of LevelDB. Blocks of 32 kB; a record is a masked CRC-32C of type and
- * data (4 bytes, little-endian), a length (2), a type (1), and the data.
+ * Checks LevelDB's log of its newest writes before LevelDB reads it: at a wrong checksum LevelDB
+ * drops the rest of the block, says so in a file of its own, and deletes the log. Format:
+ * doc/log_format.md of LevelDB. Blocks of 32 kB; a record is a masked CRC-32C of type and data (4
+ * bytes, little-endian), a length (2), a type (1), and the data.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,13 +16,13 @@ const HEADER_BYTES = 7
  */
 const MASK_DELTA = 0xa282ead8
 
-/** From byte `at` of a log on, writes are lost. */
+/** Damage in a log: from byte `at` on, writes are lost. */
 export interface LogDamage {
   readonly file: string
   readonly at: number
 }
 
-/** The logs in a directory of LevelDB that are damaged. None, when there is no such directory. */
+/** The damaged logs in a directory of LevelDB; none when there is no such directory. */
 export async function damagedLogs(directory: string): Promise<LogDamage[]> {
   const names = await readdir(directory).catch(() => [])
   const found: LogDamage[] = []
@@ -35,8 +35,8 @@ export async function damagedLogs(directory: string): Promise<LogDamage[]> {
 }
 
 /**
- * Where the first record begins that is not as it was written; what was still being written when
- * the process ended is no damage.
+ * Offset of the first damaged record; a record that was being written when the process ended is not
+ * damaged.
  */
 export function firstDamage(log: Uint8Array): number | undefined {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength)

@@ -1,6 +1,6 @@
 /**
  * The `Store` on disk: LevelDB through classic-level. Every batch is written with `sync: true`
- * (fsync of LevelDB's log) before its callers are told; see `group-commit.ts` for who shares one.
+ * (fsync of LevelDB's log) before its callers are told; `group-commit.ts` lets callers share one.
  */
 import { copyFile, mkdir } from 'node:fs/promises'
 import { ClassicLevel } from 'classic-level'
@@ -9,13 +9,13 @@ import { GroupCommit } from './group-commit.js'
 import { damagedLogs } from './level-log.js'
 import type { Change, Store } from '../engine/ports.js'
 
-/** 0700: what is in there is nobody else's business. */
+/** Mode 0700: nobody else may read the store. */
 const DIRECTORY_MODE = 0o700
 
 /** Sorts after every character that a key may hold (`group-commit.ts`: 0x21 to 0x7e). */
 const AFTER_ALL = '\x7f'
 
-/** With it LevelDB locks a store. */
+/** The file with which LevelDB locks a store. */
 export const LOCK_FILE = 'LOCK'
 
 type Database = ClassicLevel<string, Uint8Array>
@@ -24,15 +24,15 @@ export interface LevelOptions {
   /** False: a missing store is an error. */
   readonly createIfMissing?: boolean
   /**
-   * Told of a log of newest writes that is damaged. LevelDB goes on without what follows, and
-   * deletes it; a copy stays beside it.
+   * Called for a damaged log of newest writes. LevelDB drops the writes after the damage, and
+   * deletes the log; a copy stays beside it.
    */
   readonly onDamage?: (sentence: string) => void
 }
 
 /**
- * Opens the store in `directory`, which is created when it is missing, unless told not to. LevelDB
- * locks it against every other process, and against a second opening in this one.
+ * Opens the store in `directory`, and creates it when it is missing, unless `createIfMissing` is
+ * false. LevelDB locks it against every other process, and against a second opening in this one.
  *
  * @throws PaychanError `ERR_STORE_LOCKED` when another process has it, `ERR_STORE_FAILED` when it
  *   cannot be read or written.
@@ -130,8 +130,8 @@ const HINDRANCES: ReadonlyArray<readonly [RegExp, string]> = [
 ]
 
 /**
- * What keeps a store from being opened that is no damage of it: a full disk, permissions, and what
- * else the system says. Undefined when it is damaged.
+ * The hindrance that keeps an undamaged store from being opened: a full disk, permissions, or
+ * another error of the system. Undefined when the store is damaged.
  */
 export function hindranceOf(error: unknown): string | undefined {
   const reason = error instanceof PaychanError ? error.cause : error
@@ -147,9 +147,7 @@ export function hindranceOf(error: unknown): string | undefined {
   return HINDRANCES.find(([pattern]) => pattern.test(text))?.[1] ?? text
 }
 
-/**
- * abstract-level wraps the reason: `LEVEL_DATABASE_NOT_OPEN`, caused by `LEVEL_LOCKED` and others.
- */
+/** abstract-level wraps the reason: `LEVEL_DATABASE_NOT_OPEN`, caused by `LEVEL_LOCKED` etc. */
 function openingError(directory: string, error: unknown): PaychanError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   if (codeOf(cause) === 'LEVEL_LOCKED') {

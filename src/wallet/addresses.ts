@@ -1,6 +1,4 @@
-/**
- * The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change; and whether a script is one.
- */
+/** The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. Recognises them, too. */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { scriptOf } from '../bitcoin/address.js'
 import { hash160 } from '../bitcoin/hashes.js'
@@ -19,12 +17,12 @@ import type { Watches } from './watches.js'
 const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1, close: 2 }
 
 /**
- * How many close scripts beyond the last that was paid to are searched for: more than there are
- * channels without funds (OPEN-11).
+ * Number of close scripts searched beyond the last that was paid to: more than there are channels
+ * without funds (OPEN-11).
  */
 export const CLOSE_GAP = 160
 
-/** How many addresses beyond the last one handed out are watched: the gap limit of BIP44. */
+/** Number of addresses watched beyond the last one handed out: the gap limit of BIP44. */
 export const GAP = 20
 
 /** One script of ours. */
@@ -34,7 +32,7 @@ export interface OwnScript {
   readonly scriptPubKey: Uint8Array
 }
 
-/** Derives scripts, remembers them, and knows which index comes next. */
+/** Derives scripts, remembers them, and knows the next index of each branch. */
 export class AddressBook {
   private readonly parents: Readonly<Record<Branch, HDKey>>
   private readonly derived: Readonly<Record<Branch, OwnScript[]>> = {
@@ -46,11 +44,11 @@ export class AddressBook {
   private readonly keys = new Map<OwnScript, HDKey>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0, close: 0 }
-  /** How many beyond those are watched. */
+  /** Number of addresses watched beyond `next`. */
   gap = GAP
   /**
-   * As many close scripts, in a directory that was made from the words; in others every one that
-   * matters is on disk.
+   * Number of close scripts searched, in a directory that was made from the words; in other
+   * directories every close script that matters is on disk.
    */
   closeGap = 0
 
@@ -86,7 +84,7 @@ export class AddressBook {
     return this.at(branch, this.next[branch])
   }
 
-  /** Everything to watch: all that was handed out, and the gap behind it. */
+  /** All scripts to watch: those that were handed out, and the gap behind them. */
   watched(): OwnScript[] {
     return BRANCHES.flatMap((branch) =>
       Array.from(
@@ -101,7 +99,7 @@ export class AddressBook {
     this.at('close', this.next.close + Math.max(CLOSE_GAP, this.closeGap) - 1)
   }
 
-  /** Which script of ours this is, if any. */
+  /** The script of ours that this is, if any. */
   find(scriptPubKey: Uint8Array): OwnScript | undefined {
     return this.byScript.get(toHex(scriptPubKey))
   }
@@ -112,17 +110,17 @@ export class AddressBook {
   }
 }
 
-/* Whether a script is the wallet's own, as far as the chain has been searched. */
+/* Recognises the wallet's own scripts, as far as the chain has been searched. */
 
 export const NOT_HEARD =
   'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.'
 
 /**
- * The script among the close scripts that a channel can have, and those that were given out and the
- * gap behind them; undefined when it is not.
+ * Finds a script among the close scripts that a channel can have, those that were given out and the
+ * gap behind them; undefined when it is not there.
  *
- * @throws PaychanError `ERR_CHAIN_UNAVAILABLE` when it is none of them, and the search may still
- *   widen
+ * @throws PaychanError `ERR_CHAIN_UNAVAILABLE` when the script is unknown, and the search may still
+ * widen
  */
 export function ownScript(
   scriptPubKey: Uint8Array,

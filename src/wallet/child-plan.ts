@@ -34,13 +34,13 @@ export interface UnconfirmedFunding {
 }
 
 export interface ChildPlan extends SendPlan {
-  /** What parent and child pay together. */
+  /** The fee rate of parent and child together. */
   readonly packageRate: FeeRate
 }
 
 /**
  * @param kept - T1 as its channel keeps it; undefined: as it is shown
- * @throws PaychanError `ERR_CANNOT_BUMP` when it is no T1 of ours, `ERR_NO_CHANGE`
+ * @throws PaychanError `ERR_CANNOT_BUMP` when it is not a T1 of ours, `ERR_NO_CHANGE`
  */
 export function unconfirmedFunding(
   view: HistoryView,
@@ -87,7 +87,7 @@ export function unconfirmedFunding(
   }
 }
 
-/** What T1 and the child that there is pay together. */
+/** The fee and size of T1 and its present child together. */
 function paidNow({ fee, vsize }: UnconfirmedFunding, before: Outgoing | undefined): Paid {
   const childFee = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
   const size = before === undefined ? vsize : vsize + newestOf(before).vsize
@@ -100,8 +100,8 @@ interface Paid {
 }
 
 /**
- * EVID-7: what both pay next when servers refuse them for their fee: a quarter more, what every node
- * relays, and what another child has to pay.
+ * EVID-7: the fee rate of both together after servers refused them for their fee: a quarter more,
+ * at least what every node relays, and what another child has to pay.
  */
 export function raisedRate(
   funding: UnconfirmedFunding,
@@ -120,7 +120,7 @@ export function raisedRate(
 }
 
 /**
- * The child with which both pay `rate`.
+ * Plans the child with which both pay `rate`.
  *
  * @param before - the child that there is already, which this one replaces
  * @param most - the largest fee of the child; undefined: what the change has

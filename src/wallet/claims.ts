@@ -1,8 +1,8 @@
 /**
  * Payout outputs `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CSV)` that are ours. Each is watched from the
- * moment it is claimed until the transaction that spends it is buried. Nothing is remembered
- * about where it stands: every new tip and every new history is looked at afresh, so that a reorg
- * that takes the output or its sweep away needs no special case.
+ * moment it is claimed until the transaction that spends it is buried. The state of a claim is not
+ * remembered: every new tip and every new history is looked at afresh, so that a reorg that takes
+ * the output or its sweep away needs no special case.
  *
  * `claim` is called once the transaction with the output is confirmed. Should a reorg replace it
  * for good (the other side's state wins), the watch shows nothing, and the claim counts nothing.
@@ -15,27 +15,27 @@ import type { ClaimRecord } from './records.js'
 import type { ChainTransaction, CsvOutput, Tip } from '../engine/ports.js'
 
 /**
- * A spend this deep is not undone any more: as deep as a miner's reward has to be before the
- * consensus rules let it be spent (`COINBASE_MATURITY`). Keeping a record longer costs nothing.
+ * Depth at which a spend is final: as deep as a miner's reward has to be before the consensus rules
+ * let it be spent (`COINBASE_MATURITY`). Keeping a record longer costs nothing.
  */
 export const BURIED_DEPTH = 100
 
-/** Whether a transaction at `height` is buried under the tip. */
+/** True when a transaction at `height` is buried under the tip. */
 export function isBuried(height: BlockHeight | undefined, tip: BlockHeight | undefined): boolean {
   return height !== undefined && tip !== undefined && tip - height + 1 >= BURIED_DEPTH
 }
 
-/** What is to be done about a claim now. */
+/** The next step for a claim. */
 export type ClaimStep =
   | { readonly do: 'wait' }
   | { readonly do: 'forget' }
-  /** Our sweep is in the mempool: it is sent again with every block, for mempools forget. */
+  /** Our sweep is in the mempool: it is sent again with every block, because mempools forget. */
   | { readonly do: 'rebroadcast'; readonly sweep: Transaction }
   | { readonly do: 'sweep' }
 
 /**
- * One claim, the tip at which it was last tried to bring its sweep into the mempool, and the height
- * at which this node has done so first.
+ * One claim, the tip at which we last tried to bring its sweep into the mempool, and the height at
+ * which this node first did so.
  */
 export interface Claim {
   record: ClaimRecord
@@ -79,7 +79,7 @@ export class Claims {
     )
   }
 
-  /** What to do about a claim under this tip. */
+  /** The next step for a claim under this tip. */
   step({ record, triedAt }: Claim, tip: Tip): ClaimStep {
     const { output } = record
     const spender = this.view.spender(output.outPoint)
@@ -96,7 +96,7 @@ export class Claims {
     return height !== undefined && tip.height >= height ? { do: 'sweep' } : { do: 'wait' }
   }
 
-  /** Those that a transaction sweeps, or an older version of what sweeps them now. */
+  /** The claims that a transaction sweeps, or swept as an older version of the present sweep. */
   sweptBy(id: Txid): Claim[] {
     const spent = new Set(
       this.view.transaction(id)?.transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
@@ -112,9 +112,7 @@ export class Claims {
     return this.view.spender(output.outPoint)?.height
   }
 
-  /**
-   * The transaction that has the output; undefined also when it is not the output that was claimed.
-   */
+  /** The transaction that has the output; undefined also when its output is not the claimed one. */
   private source(output: CsvOutput): ChainTransaction | undefined {
     const known = this.view.transaction(output.outPoint.txid)
     return known?.transaction.outputs[output.outPoint.vout]?.value === output.value
@@ -124,8 +122,8 @@ export class Claims {
 }
 
 /**
- * What is shown, or our own version of it when that pays more: a server may go on showing what it
- * alone takes.
+ * The version of a sweep with the highest fee: the shown one, or our own when that pays more. A
+ * server may go on showing a version that it alone takes.
  */
 function dearest(shown: Transaction, own: Transaction | undefined): Transaction {
   const isVersion =

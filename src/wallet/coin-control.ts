@@ -1,7 +1,4 @@
-/**
- * The wallet's coins as their owner sees them: what each is for, which are locked, which were
- * named.
- */
+/** The wallet's coins as their owner sees them: their uses, and which ones are locked or named. */
 import { addressFromScript } from '../bitcoin/address.js'
 import { outPointText, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -47,13 +44,13 @@ export class CoinControl {
     return coinsOf(view, addresses, height(), this.init)
   }
 
-  /** Those that may be chosen. */
+  /** The coins that may be chosen. */
   free(): Coin[] {
     return this.all().filter(isFree)
   }
 
   /**
-   * Exactly the coins that were named. A locked one may be: to name it is to say so.
+   * Exactly the coins that were named. Locked coins are allowed: naming one is consent to spend it.
    *
    * @throws PaychanError `ERR_INVALID_OUTPOINT` when one is named twice, or none;
    *   `ERR_COIN_UNKNOWN`,
@@ -102,7 +99,7 @@ export class CoinControl {
   }
 
   /**
-   * Locks coins, on disk before this resolves; once more makes no difference.
+   * Locks coins, on disk before this resolves; a second lock makes no difference.
    *
    * @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
    */
@@ -134,7 +131,7 @@ export class CoinControl {
     )
   }
 
-  /** The locked coins whose spend no reorganisation takes back any more. */
+  /** The locked coins whose spend no reorganisation can undo any more. */
   spentForGood(): OutPoint[] {
     const { locks, view, height } = this.init
     return locks.all().filter((outPoint) => isBuried(view.spender(outPoint)?.height, height()))
@@ -146,7 +143,7 @@ export class CoinControl {
     for (const outPoint of names) this.init.locks.remove(outPoint)
   }
 
-  /** As a person is shown them. */
+  /** The coins as a person is shown them. */
   list(): WalletCoin[] {
     const { network, notes, height } = this.init
     const tip = height()
@@ -175,7 +172,7 @@ export class CoinControl {
     }
   }
 
-  /** Says what locked coins there are to whoever is told that the free ones do not suffice. */
+  /** Adds the locked coins to an error about a lack of free ones. */
   explain(error: PaychanError): PaychanError {
     const { locked } = this.balance()
     if (locked === 0n) return error

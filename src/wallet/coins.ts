@@ -1,6 +1,4 @@
-/**
- * The wallet's coins, and which of them are set aside: locked by their owner, or kept for a T1.
- */
+/** The wallet's coins, and those set aside: locked by their owner, or kept for a T1. */
 import { z } from 'zod'
 import type { ChainTransaction, Change } from '../engine/ports.js'
 import {
@@ -23,19 +21,17 @@ export interface Coin {
   readonly own: OwnScript
   /** The height of its block; undefined in the mempool. */
   readonly height: BlockHeight | undefined
-  /**
-   * Confirmed, and, if it is the reward of a block, mature: it can be an input of the next block.
-   */
+  /** True for a possible input of the next block: confirmed, and mature if it is a reward. */
   readonly confirmed: boolean
   /** The channel whose T1 will spend it. */
   readonly reservedFor: ChannelId | undefined
-  /** The transaction of ours, not yet in the mempool that we see, that spends it. */
+  /** Our transaction that spends the coin, and is not yet in the mempool that we see. */
   readonly spentBy: Txid | undefined
-  /** Its owner has locked it: it is never chosen, only spent when it is named. */
+  /** True when the owner has locked the coin: it is never chosen, only spent when it is named. */
   readonly locked: boolean
 }
 
-/** Which coins are spoken for. */
+/** The coins that are set aside. */
 interface Locks {
   readonly reservations: Reservations
   readonly outgoing: OutgoingTransactions
@@ -80,7 +76,7 @@ export function coinsOf(
   )
 }
 
-/** A T1 or a send of ours spends it, whether the chain shows that yet or not. */
+/** True when a T1 or a send of ours spends the coin, whether or not the chain shows that yet. */
 export function isReserved({
   reservedFor,
   spentBy
@@ -88,12 +84,12 @@ export function isReserved({
   return reservedFor !== undefined || spentBy !== undefined
 }
 
-/** Confirmed, spoken for by nobody, and not locked: what may be chosen. */
+/** True for a coin that may be chosen: confirmed, set aside for nothing, and not locked. */
 export function isFree(coin: Coin): boolean {
   return coin.confirmed && !isReserved(coin) && !coin.locked
 }
 
-/** The sum of values. What is in no block a server may make up. */
+/** The sum of values. A server may make up coins that are in no block. */
 export function sumOf(coins: ReadonlyArray<{ readonly value: Satoshi }>): Satoshi {
   return sumShown(coins.map(({ value }) => value))
 }
@@ -170,7 +166,7 @@ export class Reservations {
   private readonly byChannel = new Map<ChannelId, Reservation>()
   private readonly byOutPoint = new Map<string, ChannelId>()
 
-  /** Takes over what is on disk. */
+  /** Takes over a reservation from the disk. */
   add(reservation: Reservation): void {
     this.byChannel.set(reservation.channel, reservation)
     for (const input of reservation.inputs) {
@@ -204,8 +200,8 @@ export class Reservations {
   }
 
   /**
-   * The channels one of whose coins is spent for good: by T1, and then all are; or by something
-   * else, and then T1 can never be in a block any more, and the others are free.
+   * The channels one of whose coins is spent for good. If T1 spent it, all their coins are spent;
+   * if something else did, T1 can never be in a block any more, and the other coins are free.
    */
   settled(isBuried: (outPoint: OutPoint) => boolean): ChannelId[] {
     return [...this.byChannel.values()]

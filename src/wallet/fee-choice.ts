@@ -1,4 +1,4 @@
-/** How a person says what a transaction shall pay: a feerate, or how many blocks it may wait. */
+/** A person's choice of a transaction's fee: a feerate, or a number of blocks that it may wait. */
 import { codeOf, PaychanError } from '../types/errors.js'
 import {
   blockDelta,
@@ -14,17 +14,17 @@ import {
 import type { Chain } from '../engine/ports.js'
 import { LOWEST_RELAY_RATE, SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 
-/** At most one of the two; without either, what is usual for the work. */
+/** At most one of the two; without either, the usual rate for the work. */
 export interface FeeChoice {
   /** In sat per 1,000 vB. */
   readonly feeRate?: bigint
-  /** The servers' estimate to be in a block within so many, 1 to 1,008. */
+  /** The number of blocks, 1 to 1,008, of the servers' estimate. */
   readonly target?: number
-  /** What `checkCost` would ask about is meant. */
+  /** True when the person means what `checkCost` would ask about. */
   readonly highFee?: boolean
 }
 
-/** The bound of estimates: beyond it a typing mistake is likelier than a wish. */
+/** Bound of estimates: beyond it a typing mistake is likelier than a wish. */
 const HIGHEST_RATE = feeRate(1_000_000n)
 
 /** A week: the longest horizon of Bitcoin Core's `estimatesmartfee`. */
@@ -59,11 +59,11 @@ export function targetOf({ feeRate, target }: FeeChoice): BlockDelta | undefined
 }
 
 /**
- * The feerate that was asked for, when it is one that servers relay; undefined when none was.
+ * The feerate that was asked for, when servers relay it; undefined when none was.
  *
  * @throws PaychanError `ERR_INVALID_FEERATE` (facts, in sat/vB: satPerVByte, least, most),
- *   `ERR_FEERATE_TOO_LOW` when it
- *   is less than the server's mempool takes now (facts, in sat/vB: satPerVByte, least)
+ * `ERR_FEERATE_TOO_LOW` when it is less than the server's mempool takes now (facts, in sat/vB:
+ * satPerVByte, least)
  */
 export async function askedRate(
   chain: Pick<Chain, 'relayRates'>,
@@ -93,10 +93,10 @@ export async function askedRate(
 }
 
 /**
- * What a transaction pays by a choice, or else by the estimate for `usual` blocks.
+ * The fee rate of a transaction by a choice, or else by the estimate for `usual` blocks.
  *
  * @throws PaychanError those of `targetOf` and `askedRate`, and `ERR_CHAIN_UNAVAILABLE` when an
- *   estimate is needed
+ * estimate is needed
  */
 export async function chosenRate(
   chain: Pick<Chain, 'relayRates' | 'estimateFeeRate'>,
@@ -108,8 +108,8 @@ export async function chosenRate(
 }
 
 /**
- * EVID-7: what a transaction pays when nobody has named a feerate: the estimate, and not less than
- * what every node relays, for one server may say that less will do.
+ * EVID-7: the fee rate of a transaction when nobody has named one: the estimate, but no less than
+ * what every node relays, since one server may say that less will do.
  *
  * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
  */
@@ -120,10 +120,10 @@ export async function estimatedRate(
   return max(await chain.estimateFeeRate(target), SAFE_RELAY_RATE)
 }
 
-/** A feerate is likelier a slip than a wish when it is so many times what the next block takes. */
+/** The factor over the next-block rate from which a feerate is likelier a slip than a wish. */
 const TIMES_THE_ESTIMATE = 10n
 
-/** What is about to be paid, as far as it is known. */
+/** The known part of a planned payment's cost. */
 export interface Cost {
   readonly rate?: FeeRate | undefined
   readonly fee?: Satoshi
@@ -131,10 +131,10 @@ export interface Cost {
 }
 
 /**
- * Asks before a fee that exceeds what it moves, or ten times the estimate: that is most often a
- * slip of the unit.
+ * Asks before a fee that exceeds the amount moved, or ten times the estimate: such a fee is most
+ * often a slip of the unit.
  *
- * @param meant - it is what is wanted
+ * @param meant - true when the fee is wanted
  * @throws PaychanError `ERR_FEE_TOO_HIGH` (facts: fee, amount; or, in sat/vB, satPerVByte and
  *   estimate)
  */
@@ -162,7 +162,7 @@ export async function checkCost(
   )
 }
 
-/** Without a server there is nothing to compare with. */
+/** The estimate to compare with; undefined without a server. */
 async function estimateOf(chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRate | undefined> {
   try {
     return await chain.estimateFeeRate(blockDelta(1))
@@ -173,8 +173,8 @@ async function estimateOf(chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRat
 }
 
 /**
- * What a replacement pays for its own relay beyond what it replaces; without a server, what every
- * node asks for.
+ * The rate that a replacement pays for its own relay beyond the fee of the replaced version;
+ * without a server, the rate that every node asks for.
  */
 export async function incrementalOf(chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
   try {
@@ -185,7 +185,7 @@ export async function incrementalOf(chain: Pick<Chain, 'relayRates'>): Promise<F
   }
 }
 
-/** Without a server a feerate is taken as it is: what is sent waits for one anyway. */
+/** Without a server any feerate is taken: the transaction waits for a server anyway. */
 async function minimumOf(chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
   try {
     return (await chain.relayRates()).minimum

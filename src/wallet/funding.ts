@@ -39,9 +39,7 @@ const TRUC_VERSION = 3
 /** Not final, so that nLockTime counts; relative locks (BIP68) are off. */
 const SEQUENCE = 0xfffffffe
 
-/**
- * A script of the length of every funding script: what a T1 will cost does not depend on its keys.
- */
+/** A script of the length of every funding script: the cost of a T1 does not depend on its keys. */
 export const ANY_FUNDING_SCRIPT = Uint8Array.from([0, 32, ...new Uint8Array(32)])
 
 export interface FundingPlan<C extends Selectable> extends Selection<C> {
@@ -49,17 +47,17 @@ export interface FundingPlan<C extends Selectable> extends Selection<C> {
   readonly amount: Satoshi
   readonly changeScript: Uint8Array
   /**
-   * Whether the change comes before the funding output: a coin toss, so that nobody can tell which
-   * is which.
+   * True when the change comes before the funding output: a coin toss, so that nobody can tell
+   * which output is the change.
    */
   readonly changeFirst: boolean
   /**
-   * The height of the tip: a miner gains nothing by mining the block that is there once more (fee
+   * The height of the tip, so that a miner gains nothing by mining the tip's block again (fee
    * sniping).
    */
   readonly lockTime: BlockHeight
   readonly secretOf: (coin: C) => Uint8Array
-  /** An output of a channel that is spent as well, the first input: others sign for it. */
+  /** An output of a channel that is spent as well, as the first input: others sign for it. */
   readonly beside?: FundingOutput | undefined
 }
 
@@ -75,9 +73,7 @@ export function requireNoDust(scriptPubKey: Uint8Array, amount: Satoshi): void {
   }
 }
 
-/**
- * Chooses the coins; beside an output of a channel they pay for what that lacks, and for its input.
- */
+/** Chooses the coins; beside an output of a channel, for the missing amount and for its input. */
 export function selectFunding<C extends Selectable>(
   request: SelectionRequest<C>,
   beside: FundingOutput | undefined
@@ -101,7 +97,7 @@ export function selectFunding<C extends Selectable>(
   }
 }
 
-/** Builds T1 and signs all that is the wallet's (`ALL`, low S). */
+/** Builds T1 and signs the wallet's inputs (`ALL`, low S). */
 export function buildFundingTransaction<C extends Selectable>(plan: FundingPlan<C>): BuiltFunding {
   const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } =
     plan

@@ -1,6 +1,6 @@
 /**
- * What the histories of all watched scripts say together. Level-triggered: each history replaces
- * the one before it, so a reorg or a replaced transaction undoes by itself what it undoes.
+ * Merges the histories of all watched scripts. Level-triggered: each history replaces the one
+ * before it, so reorgs and replaced transactions need no special code.
  *
  * A transaction counts as soon as one history has it. T1 spends from one script of ours and
  * brings change to another; the server may tell of them one after the other, and in between
@@ -11,7 +11,7 @@ import type { ChainTransaction } from '../engine/ports.js'
 
 interface Merged {
   readonly transactions: ReadonlyMap<Txid, ChainTransaction>
-  /** By `txid:vout` of the output that is spent. */
+  /** The spenders by `txid:vout` of the output that is spent. */
   readonly spenders: ReadonlyMap<string, ChainTransaction>
 }
 
@@ -30,7 +30,7 @@ export class HistoryView {
     this.merged = undefined
   }
 
-  /** Forgets a script that is watched no more. */
+  /** Forgets a script that is no longer watched. */
   delete(scriptPubKey: Uint8Array): void {
     if (this.histories.delete(toHex(scriptPubKey))) this.merged = undefined
   }
@@ -49,8 +49,8 @@ export class HistoryView {
   }
 
   /**
-   * Whether something else spends what this one spends: it was replaced, and one history still has
-   * it.
+   * True when something else spends what this transaction spends: it was replaced, and one history
+   * still has it.
    */
   isReplaced({ transaction: { txid, inputs } }: ChainTransaction): boolean {
     return inputs.some(({ outPoint }) => this.spender(outPoint)?.transaction.txid !== txid)

@@ -18,7 +18,7 @@ export interface JournalInit {
   readonly notes: Notes
 }
 
-/** @param channelKind - what a transaction is for a channel; undefined when it is for none */
+/** @param channelKind - the kind of a channel's transaction; undefined when it is for none */
 export function listTransactions(
   init: JournalInit,
   tip: BlockHeight | undefined,

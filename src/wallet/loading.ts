@@ -1,6 +1,5 @@
 /**
- * What a wallet finds on its disk. A record that is damaged is told and left alone: the rest is
- * usable.
+ * Loads a wallet from its disk. A damaged record is reported and left alone: the rest is usable.
  */
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
@@ -32,7 +31,7 @@ export interface LoadedWallet {
   readonly notes: Notes
 }
 
-/** What it means that records of one kind cannot be read. */
+/** The consequences when records of one kind cannot be read. */
 const MEANING: ReadonlyArray<readonly [prefix: string, meaning: string]> = [
   [
     'wallet/branch/',
@@ -49,7 +48,7 @@ const MEANING: ReadonlyArray<readonly [prefix: string, meaning: string]> = [
   [MADE, 'What a transaction was for is not known any more.']
 ]
 
-/** What it means that a record cannot be read. */
+/** The consequences when a record cannot be read. */
 export function meaningOfDamage(key: string): string {
   return MEANING.find(([prefix]) => key.startsWith(prefix))?.[1] ?? ''
 }
@@ -75,7 +74,7 @@ export function checkRecord(key: string, value: Uint8Array): void {
 /**
  * Reads everything into the parts of a wallet.
  *
- * @param onDamaged - told of each record that cannot be read: `ERR_STORE_CORRUPT`
+ * @param onDamaged - called for each record that cannot be read: `ERR_STORE_CORRUPT`
  * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
  */
 export async function loadWallet(

@@ -1,4 +1,4 @@
-/** What the wallet of a node is given, and what it offers beyond the port `Wallet`. */
+/** The inputs of a node's wallet, and its methods beyond the port `Wallet`. */
 import type { HDKey } from '../bitcoin/seed.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.js'
@@ -22,7 +22,7 @@ export interface WalletInit {
   readonly chain: Chain
   readonly random: Random
   /**
-   * Told of watches that do not stand, refused broadcasts, servers that lie. The wallet goes on.
+   * Called for watches that do not stand, refused broadcasts, servers that lie. The wallet goes on.
    */
   readonly onError: (error: Error) => void
 }
@@ -34,22 +34,22 @@ export interface WalletCoin {
   readonly address: string
   /** Undefined in the mempool. */
   readonly height: BlockHeight | undefined
-  /** Can be spent in the next block. */
+  /** True when the coin can be spent in the next block. */
   readonly confirmed: boolean
   /** The channel whose T1 will spend it. */
   readonly reservedFor: ChannelId | undefined
   /** The send of ours that spends it, and that no mempool has yet. */
   readonly spentBy: Txid | undefined
-  /** Its owner has locked it, whatever else it is. */
+  /** True when its owner has locked the coin, whatever its state. */
   readonly locked: boolean
   readonly confirmations: number
-  /** That of its address, or of its transaction. */
+  /** The label of its address, or of its transaction. */
   readonly label: string | undefined
   readonly state: CoinState
 }
 
 /**
- * `free`: may be chosen. `reserved`: for a T1 or a send. `locked`: by its owner, spent only when it is
+ * `free`: may be chosen. `reserved`: for a T1 or a send. `locked`: by its owner, spent only when
  * named. `unconfirmed`: in no block yet, or the reward of a block that is not mature.
  */
 export type CoinState = 'free' | 'reserved' | 'locked' | 'unconfirmed'
@@ -81,21 +81,21 @@ export interface NodeWallet extends Wallet {
   /** A fresh receive address; its index is on disk before this resolves. */
   newAddress: () => Promise<string>
   /**
-   * Pays to an address from confirmed coins that nobody else needs, or from those that are named;
-   * on disk before it leaves. Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`,
-   * `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`,
-   * `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked, available,
-   * fee, and what is locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
-   * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin),
-   * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; it is kept and sent again).
+   * Pays to an address from free confirmed coins, or from the named ones; on disk before it leaves.
+   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT`,
+   * `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`, `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`,
+   * `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee, and the locked sum),
+   * `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`,
+   * `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`,
+   * `ERR_BROADCAST_REFUSED` (facts: txid; it is kept and sent again).
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
-   * Raises what a send (a replacement) or a T1 (a child) pays. A replacement pays at least what
-   * replaces, except when a feerate says otherwise.
-   * Errors: `ERR_COIN_LOCKED` (the change of T1 is), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`,
-   * `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_NO_CHANGE`,
-   * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   * Raises the fee of a send (by a replacement) or of a T1 (by a child). A replacement pays at
+   * least the rate that replaces, except when a feerate says otherwise. Errors: `ERR_COIN_LOCKED`
+   * (the change of T1 is), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`,
+   * `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`,
+   * `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
   bumpFee: (
     txid: string,
@@ -103,8 +103,8 @@ export interface NodeWallet extends Wallet {
     fundingOf?: (id: Txid) => Uint8Array | undefined
   ) => Promise<BumpResult>
   /**
-   * All transactions of the wallet, the newest first; `channelKind` tells what one is for a
-   * channel.
+   * All transactions of the wallet, the newest first; `channelKind` tells the kind of a transaction
+   * for a channel.
    */
   transactions: (channelKind: (id: Txid) => TransactionKind | undefined) => WalletTransaction[]
   /**
@@ -112,11 +112,11 @@ export interface NodeWallet extends Wallet {
    * Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`.
    */
   label: (of: string, text: string) => Promise<void>
-  /** The largest first. */
+  /** All coins, the largest first. */
   coins: () => WalletCoin[]
   /**
-   * Nothing chooses these coins from now on, a restart included. Errors: `ERR_COIN_UNKNOWN`,
-   * `ERR_COIN_SPENT`.
+   * Keeps these coins from being chosen from now on, also after a restart. Errors:
+   * `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`.
    */
   lockCoins: (coins: readonly OutPoint[]) => Promise<void>
   /**
@@ -124,12 +124,12 @@ export interface NodeWallet extends Wallet {
    */
   unlockCoins: (coins: readonly OutPoint[]) => Promise<void>
   balance: () => WalletBalance
-  /** How many addresses of each branch are used so far. */
+  /** Number of addresses of each branch that are used so far. */
   used: () => Readonly<Record<Branch, number>>
   /** Called whenever coins, balance or reservations may have changed. */
   onChange: (listener: () => void) => Unsubscribe
-  /** The channels for whose T1 coins are set aside. */
+  /** The channels that have coins set aside for their T1. */
   reservedFor: () => ChannelId[]
-  /** Resolves once everything that the events so far asked for is done (sweeps, records). */
+  /** Resolves once all work caused by the events so far is done (sweeps, records). */
   idle: () => Promise<void>
 }

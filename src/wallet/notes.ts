@@ -1,10 +1,10 @@
 /**
- * What is written down beside the chain:
+ * Notes that the wallet keeps beside the chain:
  *
  *     wallet/label/<txid or address>   what a person calls it
  *     wallet/made/<txid>               what a transaction of ours was for, and its fee
  *
- * The second outlives the records of the work itself, so that the history tells the same for good.
+ * The second outlives the records of the work itself, so that the history stays the same.
  */
 import { z } from 'zod'
 import { txid, type Txid } from '../types/bytes.js'
@@ -13,7 +13,7 @@ import type { Satoshi } from '../types/units.js'
 import { amount, decodeRecord, encodeRecord, named } from './records.js'
 import type { Change } from '../engine/ports.js'
 
-/** What the wallet makes transactions for; a `bump` is a child that pays for its parent. */
+/** The purpose of a transaction of the wallet; a `bump` is a child that pays for its parent. */
 export type MadeKind = 'send' | 'sweep' | 'bump'
 
 export interface Made {
@@ -28,7 +28,7 @@ const MAX_LABEL_LENGTH = 128
 const labelRecord = z.object({ text: z.string() })
 const madeRecord = z.object({ kind: z.enum(['send', 'sweep', 'bump']), fee: amount })
 
-/** The change that remembers what a transaction is for. */
+/** The change that remembers the purpose of a transaction. */
 export function madeChange(id: Txid, { kind, fee }: Made): Change {
   const key = MADE + id
   return { key, value: encodeRecord(key, { kind, fee: fee.toString() }) }
@@ -58,7 +58,7 @@ export function readLabel(key: string, value: Uint8Array): string {
   return decodeRecord(key, value, labelRecord).text
 }
 
-/** What a transaction is for. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+/** The purpose of a transaction. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readMade(key: string, value: Uint8Array): [id: Txid, made: Made] {
   return [named(key, () => txid(key.slice(MADE.length))), decodeRecord(key, value, madeRecord)]
 }

@@ -15,7 +15,7 @@ import { amount, decodeRecord, encodeRecord, hex, named, outPoint, transaction }
 import type { Change } from '../engine/ports.js'
 import type { Reservations } from './coins.js'
 
-/** A coin of ours, with what it takes to sign for it even when the chain no longer shows it. */
+/** A coin of ours, with everything needed to sign for it even when the chain no longer shows it. */
 export interface OwnInput {
   readonly outPoint: OutPoint
   readonly value: Satoshi
@@ -31,15 +31,15 @@ export interface Outgoing {
   readonly kind: 'send' | 'child'
   /** The inputs of all versions. */
   readonly inputs: readonly OwnInput[]
-  /** Where it pays to. */
+  /** The scriptPubKey that it pays to. */
   readonly to: Uint8Array
-  /** How much; undefined: all that the fee leaves of the inputs. */
+  /** The amount; undefined: all that the fee leaves of the inputs. */
   readonly amount: Satoshi | undefined
-  /** Where change goes, once a version had some. */
+  /** The scriptPubKey of the change, once a version had some. */
   readonly change: Uint8Array | undefined
-  /** Its coins were named: a dearer version takes no others. */
+  /** True when its coins were named: a version with a higher fee takes no others. */
   readonly exact: boolean
-  /** Signed, from the lowest fee to the highest. Never empty. */
+  /** The signed versions, from the lowest fee to the highest. Never empty. */
   readonly versions: readonly Transaction[]
 }
 
@@ -95,8 +95,8 @@ export function newestOf({ versions }: Outgoing): Transaction {
 
 /**
  * The version that goes out again: the newest, unless a T1 spends an output of another one. A
- * reorganisation can take that one out of its block, and a dearer one would make the T1 void
- * (FUND-5).
+ * reorganisation can take that version out of its block, and a version with a higher fee would make
+ * the T1 void (FUND-5).
  */
 export function versionToSend(
   outgoing: Outgoing,
@@ -108,7 +108,7 @@ export function versionToSend(
   )
 }
 
-/** What a version pays to the miner. */
+/** The fee of a version. */
 export function feeOf({ inputs }: Outgoing, version: Transaction): Satoshi {
   const spent = new Set(version.inputs.map(({ outPoint }) => outPointText(outPoint)))
   const total = inputs.reduce(
@@ -123,7 +123,7 @@ export class OutgoingTransactions {
   private readonly byVersion = new Map<Txid, Outgoing>()
   private readonly byInput = new Map<string, Outgoing>()
 
-  /** A new one, or a new version of one that is known. */
+  /** Stores a new transaction, or a new version of a known one. */
   set(outgoing: Outgoing): void {
     this.byId.set(outgoing.id, outgoing)
     for (const { txid } of outgoing.versions) this.byVersion.set(txid, outgoing)
@@ -142,12 +142,12 @@ export class OutgoingTransactions {
     return [...this.byId.values()]
   }
 
-  /** The one that a transaction is a version of. */
+  /** The outgoing transaction of which this is a version. */
   find(id: Txid): Outgoing | undefined {
     return this.byVersion.get(id)
   }
 
-  /** The one that spends a coin. */
+  /** The outgoing transaction that spends a coin. */
   spending(outPoint: OutPoint): Outgoing | undefined {
     return this.byInput.get(outPointText(outPoint))
   }

@@ -1,6 +1,6 @@
 /**
- * The transactions that inputs spend from: whoever signs for another input of the same transaction
- * can see by them that all are SegWit.
+ * The transactions that inputs spend from: they show a signer of another input of the same
+ * transaction that all inputs are SegWit.
  */
 import { MAX_PREVIOUS_BYTES } from '../../protocols/paychan/1.0/index.js'
 import type { Transaction } from '../bitcoin/transaction.js'
@@ -8,7 +8,7 @@ import type { OutPoint, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
 /**
- * Each once, without witnesses, which do not count for a txid.
+ * Each transaction once, without witnesses, which do not count for a txid.
  *
  * @throws PaychanError `ERR_COINS_TOO_LARGE` when they do not fit into a message
  */

@@ -1,15 +1,15 @@
-/** Files for their owner's eyes only, whole or not there at all. */
+/** Files that only their owner can read, whole or absent. */
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-/** Read and write for the owner, nothing for anybody else. */
+/** Mode: read and write for the owner, nothing for anybody else. */
 const MODE = 0o600
 
 const TEMPORARY = '.tmp'
 
 /**
- * Writes a file that must not exist yet; on the disk when this resolves, its name as well. A crash
+ * Writes a file that must not exist yet; file and name are on the disk when this resolves. A crash
  * leaves either no file of this name or the whole of it.
  *
  * @throws the error of the system; its code is `EEXIST` when there is one already
@@ -22,7 +22,7 @@ export async function createPrivateFile(path: string, content: string): Promise<
   })
 }
 
-/** The same for a file that exists: a crash leaves the old content or the new one. */
+/** Replaces a file in the same way: a crash leaves the old content or the new one. */
 export async function replacePrivateFile(path: string, content: string): Promise<void> {
   await throughTemporary(path, content, async (temporary) => {
     await rename(temporary, path)
@@ -52,7 +52,7 @@ async function throughTemporary(
 }
 
 /**
- * Removes what a process that died left beside a file: it may hold an open seed next to an
+ * Removes files that a dead process left beside a file: one may hold an open seed next to an
  * encrypted one.
  */
 export async function removeLeftovers(path: string): Promise<void> {

@@ -1,6 +1,4 @@
-/**
- * What the wallet keeps in the `Store`, and how it writes a record.
- */
+/** The wallet's records in the `Store`, and their form. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
@@ -18,18 +16,18 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 
 /*
- * How the wallet writes a record: JSON with a version, a line feed, and the first 8 hex digits of
- * SHA-256 over the key, a zero byte and that JSON. The key is part of it, so that a value that
- * stands where another belongs is found as well.
+ * The form of the wallet's records: JSON with a version, a line feed, and the first 8 hex digits of
+ * SHA-256 over the key, a zero byte and that JSON. The hash covers the key, so that a value in the
+ * place of another is found as well.
  *
- * Version 1 had no checksum. It is read, and written anew when the wallet starts. Version 2 is as
- * 3, by releases that know no chain of close scripts, and would not see what was paid to it.
+ * Version 1 had no checksum. It is read, and written anew when the wallet starts. Version 2 has the
+ * form of 3, by releases that know no chain of close scripts, and would miss payments to it.
  */
 
 /** The version of every record of the wallet. A higher one was written by a newer paychan. */
 const RECORD_VERSION = 3
 
-/** What every key of the wallet's records begins with. */
+/** The prefix of all keys of the wallet's records. */
 const WALLET_RECORDS = 'wallet/'
 
 const WITHOUT_CHECKSUM = 1
@@ -48,7 +46,7 @@ export function decodeRecord<T>(key: string, value: Uint8Array, schema: z.ZodTyp
   return result.data
 }
 
-/** The record in today's layout; undefined when it has that already. */
+/** The record in today's layout; undefined when it already has that layout. */
 export function upgradeRecord(key: string, value: Uint8Array): Change | undefined {
   const { version, fields } = read(key, value)
   return version >= FIRST_WITH_CHECKSUM ? undefined : { key, value: encodeRecord(key, fields) }
@@ -67,7 +65,7 @@ export async function upgradeRecords(store: Store): Promise<void> {
   if (changes.length > 0) await store.commit(changes)
 }
 
-/** Damage is told by whoever needs the record. */
+/** Undefined for a damaged record; the reader that needs it reports the damage. */
 function unlessCorrupt<T>(read: () => T): T | undefined {
   try {
     return read()
@@ -126,12 +124,12 @@ function checksum(key: string, json: string): string {
 }
 
 /*
- * What the wallet keeps in the `Store` (`record-format.ts` says how): amounts are decimal strings,
- * bytes hex. What was sent is in `outgoing-records.ts`, what people wrote beside it in `notes.ts`.
+ * The wallet's records in the `Store`: amounts are decimal strings, bytes hex. Those of sent
+ * transactions are in `outgoing.ts`, those of people's notes in `notes.ts`.
  *
  *     wallet/branch/receive, wallet/branch/change   the next index that nobody was given yet
  *     wallet/branch/close                           the index after the highest of a channel that was funded
- *     wallet/gap                                    how many unused addresses in a row are watched, when not as usual
+ *     wallet/gap                                    number of unused addresses watched in a row, when not as usual
  *     wallet/reservation/<channel>                  the coins set aside for a T1
  *     wallet/claim/<txid>:<vout>                    a payout output that is ours to sweep
  */
@@ -156,7 +154,7 @@ export const CLAIMS = 'wallet/claim/'
 
 const MAX_INDEX = 0x7fffffff
 
-/** Each address beyond the last used one is a subscription on the server. */
+/** Bound of the gap: each address beyond the last used one is a subscription on the server. */
 export const MAX_GAP = 10_000
 
 export const GAP_KEY = 'wallet/gap'
@@ -201,7 +199,7 @@ export function readBranch(branch: Branch, value: Uint8Array): number {
   return decodeRecord(branchKey(branch), value, branchRecord).next
 }
 
-/** The change that makes `gap` addresses beyond the last used one be watched. */
+/** The change that sets the gap: `gap` addresses beyond the last used one are watched. */
 export function gapChange(gap: number): Change {
   return { key: GAP_KEY, value: encodeRecord(GAP_KEY, { gap }) }
 }
@@ -253,7 +251,7 @@ export function readClaim(key: string, value: Uint8Array): ClaimRecord {
   }
 }
 
-/** Reads what the key itself says. */
+/** Reads the part of a record that its key tells. */
 export function named<T>(key: string, read: () => T): T {
   try {
     return read()

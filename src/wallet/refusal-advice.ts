@@ -1,6 +1,6 @@
 /**
- * What to do about a transaction of the wallet that a server refuses. It depends on why: a fee is
- * raised where that helps, and only there.
+ * Advice about a transaction of the wallet that a server refuses. It depends on the reason: a
+ * higher fee is advised only where it helps.
  */
 import { messageOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
@@ -8,7 +8,7 @@ import type { Txid } from '../types/bytes.js'
 import type { Verdict } from '../engine/ports.js'
 
 /**
- * EVID-7: whether a server has refused a transaction for its fee, also where another one says that
+ * EVID-7: true when a server has refused a transaction for its fee, even if another one says that
  * it has taken it, which costs nothing to say.
  *
  * @param answer - of `Chain.broadcast`: the verdict, or the error that it rejected with
@@ -23,7 +23,7 @@ function kindOf({ facts: { kind } }: PaychanError): string | undefined {
 }
 
 /**
- * The reason, that the transaction is kept, and what to do next.
+ * A text with the reason, the note that the transaction is kept, and the next step.
  *
  * @param what - the transaction, as the beginning of a sentence
  * @param whenSent - more to say to whoever has just sent it
@@ -32,7 +32,7 @@ export function refusedText(what: string, id: Txid, error: unknown, whenSent = '
   return `${what} (${messageOf(error)}). It is sent again with every block. ${whenSent}${adviceOn(error, id)}`
 }
 
-/** A T1 that no server has, which none takes with its child either. */
+/** The error for a T1 that no server has, and that no server takes with its child either. */
 export function packageRefused(funding: Txid, child: Txid, error: unknown): PaychanError {
   return new PaychanError(
     'ERR_BROADCAST_REFUSED',

@@ -14,25 +14,25 @@ import { createPrivateFile, replacePrivateFile } from './private-file.js'
  * ever takes its place.
  */
 
-/** 24 words of at most 8 letters are 215 characters; a larger file is something else. */
+/** In bytes. 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096
 
 /**
- * Asks for the passphrase of an encrypted seed; after a wrong one again, as the second or third
- * attempt. Undefined: there is no other.
+ * Asks for the passphrase of an encrypted seed; asks again after a wrong one, as attempt 2 or 3.
+ * Undefined: there is no other passphrase.
  */
 export type AskPassphrase = (attempt: number) => Promise<string | undefined>
 
-/** Who types may mistype; who guesses has to begin anew. */
+/** Number of attempts: typing mistakes are allowed; a guesser has to start again. */
 const MOST_ATTEMPTS = 3
 
 /**
- * Writes the words to a new file, encrypted when there is a passphrase. It is on the disk when this
- * resolves, the name as well; a crash leaves the whole file or none.
+ * Writes the words to a new file, encrypted when there is a passphrase. File and name are on the
+ * disk when this resolves; a crash leaves the whole file or none.
  *
  * @throws PaychanError `ERR_SEED_EXISTS` when there is a file already, `ERR_SEED_UNREADABLE` when
- *   these are no BIP39 words, `ERR_SEED_UNWRITABLE` when the file cannot be written,
- *   `ERR_PASSPHRASE_TOO_SHORT`.
+ * these are not BIP39 words, `ERR_SEED_UNWRITABLE` when the file cannot be written,
+ * `ERR_PASSPHRASE_TOO_SHORT`.
  */
 export async function writeSeedFile(
   path: string,
@@ -68,7 +68,8 @@ export async function rewriteSeedFile(
  *
  * @param ask - called only when the file is encrypted
  * @throws PaychanError `ERR_SEED_UNREADABLE` when the file is missing, can be read by others, or
- *   does not hold BIP39 words; `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`, `ERR_STORE_VERSION`.
+ *   does not hold BIP39 words; `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`,
+ *   `ERR_STORE_VERSION`.
  */
 export async function readSeedFile(
   path: string,
@@ -114,7 +115,7 @@ async function decryptAsking(content: string, ask: AskPassphrase): Promise<strin
   }
 }
 
-/** Whether the seed of a file is encrypted. Errors: those of `readSeedFile`. */
+/** True when the seed of a file is encrypted. Errors: those of `readSeedFile`. */
 export async function isSeedEncrypted(path: string): Promise<boolean> {
   let asked = false
   await readSeedFile(path, async () => {
@@ -186,7 +187,7 @@ async function readContent(path: string): Promise<string> {
   }
 }
 
-/** Whoever can read the words can take the money. Windows has no such permission bits. */
+/** A reader of the words can take the money. Windows has no such permission bits. */
 function refuseOthers(path: string, mode: number): void {
   if (process.platform === 'win32') return
   const others = mode & 0o077
@@ -205,7 +206,7 @@ function refuseOthers(path: string, mode: number): void {
  *
  *     {"paychan":"seed","v":1,"kdf":"scrypt","N":131072,"r":8,"p":1,"salt":hex,"cipher":"aes-256-gcm","nonce":hex,"data":hex,"tag":hex}
  *
- * N = 2^17, r = 8, p = 1 is what OWASP's Password Storage Cheat Sheet asks of scrypt: 128 MiB
+ * OWASP's Password Storage Cheat Sheet asks for N = 2^17, r = 8, p = 1 of scrypt: 128 MiB
  * (128 x N x r bytes) and some tenths of a second for each guess.
  */
 
@@ -217,10 +218,10 @@ const SALT_BYTES = 16
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** A file that asks for more than this is not one of ours: it could only exhaust the memory. */
+/** In bytes: a file that asks for more is not one of ours, and could only exhaust the memory. */
 const MAX_MEMORY = 1_073_741_824
 
-/** Shorter ones are guessed, whatever a guess costs. */
+/** Shortest passphrase in characters: shorter ones are guessed, whatever a guess costs. */
 const MIN_PASSPHRASE_LENGTH = 8
 
 const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`))
@@ -244,7 +245,7 @@ const shape = z.strictObject({
 
 type Sealed = z.infer<typeof shape>
 
-/** Whether the content of a seed file is encrypted. */
+/** True when the content of a seed file is encrypted. */
 export function isEncrypted(content: string): boolean {
   return content.trimStart().startsWith('{')
 }
@@ -334,7 +335,7 @@ function damaged(cause: unknown): PaychanError {
   )
 }
 
-/** What is not secret is authenticated: nobody can make the parameters weaker unseen. */
+/** The public parameters, which are authenticated: nobody can weaken them unseen. */
 function authenticated({
   paychan,
   v,

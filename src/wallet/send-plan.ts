@@ -1,6 +1,6 @@
 /**
- * What a transaction of the wallet's own coins spends and pays, before it is signed; and how a
- * dearer version differs.
+ * Plans the inputs and outputs of a transaction of the wallet's own coins, before it is signed; and
+ * those of a version with a higher fee.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import type { Transaction } from '../bitcoin/transaction.js'
@@ -39,7 +39,7 @@ export interface SendRequest {
   readonly amount: Satoshi | 'all'
   readonly rate: FeeRate
   readonly changeScript: Uint8Array
-  /** All of `coins` are spent, for they were named; otherwise as few as will do. */
+  /** True when all of `coins` are spent, since they were named; otherwise as few as will do. */
   readonly exact: boolean
 }
 
@@ -66,7 +66,7 @@ export function planSend({ coins, to, amount, rate, changeScript, exact }: SendR
   return { inputs: inputs.map(ownInput), amount, change, fee }
 }
 
-/** Every coin that is worth more than it costs to spend it, or every one that was named. */
+/** Spends every coin that is worth more than its own fee, or every named one. */
 function planAll(coins: readonly Coin[], to: Uint8Array, rate: FeeRate, exact: boolean): SendPlan {
   const worth = exact ? coins : coins.filter(({ value }) => value > feeFor(rate, inputVsize()))
   const vsize = spendVsize(worth.length, [to])
@@ -92,15 +92,15 @@ function planAll(coins: readonly Coin[], to: Uint8Array, rate: FeeRate, exact: b
 }
 
 /**
- * The next version of a transaction, by BIP125: a higher feerate, and a fee that is higher by what
- * the replacement's own relay costs. First the change pays, then further coins; when everything
- * was sent, the amount does.
+ * The next version of a transaction, by BIP125: a higher feerate, and a fee that is higher by the
+ * cost of the replacement's own relay. First the change pays, then further coins; when everything
+ * was sent, the amount pays.
  *
- * A coin that a reorganisation took away is left out. What stays must conflict with every version
- * before: should the coin come back, only one of them can be paid.
+ * A coin that a reorganisation took away is left out. The other inputs must conflict with every
+ * earlier version: should the coin come back, only one version can be paid.
  *
- * @param rate - what it shall pay; the least that replaces the last version when undefined
- * @param isThere - whether the chain or the mempool has the coin
+ * @param rate - its fee rate; the least that replaces the last version when undefined
+ * @param isThere - true when the chain or the mempool has the coin
  * @param incremental - what a replacement pays for its own relay (BIP125, rule 4)
  * @throws PaychanError `ERR_FEERATE_TOO_LOW` (facts, in sat/vB: satPerVByte, least),
  *   `ERR_INSUFFICIENT_FUNDS`, `ERR_CANNOT_BUMP`

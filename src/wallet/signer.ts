@@ -6,8 +6,8 @@ import type { Signer } from '../engine/ports.js'
 import { type EcdsaWithSecrets, loadEcdsa } from './ecdsa.js'
 
 /**
- * A derivation takes about a millisecond, a signature 40 microseconds: the keys in use stay at
- * hand.
+ * Number of keys kept in memory: a derivation takes about a millisecond, a signature 40
+ * microseconds.
  */
 const CACHED_KEYS = 4_096
 
@@ -48,13 +48,13 @@ export function createSigner(
   }
 }
 
-/** A bounded cache that drops what was not used for longest. */
+/** A bounded cache that drops the least recently used entry. */
 export class LruCache<K, V> {
   private readonly entries = new Map<K, V>()
 
   constructor(private readonly capacity: number) {}
 
-  /** What is cached under `key`, or what `make` returns, which is then cached. */
+  /** The value cached under `key`, or the result of `make`, which is then cached. */
   get(key: K, make: () => V): V {
     const known = this.entries.get(key)
     const value = known ?? make()

@@ -1,4 +1,4 @@
-/** Sends coins, replaces what is stuck, and keeps sending what is in no block yet. */
+/** Sends coins, replaces stuck transactions, and keeps sending those that are in no block yet. */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
@@ -47,7 +47,7 @@ import type { HistoryView } from './history-view.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Change, FundingBump, Store, Verdict } from '../engine/ports.js'
 
-/** A send is wanted within the hour. */
+/** The target of a send, in blocks: within the hour. */
 const SEND_TARGET = blockDelta(6)
 
 /**
@@ -65,7 +65,7 @@ export interface SpenderInit {
   readonly reservations: Reservations
   readonly outgoing: OutgoingTransactions
   readonly notes: Notes
-  /** One at a time with everything else that chooses or writes. */
+  /** Runs one task at a time, in line with everything else that chooses or writes. */
   readonly change: <T>(task: () => Promise<T>) => Promise<T>
   readonly coins: Pick<CoinControl, 'free' | 'named'>
   readonly locks: CoinLocks
@@ -78,7 +78,7 @@ export interface SpenderInit {
 
 export class Spender {
   private readonly triedAt = new Map<Txid, string>()
-  /** Those of which a server has refused the newest version for its fee when it was sent last. */
+  /** Transactions whose newest version a server refused for its fee the last time it was sent. */
   private readonly underpaid = new Set<Txid>()
   private readonly task = new BackgroundTask(async () => {
     await this.look()
@@ -86,7 +86,7 @@ export class Spender {
 
   constructor(private readonly init: SpenderInit) {}
 
-  /** A new block, a new history, a new connection. */
+  /** Called after a new block, a new history or a new connection. */
   lookAgain(): void {
     this.task.lookAgain()
   }
@@ -164,7 +164,7 @@ export class Spender {
   }
 
   /**
-   * A send is replaced; T1, which never is (FUND-5), gets a child, or a dearer one.
+   * Raises a fee: replaces a send; T1, which is never replaced (FUND-5), gets a child.
    *
    * @param fundingOf - T1 as its channel keeps it, whether or not a server shows it
    */
@@ -194,8 +194,8 @@ export class Spender {
   }
 
   /**
-   * For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At
-   * most `most`.
+   * Makes a child for a T1 that does not confirm, as long as there is change to pay it from. It
+   * pays at most `most`.
    */
   async bumpFunding({
     funding,
@@ -233,7 +233,7 @@ export class Spender {
     }
   }
 
-  /** Sends again what is in no block, and lets go of what is buried. */
+  /** Sends transactions in no block again, and lets go of buried ones. */
   private async look(): Promise<void> {
     const { outgoing, chain, view } = this.init
     const { tip } = chain
@@ -292,7 +292,7 @@ export class Spender {
     }
   }
 
-  /** Without a feerate: the estimate, or the least that replaces when that is more. */
+  /** Without a feerate it pays the estimate, or the least that replaces when that is more. */
   private bumpPlan(
     now: Outgoing,
     asked: FeeRate | undefined,
@@ -310,7 +310,7 @@ export class Spender {
     }
   }
 
-  /** @param rateOf - what both are to pay, by the child that there is and what raises it */
+  /** @param rateOf - the fee rate of both, by the present child and the rate that raises it */
   private async payFor(
     { txid: parent, kept }: { readonly txid: Txid; readonly kept: Transaction | undefined },
     rateOf: (before: Outgoing | undefined, raised: FeeRate) => FeeRate,
@@ -360,8 +360,8 @@ export class Spender {
   }
 
   /**
-   * Servers that have T1 take the child; one that has refused T1 for its fee takes both as a package,
-   * and knows T1 from having been sent it.
+   * Sends a child. Servers that have T1 take the child; a server that refused T1 for its fee takes
+   * both as a package, and knows T1 from the refused broadcast.
    */
   private async sendChild(
     id: Txid,
@@ -441,8 +441,8 @@ export class Spender {
   }
 
   /**
-   * On disk first; every version has the label of the first. An index of a change address that is
-   * used for the first time is in the same batch.
+   * Writes to disk first; every version has the label of the first. The index of a change address
+   * that is used for the first time is in the same batch.
    */
   private async write(
     next: Outgoing,
@@ -474,8 +474,8 @@ export class Spender {
   }
 
   /**
-   * Whether a server has it now. One that is not reached gets it later; one that refuses it is an
-   * error.
+   * Resolves with true when a server has the transaction now. An unreachable server gets it later;
+   * a refusal is an error.
    */
   private async broadcast(id: Txid, transaction: Transaction): Promise<boolean> {
     const { chain } = this.init
@@ -603,9 +603,7 @@ export class Spender {
   }
 }
 
-/**
- * What a plan pays: more than was asked for when what is left would not be worth a change output.
- */
+/** The fee rate of a plan: higher than asked when the rest would not be worth a change output. */
 function rateOf({ inputs, change, fee }: SendPlan, to: Uint8Array, asked: FeeRate): FeeRate {
   const vsize = spendVsize(inputs.length, [to])
   return change > 0n || fee === feeFor(asked, vsize)

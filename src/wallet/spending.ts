@@ -1,6 +1,4 @@
-/**
- * What people ask of the wallet's coins, and what they are told.
- */
+/** The requests of people to spend the wallet's coins, and the answers. */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { isBitcoinUri, parseBitcoinUri, type PaymentUri } from '../bitcoin/uri.js'
 import type { Txid } from '../types/bytes.js'
@@ -15,27 +13,26 @@ import {
 import type { FeeChoice } from './fee-choice.js'
 import { checkLabel } from './notes.js'
 
-/* What people ask of the wallet's coins, and what they are told. */
+/* The requests of people to spend the wallet's coins, and the answers. */
 
 export type { FeeChoice } from './fee-choice.js'
 
-/** Without a choice it pays the servers' estimate to be in a block within 6. */
+/** A send; without a fee choice it pays the servers' estimate to be in a block within 6. */
 export interface SendOptions extends FeeChoice {
   /** An address of the node's network, or a `bitcoin:` URI (BIP321). */
   readonly to: string
   /**
-   * Satoshis, or everything that is confirmed, free, and worth its fee; what a URI asks for when
-   * left out.
+   * Satoshis, or everything that is confirmed, free, and worth its fee; the URI's amount when left
+   * out.
    */
   readonly amount?: bigint | 'all'
   /**
-   * Exactly these coins are spent, as `txid:vout`, locked ones too; the wallet chooses when left
-   * out.
+   * Spends exactly these coins, as `txid:vout`, locked ones too; the wallet chooses when left out.
    */
   readonly coins?: readonly string[]
-  /** That of a URI when left out. */
+  /** The label; that of the URI when left out. */
   readonly label?: string
-  /** Only says what it would cost. */
+  /** Only reports the cost. */
   readonly dryRun?: boolean
 }
 
@@ -47,42 +44,42 @@ export interface SendResult {
   readonly fee: Satoshi
   /** In sat per 1,000 vB. */
   readonly feeRate: FeeRate
-  /** In virtual bytes; the most that it may be, after a dry run. */
+  /** Size in virtual bytes; after a dry run, the most that it may be. */
   readonly vsize: number
-  /** What comes back to the wallet. */
+  /** The amount that comes back to the wallet. */
   readonly change: Satoshi
-  /** What a URI says that it is for: the words of whoever wrote it. */
+  /** The purpose that a URI states, in the words of its author. */
   readonly message: string | undefined
   /**
-   * Whether a server has it; otherwise it is on disk, and goes out with the next block or
+   * True when a server has it; otherwise it is on disk, and goes out with the next block or
    * connection.
    */
   readonly broadcast: boolean
 }
 
 export interface BumpResult {
-  /** `replacement`: a dearer version (BIP125); `child`: a transaction that pays for its parent. */
+  /** `replacement`: a version that pays more (BIP125); `child`: it pays for its parent. */
   readonly kind: 'replacement' | 'child'
   readonly txid: Txid
   /** The transaction that was replaced, or the parent. */
   readonly of: Txid
-  /** What it pays now, the child alone if it is one. */
+  /** The new fee; that of the child alone if it is one. */
   readonly fee: Satoshi
-  /** In sat per 1,000 vB; of parent and child together if it is a child. */
+  /** In sat per 1,000 vB; for a child, of parent and child together. */
   readonly feeRate: FeeRate
-  /** In virtual bytes, of the child alone if it is one. */
+  /** In virtual bytes; for a child, of the child alone. */
   readonly vsize: number
   readonly broadcast: boolean
 }
 
-/** `bump`: a child of ours that pays for its parent. The kinds of channels are told by the node. */
+/** `bump`: a child of ours that pays for its parent. The node adds the kinds of channels. */
 export type TransactionKind =
   'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'send' | 'bump' | 'receive'
 
 export interface WalletTransaction {
   readonly txid: Txid
   readonly kind: TransactionKind
-  /** What it changes for the wallet's coins, in satoshis: below zero when they become less. */
+  /** The change of the wallet's coins in satoshis: below zero when they become less. */
   readonly amount: bigint
   /** Undefined when not all of its inputs are known. */
   readonly fee: Satoshi | undefined
@@ -96,7 +93,7 @@ export interface WalletTransaction {
 }
 
 /**
- * What a send is about: an address with an amount, or a `bitcoin:` URI that says the same (BIP321).
+ * The target of a send: an address with an amount, or a `bitcoin:` URI that says the same (BIP321).
  */
 export interface Payment {
   readonly address: string
@@ -107,7 +104,7 @@ export interface Payment {
 }
 
 /**
- * A URI and whoever sends it have to agree: an amount that differs from that of the URI is a slip.
+ * Reads the target of a send. An amount that differs from that of the URI is a slip.
  *
  * @throws PaychanError those of `parseBitcoinUri`, `ERR_INVALID_AMOUNT` (facts: asked, uri),
  *   `ERR_INVALID_LABEL`

@@ -1,7 +1,7 @@
 /**
- * Carries out what `claims.ts` says is to be done: builds, stores and broadcasts sweeps. What can
- * be swept at the same time goes into one transaction, which is cheaper: a further input costs 69
- * vB, a transaction of its own 111.
+ * Carries out the steps of `claims.ts`: builds, stores and broadcasts sweeps. Claims that are due
+ * at the same time go into one transaction, which is cheaper: a further input costs 69 vB, a
+ * transaction of its own 111.
  */
 import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
 import type { Transaction } from '../bitcoin/transaction.js'
@@ -31,21 +31,19 @@ import type { Reservations } from './coins.js'
 import type { BumpResult, FeeChoice } from './spending.js'
 import type { Chain, Change, Signer, Store, Tip, Verdict } from '../engine/ports.js'
 
-/** Nothing waits for a sweep: within a day is soon enough (144 blocks of ten minutes). */
+/** In blocks of ten minutes: nothing waits for a sweep, so within a day (144) is soon enough. */
 const SWEEP_TARGET = blockDelta(144)
 
 /** Blocks in the mempool after which a sweep that pays less than the estimate is replaced. */
 const STUCK_BLOCKS = 6
 
-/** What a sweep costs by itself because servers refuse it, at most: 5 % of what it sweeps. */
+/** Bound of the fee when servers refuse a sweep: 5 % (one in 20) of the swept amount. */
 const MOST_OF_SWEPT = 20n
 
-/** Who raises the fee of a sweep wants it within the hour. */
+/** The target of a raised sweep, in blocks: within the hour. */
 const BUMP_TARGET = blockDelta(6)
 
-/**
- * Inputs of one sweep: 69 vB each, far below what is relayed. Each claim keeps a copy of its sweep.
- */
+/** Inputs of one sweep: 69 vB each, far below the relay limit. Each claim keeps a copy of it. */
 const MAX_BATCH = 50
 
 export interface SweeperInit {
@@ -56,14 +54,14 @@ export interface SweeperInit {
   readonly addresses: AddressBook
   readonly notes: Notes
   readonly reservations: Pick<Reservations, 'fundedBy'>
-  /** Shared with everything that gives out indexes. */
+  /** The queue shared with everything that gives out indexes. */
   readonly serial: SerialQueue
-  /** A claim is new on disk or gone, or an address was used. */
+  /** Called when a claim is new on disk or gone, or an address was used. */
   readonly onChange: (claim: Claim, gone: boolean) => void
   readonly onError: (error: Error) => void
 }
 
-/** Claims that one transaction is to sweep: `sweep`, when it is built. */
+/** Claims that one transaction is to sweep; `sweep`: the transaction, once built. */
 interface Batch {
   readonly claims: readonly Claim[]
   readonly sweep: Transaction | undefined
@@ -80,12 +78,12 @@ export class Sweeper {
   })
   /** The height at which each sweep was first seen waiting, since this node started. */
   private readonly waitingSince = new Map<Txid, BlockHeight>()
-  /** Those that a server has refused for their fee when they were sent last. */
+  /** Sweeps that a server refused for their fee the last time they were sent. */
   private readonly underpaid = new Set<Txid>()
 
   constructor(private readonly init: SweeperInit) {}
 
-  /** Something may have changed: look at every claim once more. */
+  /** Looks at every claim again, since something may have changed. */
   lookAgain(): void {
     this.task.lookAgain()
   }
@@ -94,7 +92,7 @@ export class Sweeper {
     this.task.stop()
   }
 
-  /** Resolves once everything that the events so far asked for is done. */
+  /** Resolves once all work caused by the events so far is done. */
   async idle(): Promise<void> {
     await this.task.idle()
   }
@@ -136,8 +134,8 @@ export class Sweeper {
   }
 
   /**
-   * A sweep in the mempool is sent again, for mempools forget; one that is stuck, or that a server
-   * has refused for its fee, is replaced (BIP125).
+   * Sends a sweep in the mempool again, because mempools forget; replaces one that is stuck, or
+   * that a server has refused for its fee (BIP125).
    */
   private async keepGoing(batch: Swept, tip: Tip): Promise<void> {
     const { txid, vsize } = batch.sweep
@@ -175,10 +173,9 @@ export class Sweeper {
   }
 
   /**
-   * EVID-7: what a sweep that a server has refused for its fee, or that so many blocks have passed
-   * over as it was made for, pays instead: a quarter more with
-   * each block, up to a small part of what it brings, whatever another server says. Undefined when
-   * there is no more to be given.
+   * EVID-7: the new fee rate of a sweep that a server has refused for its fee, or that has waited
+   * as many blocks as it was made for: a quarter more with each block, up to a small part of the
+   * swept amount, whatever another server says. Undefined at that bound.
    */
   private async raised(batch: Swept): Promise<FeeRate | undefined> {
     const { txid, vsize } = batch.sweep
@@ -197,7 +194,7 @@ export class Sweeper {
     )
   }
 
-  /** BIP125, rule 4: what a replacement pays at the least. */
+  /** BIP125, rule 4: the least that a replacement pays. */
   private async leastRate(batch: Swept): Promise<FeeRate> {
     const { vsize } = batch.sweep
     const least = feeOf(batch) + feeFor(await incrementalOf(this.init.chain), vsize)
@@ -205,7 +202,7 @@ export class Sweeper {
   }
 
   /**
-   * Replaces a sweep, in whichever version it was named; undefined when it is none.
+   * Replaces a sweep, named by any of its versions; undefined when `id` is not a sweep.
    *
    * @throws PaychanError `ERR_ALREADY_CONFIRMED`, `ERR_CANNOT_BUMP`, `ERR_FEERATE_TOO_LOW`,
    *   `ERR_INSUFFICIENT_FUNDS`, and those of `askedRate` and `checkCost`
@@ -277,14 +274,14 @@ export class Sweeper {
   }
 
   /**
-   * FUND-5: a T1 spends what it has brought, and would be void with another one. It was in a block,
-   * and a reorganisation has undone that.
+   * FUND-5: true when a T1 spends an output of the sweep; another sweep would make the T1 void. The
+   * sweep was in a block, and a reorganisation has undone that.
    */
   private fundsChannel({ txid }: Transaction): boolean {
     return this.init.reservations.fundedBy(txid) !== undefined
   }
 
-  /** A new sweep, on disk; undefined when it is not worth its fee now. */
+  /** Builds a new sweep, on disk; undefined when it is not worth its fee now. */
   private async build(
     { claims, sweep: before }: Batch,
     rate: FeeRate
@@ -393,7 +390,7 @@ export class Sweeper {
   }
 }
 
-/** By the transaction that sweeps them. */
+/** Groups claims by the transaction that sweeps them. */
 function groups(swept: ReadonlyArray<readonly [Claim, Transaction]>): Swept[] {
   const byRaw = new Map<string, { claims: Claim[]; sweep: Transaction }>()
   for (const [claim, sweep] of swept) {
@@ -405,7 +402,7 @@ function groups(swept: ReadonlyArray<readonly [Claim, Transaction]>): Swept[] {
   return [...byRaw.values()]
 }
 
-/** Those that have a sweep stay with it; the others go together. */
+/** Batches ready claims: those that have a sweep stay with it; the others go together. */
 function batches(ready: readonly Claim[]): Batch[] {
   const built = groups(
     ready.flatMap((claim) =>
@@ -422,7 +419,7 @@ function batches(ready: readonly Claim[]): Batch[] {
   return [...built, ...together]
 }
 
-/** Whether all that a sweep spends is there. */
+/** True when all outputs that a sweep spends are there. */
 function isWhole({ claims, sweep }: Swept): boolean {
   return sweep.inputs.length === claims.length
 }

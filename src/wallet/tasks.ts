@@ -1,8 +1,6 @@
-/**
- * Work that is done one at a time: in order, or once more whenever something may have changed.
- */
+/** Work that is done one at a time: in order, or again whenever something may have changed. */
 
-/** One task after the other: what one task decides, the next one sees. */
+/** One task after the other: each task sees the decisions of those before it. */
 export class SerialQueue {
   private last: Promise<void> = Promise.resolve()
 
@@ -22,25 +20,21 @@ export class SerialQueue {
   }
 }
 
-/**
- * A task that looks at everything once more whenever something may have changed; one run at a time.
- */
+/** A task that looks at everything again whenever something may have changed; one run at a time. */
 export class BackgroundTask {
   private again = false
   private isRunning = false
   private running: Promise<void> = Promise.resolve()
   private isStopped = false
 
-  /**
-   * @param task - told to give up between two steps once `stopped` is true; its errors are its own
-   */
+  /** @param task - gives up between two steps once `stopped` is true; handles its own errors */
   constructor(private readonly task: () => Promise<void>) {}
 
   get stopped(): boolean {
     return this.isStopped
   }
 
-  /** Something may have changed. */
+  /** Runs the task, since something may have changed. */
   lookAgain(): void {
     this.again = true
     if (this.isRunning || this.isStopped) return
@@ -52,7 +46,7 @@ export class BackgroundTask {
     this.isStopped = true
   }
 
-  /** Resolves once everything that was asked for so far is done. */
+  /** Resolves once all runs asked for so far are done. */
   async idle(): Promise<void> {
     await this.running
   }

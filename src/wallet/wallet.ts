@@ -1,9 +1,9 @@
 /**
  * The on-chain wallet: addresses by BIP84, coins from the histories of its scripts, T1s, and the
- * payout outputs of channels. It implements the port `Wallet` and what the node shows of it.
+ * payout outputs of channels. It implements the port `Wallet` and the node's view of it.
  *
- * Everything that is chosen (an index, a coin) is chosen in one queue and on disk before anybody
- * hears of it; everything that is counted is computed from the histories of this moment.
+ * Every choice (an index, a coin) is made in one queue, and on disk before anybody hears of it;
+ * every sum is computed from the histories of this moment.
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { renewalLock } from '../bitcoin/renewal.js'
@@ -338,7 +338,7 @@ class OnChainWallet implements NodeWallet {
     await this.serial.idle()
   }
 
-  /** The coins that were named, all of them; or those among which to choose. */
+  /** The named coins, all of them; or the coins to choose from. */
   private offered(named: readonly OutPoint[] | undefined): {
     readonly coins: Coin[]
     readonly exact: boolean
@@ -370,8 +370,8 @@ class OnChainWallet implements NodeWallet {
   }
 
   /**
-   * Before every address was heard of, a coin that is not there only means that there is no server
-   * yet.
+   * Explains an error. Until every address was heard of, a missing coin only means that there is no
+   * server yet.
    */
   private explanation(error: unknown): unknown {
     if (
@@ -406,7 +406,7 @@ class OnChainWallet implements NodeWallet {
     for (const { scriptPubKey } of this.addresses.watched()) this.watches.add(scriptPubKey)
   }
 
-  /** A task that chooses or writes: one at a time, and the listeners are told afterwards. */
+  /** Runs a task that chooses or writes: one at a time, and the listeners are told afterwards. */
   private async change<T>(task: () => Promise<T>): Promise<T> {
     return await this.serial.run(async () => {
       if (!this.running) {
@@ -433,8 +433,8 @@ class OnChainWallet implements NodeWallet {
   }
 
   /**
-   * An address of the gap was paid to, or named to a peer: the words were used elsewhere. It is
-   * never handed out here.
+   * Skips an address of the gap that was paid to, or named to a peer: the words were used
+   * elsewhere. It is never handed out here.
    */
   private async skipPast({ branch, index }: OwnScript): Promise<void> {
     if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)

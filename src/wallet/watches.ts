@@ -36,7 +36,7 @@ export class Watches {
     )
   }
 
-  /** Watches a script from now on; once more makes no difference. */
+  /** Watches a script from now on; a second call makes no difference. */
   add(scriptPubKey: Uint8Array): void {
     const key = toHex(scriptPubKey)
     if (this.watched.has(key)) return
@@ -51,7 +51,7 @@ export class Watches {
     this.watched.delete(key)
   }
 
-  /** Whether the history of a script has arrived. */
+  /** True when the history of a script has arrived. */
   heard(scriptPubKey: Uint8Array): boolean {
     return this.watched.get(toHex(scriptPubKey))?.heard ?? false
   }

@@ -36,7 +36,7 @@ interface ClientUser {
   onDown: (reason: Error, retryMs: number) => void
 }
 
-/** What we call ourselves in `server.version`. */
+/** The name that we give in `server.version`. */
 const CLIENT_NAME = 'paychan'
 
 export class ElectrumClient {
@@ -99,7 +99,7 @@ export class ElectrumClient {
     }
   }
 
-  /** Resolves with the reason once an accepted session has ended; rejects when it came to none. */
+  /** Resolves with the reason once an accepted session has ended; rejects when there was none. */
   async #oneConnection(): Promise<Error> {
     const socket = await this.#connect()
     const session: ElectrumSession = new ElectrumSession(socket, this.#options, {
@@ -172,7 +172,7 @@ export class ElectrumClient {
     })
   }
 
-  /** Pings a session in a steady rhythm; one that does not answer in time is taken for dead. */
+  /** Pings a session in a steady rhythm; one that does not answer in time counts as dead. */
   #keepAlive(session: ElectrumSession): Unsubscribe {
     let cancel: Unsubscribe = () => {}
     const next = (): void => {
@@ -205,7 +205,7 @@ export class ElectrumClient {
   }
 }
 
-/** What went wrong with a socket; trying several addresses of one name leaves only a code. */
+/** The cause of a socket's error; trying several addresses of one name leaves only a code. */
 function causeOf(error: Error & { code?: string }): string {
   if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
     return 'nothing speaks TLS at this port. Check the port, or write tcp:// when the way there is safe'
@@ -214,9 +214,9 @@ function causeOf(error: Error & { code?: string }): string {
 }
 
 /**
- * Calls that a person or the engine waits for: they wait a bounded time for a server, and are made
- * again at the next session when the connection ends under them. So a call must be one that may be
- * made twice.
+ * Calls that a person or the engine waits for: they wait a bounded time for a server, and are
+ * repeated at the next session when the connection ends under them. So a call must be safe to
+ * repeat.
  */
 export class ServerCalls {
   readonly #pending = new Set<(error: Error) => void>()
@@ -224,7 +224,7 @@ export class ServerCalls {
 
   /**
    * @param timeout - milliseconds, for the whole call with all its tries
-   * @param why - what to say when they have passed
+   * @param why - the error's text when they have passed
    */
   constructor(
     private readonly client: Pick<ElectrumClient, 'whenReady'>,

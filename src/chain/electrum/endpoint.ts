@@ -1,11 +1,9 @@
-/**
- * Where an Electrum server is, and the proxy in front of it. Pure.
- */
+/** The address of an Electrum server, and of the proxy in front of it. Pure. */
 import { PaychanError } from '../../types/errors.js'
 
-/* Where an Electrum server is. Pure. */
+/* The address of an Electrum server. Pure. */
 
-/** An address; whom to trust there is a matter of `TlsTrust`. */
+/** An address; `TlsTrust` says whom to trust there. */
 export interface Endpoint {
   readonly protocol: 'tcp' | 'tls'
   readonly host: string
@@ -55,7 +53,7 @@ export function parseEndpoint(text: string): Endpoint {
   return { protocol, host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) }
 }
 
-/** Where a SOCKS5 proxy is, such as Tor's. Pure. */
+/** The address of a SOCKS5 proxy, such as Tor's. Pure. */
 export interface Proxy {
   readonly host: string
   readonly port: number

@@ -1,6 +1,6 @@
 /**
- * JSON-RPC over one socket: one JSON object per line, replies matched to requests by id, at most
- * so many requests under way, each with a time limit. Knows nothing of Electrum's methods.
+ * JSON-RPC over one socket: one JSON object per line, replies matched to requests by id, a bounded
+ * number of requests under way, each with a time limit. Knows nothing of Electrum's methods.
  */
 import type { Socket } from 'node:net'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ export interface RpcOptions {
    * taken for dead. Left out: for ever.
    */
   readonly silence?: number
-  /** Called after half of that time: the place for a request that is answered quickly. */
+  /** Called after half of `silence`: the place for a request that is answered quickly. */
   readonly onQuiet?: () => void
   /** Requests under way at once; the others wait their turn. */
   readonly maxOutstanding?: number
@@ -27,7 +27,7 @@ export interface RpcOptions {
 }
 
 /**
- * COST-3: what goes first. `money`: transactions of ours, and what they need (fees, the tip);
+ * COST-3: the order of requests. `money`: transactions of ours, and their needs (fees, the tip);
  * `news`: histories of scripts; `favour`: transactions of strangers.
  */
 export type Rank = (typeof RANKS)[number]
@@ -62,7 +62,7 @@ const errorShape = z.union([
   z.string().transform((message) => ({ code: undefined, message }))
 ])
 
-/** How many characters shall come back: by position or by name, none when left out. */
+/** Number of characters that shall come back: by position or by name, none when left out. */
 const pongLength = z.number().int().min(0).max(10_000)
 const pingShape = z
   .union([
@@ -87,12 +87,12 @@ export class RpcConnection {
   #resolveClosed: (reason: Error) => void = () => {}
   #over: Error | undefined
   /**
-   * What it has refused, and why, as long as nothing else has come since: servers say why they hang
-   * up in answer to what they were asked.
+   * The last refused request and the reason, while no other answer has come since: servers say why
+   * they hang up in answer to a request.
    */
   #refused: string | undefined
   #nextId = 0
-  /** When something came last, or the first of the requests that wait was made. */
+  /** The time of the last message, or of the first of the requests that wait. */
   #heard = 0
   #probed = false
   #cancelWatch: Unsubscribe | undefined
@@ -179,7 +179,7 @@ export class RpcConnection {
     }
   }
 
-  /** A server that hangs on other answers still gets what carries money. */
+  /** A server that hangs on other answers still gets the requests that carry money. */
   #next(): Request | undefined {
     const most = this.#options.maxOutstanding ?? 32
     const free = most - this.#underway.size
@@ -309,13 +309,13 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** There is no server to ask, or it does not answer. */
+/** The error when there is no server to ask, or it does not answer. */
 export function unavailable(sentence: string): PaychanError {
   return new PaychanError('ERR_CHAIN_UNAVAILABLE', sentence)
 }
 
 /**
- * The server speaks something else than the Electrum protocol. `what` continues "The Electrum
+ * The error for a server that does not follow the Electrum protocol. `what` continues "The Electrum
  * server ...".
  */
 export function protocolError(what: string): PaychanError {

@@ -107,7 +107,7 @@ export class ElectrumSession {
   readonly #rpc: RpcConnection
   /** The scripts of the outpoints that were asked for. */
   readonly #outPoints = new Map<string, string>()
-  /** Until the server has chosen it is asked for nothing that the lowest does not have. */
+  /** The version; until the server has chosen, only methods of the lowest version are used. */
   #version: ProtocolVersion = 4
 
   constructor(
@@ -147,7 +147,7 @@ export class ElectrumSession {
     return this.#rpc.isOpen
   }
 
-  /** Whether the version that was agreed on has a method. */
+  /** True when the agreed version has a method. */
   has(method: MethodName): boolean {
     return hasMethod(this.#version, method)
   }
@@ -156,7 +156,7 @@ export class ElectrumSession {
     this.#rpc.close(reason)
   }
 
-  /** Must be the first request. @returns the server's name. */
+  /** Sends the first request. @returns the server's name. */
   async handshake(client: string): Promise<string> {
     const [software, version] = await this.#ask(
       'server.version',
@@ -201,9 +201,9 @@ export class ElectrumSession {
   }
 
   /**
-   * Only the two transactions that make an output of this script and spend it, where the version
-   * has that: also of a script whose history is too long to be told. Later changes come as those of
-   * the script.
+   * Fetches only the two transactions that make an output of this script and spend it, where the
+   * version has that: also for a script whose history is too long to be told. Later changes come as
+   * those of the script.
    */
   get outPointHistory():
     ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined {
@@ -243,7 +243,7 @@ export class ElectrumSession {
   }
 
   /**
-   * Parents and their child, in this order, which the server's mempool judges by what they pay
+   * Sends parents and their child, in this order; the server's mempool judges them by what they pay
    * together.
    *
    * @returns why it refuses; undefined when it has taken all of them
@@ -262,7 +262,7 @@ export class ElectrumSession {
   }
 
   /**
-   * Why the server would refuse a transaction; undefined when it would take it, or does not say.
+   * The server's reason to refuse a transaction; undefined without one, or when it says nothing.
    */
   async refusalOf(raw: Uint8Array, rank: Rank = 'money'): Promise<string | undefined> {
     const [verdict] = await this.#ask(
@@ -285,8 +285,8 @@ export class ElectrumSession {
   }
 
   /**
-   * What the mempool asks for, in BTC/kvB: `mempool.get_info`, which has taken the place of
-   * `blockchain.relayfee`.
+   * The fee rates that the mempool asks for, in BTC/kvB: `mempool.get_info`, which has taken the
+   * place of `blockchain.relayfee`.
    */
   async relayFees(): Promise<{
     readonly minimum: number
@@ -323,7 +323,7 @@ export class ElectrumSession {
   }
 }
 
-/** 0 and -1 are the mempool's. */
+/** The height of a block; 0 and -1 mean the mempool. */
 function inBlock(height: number | undefined): number | undefined {
   return height !== undefined && height > 0 ? height : undefined
 }
@@ -335,9 +335,9 @@ function check<T>(method: string, shape: z.ZodType<T>, value: unknown): T {
 }
 
 /*
- * Which of the methods that we use each version of the Electrum protocol has. ElectrumX charges for
- * a method that it does not know a hundred times what it charges for one that it does, and hangs up
- * when too much has come together. Reference:
+ * The methods that we use, by the versions of the Electrum protocol that have them. ElectrumX
+ * charges a hundred times as much for a method that it does not know as for one that it does, and
+ * hangs up when too much has come together. Reference:
  * https://electrum-protocol.readthedocs.io/en/latest/protocol-changes.html
  */
 
@@ -349,7 +349,7 @@ type ProtocolVersion = 4 | 5 | 6 | 7
 
 const ALL = [4, 5, 6, 7] as const
 
-/** For each method the versions that have it. */
+/** The versions that have each method. */
 const METHODS = {
   'server.version': ALL,
   'server.ping': ALL,
@@ -378,7 +378,7 @@ function hasMethod(version: ProtocolVersion, method: MethodName): boolean {
   return versions.includes(version)
 }
 
-/** What a server has chosen, such as `1.4.2`; undefined for what we do not speak. */
+/** The version that a server chose, such as `1.4.2`; undefined for one that we do not speak. */
 function protocolVersion(text: string): ProtocolVersion | undefined {
   const minor = /^1\.(\d)(?:\.\d{1,3})*$/.exec(text)?.[1]
   return ALL.find((version) => String(version) === minor)

@@ -1,6 +1,6 @@
 /**
- * Opens a socket to an Electrum server, through a proxy if there is one, and makes sure that it is
- * that server when TLS is asked for.
+ * Opens a socket to an Electrum server, through a proxy if there is one, and with TLS makes sure
+ * that it is the right server.
  */
 import { createConnection, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -9,20 +9,20 @@ import { messageOf } from '../../types/errors.js'
 import type { Endpoint, Proxy } from './endpoint.js'
 import { checkCertificate, type TlsTrust } from './tls.js'
 
-/** What became of it; exactly one of the two is called first. `onFailure` may be called again. */
+/** The outcome: exactly one of the two is called first. `onFailure` may be called again. */
 export interface SocketListener {
-  /** It stands, and with TLS its certificate is one to trust. */
+  /** Called when the connection stands; with TLS its certificate is trusted. */
   readonly onOpen: (socket: Socket) => void
   readonly onFailure: (error: Error & { code?: string }) => void
 }
 
-/** How to get there. */
+/** The route to a server. */
 export interface Way {
   readonly trust: TlsTrust
   readonly proxy?: Proxy | undefined
 }
 
-/** Returns what gives it up. */
+/** Opens a socket. Returns a function that gives up. */
 export function openSocket(
   endpoint: Endpoint,
   { trust, proxy }: Way,
@@ -71,8 +71,8 @@ export function openSocket(
 }
 
 /**
- * The proxy looks the name up, so that nobody on the way learns it, and names that only it knows
- * (.onion) work.
+ * Connects through the proxy. The proxy looks the name up, so that nobody on the way learns it, and
+ * names that only it knows (.onion) work.
  */
 async function throughProxy({ host, port }: Endpoint, proxy: Proxy): Promise<Socket> {
   const { socket } = await SocksClient.createConnection({

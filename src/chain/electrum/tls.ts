@@ -1,8 +1,8 @@
 /**
- * Whether the certificate that an Electrum server shows is to be trusted: because its fingerprint
- * is pinned; or because an authority vouches for it, its name is the one asked for and its time has
- * not run out; or, where that is asked for, because the server has shown no other one before.
- * Otherwise the connection is refused, with what a person can do about it.
+ * Decides whether to trust the certificate of an Electrum server: because its fingerprint is
+ * pinned; or because an authority vouches for it, its name is the one asked for and its time has
+ * not run out; or, on request, because the server has shown no other one before. Otherwise the
+ * connection is refused, with advice for the person.
  */
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -11,13 +11,13 @@ import { printable } from '../broadcasting.js'
 import type { Endpoint } from './endpoint.js'
 
 /**
- * Whom to trust. With neither: the authorities that Node knows (the system's with
+ * The trust settings. With neither: the authorities that Node knows (the system's with
  * NODE_EXTRA_CA_CERTS or --use-system-ca).
  */
 export interface TlsTrust {
   /**
-   * Trust on first use, where no authority vouches for the certificate: what a server showed first
-   * is what it has to show from then on.
+   * Trust on first use, where no authority vouches for the certificate: the server has to keep
+   * showing the certificate that it showed first.
    */
   readonly firstUse?: FirstUse | undefined
   /**
@@ -39,15 +39,15 @@ export interface FirstUse {
 }
 
 /**
- * What is remembered in the place of a fingerprint: from then on only what an authority vouches for
- * is taken.
+ * Remembered in the place of a fingerprint: from then on only a certificate that an authority
+ * vouches for is taken.
  */
 export const VOUCHED = 'authority'
 
-/** What is asked of a TLS socket after its handshake. */
+/** The parts of a TLS socket that are used after its handshake. */
 export interface TlsPeer {
   readonly authorized: boolean
-  /** OpenSSL's name of what is wrong. (Node's types say Error; it is a text.) */
+  /** OpenSSL's name of the error. (Node's types say Error; it is a text.) */
   readonly authorizationError: Error | string | null
   getPeerCertificate: () => {
     readonly raw?: Uint8Array
@@ -58,7 +58,7 @@ export interface TlsPeer {
 }
 
 /**
- * A fingerprint in one form; undefined when it is none.
+ * A fingerprint in one form; undefined when the text is not a fingerprint.
  *
  * @example readFingerprint('AB:CD:...') // 64 hex digits, as `openssl x509 -fingerprint -sha256`
  *   prints them
@@ -92,8 +92,8 @@ export function checkCa(pem: string, where: string): string {
 }
 
 /**
- * @returns what is wrong: `ERR_TLS_FINGERPRINT`, `ERR_TLS_EXPIRED`, `ERR_TLS_WRONG_HOST`,
- * `ERR_TLS_UNTRUSTED`; undefined when nothing is.
+ * @returns the fault: `ERR_TLS_FINGERPRINT`, `ERR_TLS_EXPIRED`, `ERR_TLS_WRONG_HOST`,
+ * `ERR_TLS_UNTRUSTED`; undefined when there is none.
  */
 export function checkCertificate(
   { host, port }: Endpoint,
@@ -165,12 +165,12 @@ export function checkCertificate(
   )
 }
 
-/** As openssl writes it: pairs of digits between colons. */
+/** Formats a fingerprint as openssl does: pairs of digits between colons. */
 function written(fingerprint: string): string {
   return (fingerprint.match(/../g) ?? []).join(':').toUpperCase()
 }
 
-/* Whom to trust with TLS, as a person says it: a fingerprint, or the path of a file. */
+/* The trust settings for TLS, as a person gives them: a fingerprint, or the path of a file. */
 
 /** @throws PaychanError `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA` */
 export async function readTrust(
