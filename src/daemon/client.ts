@@ -18,7 +18,7 @@ import { type Verb, type VerbName, VERBS } from './verbs.js'
 export interface ApiClient extends NodeApi {
   /** Follows the node's events; `ready` resolves once no further event is missed. */
   events: (listener: (event: NodeEvent) => void) => EventStream
-  /** Lets go of the connections; a call that is under way fails. */
+  /** Closes the connections; a call that is under way fails. */
   disconnect: () => void
 }
 
@@ -72,7 +72,7 @@ export function connectApi(socketPath: string): ApiClient {
     const ticket = randomUUID()
     const cancel = rowOf('cancel')
     return await new Promise<unknown>((resolve, reject) => {
-      // Whether it was in time is the answer of the call itself.
+      // The answer of the call itself tells if the cancel was in time.
       const onAbort = (): void => {
         ask(cancel, { ticket }).catch(reject)
       }
@@ -134,7 +134,7 @@ export async function readAnswer(response: IncomingMessage, what: string): Promi
   }
 }
 
-/** A connection's error as one that people can act on. */
+/** Turns a connection's error into one that people can act on. */
 export function explain(error: Error, socketPath: string, what: string): PaychanError {
   switch (codeOf(error)) {
     case 'ENOENT':
@@ -186,7 +186,7 @@ export function readEvents(
   listener: (event: NodeEvent) => void,
   explain: (error: Error) => Error
 ): EventStream {
-  // A connection of its own: one that lasts would take a place from the calls.
+  // A separate connection: a lasting one would take a place from the calls.
   const request = httpRequest({ socketPath, agent: false, path: '/v1/events' })
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
@@ -203,7 +203,7 @@ export function readEvents(
     })
     .catch(() => {})
   const ready = response.then(() => {})
-  // Whoever only wants events, as `onEvent` does, need not look at `ready`.
+  // A caller that only wants events, as `onEvent` does, may ignore `ready`.
   ready.catch(() => {})
   request.end()
   return {
@@ -223,7 +223,7 @@ async function deliver(body: IncomingMessage, listener: (event: NodeEvent) => vo
     rest = lines.pop() ?? ''
     for (const line of lines) {
       const event = nodeEvent.safeParse(JSON.parse(line))
-      // A newer node may tell of things that this client does not know.
+      // A newer node may send events that this client does not know.
       if (event.success) listener(event.data)
     }
   }

@@ -1,6 +1,6 @@
 /**
- * What each side owns by the chain alone: its own scripts, from its own words, and nothing that a
- * node says.
+ * The money of each side by the chain alone: its own scripts, from its own words, without any
+ * report of a node.
  */
 import { join } from 'node:path'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -16,7 +16,7 @@ import { SEED_FILE } from '../node/layout.js'
 /** More addresses than a demo hands out. */
 const ADDRESSES = 40
 
-/** All scripts that a wallet's words can spend: receive, change, and what closes pay to. */
+/** All scripts that a wallet's words can spend: receive, change, and those of closes. */
 export async function walletScripts(dataDir: string): Promise<Uint8Array[]> {
   const book = new AddressBook(
     rootFromWords(await readSeedFile(join(dataDir, SEED_FILE))),

@@ -150,9 +150,9 @@ export function addSeedCommands(program: Command, world: World): void {
     })
 }
 
-/* What a peer has handed back, in words and a table. */
+/* The channels that a peer handed back, in words and a table. */
 
-/** What `recover` has come to. */
+/** The result of `recover`. */
 export function renderRecovered(
   { peerId, recovered, known, refused }: RecoverResult,
   colors: Colors,
