@@ -241,7 +241,7 @@ export function readDays(text: string): number {
   return Number(text)
 }
 
-/** The options as settings, as if they stood in the scenario. */
+/** The options as if they stood in the scenario. */
 export function settingsOf({ seed, days, model }: SimulateFlags): Settings {
   return {
     ...(seed === undefined ? {} : { seed }),

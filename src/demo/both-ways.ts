@@ -6,7 +6,7 @@ import type { NodeProcess } from './node-process.js'
 import { sat, type Narrator, type Report } from './report.js'
 import type { Stage } from './stage.js'
 
-/** For each round: the payer, the number of payments, the amount of each. */
+/** Per round: payer, number of payments, amount of each. */
 const ROUNDS = [
   ['client', 50, 2_000n],
   ['server', 40, 1_000n],

@@ -62,7 +62,7 @@ const ENGINE_RECORDS = [
   RESTORED_KEY
 ]
 const WALLET_RECORDS = 'wallet/'
-/** The node's own records, not those of channels or wallet. */
+/** The node's own records, beside channels and wallet. */
 const NODE_RECORDS = [ANCHOR_KEY, NETWORK_KEY, PEER_KEY, CERTIFICATE_PREFIX, HEADERS_PREFIX]
 
 /**

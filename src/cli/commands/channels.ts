@@ -31,7 +31,7 @@ import { renderChannel, renderChannels } from '../render-channels.js'
 /** Number of payments shown by default. */
 const DEFAULT_LIMIT = 20
 
-/** The advice after an interrupted `pay`: paying again pays twice; the node knows the outcome. */
+/** Advice after an interrupted `pay`: the node knows the outcome, and paying again pays twice. */
 function payMayFollow(id: string | undefined): string {
   const look = 'The payment may still be made: look at `paychan payments`'
   return id === undefined

@@ -1,6 +1,4 @@
-/**
- * The network as it is drawn: where nodes are, how wide channels are, and the balances over time.
- */
+/** The drawn network: positions of nodes, widths of channels, and the balances over time. */
 import {
   forceCollide,
   forceLink,
@@ -85,7 +83,7 @@ export function draw(
   }
 }
 
-/** One link for two nodes, however many channels they had: renewals must not draw them together. */
+/** One link per pair of nodes, for any number of channels: renewals must not draw them together. */
 function distinct(
   links: ReadonlyArray<readonly [number, number]>
 ): Array<readonly [number, number]> {
@@ -121,7 +119,7 @@ function lanes(): (client: number, server: number, from: number, until: number) 
 }
 
 /**
- * Where the nodes of the picture are. d3-force draws from a generator with a fixed seed, so the
+ * The position of a node in the picture. d3-force draws from a generator with a fixed seed, so the
  * same network gives the same picture.
  */
 interface Place {
