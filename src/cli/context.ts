@@ -17,7 +17,7 @@ export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 /** The short form of a peer id, for the help of arguments. */
 export const PART_HELP = 'its beginning or end is enough if no other has it'
 
-/** For the help of what shows steps. */
+/** For the help of commands that show steps. */
 export const VERBOSE_HELP =
   'show the steps in the words of the protocol, with the ids of transactions'
 
@@ -58,7 +58,7 @@ export function contextOf(world: World, command: Command): Context {
 }
 
 /**
- * Asks the running node, and closes the connection afterwards. Names what it waits for when that
+ * Asks the running node, and closes the connection afterwards. Names the awaited node when that
  * takes long.
  *
  * @param mayFollow - the text of a verb that changes something, for an interruption: the node

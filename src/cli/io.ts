@@ -25,7 +25,7 @@ export interface Io {
   /** Reads everything from a file descriptor that the parent process left open. */
   readonly readDescriptor: (descriptor: number) => Promise<string>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Calls back after so many milliseconds. Returns a function that cancels it. */
+  /** Calls back after some milliseconds. Returns a function that cancels it. */
   readonly after: (ms: number, callback: () => void) => () => void
   /**
    * Calls back when the person, or the system, asks the process to end. Returns a function that

@@ -40,7 +40,7 @@ export function isRenewal(renewed: string): IsAsked {
   return (channel) => channel.renews?.startsWith(renewed) === true
 }
 
-/** Matches a channel by its id, or the first digits of it. */
+/** Matches a channel by its id, or the id's first digits. */
 export function isChannel(prefix: string): IsAsked {
   return (channel) => channel.id.startsWith(prefix)
 }

@@ -252,7 +252,7 @@ export function settingsOf({ seed, days, model }: SimulateFlags): Settings {
 
 /* The progress of a simulation, and the remaining time. */
 
-/** On a terminal, so many milliseconds between two lines; elsewhere a line for each tenth. */
+/** Milliseconds between two lines on a terminal; elsewhere a line marks each tenth. */
 const REFRESH_MS = 200
 const TENTHS = 10
 

@@ -140,7 +140,7 @@ function totalOf(places: readonly number[], widths: readonly number[]): number {
   return places.reduce((sum, i) => sum + (widths[i] ?? 0), BETWEEN * (places.length - 1))
 }
 
-/** Those of the columns that fit. */
+/** Chooses the columns that fit. */
 function fitting(
   columns: readonly Column[],
   of: readonly number[],

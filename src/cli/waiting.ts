@@ -40,7 +40,7 @@ interface Interrupted {
 }
 
 /**
- * Waits for SIGINT or SIGTERM. After the first one nobody listens any more, so that a second
+ * Waits for SIGINT or SIGTERM. After the first signal nothing listens any more, so that a second
  * Ctrl-C ends a process that hangs while stopping.
  */
 export function untilInterrupted(io: Io): Interrupted {

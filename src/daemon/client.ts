@@ -1,6 +1,5 @@
 /**
- * Asks a running node, over the socket in its data directory, what `NodeApi` offers, and follows its
- * events.
+ * Calls a running node over the socket in its data directory, as `NodeApi`, and follows its events.
  */
 import { randomUUID } from 'node:crypto'
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
@@ -12,7 +11,7 @@ import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
 import { type Verb, type VerbName, VERBS } from './verbs.js'
 
-/* Asks a running node, over the socket in its data directory, what `NodeApi` offers. */
+/* Calls a running node over the socket in its data directory, as `NodeApi`. */
 
 /** A node in another process. `onEvent` is the same as `events(...).stop`. */
 export interface ApiClient extends NodeApi {
@@ -28,8 +27,8 @@ const MAX_CONNECTIONS = 64
 /**
  * A client for the node that serves at `socketPath`. It connects with the first call.
  *
- * Besides what `NodeApi` says, every call may reject with `ERR_NODE_NOT_RUNNING` and
- * `ERR_API_FAILED` (the connection broke: whether the node did what was asked is unknown).
+ * Besides the errors of `NodeApi`, every call may reject with `ERR_NODE_NOT_RUNNING` and
+ * `ERR_API_FAILED` (the connection broke, and the outcome of the call is unknown).
  *
  * @example
  * const node = connectApi('/home/alice/.paychan/api.sock')
@@ -173,7 +172,7 @@ function failed(what: string, error: unknown): PaychanError {
 export interface EventStream {
   /** Resolves once every event from now on is delivered; rejects when there is no node. */
   readonly ready: Promise<void>
-  /** Resolves when the stream has ended, for whatever reason. */
+  /** Resolves when the stream has ended, for any reason. */
   readonly closed: Promise<void>
   stop: () => void
 }

@@ -37,8 +37,8 @@ const MAX_UNREAD_EVENT_BYTES = 1_048_576
 const LAST_WORDS_MS = 10_000
 
 /**
- * Many times what a client of ours opens. Each connection may hold a body, or unread events, so
- * their number is bounded.
+ * Far more than our clients open. Each connection may hold a body, or unread events, so their
+ * number is bounded.
  */
 const MAX_CONNECTIONS = 1_024
 

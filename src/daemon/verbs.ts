@@ -396,7 +396,7 @@ export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
  * that name.
  */
 
-/** Tickets whose call never came, or has ended; more than these are forgotten. */
+/** Tickets whose call never came, or has ended; the oldest beyond this number are forgotten. */
 const MOST_TICKETS = 1_000
 
 const tickets = new WeakMap<NodeApi, Map<string, AbortController>>()

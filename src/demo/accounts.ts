@@ -54,7 +54,7 @@ export async function confirmed(devnet: Devnet, txid: Txid): Promise<Uint8Array>
   return found.raw
 }
 
-/** The fee of a transaction: what its inputs were worth less its outputs. */
+/** The fee of a transaction: the value of its inputs less that of its outputs. */
 export async function feeOf(devnet: Devnet, raw: Uint8Array): Promise<Satoshi> {
   const { inputs, outputs } = parseTransaction(raw)
   let fee = 0n

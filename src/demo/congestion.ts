@@ -8,7 +8,7 @@
  * fee rises from block to block until it is in. Then again with the client asleep until both states
  * are mature: an auction, in which each raises and the newest still wins. At last with turns 1
  * block apart, the client asleep for that block, and an attacker who burns all that there is to
- * win: what can be lost.
+ * win: the possible loss.
  */
 import { join } from 'node:path'
 import { parseTransaction } from '../bitcoin/transaction.js'

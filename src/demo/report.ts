@@ -4,7 +4,7 @@ import { colorsFor, USUAL_WIDTH } from '../cli/output.js'
 import { cut } from '../cli/table.js'
 import type { NewsKind, Step } from '../node/api.js'
 
-/** Amounts are JSON numbers in satoshis; transactions raw hex of what reached the chain. */
+/** Amounts are JSON numbers in satoshis; transactions are the raw hex from the chain. */
 export interface Report {
   readonly scenario: string
   readonly ok: boolean

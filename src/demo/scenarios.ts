@@ -139,7 +139,7 @@ async function congested(
 }
 
 /**
- * No load until the states mature, 137 blocks from the start; then what a busy day does in hours.
+ * No load until the states mature, 137 blocks from the start; then hours with a busy day's load.
  */
 const RISING =
   '0,0\n130,20\n137,60\n138,90\n139,130\n140,180\n141,240\n142,280\n144,220\n146,120\n147,80'

@@ -49,7 +49,7 @@ export interface Stage {
  */
 export interface StageOptions extends DevnetOptions {
   readonly electrum?: string | undefined
-  /** The nodes ask two servers: what both show is more than what one does (EVID-4). */
+  /** The nodes ask two servers: a report of both counts more than a report of one (EVID-4). */
   readonly twoServers?: true
 }
 

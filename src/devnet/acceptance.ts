@@ -111,7 +111,7 @@ function checkUnspent(tx: Tx, pool: Mempool): Set<PoolEntry> {
   return new Set()
 }
 
-/** The rules about other transactions of the mempool; returns those that would be evicted. */
+/** The rules about other transactions of the mempool; returns the entries to evict. */
 function checkRelatives(tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
   const conflicts = new Set<PoolEntry>()
   for (const { spends } of tx.inputs) {

@@ -37,8 +37,8 @@ export class Admission {
   ) {}
 
   /**
-   * Admits a transaction. What it replaces is gone even if the mempool is full of better ones and
-   * it cannot stay itself, as in Bitcoin Core.
+   * Admits a transaction. The entries that it replaces are gone even if the mempool is full of
+   * better ones and it cannot stay itself, as in Bitcoin Core.
    *
    * @throws Rejected
    */
@@ -177,15 +177,15 @@ export class Admission {
 }
 
 /**
- * Chooses what leaves a mempool that is too full: the worst first, each with all its descendants
- * (`CTxMemPool::TrimToSize` of Bitcoin Core; from 31 on the last chunk of a cluster).
+ * Chooses the entries to leave a mempool that is too full: the worst first, each with all its
+ * descendants (`CTxMemPool::TrimToSize` of Bitcoin Core; from 31 on the last chunk of a cluster).
  */
 interface Worth {
   readonly fee: bigint
   readonly vsize: number
 }
 
-/** A transaction with its descendants, and what all of them pay. */
+/** A transaction with its descendants, and their total fees. */
 interface Family extends Worth {
   readonly root: PoolEntry
   readonly entries: readonly PoolEntry[]

@@ -7,7 +7,7 @@ import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 
 declare const kind: unique symbol
 
-/** Electrum's name of a scriptPubKey: 64 hex digits, the SHA256 of it in reversed order. */
+/** Electrum's name of a scriptPubKey: 64 hex digits, its SHA256 in reversed order. */
 export type ScriptHash = string & { readonly [kind]: 'scripthash' }
 
 export interface BlockRef {

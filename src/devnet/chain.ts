@@ -66,7 +66,7 @@ export class Chain extends BlockIndex {
 }
 
 /*
- * The rules that a whole block must keep. Scripts are judged by the verifier, which knows those the
+ * The rules that a whole block must keep. The verifier judges scripts, and knows those that the
  * mempool has seen.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The transactions that wait for a block, and their dependencies. acceptance.ts decides what may
- * come in; this is the record.
+ * The transactions that wait for a block, and their dependencies. acceptance.ts decides about
+ * admission; this is the record.
  */
 import { outPointText, type Txid } from '../types/bytes.js'
 import { type BlockHeight, feeRate, type FeeRate, max, type Satoshi } from '../types/units.js'
@@ -188,7 +188,7 @@ function compareText(a: Txid, b: Txid): number {
 
 /*
  * The rate that a full mempool asks for (`CTxMemPool::GetMinFee`, `trackPackageRemoved` of Bitcoin
- * Core): what was evicted, plus the incremental relay fee; then it decays. Core halves it in 12
+ * Core): the evicted rate, plus the incremental relay fee; then it decays. Core halves it in 12
  * hours, twice as fast when less than half of the mempool is in use, four times when less than a
  * quarter; here in the 72 blocks of 12 hours, since this chain's time is its height.
  */

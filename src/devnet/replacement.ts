@@ -10,7 +10,7 @@ import { CLUSTER_LIMIT, CLUSTER_VSIZE_LIMIT, MAX_REPLACED, Rejected } from './ru
 import type { Tx } from './transaction.js'
 
 /**
- * Checks a transaction against those that it conflicts with.
+ * Checks a transaction against its conflicts.
  *
  * @param note the end of the reasons, such as ` (including sibling eviction)`.
  * @returns all entries to evict: the conflicts and their descendants.
@@ -226,7 +226,7 @@ export function compareRates(
 /**
  * The best first.
  *
- * @param parentsOf - those among `entries`
+ * @param parentsOf - the parents among `entries`
  */
 function chunksOf(
   entries: ReadonlySet<PoolEntry>,

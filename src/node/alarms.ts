@@ -17,7 +17,7 @@ const FIRST_WHILE_MS = 10_000
 const LONGEST_WHILE_MS = 3_600_000
 
 /**
- * Limits memory, since texts contain what others send: beyond this number the oldest cause is
+ * Limits memory, since others influence the texts: beyond this number the oldest cause is
  * forgotten.
  */
 const MOST_CAUSES = 1_000

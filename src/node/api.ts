@@ -355,10 +355,11 @@ export interface NodeApi {
   send: (options: SendOptions) => Promise<SendResult>
   /**
    * Raises the fee of a send or of a sweep (by a replacement) or of a funding transaction (by a
-   * child, for it is never replaced), also of one that no server shows. The choice is for parent and child together if it is a child.
-   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`,
-   * `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`,
-   * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   * child, for it is never replaced), also of one that no server shows. For a child, the choice
+   * applies to parent and child together. Errors: `ERR_COIN_LOCKED` (the change of T1 is locked),
+   * `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`,
+   * `ERR_FEE_TOO_HIGH`, `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`,
+   * `ERR_BROADCAST_REFUSED`.
    */
   bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
   /** Returns the feerates to choose from. Errors: `ERR_CHAIN_UNAVAILABLE`. */
@@ -385,23 +386,22 @@ export interface NodeApi {
   connect: (multiaddr: string) => Promise<PeerInfo>
   peers: () => Promise<PeerInfo[]>
   /**
-   * Asks a peer (as for `open`) for the channels that it has
-   * with this node and this node has lost. What comes back only closes. Channels that are known
-   * stay as they are. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches),
-   * `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
-   * `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode),
-   * `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
+   * Asks a peer (as for `open`) for the channels with this node that this node has lost. Restored
+   * channels only close. Known channels stay as they are. Errors: `ERR_INVALID_PEER`,
+   * `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`,
+   * `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`, `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`,
+   * `ERR_RESTORE_REFUSED` (facts: peerCode), `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
    */
   recover: (peer: string) => Promise<RecoverResult>
   /**
    * Opens a channel as its client; resolves once an Electrum server of this node has taken T1
-   * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default).
-   * When none takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts:
-   * channel, txid): the channel stays all the same, for the peer has T1 as well, and it is sent
-   * again with every block. It is not to be opened again. Errors: `ERR_INVALID_PEER`,
-   * `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`,
-   * `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`, `ERR_OPEN_REFUSED` (facts:
-   * peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`:
+   * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default). If no
+   * server takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts:
+   * channel, txid). The channel stays, since the peer has T1 as well, and T1 is sent again with
+   * every block: do not open it again. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts:
+   * asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`,
+   * `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`, `ERR_OPEN_REFUSED` (facts: peerCode),
+   * `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`:
    * `ERR_CANCELLED`, or `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the
    * same.
    */
@@ -409,38 +409,37 @@ export interface NodeApi {
   /**
    * Hands over the funding transaction of a channel that was opened with `psbt`, in base64 or hex.
    * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on
-   * disk. Then the same one signed, or the signed transaction: resolves as `open` does; with `wait:
-   * 'broadcast'` also when no server takes it for now, and a warning says so. What is refused
+   * disk. Then the same PSBT signed, or the signed transaction: resolves as `open` does; with
+   * `wait: 'broadcast'` also when no server takes it for now, and a warning says so. A refused PSBT
    * changes nothing; another one may follow. Errors: `ERR_PSBT_...` (facts: input, fee, txid, ...),
    * `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`,
-   * and why the opening was given up.
+   * and the reason for a cancelled opening.
    */
   fundingPsbt: (channel: string, psbt: string, options?: PsbtOptions) => Promise<PsbtResult>
   /**
    * Closes a channel and opens the next one with the same peer in one transaction; both balances go
    * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open`
-   * does, but with `wait: 'broadcast'` as soon as T1 is signed by this side and handed to the peer,
-   * which completes and broadcasts it. Without an amount the fee comes out of our share of the
-   * channel, with one out of the wallet. Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`,
+   * does, but with `wait: 'broadcast'` as soon as this side has signed T1 and handed it to the
+   * peer, which completes and broadcasts it. The fee comes out of our share of the channel; with an
+   * amount, out of the wallet. Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`,
    * `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`, `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`,
    * `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
    * `ERR_COINS_TOO_LARGE`, and those of `open`.
    */
   renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
   /**
-   * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
-   * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
-   * be paid on before anything is signed.
-   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`, `ERR_INVALID_AMOUNT`,
-   * `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
+   * Pays; resolves once the payee has acknowledged, which means that the payment is on the payee's
+   * disk. A PeerId is paid on one channel when one is enough, else on several; each is checked
+   * before anything is signed. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`,
+   * `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
    * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting,
    * most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`, `ERR_PAYMENT_UNKNOWN` (signed and sent,
    * the connection broke before the ack); with an id, or split: `ERR_PAYMENT_PARTIAL` (facts: id,
    * asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
    * `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments, and the payee lied
-   * about them: compare both sides' books, and pay what is owed without an id),
-   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; the same
-   * is to be done).
+   * about them: compare both sides' books, and pay the debt without an id),
+   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; do the
+   * same).
    */
   pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>

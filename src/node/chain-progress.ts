@@ -1,9 +1,9 @@
-/** What a node tells of its chain, and the progress of the histories that it watches. */
+/** Reports on a node's chain, and on the progress of the histories that the node watches. */
 import type { ElectrumChain } from '../chain/chain.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { NodeEvent } from './api.js'
 
-/* What a node tells of its chain. */
+/* Reports on a node's chain. */
 
 /**
  * Tells of every tip and status, of a changed chain, and of histories that take long to read; until
@@ -39,9 +39,8 @@ export function tellOfChain(
 }
 
 /*
- * How far the histories of what a node watches are: after a start, and after every reconnection,
- * the server is asked for all of them again, and ten thousand take a while. Nothing is told when it
- * is quick.
+ * Progress of the watched histories: after a start, and after every reconnection, the server is
+ * asked for all of them again, and ten thousand take a while. A quick reading is not reported.
  */
 
 /** Number of histories known in their current state on the server, and their total. */

@@ -2,7 +2,7 @@
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
-/* Which channel is meant by an id, or by its first digits. */
+/* Finds the channel that an id, or its first digits, means. */
 
 /** A PeerId is never shorter than this and never hex; a channel id is hex. */
 const CHANNEL_PREFIX = /^[0-9a-f]{8,64}$/
@@ -47,7 +47,7 @@ export function channelByPrefix<T extends { readonly id: ChannelId }>(
   return first
 }
 
-/* Which peer is meant by a peer id, or by its beginning or end. */
+/* Finds the peer that a peer id, or its beginning or end, means. */
 
 /** Fewer characters would be unique by chance only. */
 const FEWEST = 4

@@ -25,7 +25,7 @@ import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
 
 /*
- * The Electrum servers as a person names them, what is remembered of them, and the chain that they
+ * The Electrum servers as a person names them, the data remembered of them, and the chain that they
  * show.
  */
 
@@ -39,7 +39,7 @@ export interface ElectrumInit {
   readonly electrum: string | readonly string[]
   /** `socks5://HOST:PORT`: the proxy for all servers. */
   readonly electrumProxy?: string
-  /** With TLS: the SHA-256 fingerprint of the one certificate to trust. */
+  /** With TLS: the SHA-256 fingerprint of the only trusted certificate. */
   readonly electrumFingerprint?: string
   /**
    * With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities.
@@ -48,7 +48,7 @@ export interface ElectrumInit {
 }
 
 /**
- * The chain as a node sees it through its servers. The store keeps what is remembered of them.
+ * The chain as a node sees it through its servers. The store keeps the remembered data.
  *
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`,
  *   `ERR_INVALID_PROXY`

@@ -154,8 +154,8 @@ export function withRenewals(
 }
 
 /**
- * The fee; negative while the histories of the wallet's scripts do not agree yet, and then it is
- * unknown.
+ * The fee; undefined for a negative `rest`, as long as the histories of the wallet's scripts do not
+ * agree.
  */
 function feeOf(rest: bigint): WalletTransaction['fee'] {
   return rest < 0n ? undefined : satoshi(rest)

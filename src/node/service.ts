@@ -81,7 +81,8 @@ export interface PaychanInit extends ElectrumInit {
 }
 
 /**
- * Before the chain has given an estimate: 10 sat/vB, bounded by what a share allows like any other.
+ * The feerate before the chain has given an estimate: 10 sat/vB, bounded by the share like any
+ * other.
  */
 const INITIAL_FEE_RATE = feeRate(10_000n)
 
@@ -168,7 +169,7 @@ class PaychanService implements Paychan {
     this.#failure = undefined
     this.#starting = true
     try {
-      // Nobody else writes here now: the store is locked.
+      // The store is locked, so nobody else writes here now.
       await removeLeftovers(join(dataDir, SEED_FILE))
       await belongsTo(store, network)
       await staysPeer(store, this.#peers.self)

@@ -1,4 +1,4 @@
-/** The scenario's faults of nodes: their times, their nodes, their durations. */
+/** The scenario's faults of nodes: their times, nodes and durations. */
 import type { Fault } from './scenario/scenario.js'
 import type { Calendar } from '../testing/calendar.js'
 import { Draws } from '../testing/random.js'

@@ -32,7 +32,7 @@ export interface NodeWorld {
   readonly onEvent: (node: SimNode, event: EngineEvent) => void
   /** Called when its process is gone: its waiting callers get no answer. */
   readonly onGone: (node: SimNode) => void
-  /** Called when a restart finds other data than what was written. */
+  /** Called when a restart finds other data than the written. */
   readonly onForgotten: (node: SimNode, text: string) => void
 }
 
@@ -179,7 +179,7 @@ export class SimNode {
     this.#compare(this.engine)
   }
 
-  /** Checks that a process finds what the one before it wrote when it stopped in order. */
+  /** Checks that a process finds the data of the one before it, which stopped in order. */
   #compare(engine: Engine): void {
     const before = this.#stopped
     this.#stopped = undefined

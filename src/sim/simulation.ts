@@ -316,7 +316,7 @@ export class Simulation {
     if (fault !== undefined) this.break('conservation', fault)
   }
 
-  /** True for a node that lost writes, and so may find what it does not know. */
+  /** True for a node that lost writes, and so may find unknown data. */
   #isForgetful(node: SimNode, channel: ChannelId | undefined): boolean {
     const record = channel === undefined ? undefined : this.openings.recordOf(channel)
     return (

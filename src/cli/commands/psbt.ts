@@ -1,6 +1,6 @@
 /**
- * `paychan psbt`, and what `paychan open --psbt` does: the funding transaction is made by an
- * outside wallet.
+ * `paychan psbt`, and the work of `paychan open --psbt`: an outside wallet makes the funding
+ * transaction.
  */
 import type { Command } from 'commander'
 import { formatAmount } from '../../types/units.js'
@@ -153,7 +153,7 @@ async function waiting(context: Context, prefix: string): Promise<ChannelInfo> {
   return channel
 }
 
-/* Instructions for a person with an outside wallet: what to do, and what not to do. */
+/* Instructions for a person with an outside wallet, and warnings. */
 
 const BTC = 100_000_000n
 

@@ -1,6 +1,6 @@
 /**
- * The verbs about the seed and what it brings back: `restore`, `recover`, `encrypt`, `decrypt`. The
- * words and passphrases are never arguments.
+ * The verbs about the seed and its contents: `restore`, `recover`, `encrypt`, `decrypt`. The words
+ * and passphrases are never arguments.
  */
 import type { Command } from 'commander'
 import { formatAmount } from '../../types/units.js'

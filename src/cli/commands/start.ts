@@ -235,7 +235,7 @@ const WINDOW_MS = 1_000
 
 export interface PaymentLines {
   add: (payment: PaymentInfo) => void
-  /** Shows what is still to be shown. */
+  /** Shows the pending lines. */
   end: () => void
 }
 

@@ -105,7 +105,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
     return this.#software
   }
 
-  /** Reads what is new now. @throws PaychanError `ERR_BITCOIND_UNREACHABLE` */
+  /** Reads the changes now. @throws PaychanError `ERR_BITCOIND_UNREACHABLE` */
   refresh(): Promise<void> {
     const done = this.#work.then(async () => {
       await this.#read()
@@ -327,7 +327,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
     )
   }
 
-  /** Runs without a pause, so that nobody sees half of it. */
+  /** Runs in one step, so that nobody sees half of the change. */
   #apply({ undone, blocks, isPart, mempool, arrived }: Reading): void {
     const inBlocks = new Set<ScriptHash>()
     for (let n = 0; n < undone; n++) {
@@ -352,7 +352,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
       this.#pool.remove(entry)
       note(entry.scripts)
     }
-    // Parents before children, in whatever order they were listed.
+    // Parents before children, in any order of the list.
     let left = [...arrived]
     for (let before = left.length + 1; left.length < before;) {
       before = left.length

@@ -200,7 +200,7 @@ export const devnetMethods: Methods = {
   }
 }
 
-/** Tells the caller what the backend refuses. */
+/** Reports the backend's refusals to the caller. */
 async function refusable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

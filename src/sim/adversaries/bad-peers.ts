@@ -88,7 +88,7 @@ function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter |
     // The strangers do this, in `free-peers.ts`.
     case 'free-peers':
       return undefined
-    // It wants the channel to stay until what it publishes can be mined.
+    // It wants the channel to stay until its transaction can be mined.
     case 'publish-old':
     case 'phantom-state':
     case 'premature-rival':
@@ -115,7 +115,7 @@ function takesAndVanishes(): Filter {
   }
 }
 
-/** Falls silent once the other side has what it needs to sign T1. */
+/** Falls silent once the other side can sign T1. */
 function vanishesBehindRenewal(): Filter {
   let isGone = false
   return {

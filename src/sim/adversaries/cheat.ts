@@ -1,6 +1,6 @@
 /**
  * An adversary that acts with its own keys: with each block it looks at the channels of its node.
- * It keeps its engine from publishing what is worse for it, and answers no request to close
+ * It stops its engine's unfavourable publications, and answers no request to close
  * (`bad-peers.ts`).
  */
 import type { Established } from '../../channel/state.js'

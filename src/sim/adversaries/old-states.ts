@@ -110,7 +110,7 @@ function leastOver(rival: SimTransaction): number {
 
 /**
  * Bids its old state up in public, at once to the part `upTo` of its gain, and lets itself be
- * outbid: what the other side then burns costs it nothing.
+ * outbid: the money that the other side then burns costs it nothing.
  */
 export class Bluff extends PublishOld {
   constructor(upTo: number, world: CheatWorld) {
@@ -148,8 +148,8 @@ export class DirectMiner extends PublishOld {
 
 /**
  * Makes lying servers show a spend whose lock lies in the future, with a fee of nearly all that it
- * gives: no mempool takes it, and outbidding it burns the payment. It gains nothing by that but
- * what miners give it.
+ * gives: no mempool takes it, and outbidding it burns the payment. It gains only a miner's reward
+ * for that.
  */
 
 /** Blocks before the lock. */

@@ -1,6 +1,6 @@
 /**
- * Opens channels as the plan says, retries failed openings, and arranges what follows a channel's
- * end.
+ * Opens channels as the plan says, retries failed openings, and arranges the events after a
+ * channel's end.
  */
 import type { EngineEvent } from '../../engine/context.js'
 import type { Established } from '../../channel/state.js'

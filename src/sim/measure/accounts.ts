@@ -1,6 +1,6 @@
 /**
  * The final accounts: the destination of every node's money, channel by channel. The answers to
- * callers of `pay` are compared with what the chain gave; a difference is a loss of one side and a
+ * callers of `pay` are compared with the chain's amounts; a difference is a loss of one side and a
  * gain of the other, and has to be explained.
  */
 import { newestHeld } from '../../channel/publishable.js'
@@ -147,8 +147,8 @@ export class Accounts {
   }
 
   /**
-   * Books the server's amount from a channel; what lies outside the answers to callers, the missing
-   * ones included, is a loss.
+   * Books the server's amount from a channel. An amount outside the answers to callers, open ones
+   * included, is a loss.
    */
   #share(
     record: ChannelRecord,

@@ -91,8 +91,8 @@ export function reasonOf(evidence: Evidence): Pick<Loss, 'why' | 'text'> {
         }
   }
   if (lostWrites) return { why: 'forgot', text: 'its disk lost writes that it had called safe' }
-  // The block after a bid may have come before the bid arrived. The block with the other state was
-  // between the two sides and a miner.
+  // The block after a bid may have come before the bid arrived. In the block with the other state,
+  // a miner chose between the two.
   if (
     bids.length > 0 &&
     heights.every(

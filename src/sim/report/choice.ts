@@ -70,8 +70,8 @@ function withPartners(
 }
 
 /**
- * `items` in their own order: all when they are at most `most`, otherwise those that `must`, and
- * the largest of the others.
+ * `items` in their own order: all when they are at most `most`, otherwise the required ones
+ * (`must`), and the largest of the others.
  */
 export function largest<T>(
   items: readonly T[],

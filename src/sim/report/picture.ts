@@ -28,7 +28,7 @@ export interface Drawn {
   readonly stride: number
 }
 
-/** Draws what was chosen. Groups are colours, by their position in `groups`. */
+/** Draws the chosen part. Groups are colours, by their position in `groups`. */
 export function draw(
   choice: Choice,
   rows: Rows,
@@ -113,7 +113,7 @@ function lanes(): (client: number, server: number, from: number, until: number) 
     ends[at] = until
     busy.set(pair, ends)
     const side = Math.ceil(at / 2) * (at % 2 === 1 ? 1 : -1)
-    // A lane is seen from the client: the other way round it is on the other side.
+    // A lane is seen from the client: from the server it is on the opposite side.
     return side === 0 ? 0 : client < server ? side : -side
   }
 }

@@ -12,7 +12,7 @@ interface Tile {
   readonly label: string
   readonly value: string
   readonly detail: string
-  /** An explained loss is a warning, one that nothing explains a bug. */
+  /** An explained loss is a warning, an unexplained one a bug. */
   readonly mood: 'plain' | 'good' | 'warn' | 'bad'
 }
 
@@ -459,7 +459,7 @@ export interface Bar {
   readonly colour?: number
 }
 
-/** The longest is the one with the highest value, or `full` where that is given. */
+/** The longest bar has the highest value, or `full` where that is given. */
 export function bars(
   caption: string,
   rows: readonly Bar[],

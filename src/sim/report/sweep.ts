@@ -201,8 +201,8 @@ export function sweepSvg(sweep: Sweep): string {
 }
 
 /**
- * The points of a sweep as lines: the first axis is horizontal, the second tells lines apart,
- * further ones make panels.
+ * The points of a sweep as lines: the first axis is horizontal, the second separates lines, further
+ * ones make panels.
  */
 
 type Value = number | string

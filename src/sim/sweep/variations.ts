@@ -11,7 +11,7 @@ export interface Axis {
 }
 
 /**
- * Settings of each channel, of the chain, of the network, of each adversary; those of the policy
+ * Settings of each channel, of the chain, of the network, of each adversary; settings of the policy
  * belong to each group of nodes.
  */
 const LISTS: Readonly<Record<string, 'channels' | 'adversaries' | 'traffic'>> = {

@@ -1,4 +1,4 @@
-/** The page's helpers for the document. */
+/** Helpers of the page for the document. */
 
 /** The element with that id; the page is made with it. */
 export function need<T extends HTMLElement>(id: string, type: new () => T): T {

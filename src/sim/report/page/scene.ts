@@ -7,7 +7,7 @@ export interface Point {
   readonly x: number
   readonly y: number
 }
-/** From the coordinates of the picture to those of the canvas. */
+/** Converts coordinates of the picture into those of the canvas. */
 export interface View {
   readonly scale: number
   readonly x: number
