@@ -16,7 +16,7 @@ import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 
 export interface NodeConfig {
   readonly network: Network
-  /** Must be set for `mainnet`. */
+  /** Must be set on purpose for `mainnet`. */
   readonly iUnderstandTheRisk?: true
   /**
    * `tcp://HOST:PORT`, `tls://HOST:PORT`, or with a pinned certificate
