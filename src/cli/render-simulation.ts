@@ -33,7 +33,7 @@ export function isSound({ losses, broken }: Pick<Results, 'losses' | 'broken'>):
   return broken.length === 0 && !losses.some(({ why }) => why === 'unexplained')
 }
 
-/** At most `width` columns wide. */
+/** Renders a simulation's results in at most `width` columns. */
 export function renderResults(
   results: Results,
   run: RunFigures,
@@ -131,7 +131,7 @@ const FIGURES: ReadonlyArray<Omit<Column, 'align'>> = [
   { title: 'fees a payment', leftOut: 5 }
 ]
 
-/** At most `width` columns wide. */
+/** Renders a sweep's points in at most `width` columns. */
 export function renderSweepTable({ axes, points }: Sweep, colors: Colors, width: number): string {
   const columns: Column[] = [...axes.map(({ name }) => ({ title: name })), ...FIGURES].map(
     (column) => ({ ...column, align: 'right' })
@@ -176,7 +176,7 @@ function sat(amount: number): string {
   return formatAmount(BigInt(Math.round(amount)))
 }
 
-/** The same in every locale. */
+/** A whole number, the same in every locale. */
 function whole(value: number): string {
   return Math.round(value).toLocaleString('en')
 }

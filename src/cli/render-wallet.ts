@@ -48,7 +48,7 @@ function signed(amount: bigint): string {
   return amount < 0n ? `-${formatAmount(-amount)}` : `+${formatAmount(amount)}`
 }
 
-/** At most `width` columns wide. */
+/** Renders transactions in at most `width` columns. */
 export function renderTransactions(
   transactions: readonly WalletTransaction[],
   colors: Colors,
@@ -92,7 +92,7 @@ export function renderFees({ leastSatPerVByte, estimates }: Fees, colors: Colors
   return `${renderTable([{ title: 'WITHIN' }, { title: 'ESTIMATE', align: 'right' }], rows, colors)}\nThe server takes nothing below ${leastSatPerVByte} sat/vB.`
 }
 
-/** At most `width` columns wide. */
+/** Renders coins in at most `width` columns. */
 export function renderCoins(coins: readonly CoinInfo[], colors: Colors, width: number): string {
   if (coins.length === 0) return 'No coins. Receive some at an address from `paychan address`.'
   return renderTable(

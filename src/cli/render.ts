@@ -142,7 +142,7 @@ export function renderBalance(balance: Balance, colors: Colors): string {
   )
 }
 
-/** At most `width` columns wide. */
+/** Renders peers in at most `width` columns. */
 export function renderPeers(peers: readonly PeerInfo[], colors: Colors, width: number): string {
   if (peers.length === 0) return 'No peers. Connect with `paychan connect MULTIADDR`.'
   return renderTable(
@@ -179,7 +179,7 @@ const PAYMENT_COLUMNS: readonly Column[] = [
   { title: 'MEMO', below: true }
 ]
 
-/** At most `width` columns wide. */
+/** Renders payments in at most `width` columns. */
 export function renderPayments(
   payments: readonly PaymentInfo[],
   colors: Colors,

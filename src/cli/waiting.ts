@@ -4,7 +4,7 @@ import type { Output } from './output.js'
 
 /* Tells a waiting person what the wait is for. */
 
-/** Longer than a person takes for an answer that comes at once. */
+/** Milliseconds; longer than a person expects for an immediate answer. */
 const PATIENCE_MS = 1_500
 
 interface Patience {

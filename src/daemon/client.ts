@@ -21,7 +21,7 @@ export interface ApiClient extends NodeApi {
   disconnect: () => void
 }
 
-/** More calls than this wait for their turn; the node would queue them itself. */
+/** Most connections; more calls wait for their turn, as the node would queue them itself. */
 const MAX_CONNECTIONS = 64
 
 /**

@@ -32,7 +32,7 @@ import {
 /** The effect of a verb on money, for granting the right to use it. */
 type Scope = 'read' | 'receive' | 'pay' | 'manage'
 
-/** One row. */
+/** A row of the table. */
 export interface Verb {
   readonly name: string
   readonly scope: Scope

@@ -13,7 +13,7 @@ import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../bitcoin/seed.js'
 import { SEED_FILE } from '../node/layout.js'
 
-/** More addresses than a demo hands out. */
+/** Number of addresses to look at: more than a demo hands out. */
 const ADDRESSES = 40
 
 /** All scripts that a wallet's words can spend: receive, change, and those of closes. */

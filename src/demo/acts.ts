@@ -6,7 +6,7 @@ import type { NodeProcess } from './node-process.js'
 import type { Narrator, Report } from './report.js'
 import type { Stage } from './stage.js'
 
-/** In satoshis. */
+/** Amount of a payment, in satoshis. */
 export const PAYMENT = 500n
 
 /** The end of a channel. */

@@ -229,7 +229,7 @@ function familyOf(root: PoolEntry, pool: Mempool): Family {
   }
 }
 
-/** By score, then the later one (`CompareTxMemPoolEntryByDescendantScore`). */
+/** Orders by score, then the later one first (`CompareTxMemPoolEntryByDescendantScore`). */
 function isWorse(a: Family, b: Family): boolean {
   const order = compareRates(scoreOf(a), scoreOf(b))
   return order === 0n ? a.root.arrival > b.root.arrival : order < 0n

@@ -110,7 +110,7 @@ function placeOf(candidate: Candidate, sorted: readonly Candidate[]): number {
   return low
 }
 
-/** By fee rate, compared without division; the earlier one when equal. */
+/** Compares fee rates without division; when equal, the earlier one is better. */
 function isBetter([entry, a]: Candidate, [other, b]: Candidate): boolean {
   const left = a.fee * BigInt(b.vsize)
   const right = b.fee * BigInt(a.vsize)

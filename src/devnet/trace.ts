@@ -59,7 +59,7 @@ export function rateAt(trace: Trace, height: number): FeeRate {
   return rate
 }
 
-/** As `parseTrace` reads it. */
+/** Writes the form that `parseTrace` reads. */
 export function formatTrace(trace: Trace): string {
   return trace.map(({ height, rate }) => `${height},${Number(rate) / 1_000}`).join('\n')
 }
@@ -107,7 +107,7 @@ export function congestedMonth(seed = 1): Trace {
   })
 }
 
-/** Up within a twentieth of its length, down with a half-life of a third. */
+/** The shape of a burst: up within a twentieth of its length, down with a half-life of a third. */
 function shapeOf(time: number): number {
   return time < 0 ? 0 : Math.min(1, time * 20) * 0.5 ** (time * 3)
 }

@@ -101,7 +101,7 @@ export interface CoinInfo {
 
 /** At most one of `satPerVByte` and `target`; without either, the usual rate for the task. */
 export interface FeeChoice {
-  /** In sat/vB, with at most 3 decimals. */
+  /** The feerate in sat/vB, with at most 3 decimals. */
   readonly satPerVByte?: number
   /** Number of blocks, 1 to 1,008: takes the servers' estimate for a confirmation within it. */
   readonly target?: number

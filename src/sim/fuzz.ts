@@ -40,7 +40,7 @@ const LEAST_RENEWED = 102
 /** The limits for strangers of a mainnet node, which simulations do not set otherwise. */
 const ROOM = { maxPendingInAll: 64, maxUnfundedInAll: 64 }
 
-/** The same number gives the same world. */
+/** The world of a number: the same number gives the same world. */
 export function worldOf(seed: number): World {
   const draws = new Draws(seed, 'fuzz')
   const count = 2 + draws.below(3)

@@ -31,7 +31,7 @@ export async function writeResults(
   directory: string,
   { results, plan, outcomes, run }: Finished
 ): Promise<string[]> {
-  // One after the other: a written file stays, even if the next one fails.
+  // Files are written one after the other: a written one stays, even if the next fails.
   const contents: Readonly<Record<(typeof OUTPUT_FILES)[number], () => string | Iterable<string>>> =
     {
       'results.json': () => `${JSON.stringify(results)}\n`,

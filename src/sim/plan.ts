@@ -41,8 +41,10 @@ export interface PlannedPayment {
 export interface Plan {
   /** In the order of the results; names are unique. */
   readonly nodes: readonly PlannedNode[]
-  /** By time. */
+  /** Openings in the order of time. */
   readonly openings: readonly PlannedOpening[]
-  /** By time, drawn on request: there may be millions. Each call begins anew. */
+  /**
+   * Payments in the order of time, drawn on request: there may be millions. Each call begins anew.
+   */
   readonly payments: () => Iterator<PlannedPayment>
 }

@@ -25,7 +25,7 @@ export interface PaymentTotals {
   readonly made: number
   /** `unknown` at the end: signed, and neither acknowledged nor excluded by the chain. */
   readonly unknown: number
-  /** By error code. */
+  /** Failed payments by error code. */
   readonly failed: Readonly<Record<string, number>>
   /** Satoshis of the payments made. */
   readonly volume: number
@@ -64,14 +64,14 @@ export interface NodeResult {
   readonly name: string
   readonly group: string
   readonly honest: boolean
-  /** On the chain and in channels. */
+  /** Satoshis on the chain and in channels at the beginning. */
   readonly begin: number
   readonly end: number
   readonly sent: number
   readonly received: number
   /** Fees of its transactions on the chain. */
   readonly fees: number
-  /** Beyond fees and payments, as `losses` lists it. */
+  /** Losses beyond fees and payments, as in `losses`. */
   readonly lost: number
   readonly gained: number
   readonly payments: { readonly asked: number; readonly made: number }

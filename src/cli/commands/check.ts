@@ -9,7 +9,7 @@ import type { Colors } from '../output.js'
 import { printable } from '../table.js'
 import { askPassphrase } from '../passphrase.js'
 
-/** Longer than a person waits without asking. */
+/** Milliseconds without output; longer than a person waits without asking. */
 const SILENT_MS = 1_000
 
 const PROGRESS_EVERY = 1_000

@@ -41,7 +41,7 @@ const answerShape = z.object({
 const batchShape = z.array(answerShape.extend({ id: z.int() }))
 
 export class BitcoindRpc {
-  /** Without the password. */
+  /** The address, without the password. */
   readonly address: string
   readonly #endpoint: string
   readonly #authorization: string

@@ -16,7 +16,7 @@ const SOFTWARE = 'paychan-devnet 0.1.0'
 /** Characters of an answer to a ping; `max_send` of ElectrumX is 1,000,000. */
 const MAX_PONG = 1_000_000
 
-/** As in ElectrumX. */
+/** Most entries, as in ElectrumX. */
 const MAX_RECENT = 10
 
 /** sat/kvB as a number of bitcoin per kilobyte. */

@@ -225,7 +225,7 @@ class ElectrumSession {
 
 /* An Electrum server (protocol 1.4 to 1.7) over TCP or TLS: one JSON object or batch a line. */
 
-/** More connections than these are closed at once. */
+/** Most connections; any further one is closed at once. */
 const MAX_CONNECTIONS = 1_000
 
 /** A certificate and its key, both in PEM. */

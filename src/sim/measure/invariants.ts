@@ -69,7 +69,8 @@ const PINNED = 5
 const MOST_OPENINGS = 128
 
 /**
- * An honest side pays no more for its state in a block than its curve bids, and no lie raises it.
+ * Checks that an honest side pays no more for its state in a block than its curve bids; no lie
+ * raises it.
  */
 function checkNotBurnt(record: ChannelRecord, simulation: Simulation): void {
   const { chain } = simulation
@@ -86,8 +87,8 @@ function checkNotBurnt(record: ChannelRecord, simulation: Simulation): void {
 }
 
 /**
- * RENEW-4: a transaction that both sides have signed for a renewal is never so large that an honest
- * side's state has to pay much more than a block takes to replace it.
+ * RENEW-4: checks that a transaction that both sides have signed for a renewal is never so large
+ * that an honest side's state has to pay much more than a block takes to replace it.
  */
 function checkNotPinned(record: ChannelRecord, simulation: Simulation): void {
   const { chain, thresholdAt } = simulation
@@ -123,7 +124,8 @@ function checkNotPinned(record: ChannelRecord, simulation: Simulation): void {
 }
 
 /**
- * A payment that an honest payer's node calls failed after the spend is buried has not been paid.
+ * Checks that a payment that an honest payer's node calls failed after the spend is buried has not
+ * been paid.
  */
 function checkNotPaidTwice(record: ChannelRecord, simulation: Simulation): void {
   const { chain } = simulation
@@ -264,8 +266,8 @@ function isThere({ absences }: SimNode, height: number): boolean {
 }
 
 /**
- * Holds at any moment: the newest state of each channel matches the answers to callers, except for
- * answers still due.
+ * Checks an invariant of any moment: the newest state of each channel matches the answers to
+ * callers, except for answers still due.
  */
 export function checkNow(simulation: Simulation): void {
   for (const record of simulation.openings.records) {

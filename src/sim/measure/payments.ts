@@ -79,7 +79,7 @@ export interface PaymentOutcome {
   readonly status: 'made' | 'failed' | 'unknown' | 'off'
   /** The reason for the failure. */
   readonly code?: string
-  /** From the request to the answer. */
+  /** Seconds from the request to the answer. */
   readonly seconds?: number
   /** The number of its channel; undefined when there was none. */
   readonly channel?: number

@@ -161,7 +161,7 @@ const HURRY_RATE = 20
 /** A quarter more for each block in which the bid did not help. */
 const RAISE = 5 / 4
 
-/** In sat/vB. */
+/** The upper bound of a bid, in sat/vB. */
 export function boundOf(
   state: Established,
   publication: Publication,

@@ -160,8 +160,8 @@ function growing(count: number, degree: number, random: Draws): Edge[] {
 }
 
 /**
- * The same between two groups: `ends` holds each server once from the beginning, so that all can be
- * drawn.
+ * The same between two groups: `ends` holds each server once from the beginning, so that each can
+ * be drawn.
  */
 function joining({ from, to }: Sides, degree: number, random: Draws): Edge[] {
   const ends = Array.from({ length: to }, (_, server) => server)

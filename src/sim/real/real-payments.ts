@@ -7,7 +7,7 @@ import type { Places, RealChannel } from './places.js'
 
 export class RealPayments {
   readonly counts = new PaymentCounts()
-  /** By name. */
+  /** The payments of each node, by name. */
   readonly byNode = new Map<string, NodePayments>()
 
   constructor(

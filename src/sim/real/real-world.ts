@@ -71,7 +71,7 @@ export class RealWorld {
     }
   }
 
-  /** In the plan's order. */
+  /** The nodes in the plan's order. */
   get nodes(): readonly RealNode[] {
     return [...this.#byName.values()]
   }

@@ -111,7 +111,7 @@ export async function simulateReal(
   }
 }
 
-/** As virtual blocks: at least a second after the one before. */
+/** Draws the next block as in virtual time: at least a second after the one before. */
 function nextBlock(draws: Draws, { chain }: Scenario, now: number): number {
   return now + Math.max(1, draws.of(chain.interval))
 }

@@ -24,7 +24,7 @@ interface Rows {
 
 export interface Drawn {
   readonly picture: Picture
-  /** Between two balances that the picture knows, in samples. */
+  /** Samples between two balances in the picture. */
   readonly stride: number
 }
 

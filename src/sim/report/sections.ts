@@ -89,7 +89,7 @@ function tile({ label, value, detail, mood }: Tile): Html {
   return html`<div class="tile ${mood}"><dt>${label}</dt><dd><strong>${value}</strong><span>${detail}</span></dd></div>`
 }
 
-/** In red, above everything: a bug of the simulator or of the node. */
+/** The broken rules in red, above everything: a bug of the simulator or of the node. */
 export function brokenSection(results: Results): Html {
   if (results.broken.length === 0) return html``
   return html`<section class="alarm" id="broken" role="alert">
@@ -213,7 +213,7 @@ export function groupsSection(results: Results): Html {
 
 /** The table that must be empty for honest nodes, or explained; and the results of attacks. */
 
-/** More rows than anybody reads; all are in `results.json`. */
+/** Most rows of the table, more than anybody reads; all are in `results.json`. */
 const MOST_ROWS = 500
 
 const WHY: Readonly<Record<Loss['why'], string>> = {

@@ -84,7 +84,7 @@ export function mark(number: number, x: number, y: number, hollow: boolean): Htm
   }
 }
 
-/** From one end of an interval to the other, with short lines across its ends. */
+/** A line from one end of an interval to the other, with short lines across its ends. */
 export function errorBar(number: number, x: number, interval: Interval, y: Axis): Html {
   const [low, high] = [round(y.at(interval.low)), round(y.at(interval.high))]
   return html`<path class="bar ${lineStyle(number).colour}" fill="none" d="M${round(x)} ${low}V${high}M${round(x - 3)} ${high}h6M${round(x - 3)} ${low}h6"/>`

@@ -6,7 +6,7 @@ export type Path = ReadonlyArray<string | number>
 
 export interface Problem {
   readonly file: string
-  /** From 1. */
+  /** Line number from 1. */
   readonly line: number
   readonly column: number
   /** The error, and what to write instead. */

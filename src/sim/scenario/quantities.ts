@@ -46,7 +46,7 @@ const SECONDS: Readonly<Record<string, number>> = {
 const MOST_SECONDS = 100 * 365 * 86_400
 const LONGEST_TEXT = 40
 
-/** As it stands in the file, cut short. */
+/** The value as in the file, cut short. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing'
   const text =
@@ -103,7 +103,7 @@ export function readLatency(value: unknown): number {
 
 const BLOCKS_HELP = 'a number of blocks, such as 1008, 1008blocks or 7d (of 144 blocks)'
 
-/** At least 1. */
+/** Reads a number of blocks, at least 1. */
 export function readBlocks(value: unknown): BlockDelta {
   if (typeof value === 'number') {
     if (!Number.isInteger(value) || value < 1 || value > MOST_SECONDS / BLOCK_SECONDS) {
@@ -202,7 +202,7 @@ export function readBoolean(value: unknown): boolean {
   return value
 }
 
-/** One of some words. */
+/** Reads one of some words. */
 export function readChoice<const T extends string>(choices: readonly T[]): Reader<T> {
   return (value) => {
     const chosen = choices.find((choice) => choice === value)
@@ -212,7 +212,7 @@ export function readChoice<const T extends string>(choices: readonly T[]): Reade
   }
 }
 
-/** One line or many. */
+/** Reads a text of one line or many. */
 export function readText(most: number): Reader<string> {
   return (value) => {
     if (typeof value !== 'string' || value.trim() === '' || value.length > most) {

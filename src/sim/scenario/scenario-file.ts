@@ -13,7 +13,7 @@ const DAY = 86_400
 /** Points of a curve by default. */
 const SAMPLES = 240
 /**
- * Between the last opening and the first payment: a block comes within it, but once in e^18 times.
+ * Seconds between the last opening and the first payment: once in e^18 times no block comes in it.
  */
 const CONFIRMATION = 3 * 3_600
 

@@ -175,7 +175,7 @@ export type Adversary =
   /** Hands old states to a miner, past all mempools. */
   | { readonly kind: 'direct-miner'; readonly who: string; readonly upTo: number }
   /**
-   * As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than
+   * As client of a one-way channel renews it by a T1 of 10,000 vB that pays a little less than
    * blocks take, and falls silent.
    */
   | { readonly kind: 'pinning-renewal'; readonly who: string }

@@ -28,7 +28,7 @@ import {
   type Reader
 } from './quantities.js'
 
-/** More nodes take days. */
+/** Most nodes; more of them take days. */
 export const MOST_NODES = 1_000_000
 
 /** A value that a reader parses. */

@@ -127,7 +127,7 @@ function placesOf(name: string, data: unknown): Path[] {
     ])
   }
   const items = mapping(data)[list]
-  // A step is only for channels that have one: the others are one-way. So is upTo for bidders.
+  // A step is only for channels that have one: the others are one-way. `upTo` is only for bidders.
   return (Array.isArray(items) ? items : []).flatMap((item, i): Path[] =>
     isMeant(name, mapping(item)) ? [[list, i, name]] : []
   )
@@ -154,7 +154,7 @@ function mapping(value: unknown): Readonly<Record<string, unknown>> {
 /** The name of the axis that separates them; no setting has this name. */
 export const STAKE_AXIS = 'stake'
 
-/** More lines could not be distinguished in a drawing. */
+/** Most limits: more lines could not be distinguished in a drawing. */
 const MOST_LIMITS = 5
 
 /**
@@ -180,7 +180,7 @@ export function readStakes(text: string): number[] {
   return limits
 }
 
-/** One more than there are limits. */
+/** The names of the classes, one more than there are limits. */
 export function classNames(limits: readonly number[]): string[] {
   const sat = (amount: number): string => amount.toLocaleString('en-US')
   const [first] = limits
