@@ -1,6 +1,6 @@
 /**
- * What happens to a channel, in sentences: in the words of those who use it, or with `--verbose` in
- * the protocol's own (T1, K2, step 5).
+ * News about a channel, in sentences: in users' words, or with `--verbose` in the protocol's own
+ * (T1, K2, step 5).
  */
 import type { ChannelInfo, News, NewsKind, NodeEvent } from '../node/api.js'
 import { feeRate, formatAmount, formatFeeRate } from '../types/units.js'
@@ -18,7 +18,7 @@ const NAMES: Readonly<Record<string, string>> = {
 const PLAIN_NAMES: Readonly<Record<string, string>> = { unknown: 'transaction' }
 const SHORT: Readonly<Record<string, string>> = { settlement: 'T3', refund: 'T2' }
 
-/** What the chain shows of a channel's end, with these names of transactions. */
+/** Describes a channel's end on the chain, with these names of transactions. */
 function spendWords(
   names: Readonly<Record<string, string>>
 ): Pick<Words, 'spend-shown' | 'spend-mined'> {
@@ -87,7 +87,7 @@ const PROTOCOL: Words = {
     `given back by its peer: ${formatAmount(share)} of ${formatAmount(capacity)} are ours by state ${state}; it only closes now`
 }
 
-/** The words of users, where they are others. */
+/** The words of users, where they differ. */
 const PLAIN: Partial<Words> = {
   'offer-sent': 'asking the peer for the channel',
   'offer-taken': 'a peer opens the channel',
@@ -112,12 +112,12 @@ const PLAIN: Partial<Words> = {
   ...spendWords(PLAIN_NAMES)
 }
 
-/** What happened in the words of the protocol, with the transactions' ids. */
+/** Describes an event in the words of the protocol, with the transactions' ids. */
 export function protocolWords({ news, txid }: Pick<ChannelEvent, 'news' | 'txid'>): string {
   return told(PROTOCOL[news.kind], news, txid)
 }
 
-/** What happened in the words of users. */
+/** Describes an event in the words of users. */
 export function plainWords({ news, txid }: Pick<ChannelEvent, 'news' | 'txid'>): string {
   return told(PLAIN[news.kind] ?? PROTOCOL[news.kind], news, txid)
 }
@@ -127,13 +127,13 @@ function told(
   news: News,
   txid = ''
 ): string {
-  // The words stand under the kind of the news that they are made of.
+  // The words are stored under the kind of news that they describe.
   return typeof words === 'string' ? words : words(news as never, txid)
 }
 
 /**
- * How many blocks a channel still waits for; undefined before the peer has said how deep its
- * funding has to be.
+ * Number of blocks a channel still waits for; undefined before the peer has named the depth for its
+ * funding.
  */
 export function blocksLeft({ confirmations, minDepth }: ChannelInfo): number | undefined {
   return minDepth === undefined ? undefined : Math.max(0, minDepth - confirmations)

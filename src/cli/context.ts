@@ -1,4 +1,4 @@
-/** What every command has at hand: the world, the data directory, the node, and the writer. */
+/** The parts that every command uses: the world, the data directory, the node, and the writer. */
 import { InvalidArgumentError, type Command } from 'commander'
 import type { NodeConfig } from '../daemon/config.js'
 import type { ApiClient } from '../daemon/client.js'
@@ -11,17 +11,17 @@ import type { Io } from './io.js'
 import { startPatience, untilInterrupted } from './waiting.js'
 import type { Output } from './output.js'
 
-/** How amounts are written, for the help of arguments. */
+/** Notation of amounts, for the help of arguments. */
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 
-/** How little of a peer id is enough, for the help of arguments. */
+/** The short form of a peer id, for the help of arguments. */
 export const PART_HELP = 'its beginning or end is enough if no other has it'
 
-/** For the help of what shows steps. */
+/** For the help of commands that show steps. */
 export const VERBOSE_HELP =
   'show the steps in the words of the protocol, with the ids of transactions'
 
-/** What `start` runs; a test may give another. */
+/** The function that `start` runs; a test may give another. */
 export type CreateNode = (
   config: NodeConfig,
   passphrase: AskPassphrase,
@@ -34,11 +34,11 @@ export interface Outside {
   readonly createNode: CreateNode
   /** Loaded only by `simulate`. */
   readonly simulator: () => Promise<typeof simulate>
-  /** What the threads of a sweep run; undefined: the simulator. */
+  /** The script for the threads of a sweep; undefined: the simulator. */
   readonly sweepScript?: URL
 }
 
-/** With the one writer of this command line, which knows what it has written last. */
+/** The world with the one writer of this command line, which knows its last line. */
 export interface World extends Outside {
   readonly output: Output
 }
@@ -51,17 +51,17 @@ interface CommonOptions {
   readonly data?: string
 }
 
-/** Reads the options that all commands share, wherever on the line they stand. */
+/** Reads the options that all commands share, at any place on the line. */
 export function contextOf(world: World, command: Command): Context {
   const { data } = command.optsWithGlobals<CommonOptions>()
   return { ...world, dataDir: resolveDataDir(data, world.io.env) }
 }
 
 /**
- * Asks the running node, and lets go of the connection afterwards. Says whom it waits for when that
+ * Asks the running node, and closes the connection afterwards. Names the awaited node when that
  * takes long.
  *
- * @param mayFollow - what a verb that changes something says when it is interrupted: the node
+ * @param mayFollow - the text of a verb that changes something, for an interruption: the node
  *   does not stop for that
  */
 export async function withNode<T>(
@@ -90,7 +90,7 @@ export async function withNode<T>(
   }
 }
 
-/** Why a command that changes something ended without an answer. */
+/** The reason why a command that changes something ended without an answer. */
 export function interruption(signal: string, mayFollow: string): PaychanError {
   return new PaychanError(
     'ERR_INTERRUPTED',

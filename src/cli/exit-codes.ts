@@ -1,4 +1,4 @@
-/** What the exit code of `paychan` tells a script. */
+/** The exit codes of `paychan`, for scripts. */
 import { ERROR_KINDS, kindOf } from '../types/error-codes.js'
 
 export const EXIT = {

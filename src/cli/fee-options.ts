@@ -1,4 +1,4 @@
-/** The options of every verb that makes a transaction: what it pays, and which coins it spends. */
+/** The options of every verb that makes a transaction: its fee, and the coins that it spends. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { outPointFromText, outPointText } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -26,7 +26,7 @@ export function parseFeeRate(text: string): number {
   return Number(text)
 }
 
-/** What a person chose, as the node is asked. */
+/** The fee that a person chose, as a request to the node. */
 export function feeChoice({ feerate, target, yes }: FeeOptions): FeeChoice {
   return withoutUndefined({ satPerVByte: feerate, target, highFee: yes })
 }

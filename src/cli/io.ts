@@ -1,5 +1,5 @@
 /**
- * The world of the command line, as an argument: so that a test can run a command without a
+ * The world of the command line, as an argument, so that a test can run a command without a
  * process.
  */
 import { createReadStream } from 'node:fs'
@@ -10,7 +10,7 @@ import { codeOf, PaychanError } from '../types/errors.js'
 
 export interface Sink {
   readonly isTTY: boolean
-  /** How wide a terminal is now; undefined where nobody looks. */
+  /** Width of the terminal in columns now; undefined without a terminal. */
   readonly columns: number | undefined
   write: (text: string) => void
 }
@@ -20,16 +20,16 @@ export interface Io {
   readonly stdout: Sink
   /** Progress, warnings and errors. */
   readonly stderr: Sink
-  /** What a person types, or a program pipes in. */
+  /** Lines that a person types, or a program pipes in. */
   readonly stdin: Lines
-  /** All that can be read from a file descriptor that whoever started this process left open. */
+  /** Reads everything from a file descriptor that the parent process left open. */
   readonly readDescriptor: (descriptor: number) => Promise<string>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Calls back after so many milliseconds. Returns how to call it off. */
+  /** Calls back after some milliseconds. Returns a function that cancels it. */
   readonly after: (ms: number, callback: () => void) => () => void
   /**
-   * Calls back when the person, or the system, asks the process to end. Returns how to stop
-   * listening.
+   * Calls back when the person, or the system, asks the process to end. Returns a function that
+   * stops listening.
    */
   readonly onInterrupt: (callback: (signal: string) => void) => () => void
 }
@@ -62,7 +62,7 @@ export function processIo(onLost: (error: Error) => void = () => {}): Io {
   }
 }
 
-/** `isTTY` is left out, not false, where nobody looks. */
+/** `isTTY` is missing, not false, without a terminal. */
 type StandardStream = NodeJS.WritableStream & {
   readonly isTTY?: boolean
   readonly columns?: number
@@ -70,7 +70,7 @@ type StandardStream = NodeJS.WritableStream & {
 
 function sink(stream: StandardStream, onLost: (error: Error) => void): Sink {
   const isTTY = stream.isTTY === true
-  // A reader that has gone (`paychan payments | head`) has what it wanted.
+  // A reader that has gone (`paychan payments | head`) has enough.
   stream.on('error', (error: Error) => {
     if (codeOf(error) !== 'EPIPE') onLost(error)
   })
@@ -86,12 +86,12 @@ function sink(stream: StandardStream, onLost: (error: Error) => void): Sink {
   }
 }
 
-/** What a person types, or a program pipes in, line by line. */
+/** Lines that a person types, or a program pipes in, one by one. */
 interface Lines {
   readonly isTTY: boolean
   /**
-   * The next line, undefined at the end of the input. A person is asked with `prompt`; nothing of
-   * what they type is shown. Errors: `ERR_CANCELLED` (Ctrl-C).
+   * The next line; undefined at the end of the input. A person is asked with `prompt`; the typed
+   * text is not shown. Errors: `ERR_CANCELLED` (Ctrl-C).
    */
   readLine: (prompt: string) => Promise<string | undefined>
 }
@@ -115,10 +115,7 @@ export function stdinLines(
   }
 }
 
-/**
- * Whoever pastes several lines has given them all: those that came with the one that was asked for
- * answer the next questions.
- */
+/** Pasted lines beyond the one that was asked for; they answer the next questions. */
 interface Ahead {
   readonly lines: string[]
   rest: string

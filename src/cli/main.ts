@@ -7,7 +7,7 @@ import { EXIT } from './exit-codes.js'
 import { processIo } from './io.js'
 import { run } from './program.js'
 
-/** How long after its work the process may take to let go of what is open. */
+/** Milliseconds after its work that the process may take to close what is open. */
 const LINGER_MS = 2_000
 
 /** Loaded only by `start`: the other commands answer at once without libp2p. */
@@ -20,7 +20,9 @@ async function createNode(
   return await node.createNode({ ...config, passphrase, onEvent })
 }
 
-/** Whoever reads a result from a file has to know that it is not there. */
+/**
+ * Reports a result that could not be written: a reader of the file must know that it is missing.
+ */
 function onLost(error: Error): void {
   if (lost) return
   lost = true
@@ -38,7 +40,7 @@ process.exitCode = await run(process.argv.slice(2), {
   createNode,
   simulator: async () => (await import('../sim/simulate.js')).simulate
 })
-// Output that is still being written is finished; a forgotten handle does not keep us here.
+// Pending output is finished; a forgotten handle does not delay the exit.
 setTimeout(() => {
   process.exit()
 }, LINGER_MS).unref()

@@ -1,6 +1,6 @@
 /**
- * Tells how far an opening is, out of the events of the node, and gives it up on Ctrl-C while that is
- * still possible.
+ * Tells the progress of an opening from the events of the node, and cancels it on Ctrl-C while that
+ * is still possible.
  */
 import { type ApiClient, connectApi } from '../daemon/client.js'
 import { dataPaths } from '../daemon/paths.js'
@@ -17,14 +17,14 @@ import { type Context, interruption } from './context.js'
 import { shortChannel } from './render.js'
 import { startPatience, untilInterrupted } from './waiting.js'
 
-/* Tells how far an opening is, out of the events of the node. */
+/* Tells the progress of an opening from the events of the node. */
 
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
 
-/** Whether a channel is the one that was asked for. */
+/** True when a channel is the requested one. */
 export type IsAsked = (channel: ChannelInfo) => boolean
 
-/** By `open`. */
+/** Matches the channel of `open`. */
 export function isOpened({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
   return (channel) =>
     channel.role === 'client' &&
@@ -32,12 +32,15 @@ export function isOpened({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>)
     (namesPeer(peer, channel.peerId) || peer.endsWith(`/p2p/${channel.peerId}`))
 }
 
-/** By `renew` and `topup`: `renewed` are the first digits of the old channel's id. */
+/**
+ * Matches the channel of `renew` and `topup`: `renewed` are the first digits of the old channel's
+ * id.
+ */
 export function isRenewal(renewed: string): IsAsked {
   return (channel) => channel.renews?.startsWith(renewed) === true
 }
 
-/** By its id, or the first digits of it. */
+/** Matches a channel by its id, or the id's first digits. */
 export function isChannel(prefix: string): IsAsked {
   return (channel) => channel.id.startsWith(prefix)
 }
@@ -45,13 +48,13 @@ export function isChannel(prefix: string): IsAsked {
 interface ProgressOptions {
   /** The words of the protocol, with the transactions' ids. */
   readonly verbose?: boolean
-  /** Whether blocks come when somebody asks for them. */
+  /** True when blocks are mined on request. */
   readonly isDevnet?: () => boolean
 }
 
 /**
- * Follows the first channel that fits: an older one with the same peer and capacity that is open
- * already has no more steps.
+ * Follows the first channel that fits. An older open one with the same peer and capacity has no
+ * more steps.
  */
 export class OpeningProgress {
   /** The channel, once its opening has begun. */
@@ -84,7 +87,7 @@ export class OpeningProgress {
     )
   }
 
-  /** A block has come: how deep the funding is now. */
+  /** Shows the depth of the funding after a new block. */
   onBlock(channels: readonly ChannelInfo[]): void {
     const channel = channels.find(({ id }) => id === this.followed?.id)
     if (
@@ -95,7 +98,7 @@ export class OpeningProgress {
     }
   }
 
-  /** Whom or what is waited for now. */
+  /** The peer or event that the opening waits for now. */
   waitsFor(): string {
     const channel = this.followed
     return channel?.status === 'confirming' && this.#waitsFor === BLOCKS
@@ -112,7 +115,7 @@ export class OpeningProgress {
     this.show(line)
   }
 
-  /** Whoever has a devnet mines it himself, and only as long as a block is missing. */
+  /** The owner of a devnet mines, and only as long as a block is missing. */
   #blocks(channel: ChannelInfo): string {
     const left = blocksLeft(channel)
     if (left === undefined) return BLOCKS
@@ -127,7 +130,7 @@ export class OpeningProgress {
 
 const BLOCKS = 'blocks'
 
-/** Who has to do something next. */
+/** Names who has to act next. */
 function whatComesAfter(event: ChannelEvent): string | undefined {
   const { news, channel } = event
   switch (news.kind) {
@@ -150,10 +153,10 @@ function whatComesAfter(event: ChannelEvent): string | undefined {
   }
 }
 
-/** Shows how far an opening is, and gives it up on Ctrl-C while that is still possible. */
+/** Shows the progress of an opening, and cancels it on Ctrl-C while that is still possible. */
 interface FollowOptions {
   readonly verbose?: boolean | undefined
-  /** Of a call that cannot be cancelled: what is said when it is interrupted. */
+  /** For a call that cannot be cancelled: the text for an interruption. */
   readonly mayFollow?: string
 }
 
@@ -181,8 +184,8 @@ export async function followOpening<T>(
   const patience = startPatience(io, output, () => progress.waitsFor())
   const events = node.events((event) => {
     progress.onEvent(event)
-    // The depth of the funding is not told block by block. A node that has gone says so in the
-    // answer to `open`.
+    // No event tells the funding's depth block by block. If the node has gone, the answer to `open`
+    // says so.
     if (event.type === 'chain') {
       node.channels().then(
         (channels) => {

@@ -13,13 +13,13 @@ export type Colors = ReturnType<typeof pc.createColors>
 export interface Output {
   readonly json: boolean
   readonly colors: Colors
-  /** How many columns a result may take. */
+  /** Width of a result, in columns. */
   readonly width: number
   /** The result of a command: `data` for `--json`, `text` for people. */
   result: (data: object, text: (colors: Colors) => string) => void
   /** One of many: a line of newline-delimited JSON, or a line of text. */
   line: (data: object, text: (colors: Colors) => string) => void
-  /** What is under way, on stderr. On a terminal each replaces the one before. */
+  /** Shows work under way, on stderr. On a terminal each line replaces the one before. */
   progress: (text: string) => void
   /** A remark beside the result, on stderr. */
   note: (text: string) => void
@@ -37,13 +37,13 @@ export function toJson(value: unknown): unknown {
   return value
 }
 
-/** Where nobody looks, and as wide as a terminal usually is. */
+/** The usual width of a terminal, for output without one. */
 export const USUAL_WIDTH = 80
 
 /**
- * Colours for who looks at a terminal and has not refused them; `https://no-color.org`: set and not
- * empty means none. What is piped is plain also where the environment says `CI` or `FORCE_COLOR`:
- * programs read it.
+ * Colours for a terminal whose user has not refused them; `https://no-color.org`: set and not empty
+ * means none. Piped output is plain even when the environment says `CI` or `FORCE_COLOR`: programs
+ * read it.
  */
 export function colorsFor({ isTTY }: Pick<Sink, 'isTTY'>, env: Io['env']): Colors {
   return pc.createColors(isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb')
@@ -84,8 +84,7 @@ export function createOutput(io: Io, json: boolean): Output {
         io.stderr.write(`${whole}\n`)
         return
       }
-      // What is wrapped cannot be taken off again, and a letter in the last column wraps on some
-      // terminals.
+      // A wrapped line cannot be cleared, and a letter in the last column wraps on some terminals.
       const shown = cut(whole, (io.stderr.columns ?? USUAL_WIDTH) - 1)
       io.stderr.write(shown)
       progressWidth = shown.length

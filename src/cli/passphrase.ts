@@ -1,6 +1,6 @@
 /**
- * Where the passphrase of a seed comes from: the environment, a file descriptor, or whoever types
- * it. Never an argument, which others can see.
+ * The sources of a seed's passphrase: the environment, a file descriptor, or a person who types it.
+ * Never an argument, which others can see.
  */
 import { PaychanError } from '../types/errors.js'
 import type { Io } from './io.js'
@@ -8,15 +8,15 @@ import type { Io } from './io.js'
 export interface Asking {
   readonly prompt?: string
   /**
-   * Also a line that a program pipes in. Not for what runs for long: nobody may ever write that
-   * line.
+   * Also reads a line that a program pipes in. Not for long-running commands: that line may never
+   * come.
    */
   readonly fromInput?: true
 }
 
 /**
- * The passphrase of a seed that is encrypted; who types it is asked again after a wrong one.
- * Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`.
+ * Asks for the passphrase of an encrypted seed, again after a wrong one is typed. Errors:
+ * `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`.
  */
 export async function askPassphrase(
   io: Io,
@@ -35,9 +35,9 @@ export async function askPassphrase(
 }
 
 /**
- * A passphrase for a seed that is to be encrypted; whoever types it types it twice.
+ * Asks for a passphrase to encrypt a seed with; a person types it twice.
  *
- * @param fromEnvironment - false when the environment holds the one of before
+ * @param fromEnvironment - false when the environment holds the old passphrase
  */
 export async function newPassphrase(io: Io, fromEnvironment = true): Promise<string> {
   const given = fromEnvironment ? await givenPassphrase(io) : undefined
@@ -49,8 +49,7 @@ export async function newPassphrase(io: Io, fromEnvironment = true): Promise<str
       'The two are not the same. Try again; nothing was changed.'
     )
   }
-  // What follows would be dropped without a word, and the passphrase be another than its owner
-  // thinks.
+  // Further lines would be dropped silently, and the passphrase differ from the intended one.
   if (!io.stdin.isTTY && (await io.stdin.readLine('')) !== undefined) {
     throw new PaychanError(
       'ERR_PASSPHRASE_MISMATCH',
@@ -60,7 +59,7 @@ export async function newPassphrase(io: Io, fromEnvironment = true): Promise<str
   return first
 }
 
-/** Of the environment or a file descriptor; undefined when neither has one. */
+/** The passphrase from the environment or a file descriptor; undefined when neither has one. */
 export async function givenPassphrase({ env, readDescriptor }: Io): Promise<string | undefined> {
   const text = env['PAYCHAN_PASSPHRASE']
   if (text !== undefined && text !== '') return text

@@ -1,4 +1,4 @@
-/** The command line: which commands there are, and what becomes of an error. */
+/** The command line: its commands, and the handling of errors. */
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../node/layout.js'
 import { codeOf, PaychanError } from '../types/errors.js'
@@ -21,8 +21,8 @@ among the facts of an error are decimal strings.`
 type Add = (program: Command, world: World) => void
 
 /**
- * The commands in the order of the help, and where each lies: a line of commands loads what its
- * verb needs, and no more.
+ * The commands in the order of the help, with their modules: a command line loads only what its
+ * verb needs.
  */
 export const GROUPS: ReadonlyArray<{
   readonly names: readonly string[]
@@ -58,8 +58,8 @@ export const GROUPS: ReadonlyArray<{
 ]
 
 /**
- * The program with the commands that a line may mean: the one that it names, none to say the
- * version, else all of them.
+ * The program with the commands that a line may mean: the named one, none to print the version,
+ * else all.
  */
 export async function createProgram(world: World, argv: readonly string[] = []): Promise<Command> {
   const {
@@ -73,7 +73,7 @@ export async function createProgram(world: World, argv: readonly string[] = []):
       writeOut: (text) => {
         io.stdout.write(text)
       },
-      // Also for a line that asks for JSON, and could not be understood.
+      // Also for a line that asks for JSON and could not be parsed.
       writeErr: (text) => {
         if (!json) io.stderr.write(text)
       },
@@ -98,14 +98,14 @@ function groupsFor(argv: readonly string[]): typeof GROUPS {
     : GROUPS
 }
 
-/** What is neither an option nor the directory behind `--data`. */
+/** The first word that is neither an option nor the directory behind `--data`. */
 function firstWord(argv: readonly string[]): string | undefined {
   return argv.find((word, i) => !word.startsWith('-') && argv[i - 1] !== '--data')
 }
 
 /**
- * Runs one command line (without `node` and the script) and resolves with its exit code. Whatever
- * goes wrong is reported; this never rejects.
+ * Runs one command line (without `node` and the script) and resolves with its exit code. Reports
+ * every error; never rejects.
  */
 export async function run(argv: readonly string[], outside: Outside): Promise<number> {
   const output = createOutput(outside.io, asksForJson(argv))
@@ -151,7 +151,7 @@ function usageError(error: CommanderError, command: string): PaychanError {
   )
 }
 
-/** The command that a line asks for, as far as there is one: its help is the one to read. */
+/** The name of the command that a line asks for, if there is one: its help is shown. */
 function nameOf(program: Command, argv: readonly string[]): string {
   const names = [program.name()]
   let commands = program.commands
@@ -164,7 +164,7 @@ function nameOf(program: Command, argv: readonly string[]): string {
   return names.join(' ')
 }
 
-/** Also when the line could not be understood. */
+/** True for a line that asks for JSON, even if it could not be parsed. */
 function asksForJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
   return (end === -1 ? argv : argv.slice(0, end)).includes('--json')

@@ -1,10 +1,10 @@
-/** Where a PSBT comes from: the argument itself, a file, or standard input. */
+/** The sources of a PSBT: the argument itself, a file, or standard input. */
 import { readFile } from 'node:fs/promises'
 import { bytesOfText, isPsbt, psbtText } from '../bitcoin/psbt.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { Io } from './io.js'
 
-/** Shorter ones are names: no transaction has so few bytes. */
+/** A shorter text is a file name: no transaction has so few bytes. */
 const SHORTEST_TEXT = 80
 
 /**
@@ -37,7 +37,7 @@ export async function readPsbt(io: Io, given: string | undefined, prompt: string
   return isPsbt(bytes) ? psbtText(bytes) : checked(bytes.toString('latin1'))
 }
 
-/** All lines that a program pipes in. */
+/** Reads all lines that a program pipes in. */
 async function everything(io: Io): Promise<string> {
   const lines: string[] = []
   for (
@@ -50,7 +50,7 @@ async function everything(io: Io): Promise<string> {
   return lines.join('')
 }
 
-/** Hex becomes base64 where it is a PSBT: it is shorter. */
+/** Turns the hex of a PSBT into base64, which is shorter. */
 function checked(text: string): string {
   const bytes = bytesOfText(text)
   return isPsbt(bytes) ? psbtText(bytes) : text.replace(/\s+/g, '')

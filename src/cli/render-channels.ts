@@ -1,7 +1,4 @@
-/**
- * Channels: a line each in as many columns as there is room for, or one with all that there is to
- * know.
- */
+/** Renders channels: one line each in the columns that fit, or one channel with all its details. */
 import { formatAmount } from '../types/units.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import type { ChannelInfo, ChannelStatus } from '../node/api.js'
@@ -9,11 +6,11 @@ import type { Colors } from './output.js'
 import { shortChannel, shortPeer } from './render.js'
 import { renderFields, renderTable, type Cell, type Column } from './table.js'
 
-/** Less is not worth a word. */
+/** Risks below 5 % are hidden. */
 const SHOWN_RISK = 0.05
 
 /**
- * Those with a number are left out where there is no room, the highest first: `channel ID` shows
+ * Columns with a number are left out when space is short, the highest first: `channel ID` shows
  * them.
  */
 const COLUMNS: readonly Column[] = [
@@ -47,7 +44,7 @@ function styleOf(status: ChannelStatus, colors: Colors): (text: string) => strin
   }
 }
 
-/** At most `width` columns wide; what there is to say of a channel stands below it. */
+/** Renders channels in at most `width` columns; remarks stand below their channel. */
 export function renderChannels(
   channels: readonly ChannelInfo[],
   colors: Colors,
@@ -75,7 +72,7 @@ export function renderChannels(
   )
 }
 
-/** All there is to know of one channel, at most `width` columns wide, ids whole. */
+/** Renders all details of one channel, at most `width` columns wide, ids whole. */
 export function renderChannel(channel: ChannelInfo, colors: Colors, width: number): string {
   const {
     limits,
@@ -206,12 +203,12 @@ function notesOf(channel: ChannelInfo): string[] {
   ]
 }
 
-/** Whose turn it is, and how many more there can be. */
+/** The turn's payer, and the number of turns left. */
 function turnText({ number, payer, left }: NonNullable<ChannelInfo['turns']>): string {
   return `turn ${number}: ${payer === 'us' ? 'we pay' : 'the peer pays'}, ${left} more`
 }
 
-/** From which block on each side can publish the newest state that it holds. */
+/** The blocks from which each side can publish the newest state that it holds. */
 function maturityText({ oursMatures, theirsMatures }: NonNullable<ChannelInfo['turns']>): string {
   return `our state matures at ${oursMatures ?? 'none'}, theirs at ${theirsMatures ?? 'none'}`
 }

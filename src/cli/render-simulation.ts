@@ -1,6 +1,4 @@
-/**
- * What a simulation found, what is wrong with its scenario, how far it is, and what it took.
- */
+/** The results of a simulation, the errors of its scenario, its progress, and its cost. */
 import { InvalidArgumentError } from 'commander'
 import { channelsText, offText } from '../sim/report/totals.js'
 import type { Loss, Results, Sweep } from '../sim/results.js'
@@ -18,24 +16,24 @@ import {
   wrap
 } from './table.js'
 
-/* What a simulation found, for people: what matters first. */
+/* Renders the results of a simulation for people, the most important first. */
 
 const LONGEST_LIST = 5
 
 interface RunFigures {
   readonly seconds: number
-  /** Of the whole process at its highest. */
+  /** Peak memory of the whole process. */
   readonly memoryMegabytes: number
   readonly events: number
   readonly eventsPerSecond: number
 }
 
-/** Whether honest nodes lost what nothing explains, or a rule was broken: a bug. */
+/** False when honest nodes lost money without an explanation, or a rule was broken: a bug. */
 export function isSound({ losses, broken }: Pick<Results, 'losses' | 'broken'>): boolean {
   return broken.length === 0 && !losses.some(({ why }) => why === 'unexplained')
 }
 
-/** At most `width` columns wide. */
+/** Renders a simulation's results in at most `width` columns. */
 export function renderResults(
   results: Results,
   run: RunFigures,
@@ -119,7 +117,7 @@ function attackersOf({ attacks }: Pick<Results, 'attacks'>): string {
 }
 
 /**
- * Of the figures those with a number are left out where there is no room, the highest first: they
+ * Columns of figures; those with a number are left out when space is short, the highest first: they
  * are in `sweep.json`.
  */
 const FIGURES: ReadonlyArray<Omit<Column, 'align'>> = [
@@ -133,7 +131,7 @@ const FIGURES: ReadonlyArray<Omit<Column, 'align'>> = [
   { title: 'fees a payment', leftOut: 5 }
 ]
 
-/** At most `width` columns wide. */
+/** Renders a sweep's points in at most `width` columns. */
 export function renderSweepTable({ axes, points }: Sweep, colors: Colors, width: number): string {
   const columns: Column[] = [...axes.map(({ name }) => ({ title: name })), ...FIGURES].map(
     (column) => ({ ...column, align: 'right' })
@@ -164,7 +162,7 @@ export function renderSweepTable({ axes, points }: Sweep, colors: Colors, width:
   return renderTable(columns, rows, colors, width)
 }
 
-/** Of publications; there is none without any. */
+/** A share of the publications, as a percentage; `-` without any. */
 function chance(part: number, publications: number): string {
   return publications === 0 ? '-' : `${number(part * 100)} %`
 }
@@ -178,12 +176,12 @@ function sat(amount: number): string {
   return formatAmount(BigInt(Math.round(amount)))
 }
 
-/** The same in every locale. */
+/** A whole number, the same in every locale. */
 function whole(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
-/** Three digits that say something. */
+/** A number with three significant digits. */
 function number(value: number): string {
   return value === 0 || Math.abs(value) >= 100 ? whole(value) : String(Number(value.toPrecision(3)))
 }
@@ -200,7 +198,7 @@ function count(times: number, what: string): string {
   return `${whole(times)} ${times === 1 ? what : `${what}s`}`
 }
 
-/** What a simulation took of the machine. */
+/** Time and memory that a simulation took. */
 export function figuresOf(events: number, milliseconds: number): RunFigures {
   const seconds = milliseconds / 1_000
   // maxRSS is in kilobytes on every system (libuv).
@@ -212,9 +210,9 @@ export function figuresOf(events: number, milliseconds: number): RunFigures {
   }
 }
 
-/* Everything that is wrong with a scenario, a line each, before the error that sums it up. */
+/* Lists every error in a scenario, one line each, before the error that sums them up. */
 
-/** Does something with a scenario. @throws whatever that throws */
+/** Runs an action on a scenario. @throws what the action throws */
 export function explained<T>(output: Pick<Output, 'note'>, read: () => T): T {
   try {
     return read()
@@ -226,7 +224,7 @@ export function explained<T>(output: Pick<Output, 'note'>, read: () => T): T {
   }
 }
 
-/** What can be said on the line beside a scenario. */
+/** Command-line options that add to the scenario. */
 export interface SimulateFlags {
   readonly seed?: number
   readonly days?: number
@@ -243,7 +241,7 @@ export function readDays(text: string): number {
   return Number(text)
 }
 
-/** As if it stood in the scenario. */
+/** The options as if they stood in the scenario. */
 export function settingsOf({ seed, days, model }: SimulateFlags): Settings {
   return {
     ...(seed === undefined ? {} : { seed }),
@@ -252,9 +250,9 @@ export function settingsOf({ seed, days, model }: SimulateFlags): Settings {
   }
 }
 
-/* How far a simulation is, and how long it still takes. */
+/* The progress of a simulation, and the remaining time. */
 
-/** On a terminal, so many milliseconds between two lines; elsewhere a line for each tenth. */
+/** Milliseconds between two lines on a terminal; elsewhere a line marks each tenth. */
 const REFRESH_MS = 200
 const TENTHS = 10
 
@@ -280,7 +278,7 @@ export class SimulationProgress {
     this.#begin = now()
   }
 
-  /** Of a part that is done (0 to 1); `text` says what is. */
+  /** Shows the part that is done (0 to 1); `text` says what is done. */
   update(part: number, text: string): void {
     const now = this.now()
     const tenth = Math.floor(part * TENTHS)

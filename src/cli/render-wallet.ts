@@ -7,7 +7,7 @@ import { shortChannel } from './render.js'
 
 const WAITING = 'No server has it yet: it is on disk, and goes out as soon as one answers.'
 
-/** What `send` has come to, or would. */
+/** The result of `send`, or of a dry run. */
 export function renderSent({
   txid,
   to,
@@ -27,7 +27,7 @@ export function renderSent({
   return `Sent ${formatAmount(amount)} to ${to}.${purpose}\n${cost}\n${broadcast ? '' : `${WAITING}\n`}Transaction ${txid}`
 }
 
-/** What `bumpfee` has come to. */
+/** The result of `bumpfee`. */
 export function renderBumped({
   kind,
   txid,
@@ -48,7 +48,7 @@ function signed(amount: bigint): string {
   return amount < 0n ? `-${formatAmount(-amount)}` : `+${formatAmount(amount)}`
 }
 
-/** At most `width` columns wide. */
+/** Renders transactions in at most `width` columns. */
 export function renderTransactions(
   transactions: readonly WalletTransaction[],
   colors: Colors,
@@ -83,7 +83,7 @@ export function renderTransactions(
   )
 }
 
-/** What a person chooses a feerate by. */
+/** Feerates for a person to choose from. */
 export function renderFees({ leastSatPerVByte, estimates }: Fees, colors: Colors): string {
   const rows = estimates.map(({ blocks, satPerVByte }): Cell[] => [
     `${blocks} ${blocks === 1 ? 'block' : 'blocks'}`,
@@ -92,7 +92,7 @@ export function renderFees({ leastSatPerVByte, estimates }: Fees, colors: Colors
   return `${renderTable([{ title: 'WITHIN' }, { title: 'ESTIMATE', align: 'right' }], rows, colors)}\nThe server takes nothing below ${leastSatPerVByte} sat/vB.`
 }
 
-/** At most `width` columns wide. */
+/** Renders coins in at most `width` columns. */
 export function renderCoins(coins: readonly CoinInfo[], colors: Colors, width: number): string {
   if (coins.length === 0) return 'No coins. Receive some at an address from `paychan address`.'
   return renderTable(

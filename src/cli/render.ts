@@ -1,4 +1,4 @@
-/** What the node answers, in words and tables. Every amount has its unit. */
+/** Renders the node's answers, in words and tables. Every amount has its unit. */
 import { formatAmount } from '../types/units.js'
 import type {
   Balance,
@@ -14,7 +14,7 @@ import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { type Cell, type Column, printable, renderFields, renderTable } from './table.js'
 
-/** The digits of a channel id that tables show, and that commands accept for the whole. */
+/** Number of digits of a channel id that tables show, and that commands accept. */
 const SHORT_DIGITS = 8
 
 /** The first digits of a channel id. */
@@ -43,10 +43,7 @@ function chainText({ status, server, height, lastError, histories }: NodeInfo['c
   return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}${histories === undefined ? '' : `, ${historiesText(histories)}`}`
 }
 
-/**
- * `reading histories: 3,200 of 10,000`: until all are known, a channel may not know what has
- * happened to it.
- */
+/** `reading histories: 3,200 of 10,000`: until all are known, a channel may be out of date. */
 export function historiesText({
   known,
   total
@@ -57,7 +54,7 @@ export function historiesText({
   return `reading histories: ${known.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`
 }
 
-/** What others may open to this node. */
+/** The limits for channels that others open to this node. */
 function takes({
   minCapacity,
   maxCapacity,
@@ -69,7 +66,7 @@ function takes({
   return `channels of ${formatAmount(minCapacity)} to ${formatAmount(maxCapacity)}, for ${minBlocks} to ${maxBlocks} blocks, ${maxChannelsPerPeer} a peer; payments after ${minDepth} ${minDepth === 1 ? 'confirmation' : 'confirmations'}`
 }
 
-/** What they may pay in one. */
+/** The limits for payments in such a channel. */
 function inAChannel({
   minFirstPayment,
   maxStake,
@@ -117,7 +114,7 @@ export function renderInfo(
   )
 }
 
-/** What to write down beside the words. */
+/** The address counts to write down beside the words. */
 function usedText({ receive, change, close }: NonNullable<NodeInfo['addresses']>): string {
   return `${receive} addresses (receive), ${change} (change), ${close} (close)`
 }
@@ -145,7 +142,7 @@ export function renderBalance(balance: Balance, colors: Colors): string {
   )
 }
 
-/** At most `width` columns wide. */
+/** Renders peers in at most `width` columns. */
 export function renderPeers(peers: readonly PeerInfo[], colors: Colors, width: number): string {
   if (peers.length === 0) return 'No peers. Connect with `paychan connect MULTIADDR`.'
   return renderTable(
@@ -159,7 +156,7 @@ export function renderPeers(peers: readonly PeerInfo[], colors: Colors, width: n
       peerId,
       connected ? 'yes' : 'no',
       paychan === undefined ? '?' : paychan ? 'yes' : 'no',
-      // Its end is the peer id once more.
+      // The address ends in the peer id, shown already.
       (multiaddrs[0] ?? '').replace(`/p2p/${peerId}`, '')
     ]),
     colors,
@@ -167,7 +164,7 @@ export function renderPeers(peers: readonly PeerInfo[], colors: Colors, width: n
   )
 }
 
-/** `Connected to ...`, and whether one can open a channel there. */
+/** `Connected to ...`, and whether a channel can be opened there. */
 export function renderConnected({ peerId, paychan }: PeerInfo): string {
   return `Connected to ${peerId}.${paychan === false ? ' It does not speak paychan.' : ''}`
 }
@@ -182,7 +179,7 @@ const PAYMENT_COLUMNS: readonly Column[] = [
   { title: 'MEMO', below: true }
 ]
 
-/** At most `width` columns wide. */
+/** Renders payments in at most `width` columns. */
 export function renderPayments(
   payments: readonly PaymentInfo[],
   colors: Colors,
@@ -205,7 +202,7 @@ export function renderPayments(
   )
 }
 
-/** What `open` has come to. */
+/** The result of `open`. */
 export function renderOpened(channel: ChannelInfo): string {
   const id = shortChannel(channel.id)
   const start = `Channel ${id} with ${shortPeer(channel.peerId)}: ${formatAmount(channel.capacity)}, refund at block ${channel.refundHeight}.`
@@ -213,15 +210,17 @@ export function renderOpened(channel: ChannelInfo): string {
   return `${start}\nIt is ${channel.status}; see it with: paychan channels`
 }
 
-/** What can be paid after a payment: on its channels, and on all channels to that peer. */
+/**
+ * The amounts that can be paid after a payment: on its channels, and on all channels to that peer.
+ */
 export interface Left {
   readonly onThese: bigint
   readonly inAll: bigint
 }
 
 /**
- * Of the channels as they are now. A channel that waits for its peer is not counted: nothing can be
- * paid on it.
+ * Computed from the channels as they are now. A channel that waits for its peer is not counted:
+ * nothing can be paid on it.
  */
 export function leftAfter({ peerId, parts }: PayResult, channels: readonly ChannelInfo[]): Left {
   const sum = (of: readonly ChannelInfo[]): bigint =>
@@ -234,7 +233,7 @@ export function leftAfter({ peerId, parts }: PayResult, channels: readonly Chann
 }
 
 /**
- * What `pay` has come to. It resolves only when all is acknowledged. `left` is unknown when the
+ * The result of `pay`, which resolves only when all is acknowledged. `left` is unknown when the
  * node did not say.
  */
 export function renderPaid(
@@ -258,7 +257,7 @@ function leftText({ onThese, inAll }: Left, areSeveral: boolean): string {
     : `${here}, ${formatAmount(inAll)} on all channels to that peer.`
 }
 
-/** What `close` has come to. */
+/** The result of `close`. */
 export function renderClosed({ channel, kind, txid }: CloseResult): string {
   const id = shortChannel(channel)
   const where = txid === undefined ? '' : ` in transaction ${txid}`
@@ -272,7 +271,7 @@ export function renderClosed({ channel, kind, txid }: CloseResult): string {
   }
 }
 
-/** What `settle --all` has come to. */
+/** The result of `settle --all`. */
 export function renderSettled({ settled, failed, leftOut }: SettleAllResult): string {
   return [
     settled.length === 0

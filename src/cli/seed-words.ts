@@ -1,6 +1,6 @@
 /**
- * The words of a seed, as people have written them down: on one line or on several. All that is
- * given is the words, and nothing of it is dropped.
+ * The words of a seed, as people have written them down: on one line or on several. The whole input
+ * counts as words, and nothing of it is dropped.
  */
 import { PaychanError } from '../types/errors.js'
 import { normalizeWords } from '../bitcoin/seed.js'
@@ -10,7 +10,7 @@ import { givenPassphrase, newPassphrase } from './passphrase.js'
 const [FEWEST, MOST] = [12, 24]
 
 /**
- * The words, and with `encrypt` the passphrase that is to lock them.
+ * Reads the words, and with `encrypt` the passphrase to lock them with.
  *
  * @throws PaychanError `ERR_SEED_UNREADABLE`, and those of `newPassphrase`
  */

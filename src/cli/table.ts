@@ -6,15 +6,15 @@ import type { Colors } from './output.js'
 /* Text for a terminal: harmless, and no wider than it is. */
 
 /**
- * Text that a stranger wrote (a memo, a reason), safe for a terminal: control characters, which
- * could move the cursor or recolour an amount, and marks that reverse the direction of writing are
- * shown as U+FFFD.
+ * Text of a stranger (a memo, a reason), safe for a terminal: control characters, which could move
+ * the cursor or recolour an amount, and marks that reverse the direction of writing are shown as
+ * U+FFFD.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 }
 
-/** Counts code points, so that a letter outside of the BMP is one. */
+/** Counts code points, so that a letter outside of the BMP counts once. */
 export function widthOf(text: string): number {
   return [...text].length
 }
@@ -34,7 +34,7 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line]
 }
 
-/** The same in pieces of `width`, the last one shorter: what no space divides. */
+/** Cuts a text without spaces into pieces of `width`, the last one shorter. */
 function inPieces(text: string, width: number): string[] {
   const letters = [...text]
   return Array.from({ length: Math.ceil(letters.length / width) }, (_, i) =>
@@ -42,7 +42,7 @@ function inPieces(text: string, width: number): string[] {
   )
 }
 
-/** Text in at most `width`, its end left out where it is longer. */
+/** Cuts a text to at most `width`. */
 export function cut(text: string, width: number): string {
   const letters = [...text]
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
@@ -53,11 +53,11 @@ export interface Column {
   readonly title: string
   /** Numbers read best to the right. */
   readonly align?: 'left' | 'right'
-  /** Where there is no room for all, columns with a number are left out, the highest first. */
+  /** When space is short, columns with a number are left out, the highest first. */
   readonly leftOut?: number
   /**
-   * Where there is no room for all, it stands below its row: what nobody reads down a column, such
-   * as an id to copy, or what people have written.
+   * When space is short, the cell stands below its row: for texts that nobody compares by column,
+   * such as an id to copy, or people's words.
    */
   readonly below?: boolean
 }
@@ -84,9 +84,8 @@ function textOf(cell: Cell): string {
 }
 
 /**
- * Columns two spaces apart, each as wide as its widest cell; no trailing spaces. As long as they do
- * not fit `width`, those that may be left out are, and then those that may stand below their rows
- * do.
+ * Columns two spaces apart, each as wide as its widest cell; no trailing spaces. When they do not
+ * fit `width`, optional columns are left out first, and then others move below their rows.
  */
 export function renderTable(
   columns: readonly Column[],
@@ -136,12 +135,12 @@ export function renderTable(
     .join('\n')
 }
 
-/** Of these columns, side by side. */
+/** The total width of these columns, side by side. */
 function totalOf(places: readonly number[], widths: readonly number[]): number {
   return places.reduce((sum, i) => sum + (widths[i] ?? 0), BETWEEN * (places.length - 1))
 }
 
-/** Those of the places for which there is room. */
+/** Chooses the columns that fit. */
 function fitting(
   columns: readonly Column[],
   of: readonly number[],

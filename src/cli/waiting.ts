@@ -1,16 +1,14 @@
-/**
- * Somebody waits: what for, and Ctrl-C, once to stop in order.
- */
+/** Shows what a person waits for, and handles the first Ctrl-C as an orderly stop. */
 import type { Io } from './io.js'
 import type { Output } from './output.js'
 
-/* Somebody who waits is told what for. */
+/* Tells a waiting person what the wait is for. */
 
-/** Longer than a person takes for an answer that comes at once. */
+/** Milliseconds; longer than a person expects for an immediate answer. */
 const PATIENCE_MS = 1_500
 
 interface Patience {
-  /** Something has happened: the wait begins anew. */
+  /** Begins the wait anew, after an event. */
   restart: () => void
   stop: () => void
 }
@@ -33,16 +31,16 @@ export function startPatience(io: Io, output: Output, waitsFor: () => string): P
   }
 }
 
-/** Ctrl-C, once to stop in order. */
+/** Handles the first Ctrl-C as an orderly stop. */
 interface Interrupted {
   /** Resolves with the name of the first signal. */
   readonly signal: Promise<string>
-  /** Listens no longer: the next signal ends the process at once. */
+  /** Stops listening: the next signal ends the process at once. */
   dispose: () => void
 }
 
 /**
- * Waits for SIGINT or SIGTERM. After the first one nobody listens any more, so that a second
+ * Waits for SIGINT or SIGTERM. After the first signal nothing listens any more, so that a second
  * Ctrl-C ends a process that hangs while stopping.
  */
 export function untilInterrupted(io: Io): Interrupted {

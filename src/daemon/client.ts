@@ -1,6 +1,5 @@
 /**
- * Asks a running node, over the socket in its data directory, what `NodeApi` offers, and follows its
- * events.
+ * Calls a running node over the socket in its data directory, as `NodeApi`, and follows its events.
  */
 import { randomUUID } from 'node:crypto'
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
@@ -12,24 +11,24 @@ import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
 import { type Verb, type VerbName, VERBS } from './verbs.js'
 
-/* Asks a running node, over the socket in its data directory, what `NodeApi` offers. */
+/* Calls a running node over the socket in its data directory, as `NodeApi`. */
 
 /** A node in another process. `onEvent` is the same as `events(...).stop`. */
 export interface ApiClient extends NodeApi {
   /** Follows the node's events; `ready` resolves once no further event is missed. */
   events: (listener: (event: NodeEvent) => void) => EventStream
-  /** Lets go of the connections; a call that is under way fails. */
+  /** Closes the connections; a call that is under way fails. */
   disconnect: () => void
 }
 
-/** More calls than this wait for their turn; the node would queue them itself. */
+/** Most connections; more calls wait for their turn, as the node would queue them itself. */
 const MAX_CONNECTIONS = 64
 
 /**
  * A client for the node that serves at `socketPath`. It connects with the first call.
  *
- * Besides what `NodeApi` says, every call may reject with `ERR_NODE_NOT_RUNNING` and
- * `ERR_API_FAILED` (the connection broke: whether the node did what was asked is unknown).
+ * Besides the errors of `NodeApi`, every call may reject with `ERR_NODE_NOT_RUNNING` and
+ * `ERR_API_FAILED` (the connection broke, and the outcome of the call is unknown).
  *
  * @example
  * const node = connectApi('/home/alice/.paychan/api.sock')
@@ -72,7 +71,7 @@ export function connectApi(socketPath: string): ApiClient {
     const ticket = randomUUID()
     const cancel = rowOf('cancel')
     return await new Promise<unknown>((resolve, reject) => {
-      // Whether it was in time is the answer of the call itself.
+      // The answer of the call itself tells if the cancel was in time.
       const onAbort = (): void => {
         ask(cancel, { ticket }).catch(reject)
       }
@@ -134,7 +133,7 @@ export async function readAnswer(response: IncomingMessage, what: string): Promi
   }
 }
 
-/** A connection's error as one that people can act on. */
+/** Turns a connection's error into one that people can act on. */
 export function explain(error: Error, socketPath: string, what: string): PaychanError {
   switch (codeOf(error)) {
     case 'ENOENT':
@@ -173,7 +172,7 @@ function failed(what: string, error: unknown): PaychanError {
 export interface EventStream {
   /** Resolves once every event from now on is delivered; rejects when there is no node. */
   readonly ready: Promise<void>
-  /** Resolves when the stream has ended, for whatever reason. */
+  /** Resolves when the stream has ended, for any reason. */
   readonly closed: Promise<void>
   stop: () => void
 }
@@ -186,7 +185,7 @@ export function readEvents(
   listener: (event: NodeEvent) => void,
   explain: (error: Error) => Error
 ): EventStream {
-  // A connection of its own: one that lasts would take a place from the calls.
+  // A separate connection: a lasting one would take a place from the calls.
   const request = httpRequest({ socketPath, agent: false, path: '/v1/events' })
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
@@ -203,7 +202,7 @@ export function readEvents(
     })
     .catch(() => {})
   const ready = response.then(() => {})
-  // Whoever only wants events, as `onEvent` does, need not look at `ready`.
+  // A caller that only wants events, as `onEvent` does, may ignore `ready`.
   ready.catch(() => {})
   request.end()
   return {
@@ -223,7 +222,7 @@ async function deliver(body: IncomingMessage, listener: (event: NodeEvent) => vo
     rest = lines.pop() ?? ''
     for (const line of lines) {
       const event = nodeEvent.safeParse(JSON.parse(line))
-      // A newer node may tell of things that this client does not know.
+      // A newer node may send events that this client does not know.
       if (event.success) listener(event.data)
     }
   }

@@ -6,7 +6,7 @@ import { parseConfigText } from './config-schema.js'
 import { dataPaths } from './paths.js'
 
 /**
- * The configuration of the node whose data directory this is. A missing file is an empty one.
+ * Loads the configuration of a data directory's node. A missing file is an empty one.
  *
  * @throws PaychanError `ERR_CONFIG_UNREADABLE`, and what `resolveConfig` throws
  */

@@ -1,4 +1,4 @@
-/** The shape of `config.json`, key by key, and sentences for what is wrong with one. */
+/** The shape of `config.json`, key by key, and a sentence for each error in it. */
 import { z } from 'zod'
 import {
   ofEachSetting,

@@ -1,6 +1,6 @@
 /**
- * What a node is configured with, and where each value comes from: flags win over the environment,
- * the environment over the file, the file over the defaults. Pure: nothing is read here.
+ * The configuration of a node and the sources of its values: flags win over the environment, the
+ * environment over the file, the file over the defaults. Pure: nothing is read here.
  */
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
@@ -16,28 +16,28 @@ import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 
 export interface NodeConfig {
   readonly network: Network
-  /** With `mainnet`: said on purpose. */
+  /** Must be set on purpose for `mainnet`. */
   readonly iUnderstandTheRisk?: true
   /**
    * `tcp://HOST:PORT`, `tls://HOST:PORT`, or with a pinned certificate
    * `tls://HOST:PORT#FINGERPRINT`. At least one.
    */
   readonly electrum: readonly string[]
-  /** `socks5://HOST:PORT`: the way to all Electrum servers. */
+  /** `socks5://HOST:PORT`: the proxy for all Electrum servers. */
   readonly electrumProxy?: string
-  /** SHA-256 of the certificate that alone is trusted, as 64 hex digits. */
+  /** SHA-256 of the only trusted certificate, as 64 hex digits. */
   readonly electrumFingerprint?: string
   /** The path of a file of certificates (PEM) that are trusted instead of the usual authorities. */
   readonly electrumCa?: string
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
-  /** Where instead when a port of `listen`, which nobody has asked for, is in use. */
+  /** Addresses used instead when a port of `listen` is in use and the user chose no port. */
   readonly listenElse?: readonly string[]
   readonly dataDir: string
   readonly policy: Policy
 }
 
-/** What the command line can say. */
+/** The flags of the command line. */
 export interface ConfigFlags {
   readonly network?: string | undefined
   readonly iUnderstandTheRisk?: boolean | undefined
@@ -57,12 +57,12 @@ export interface ConfigSources {
 }
 
 /**
- * Loopback only: whoever wants to be reached from elsewhere says so. The same port at every start,
- * so that its clients find a server again.
+ * Loopback only; reaching the node from elsewhere takes a setting. The same port at every start, so
+ * that its clients find a server again.
  */
 export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/9801'] as const
 
-/** Where the second node of a machine listens: on any free port. */
+/** The address for the second node of a machine: any free port. */
 export const LISTEN_ELSE = ['/ip4/127.0.0.1/tcp/0'] as const
 
 const PREFIX = 'PAYCHAN_'
@@ -187,10 +187,7 @@ function pick<T>(
   return { value: fallback, where: `the default of '${key}'` }
 }
 
-/**
- * As `pick`, of a setting without a default. An empty text takes back what is said with less
- * weight.
- */
+/** As `pick`, for a setting without a default. An empty text clears a value of less weight. */
 function pickOptional(
   key: string,
   flag: string | undefined,
@@ -266,8 +263,8 @@ function checkProxy({ value, where }: Picked<string>): void {
 }
 
 /**
- * What says whom to trust must be readable, say one thing, and have a use: whoever pins a
- * certificate wants TLS.
+ * A trust setting must be readable, say one thing, and have a use: a pinned certificate requires
+ * TLS.
  */
 function checkTrust(
   electrum: readonly string[],
@@ -319,7 +316,7 @@ function checkMultiaddr(address: string, where: string): void {
   }
 }
 
-/** The rules between two values, which no value can break alone. */
+/** The rules between two values, which a single value cannot break. */
 function checkPolicy(policy: Policy): void {
   const needed = policy.settleMargin + PAYMENT_MARGIN + policy.minDepth
   const rules: Array<readonly [holds: boolean, key: string, sentence: string]> = [

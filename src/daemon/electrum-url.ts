@@ -2,7 +2,7 @@
 import { readFingerprint } from '../chain/electrum/tls.js'
 import { PaychanError } from '../types/errors.js'
 
-/** Where `paychan devnet` serves its chain. */
+/** The address where `paychan devnet` serves its chain. */
 export const DEFAULT_ELECTRUM = 'tcp://127.0.0.1:50001'
 
 /**

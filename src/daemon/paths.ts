@@ -1,4 +1,4 @@
-/** Where the data directory of a node is, and what is where in it. */
+/** The location of a node's data directory, and the layout inside it. */
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { SEED_FILE } from '../node/layout.js'

@@ -4,7 +4,7 @@
  *     POST /v1/<verb>   JSON in, `{ "result" }` or `{ "error": { "code", "message", "facts" } }` out
  *     GET  /v1/events   one JSON object per line, for as long as the reader stays
  *
- * Whoever can open the socket can spend the money, so only the owner's processes can (mode 0600).
+ * Access to the socket is access to the money, so only the owner's processes have it (mode 0600).
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -33,12 +33,12 @@ export interface ApiServer {
  */
 const MAX_UNREAD_EVENT_BYTES = 1_048_576
 
-/** Milliseconds that such a reader has to read up to there. */
+/** Milliseconds that such a reader has to read up to that last line. */
 const LAST_WORDS_MS = 10_000
 
 /**
- * Many times what a client of ours opens. Each may hold a body, or the unread events, so that there
- * have to be bounds.
+ * Far more than our clients open. Each connection may hold a body, or unread events, so their
+ * number is bounded.
  */
 const MAX_CONNECTIONS = 1_024
 
@@ -103,7 +103,7 @@ export async function serveApi(node: NodeApi, socketPath: string): Promise<ApiSe
       sendResult(response, result)
       return
     }
-    // The one who asked gets the answer before the connection goes, unless they have gone before.
+    // The caller gets the answer before the connection closes, unless it has left before.
     const sent = response.destroyed
       ? undefined
       : Promise.race([once(response, 'finish'), once(response, 'close')])
@@ -201,7 +201,7 @@ export function sendResult(response: ServerResponse, result: Wire): void {
 
 /** Answers `{ "error": { "code", "message", "facts" } }`. */
 export function sendError(response: ServerResponse, error: unknown): void {
-  // What was not read of a refused body would be taken for the next request.
+  // The unread rest of a refused body would be taken for the next request.
   response.setHeader('connection', 'close')
   const code = error instanceof PaychanError ? error.code : 'ERR_INTERNAL'
   send(response, statusOf(code), { error: toErrorRecord(error) })
@@ -281,7 +281,7 @@ async function removeStale(path: string): Promise<void> {
   await unlink(path)
 }
 
-/** Whether somebody listens. Only a refused connection proves that nobody does. */
+/** Tells whether a process listens. Only a refused connection proves that none does. */
 async function answers(path: string): Promise<boolean> {
   return await new Promise<boolean>((resolve) => {
     const socket = createConnection(path)

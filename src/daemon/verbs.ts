@@ -1,7 +1,6 @@
 /**
- * The verbs of the local API, one row each: what it is asked with, which call of the node it is,
- * what it answers, what it lets whoever may use it do. The server, the client and `docs/api.md`
- * come from this table.
+ * The verbs of the local API, one row each: its request, its call of the node, its answer, and its
+ * effect on money. The server, the client and `docs/api.md` come from this table.
  */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
@@ -30,10 +29,10 @@ import {
   withoutUndefined
 } from './wire.js'
 
-/** What a verb does with money, for whoever hands out the right to use it. */
+/** The effect of a verb on money, for granting the right to use it. */
 type Scope = 'read' | 'receive' | 'pay' | 'manage'
 
-/** One row. */
+/** A row of the table. */
 export interface Verb {
   readonly name: string
   readonly scope: Scope
@@ -43,13 +42,13 @@ export interface Verb {
   /** The body of a request, from the arguments of the call of `NodeApi`. */
   readonly body: (...args: never[]) => object
   /**
-   * Whether the call has a `signal`; over the wire that is a ticket, by which `cancel` names it.
+   * True when the call has a `signal`; over the wire that is a ticket, by which `cancel` names it.
    */
   readonly isCancellable: boolean
   readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
 }
 
-/** What a call of the node answers; null for nothing. */
+/** The answer of a node's call; null for nothing. */
 type AnswerOf<Name extends NodeVerb> =
   Awaited<ReturnType<NodeApi[Name]>> extends infer Answer
     ? [Answer] extends [void]
@@ -116,10 +115,10 @@ function readRequest<Request>(ask: z.ZodType<Request>, body: unknown): Request {
   )
 }
 
-/** A name for a call, drawn by the caller, to cancel it by. */
+/** A name for a call, drawn by the caller, for cancelling it. */
 const ticket = z.string().min(1).max(64)
 
-/** Which targets there are, and that it is not both, the node says. */
+/** The node checks the target, and that only one of the two is given. */
 const feeChoice = {
   satPerVByte: z.number().optional(),
   target: z.number().optional(),
@@ -371,7 +370,7 @@ const TABLE: readonly Verb[] = [
 
 const byTicket = z.strictObject({ ticket })
 
-/** Not a call of the node, but of this API. */
+/** A verb of this API, not a call of the node. */
 const CANCEL: Verb = {
   name: 'cancel',
   scope: 'manage',
@@ -397,13 +396,13 @@ export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
  * that name.
  */
 
-/** Tickets whose call never came, or has ended; more than these are forgotten. */
+/** Tickets whose call never came, or has ended; the oldest beyond this number are forgotten. */
 const MOST_TICKETS = 1_000
 
 const tickets = new WeakMap<NodeApi, Map<string, AbortController>>()
 
 /**
- * The signal of a ticket. Whoever comes first makes it: a cancel may overtake its call on another
+ * The signal of a ticket. The first to arrive makes it: a cancel may overtake its call on another
  * connection.
  */
 function controllerOf(node: NodeApi, ticket: string): AbortController {
@@ -430,7 +429,7 @@ async function cancellable<T>(
   }
 }
 
-/** Cancels the call with this ticket; how that went is the answer to the call. */
+/** Cancels the call with this ticket; the call's own answer tells the outcome. */
 function cancel(node: NodeApi, ticket: string): void {
   controllerOf(node, ticket).abort()
 }

@@ -1,6 +1,6 @@
 /**
- * The local API's JSON: amounts are decimal strings (a JSON number is a double), what is undefined
- * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
+ * The local API's JSON: amounts are decimal strings (a JSON number is a double), undefined is null.
+ * `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
 import { NETWORKS } from '../bitcoin/network-names.js'
@@ -51,15 +51,15 @@ const amount: z.ZodType<Satoshi> = z
   .transform((text) => satoshi(BigInt(text)))
 
 /**
- * An amount that somebody asks for: a negative one, or more than all bitcoin, is
- * `ERR_INVALID_AMOUNT`, not a slip of form.
+ * An amount in a request: a negative one, or more than all bitcoin, is `ERR_INVALID_AMOUNT`, not an
+ * error of form.
  */
 export const askedAmount: z.ZodType<Satoshi> = z
   .string()
   .regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string')
   .transform((text) => satoshi(BigInt(text)))
 
-/** Null for undefined. */
+/** Reads null as undefined. */
 function maybe<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
   return schema.nullable().transform((value) => value ?? undefined)
 }
@@ -161,7 +161,7 @@ export const coinInfo: z.ZodType<CoinInfo> = z.object({
   spentBy: maybe(transaction)
 })
 
-/** Below zero when the wallet's coins became less. */
+/** Negative when the wallet's coins became less. */
 const difference = z
   .string()
   .regex(/^-?\d{1,16}$/)
@@ -304,12 +304,12 @@ export const settleAllResult: z.ZodType<SettleAllResult> = z.object({
   leftOut: z.array(channel)
 })
 
-/** The nine steps of the classic channel, and how it ends. */
+/** The nine steps of the classic channel, and its end. */
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
 
 const FACTS = { sat: amount, height, number: z.number(), text: z.string(), channel }
 
-/** Of what happens to a channel: its kind, and the facts that its row of the table has. */
+/** News about a channel: its kind, and the facts in its row of the table. */
 const news = z.union(
   Object.entries(NEWS).map(([kind, facts]) =>
     z.object({
@@ -361,7 +361,7 @@ export const errorRecord: z.ZodType<ErrorRecord> = z.object({
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
 })
 
-/* What zod's optional fields need under `exactOptionalPropertyTypes`. */
+/* Help for zod's optional fields under `exactOptionalPropertyTypes`. */
 
 /** A copy without the keys whose value is undefined. */
 export function withoutUndefined<T extends object>(

@@ -1,6 +1,6 @@
 /**
- * What each side owns by the chain alone: its own scripts, from its own words, and nothing that a
- * node says.
+ * The money of each side by the chain alone: its own scripts, from its own words, without any
+ * report of a node.
  */
 import { join } from 'node:path'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -13,10 +13,10 @@ import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../bitcoin/seed.js'
 import { SEED_FILE } from '../node/layout.js'
 
-/** More addresses than a demo hands out. */
+/** Number of addresses to look at: more than a demo hands out. */
 const ADDRESSES = 40
 
-/** All scripts that a wallet's words can spend: receive, change, and what closes pay to. */
+/** All scripts that a wallet's words can spend: receive, change, and those of closes. */
 export async function walletScripts(dataDir: string): Promise<Uint8Array[]> {
   const book = new AddressBook(
     rootFromWords(await readSeedFile(join(dataDir, SEED_FILE))),
@@ -54,7 +54,7 @@ export async function confirmed(devnet: Devnet, txid: Txid): Promise<Uint8Array>
   return found.raw
 }
 
-/** The fee of a transaction: what its inputs were worth less its outputs. */
+/** The fee of a transaction: the value of its inputs less that of its outputs. */
 export async function feeOf(devnet: Devnet, raw: Uint8Array): Promise<Satoshi> {
   const { inputs, outputs } = parseTransaction(raw)
   let fee = 0n

@@ -1,4 +1,4 @@
-/** What every story needs of its channel: how it ended, and what the nodes say about it. */
+/** The steps that every story shares for its channel: its end, and the nodes' reports of it. */
 import type { ChannelInfo } from '../node/api.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -6,29 +6,29 @@ import type { NodeProcess } from './node-process.js'
 import type { Narrator, Report } from './report.js'
 import type { Stage } from './stage.js'
 
-/** In satoshis. */
+/** Amount of a payment, in satoshis. */
 export const PAYMENT = 500n
 
-/** How a channel ended. */
+/** The end of a channel. */
 export interface Ending {
   readonly payments: number
   readonly kind: 'close' | 'settlement' | 'refund'
   readonly txid: Txid
-  /** Who has lost what in the end, for people; undefined when nobody has. */
+  /** The losses in the end, for people; undefined without any. */
   readonly outcome?: string
-  /** What a story claims beside the books. */
+  /** The result of a story's own check, beside the books. */
   readonly ok?: boolean
   readonly kills?: Report['kills']
   /**
-   * On a two-way channel: the whole of all payments, and what the server has of them in the end,
-   * before the fee of what it published alone.
+   * On a two-way channel: the sum of all payments, and the server's final part of it, before the
+   * fee of a transaction that it published alone.
    */
   readonly amounts?: { readonly paid: bigint; readonly server: bigint }
   readonly turns?: Report['turns']
   readonly race?: Report['race']
-  /** Of other channels that the story had besides. */
+  /** Other channels of the story. */
   readonly others?: ReadonlyArray<{ readonly T1: Txid; readonly spend: Txid }>
-  /** With which the server's wallet has swept outputs of settlements meanwhile. */
+  /** Transactions by which the server's wallet has meanwhile swept outputs of settlements. */
   readonly sweeps?: readonly Txid[]
 }
 
@@ -46,7 +46,7 @@ export async function find(
   return found
 }
 
-/** Mines until the nodes that live see the channel's end in a block. Returns its txid. */
+/** Mines until the running nodes see the channel's end in a block. Returns its txid. */
 export async function confirm(
   stage: Stage,
   channel: ChannelInfo,
@@ -71,7 +71,7 @@ export async function confirm(
   return seen.txid
 }
 
-/** What a story asks of its channel; with a `step` both sides pay. */
+/** The terms of a story's channel; with a `step` both sides pay. */
 export interface ChannelTerms {
   readonly blocks: number
   readonly step?: number

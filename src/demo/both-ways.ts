@@ -1,4 +1,4 @@
-/** A pays B and B pays A, over several turns, as two people who keep an account do. */
+/** A pays B and B pays A, over several turns, as two people with a shared account do. */
 import type { ChannelInfo } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { confirm, find, type Act } from './acts.js'
@@ -6,7 +6,7 @@ import type { NodeProcess } from './node-process.js'
 import { sat, type Narrator, type Report } from './report.js'
 import type { Stage } from './stage.js'
 
-/** Who pays, how often, how much each time. */
+/** Per round: payer, number of payments, amount of each. */
 const ROUNDS = [
   ['client', 50, 2_000n],
   ['server', 40, 1_000n],
@@ -54,7 +54,7 @@ export const bothWays: Act = async (stage, channel, narrator) => {
   return { payments, kind: 'close', txid, ok, amounts: { paid, server }, turns }
 }
 
-/** Eight callers at once. */
+/** Pays with eight callers at once. */
 export async function payMany(
   node: NodeProcess,
   channel: ChannelInfo,
@@ -75,7 +75,7 @@ export async function payMany(
   await Promise.all(Array.from({ length: Math.min(8, count) }, caller))
 }
 
-/** As the client sees it. */
+/** The turn now, as the client sees it. */
 export async function presentTurn({ client }: Stage, channel: ChannelInfo): Promise<Turn> {
   const { turns, refundHeight } = await find(client.api.channels(), channel)
   if (turns === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no turns.')

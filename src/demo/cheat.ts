@@ -1,4 +1,4 @@
-/** What a cheat does, and no node ever would: keep an old state, and publish it. */
+/** The acts of a cheat, which no node does: keep an old state, and publish it. */
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { completeState } from '../bitcoin/template.js'

@@ -1,14 +1,14 @@
 /**
- * Blocks are full, and what it takes to be in the next one rises and falls. The server was paid
- * 200,000 sat, paid 120,000 back, and publishes the state of before that as soon as it matures.
+ * Blocks are full, and the fee for the next one rises and falls. The server was paid 200,000 sat,
+ * paid 120,000 back, and publishes the state before that as soon as it matures.
  *
- * The nodes ask two servers, as everybody should who does not run one.
+ * The nodes ask two servers, as advised for everybody without one of their own.
  *
  * First with turns 12 blocks apart: the client's newest state matures 12 blocks earlier, and its
  * fee rises from block to block until it is in. Then again with the client asleep until both states
  * are mature: an auction, in which each raises and the newest still wins. At last with turns 1
  * block apart, the client asleep for that block, and an attacker who burns all that there is to
- * win: what can be lost.
+ * win: the possible loss.
  */
 import { join } from 'node:path'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -24,12 +24,12 @@ import type { Stage } from './stage.js'
 
 const PAID = { count: 10, amount: 20_000n }
 const PAID_BACK = { count: 10, amount: 12_000n }
-/** What the old state gives the server beyond the newest one. */
+/** The server's gain from the old state over the newest one. */
 const TO_WIN = PAID_BACK.amount * BigInt(PAID_BACK.count)
 
 /**
- * Of a block of the devnet, in weight units: a fortieth of Bitcoin's, so that few transactions fill
- * it.
+ * The limit of a devnet block, in weight units: a fortieth of Bitcoin's, so that few transactions
+ * fill it.
  */
 export const BLOCK_WEIGHT = 100_000
 /** Ten blocks. */
@@ -37,7 +37,7 @@ export const MEMPOOL_VSIZE = 250_000
 
 type Row = NonNullable<Report['race']>[number]
 
-/** Two states at a height: what each pays, and how many blocks are ahead of it in the mempool. */
+/** Two states by height: the fee of each, and the number of blocks ahead of it in the mempool. */
 class Race {
   readonly rows: Row[] = []
 
@@ -52,7 +52,7 @@ class Race {
     narrator.table(true)
   }
 
-  /** The table is whole. */
+  /** Ends the table and returns its rows. */
   end(): readonly Row[] {
     this.narrator.table(false)
     return this.rows
@@ -72,7 +72,7 @@ class Race {
     )
   }
 
-  /** A fee, and the blocks that are full of dearer ones. */
+  /** A fee, and the number of blocks full of dearer transactions. */
   async #bid(fee: number | null): Promise<string> {
     if (fee === null) return '-'
     const pool = await this.stage.devnet.backend.mempool()
@@ -145,8 +145,8 @@ export const auction: Act = async (stage, channel, narrator) => {
   await submit(stage, old, theirs)
   await race.note(null, Number(theirs))
   await client.start()
-  // What is due by its height it publishes even before it has read what the chain shows of the
-  // channel.
+  // A transaction that is due by height is published even before the node has read what the chain
+  // shows of the channel.
   await spendOf(stage, channel)
   for (let [confirmed, raises] = [false, 0]; !confirmed;) {
     const before = theirs
@@ -156,7 +156,7 @@ export const auction: Act = async (stage, channel, narrator) => {
     )
     const ours = await feeNow(stage, channel)
     await race.note(ours, null)
-    // The attacker raises once, unless ours has risen past that meanwhile. Against more than twice
+    // The attacker raises once, unless our bid has passed that meanwhile. Against more than twice
     // the bid of the last block ours would have to wait for the next one (EVID-4).
     if (raises === 0) {
       raises += 1
@@ -231,9 +231,7 @@ const ENDING = {
   amounts: { paid: TOTAL + TO_WIN, server: TOTAL - TO_WIN }
 } as const
 
-/**
- * The client pays, the server keeps what it holds, and then pays most of it back in the next turn.
- */
+/** The client pays, the server keeps its state, and then pays most of it back in the next turn. */
 async function payAndKeep(stage: Stage, channel: ChannelInfo): Promise<OldState> {
   const { client, server } = stage
   await payMany(client, channel, PAID.count, PAID.amount, silentNarrator)
@@ -262,7 +260,10 @@ async function submit({ devnet, owns }: Stage, old: OldState, fee: bigint): Prom
   owns('server', result.txid)
 }
 
-/** What spends the channel, as the client sees it: it may be reading the chain just now. */
+/**
+ * Finds the transaction that spends the channel, as the client sees it: it may be reading the chain
+ * just now.
+ */
 async function spendOf(
   stage: Stage,
   channel: ChannelInfo
@@ -283,7 +284,9 @@ async function published({ client, until }: Stage, channel: ChannelInfo): Promis
   )
 }
 
-/** The fee of whatever spends the channel in the mempool, in satoshis; 0 when nothing does. */
+/**
+ * The fee of the mempool transaction that spends the channel, in satoshis; 0 when there is none.
+ */
 async function feeNow({ devnet }: Stage, { funding }: ChannelInfo): Promise<number> {
   const T1 = funding === undefined ? undefined : await devnet.transaction(funding.txid)
   const output = T1 === undefined ? undefined : parseTransaction(T1.raw).outputs[funding?.vout ?? 0]

@@ -19,7 +19,7 @@ file: lines of height,feerate (sat/vB), of which height 137 is that of the newes
 const io = processIo()
 const { stdout, stderr } = io
 
-/** Exit codes: 0 told and true, 1 failed, 2 asked for something that is not there. */
+/** Exit codes: 0 told and true, 1 failed, 2 unknown request. */
 async function main(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: argv,

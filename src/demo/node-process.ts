@@ -1,6 +1,6 @@
 /**
- * A node as a process of its own, run through the command line like a user's. It can die, and be
- * started again.
+ * A node as a separate process, run through the command line like a user's. It can be killed and
+ * restarted.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -51,7 +51,7 @@ export class NodeProcess {
     return this.#child?.pid ?? 0
   }
 
-  /** Starts the process, again on the port that it had before: its peers know it there. */
+  /** Starts the process, again on its old port: its peers know it there. */
   async start(): Promise<void> {
     const listen =
       this.multiaddr === '' ? ANY_PORT : multiaddr(this.multiaddr).decapsulate('/p2p').toString()
@@ -84,7 +84,7 @@ export class NodeProcess {
     this.multiaddr = info.multiaddrs[0] ?? ''
   }
 
-  /** Every event of the node, over all its lives. */
+  /** Receives every event of the node, across restarts. */
   onEvent(listener: (event: NodeEvent) => void): void {
     this.#listeners.add(listener)
   }
@@ -111,7 +111,7 @@ export class NodeProcess {
   }
 }
 
-/** Waits for the line that says that the node has started; whatever else it prints is drained. */
+/** Waits for the line that says that the node has started; drains all other output. */
 async function firstLine(child: ChildProcess, errors: () => string): Promise<void> {
   if (child.stdout === null) throw new Error('the node has no output')
   const lines = createInterface({ input: child.stdout })

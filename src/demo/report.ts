@@ -1,12 +1,10 @@
-/**
- * What a demo comes to: the JSON object that `--json` prints, and how the story is told to people.
- */
+/** The result of a demo: the JSON object that `--json` prints, and the story for people. */
 import type { Io } from '../cli/io.js'
 import { colorsFor, USUAL_WIDTH } from '../cli/output.js'
 import { cut } from '../cli/table.js'
 import type { NewsKind, Step } from '../node/api.js'
 
-/** Amounts are JSON numbers in satoshis; transactions raw hex of what reached the chain. */
+/** Amounts are JSON numbers in satoshis; transactions are the raw hex from the chain. */
 export interface Report {
   readonly scenario: string
   readonly ok: boolean
@@ -23,8 +21,8 @@ export interface Report {
   }
   readonly payments: { readonly acknowledged: number; readonly totalSat: number }
   /**
-   * Of `restart`: who was killed, how many payments were acknowledged by then, how often a caller
-   * had to ask again.
+   * For `restart`: the killed nodes, the number of payments acknowledged by then, and the number of
+   * repeated requests.
    */
   readonly kills?: ReadonlyArray<{
     readonly killed: 'payer' | 'payee' | 'both'
@@ -33,7 +31,7 @@ export interface Report {
     readonly askedAgain: number
   }>
   /**
-   * Of two-way channels: who paid in which turn, and from which height on its states can be
+   * For two-way channels: the payer of each turn, and the height from which its states can be
    * published.
    */
   readonly turns?: ReadonlyArray<{
@@ -42,8 +40,8 @@ export interface Report {
     readonly lock: number
   }>
   /**
-   * Two states that compete: by height, the fees of both in satoshis as far as they are in the
-   * mempool, and which of them is in a block.
+   * Two competing states by height: the fees of both in satoshis while in the mempool, and the
+   * confirmed one.
    */
   readonly race?: ReadonlyArray<{
     readonly height: number
@@ -52,8 +50,8 @@ export interface Report {
     readonly confirmed: 'ours' | 'theirs' | null
   }>
   /**
-   * Of `congestion`: the race in which the honest side woke up late, and the one with turns a block
-   * apart, which it may lose.
+   * For `congestion`: the race in which the honest side woke up late, and the one with turns a
+   * block apart, which it may lose.
    */
   readonly auction?: Report['race']
   readonly worst?: Report['race']
@@ -76,15 +74,15 @@ export interface PlainStep {
   readonly what: string
 }
 
-/** Where the story goes while it happens. */
+/** The output of the story while it happens. */
 export interface Narrator {
   title: (text: string) => void
   /** A line between the steps. */
   say: (text: string) => void
   step: (step: Step, who: string, what: string, height: number, plain?: PlainStep) => void
   /**
-   * While a table is shown it tells what happens to the channel's end, row by row: steps of that
-   * are for `--verbose`.
+   * A table tells the channel's end row by row: while it is shown, steps of that end are for
+   * `--verbose`.
    */
   table: (isShown: boolean) => void
   /** One line that is overwritten, on a terminal only. */
@@ -97,7 +95,7 @@ export function sat(amount: number | bigint): string {
 }
 
 /**
- * The opening in three lines: what the client does. The nine steps, and both sides of each, are for
+ * The opening in three lines: the client's acts. The nine steps, and both sides of each, are for
  * `--verbose`.
  */
 const OPENING: Partial<Record<NewsKind, (what: string) => string>> = {
@@ -107,7 +105,7 @@ const OPENING: Partial<Record<NewsKind, (what: string) => string>> = {
     'has funded the channel, and both sides have stored the first balances'
 }
 
-/** A step in the words of the story; undefined for one that it does without. */
+/** A step in the words of the story; undefined for a step that it omits. */
 function inShort(
   step: Step,
   who: string,
@@ -191,7 +189,7 @@ export const silentNarrator: Narrator = {
   progress: () => {}
 }
 
-/** The books of one scene, for people. `outcome`: who has lost what by it, where somebody has. */
+/** Prints the books of one scene for people. `outcome`: the losses, if there are any. */
 export function printBooks(report: Report, narrator: Narrator, outcome?: string): void {
   const { client, server, feesSat } = report.onchain
   narrator.say('')
@@ -199,7 +197,7 @@ export function printBooks(report: Report, narrator: Narrator, outcome?: string)
   narrator.say(`  client  ${sat(client.before).padStart(15)}  ${sat(client.after).padStart(15)}`)
   narrator.say(`  server  ${sat(server.before).padStart(15)}  ${sat(server.after).padStart(15)}`)
   narrator.say(`  fees                     ${sat(feesSat).padStart(15)}`)
-  // 'Not a satoshi is missing' would be no comfort to whoever has lost some.
+  // 'Not a satoshi is missing' would not comfort a person who has lost some.
   const balance = outcome === undefined ? 'not a satoshi is missing' : 'the books balance'
   narrator.say(
     report.ok

@@ -1,6 +1,6 @@
 /**
- * Both nodes are killed in the middle of payments, again and again, while callers pay with an id
- * and simply ask again when they do not know what has become of it.
+ * Both nodes are killed during payments, repeatedly, while callers pay with an id and ask again
+ * when the outcome is unknown.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PayResult } from '../node/api.js'
@@ -12,16 +12,16 @@ import type { Stage } from './stage.js'
 
 const CALLERS = 16
 const PAYMENTS = 280
-/** Who dies, one after another: after every 40 payments. */
+/** The nodes to kill, one kill after every 40 payments. */
 const DEATHS = ['payer', 'payee', 'both', 'payer', 'payee', 'both'] as const
 const PAYMENTS_BETWEEN = 40
 
-/** Between two tries of a caller. */
+/** Milliseconds between two tries of a caller. */
 const PAUSE_MS = 200
-/** A node is back within seconds: whoever still does not know after so many tries never will. */
+/** A node is back within seconds: an outcome that is unknown after so many tries stays unknown. */
 const MOST_TRIES = 300
 
-/** What a caller is told while a node is dead or coming back. Anything else ends the demo. */
+/** Errors that callers get while a node is dead or restarting. Any other error ends the demo. */
 const PASSING = new Set([
   'ERR_API_FAILED',
   'ERR_NODE_NOT_RUNNING',
@@ -118,7 +118,7 @@ export const killedAndBack: Act = async (stage, channel, narrator) => {
   return { payments: PAYMENTS, kind: 'close', txid, ok, kills }
 }
 
-/** The same id each time: however often this has to ask, it pays once. */
+/** Uses the same id each time: however often it asks, it pays once. */
 async function payUntilKnown(
   client: NodeProcess,
   to: string,
@@ -145,7 +145,7 @@ async function missing(
   return acknowledged.filter(({ id }) => !known.has(id))
 }
 
-/** Payer, payee and callers have the same payments, each once. */
+/** True when payer, payee and callers have the same payments, each once. */
 async function sameBooks(
   { client, server }: Stage,
   narrator: Narrator,

@@ -1,6 +1,6 @@
 /**
- * The stories of the classic channel: it ends in peace, the server is gone, the client is gone,
- * both are killed and come back.
+ * The stories of the classic channel: a peaceful end, the server gone, the client gone, both killed
+ * and restarted.
  */
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelInfo } from '../node/api.js'
@@ -33,9 +33,11 @@ export interface Scenario {
 }
 
 export interface DemoOptions {
-  /** Of `congestion`: lines of height,feerate. */
+  /** For `congestion`: lines of height,feerate. */
   readonly trace?: string | undefined
-  /** `http://USER:PASSWORD@HOST:PORT`: on the chain of this bitcoind instead of one of its own. */
+  /**
+   * `http://USER:PASSWORD@HOST:PORT`: uses the chain of this bitcoind instead of an embedded one.
+   */
   readonly bitcoind?: string | undefined
   /** The Electrum server of that chain that the nodes use; our own when left out. */
   readonly electrum?: string | undefined
@@ -97,9 +99,7 @@ function story(name: string, act: Act, terms?: ChannelTerms): Scenario['run'] {
   }
 }
 
-/**
- * Three races on chains of their own; what is reported is the first one, with the outcome of all.
- */
+/** Three races on separate chains; reports the first one, with the outcome of all. */
 async function congested(
   narrator: Narrator,
   { trace = RISING, bitcoind, electrum }: DemoOptions = {}
@@ -139,7 +139,7 @@ async function congested(
 }
 
 /**
- * No load until the states mature, 137 blocks from the start; then what a busy day does in hours.
+ * No load until the states mature, 137 blocks from the start; then hours with a busy day's load.
  */
 const RISING =
   '0,0\n130,20\n137,60\n138,90\n139,130\n140,180\n141,240\n142,280\n144,220\n146,120\n147,80'
@@ -237,7 +237,7 @@ async function perform(
   }
 }
 
-/** The payer of the state that a settlement publishes: by its lock. */
+/** The payer of the state that a settlement publishes, by its lock. */
 function payerIn(
   raw: Uint8Array,
   { refundHeight }: ChannelInfo,

@@ -1,4 +1,4 @@
-/** The set of every demo: a devnet in this process, and two nodes in processes of their own. */
+/** The stage of every demo: a devnet in this process, and two nodes in separate processes. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import type { Narrator, PlainStep, Report } from './report.js'
 /** A demo that waits longer than this for one thing has failed. */
 const PATIENCE_MS = 60_000
 
-/** Whoever interrupts a demo finds no process and no directory left of it. */
+/** An interrupted demo leaves no process and no directory behind. */
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 export interface Stage {
@@ -31,7 +31,7 @@ export interface Stage {
     txid?: string,
     plain?: PlainStep
   ) => void
-  /** Whose a transaction is: what both nodes see of it is told as that side's, whoever sees it. */
+  /** Names the owner of a transaction: reports of both nodes about it are told as the owner's. */
   owns: (who: string, txid: string) => void
   /**
    * Resolves once `check` holds; asks again after every event of a node and every change of the
@@ -44,12 +44,12 @@ export interface Stage {
 }
 
 /**
- * The chain of a demo: a devnet; with `electrum` the nodes go there instead of asking the devnet,
- * which shows the same chain then.
+ * The chain of a demo: a devnet. With `electrum` the nodes ask that server instead of the devnet,
+ * which then shows the same chain.
  */
 export interface StageOptions extends DevnetOptions {
   readonly electrum?: string | undefined
-  /** The nodes ask two servers: what both show is more than what one does (EVID-4). */
+  /** The nodes ask two servers: a report of both counts more than a report of one (EVID-4). */
   readonly twoServers?: true
 }
 
@@ -117,14 +117,13 @@ export async function setStage(
 }
 
 /**
- * So many blocks are mined at most until there is enough: on regtest the coins of new blocks become
+ * The most blocks to mine until there are enough coins: on regtest the coins of new blocks become
  * few soon.
  */
 const MOST_BLOCKS_MINED = 2_000
 
 /**
- * On a chain that others have mined the devnet has no coins that it could spend yet: it mines until
- * it has.
+ * On a chain that others have mined the devnet has no coins at first: it mines until it has.
  *
  * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` when so many blocks were not enough
  */
@@ -205,8 +204,7 @@ function directed(
         )
       }
       await new Promise<void>((resolve) => {
-        // What a check asks of another process may be true a moment after the event that told of
-        // it.
+        // A check that asks another process may come true a moment after its event.
         const timer = setTimeout(done, Math.min(left, 250))
         function done(): void {
           clearTimeout(timer)

@@ -1,5 +1,5 @@
 /**
- * The server was paid 200,000 sat, then paid 120,000 back, and publishes the state of before that.
+ * The server was paid 200,000 sat, then paid 120,000 back, and publishes the state before that.
  * First it is too late; then, on a second channel, both nodes sleep until both states are mature,
  * and the old one is in the mempool before the honest side wakes up.
  */
@@ -17,7 +17,7 @@ import type { Stage } from './stage.js'
 const PAID = { count: 10, amount: 20_000n }
 const PAID_BACK = { count: 10, amount: 12_000n }
 const SECOND_CAPACITY = satoshi(800_000n)
-/** What the cheat offers the miners for its old state, in satoshis. */
+/** The cheat's fee for its old state, in satoshis. */
 const BRIBE = 2_500n
 const STEP = 12
 
@@ -118,9 +118,7 @@ export const staleStates: Act = async (stage, first, narrator) => {
   }
 }
 
-/**
- * The client pays, the server keeps what it holds, and then pays most of it back in the next turn.
- */
+/** The client pays, the server keeps its state, and then pays most of it back in the next turn. */
 async function payAndKeep(
   stage: Stage,
   channel: ChannelInfo,

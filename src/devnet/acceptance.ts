@@ -1,5 +1,5 @@
 /**
- * Whether a transaction may enter the mempool, in the order of Bitcoin Core's
+ * Decides if a transaction may enter the mempool, in the order of Bitcoin Core's
  * `MemPoolAccept::PreChecks`.
  */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
@@ -27,7 +27,7 @@ import {
 import { dustThreshold, isPushOnly, scriptKind, witnessProgram } from './scripts.js'
 import { outputKeys, type Tx, type TxInput } from './transaction.js'
 
-/** A transaction that may come in, and what has to go for it. */
+/** A transaction that may come in, and the entries that must leave for it. */
 interface Candidate {
   readonly tx: Tx
   readonly fee: Satoshi
@@ -70,7 +70,7 @@ export function evaluate(
   return { tx, fee, spent, evicted }
 }
 
-/** The mempool's own minimum comes first, then what everybody relays (`CheckFeeRate`). */
+/** The mempool's own minimum comes first, then the minimum for relay (`CheckFeeRate`). */
 function checkFee(tx: Tx, fee: Satoshi, { floor, rules }: Mempool, how: Admittance): void {
   if (how === 'returning') return
   const minimum = feeFor(floor.rate, tx.vsize)
@@ -103,7 +103,7 @@ function unspentCoins(tx: Tx, chain: Chain, view: CoinView): Coin[] {
   })
 }
 
-/** What returns replaces nothing. */
+/** Refuses conflicts: a returning transaction replaces nothing. */
 function checkUnspent(tx: Tx, pool: Mempool): Set<PoolEntry> {
   if (tx.inputs.some(({ spends }) => pool.spender(spends) !== undefined)) {
     throw new Rejected('txn-mempool-conflict')
@@ -111,7 +111,7 @@ function checkUnspent(tx: Tx, pool: Mempool): Set<PoolEntry> {
   return new Set()
 }
 
-/** The rules about other transactions of the mempool; returns those that would be evicted. */
+/** The rules about other transactions of the mempool; returns the entries to evict. */
 function checkRelatives(tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
   const conflicts = new Set<PoolEntry>()
   for (const { spends } of tx.inputs) {
@@ -150,7 +150,7 @@ function checkChainLimits(tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Mempool
       : DESCENDANT_LIMIT
   for (const ancestor of ancestors) {
     const descendants = [...pool.descendants(ancestor.tx)].filter((entry) => !evicted.has(entry))
-    // The ancestor itself, its descendants that stay, and this transaction.
+    // The ancestor itself, its remaining descendants, and this transaction.
     if (descendants.length + 2 > limit) {
       throw new Rejected(
         'too-long-mempool-chain',
@@ -161,8 +161,7 @@ function checkChainLimits(tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Mempool
 }
 
 /*
- * What a mempool asks beyond the rules of blocks: standard forms, dust (`policy.cpp` of Bitcoin
- * Core).
+ * The mempool's rules beyond those of blocks: standard forms, dust (`policy.cpp` of Bitcoin Core).
  */
 
 /** BIP341: the last item of a taproot witness is an annex when it starts with this byte. */
@@ -193,7 +192,8 @@ function checkStandard(tx: Tx): void {
 }
 
 /**
- * The form of what it spends, and of its witnesses (`AreInputsStandard`, `IsWitnessStandard`).
+ * The form of the outputs that it spends, and of its witnesses (`AreInputsStandard`,
+ * `IsWitnessStandard`).
  * @throws Rejected
  */
 function checkInputsStandard(tx: Tx, spent: readonly Coin[]): void {
@@ -217,7 +217,8 @@ function redeemScript({ scriptSig }: TxInput): Uint8Array {
 function isWitnessStandard({ witness }: TxInput, script: Uint8Array): boolean {
   if (witness.length === 0) return true
   const program = witnessProgram(script)
-  // A witness for what needs none, BIP433's anchor included, only makes the transaction larger.
+  // A witness for an output that needs none, BIP433's anchor included, only makes the transaction
+  // larger.
   if (program === undefined || scriptKind(script) === 'p2a') return false
   const last = witness.at(-1)
   if (program.version === 0 && program.program.length === 32) {
@@ -236,8 +237,8 @@ function isWitnessStandard({ witness }: TxInput, script: Uint8Array): boolean {
 
 /*
  * BIP431 (TRUC): a version 3 transaction is small and has at most one unconfirmed relative, of its
- * own version, so that nobody can hang on it what would make its replacement expensive. The reasons
- * are those of Bitcoin Knots, which says which rule was broken; Bitcoin Core calls them all
+ * own version, so that nobody can attach to it what would make its replacement expensive. The
+ * reasons are those of Bitcoin Knots, which names the broken rule; Bitcoin Core calls them all
  * `TRUC-violation`.
  */
 

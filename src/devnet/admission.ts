@@ -1,6 +1,6 @@
 /**
- * The door of the mempool: lets transactions in by the rules, and out what has to make room. All
- * that changes is noted in `touched`, the scripts whose history may be another one now.
+ * The entry of the mempool: admits transactions by the rules, and evicts others to make room.
+ * `touched` collects the scripts whose history may have changed.
  */
 import { feeFor } from '../types/units.js'
 import { evaluate } from './acceptance.js'
@@ -12,7 +12,7 @@ import { Rejected } from './rules.js'
 import type { Tx } from './transaction.js'
 
 /**
- * Whether each but the last is spent by the last, and by none of the others
+ * True when the last spends every other transaction, and none of the others does
  * (`IsChildWithParentsTree`).
  */
 export function isChildWithParents(transactions: readonly Tx[]): boolean {
@@ -29,7 +29,7 @@ export function isChildWithParents(transactions: readonly Tx[]): boolean {
 }
 
 export class Admission {
-  /** @param limit how many virtual bytes the mempool holds. */
+  /** @param limit the mempool's size in virtual bytes. */
   constructor(
     readonly chain: Chain,
     readonly pool: Mempool,
@@ -37,8 +37,8 @@ export class Admission {
   ) {}
 
   /**
-   * Lets a transaction in. What it replaces is gone even if the mempool is full of better ones, and
-   * it cannot stay itself, as in Bitcoin Core.
+   * Admits a transaction. The entries that it replaces are gone even if the mempool is full of
+   * better ones and it cannot stay itself, as in Bitcoin Core.
    *
    * @throws Rejected
    */
@@ -51,11 +51,11 @@ export class Admission {
   }
 
   /**
-   * Lets parents and their child in: each alone if it can, else those that pay too little with the
-   * child, if what they pay together is enough (`AcceptPackage` of Bitcoin Core). Of a package that
-   * is refused, what could come in alone stays.
+   * Admits parents and their child: each alone if it can, else those that pay too little with the
+   * child, if their joint fee is enough (`AcceptPackage` of Bitcoin Core). Of a refused package,
+   * the transactions that could come in alone stay.
    *
-   * @returns what was refused, and why
+   * @returns the refused transactions, and why
    */
   acceptPackage(
     transactions: readonly Tx[],
@@ -128,8 +128,8 @@ export class Admission {
   }
 
   /**
-   * As Bitcoin Core's mempool after a reorganisation: what does not hold any more is left out,
-   * parents come before children. The limit is for afterwards.
+   * Restores transactions as Bitcoin Core does after a reorganisation: those that no longer hold
+   * are left out, parents come before children. The limit is applied afterwards.
    */
   takeBack(transactions: readonly Tx[], touched: Set<ScriptHash>): void {
     for (const tx of transactions) {
@@ -149,14 +149,14 @@ export class Admission {
     return entries.map(({ tx }) => tx)
   }
 
-  /** What does not fit any more has to go, and the next one has to pay more than that. */
+  /** Evicts what does not fit any more, and raises the minimum rate above it. */
   trim(touched: Set<ScriptHash>): void {
     const { evicted, rate } = trim(this.pool, this.limit)
     for (const entry of evicted) this.#note(entry, touched)
     if (evicted.length > 0) this.pool.floor.raise(rate)
   }
 
-  /** Takes out what the newest block has. */
+  /** Removes the transactions of the newest block. */
   confirm(entries: readonly PoolEntry[], touched: Set<ScriptHash>): void {
     for (const entry of entries) {
       // Its children lose an unconfirmed parent, which shows in their histories.
@@ -177,23 +177,23 @@ export class Admission {
 }
 
 /**
- * What has to leave a mempool that is too full: the worst first, each with all that depends on it
- * (`CTxMemPool::TrimToSize` of Bitcoin Core; from 31 on the last chunk of a cluster).
+ * Chooses the entries to leave a mempool that is too full: the worst first, each with all its
+ * descendants (`CTxMemPool::TrimToSize` of Bitcoin Core; from 31 on the last chunk of a cluster).
  */
 interface Worth {
   readonly fee: bigint
   readonly vsize: number
 }
 
-/** A transaction with its descendants, and what all of them pay. */
+/** A transaction with its descendants, and their total fees. */
 interface Family extends Worth {
   readonly root: PoolEntry
   readonly entries: readonly PoolEntry[]
 }
 
 /**
- * Takes out what does not fit into `limit` virtual bytes. Returns what is gone, and the best rate
- * among it in sat/kvB.
+ * Evicts what does not fit into `limit` virtual bytes. Returns the evicted, and the best rate among
+ * them in sat/kvB.
  */
 function trim(
   pool: Mempool,
@@ -229,15 +229,13 @@ function familyOf(root: PoolEntry, pool: Mempool): Family {
   }
 }
 
-/** By score, then the later one (`CompareTxMemPoolEntryByDescendantScore`). */
+/** Orders by score, then the later one first (`CompareTxMemPoolEntryByDescendantScore`). */
 function isWorse(a: Family, b: Family): boolean {
   const order = compareRates(scoreOf(a), scoreOf(b))
   return order === 0n ? a.root.arrival > b.root.arrival : order < 0n
 }
 
-/**
- * What it pays alone or with its descendants, whichever is the better rate: a child can pay for it.
- */
+/** The better of two rates, alone or with its descendants: a child can pay for it. */
 function scoreOf(family: Family): Worth {
   const alone = { fee: family.root.fee, vsize: family.root.tx.vsize }
   return compareRates(alone, family) > 0n ? alone : family

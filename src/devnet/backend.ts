@@ -1,5 +1,5 @@
 /**
- * What the Electrum server asks of a chain. The embedded regtest chain is one backend; a bitcoind
+ * The Electrum server's port to a chain. The embedded regtest chain is one backend; a bitcoind
  * behind its RPC can be another, which is why everything here is asynchronous.
  */
 import type { Txid, OutPoint } from '../types/bytes.js'
@@ -7,7 +7,7 @@ import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 
 declare const kind: unique symbol
 
-/** Electrum's name of a scriptPubKey: 64 hex digits, the SHA256 of it in reversed order. */
+/** Electrum's name of a scriptPubKey: 64 hex digits, its SHA256 in reversed order. */
 export type ScriptHash = string & { readonly [kind]: 'scripthash' }
 
 export interface BlockRef {
@@ -15,7 +15,7 @@ export interface BlockRef {
   readonly hash: string
 }
 
-/** A transaction and where it is; `block` undefined while it is in the mempool. */
+/** A transaction and its place; `block` is undefined while it is in the mempool. */
 export interface LocatedTransaction {
   readonly txid: Txid
   readonly raw: Uint8Array
@@ -30,13 +30,13 @@ export interface ConfirmedEntry {
 export interface MempoolEntry {
   readonly txid: Txid
   readonly fee: Satoshi
-  /** Whether it spends an output of another transaction of the mempool. */
+  /** True when it spends an output of another transaction of the mempool. */
   readonly unconfirmedParents: boolean
 }
 
 /**
- * What pays to a script or spends from it. Entries may leave it again: replaced, or in a block that
- * is no more.
+ * Transactions that pay to a script or spend from it. Entries may leave it again: replaced, or in a
+ * block that was taken back.
  */
 export interface ScriptHistory {
   /** In the order of the chain. */
@@ -62,7 +62,7 @@ export interface ScriptCoins {
 }
 
 /**
- * What a mempool asks for: `relay` always, `minimum` since it was full, `incremental` more for a
+ * Feerates of the mempool: `relay` always, `minimum` since it was full, `incremental` more for a
  * replacement.
  */
 export interface FeeRates {
@@ -73,49 +73,46 @@ export interface FeeRates {
 
 /**
  * The answer to a transaction. A refusal's `reason` is Bitcoin Core's, details included, such as
- * `min relay fee not met, 100 < 141`. As with `sendrawtransaction`, one that the mempool has already
- * is accepted, one that is confirmed is refused with `Transaction outputs already in utxo set`.
+ * `min relay fee not met, 100 < 141`. As with `sendrawtransaction`, a transaction that is in the
+ * mempool already is accepted, a confirmed one is refused with
+ * `Transaction outputs already in utxo set`.
  */
 export type SubmitResult =
   | { readonly accepted: true; readonly txid: Txid }
   | { readonly accepted: false; readonly reason: string }
 
-/** The answer to a package: what was refused of it, with reasons as in `SubmitResult`. */
+/** The answer to a package: its refused transactions, with reasons as in `SubmitResult`. */
 export interface PackageResult {
   readonly refused: ReadonlyArray<{ readonly txid: Txid; readonly reason: string }>
 }
 
 /**
- * What becomes of the transactions of the blocks that a reorganisation takes back; the others of
- * the mempool stay if they can.
+ * The fate of the transactions in the blocks that a reorganisation takes back; the others of the
+ * mempool stay if they can.
  */
 export interface ReorgOptions {
   /**
    * `wait`, the default: they are in the mempool again, and the new blocks are empty. `mine`: the
-   * first of the new blocks has them, a later one those that a lock keeps out of it. `second`: as
-   * `mine`, but for the first of the new blocks, which is empty. `drop`: they are gone, as if
-   * nobody had ever sent them.
+   * first new block has them; a later one has those that a lock delays. `second`: as `mine`, but
+   * the first new block is empty. `drop`: they are gone, as if never sent.
    */
   readonly transactions?: 'wait' | 'mine' | 'second' | 'drop' | undefined
-  /** Gone with all that spends them, whatever the others do. */
+  /** Removed with all that spends them, in every mode. */
   readonly without?: readonly Txid[] | undefined
-  /**
-   * Complete transactions that the first of the new blocks has, such as a conflict of one that is
-   * gone.
-   */
+  /** Complete transactions for the first new block, such as a conflict of a removed one. */
   readonly instead?: readonly Uint8Array[] | undefined
 }
 
-/** What changed: the scripts whose history may be another one now. */
+/** The scripts whose history may have changed. */
 export interface ChainChange {
   readonly touched: ReadonlySet<ScriptHash>
 }
 
-/** `block`: the tip is another one. `mempool`: transactions came in or were replaced. */
+/** `block`: the tip has changed. `mempool`: transactions came in or were replaced. */
 export type ChainEvent = 'block' | 'mempool'
 
 export interface ChainBackend {
-  /** Whose rules these are: `embedded`, or how a bitcoind calls itself. */
+  /** The software whose rules apply: `embedded`, or the name that a bitcoind reports. */
   readonly software: string
   tip: () => Promise<BlockRef>
   /** The 80 bytes of the header at a height; undefined above the tip. */
@@ -136,11 +133,11 @@ export interface ChainBackend {
   estimateFeeRate: (target: number) => Promise<FeeRate | undefined>
   feeRates: () => Promise<FeeRates>
   submit: (raw: Uint8Array) => Promise<SubmitResult>
-  /** What `submit` would say to a transaction that is new; changes nothing. */
+  /** Gives the answer that `submit` would give to a new transaction; changes nothing. */
   test: (raw: Uint8Array) => Promise<SubmitResult>
   /**
-   * As `submitpackage`: parents and their child, in this order, judged by what they pay together
-   * where one pays too little alone.
+   * As `submitpackage`: parents and their child, in this order, judged by their joint fee when one
+   * pays too little alone.
    */
   submitPackage: (raws: readonly Uint8Array[]) => Promise<PackageResult>
   /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */
@@ -157,6 +154,6 @@ export interface ChainBackend {
    * @throws PaychanError `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED`
    */
   fund: (script: Uint8Array, amount: Satoshi) => Promise<Txid>
-  /** Calls back after each change; returns what stops it. */
+  /** Calls back after each change; returns a function that stops it. */
   on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void
 }

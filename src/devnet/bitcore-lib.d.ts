@@ -1,4 +1,4 @@
-/** bitcore-lib comes without types: what the script interpreter needs of it. */
+/** The types of bitcore-lib that the script interpreter needs; the package has none. */
 declare module 'bitcore-lib' {
   class Script {
     constructor(bytes: Buffer)

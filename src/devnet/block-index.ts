@@ -1,6 +1,6 @@
 /**
- * Blocks on top of each other, the coins that are left, and where every transaction and script
- * occurs. Judges nothing.
+ * Blocks on top of each other, their unspent coins, and an index of transactions and scripts.
+ * Judges nothing.
  */
 import { outPointText, type Txid } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
@@ -14,10 +14,7 @@ import type { Tx } from './transaction.js'
 export class BlockIndex {
   readonly coins = new CoinSet()
   readonly #blocks: Block[] = []
-  /**
-   * What the transactions of each block but the genesis have spent, so that a block can be taken
-   * back.
-   */
+  /** The coins spent in each block but the genesis, so that a block can be taken back. */
   readonly #spent: Coin[][] = []
   readonly #transactions = new Map<string, { readonly tx: Tx; readonly block: Block }>()
   readonly #histories = new Map<ScriptHash, ConfirmedEntry[]>()
@@ -48,10 +45,7 @@ export class BlockIndex {
     return this.#histories.get(script) ?? []
   }
 
-  /**
-   * Adds a block on top, one that keeps to the rules. Returns the scripts that it pays to or spends
-   * from.
-   */
+  /** Adds a valid block on top. Returns the scripts that it pays to or spends from. */
   append(block: Block): Set<ScriptHash> {
     const touched = new Set<ScriptHash>()
     const spent: Coin[] = []
@@ -94,7 +88,7 @@ export class BlockIndex {
       .filter(({ script }) => !isUnspendable(script))
     const ownOutputs = new Set(created.map(({ outPoint }) => outPointText(outPoint)))
     for (const key of ownOutputs) this.coins.remove(key)
-    // What was created and spent in the same block is no coin of the chain before it.
+    // An output created and spent in the same block is no coin of the chain before it.
     for (const coin of spent) if (!ownOutputs.has(outPointText(coin.outPoint))) this.coins.add(coin)
     for (const { txid } of block.transactions) this.#transactions.delete(txid)
     const touched = new Set([...created, ...spent].map(({ script }) => scriptHashOf(script)))

@@ -52,7 +52,7 @@ export function encodeHeader(header: Header): Uint8Array {
   return bytes
 }
 
-/** Whether a block's hash meets the target of regtest, 7fffff followed by zeros. */
+/** True when a block's hash meets the target of regtest, 7fffff followed by zeros. */
 export function meetsTarget(hash: Uint8Array): boolean {
   const [last, beforeLast, third] = [hash[31] ?? 0xff, hash[30] ?? 0xff, hash[29] ?? 0xff]
   // 7fff ff00...: every hash below 7fff ff is under it, and so is one with only zeros after that.
@@ -60,7 +60,7 @@ export function meetsTarget(hash: Uint8Array): boolean {
   return hash.subarray(0, 29).every((byte) => byte === 0)
 }
 
-/** What a block may create: 50 bitcoin, halved every 150 blocks. */
+/** The amount that a block may create: 50 bitcoin, halved every 150 blocks. */
 export function subsidyAt(height: number): Satoshi {
   const halvings = BigInt(Math.floor(height / HALVING_INTERVAL))
   return satoshi(halvings >= 64n ? 0n : INITIAL_SUBSIDY >> halvings)
@@ -81,8 +81,8 @@ export function witnessCommitment(transactions: readonly Tx[]): Uint8Array {
 }
 
 /**
- * The coinbase of a block with these other transactions; `value` is its subsidy and all fees.
- * Blocks of different branches are different, even if nothing else tells them apart.
+ * The coinbase of a block with these other transactions; `value` is its subsidy and all fees. It
+ * makes blocks of different branches differ, even if nothing else does.
  */
 export function buildCoinbase(
   height: number,

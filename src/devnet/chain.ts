@@ -1,6 +1,4 @@
-/**
- * The chain itself, which takes a block only when it keeps to the rules.
- */
+/** The chain itself, which takes only blocks that keep the rules. */
 import { outPointText, sameBytes } from '../types/bytes.js'
 import { blockHeight } from '../types/units.js'
 import type { ScriptHash } from './backend.js'
@@ -27,7 +25,7 @@ import { hash256, merkleRoot } from './hashes.js'
 import { MAX_BLOCK_WEIGHT, MEDIAN_TIME_SPAN, REGTEST_BITS, Rejected } from './rules.js'
 import type { ScriptVerifier } from './script-interpreter.js'
 
-/** The chain itself, which takes a block only when it keeps to the rules. */
+/** The chain itself, which takes only blocks that keep the rules. */
 export class Chain extends BlockIndex {
   constructor(readonly verifier: ScriptVerifier) {
     super()
@@ -44,7 +42,7 @@ export class Chain extends BlockIndex {
     return times[times.length >> 1] ?? 0
   }
 
-  /** The block that would come next, which mempool and miner judge transactions for. */
+  /** The next block, for which mempool and miner judge transactions. */
   next(): BlockContext {
     return {
       height: blockHeight(this.tip.height + 1),
@@ -56,7 +54,7 @@ export class Chain extends BlockIndex {
   /**
    * Adds a block on top.
    *
-   * @param now the time in seconds that its own is compared with.
+   * @param now the time in seconds to compare the block's own with.
    * @returns the scripts that it pays to or spends from.
    * @throws Rejected and changes nothing when it breaks a rule.
    */
@@ -68,7 +66,7 @@ export class Chain extends BlockIndex {
 }
 
 /*
- * The rules that a whole block must keep. Scripts are judged by the verifier, which knows those the
+ * The rules that a whole block must keep. The verifier judges scripts, and knows those that the
  * mempool has seen.
  */
 

@@ -29,7 +29,9 @@ export interface BlockContext {
   readonly medianTimePastAt: (height: BlockHeight) => number
 }
 
-/** What needs no other transaction (`CheckTransaction` of Bitcoin Core). @throws Rejected */
+/**
+ * The rules that need no other transaction (`CheckTransaction` of Bitcoin Core). @throws Rejected
+ */
 export function checkTransaction(tx: Tx): void {
   if (tx.inputs.length === 0) throw new Rejected('bad-txns-vin-empty')
   if (tx.outputs.length === 0) throw new Rejected('bad-txns-vout-empty')
@@ -55,7 +57,7 @@ export function checkTransaction(tx: Tx): void {
 }
 
 /**
- * Whether `nLockTime` allows the transaction in this block (BIP113: a time is compared with the
+ * True when `nLockTime` allows the transaction in this block (BIP113: a time is compared with the
  * median time past).
  */
 export function isFinal(tx: Tx, { height, medianTimePast }: BlockContext): boolean {
@@ -63,7 +65,7 @@ export function isFinal(tx: Tx, { height, medianTimePast }: BlockContext): boole
   return tx.locktime < limit || tx.inputs.every((input) => input.sequence === SEQUENCE_FINAL)
 }
 
-/** Whether the relative locks of the inputs (BIP68) allow the transaction in this block. */
+/** True when the relative locks of the inputs (BIP68) allow the transaction in this block. */
 export function areSequenceLocksMet(
   tx: Tx,
   spent: readonly Coin[],

@@ -38,7 +38,7 @@ const BLOCK_INTERVAL = 600
 export interface DevnetOptions {
   /** The address to listen on; loopback only unless asked otherwise. */
   readonly host?: string
-  /** 0, the default, for any that is free. */
+  /** 0, the default, for any free port. */
   readonly port?: number
   /**
    * Any text. The same seed and the same calls give the same chain, byte for byte; its blocks are
@@ -48,15 +48,9 @@ export interface DevnetOptions {
   readonly seed?: string
   /** Mines a block whenever a transaction comes in, so that nothing waits for `mine`. */
   readonly autoMine?: boolean
-  /**
-   * How much weight the transactions of a block may have, 4,000 to 3,996,000; the latter when left
-   * out.
-   */
+  /** Weight limit for the transactions of a block, 4,000 to 3,996,000; the latter when left out. */
   readonly blockWeight?: number
-  /**
-   * How many virtual bytes the mempool holds before the worst have to go, 1,000 to 300 million; the
-   * latter when left out.
-   */
+  /** Size limit of the mempool in virtual bytes, 1,000 to 300 million; the latter when left out. */
   readonly mempoolVsize?: number
   /**
    * The release of Bitcoin Core whose mempool rules hold: 28, when left out; 30, which relays from
@@ -67,28 +61,24 @@ export interface DevnetOptions {
   readonly load?: Trace
   /**
    * `http://USER:PASSWORD@HOST:PORT`: shows the chain of this bitcoind, which is on regtest,
-   * instead of one of its own. What is about the rules of the embedded one (seed, limits, load)
-   * does not go with it.
+   * instead of an embedded one. Excludes the options of the embedded chain (seed, limits, load).
    */
   readonly bitcoind?: string | undefined
-  /** What is to be told to people: that the bitcoind is gone, that it is back. */
+  /** Receives messages for people: the bitcoind is gone, or back. */
   readonly log?: (line: string) => void
   /** Serves TLS with this certificate instead of plain TCP. */
   readonly tls?: ServerTls
 }
 
 export interface Devnet {
-  /** `tcp://HOST:PORT` (`tls://` with a certificate), what `--electrum` takes. */
+  /** `tcp://HOST:PORT` (`tls://` with a certificate), the value for `--electrum`. */
   readonly url: string
   readonly host: string
   readonly port: number
   readonly height: BlockHeight
   readonly tip: BlockRef
   readonly backend: ChainBackend
-  /**
-   * Mines blocks at once with what waits in the mempool; resolves with them once they are the
-   * chain.
-   */
+  /** Mines blocks at once with the waiting transactions; resolves once they are in the chain. */
   mine: (blocks?: number) => Promise<readonly BlockRef[]>
   /**
    * Replaces the newest `depth` blocks, 1 to 99, by one more than that, as a branch with more work
@@ -110,14 +100,14 @@ export interface Devnet {
   transaction: (txid: string) => Promise<LocatedTransaction | undefined>
   /** The unspent outputs of a scriptPubKey; those in the mempool have no height. */
   utxos: (script: Uint8Array) => Promise<readonly Utxo[]>
-  /** With a load: what it takes to be in the next block, by the trace. */
+  /** With a load: the trace's feerate for the next block. */
   nextRate: () => FeeRate | undefined
   on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void
   stop: () => Promise<void>
 }
 
 /**
- * Starts one. 120 blocks exist once it resolves.
+ * Starts a devnet. 120 blocks exist once it resolves.
  *
  * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when
  *   a limit
@@ -173,7 +163,7 @@ export async function startDevnet(options: DevnetOptions = {}): Promise<Devnet> 
   }
 }
 
-/** A backend, and what this room needs of it beside. */
+/** A backend, with the extras that the devnet needs. */
 interface Behind {
   readonly chain: IndexedChain & ChainBackend
   readonly nextRate?: () => FeeRate
@@ -236,7 +226,7 @@ function checkLimit(key: string, value: number | undefined, least: number, most:
   )
 }
 
-/** Mines one block after another for as long as something waits. */
+/** Mines one block after another for as long as transactions wait. */
 function startMiner(chain: ChainBackend): { idle: () => Promise<void>; stop: () => Promise<void> } {
   let work = Promise.resolve()
   const off = chain.on('mempool', () => {

@@ -34,16 +34,15 @@ import type { Trace } from './trace.js'
 import { decodeTransaction, outputKeys, type Tx } from './transaction.js'
 
 export interface EmbeddedChainOptions {
-  /** Text that the miner's key is made of. */
+  /** Text that the miner's key derives from. */
   readonly seed: string
-  /** The time in seconds since 1970 that a new block at a height would like to carry. */
+  /** The time in seconds since 1970 for a new block at a height, before the rules adjust it. */
   readonly now: (height: number) => number
   /**
-   * How much weight the transactions of a block may have beside the coinbase; all that a block
-   * holds when left out.
+   * Weight limit for the transactions of a block beside the coinbase; the full block when left out.
    */
   readonly maxWeight?: number
-  /** How many virtual bytes the mempool holds; 300 million when left out. */
+  /** Size limit of the mempool in virtual bytes; 300 million when left out. */
   readonly mempoolVsize?: number
   /** The release of Bitcoin Core whose mempool rules hold; 28 when left out. */
   readonly core?: CoreRelease
@@ -58,7 +57,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
   readonly #maxWeight: number
   readonly #admission: Admission
   #load: Load | undefined
-  /** Counts the reorganisations: which branch new blocks are of. */
+  /** Counts the reorganisations: the number of the branch of new blocks. */
   #branch = 0
 
   constructor({
@@ -128,7 +127,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     }
   }
 
-  /** What `submit` would say to a transaction that is new; changes nothing. */
+  /** Gives the answer that `submit` would give to a new transaction; changes nothing. */
   async test(raw: Uint8Array): Promise<SubmitResult> {
     try {
       return {
@@ -158,7 +157,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     { transactions = 'wait', without = [], instead = [] }: ReorgOptions = {}
   ): Promise<BlockRef[]> {
     const most = Math.min(COINBASE_MATURITY - 1, this.best.height)
-    // Deeper, coins that somebody has spent could be those of a coinbase that is no more.
+    // Any deeper, spent coins could be those of a coinbase that no longer exists.
     if (!Number.isSafeInteger(depth) || depth < 1 || depth > most) {
       throw new PaychanError(
         'ERR_INVALID_DEPTH',
@@ -180,7 +179,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     )
     this.#admission.takeBack(added, touched)
     while (mined.length <= depth) {
-      // Some may come only into a later block: those with a lock.
+      // Some fit only into a later block: those with a lock.
       if (transactions === 'mine' || (transactions === 'second' && mined.length > 0)) {
         this.#admission.takeBack(back, touched)
       }
@@ -256,7 +255,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     }
   }
 
-  /** Takes blocks back; returns what they had beside their coinbases, oldest first. */
+  /** Takes blocks back; returns their transactions without the coinbases, oldest first. */
   #disconnect(depth: number): { undone: Tx[]; touched: Set<ScriptHash> } {
     const undone: Tx[] = []
     const touched = new Set<ScriptHash>()

@@ -48,7 +48,7 @@ export function merkleRoot(hashes: readonly Uint8Array[]): Uint8Array {
   return level[0] ?? new Uint8Array(32)
 }
 
-/** What the hash at `position` is paired with on its way to the root, deepest pairing first. */
+/** The partners of the hash at `position` on its way to the root, deepest pairing first. */
 export function merkleBranch(hashes: readonly Uint8Array[], position: number): Uint8Array[] {
   const branch: Uint8Array[] = []
   let level = hashes

@@ -1,7 +1,4 @@
-/**
- * What both backends have in common: how blocks and mempool are read, and what the devnet's own
- * coins are.
- */
+/** The common part of both backends: reading blocks and mempool, and the devnet's own coins. */
 import { EventEmitter } from 'node:events'
 import type { Txid } from '../types/bytes.js'
 import { blockHeight, type BlockHeight, type Satoshi } from '../types/units.js'
@@ -104,7 +101,7 @@ export class IndexedChain {
     return blockHeight(this.#index.tip.height + 1)
   }
 
-  /** Whether the mempool spends it. */
+  /** True when the mempool spends the coin. */
   protected isSpent(coin: Coin): boolean {
     return this.#pool.spender(`${coin.outPoint.txid}:${coin.outPoint.vout}`) !== undefined
   }

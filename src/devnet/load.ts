@@ -1,8 +1,8 @@
 /**
- * Other people's transactions: keeps the mempool so full that being in the next block costs what a
- * trace says. They are real ones, signed and valid, a few large ones rather than many small ones,
- * since checking a signature costs this chain milliseconds. When the rate rises, dearer ones come
- * in on top; when it falls, what is left is mined first, as elsewhere.
+ * Other people's transactions: keeps the mempool so full that the next block costs the trace's
+ * rate. They are signed and valid, a few large ones rather than many small ones, since checking a
+ * signature costs this chain milliseconds. When the rate rises, dearer ones come in on top; when it
+ * falls, the dearer rest is mined first, as elsewhere.
  */
 import { feeFor, feeRate, satoshi, type FeeRate } from '../types/units.js'
 import type { Coin } from './coins.js'
@@ -11,7 +11,7 @@ import { MinerWallet } from './miner-wallet.js'
 import { randomFrom, rateAt, type Trace } from './trace.js'
 import type { Tx } from './transaction.js'
 
-/** What the load needs of the chain that it fills. */
+/** The load's port to the chain that it fills. */
 export interface LoadedChain {
   readonly height: () => number
   /** The virtual bytes of a block. */
@@ -19,20 +19,20 @@ export interface LoadedChain {
   /** Confirmed coins of a script that nothing in the mempool spends. */
   readonly freeCoins: (script: Uint8Array) => readonly Coin[]
   readonly waiting: () => readonly PoolEntry[]
-  /** Whether it came in. */
+  /** Returns true when the transaction came in. */
   readonly accept: (tx: Tx) => boolean
 }
 
-/** How many fill a block: the grain in which the rate of a block can be seen. */
+/** Transactions that fill a block: the resolution of a block's rate. */
 const PER_BLOCK = 10
-/** How many blocks' worth waits behind the next one, each a tenth cheaper. */
+/** Blocks' worth of transactions that wait behind the next one, each a tenth cheaper. */
 const BLOCKS_WAITING = 6
-/** Below what a mempool takes (1 sat/vB) there is no load at all. */
+/** Below the mempool's minimum (1 sat/vB) there is no load at all. */
 const LEAST_RATE = 1_000n
-/** Coins of the load: a new one is needed for each transaction that waits. */
+/** Coins of the load: each waiting transaction needs a new one. */
 const COINS = 150
 const COIN = satoshi(100_000_000n)
-/** An output that nobody can spend, as filling: 31 vB. Above the dust limit of P2WPKH. */
+/** An unspendable output as filling: 31 vB. Above the dust limit of P2WPKH. */
 const FILLING_SCRIPT = Uint8Array.of(0, 20, ...new Uint8Array(20).fill(0xee))
 const FILLING = 330n
 const FILLING_VSIZE = 31
@@ -60,7 +60,7 @@ export class Load {
     return this.#wallet.script
   }
 
-  /** What a coin for the load has to be worth, and how many it takes. */
+  /** The value of a coin for the load, and the number of coins. */
   static get funds(): { readonly count: number; readonly value: typeof COIN } {
     return { count: COINS, value: COIN }
   }
@@ -71,8 +71,8 @@ export class Load {
   }
 
   /**
-   * To be called after each block: lets come in what the next one needs to be full at the rate of
-   * the trace.
+   * Called after each block: admits transactions until the next block is full at the rate of the
+   * trace.
    */
   top(): void {
     this.#start ??= this.chain.height()
@@ -80,7 +80,7 @@ export class Load {
     if (rate < LEAST_RATE) return
     const coins = [...this.chain.freeCoins(this.script)]
     for (let block = 0; block < BLOCKS_WAITING; block++) {
-      // A tenth less for each block that one is willing to wait: what an estimate is made from.
+      // A tenth less for each block of waiting: the basis of estimates.
       if (
         !this.#fill(
           (block + 1.2) * this.chain.blockVsize,
@@ -94,8 +94,8 @@ export class Load {
   }
 
   /**
-   * Lets in what it takes so that `vsize` of what waits pays at least a rate; false when there are
-   * no coins for it, or no room.
+   * Admits transactions until `vsize` of the waiting ones pays at least a rate; false when coins or
+   * room are missing.
    */
   #fill(vsize: number, rate: FeeRate, coins: Coin[]): boolean {
     let missing = vsize

@@ -1,6 +1,6 @@
 /**
- * The transactions that wait for a block, and how they depend on each other. What may come in is
- * decided elsewhere (acceptance.ts); this is the book that is kept of it.
+ * The transactions that wait for a block, and their dependencies. acceptance.ts decides about
+ * admission; this is the record.
  */
 import { outPointText, type Txid } from '../types/bytes.js'
 import { type BlockHeight, feeRate, type FeeRate, max, type Satoshi } from '../types/units.js'
@@ -14,7 +14,7 @@ import type { Tx } from './transaction.js'
 export interface PoolEntry {
   readonly tx: Tx
   readonly fee: Satoshi
-  /** What it spends, in the order of its inputs. */
+  /** The coins that it spends, in the order of its inputs. */
   readonly spent: readonly Coin[]
   /** The order of arrival, which breaks ties. */
   readonly arrival: number
@@ -105,7 +105,7 @@ export class Mempool {
     return closure(tx, (each) => this.children(each))
   }
 
-  /** All that hangs together with some entries, these included, as if others were not there. */
+  /** All entries connected with some entries, these included, as if others were not there. */
   cluster(
     entries: Iterable<PoolEntry>,
     without: ReadonlySet<PoolEntry> = new Set()
@@ -188,7 +188,7 @@ function compareText(a: Txid, b: Txid): number {
 
 /*
  * The rate that a full mempool asks for (`CTxMemPool::GetMinFee`, `trackPackageRemoved` of Bitcoin
- * Core): what was evicted, plus the incremental relay fee; then it decays. Core halves it in 12
+ * Core): the evicted rate, plus the incremental relay fee; then it decays. Core halves it in 12
  * hours, twice as fast when less than half of the mempool is in use, four times when less than a
  * quarter; here in the 72 blocks of 12 hours, since this chain's time is its height.
  */
@@ -200,26 +200,26 @@ export class FeeFloor {
 
   constructor(private readonly rules: Pick<MempoolRules, 'relay' | 'incremental'>) {}
 
-  /** What entering costs at the least, in sat/kvB. */
+  /** The least feerate for entering, in sat/kvB. */
   get rate(): FeeRate {
     return feeRate(max(this.rules.relay, BigInt(Math.ceil(this.#rate))))
   }
 
-  /** Whether it is the mempool that asks for more than is usual. */
+  /** True when the mempool asks for more than usual. */
   get isRaised(): boolean {
     return this.rate > this.rules.relay
   }
 
-  /** Something at this rate had to go. */
+  /** Raises the rate after an eviction at this one. */
   raise(evicted: bigint): void {
     this.#rate = Math.max(this.#rate, Number(evicted + this.rules.incremental))
   }
 
-  /** A block was found; `used` of the mempool's room, 0 to 1, is in use. */
+  /** Lowers the rate after a block; `used` is the part of the mempool's room in use, 0 to 1. */
   decay(used: number): void {
     const halfLife = HALF_LIFE_BLOCKS / (used < 0.25 ? 4 : used < 0.5 ? 2 : 1)
     this.#rate /= 2 ** (1 / halfLife)
-    // Below half of the incremental fee it is nothing (Core does the same).
+    // Below half of the incremental fee it becomes 0 (Core does the same).
     if (this.#rate < Number(this.rules.incremental) / 2) this.#rate = 0
   }
 }

@@ -13,7 +13,7 @@ import { sha256 } from './hashes.js'
 import { dustThreshold } from './scripts.js'
 import { decodeTransaction, type Tx } from './transaction.js'
 
-/** 2 sat/vB: above the minimum, and below what a test of the fee market would notice. */
+/** 2 sat/vB: above the minimum, and too low for a test of the fee market to notice. */
 const FEE_RATE = feeRate(2_000n)
 
 /** P2WPKH input: 41 bytes and 27 vB of witness. Version, counts, lock and SegWit marker: 11 vB. */

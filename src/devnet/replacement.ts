@@ -1,6 +1,6 @@
 /**
- * BIP125, and what Bitcoin Core 31 has in its place: when a transaction may take the place of
- * others that spend the same coins. Every transaction is replaceable ("full RBF").
+ * BIP125, and its successor in Bitcoin Core 31: the rules for a transaction that replaces others
+ * that spend the same coins. Every transaction is replaceable ("full RBF").
  */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Coin } from './coins.js'
@@ -10,10 +10,10 @@ import { CLUSTER_LIMIT, CLUSTER_VSIZE_LIMIT, MAX_REPLACED, Rejected } from './ru
 import type { Tx } from './transaction.js'
 
 /**
- * Checks a transaction against those that it conflicts with.
+ * Checks a transaction against its conflicts.
  *
- * @param note what the reasons end with, such as ` (including sibling eviction)`.
- * @returns all that would be evicted: the conflicts and what depends on them.
+ * @param note the end of the reasons, such as ` (including sibling eviction)`.
+ * @returns all entries to evict: the conflicts and their descendants.
  * @throws Rejected
  */
 export function checkReplacement(
@@ -56,8 +56,8 @@ export function checkReplacement(
 }
 
 /**
- * A miner that prefers the old ones must not be the richer for it: a higher fee rate than each
- * direct conflict.
+ * A miner that prefers the old ones must not be the richer for it: the fee rate exceeds that of
+ * each direct conflict.
  */
 function checkFeeRate(tx: Tx, fee: Satoshi, conflicts: ReadonlySet<PoolEntry>, note: string): void {
   for (const conflict of conflicts) {
@@ -69,7 +69,7 @@ function checkFeeRate(tx: Tx, fee: Satoshi, conflicts: ReadonlySet<PoolEntry>, n
   }
 }
 
-/** Rule 2: no unconfirmed input that is not among those of the conflicts. */
+/** Rule 2: no unconfirmed input beyond those of the conflicts. */
 function checkNewUnconfirmed(
   tx: Tx,
   conflicts: ReadonlySet<PoolEntry>,
@@ -92,8 +92,8 @@ function checkNewUnconfirmed(
 }
 
 /**
- * Rules 3 and 4: at least the fees of all that is evicted, and the cost of relaying the replacement
- * on top.
+ * Rules 3 and 4: at least the fees of all evicted entries, plus the cost of relaying the
+ * replacement.
  */
 function checkFees(
   tx: Tx,
@@ -125,9 +125,9 @@ function perKvB(fee: Satoshi, tx: Tx): string {
 }
 
 /*
- * The cluster mempool of Bitcoin Core 31: how much may hang together, what has to improve for one
- * transaction to take the place of others (`ReplacementChecks`, `CheckMemPoolPolicyLimits`), and
- * which part goes first when there is no room.
+ * The cluster mempool of Bitcoin Core 31: the limits of a cluster, the improvement that a
+ * replacement must bring (`ReplacementChecks`, `CheckMemPoolPolicyLimits`), and the part that
+ * leaves first when there is no room.
  */
 
 /** @throws Rejected `too-large-cluster` */
@@ -139,7 +139,7 @@ export function checkCluster(tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Memp
   }
 }
 
-/** At most a hundred clusters may have to be ordered anew. @throws Rejected */
+/** At most a hundred clusters may need a new order. @throws Rejected */
 function checkClusterCount(
   tx: Tx,
   conflicts: ReadonlySet<PoolEntry>,
@@ -162,7 +162,7 @@ function checkClusterCount(
 }
 
 /**
- * A miner who takes the best first must not be the poorer anywhere.
+ * A miner who takes the best first must not be the poorer at any point.
  *
  * @throws Rejected `replacement-failed`
  */
@@ -203,9 +203,9 @@ export function worstChunk(pool: Mempool): Chunk | undefined {
 }
 
 /*
- * The feerate diagram of transactions that hang together (Bitcoin Core 31, util/feefrac.h and
- * txgraph.h): in the order in which a miner takes them, what the first so many virtual bytes pay.
- * The order is by the best set of ancestors, which Core improves on where that is possible.
+ * The feerate diagram of connected transactions (Bitcoin Core 31, util/feefrac.h and txgraph.h):
+ * the fees of the first virtual bytes, in the order in which a miner takes them. The order is by
+ * the best set of ancestors, which Core improves on where that is possible.
  */
 
 /** Transactions that a miner takes together. */
@@ -226,7 +226,7 @@ export function compareRates(
 /**
  * The best first.
  *
- * @param parentsOf - those among `entries`
+ * @param parentsOf - the parents among `entries`
  */
 function chunksOf(
   entries: ReadonlySet<PoolEntry>,
@@ -240,7 +240,7 @@ function chunksOf(
       .reduce((a, b) => (compareRates(b, a) > 0n ? b : a))
     for (const entry of best.entries) left.delete(entry)
     chunks.push(best)
-    // What pays better than what has to come before it is taken with it.
+    // A chunk that pays better than its predecessor is merged with it.
     for (
       let last = chunks.at(-1), before = chunks.at(-2);
       last !== undefined && before !== undefined && compareRates(last, before) > 0n;
@@ -253,7 +253,7 @@ function chunksOf(
 }
 
 /**
- * Whether the first diagram lies nowhere below the second, and somewhere above it
+ * True when the first diagram lies nowhere below the second, and somewhere above it
  * (`CompareChunks`).
  */
 function improves(after: readonly Chunk[], before: readonly Chunk[]): boolean {
@@ -269,7 +269,7 @@ function improves(after: readonly Chunk[], before: readonly Chunk[]): boolean {
 }
 
 /**
- * What the first `size` virtual bytes pay; beyond the last chunk, all. In whole satoshis times
+ * The fee of the first `size` virtual bytes; beyond the last chunk, of all. In whole satoshis times
  * 10^9: only the order counts.
  */
 function feeWithin(chunks: readonly Chunk[], size: number): bigint {

@@ -1,6 +1,6 @@
 /**
- * The numbers of the development chain's rules, those that differ between releases of Bitcoin Core, and
- * how a refusal is worded.
+ * The numbers of the development chain's rules, those that differ between releases of Bitcoin Core,
+ * and the wording of refusals.
  */
 
 /* The numbers of the development chain's rules, each with its source. */
@@ -90,14 +90,14 @@ export const CLUSTER_VSIZE_LIMIT = 101_000
 export const MAX_REPLACED = 100
 
 /**
- * Bitcoin Core, policy.h: `DEFAULT_MAX_MEMPOOL_SIZE_MB`, 300. Core counts the memory that its
- * mempool takes; here virtual bytes are counted, which do not depend on data structures.
+ * Bitcoin Core, policy.h: `DEFAULT_MAX_MEMPOOL_SIZE_MB`, 300. Core counts memory; here virtual
+ * bytes are counted, which do not depend on data structures.
  */
 export const MAX_MEMPOOL_VSIZE = 300_000_000
 
 /**
- * The mempool rules that differ between releases of Bitcoin Core. The devnet follows the one that
- * it is told to.
+ * The mempool rules that differ between releases of Bitcoin Core. The devnet follows the chosen
+ * release.
  */
 export interface MempoolRules {
   /** `-minrelaytxfee`, in sat/kvB. */
@@ -105,8 +105,8 @@ export interface MempoolRules {
   /** `-incrementalrelayfee`, in sat/kvB. */
   readonly incremental: bigint
   /**
-   * `chains`: 25 ancestors and 25 descendants, with a carve-out, and BIP125. `clusters`: 64 transactions and 101 kvB
-   * that hang together, and what replaces others has to improve the feerate diagram.
+   * `chains`: 25 ancestors and 25 descendants, with a carve-out, and BIP125. `clusters`: 64
+   * connected transactions of 101 kvB in all, and a replacement has to improve the feerate diagram.
    */
   readonly limits: 'chains' | 'clusters'
 }
@@ -117,13 +117,13 @@ export const RELEASES = {
   31: { relay: 100n, incremental: 100n, limits: 'clusters' }
 } as const satisfies Readonly<Record<number, MempoolRules>>
 
-/** Of 29 the first ones are as 28, those from 29.1 on as 30. */
+/** The first releases of 29 behave as 28, those from 29.1 on as 30. */
 export type CoreRelease = keyof typeof RELEASES
 
-/** What most nodes of the network still run. */
+/** The release that most nodes of the network still run. */
 export const DEFAULT_RELEASE: CoreRelease = 28
 
-/* Why a transaction or a block is refused, in the words of Bitcoin Core. */
+/* The reasons for refusing a transaction or a block, in the words of Bitcoin Core. */
 
 /**
  * Thrown by the rules. `reason` is the short code that Bitcoin Core's `testmempoolaccept` calls

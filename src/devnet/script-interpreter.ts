@@ -1,7 +1,7 @@
 /**
  * Judges scripts by bitcore-lib's interpreter with the consensus rules and the standardness rules
- * of Bitcoin Core. It is written in plain JavaScript and takes 4-8 ms a signature, so verdicts are
- * kept by wtxid. A development chain only: never used to decide about real money.
+ * of Bitcoin Core. It is written in plain JavaScript and takes 4-8 ms per signature, so verdicts
+ * are kept by wtxid. For a development chain only: never used to decide about real money.
  */
 import bitcore from 'bitcore-lib'
 import { Buffer } from 'node:buffer'
@@ -22,7 +22,7 @@ const FLAGS = [0, 1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 2
   0
 )
 
-/** How many verdicts are kept. */
+/** Number of verdicts kept. */
 const CACHE_SIZE = 10_000
 
 /** `SIGHASH_ANYONECANPAY`; the other bits of a hash type must be ALL, NONE or SINGLE. */
@@ -33,10 +33,10 @@ export class ScriptVerifier {
 
   /**
    * Checks the scripts of all inputs against the outputs that they spend, in the same order. Only
-   * success is kept: a wtxid commits to the outputs spent, and a refused transaction is not asked
-   * often.
+   * success is kept: a wtxid commits to the outputs spent, and a refused transaction is seldom
+   * asked about again.
    *
-   * @param place what the reason begins with, as in Bitcoin Core 30 (before, it was `mandatory`
+   * @param place the beginning of the reason, as in Bitcoin Core 30 (before, it was `mandatory`
    *   in both places).
    * @throws Rejected `mempool-script-verify-flag-failed (...)`
    */
@@ -65,7 +65,7 @@ function failureOf(tx: Tx, index: number, spent: readonly TxOutput[]): string | 
   const input = tx.inputs[index]
   const output = spent[index]
   if (input === undefined || output === undefined) return 'SCRIPT_ERR_EVAL_FALSE'
-  // The interpreter throws at scripts that it cannot decode, such as a push that is cut off.
+  // The interpreter throws at scripts that it cannot decode, such as a truncated push.
   try {
     const transaction = new Transaction(Buffer.from(tx.raw))
     transaction.inputs.forEach((each, i) => {
@@ -89,8 +89,8 @@ function failureOf(tx: Tx, index: number, spent: readonly TxOutput[]): string | 
 }
 
 /**
- * With LOW_S set, bitcore-lib skips the check of the hash type (its `else if` chain), which
- * Bitcoin Core's CheckSignatureEncoding makes as well; so it is made here.
+ * With LOW_S set, bitcore-lib skips the check of the hash type (its `else if` chain), which Bitcoin
+ * Core's CheckSignatureEncoding makes as well; so it is made here.
  */
 function strictInterpreter(): InstanceType<typeof Script.Interpreter> {
   const interpreter = new Script.Interpreter()
@@ -166,7 +166,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SCRIPT_ERR_SIG_FINDANDDELETE: 'Signature is found in scriptCode'
 }
 
-/** Codes for which bitcore-lib has names of its own. */
+/** Codes for which bitcore-lib has other names. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   SCRIPT_ERR_EVAL_FALSE_IN_STACK: 'SCRIPT_ERR_EVAL_FALSE',
   SCRIPT_ERR_EVAL_FALSE_NO_RESULT: 'SCRIPT_ERR_EVAL_FALSE',
@@ -178,7 +178,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   SCRIPT_ERR_UNDEFINED_OPCODE: 'SCRIPT_ERR_BAD_OPCODE'
 }
 
-/** The sentence for a code; `unknown error` for one that has none, as in Bitcoin Core. */
+/** The sentence for a code; `unknown error` for a code without one, as in Bitcoin Core. */
 export function scriptErrorSentence(code: string): string {
   return SENTENCES[SYNONYMS[code] ?? code] ?? 'unknown error'
 }

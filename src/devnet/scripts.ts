@@ -1,6 +1,6 @@
 /**
- * The standard forms of a scriptPubKey, and from which value on an output of each is worth
- * relaying.
+ * The standard forms of a scriptPubKey, and the least value of an output of each form that is
+ * relayed.
  */
 import { DUST_RELAY_FEE_RATE } from './rules.js'
 
@@ -23,7 +23,9 @@ const OP_16 = 0x60
 const OP_CHECKSIG = 0xac
 const OP_CHECKMULTISIG = 0xae
 
-/** The witness version and program of BIP141; undefined when the script is no witness program. */
+/**
+ * The witness version and program of BIP141; undefined when the script is not a witness program.
+ */
 export function witnessProgram(
   script: Uint8Array
 ): { version: number; program: Uint8Array } | undefined {
@@ -40,7 +42,7 @@ export function witnessProgram(
   return { version: first === 0 ? 0 : first - OP_1 + 1, program: script.subarray(2) }
 }
 
-/** Whether the bytes are the pushes of OP_RETURN data and nothing else. */
+/** True when the bytes are the pushes of OP_RETURN data and nothing else. */
 export function isPushOnly(script: Uint8Array): boolean {
   let at = 0
   while (at < script.length) {
@@ -124,13 +126,13 @@ export function scriptKind(script: Uint8Array): ScriptKind {
   return isBareMultisig(script) ? 'multisig' : 'nonstandard'
 }
 
-/** Whether nothing can ever spend it, so that it is no coin (`CScript::IsUnspendable`). */
+/** True when nothing can ever spend it, so that it is no coin (`CScript::IsUnspendable`). */
 export function isUnspendable(script: Uint8Array): boolean {
   return script[0] === OP_RETURN || script.length > 10_000
 }
 
 /**
- * The value below which an output is dust, in satoshis: what spending it would cost at 3 sat/vB
+ * The value below which an output is dust, in satoshis: the cost of spending it at 3 sat/vB
  * (`GetDustThreshold` of Bitcoin Core).
  *
  * @example dustThreshold(p2wsh) // (43 + 67) x 3 sat/vB = 330 sat

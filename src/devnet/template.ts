@@ -1,12 +1,12 @@
 /**
- * Which transactions a miner takes: the best fee rate first, each together with the ancestors that
- * it needs, until the block is full (as the `BlockAssembler` of Bitcoin Core before 31).
+ * The transactions that a miner takes: the best fee rate first, each together with the ancestors
+ * that it needs, until the block is full (as the `BlockAssembler` of Bitcoin Core before 31).
  */
 import { feeRate, type FeeRate } from '../types/units.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import { MAX_BLOCK_WEIGHT, RESERVED_BLOCK_WEIGHT } from './rules.js'
 
-/** What a block can hold beside its header and its coinbase. */
+/** The room of a block beside its header and its coinbase. */
 export const MAX_TEMPLATE_WEIGHT = MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT
 
 /**
@@ -31,9 +31,9 @@ export function selectTransactions(pool: Mempool, maxWeight = MAX_TEMPLATE_WEIGH
 }
 
 /**
- * The lowest fee rate at which a transaction of up to 1,000 vB would be among what fits into this
- * weight: it outbids the cheapest packages whose place it needs. Undefined while there is room for
- * any.
+ * The lowest fee rate at which a transaction of up to 1,000 vB would be among those that fit into
+ * this weight: it outbids the cheapest packages whose place it needs. Undefined while there is room
+ * for any.
  */
 export function rateToBeAmong(pool: Mempool, maxWeight: number): FeeRate | undefined {
   const packages = selectPackages(pool, maxWeight)
@@ -53,8 +53,7 @@ function selectPackages(pool: Mempool, maxWeight: number): Package[] {
   const packages: Package[] = []
   const chosen = new Set<PoolEntry>()
   const waiting = new Map(pool.entries().map((entry) => [entry, packageOf(entry, chosen, pool)]))
-  // Worst first. A package that has changed is put in again; the old one is skipped when its turn
-  // comes.
+  // Worst first. A changed package is inserted again; the old one is skipped when its turn comes.
   const queue: Candidate[] = [...waiting].sort((a, b) => (isBetter(a, b) ? 1 : -1))
   let weight = 0
   for (let best = queue.pop(); best !== undefined; best = queue.pop()) {
@@ -98,7 +97,7 @@ function packageOf(entry: PoolEntry, chosen: ReadonlySet<PoolEntry>, pool: Mempo
   return { entries, fee, vsize, weight }
 }
 
-/** Where a candidate belongs among those that are sorted, worst first. */
+/** The position of a candidate in a list that is sorted worst first. */
 function placeOf(candidate: Candidate, sorted: readonly Candidate[]): number {
   let low = 0
   let high = sorted.length
@@ -111,7 +110,7 @@ function placeOf(candidate: Candidate, sorted: readonly Candidate[]): number {
   return low
 }
 
-/** By fee rate, compared without division; the earlier one when equal. */
+/** Compares fee rates without division; when equal, the earlier one is better. */
 function isBetter([entry, a]: Candidate, [other, b]: Candidate): boolean {
   const left = a.fee * BigInt(b.vsize)
   const right = b.fee * BigInt(a.vsize)

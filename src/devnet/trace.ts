@@ -1,6 +1,6 @@
 /**
- * How crowded the blocks are, by height: the rate in sat/vB that it takes to be in the next one. A
- * trace holds each value until the next one; heights count from the beginning of the load.
+ * The congestion by height: the feerate in sat/vB for the next block. A trace holds each value
+ * until the next one; heights count from the beginning of the load.
  */
 import { PaychanError } from '../types/errors.js'
 import { feeRate, type FeeRate } from '../types/units.js'
@@ -49,7 +49,7 @@ function invalid(line: number, what: string): PaychanError {
   )
 }
 
-/** The rate at a height; that of the first point before it. */
+/** The rate at a height; before the first point, that of the first. */
 export function rateAt(trace: Trace, height: number): FeeRate {
   let rate = trace[0]?.rate ?? feeRate(1_000n)
   for (const point of trace) {
@@ -59,7 +59,7 @@ export function rateAt(trace: Trace, height: number): FeeRate {
   return rate
 }
 
-/** As `parseTrace` reads it. */
+/** Writes the form that `parseTrace` reads. */
 export function formatTrace(trace: Trace): string {
   return trace.map(({ height, rate }) => `${height},${Number(rate) / 1_000}`).join('\n')
 }
@@ -107,7 +107,7 @@ export function congestedMonth(seed = 1): Trace {
   })
 }
 
-/** Up within a twentieth of its length, down with a half-life of a third. */
+/** The shape of a burst: up within a twentieth of its length, down with a half-life of a third. */
 function shapeOf(time: number): number {
   return time < 0 ? 0 : Math.min(1, time * 20) * 0.5 ** (time * 3)
 }

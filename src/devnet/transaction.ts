@@ -6,7 +6,7 @@ import { Rejected } from './rules.js'
 
 export interface TxInput {
   readonly outPoint: OutPoint
-  /** `txid:vout` of the output that it spends, the key of every map of coins. */
+  /** `txid:vout` of the spent output, the key of every map of coins. */
   readonly spends: string
   readonly scriptSig: Uint8Array
   readonly sequence: number
@@ -14,7 +14,7 @@ export interface TxInput {
 }
 
 /**
- * `value` is what the bytes say, which may be negative or too much before the rules have seen it.
+ * `value` comes from the bytes: before the rules have checked it, it may be negative or too large.
  */
 export interface TxOutput {
   readonly value: bigint
@@ -44,7 +44,7 @@ const DECODE_FAILED = 'TX decode failed. Make sure the tx has at least one input
 /**
  * Decodes the whole of `raw`.
  *
- * @throws Rejected when it is not one transaction, or not in the one form that it serializes to.
+ * @throws Rejected when it is not exactly one transaction in its canonical serialization.
  */
 export function decodeTransaction(raw: Uint8Array): Tx {
   const parsed = parse(raw)
@@ -78,7 +78,7 @@ function parse(raw: Uint8Array): Transaction {
     const parsed = Transaction.fromBuffer(raw)
     if (sameBytes(parsed.toBuffer(), raw)) return parsed
   } catch {
-    // Whatever the parser stumbled over, the answer is the same.
+    // Every parser error gives the same answer.
   }
   throw new Rejected(DECODE_FAILED)
 }

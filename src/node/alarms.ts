@@ -1,7 +1,7 @@
 /**
- * One alarm a cause. What goes wrong with one thing often goes wrong with a hundred, or again with
- * each block: the first is told at once, and what follows of the same cause is counted and told
- * after growing whiles.
+ * One alarm per cause. One fault often shows in a hundred places, or again with each block: the
+ * first alarm is told at once, and later ones of the same cause are counted and told after growing
+ * pauses.
  */
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -11,13 +11,13 @@ export type Alarm = Extract<NodeEvent, { type: 'alarm' }>
 
 /**
  * Milliseconds between two alarms of one cause: at first, and at most. A cause that was quiet for
- * the longest while is news again.
+ * the longest pause is news again.
  */
 const FIRST_WHILE_MS = 10_000
 const LONGEST_WHILE_MS = 3_600_000
 
 /**
- * Nothing may fill the memory, and texts are made of what others send: of more causes the oldest is
+ * Limits memory, since others influence the texts: beyond this number the oldest cause is
  * forgotten.
  */
 const MOST_CAUSES = 1_000
@@ -26,12 +26,12 @@ const MOST_CAUSES = 1_000
 const MOST_NAMED = 10
 
 interface Cause {
-  /** Of those that have not been told. */
+  /** Number of alarms not told yet. */
   count: number
   channels: Set<ChannelId>
   last: Alarm
   while: number
-  /** Whether the next one is told at once. */
+  /** True when the next alarm is told at once. */
   isQuiet: boolean
   cancel: Unsubscribe
 }
@@ -68,7 +68,7 @@ export class Alarms {
     this.emit(alarm)
   }
 
-  /** Nothing is told from now on but what is new. */
+  /** Drops what was counted; only new alarms are told. */
   stop(): void {
     for (const { cancel } of this.#causes.values()) cancel()
     this.#causes.clear()
@@ -109,7 +109,7 @@ function longer(ms: number): number {
   return Math.min(ms * 2, LONGEST_WHILE_MS)
 }
 
-/** The same sentence of another channel, transaction, address or number has the same cause. */
+/** Texts that differ only in channel, transaction, address or number have the same cause. */
 function causeOf({ code, text }: Alarm): string {
   return `${code} ${text.replace(/\b(?:[0-9a-f]{8,}|(?:bc|tb|bcrt)1[0-9a-z]+|[\d,.]*\d)\b/g, '#')}`
 }

@@ -1,7 +1,7 @@
 /**
- * What a running node can be asked: the one interface behind the library, the local HTTP API and
- * the command line. Amounts are bigint satoshis, heights block heights, times milliseconds.
- * Every method rejects with a `PaychanError`.
+ * The one interface to a running node, behind the library, the local HTTP API and the command line.
+ * Amounts are bigint satoshis, heights block heights, times milliseconds. Every method rejects with
+ * a `PaychanError`.
  */
 import type { ServerStatus } from '../chain/chain.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
@@ -43,19 +43,18 @@ export interface NodeInfo {
       { readonly known: number; readonly total: number } | undefined
   }
   /**
-   * `unwatched`: of how many no server tells what happens to them on the chain; they take and make
-   * no payments.
+   * `unwatched`: number of channels that no server reports on now; they take and make no payments.
    */
   readonly channels: { readonly open: number; readonly total: number; readonly unwatched: number }
   /**
-   * How many addresses of each branch are used so far: to be written down beside the words
-   * (`restore --used`).
+   * Number of addresses of each branch used so far. Write it down beside the words (`restore
+   * --used`).
    */
   readonly addresses?:
     { readonly receive: number; readonly change: number; readonly close: number } | undefined
-  /** What this node asks of the channels that others open to it, and of its own. */
+  /** The limits of this node for channels that others open to it, and for its own. */
   readonly policy: Policy
-  /** Which ECDSA implementation signs and verifies. */
+  /** The ECDSA implementation that signs and verifies. */
   readonly ecdsa: string
 }
 
@@ -70,7 +69,7 @@ export interface Balance {
   readonly locked: Satoshi
   /** Our share of all channels that are not yet settled on the chain. */
   readonly inChannels: Satoshi
-  /** The part of `inChannels` that no server tells of now: what was known before. */
+  /** The part of `inChannels` that no server reports on now, as last known. */
   readonly unwatched: Satoshi
   /** Payout outputs of settled channels that are ours and not yet swept. */
   readonly unswept: Satoshi
@@ -79,7 +78,7 @@ export interface Balance {
 
 /** A coin of the wallet. */
 export interface CoinInfo {
-  /** `txid:vout`: its name for `lockCoins`, and for the option `coins`. */
+  /** `txid:vout`: the coin's name for `lockCoins`, and for the option `coins`. */
   readonly outPoint: string
   readonly amount: Satoshi
   readonly address: string
@@ -92,30 +91,30 @@ export interface CoinInfo {
    * mature.
    */
   readonly state: CoinState
-  /** Also of a coin that is reserved or unconfirmed. */
+  /** True also when the coin is reserved or unconfirmed. */
   readonly locked: boolean
   /** The channel whose funding transaction spends it. */
   readonly channel: ChannelId | undefined
-  /** The send that spends it, and that no mempool has yet. */
+  /** The send that spends the coin and that is in no mempool yet. */
   readonly spentBy: Txid | undefined
 }
 
-/** At most one of the two; without either, what is usual for the work. */
+/** At most one of `satPerVByte` and `target`; without either, the usual rate for the task. */
 export interface FeeChoice {
-  /** In sat/vB, with at most 3 decimals. */
+  /** The feerate in sat/vB, with at most 3 decimals. */
   readonly satPerVByte?: number
-  /** The servers' estimate to be in a block within so many, 1 to 1,008. */
+  /** Number of blocks, 1 to 1,008: takes the servers' estimate for a confirmation within it. */
   readonly target?: number
   /**
-   * A fee that exceeds the amount, or ten times the estimate, is meant; otherwise it is refused
-   * (`ERR_FEE_TOO_HIGH`).
+   * Allows a fee that exceeds the amount, or ten times the estimate; otherwise such a fee is
+   * refused (`ERR_FEE_TOO_HIGH`).
    */
   readonly highFee?: boolean
 }
 
 export type SendOptions = Omit<wallet.SendOptions, keyof wallet.FeeChoice> & FeeChoice
 
-/** Of a child: of both together. */
+/** For a child: the rate of parent and child together. */
 interface ShownRate {
   readonly satPerVByte: number
 }
@@ -124,11 +123,11 @@ export type SendResult = Omit<wallet.SendResult, 'feeRate'> & ShownRate
 
 export type BumpResult = Omit<wallet.BumpResult, 'feeRate'> & ShownRate
 
-/** What a transaction has to pay, in sat/vB. */
+/** Feerates for a transaction, in sat/vB. */
 export interface Fees {
-  /** Below it the server's mempool takes nothing. */
+  /** The server's mempool takes nothing below this rate. */
   readonly leastSatPerVByte: number
-  /** The servers' estimates to be in a block within so many. */
+  /** The servers' estimates for a confirmation within `blocks`. */
   readonly estimates: ReadonlyArray<{ readonly blocks: number; readonly satPerVByte: number }>
 }
 
@@ -136,18 +135,18 @@ export interface PeerInfo {
   readonly peerId: string
   readonly connected: boolean
   readonly multiaddrs: readonly string[]
-  /** Whether the peer speaks /paychan/1.0; undefined before it has said so. */
+  /** True when the peer speaks /paychan/1.0; undefined before it has said so. */
   readonly paychan: boolean | undefined
 }
 
 /**
- * Without a choice T1 pays the estimate for 6 blocks. After as many as its target says it is paid
- * for by a child; with a feerate that is left to `bumpFee`.
+ * Without a choice T1 pays the estimate for 6 blocks. With a target, a child raises the fee after
+ * that many blocks; with a feerate that is left to `bumpFee`.
  */
 export interface OpenRequest extends FeeChoice {
   /**
-   * A PeerId that we are connected to, or its beginning or end if no other that is known has it; or
-   * a full multiaddr.
+   * A PeerId that we are connected to, or its beginning or end if no other known peer has it; or a
+   * full multiaddr.
    */
   readonly peer: string
   /** The capacity in satoshis, all of it the client's at first. */
@@ -161,8 +160,8 @@ export interface OpenRequest extends FeeChoice {
    */
   readonly step?: number
   /**
-   * Renews itself, for as many blocks again, before its end: the transaction that closes it opens
-   * the next one.
+   * Renews the channel before its end, for as many blocks again: the transaction that closes it
+   * opens the next one.
    */
   readonly renew?: boolean
   /**
@@ -170,28 +169,28 @@ export interface OpenRequest extends FeeChoice {
    */
   readonly coins?: readonly string[]
   /**
-   * An outside wallet makes the funding transaction: resolves once that may begin
-   * (`ChannelInfo.outside`), and `fundingPsbt` does the rest.
+   * An outside wallet makes the funding transaction. The call resolves once that may begin
+   * (`ChannelInfo.outside`); `fundingPsbt` does the rest.
    */
   readonly psbt?: true
-  /** Gives the opening up, as long as the funding transaction has not left this node. */
+  /** Cancels the opening, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
 }
 
 export interface PsbtOptions {
-  /** With the signed one: as for `open`; `ready` when left out. */
+  /** For the signed transaction, as in `open`; `ready` when left out. */
   readonly wait?: 'broadcast' | 'ready'
 }
 
 export interface PsbtResult {
   readonly channel: ChannelInfo
-  /** What is allowed, and unwise: a sentence each. */
+  /** Warnings about what is allowed but unwise, one sentence each. */
   readonly warnings: readonly string[]
 }
 
 /** Without a choice the transaction pays enough for the next block. */
 export interface RenewOptions extends FeeChoice {
-  /** Satoshis of the wallet that the new channel has more; 0 when left out. */
+  /** Satoshis of the wallet to add to the new channel; 0 when left out. */
   readonly amount?: bigint
   /**
    * Exactly these coins pay the amount and the fee, as `txid:vout`; the wallet chooses when left
@@ -199,12 +198,12 @@ export interface RenewOptions extends FeeChoice {
    */
   readonly coins?: readonly string[]
   /**
-   * L of the new channel minus the height of the tip; when left out, what the channel renews itself
-   * for, or the node's default.
+   * L of the new channel minus the height of the tip; when left out, the channel's own renewal
+   * period, or the node's default.
    */
   readonly blocks?: number
   readonly wait?: 'broadcast' | 'ready'
-  /** Gives the renewal up, as long as the funding transaction has not left this node. */
+  /** Cancels the renewal, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
 }
 
@@ -218,8 +217,8 @@ export interface PayRequest {
   readonly amount: bigint
   readonly memo?: string
   /**
-   * A name of 1 to 128 characters that no other payment has. Whoever does not know what has become
-   * of a payment asks for it again with the same id, amount and payee: it is made once.
+   * A name of 1 to 128 characters that no other payment has. When the outcome of a payment is
+   * unknown, ask again with the same id, amount and payee: it is made once.
    */
   readonly id?: string
 }
@@ -229,17 +228,14 @@ export interface PayRequest {
  * is the whole.
  */
 export interface PayResult extends PaymentInfo {
-  /**
-   * The id that it was asked for with, or one drawn for a payment that was split; undefined for any
-   * other.
-   */
+  /** The id in the request, or one drawn for a split payment; undefined for any other. */
   readonly requestId: string | undefined
   /**
-   * It was asked for again with its id, and had been made before: nothing was paid now. `time` says
-   * when.
+   * True when a payment with this id had been made before: nothing was paid now. `time` is that
+   * payment's.
    */
   readonly already: boolean
-  /** What each channel carried. */
+  /** The part that each channel carried. */
   readonly parts: readonly PaymentInfo[]
 }
 
@@ -250,12 +246,12 @@ export interface CloseResult {
   readonly txid: Txid | undefined
 }
 
-/** What a peer knew of channels that this node had lost. */
+/** The channels lost by this node that a peer handed back. */
 export interface RecoverResult {
   readonly peerId: string
-  /** The channels that are there again. They only close. */
+  /** The channels that are restored. They only close. */
   readonly recovered: readonly ChannelInfo[]
-  /** How many channels the peer named that this node has anyway. */
+  /** Number of channels the peer named that this node has anyway. */
   readonly known: number
   /** Channels that the peer named and could not prove. */
   readonly refused: ReadonlyArray<{
@@ -268,17 +264,15 @@ export interface RecoverResult {
 export interface SettleAllResult {
   readonly settled: readonly CloseResult[]
   /**
-   * What no server of the chain has taken yet, or what came in between; a settlement goes out again
-   * with every block.
+   * Settlements that no server has taken yet, or that something else prevented. A settlement is
+   * sent again with every block.
    */
   readonly failed: ReadonlyArray<{
     readonly channel: ChannelId
     readonly code: string
     readonly reason: string
   }>
-  /**
-   * Channels with a share of ours that is not worth its fee now, or that are being closed already.
-   */
+  /** Channels with a share of ours that is not worth its fee now, or that are closing already. */
   readonly leftOut: readonly ChannelId[]
 }
 
@@ -295,7 +289,7 @@ export type NodeEvent =
       readonly txid?: Txid | undefined
     }
   | { readonly type: 'payment'; readonly payment: PaymentInfo }
-  /** `reason`: why it is not synced, as far as that is known. */
+  /** `reason`: why the node is not synced, as far as known. */
   | {
       readonly type: 'chain'
       readonly status: ChainStatus
@@ -303,14 +297,13 @@ export type NodeEvent =
       readonly reason?: string | undefined
     }
   /**
-   * Reading the histories of what is watched takes a while, after a start or a reconnection: about
-   * once a second, and once more when all are known. Until then some channels may not know what has
-   * happened to them.
+   * Reading the watched histories takes a while after a start or a reconnection: sent about once a
+   * second, and once more when all are known. Until then some channels may be out of date.
    */
   | { readonly type: 'histories'; readonly known: number; readonly total: number }
   /**
-   * The chance (0 to 1) that a channel's newest state is in no block in time has risen to
-   * `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost.
+   * The chance (0 to 1) that a channel's newest state is not confirmed in time has risen to
+   * `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: the possible loss.
    */
   | {
       readonly type: 'risk'
@@ -320,8 +313,8 @@ export type NodeEvent =
       readonly isHigh: boolean
     }
   /**
-   * Something about an Electrum server that a person may want to know: it was dropped, and why; its
-   * certificate was seen for the first time.
+   * News about an Electrum server: it was dropped, and why; or its certificate was seen for the
+   * first time.
    */
   | {
       readonly type: 'server'
@@ -330,8 +323,8 @@ export type NodeEvent =
       readonly text: string
     }
   /**
-   * Of what comes up again the first is told at once, and then after growing whiles (10 s to 1 h)
-   * how often since (`count`) and about which channels.
+   * The first of repeated alarms is told at once; then, after growing pauses (10 s to 1 h), how
+   * often it recurred (`count`) and for which channels.
    */
   | {
       readonly type: 'alarm'
@@ -348,27 +341,28 @@ export interface NodeApi {
   address: () => Promise<string>
   balance: () => Promise<Balance>
   /**
-   * Pays to an address, or what a `bitcoin:` URI asks for (BIP321), from confirmed coins that
-   * nothing else needs, or from those that are named; on disk before it leaves. Errors:
+   * Pays to an address, or what a `bitcoin:` URI asks for (BIP321), from the named coins, or else
+   * from confirmed coins that nothing else needs; on disk before it leaves. Errors:
    * `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT` (also
    * when it differs from that of the URI), `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW` (facts, in
    * sat/vB: satPerVByte, least), `ERR_FEE_TOO_HIGH` (facts: fee, amount; or satPerVByte, estimate),
    * `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked, available,
    * fee, locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
    * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin),
-   * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; it is kept, and sent again with
-   * every block).
+   * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; the transaction is kept, and
+   * sent again with every block).
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
    * Raises the fee of a send or of a sweep (by a replacement) or of a funding transaction (by a
-   * child, for it is never replaced), also of one that no server shows. The choice is for parent and child together if it is a child.
-   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`,
-   * `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`,
-   * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   * child, for it is never replaced), also of one that no server shows. For a child, the choice
+   * applies to parent and child together. Errors: `ERR_COIN_LOCKED` (the change of T1 is locked),
+   * `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`,
+   * `ERR_FEE_TOO_HIGH`, `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`,
+   * `ERR_BROADCAST_REFUSED`.
    */
   bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
-  /** What to choose a feerate by. Errors: `ERR_CHAIN_UNAVAILABLE`. */
+  /** Returns the feerates to choose from. Errors: `ERR_CHAIN_UNAVAILABLE`. */
   fees: () => Promise<Fees>
   /** The wallet's coins, the largest first. */
   coins: () => Promise<CoinInfo[]>
@@ -378,37 +372,36 @@ export interface NodeApi {
    */
   lockCoins: (coins: readonly string[]) => Promise<void>
   /**
-   * Takes locks away, also of coins that a reorganisation has taken from the chain. Errors: as
+   * Unlocks coins, also those that a reorganisation has taken from the chain. Errors: as
    * `lockCoins`.
    */
   unlockCoins: (coins: readonly string[]) => Promise<void>
   /** The wallet's transactions, the newest first. */
   transactions: (filter?: { readonly limit?: number }) => Promise<WalletTransaction[]>
   /**
-   * Gives a txid or an address a label; an empty one takes it away. Errors: `ERR_INVALID_LABEL`,
+   * Labels a txid or an address; an empty label removes it. Errors: `ERR_INVALID_LABEL`,
    * `ERR_INVALID_ADDRESS`.
    */
   label: (of: string, text: string) => Promise<void>
   connect: (multiaddr: string) => Promise<PeerInfo>
   peers: () => Promise<PeerInfo[]>
   /**
-   * Asks a peer (as for `open`) for the channels that it has
-   * with this node and this node has lost. What comes back only closes. Channels that are known
-   * stay as they are. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches),
-   * `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
-   * `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode),
-   * `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
+   * Asks a peer (as for `open`) for the channels with this node that this node has lost. Restored
+   * channels only close. Known channels stay as they are. Errors: `ERR_INVALID_PEER`,
+   * `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`,
+   * `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`, `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`,
+   * `ERR_RESTORE_REFUSED` (facts: peerCode), `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
    */
   recover: (peer: string) => Promise<RecoverResult>
   /**
    * Opens a channel as its client; resolves once an Electrum server of this node has taken T1
-   * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default).
-   * When none takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts:
-   * channel, txid): the channel stays all the same, for the peer has T1 as well, and it is sent
-   * again with every block. It is not to be opened again. Errors: `ERR_INVALID_PEER`,
-   * `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`,
-   * `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`, `ERR_OPEN_REFUSED` (facts:
-   * peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`:
+   * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default). If no
+   * server takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts:
+   * channel, txid). The channel stays, since the peer has T1 as well, and T1 is sent again with
+   * every block: do not open it again. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts:
+   * asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`,
+   * `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`, `ERR_OPEN_REFUSED` (facts: peerCode),
+   * `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`:
    * `ERR_CANCELLED`, or `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the
    * same.
    */
@@ -416,38 +409,37 @@ export interface NodeApi {
   /**
    * Hands over the funding transaction of a channel that was opened with `psbt`, in base64 or hex.
    * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on
-   * disk. Then the same one signed, or the signed transaction: resolves as `open` does; with `wait:
-   * 'broadcast'` also when no server takes it for now, and a warning says so. What is refused
+   * disk. Then the same PSBT signed, or the signed transaction: resolves as `open` does; with
+   * `wait: 'broadcast'` also when no server takes it for now, and a warning says so. A refused PSBT
    * changes nothing; another one may follow. Errors: `ERR_PSBT_...` (facts: input, fee, txid, ...),
    * `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`,
-   * and why the opening was given up.
+   * and the reason for a cancelled opening.
    */
   fundingPsbt: (channel: string, psbt: string, options?: PsbtOptions) => Promise<PsbtResult>
   /**
    * Closes a channel and opens the next one with the same peer in one transaction; both balances go
    * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open`
-   * does, but with `wait: 'broadcast'` as soon as T1 is signed by this side and handed to the peer,
-   * which completes and broadcasts it. Without an amount the fee comes out of our share of the
-   * channel, with one out of the wallet. Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`,
+   * does, but with `wait: 'broadcast'` as soon as this side has signed T1 and handed it to the
+   * peer, which completes and broadcasts it. The fee comes out of our share of the channel; with an
+   * amount, out of the wallet. Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`,
    * `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`, `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`,
    * `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
    * `ERR_COINS_TOO_LARGE`, and those of `open`.
    */
   renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
   /**
-   * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
-   * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
-   * be paid on before anything is signed.
-   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`, `ERR_INVALID_AMOUNT`,
-   * `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
+   * Pays; resolves once the payee has acknowledged, which means that the payment is on the payee's
+   * disk. A PeerId is paid on one channel when one is enough, else on several; each is checked
+   * before anything is signed. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`,
+   * `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
    * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting,
    * most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`, `ERR_PAYMENT_UNKNOWN` (signed and sent,
    * the connection broke before the ack); with an id, or split: `ERR_PAYMENT_PARTIAL` (facts: id,
    * asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
    * `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments, and the payee lied
-   * about them: compare both sides' books, and pay what is owed without an id),
-   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; the same
-   * is to be done).
+   * about them: compare both sides' books, and pay the debt without an id),
+   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; do the
+   * same).
    */
   pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>
@@ -456,8 +448,8 @@ export interface NodeApi {
     readonly limit?: number
   }) => Promise<PaymentInfo[]>
   /**
-   * Settles every one-way channel in which this node is the server, without the clients, each by a
-   * transaction of its own. What is not worth its fee is left out; one that fails keeps none of the
+   * Settles every one-way channel in which this node is the server, without the clients, each by
+   * its own transaction. Channels not worth their fee are left out; a failure does not stop the
    * others.
    *
    * Rejects with `ERR_CHAIN_UNAVAILABLE`.
@@ -472,7 +464,7 @@ export interface NodeApi {
 /** The calls of `NodeApi` that have an answer. */
 export type NodeVerb = Exclude<keyof NodeApi, 'onEvent'>
 
-/** They are what the local API serves (`src/daemon/verbs.ts`). */
+/** The calls that the local API serves (`src/daemon/verbs.ts`). */
 export const NODE_VERBS = [
   'info',
   'address',

@@ -1,7 +1,7 @@
 /**
- * Which chain this data directory belongs to: one block that was deep in it. Without it a node
- * would take the heights in its channels for those of any chain that it is shown. (The first block
- * of the network would not tell two regtest chains apart; this block tells networks apart as well.)
+ * Ties a data directory to its chain by one block that was deep in it. Without it a node would take
+ * the heights in its channels for those of any chain that it is shown. (The first block of the
+ * network would not tell two regtest chains apart; this block tells networks apart as well.)
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Anchor } from '../chain/headers.js'

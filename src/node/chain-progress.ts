@@ -1,15 +1,13 @@
-/**
- * What a node tells of its chain, and how far the histories of what it watches are.
- */
+/** Reports on a node's chain, and on the progress of the histories that the node watches. */
 import type { ElectrumChain } from '../chain/chain.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { NodeEvent } from './api.js'
 
-/* What a node tells of its chain. */
+/* Reports on a node's chain. */
 
 /**
- * Tells of every tip and status, of a chain that is another one than before, and of histories that
- * take long to read; until it is stopped.
+ * Tells of every tip and status, of a changed chain, and of histories that take long to read; until
+ * it is stopped.
  */
 export function tellOfChain(
   chain: ElectrumChain,
@@ -41,23 +39,22 @@ export function tellOfChain(
 }
 
 /*
- * How far the histories of what a node watches are: after a start, and after every reconnection,
- * the server is asked for all of them again, and ten thousand take a while. Nothing is told when it
- * is quick.
+ * Progress of the watched histories: after a start, and after every reconnection, the server is
+ * asked for all of them again, and ten thousand take a while. A quick reading is not reported.
  */
 
-/** How many histories are known as the server has them now, of how many. */
+/** Number of histories known in their current state on the server, and their total. */
 interface Histories {
   readonly known: number
   readonly total: number
 }
 
-/** Milliseconds: as long as nothing is said, and between two lines. */
+/** Milliseconds before the first line, and between two lines. */
 export const PROGRESS_MS = 1_000
 
 /**
- * While histories are being read; undefined when all are known, and as long as the server has told
- * none.
+ * Progress while histories are being read; undefined when all are known, and as long as the server
+ * has told none.
  */
 export function historiesOf({
   watches: { known, total }
@@ -67,9 +64,12 @@ export function historiesOf({
 
 export class HistoryProgress {
   #cancel: Unsubscribe | undefined
-  /** Whether the last look found them half read: it takes longer than from one look to the next. */
+  /**
+   * True when the last look found them half read: reading takes longer than from one look to the
+   * next.
+   */
   #isLong = false
-  /** What was told last; undefined while nothing was. */
+  /** The count told last; undefined at first. */
   #told: number | undefined
   readonly #stopListening: Unsubscribe
 
@@ -84,7 +84,7 @@ export class HistoryProgress {
     private readonly clock: Clock,
     private readonly emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
   ) {
-    // A connection that breaks, and every other one: all is to be read again.
+    // After each change of connection, everything is to be read again.
     this.#stopListening = chain.onStatus(() => {
       this.#look()
     })
@@ -106,7 +106,7 @@ export class HistoryProgress {
   #tick(): void {
     const { known, total } = this.chain.watches
     if (known < total) {
-      // While there is no server, none are known, and there is nothing to tell: the status says so.
+      // Without a server none are known, and there is nothing to tell: the status says so.
       const isReading = known > 0
       if (isReading && this.#isLong && known !== this.#told) this.#tell(known, total)
       this.#isLong = isReading

@@ -1,6 +1,4 @@
-/**
- * `paychan check`: is all that a data directory should hold there, and whole? Changes no record.
- */
+/** `paychan check`: tests that a data directory is complete and undamaged. Changes no record. */
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { tmpdir } from 'node:os'
@@ -29,24 +27,24 @@ export interface Section {
 }
 
 export interface CheckReport {
-  /** Nothing is broken; what is `incomplete` may still be listed. */
+  /** True when nothing is broken; `incomplete` may still list something. */
   readonly ok: boolean
   readonly dataDir: string
   readonly network: Network
-  /** How many records were read. */
+  /** Number of records read. */
   readonly records: number
   readonly seed: Section
   readonly store: Section
   readonly channels: readonly ChannelCheck[]
   readonly payments: Section
   readonly wallet: Section
-  /** What could not be checked, and why. */
+  /** Parts that could not be checked, and why. */
   readonly notChecked: readonly string[]
 }
 
 export interface CheckOptions {
   readonly dataDir: string
-  /** Of a directory that does not say itself of which one it is. */
+  /** The network of a directory that does not name its own. */
   readonly network: Network
   /** Asked only when the seed is encrypted. */
   readonly passphrase?: AskPassphrase
@@ -64,7 +62,7 @@ const ENGINE_RECORDS = [
   RESTORED_KEY
 ]
 const WALLET_RECORDS = 'wallet/'
-/** Of the node around the two. */
+/** The node's own records, beside channels and wallet. */
 const NODE_RECORDS = [ANCHOR_KEY, NETWORK_KEY, PEER_KEY, CERTIFICATE_PREFIX, HEADERS_PREFIX]
 
 /**
@@ -90,7 +88,7 @@ export async function checkData({
       { dataDir }
     )
   }
-  // The lock first: nobody is asked for a passphrase in vain.
+  // The lock first, so that nobody is asked for a passphrase in vain.
   const opened: OpenedStore = hasStore
     ? await openToCheck(directory)
     : { store: undefined, findings: [NO_STORE], notes: [], done: async () => {} }
@@ -240,7 +238,7 @@ async function openSeed(
         notChecked: [`${notChecked[0] ?? ''} ${error.message}`]
       }
     }
-    // The system kept it from us (`reason`), or it would be shown to others (`mode`): that says
+    // The system refused access (`reason`), or others could read the file (`mode`): that says
     // nothing about the words.
     if (error.facts.reason !== undefined || error.facts.mode !== undefined) {
       return {
@@ -289,16 +287,15 @@ function broken(text: string): Finding {
 }
 
 /**
- * Opens a store that is to be looked through, wherever it lies. LevelDB writes when it opens, so
- * what it is not let write in (a full disk, one that is mounted read-only, files of another user)
- * is read from a copy. What the surroundings forbid is never told as damage: an old backup put back
- * for it could cost money.
+ * Opens a store for inspection, wherever it lies. LevelDB writes when it opens, so a store that
+ * cannot be written (full disk, read-only mount, files of another user) is read from a copy. Such
+ * obstacles are never reported as damage: an old backup put back for that could cost money.
  */
 export interface OpenedStore {
-  /** Undefined when it is damaged so that nothing can be read. */
+  /** Undefined when damage makes it unreadable. */
   readonly store: Store | undefined
   readonly findings: readonly Finding[]
-  /** What a person should know of how it was read. */
+  /** Notes for people on how the store was read. */
   readonly notes: readonly string[]
   readonly done: () => Promise<void>
 }
@@ -311,7 +308,7 @@ export async function openToCheck(directory: string): Promise<OpenedStore> {
   const damaged = await damagedLogs(directory).catch((error: unknown) => {
     throw notChecked(directory, error)
   })
-  // LevelDB deletes a damaged log when it opens it: that is done to a copy.
+  // LevelDB deletes a damaged log when it opens it, so it opens a copy.
   if (damaged.length > 0) return await openCopy(directory, damaged.map(lostWrites), [])
   try {
     return {
@@ -345,7 +342,7 @@ async function openCopy(
   }
   try {
     copy = await mkdtemp(join(tmpdir(), 'paychan-check-'))
-    // The lock is no data, and would lock the copy in its turn.
+    // The lock is not data, and would lock the copy as well.
     await cp(directory, copy, { recursive: true, filter: (path) => basename(path) !== LOCK_FILE })
     return { store: await openLevelStore(copy, { createIfMissing: false }), findings, notes, done }
   } catch (error) {

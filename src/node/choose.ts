@@ -1,15 +1,13 @@
-/**
- * Which channel or peer is meant by an id, or by a part of one.
- */
+/** Finds the channel or the peer that an id, or a part of one, means. */
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
-/* Which channel is meant by an id, or by its first digits. */
+/* Finds the channel that an id, or its first digits, means. */
 
 /** A PeerId is never shorter than this and never hex; a channel id is hex. */
 const CHANNEL_PREFIX = /^[0-9a-f]{8,64}$/
 
-/** Whether a text means a channel, and not a peer. */
+/** True when a text means a channel, not a peer. */
 export function namesChannel(text: string): boolean {
   return CHANNEL_PREFIX.test(text)
 }
@@ -49,21 +47,26 @@ export function channelByPrefix<T extends { readonly id: ChannelId }>(
   return first
 }
 
-/* Which peer is meant by a peer id, or by its beginning or end. */
+/* Finds the peer that a peer id, or its beginning or end, means. */
 
 /** Fewer characters would be unique by chance only. */
 const FEWEST = 4
 
-/** How all ids of one kind of key begin (Ed25519, secp256k1, RSA): it tells nobody from anybody. */
+/**
+ * Beginnings shared by all ids of one kind of key (Ed25519, secp256k1, RSA): they distinguish
+ * nobody.
+ */
 const COMMON = /^(?:12D3KooW|16Uiu2HA|Qm)/
 
-/** The shortest PeerId (a hashed RSA key) has 46 characters: what is shorter is a part of one. */
+/** The shortest PeerId (a hashed RSA key) has 46 characters: a shorter text is a part of one. */
 const SHORTEST_ID = 46
 
-/** As tables shorten an id, and examples do: `…iDEp`, `12D3KooWEyop...`. */
+/**
+ * The mark that stands for omitted characters in tables and examples: `…iDEp`, `12D3KooWEyop...`.
+ */
 const LEFT_OUT = /^(?:…|\.{3})|(?:…|\.{3})$/g
 
-/** Whether a text is that peer's id, or its beginning or end. */
+/** True when a text is that peer's id, or its beginning or end. */
 export function namesPeer(text: string, peerId: string): boolean {
   const given = text.replace(LEFT_OUT, '')
   const ofItsOwn = given.replace(COMMON, '')
@@ -74,7 +77,7 @@ export function namesPeer(text: string, peerId: string): boolean {
 }
 
 /**
- * The one peer of those that are known whose id begins or ends so; undefined when there is none.
+ * Finds the one known peer whose id begins or ends with the text; undefined when there is none.
  *
  * @throws PaychanError `ERR_AMBIGUOUS_PEER` (facts: asked, matches)
  */
@@ -96,7 +99,7 @@ export function peerByEnds(known: Iterable<string>, text: string): string | unde
 }
 
 /**
- * Refuses what can only be a part of an id, when no peer that is known has it.
+ * Refuses a text that can only be a part of an id, when no known peer has it.
  *
  * @throws PaychanError `ERR_INVALID_PEER`
  */

@@ -18,9 +18,9 @@ export interface NodeOptions
   extends Omit<PaychanInit, 'root'>, IdentityOptions, Pick<HostInit, 'transports'> {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
-  /** Where it listens instead when a port of `listen` is in use; without it that is an error. */
+  /** Addresses used instead when a port of `listen` is in use; without them that is an error. */
   readonly listenElse?: readonly string[]
-  /** Told of events from the very start on. */
+  /** Receives events from the very start. */
   readonly onEvent?: Parameters<NodeApi['onEvent']>[0]
 }
 
@@ -44,7 +44,7 @@ export async function createNode(options: NodeOptions): Promise<NodeApi> {
   try {
     return await startHost(options, identity, listen)
   } catch (error) {
-    // Another node was faster.
+    // Another node took the port first.
     if (!isInUse(error)) throw error
     return await startHost(options, identity, listenElse)
   }
@@ -71,7 +71,7 @@ async function startHost(
     stopped ??= Promise.resolve(libp2p.stop())
     await stopped
   }
-  // Without paychan, which has stopped by itself then, our host has nothing left to do.
+  // Without paychan, which has then stopped by itself, our host has nothing left to do.
   service.onEvent((event) => {
     if (event.type === 'alarm' && event.code === STORE_FAILED) stop().catch(() => {})
   })

@@ -1,6 +1,5 @@
 /**
- * The Electrum servers as a person names them, the chain that they show, and the headers of it that are
- * kept.
+ * The Electrum servers as a person names them, the chain that they show, and its headers on disk.
  */
 import { concat } from 'uint8arrays'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
@@ -26,11 +25,11 @@ import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
 
 /*
- * The Electrum servers as a person names them, what is remembered of them, and the chain that they
+ * The Electrum servers as a person names them, the data remembered of them, and the chain that they
  * show.
  */
 
-/** What a node is told of its Electrum servers. */
+/** The settings for a node's Electrum servers. */
 export interface ElectrumInit {
   readonly network: Network
   /**
@@ -38,9 +37,9 @@ export interface ElectrumInit {
    * better of several, which are compared.
    */
   readonly electrum: string | readonly string[]
-  /** `socks5://HOST:PORT`: the way to all of them. */
+  /** `socks5://HOST:PORT`: the proxy for all servers. */
   readonly electrumProxy?: string
-  /** With TLS: the SHA-256 fingerprint of the one certificate to trust. */
+  /** With TLS: the SHA-256 fingerprint of the only trusted certificate. */
   readonly electrumFingerprint?: string
   /**
    * With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities.
@@ -49,7 +48,7 @@ export interface ElectrumInit {
 }
 
 /**
- * The chain as a node sees it through its servers. What it remembers of them is in the store.
+ * The chain as a node sees it through its servers. The store keeps the remembered data.
  *
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`,
  *   `ERR_INVALID_PROXY`
@@ -102,7 +101,7 @@ export async function openChain(
     anchor,
     known,
     onAnchor: (anchor, headers) => {
-      // The store tells of its failure itself.
+      // The store reports its failure itself.
       writeAnchor(store, anchor).catch(() => {})
       records.write(headers, anchor.height).catch(() => {})
     }
@@ -161,7 +160,7 @@ async function serversOf(
   })
 }
 
-/** Reads what servers have shown before, and writes down what others show. */
+/** Reads the certificates that servers have shown before, and writes down new ones. */
 async function certificatesOf(
   store: Store,
   onFirstUse: (server: string, fingerprint: string) => void
@@ -176,7 +175,7 @@ async function certificatesOf(
     known: (server) => known.get(server),
     remember: (server, fingerprint) => {
       known.set(server, fingerprint)
-      // The store tells of its failure itself.
+      // The store reports its failure itself.
       store
         .commit([
           { key: CERTIFICATE_PREFIX + server, value: new TextEncoder().encode(`1 ${fingerprint}`) }
@@ -193,12 +192,12 @@ async function certificatesOf(
  */
 
 /**
- * Value: the headers of a period that there are, 80 bytes each, by the height of its first block in
- * nine digits.
+ * Value: the known headers of a period, 80 bytes each, by the height of its first block in nine
+ * digits.
  */
 export const HEADERS_PREFIX = 'chain/headers/'
 
-/** The newest row of them without a gap. */
+/** Reads the newest run of headers without a gap. */
 export async function readHeaders(store: Store): Promise<KeptHeaders | undefined> {
   let first = 0
   let parts: Uint8Array[] = []
@@ -217,19 +216,19 @@ export async function readHeaders(store: Store): Promise<KeptHeaders | undefined
   return parts.length === 0 ? undefined : { first, headers: concat(parts) }
 }
 
-/** What is damaged, or older than the checkpoint of this release, is of no use any more. */
+/** Deletes headers that are damaged, or older than the checkpoint of this release. */
 export async function forgetHeaders(store: Store): Promise<void> {
   const changes: Change[] = []
   for await (const [key] of store.entries(HEADERS_PREFIX)) changes.push({ key, value: undefined })
   await store.commit(changes)
 }
 
-/** Writes what comes in, period by period, and each once it has grown. */
+/** Writes new headers, period by period, and each period again once it has grown. */
 export class HeaderRecords {
-  /** How many headers of a period are on disk. */
+  /** Number of headers of a period on disk. */
   readonly #written = new Map<number, number>()
 
-  /** @param kept - what is there already */
+  /** @param kept - the headers that are on disk already */
   constructor(
     private readonly store: Store,
     kept: KeptHeaders | undefined
@@ -241,7 +240,7 @@ export class HeaderRecords {
     }
   }
 
-  /** The headers of a chain up to a buried block, which cannot change any more. */
+  /** Writes the headers of a chain up to a buried block, which cannot change any more. */
   async write(chain: HeaderChain, height: number): Promise<void> {
     const changes: Change[] = []
     for (let period = chain.first - (chain.first % PERIOD); period <= height; period += PERIOD) {

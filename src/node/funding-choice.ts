@@ -1,4 +1,4 @@
-/** What `open` and `renew` are told about their funding transaction, in the engine's terms. */
+/** Turns the funding options of `open` and `renew` into the engine's terms. */
 import type { FundingChoice } from '../channel/state.js'
 import { outPointFromText } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -23,9 +23,9 @@ import type { FeeChoice, Fees } from './api.js'
 
 export interface ChosenFunding {
   readonly choice: FundingChoice | undefined
-  /** Undefined for what is usual. */
+  /** Undefined for the usual patience. */
   readonly patience: BlockDelta | undefined
-  /** What the wallet's share of T1 may cost. */
+  /** The limit for the cost of the wallet's share of T1. */
   readonly mostFee: Satoshi | undefined
 }
 
@@ -38,7 +38,7 @@ export function choiceOf({ satPerVByte, target, highFee }: FeeChoice): wallet.Fe
   }
 }
 
-/** What the wallet answers, in the unit that people are told. */
+/** Gives the wallet's answer in the unit that people are told. */
 export function shownRate<Result extends { readonly feeRate: FeeRate }>({
   feeRate,
   ...result
@@ -47,10 +47,10 @@ export function shownRate<Result extends { readonly feeRate: FeeRate }>({
 }
 
 /**
- * A target is how long T1 may wait before it is paid for once more; who names a feerate decides
- * about that as well, with `bumpFee`, at least for a week.
+ * A target is the time T1 may wait before its fee is raised. With a feerate the caller decides that
+ * as well, with `bumpFee`, for at least a week.
  *
- * @param added - what the wallet puts into the channel
+ * @param added - the amount that the wallet puts into the channel
  * @throws PaychanError those of `chosenRate` and `checkCost`, `ERR_INVALID_OUTPOINT`,
  *   `ERR_PSBT_CHOICE`
  */
@@ -93,8 +93,8 @@ export async function fundingChoice(
 }
 
 /**
- * What a settlement or a refund is to bid; undefined without a choice. It has no bounds but the
- * stake: it may compete with another state.
+ * The bid of a settlement or a refund; undefined without a choice. Only the stake bounds it: it may
+ * compete with another state.
  */
 export async function bidOf(
   chain: Pick<Chain, 'estimateFeeRate'>,

@@ -1,6 +1,6 @@
 /**
- * Who a node is: the key behind its PeerId, which derives from the seed, and that channels belong
- * to a PeerId (ID-2).
+ * The identity of a node: the key behind its PeerId, which derives from the seed, and the rule that
+ * channels belong to a PeerId (ID-2).
  */
 import { join } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
@@ -32,8 +32,8 @@ export interface Identity {
 }
 
 /**
- * The key that a libp2p host takes for its own, and the master key that `paychan` takes: both
- * derive from the seed of the data directory, so that the host has the same PeerId at every start.
+ * The key for a libp2p host and the master key for `paychan`: both derive from the seed of the data
+ * directory, so that the host has the same PeerId at every start.
  *
  * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`,
  *   `ERR_SEED_UNWRITABLE`
@@ -54,7 +54,7 @@ export async function paychanIdentity({
 
 /**
  * Peers know a channel by the PeerId that it was opened with: under another one its payments would
- * stop, and no close be agreed on.
+ * stop, and no close could be agreed on.
  *
  * @throws PaychanError `ERR_WRONG_PEER_ID`
  */

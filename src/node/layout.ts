@@ -1,4 +1,4 @@
-/** What lies where in a data directory, and which release this is. */
+/** The layout of a data directory, and the version of this release. */
 
 /** As in package.json; a test compares them. */
 export const VERSION = '0.1.0'
@@ -9,5 +9,5 @@ export const SEED_FILE = 'seed'
 /** Channels, payments, wallet. */
 export const STORE_DIRECTORY = 'db'
 
-/** So many unused addresses in a row end the search of a restored wallet. */
+/** The search of a restored wallet ends after this many unused addresses in a row. */
 export const DEFAULT_RESTORE_GAP = 100

@@ -1,7 +1,4 @@
-/**
- * What the node answers with lists: coins, transactions, payments, in the order and length in which
- * people want them.
- */
+/** The node's lists: coins, transactions, payments, in the order and length that people want. */
 import type { LoggedPayment } from '../engine/payments.js'
 import { outPointText, type Txid } from '../types/bytes.js'
 import { blockHeight, type BlockHeight, satoshi } from '../types/units.js'
@@ -15,14 +12,11 @@ import type {
   WalletTransaction
 } from './api.js'
 
-/*
- * What the node answers with lists: put in the order, and cut to the length, in which people want
- * them.
- */
+/* The node's lists, sorted and cut to the length that people want. */
 
 /**
- * The payments of a log that is oldest first, the newest first: by the order of the log, for a
- * clock may be set back.
+ * The payments of a log that is oldest first, in reverse: by the order of the log, since a clock
+ * may be set back.
  */
 export async function newestFirst(
   log: AsyncIterable<LoggedPayment>,
@@ -30,7 +24,7 @@ export async function newestFirst(
 ): Promise<PaymentInfo[]> {
   const all: LoggedPayment[] = []
   for await (const logged of log) all.push(logged)
-  // What was paid in one update has one place: turned around before it is sorted.
+  // Payments of one update share one place: they are reversed before they are sorted.
   const sorted = all
     .reverse()
     .sort((a, b) => b.order - a.order)
@@ -39,7 +33,7 @@ export async function newestFirst(
 }
 
 /**
- * What was settled, what was tried in vain, and the one-way channels with a share of ours that were
+ * The settled channels, the failed ones, and the one-way channels with a share of ours that were
  * not tried.
  */
 export function settledOf(
@@ -90,8 +84,8 @@ export function coinInfo({
 }
 
 /*
- * What a transaction of the wallet is for a channel, and those of channels that the wallet has no
- * part in.
+ * The purpose of a wallet transaction for a channel, and the channel transactions without the
+ * wallet.
  */
 
 /**
@@ -115,8 +109,8 @@ export function transactionKinds(
 
 /**
  * Adds what only the channels know, to a list with the newest first: the renewals, which spend no
- * coin of the wallet and bring it none, and what a top-up pays, since one of its inputs is the old
- * channel.
+ * coin of the wallet and bring it none, and the cost of a top-up, since one of its inputs is the
+ * old channel.
  */
 export function withRenewals(
   all: readonly WalletTransaction[],
@@ -160,13 +154,14 @@ export function withRenewals(
 }
 
 /**
- * Below zero while the histories of the wallet's scripts do not agree yet: then it is not known.
+ * The fee; undefined for a negative `rest`, as long as the histories of the wallet's scripts do not
+ * agree.
  */
 function feeOf(rest: bigint): WalletTransaction['fee'] {
   return rest < 0n ? undefined : satoshi(rest)
 }
 
-/** What is in no block is the newest. */
+/** Ranks unconfirmed transactions as the newest. */
 function rankOf({ height }: WalletTransaction): number {
   return height ?? Number.MAX_SAFE_INTEGER
 }

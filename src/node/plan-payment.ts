@@ -1,6 +1,6 @@
 /**
- * Which channels carry a payment: one when one is enough, several when none is alone. What each may
- * carry, the payee's limits included, is known before anything is signed.
+ * Chooses the channels that carry a payment: one when one is enough, several when none is alone.
+ * The limits of each, the payee's included, are known before anything is signed.
  */
 import type { Payable } from '../engine/holdings.js'
 import type { Part } from '../engine/keyed-payments.js'
@@ -18,17 +18,17 @@ interface Candidate {
    * 0 open and ours to pay, 1 open when the turn is taken, 2 to be reconnected, 3 not ready yet.
    */
   readonly rank: number
-  /** What can still be paid on it. */
+  /** The amount that can still be paid on the channel. */
   readonly room: bigint
-  /** What it has to be paid at the least (UPD-10: the first payment is worth settling). */
+  /** The least amount for the channel (UPD-10: the first payment is worth settling). */
   readonly least: bigint
   /** The most under one signature (UPD-6). */
   readonly most: bigint
 }
 
 /**
- * More signatures than this on one channel for one payment are no payment but a loop that a payee's
- * limits ask for.
+ * More signatures than this on one channel for one payment would be a loop that a payee's limits
+ * cause.
  */
 const MOST_PARTS_A_CHANNEL = 16
 
@@ -58,7 +58,7 @@ export function planPayment(channels: readonly Payable[], to: string, amount: bi
       )
     if (parts !== undefined) return parts
   }
-  // None can; the one that has enough says why in its own words.
+  // None can; the channel that has enough states the reason in its own words.
   const [best] = alive.filter(({ room }) => room >= amount).sort(byFit)
   if (best !== undefined) return [part(best.id, amount)]
   const [only, ...others] = alive
@@ -82,14 +82,14 @@ export function payeeOf(channels: readonly Payable[], to: string): string {
 }
 
 /**
- * Channels in which we pay that peer, as long as they are not about to end. Never a one-way channel
- * in which it pays us.
+ * Channels in which we pay that peer and which are not about to end. Excludes one-way channels in
+ * which the peer pays us.
  */
 function payable(channels: readonly Payable[], peer: string): Payable[] {
   const ours = channels.filter((channel) => channel.peerId === peer && channel.isOurs)
   const alive = ours.filter((channel) => RANKS[channel.status] !== undefined)
   if (alive.length > 0) return alive
-  // Whether it is a PeerId at all matters only now: a peer with channels is one.
+  // An invalid PeerId matters only now: a peer with channels has a valid one.
   if (ours.length === 0) parseDialTarget(peer)
   const ended = ours.length === 0 ? 'There is no channel' : 'No channel is left'
   throw new PaychanError(
@@ -108,7 +108,7 @@ function part(channel: ChannelId, amount: bigint): Part {
   return { channel, amount: satoshi(amount) }
 }
 
-/** One signature on one channel. */
+/** Plans one signature on one channel. */
 function whole(candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
   const [best] = candidates
     .filter(({ room, least, most }) => least <= amount && amount <= room && amount <= most)
@@ -116,7 +116,7 @@ function whole(candidates: readonly Candidate[], amount: bigint): Part[] | undef
   return best === undefined ? undefined : [part(best.id, amount)]
 }
 
-/** As few channels as it takes, the largest first, each with at least what it has to be paid. */
+/** Takes as few channels as possible, the largest first, each with at least its least amount. */
 function split(candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
   const chosen: Array<Candidate & { readonly room: bigint }> = []
   let [least, room] = [0n, 0n]
@@ -128,7 +128,7 @@ function split(candidates: readonly Candidate[], amount: bigint): Part[] | undef
     room += carries
   }
   if (amount <= 0n || room < amount) return undefined
-  // Everybody has its least; the rest goes to the first ones.
+  // Each channel has its least amount; the rest goes to the first ones.
   let rest = amount - least
   return chosen.flatMap((candidate) => {
     const more = min(rest, candidate.room - candidate.least)
@@ -137,14 +137,14 @@ function split(candidates: readonly Candidate[], amount: bigint): Part[] | undef
   })
 }
 
-/** Under as many signatures as the payee's window asks for. */
+/** Splits a part into as many signatures as the payee's window asks for. */
 function slices({ id, most }: Candidate, amount: bigint): Part[] {
   const parts: Part[] = []
   for (let left = amount; left > 0n; left -= most) parts.push(part(id, min(left, most)))
   return parts
 }
 
-/** The one that keeps less idle. */
+/** Prefers the channel that keeps less idle. */
 function byFit(a: Candidate, b: Candidate): number {
   if (a.rank !== b.rank) return a.rank - b.rank
   return a.room < b.room ? -1 : 1

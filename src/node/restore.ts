@@ -1,6 +1,4 @@
-/**
- * A data directory from the words alone: the seed, and how far the wallet searches for what it had.
- */
+/** Makes a data directory from the words alone: the seed, and the range of the wallet's search. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoredChange } from '../engine/restores.js'
@@ -19,15 +17,15 @@ export interface RestoreOptions {
   readonly words: string
   /** Encrypts the seed. */
   readonly passphrase: string | undefined
-  /** How many unused addresses in a row end the search, on each branch: 1 to 10,000. */
+  /** Number of unused addresses in a row that end the search, on each branch: 1 to 10,000. */
   readonly gap: number
-  /** How many addresses of each branch are known to be used: the search begins behind them. */
+  /** Number of addresses of each branch known to be used: the search begins behind them. */
   readonly used?: number
 }
 
 /**
- * Writes the seed, which must not exist yet, and remembers for every start from now on the gap, and
- * that peers are to be asked for channels.
+ * Writes the seed, which must not exist yet, and stores for every later start the gap, and the task
+ * to ask peers for channels.
  *
  * @throws PaychanError `ERR_INVALID_GAP`, and those of `writeSeedFile` and of opening a store
  */

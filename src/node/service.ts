@@ -72,7 +72,7 @@ import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 export interface PaychanInit extends ElectrumInit {
   /** Must be said for `mainnet`: real money is at stake, and this software is young. */
   readonly iUnderstandTheRisk?: true
-  /** Where channels, wallet and seed live. One process at a time. */
+  /** The directory of channels, wallet and seed. One process at a time. */
   readonly dataDir: string
   /** Departures from the default policy. */
   readonly policy?: Partial<Policy>
@@ -81,13 +81,14 @@ export interface PaychanInit extends ElectrumInit {
 }
 
 /**
- * Before the chain has given an estimate: 10 sat/vB, bounded by what a share allows like any other.
+ * The feerate before the chain has given an estimate: 10 sat/vB, bounded by the share like any
+ * other.
  */
 const INITIAL_FEE_RATE = feeRate(10_000n)
 
 export { defaultPolicy, type Policy } from '../channel/policy.js'
 
-/** What the service needs of its host. */
+/** The libp2p components that the service needs. */
 export interface PaychanComponents extends PeersComponents {
   readonly addressManager: { getAddresses: () => Array<{ toString: () => string }> }
 }
@@ -99,7 +100,7 @@ export function paychan(init: PaychanInit): (components: PaychanComponents) => P
   return (components) => new PaychanService(init, components)
 }
 
-/** What exists between start and stop. */
+/** The parts that exist between start and stop. */
 interface Running {
   readonly store: Store
   readonly chain: ElectrumChain
@@ -122,7 +123,7 @@ class PaychanService implements Paychan {
   #stopTelling: () => void = () => {}
   #starting = false
   #stopping: Promise<void> | undefined
-  /** Why the node stops by itself. */
+  /** The reason why the node stops by itself. */
   #failure: PaychanError | undefined
 
   constructor(init: PaychanInit, components: PaychanComponents) {
@@ -168,7 +169,7 @@ class PaychanService implements Paychan {
     this.#failure = undefined
     this.#starting = true
     try {
-      // Nobody else writes here now: the store is locked.
+      // The store is locked, so nobody else writes here now.
       await removeLeftovers(join(dataDir, SEED_FILE))
       await belongsTo(store, network)
       await staysPeer(store, this.#peers.self)
@@ -438,8 +439,7 @@ class PaychanService implements Paychan {
       try {
         if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
       } catch (error) {
-        // Refused, so not signed. Another caller was faster: planned again, it may fit on other
-        // channels.
+        // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
         if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) {
           throw error
         }
@@ -493,7 +493,7 @@ class PaychanService implements Paychan {
     return { channel: id, ...closed }
   }
 
-  /** The PeerId of whom a person means, by a part of it too. A multiaddr stays as it is. */
+  /** Finds the PeerId that a person means, also by a part of it. A multiaddr stays as it is. */
   async #peerNamed(text: string): Promise<string> {
     if (text.startsWith('/')) return text
     const known = [
@@ -509,7 +509,7 @@ class PaychanService implements Paychan {
   }
 
   /**
-   * Of a payment: who has a channel with us comes before strangers whose ids end alike. A channel's
+   * Finds the payee: a peer with a channel comes before strangers whose ids end alike. A channel's
    * id stays as it is.
    */
   async #payeeNamed(text: string): Promise<string> {
@@ -556,7 +556,7 @@ class PaychanService implements Paychan {
   }
 
   /**
-   * A node whose disk failed stops as a whole; its host may go on. While it starts, `start` ends
+   * A node whose disk failed stops as a whole; its host may go on. During the start, `start` ends
    * it.
    */
   #onStoreFailed(text: string): void {
@@ -576,7 +576,7 @@ class PaychanService implements Paychan {
     else this.#tell(event)
   }
 
-  /** A listener that throws is its own problem, not that of a payment. */
+  /** An error in a listener does not affect the payment. */
   #tell(event: NodeEvent): void {
     for (const listener of this.#listeners) {
       try {

@@ -2,15 +2,15 @@
 import { PaychanError, STORE_FAILED } from '../types/errors.js'
 import type { NodeApi, NodeInfo } from './api.js'
 
-/** With these the node sees no block until a person has done something. */
+/** After these errors the node sees no block until a person acts. */
 const IN_VAIN = new Set(['ERR_WRONG_CHAIN', 'ERR_WRONG_NETWORK'])
 
-/** Milliseconds. That a node was stopped is told by no event: whoever asks it hears of it. */
+/** Milliseconds. No event tells that a node was stopped, so the node is asked. */
 const LOOK_EVERY_MS = 1_000
 
 /**
- * Resolves once the node has verified a block at `height`; its wallet and its channels have then
- * seen what that block brought. Works for a node in this process and for one behind the local API.
+ * Resolves once the node has verified a block at `height`, and its wallet and channels have seen
+ * that block. Works for a node in this process and for one behind the local API.
  *
  * @throws PaychanError `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`, `ERR_STORE_FAILED`,
  *   `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever

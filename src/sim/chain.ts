@@ -1,11 +1,11 @@
-/** What a scenario says of its chain: where it begins, and what its blocks take. */
+/** The chain of a scenario: its first block, and the feerates of its blocks. */
 import { congestedMonth, rateAt } from '../devnet/trace.js'
 import type { FeeSource } from './scenario/scenario.js'
 
 /** The height of the first block: a world has a past. */
 export const START_HEIGHT = 1_000
 
-/** Blocks of the generated trace; it begins again after them. */
+/** Blocks of the generated trace, which then starts again. */
 const MONTH = 30 * 144
 
 /** The rate of the block `blocks` after the beginning, in sat/vB. */

@@ -1,4 +1,4 @@
-/** What goes wrong with nodes, as the scenario says: when, to whom, for how long. */
+/** The scenario's faults of nodes: their times, nodes and durations. */
 import type { Fault } from './scenario/scenario.js'
 import type { Calendar } from '../testing/calendar.js'
 import { Draws } from '../testing/random.js'
@@ -10,7 +10,7 @@ export interface FaultHost {
   readonly start: (node: SimNode) => void
 }
 
-/** Whether `who` means this node: its name, its group, or `all`. */
+/** True when `who` means this node: its name, its group, or `all`. */
 export function isMeant(who: string, { name, group }: Pick<SimNode, 'name' | 'group'>): boolean {
   return who === 'all' || who === name || who === group
 }
@@ -31,7 +31,7 @@ export function arrangeFaults(
   })
 }
 
-/** Well for a while, then not for a while, again and again. */
+/** Alternates between healthy and faulty periods. */
 function arrange(
   fault: Exclude<Fault, { kind: 'clock-skew' }>,
   node: SimNode,

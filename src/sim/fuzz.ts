@@ -1,6 +1,6 @@
 /**
- * Random small worlds with everything that can go wrong, all drawn from one number: for
- * `npm run test:sim`, and for whoever wants to see one of them again.
+ * Random small worlds with every kind of fault, all drawn from one number: for `npm run test:sim`,
+ * and for replaying one of them.
  */
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { blockDelta, feeRate, satoshi } from '../types/units.js'
@@ -32,15 +32,15 @@ const DAY = 24 * HOUR
 const AFTER_BLOCKS = 190
 
 /**
- * What is shorter leaves a one-way channel less than half of its blocks for payments, and does not
- * renew itself (RENEW-11).
+ * A shorter one-way channel has less than half of its blocks for payments, and does not renew
+ * itself (RENEW-11).
  */
 const LEAST_RENEWED = 102
 
-/** As a node on mainnet admits strangers; simulations do not bound them otherwise. */
+/** The limits for strangers of a mainnet node, which simulations do not set otherwise. */
 const ROOM = { maxPendingInAll: 64, maxUnfundedInAll: 64 }
 
-/** The same number gives the same world. */
+/** The world of a number: the same number gives the same world. */
 export function worldOf(seed: number): World {
   const draws = new Draws(seed, 'fuzz')
   const count = 2 + draws.below(3)
@@ -137,20 +137,20 @@ export function worldOf(seed: number): World {
 }
 
 /**
- * Blocks before L in which a client renews its channel, and goes away for good before, while or
- * after it does.
+ * Blocks before L in which a client renews its channel, and leaves for good before, during or after
+ * that.
  */
 const RENEWED_BEFORE = 60
 
 /**
- * A server that has taken its share along into a channel that renews another, and whose client is
- * gone for good: it is played until that is long over, for nobody but the server brings its share
+ * A world whose server has taken its share along into a channel that renews another, and whose
+ * client is gone for good. It runs until long after L, since only the server can bring its share
  * home (STAKE-3).
  */
 function leftAlone({ scenario, plan, payments }: World, draws: Draws): World {
   const [client = '', server = ''] = plan.nodes.map(({ name }) => name)
   const blocks = blockDelta(LEAST_RENEWED + draws.below(60))
-  // Enough for RENEW-12 to let it renew itself where blocks are not very dear.
+  // Enough for RENEW-12 to let it renew itself unless blocks are very dear.
   const capacity = satoshi(1_000_000n)
   const openings = plan.openings.map((opening, n): PlannedOpening =>
     n === 0
@@ -189,7 +189,7 @@ function leftAlone({ scenario, plan, payments }: World, draws: Draws): World {
   }
 }
 
-/** Nearly all of a channel: a state that leaves the payer less than dust. */
+/** A payment of nearly the whole channel: its state leaves the payer less than dust. */
 function drainOf(draws: Draws, openings: readonly PlannedOpening[]): PlannedPayment {
   const opening = draws.below(openings.length)
   const capacity = Number(openings[opening]?.capacity ?? 0n)
@@ -277,7 +277,7 @@ const LIES: readonly ServerLie[] = [
 ]
 
 /**
- * One honest server or two, and up to three that lie; the first shows whatever adversaries make up.
+ * One honest server or two, and up to three that lie; the first shows the adversaries' inventions.
  */
 function serversOf(draws: Draws): ServerGroup {
   return {
@@ -328,8 +328,7 @@ function adversaryOf(draws: Draws, who: string): Adversary {
 }
 
 /**
- * What can be taken out of a world, by name, so that what is left of a failing one is what makes it
- * fail.
+ * The removable parts of a world, by name, to reduce a failing world to the cause of its failure.
  */
 export function reductionsOf({ scenario, payments }: World): string[] {
   return [
@@ -343,7 +342,7 @@ export function reductionsOf({ scenario, payments }: World): string[] {
   ]
 }
 
-/** The same world without some of it. */
+/** The same world without some of its parts. */
 export function without({ scenario, plan, payments }: World, taken: ReadonlySet<string>): World {
   const left = payments.filter((_, n) => !taken.has(`payment-${n}`))
   return {

@@ -1,4 +1,4 @@
-/** A node of a simulation: the real engine between simulated ports, through its lives. */
+/** A node of a simulation: the real engine between simulated ports, across its restarts. */
 import { nextSequence, signedBalance } from '../channel/ledger.js'
 import type { Channel } from '../channel/state.js'
 import { type Policy, defaultPolicy } from '../channel/policy.js'
@@ -20,7 +20,7 @@ import { type Phantoms, Servers, type ServerSetup } from '../testing/servers.js'
 import { SimView, type Watchers } from '../testing/view.js'
 import { SimWallet, type Ownership } from '../testing/wallet.js'
 
-/** What the nodes of a simulation share. */
+/** The parts that the nodes of a simulation share. */
 export interface NodeWorld {
   readonly calendar: Calendar
   readonly chain: SimChain
@@ -30,28 +30,25 @@ export interface NodeWorld {
   readonly phantoms: Phantoms
   readonly ownership: (node: SimNode) => Ownership
   readonly onEvent: (node: SimNode, event: EngineEvent) => void
-  /** Its process is gone: nobody who waits for it hears anything. */
+  /** Called when its process is gone: its waiting callers get no answer. */
   readonly onGone: (node: SimNode) => void
-  /** A restart has found something else than what was written. */
+  /** Called when a restart finds other data than the written. */
   readonly onForgotten: (node: SimNode, text: string) => void
 }
 
 export interface NodeInit {
   readonly name: string
   readonly group: string
-  /** What plays it; nothing when it is honest. */
+  /** The adversaries that play it; none for an honest node. */
   readonly adversaries: ReadonlyArray<Adversary['kind']>
   readonly policy: Policy
   readonly servers: ServerSetup
   readonly seed: number
   readonly skewMs: number
-  /** Commits that a crash may lose. */
+  /** Number of commits that a crash may lose. */
   readonly losesWrites: number
   readonly signer: (node: SimNode) => Signer
-  /**
-   * Puts something between the engine and its peers, or its chain: what an adversary does
-   * differently.
-   */
+  /** Wraps the engine's port to its peers, or to its chain, with an adversary's changes. */
   readonly peers?: (peers: Peers, node: SimNode) => Peers
   readonly chainOf?: (chain: Chain, node: SimNode) => Chain
 }
@@ -63,9 +60,9 @@ export interface Absence {
   to: number
 }
 
-/** An fsync of an SSD. */
+/** Milliseconds that an SSD's fsync takes. */
 const COMMIT_MS = 2
-/** The longest that news of a block or a transaction takes. */
+/** The longest delay of news of a block or a transaction. */
 const MOST_NEWS_DELAY_MS = 3_000
 
 export class SimNode {
@@ -75,24 +72,21 @@ export class SimNode {
   readonly wallet: SimWallet
   readonly disk: SimDisk
   readonly signer: Signer
-  /** What it asks about the chain; fees, as it sees them, too. */
+  /** The servers that it asks about the chain, and about fees. */
   readonly servers: Servers
   readonly absences: Absence[] = []
-  /** Of all lives; 0 while it has had none. */
+  /** Crashes across its restarts. */
   crashes = 0
-  /** Commits that its disk has lost although it had called them safe. */
+  /** Number of commits that its disk has lost although it had called them safe. */
   lostWrites = 0
-  /**
-   * The first height at which a block may have something to tell it, unless something happens to it
-   * before.
-   */
+  /** The first height at which a block may concern it, unless something happens to it before. */
   wakeAt = 0
   engine: Engine | undefined
   view: SimView | undefined
   readonly #random: Draws
   readonly #newsDelayMs: number
   #life: Life | undefined
-  /** The channels of a process that has ended in order. */
+  /** The channels of a process that stopped in order. */
   #stopped: readonly Channel[] | undefined
 
   constructor(
@@ -121,7 +115,7 @@ export class SimNode {
     )
     world.network.join(init.name, {
       group: init.group,
-      // A bug: the event that has brought it about fails, and so the run.
+      // A bug: the event that caused it fails, and so does the run.
       onError: (error) => {
         world.calendar.after(0, () => {
           throw error
@@ -138,7 +132,7 @@ export class SimNode {
     return this.#life?.alive === true
   }
 
-  /** A new process on what the disk has. */
+  /** Starts a new process on the data of its disk. */
   async start(): Promise<void> {
     if (this.isUp) return
     const {
@@ -185,12 +179,12 @@ export class SimNode {
     this.#compare(this.engine)
   }
 
-  /** What a process that ended in order has written is what the next one finds. */
+  /** Checks that a process finds the data of the one before it, which stopped in order. */
   #compare(engine: Engine): void {
     const before = this.#stopped
     this.#stopped = undefined
     for (const state of before ?? []) {
-      // Of an opening that came to nothing a server keeps no channel (OPEN-11).
+      // A server keeps no channel of a failed opening (OPEN-11).
       if (state.stage === 'abandoned' && state.role === 'server') continue
       const now = engine.find(state.id)
       if (textOf(now) !== textOf(state)) {
@@ -202,7 +196,7 @@ export class SimNode {
     }
   }
 
-  /** The process dies. */
+  /** Kills the process. */
   crash(lostCommits = 0): void {
     if (!this.isUp) return
     this.crashes += 1
@@ -210,7 +204,7 @@ export class SimNode {
     if (lostCommits > 0) this.lostWrites += this.disk.lose(lostCommits)
   }
 
-  /** The process ends in order. */
+  /** Stops the process in order. */
   async stop(): Promise<void> {
     const life = this.#life
     if (life?.alive !== true) return
@@ -220,7 +214,7 @@ export class SimNode {
     this.#gone()
   }
 
-  /** Its servers of the chain are gone, or lie; until `see`. */
+  /** Its servers of the chain are gone, or lie, until `see`. */
   blind(hiding: 'down' | 'mempool' | 'all'): void {
     if (this.absences.at(-1)?.to !== Infinity) {
       this.absences.push({ kind: 'blind', from: this.world.chain.height, to: Infinity })
@@ -249,9 +243,9 @@ export class SimNode {
 }
 
 /**
- * What of a channel has to be the same after a restart: money, turns, signed closes. Streams are
- * not, nor is which of the signed payments are acknowledged (that may be written later, and is
- * asked for again), nor a publication, which begins at once when it is due.
+ * The parts of a channel that a restart must not change: money, turns, signed closes. Streams may
+ * change; so may the acknowledgements of signed payments (they may be written later, and are asked
+ * for again), and a publication, which begins at once when it is due.
  */
 function textOf(channel: Channel | undefined): string {
   if (channel?.stage !== 'established') return channel?.stage ?? 'nothing'
@@ -277,15 +271,16 @@ function textOf(channel: Channel | undefined): string {
   )
 }
 
-/** What a node of a simulation asks of its channels. */
+/** The terms of a simulated node for its channels. */
 
 /**
- * More than open at once in any scenario: hundreds of clients that begin together are no strangers.
+ * More than are open at once in any scenario: hundreds of clients that begin together are no
+ * strangers.
  */
 const NO_BOUND = 1_000_000
 
 /**
- * The defaults of a node on mainnet; a scenario may want narrower steps than any node would take
+ * The defaults of a node on mainnet; a scenario may use narrower steps than any node would take
  * there.
  */
 export function policyOf(changes: Partial<Policy>): Policy {
@@ -298,12 +293,12 @@ export function policyOf(changes: Partial<Policy>): Policy {
   }
 }
 
-/** Coins that a node begins with at the most, one for each channel that it opens. */
+/** Most coins of a node at the beginning, one for each channel that it opens. */
 const MOST_COINS = 64
 
 /**
- * What a wallet begins with, as coins: about equal ones, so that channels can be funded at the same
- * time.
+ * Splits a wallet's initial amount into about equal coins, so that channels can be funded at the
+ * same time.
  *
  * @example coinsOf(100, 3) // [34, 33, 33]
  */

@@ -1,4 +1,4 @@
-/** What a simulation leaves behind. */
+/** The output of a simulation. */
 import type { Plan } from './plan.js'
 import type { Results } from './results.js'
 import { renderReport } from './report/index.js'
@@ -20,7 +20,9 @@ export interface Finished {
   readonly results: Results
   readonly plan: Plan
   readonly outcomes: Outcomes
-  /** What depends on the machine: not part of the results, which are the same everywhere. */
+  /**
+   * The figures that depend on the machine: not part of the results, which are the same everywhere.
+   */
   readonly run: object
 }
 
@@ -29,7 +31,7 @@ export async function writeResults(
   directory: string,
   { results, plan, outcomes, run }: Finished
 ): Promise<string[]> {
-  // One after the other: what is written stays, whatever becomes of the next.
+  // Files are written one after the other: a written one stays, even if the next fails.
   const contents: Readonly<Record<(typeof OUTPUT_FILES)[number], () => string | Iterable<string>>> =
     {
       'results.json': () => `${JSON.stringify(results)}\n`,
@@ -43,10 +45,10 @@ export async function writeResults(
   return paths
 }
 
-/** The directory that a simulation leaves its results in. */
+/** The directory for a simulation's results. */
 
 /**
- * Makes the directory, and refuses one that has results in it already.
+ * Makes the directory, and refuses one with results in it.
  *
  * @throws PaychanError `ERR_OUTPUT_EXISTS` (facts: path), `ERR_OUTPUT_UNWRITABLE`
  */
@@ -104,11 +106,11 @@ async function attempt(path: string, write: () => Promise<void>): Promise<void> 
 }
 
 /**
- * A simulation as tables (RFC 4180) for spreadsheets and notebooks; `docs/simulate.md` says what
- * the columns are in sim-ln and CLoTH.
+ * A simulation as tables (RFC 4180) for spreadsheets and notebooks; `docs/simulate.md` compares the
+ * columns with those of sim-ln and CLoTH.
  */
 
-/** Rows that are joined before they are handed on: a write for each would take most of the time. */
+/** Number of rows joined per write: a write for each would take most of the time. */
 const CHUNK = 1_000
 
 type Cell = string | number | bigint | null
@@ -126,7 +128,7 @@ function* csv(header: readonly string[], rows: Iterable<readonly Cell[]>): Gener
   if (lines.length > 0) yield `${lines.join('\n')}\n`
 }
 
-/** Every channel, with what became of it. */
+/** Every channel, with its outcome. */
 export function channelsCsv({ channels }: Pick<Results, 'channels'>): Generator<string> {
   return csv(
     [
@@ -176,7 +178,7 @@ export function channelsCsv({ channels }: Pick<Results, 'channels'>): Generator<
   )
 }
 
-/** Every payment that was asked for, up to a time, and what became of it. */
+/** Every payment requested up to a time, and its outcome. */
 export function paymentsCsv(
   plan: Plan,
   until: number,
@@ -216,21 +218,21 @@ function* rows(
 }
 
 /**
- * What became of all payments of a simulation, by their place in the plan: a few bytes for each,
- * since there may be millions.
+ * The outcomes of all payments of a simulation, by index in the plan: a few bytes for each, since
+ * there may be millions.
  */
 const STATUSES = ['made', 'failed', 'unknown', 'off'] as const
 const FIRST_ROOM = 1_024
-/** Of a channel: none. */
+/** Stands for no channel. */
 const NONE = -1
 
 export class Outcomes {
-  /** 1 more than the place in `STATUSES`; 0: not told. */
+  /** 1 more than the index in `STATUSES`; 0: no outcome. */
   #statuses = new Uint8Array(FIRST_ROOM)
   #codes = new Uint16Array(FIRST_ROOM)
   #seconds = new Float64Array(FIRST_ROOM)
   #channels = new Int32Array(FIRST_ROOM)
-  /** The error codes that there have been; the first is none. */
+  /** The error codes so far; the first is none. */
   readonly #names = ['']
 
   /** For the simulator's `onOutcome`. */
@@ -242,7 +244,7 @@ export class Outcomes {
     this.#channels[id] = channel
   }
 
-  /** Undefined when nothing was told of it. */
+  /** Undefined when it has no outcome. */
   of(id: number): PaymentOutcome | undefined {
     const status = STATUSES[(this.#statuses[id] ?? 0) - 1]
     if (status === undefined) return undefined

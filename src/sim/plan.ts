@@ -1,10 +1,10 @@
 /**
- * What is to happen in a simulation, worked out from a scenario and its seed before anything runs:
- * who is there, which channel opens when, and which payment is asked for when. Pure: the same
- * scenario gives the same plan. How it turns out is for the simulation to say.
+ * The events of a simulation, derived from a scenario and its seed before the run: its nodes, the
+ * time of each opening, and the time of each payment. Pure: the same scenario gives the same plan.
+ * The simulation finds the outcome.
  *
  * An opening is a *place* for channels rather than one channel: with `then: 'reopen'` or `'renew'`
- * others follow the first, and payments go over whichever is there.
+ * others follow the first, and payments go over the present one.
  */
 import type { BlockDelta, Satoshi } from '../types/units.js'
 import type { ChannelGroup } from './scenario/scenario.js'
@@ -39,10 +39,12 @@ export interface PlannedPayment {
 }
 
 export interface Plan {
-  /** Names are unique; in the order in which results list them. */
+  /** In the order of the results; names are unique. */
   readonly nodes: readonly PlannedNode[]
-  /** By time. */
+  /** Openings in the order of time. */
   readonly openings: readonly PlannedOpening[]
-  /** By time, drawn as they are asked for: there may be millions. Each call begins anew. */
+  /**
+   * Payments in the order of time, drawn on request: there may be millions. Each call begins anew.
+   */
   readonly payments: () => Iterator<PlannedPayment>
 }

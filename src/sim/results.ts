@@ -1,10 +1,10 @@
 /**
- * What a simulation found: the shape of `results.json`. The same scenario and seed give the same
- * file, byte for byte; what depends on the machine (seconds, memory) is not in it, but in
+ * The results of a simulation: the shape of `results.json`. The same scenario and seed give the
+ * same file, byte for byte; machine-dependent figures (seconds, memory) are not in it, but in
  * `run.json`. Amounts are satoshis as numbers, times seconds of virtual time from the beginning.
  */
 
-/** Of a set of numbers; all 0 when `count` is. */
+/** A summary of a set of numbers; all 0 when `count` is. */
 export interface Summary {
   readonly count: number
   readonly mean: number
@@ -15,23 +15,23 @@ export interface Summary {
 }
 
 export interface PaymentTotals {
-  /** Those of the plan that are not `off`. */
+  /** Payments of the plan that are not `off`. */
   readonly asked: number
   /**
-   * Those of the plan whose payer was switched off just then, so that nobody asked, or whose payee
-   * was, so that nobody answered: a phone in a drawer is no failure of the network.
+   * Payments of the plan whose payer was switched off just then, so that nobody asked, or whose
+   * payee was, so that nobody answered: a phone in a drawer is no failure of the network.
    */
   readonly off: number
   readonly made: number
   /** `unknown` at the end: signed, and neither acknowledged nor excluded by the chain. */
   readonly unknown: number
-  /** By error code. */
+  /** Failed payments by error code. */
   readonly failed: Readonly<Record<string, number>>
-  /** Satoshis of those that were made. */
+  /** Satoshis of the payments made. */
   readonly volume: number
   /** Seconds from `pay` to the acknowledgement. */
   readonly latency: Summary
-  /** Made, per second of virtual time. */
+  /** Payments made, per second of virtual time. */
   readonly throughput: number
 }
 
@@ -48,9 +48,9 @@ export interface ChainTotals {
 }
 
 export interface CapitalTotals {
-  /** Mean over time of what is in open channels. */
+  /** Mean over time of the amount in open channels. */
   readonly locked: number
-  /** The part of it (0 to 1) in channels on which nothing was paid for a day. */
+  /** The part of it (0 to 1) in channels without a payment for a day. */
   readonly idle: number
   /** Blocks from the funding's confirmation to the spend's. */
   readonly lifetime: Summary
@@ -58,20 +58,20 @@ export interface CapitalTotals {
 }
 
 /**
- * Where a node's money went. `end` = `begin` + `received` - `sent` - `fees` - `lost` + `gained`.
+ * The flow of a node's money. `end` = `begin` + `received` - `sent` - `fees` - `lost` + `gained`.
  */
 export interface NodeResult {
   readonly name: string
   readonly group: string
   readonly honest: boolean
-  /** On the chain and in channels. */
+  /** Satoshis on the chain and in channels at the beginning. */
   readonly begin: number
   readonly end: number
   readonly sent: number
   readonly received: number
-  /** Of its transactions on the chain. */
+  /** Fees of its transactions on the chain. */
   readonly fees: number
-  /** Beyond fees and payments, as `losses` lists it. */
+  /** Losses beyond fees and payments, as in `losses`. */
   readonly lost: number
   readonly gained: number
   readonly payments: { readonly asked: number; readonly made: number }
@@ -110,7 +110,7 @@ export interface Loss {
    * `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was
    * down past a deadline; `stuck`: in no block in time; `lied`: none of its servers told the truth,
    * or answered; `forgot`: its disk lost writes that it had called safe; `dishonest`: an adversary
-   * plays it, whatever else there is to say (`text` does); `unexplained`: a bug.
+   * plays it, in addition to the reason in `text`; `unexplained`: a bug.
    */
   readonly why: 'economics' | 'absence' | 'stuck' | 'lied' | 'forgot' | 'dishonest' | 'unexplained'
   readonly text: string
@@ -121,14 +121,12 @@ export interface Attack {
   readonly kind: string
   readonly channel: number
   readonly height: number
-  /**
-   * What it got beyond its newest share, less what it paid for it; negative when it did not pay.
-   */
+  /** Its amount beyond its newest share, less its cost; negative when the attack did not pay. */
   readonly profit: number
   readonly succeeded: boolean
 }
 
-/** Publications whose risk was foretold to be in this range, and how many came too late. */
+/** Publications with a predicted risk in this range, and the number of those that came too late. */
 export interface RiskBucket {
   readonly from: number
   readonly to: number
@@ -138,8 +136,8 @@ export interface RiskBucket {
 }
 
 /**
- * One side publishes the newest state that it holds: is it, or a newer one, in a block before an
- * older one can be?
+ * One side publishes the newest state that it holds: the race is won when that or a newer one is in
+ * a block before an older one can be.
  */
 export interface RaceResult {
   readonly channel: number
@@ -147,14 +145,15 @@ export interface RaceResult {
   readonly honest: boolean
   readonly turn: number
   /**
-   * Of the tip at the first bid; and the first at which the other side can publish its older state.
+   * Height of the tip at the first bid, and the first height at which the other side can publish
+   * its older state.
    */
   readonly height: number
   readonly deadline: number
-  /** What would be lost, and what the first bid pays, in satoshis. */
+  /** The possible loss, and the fee of the first bid, in satoshis. */
   readonly stake: number
   readonly fee: number
-  /** The chance of coming too late, as foretold at the first bid. */
+  /** The chance of coming too late, as predicted at the first bid. */
   readonly risk: number
   /** Null: in no block until the end. */
   readonly spentAt: number | null
@@ -165,9 +164,9 @@ export interface RaceResult {
 export interface Series {
   readonly times: readonly number[]
   readonly heights: readonly number[]
-  /** What the next block takes, in sat/vB. */
+  /** Feerate of the next block, in sat/vB. */
   readonly feeRates: readonly number[]
-  /** Since the sample before. */
+  /** Payments made since the sample before. */
   readonly made: readonly number[]
   readonly failed: readonly number[]
   readonly volume: readonly number[]
@@ -176,7 +175,7 @@ export interface Series {
   readonly nodesUp: readonly number[]
   /** Fees on the chain so far. */
   readonly fees: readonly number[]
-  /** The highest risk among the channels that have something at stake (0 to 1), and the mean. */
+  /** The highest risk among the channels with something at stake (0 to 1), and the mean. */
   readonly riskMax: readonly number[]
   readonly riskMean: readonly number[]
 }
@@ -216,7 +215,7 @@ export interface Results {
   readonly losses: readonly Loss[]
   readonly attacks: readonly Attack[]
   readonly risk: readonly RiskBucket[]
-  /** With something at stake, and decided; in the order in which they began. */
+  /** Decided races with something at stake, in the order in which they began. */
   readonly races: readonly RaceResult[]
   readonly series: Series
   /** Invariants that did not hold; empty unless there is a bug. */
@@ -227,7 +226,7 @@ export interface Results {
   }>
 }
 
-/** One run of a sweep: what was varied, and what came of it. */
+/** One run of a sweep: its values, and its outcome. */
 export interface SweepPoint {
   readonly values: Readonly<Record<string, number | string>>
   readonly runs: number
@@ -236,11 +235,11 @@ export interface SweepPoint {
   /** The chance that a publication of an honest node comes too late: `tooLate` / `publications`. */
   readonly lossProbability: number
   /**
-   * The same chance as the nodes foretold it at their first bids: the mean of `risk`. 0 without a
+   * The same chance as the nodes predicted it at their first bids: the mean of `risk`. 0 without a
    * publication, as `lossProbability` is.
    */
   readonly foretold: number
-  /** What honest nodes lost, and what they had at stake when they published, in satoshis. */
+  /** The losses of honest nodes, and their stakes when they published, in satoshis. */
   readonly lost: number
   readonly staked: number
   readonly successRate: number
@@ -254,7 +253,7 @@ export interface Sweep {
   readonly scenario: string
   readonly seeds: readonly number[]
   /**
-   * What is varied, and over which values, in order; the first is the horizontal axis, the second
+   * The varied settings and their values, in order; the first is the horizontal axis, the second
    * the colour.
    */
   readonly axes: ReadonlyArray<{

@@ -10,33 +10,31 @@ import type { Results } from './results.js'
 import type { Scenario } from './scenario/scenario.js'
 import { Simulation } from './simulation.js'
 
-/**
- * How far it is. The last two are by the clock on the wall, and nothing else of a simulation is.
- */
+/** The progress of a simulation. Only the last two fields depend on the wall clock. */
 export interface Progress {
-  /** Seconds of virtual time, and how many there will be. */
+  /** Seconds of virtual time so far, and in all. */
   readonly time: number
   readonly duration: number
   readonly events: number
   readonly payments: number
   readonly height: number
-  /** Of the time since the report before. */
+  /** Measured since the report before. */
   readonly eventsPerSecond: number
-  /** Seconds; undefined as long as there is nothing to go by. */
+  /** Seconds; undefined without a basis for an estimate. */
   readonly left: number | undefined
 }
 
 export interface SimulateOptions {
-  /** Called some hundred times, after so much virtual time. */
+  /** Called some hundred times, at equal intervals of virtual time. */
   readonly onProgress?: (progress: Progress) => void
-  /** Ends it early: what has been seen by then is the result, with `complete: false`. */
+  /** Ends the run early: the result is the state at that time, with `complete: false`. */
   readonly signal?: AbortSignal
   /**
-   * Told of each payment once its outcome is known, in the order of that; at the latest at the end,
-   * as unknown.
+   * Receives each payment once its outcome is known, in the order of that; at the latest at the
+   * end, as unknown.
    */
   readonly onOutcome?: (outcome: PaymentOutcome) => void
-  /** Checks what holds at any moment after each event: for small worlds. */
+  /** Checks the invariants of any moment after each event: for small worlds. */
   readonly checked?: boolean
 }
 

@@ -1,4 +1,4 @@
-/** One simulation at work: a world of nodes, what is to happen in it, and what is seen of it. */
+/** One simulation at work: a world of nodes, its events, and its observations. */
 import type { EngineEvent } from '../engine/context.js'
 import type { ChannelId } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
@@ -29,7 +29,7 @@ import { Draws } from '../testing/random.js'
 
 /** Blocks before the beginning whose fees are known. */
 const PAST = 12
-/** Nodes whose books are added up with every block; those of more, with every sample. */
+/** Most nodes whose books are added up with every block; with more nodes, with every sample. */
 const MOST_ADDED_UP = 100
 
 export class Simulation {
@@ -47,7 +47,7 @@ export class Simulation {
   readonly cheats: Cheat[] = []
   readonly broken: Array<Results['broken'][number]> = []
   readonly thresholdAt: (height: number) => number
-  /** How many channels each opens, by name. */
+  /** Number of channels each opens, by name. */
   readonly #opens = new Map<string, number>()
   readonly #byName = new Map<string, SimNode>()
   readonly #network: SimNetwork
@@ -137,7 +137,7 @@ export class Simulation {
     return node
   }
 
-  /** Starts everybody, and puts what is to happen on the calendar. */
+  /** Starts all nodes, and puts the events on the calendar. */
   async start(): Promise<void> {
     const {
       scenario: { seed, chain, faults, sample },
@@ -202,7 +202,7 @@ export class Simulation {
     return node
   }
 
-  /** What an adversary does differently. */
+  /** The changes that an adversary makes. */
   #badness(adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
     if (adversaries.length === 0) return {}
     const cheats = adversaries.flatMap(
@@ -297,7 +297,7 @@ export class Simulation {
     if (!isTip) return
     this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
     this.fees.update([...past, ...this.chain.newestThresholds(PAST)])
-    // After a reorganisation heights come again.
+    // After a reorganisation heights repeat.
     if (this.chain.height <= before.height) for (const node of this.nodes) node.wakeAt = 0
     const height = blockHeight(this.chain.height)
     for (const node of this.nodes) if (node.wakeAt <= height && node.isUp) this.#wake(node, height)
@@ -316,7 +316,7 @@ export class Simulation {
     if (fault !== undefined) this.break('conservation', fault)
   }
 
-  /** Whoever has lost what it had written may find what it does not know. */
+  /** True for a node that lost writes, and so may find unknown data. */
   #isForgetful(node: SimNode, channel: ChannelId | undefined): boolean {
     const record = channel === undefined ? undefined : this.openings.recordOf(channel)
     return (
@@ -333,7 +333,7 @@ export class Simulation {
   }
 }
 
-/** What no node may ever have to say, whatever happens to it. */
+/** Errors that no node may ever report, in any circumstances. */
 const BUGS: ReadonlySet<string> = new Set([
   'ERR_INTERNAL',
   'ERR_STORE_CORRUPT',

@@ -28,10 +28,10 @@ import {
 } from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
 
-/** How many payments are shown unless asked otherwise. */
+/** Number of payments shown by default. */
 const DEFAULT_LIMIT = 20
 
-/** Whoever pays again pays twice: what can be known is in the node. */
+/** Advice after an interrupted `pay`: the node knows the outcome, and paying again pays twice. */
 function payMayFollow(id: string | undefined): string {
   const look = 'The payment may still be made: look at `paychan payments`'
   return id === undefined
@@ -44,7 +44,7 @@ const CLOSE_MAY_FOLLOW =
 const SETTLE_MAY_FOLLOW =
   'What it was asked to settle may still go out: look at `paychan channels`. To settle again does no harm.'
 
-/** What nobody can pay on any more, and nothing is to come of. */
+/** True when nobody can pay on the channel any more and nothing is pending. */
 function isOver(status: ChannelStatus): boolean {
   return status === 'closed' || status === 'abandoned'
 }
@@ -81,7 +81,7 @@ export function addChannelCommands(program: Command, world: World): void {
           context,
           async (node) => {
             const made = await node.pay(withoutUndefined({ to, amount, memo, id }))
-            // It is made, whatever becomes of this question.
+            // The payment is made, even if this question fails.
             left = await node.channels().then(
               (channels) => leftAfter(made, channels),
               () => undefined
@@ -152,7 +152,7 @@ export function addChannelCommands(program: Command, world: World): void {
         command: Command
       ) => {
         const context = contextOf(world, command)
-        // One more than is shown tells whether there are more.
+        // One more than is shown tells that there are more.
         const known = await withNode(
           context,
           async (node) => await node.payments(withoutUndefined({ limit: limit + 1, channel }))

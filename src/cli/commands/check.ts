@@ -1,4 +1,4 @@
-/** `paychan check`: is a data directory whole? */
+/** `paychan check`: tests that a data directory is undamaged. */
 import type { Command } from 'commander'
 import type { Network } from '../../../protocols/paychan/1.0/index.js'
 import type { CheckReport, Section } from '../../node/check.js'
@@ -9,7 +9,7 @@ import type { Colors } from '../output.js'
 import { printable } from '../table.js'
 import { askPassphrase } from '../passphrase.js'
 
-/** Longer than a person waits without asking. */
+/** Milliseconds without output; longer than a person waits without asking. */
 const SILENT_MS = 1_000
 
 const PROGRESS_EVERY = 1_000
@@ -46,7 +46,7 @@ export function addCheck(program: Command, world: World): void {
     })
 }
 
-/** Nothing in the file is wrong: whoever starts the node names the servers with `--electrum`. */
+/** True when only the servers are missing; `start` takes them with `--electrum` too. */
 function isLeftToFlags({ facts }: PaychanError): boolean {
   return facts.key === 'electrum' && facts.where === "the default of 'electrum'"
 }

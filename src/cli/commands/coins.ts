@@ -1,4 +1,4 @@
-/** `paychan coins`: which coins the wallet has, and which of them nothing may choose. */
+/** `paychan coins`: the coins of the wallet, and the locks on them. */
 import type { Command } from 'commander'
 import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import { parseOutPoint } from '../fee-options.js'

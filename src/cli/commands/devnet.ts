@@ -208,7 +208,7 @@ interface DevnetFlags {
 }
 
 /**
- * The rates of a file, or those that come with the program.
+ * The rates of a file, or of the program's own trace.
  *
  * @throws PaychanError `ERR_INVALID_TRACE`, `ERR_NO_TRACE`
  */
@@ -318,7 +318,9 @@ async function runDevnet({ io }: World, output: Output, flags: DevnetFlags): Pro
   }
 }
 
-/* Asks a running devnet, over its Electrum port, what no real server offers: blocks and coins. */
+/*
+ * Asks a running devnet, over its Electrum port, for blocks and coins, which no real server offers.
+ */
 
 /** Mining the most that one request may ask for, 10,000 blocks, takes seconds. */
 const TIMEOUT_MS = 60_000

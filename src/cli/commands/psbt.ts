@@ -1,6 +1,6 @@
 /**
- * `paychan psbt`, and what `paychan open --psbt` does: the funding transaction is made by an
- * outside wallet.
+ * `paychan psbt`, and the work of `paychan open --psbt`: an outside wallet makes the funding
+ * transaction.
  */
 import type { Command } from 'commander'
 import { formatAmount } from '../../types/units.js'
@@ -91,7 +91,7 @@ export async function goOnWithPsbt(context: Context, opened: ChannelInfo, how: H
       report(context, result)
       channel = result.channel
     } catch (error) {
-      // What is wrong with a PSBT can be put right; it changed nothing.
+      // An error in a PSBT can be corrected; it changed nothing.
       if (!codeOf(error).startsWith('ERR_PSBT_') && codeOf(error) !== 'ERR_BROADCAST_REFUSED') {
         throw error
       }
@@ -127,13 +127,13 @@ function report({ output }: Context, result: PsbtResult): void {
   for (const warning of result.warnings) output.note(`Note: ${warning}`)
 }
 
-/** PSBTs are read by what knows all of Bitcoin's formats: loaded when there is one. */
+/** Reads a PSBT with the full Bitcoin library, which is loaded only then. */
 async function read(io: Io, given: string | undefined, prompt: string): Promise<string> {
   const { readPsbt } = await import('../psbt-input.js')
   return await readPsbt(io, given, prompt)
 }
 
-/** An opening only: a channel that is funded is closed in other ways, and not by mistake. */
+/** Cancels an opening only: a funded channel is closed in other ways, and not by mistake. */
 async function cancelled(context: Context, channel: string): Promise<CloseResult> {
   await waiting(context, channel)
   return await withNode(context, async (node) => await node.close(channel))
@@ -153,16 +153,16 @@ async function waiting(context: Context, prefix: string): Promise<ChannelInfo> {
   return channel
 }
 
-/* What a person with an outside wallet has to do, and must not do. */
+/* Instructions for a person with an outside wallet, and warnings. */
 
 const BTC = 100_000_000n
 
-/** As Bitcoin wallets take amounts. */
+/** An amount in the notation of Bitcoin wallets. */
 function inBitcoin(amount: bigint): string {
   return `${amount / BTC}.${(amount % BTC).toString().padStart(8, '0')}`
 }
 
-/** Of `open --psbt`: the server has named its key. */
+/** The text for `open --psbt` after the server has named its key. */
 export function renderAskedInputs(channel: ChannelInfo): string {
   const { outside, capacity } = channel
   const id = shortChannel(channel.id)
@@ -180,7 +180,7 @@ Then give what it made, unsigned:  paychan psbt ${id} FILE
 Or give the opening up:            paychan psbt ${id} --cancel`
 }
 
-/** Of the funded PSBT: T2 is on disk. */
+/** The text for the funded PSBT, once T2 is on disk. */
 export function renderAskedSignatures(channel: ChannelInfo): string {
   const id = shortChannel(channel.id)
   return `The refund is signed by the peer and stored: at block ${channel.refundHeight} the money comes back by itself if all else fails.

@@ -1,6 +1,6 @@
 /**
- * The verbs about the seed and what it brings back: `restore`, `recover`, `encrypt`, `decrypt`. The
- * words and passphrases are never arguments.
+ * The verbs about the seed and its contents: `restore`, `recover`, `encrypt`, `decrypt`. The words
+ * and passphrases are never arguments.
  */
 import type { Command } from 'commander'
 import { formatAmount } from '../../types/units.js'
@@ -150,9 +150,9 @@ export function addSeedCommands(program: Command, world: World): void {
     })
 }
 
-/* What a peer has handed back, in words and a table. */
+/* The channels that a peer handed back, in words and a table. */
 
-/** What `recover` has come to. */
+/** The result of `recover`. */
 export function renderRecovered(
   { peerId, recovered, known, refused }: RecoverResult,
   colors: Colors,

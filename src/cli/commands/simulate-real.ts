@@ -71,7 +71,7 @@ async function runReal({ output, io }: Context, name: string, flags: RealFlags):
     })
   )
   const plan = makePlan(scenario)
-  // What does not fit is refused before a directory is made.
+  // An unsuitable scenario is refused before a directory is made.
   for (const sentence of ignoredBy(scenario, plan)) output.note(`Ignored: ${sentence}`)
   const { out, force = false, transport } = flags
   if (out !== undefined) await prepareDirectory(out, OUTPUT_FILES, force)

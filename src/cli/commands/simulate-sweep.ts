@@ -87,7 +87,7 @@ async function runSweep(
   const seeds = Array.from({ length: count }, (_, i) => first + i)
   const jobs = jobsOf({ axes, seeds })
   await checkRuns(jobs.length)
-  // What does not fit is refused before anything runs.
+  // An unsuitable scenario is refused before anything runs.
   const scenario =
     explained(output, () =>
       jobs.filter((_, i) => i % count === 0).map((job) => scenarioOf(work, job))

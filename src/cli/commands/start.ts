@@ -95,8 +95,8 @@ export function addStart(program: Command, world: World): void {
             `${config.network} (3) is about to be given up by those who run it: use --network ${instead}.`
           )
         }
-        // What happens while the node comes up, damage that it finds for one, is told after the
-        // line that says that it is up.
+        // Events during the start, such as damage found, are told after the line that says that the
+        // node is up.
         const early: NodeEvent[] = []
         let isUp = false
         const node = await world.createNode(
@@ -158,12 +158,12 @@ async function serveUntilStopped(
 
     const signal = await Promise.race([interrupted.signal, server.closed, failed])
     if (signal instanceof PaychanError) {
-      // First the node, so that whoever waits for it is still told what has become of a payment.
+      // The node stops first, so that its callers still learn the outcome of their payments.
       await node.stop()
       await server.close()
       throw signal
     }
-    // Without a signal somebody asked over the API, and the node has stopped already.
+    // Without a signal the stop came over the API, and the node has stopped already.
     if (signal !== undefined) {
       output.note(`${signal}: stopping.`)
       await server.close()
@@ -229,16 +229,13 @@ function riskText({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>)
     : `the risk is ${percent} again`
 }
 
-/*
- * Payments as they come, on a terminal that people read: at most one line a second, however many
- * there are.
- */
+/* Incoming payments on a terminal: at most one line a second, for any number of payments. */
 
 const WINDOW_MS = 1_000
 
 export interface PaymentLines {
   add: (payment: PaymentInfo) => void
-  /** Shows what is still to be shown. */
+  /** Shows the pending lines. */
   end: () => void
 }
 

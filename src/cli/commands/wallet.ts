@@ -16,7 +16,7 @@ import {
 import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { renderBumped, renderFees, renderSent, renderTransactions } from '../render-wallet.js'
 
-/** How many transactions are shown unless asked otherwise. */
+/** Number of transactions shown by default. */
 const DEFAULT_LIMIT = 20
 
 export function addWalletCommands(program: Command, world: World): void {
@@ -130,7 +130,7 @@ export function addWalletCommands(program: Command, world: World): void {
     )
     .action(async ({ limit = DEFAULT_LIMIT }: { limit?: number }, command: Command) => {
       const context = contextOf(world, command)
-      // One more than is shown tells whether there are more.
+      // One more than is shown tells that there are more.
       const known = await withNode(
         context,
         async (node) => await node.transactions({ limit: limit + 1 })

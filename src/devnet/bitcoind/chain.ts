@@ -1,6 +1,6 @@
 /**
  * A bitcoind on regtest as a backend: its rules and its mempool, behind our Electrum server. All
- * blocks are held in memory, and what is new is asked for twice a second.
+ * blocks are held in memory; new ones are fetched twice a second.
  */
 import { z } from 'zod'
 import { fromString } from 'uint8arrays'
@@ -28,14 +28,13 @@ import { BitcoindRpc, readChanges, type Reading, RpcRefusal } from './rpc.js'
 
 const POLL_MS = 500
 /**
- * Blocks that one call mines: one for thousands would not come back in time, and others see them
- * before we do.
+ * Blocks per mining call: a call for thousands would time out, and others see blocks before we do.
  */
 const BLOCKS_PER_CALL = 25
-/** A chain that changes faster than it can be read is read again. */
+/** Tries to read a chain that changes during the reading. */
 const READING_TRIES = 20
 /**
- * The same key with every start, so that the coins of the last one are not lost. Regtest coins are
+ * The same key at every start, so that the coins of the last one are not lost. Regtest coins are
  * worth nothing.
  */
 const WALLET_SEED = 'bitcoind'
@@ -44,7 +43,7 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const btcPerKvB = z.number().transform(toRate)
 
 export interface BitcoindOptions {
-  /** What is to be told to people: that bitcoind is gone, that it is back. */
+  /** Receives messages for people: bitcoind is gone, or back. */
   readonly log?: (line: string) => void
 }
 
@@ -59,7 +58,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
   #timer: NodeJS.Timeout | undefined
   #isDown = false
   #stopped = false
-  /** Counts the reorganisations: no new block is one that was taken back. */
+  /** Counts the reorganisations, so that no new block equals one that was taken back. */
   #branch = Date.now()
 
   private constructor(rpc: BitcoindRpc, log: (line: string) => void) {
@@ -73,7 +72,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
   }
 
   /**
-   * Reads its chain, mines up to `blocks` if it is shorter, and follows it from then on.
+   * Reads its chain, mines up to `blocks` if it is shorter, and then follows it.
    *
    * @throws PaychanError `ERR_CONFIG_INVALID`, `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH`,
    *   `ERR_WRONG_NETWORK`
@@ -106,7 +105,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
     return this.#software
   }
 
-  /** Reads what is new now. @throws PaychanError `ERR_BITCOIND_UNREACHABLE` */
+  /** Reads the changes now. @throws PaychanError `ERR_BITCOIND_UNREACHABLE` */
   refresh(): Promise<void> {
     const done = this.#work.then(async () => {
       await this.#read()
@@ -122,7 +121,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
   }
 
   async estimateFeeRate(target: number): Promise<FeeRate | undefined> {
-    // Without traffic bitcoind cannot tell; what waits for the next blocks can.
+    // Without traffic bitcoind cannot tell; the transactions waiting for the next blocks can.
     const waiting = rateToBeAmong(this.#pool, target * MAX_TEMPLATE_WEIGHT)
     const { feerate } = await this.#rpc.call(
       z.object({ feerate: btcPerKvB.optional() }),
@@ -152,7 +151,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
 
   async submit(raw: Uint8Array): Promise<SubmitResult> {
     const result = await this.#refusable(async () => {
-      // 0: no limit to the fee; whoever sends it has decided.
+      // 0: no limit to the fee; the sender has decided.
       return toTxid(await this.#rpc.call(hash, 'sendrawtransaction', toHex(raw), 0))
     })
     await this.refresh()
@@ -188,8 +187,8 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
   }
 
   /**
-   * What `submit` would say to a transaction that is new; changes nothing. The reason is the short
-   * one.
+   * Gives the answer that `submit` would give to a new transaction; changes nothing. The reason is
+   * the short one.
    */
   async test(raw: Uint8Array): Promise<SubmitResult> {
     const shape = z.array(
@@ -239,7 +238,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
       )
     }
     await this.#rpc.call(z.null(), 'invalidateblock', this.#index.block(height - depth + 1)?.hash)
-    // As bitcoind judges the same block only once, none of the new ones may be one of the old ones.
+    // bitcoind judges the same block only once, so no new block may equal an old one.
     this.#branch += 1
     const script = Uint8Array.of(8, ...fromString(this.#branch.toString().slice(-8)), 0x75, 0x51)
     for (let n = 0; n <= depth; n++) {
@@ -328,7 +327,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
     )
   }
 
-  /** Without a pause, so that nobody sees half of it. */
+  /** Runs in one step, so that nobody sees half of the change. */
   #apply({ undone, blocks, isPart, mempool, arrived }: Reading): void {
     const inBlocks = new Set<ScriptHash>()
     for (let n = 0; n < undone; n++) {
@@ -353,7 +352,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
       this.#pool.remove(entry)
       note(entry.scripts)
     }
-    // Parents before children, in whatever order they were listed.
+    // Parents before children, in any order of the list.
     let left = [...arrived]
     for (let before = left.length + 1; left.length < before;) {
       before = left.length

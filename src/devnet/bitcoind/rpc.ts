@@ -1,6 +1,4 @@
-/**
- * A bitcoind: its JSON-RPC interface over HTTP, and what is read from it as a whole.
- */
+/** A bitcoind: its JSON-RPC interface over HTTP, and complete readings of its state. */
 import { z } from 'zod'
 import { fromHex } from '../../types/bytes.js'
 import { messageOf, PaychanError } from '../../types/errors.js'
@@ -15,19 +13,16 @@ import { decodeTransaction, type Tx } from '../transaction.js'
 /** Mining a hundred blocks may take a while; anything longer is a bitcoind that hangs. */
 const TIMEOUT_MS = 120_000
 
-/** What must not be done twice. To ask for anything else again gives the answer that was lost. */
+/** Methods that must not be repeated. Repeating any other gives the answer that was lost. */
 const ONCE: ReadonlySet<string> = new Set(['generatetodescriptor', 'generateblock'])
 
-/**
- * A connection that bitcoind has closed while nothing was asked on it (`-rpcservertimeout`), and we
- * did not know.
- */
+/** A connection that bitcoind closed while idle (`-rpcservertimeout`), unknown to us. */
 const CLOSED: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 /** `RPC_IN_WARMUP` */
 const STARTING = -28
 
-/** What bitcoind says no to. `code` is one of Bitcoin Core's `RPC_*`. */
+/** A refusal of bitcoind. `code` is one of Bitcoin Core's `RPC_*`. */
 export class RpcRefusal extends Error {
   override readonly name = 'RpcRefusal'
 
@@ -46,13 +41,13 @@ const answerShape = z.object({
 const batchShape = z.array(answerShape.extend({ id: z.int() }))
 
 export class BitcoindRpc {
-  /** Without the password. */
+  /** The address, without the password. */
   readonly address: string
   readonly #endpoint: string
   readonly #authorization: string
 
   /**
-   * @param url `http://USER:PASSWORD@HOST:PORT`; what bitcoind keeps in its `.cookie` file is a
+   * @param url `http://USER:PASSWORD@HOST:PORT`; the content of bitcoind's `.cookie` file is a
    *   user and a password too.
    * @throws PaychanError `ERR_CONFIG_INVALID`
    */
@@ -80,10 +75,10 @@ export class BitcoindRpc {
   }
 
   /**
-   * The same method many times in one request, which saves a busy machine the way there and back
-   * for each. For what may be asked twice.
+   * Calls one method many times in one request, which saves a busy machine a round trip for each.
+   * For calls that may be repeated.
    *
-   * @throws RpcRefusal that of the first which is refused; and as `call`
+   * @throws RpcRefusal for the first refused call; else as `call`
    */
   async batch<T>(
     shape: z.ZodType<T>,
@@ -162,33 +157,35 @@ export class BitcoindRpc {
   }
 }
 
-/*
- * What a bitcoind has that an index lacks: read as a whole, so that it can be applied in one go.
- */
+/* Reads what the index lacks as a whole, so that it can be applied in one go. */
 
 /**
- * `RPC_INVALID_ADDRESS_OR_KEY`, `RPC_INVALID_PARAMETER`: a transaction or a height that is no more.
+ * `RPC_INVALID_ADDRESS_OR_KEY`, `RPC_INVALID_PARAMETER`: a transaction or a height that no longer
+ * exists.
  */
 const NOT_FOUND: ReadonlySet<number> = new Set([-5, -8])
 
-/** Blocks in one go: the first reading of a long chain shows progress, and holds little. */
+/**
+ * Blocks in one go, so that the first reading of a long chain shows progress and takes little
+ * memory.
+ */
 const MOST_BLOCKS = 500
-/** In one request: blocks may be large, and bitcoind answers with all of them at once. */
+/** Blocks per request: they may be large, and bitcoind answers with all at once. */
 const BLOCKS_AT_ONCE = 50
 const TRANSACTIONS_AT_ONCE = 200
-/** In one request, from the tip down: a reorganisation reaches hardly ever further. */
+/** Hashes per request, from the tip down: a reorganisation hardly ever goes deeper. */
 const HASHES_AT_ONCE = 100
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const hex = z.string().regex(/^([0-9a-f]{2})*$/)
 
 export interface Reading {
-  /** Blocks of the index that are no more. */
+  /** Number of the index's blocks that were taken back. */
   readonly undone: number
   readonly blocks: readonly Block[]
   /** The height of the chain that was read. */
   readonly tip: number
-  /** Whether there are more blocks than were read; the mempool comes with the last ones. */
+  /** True when more blocks are left to read; the mempool comes with the last ones. */
   readonly isPart: boolean
   readonly mempool: ReadonlySet<string>
   readonly arrived: readonly Tx[]
@@ -251,7 +248,7 @@ async function read(
       arrived.push(decodeTransaction(fromHex(raw)))
     }
   }
-  // What was read of the mempool belongs to this tip.
+  // The mempool reading belongs to this tip.
   return (await rpc.call(hash, 'getbestblockhash')) === best
     ? { undone, blocks, tip, isPart: false, mempool, arrived }
     : undefined

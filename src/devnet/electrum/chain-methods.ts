@@ -32,7 +32,8 @@ export async function tipHeader(backend: ChainBackend): Promise<{ hex: string; h
 }
 
 /**
- * That a header is among all up to `cpHeight`: the root over their hashes, and the branch to it.
+ * Proves that a header is among all up to `cpHeight`: the root over their hashes, and the branch to
+ * it.
  */
 async function checkpointProof(
   backend: ChainBackend,
@@ -181,7 +182,7 @@ export const transactionMethods: Methods = {
         : { success: false, errors: refused.map(({ txid, reason }) => ({ txid, error: reason })) }
     }
   },
-  /** Each judged alone, as if it were sent. */
+  /** Each is judged alone, as if it were sent. */
   'blockchain.transaction.testmempoolaccept': {
     params: ['raw_txs'],
     since: '1.7',

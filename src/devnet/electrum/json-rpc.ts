@@ -1,7 +1,9 @@
 /** JSON-RPC 2.0 as Electrum servers speak it: one object or one batch a line. */
 import { concat, toString } from 'uint8arrays'
 
-/** The codes of JSON-RPC 2.0, and the two of ElectrumX for what only the method can know. */
+/**
+ * The codes of JSON-RPC 2.0, and the two of ElectrumX for errors that only the method can detect.
+ */
 export const ErrorCode = {
   parse: -32700,
   invalidRequest: -32600,
@@ -12,7 +14,7 @@ export const ErrorCode = {
   daemon: 2
 } as const
 
-/** An answer that is an error. `closes`: the connection ends after it. */
+/** An error as an answer. `closes`: the connection ends after it. */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
 
@@ -43,8 +45,7 @@ export type Response =
     }
 
 /**
- * One member of a line: a request, a notification (which nobody answers), or what has to be
- * refused.
+ * One member of a line: a request, a notification (which gets no answer), or an error to report.
  */
 export type Incoming =
   | { readonly kind: 'request'; readonly request: Request }
@@ -53,10 +54,10 @@ export type Incoming =
 
 type ParsedLine = { readonly batch: boolean; readonly members: readonly Incoming[] }
 
-/** How many members a batch may have. */
+/** Most members of a batch. */
 export const MAX_BATCH = 1_000
 
-/** Reads one line. Never throws: what is wrong with it is among the members. */
+/** Reads one line. Never throws: its errors are among the members. */
 export function parseLine(line: string): ParsedLine {
   let value: unknown
   try {
@@ -116,12 +117,12 @@ export function failure(id: RequestId, { code, message }: RpcError): Response {
   return { jsonrpc: '2.0', id, error: { code, message } }
 }
 
-/** What the server sends of its own accord. */
+/** A message that the server sends by itself. */
 export function notification(method: string, params: readonly unknown[]): object {
   return { jsonrpc: '2.0', method, params }
 }
 
-/* Cuts a stream of bytes into lines, and gives up on one that never ends. */
+/* Cuts a stream of bytes into lines, and gives up on an endless one. */
 
 const NEWLINE = 0x0a
 
@@ -129,12 +130,12 @@ export class LineSplitter {
   #parts: Uint8Array[] = []
   #length = 0
 
-  /** @param maxBytes how long a line may be, its newline not counted. */
+  /** @param maxBytes the longest line in bytes, without its newline. */
   constructor(readonly maxBytes: number) {}
 
   /**
-   * Takes the next bytes and returns the lines that they complete, decoded as UTF-8 (what is no
-   * UTF-8 becomes U+FFFD); undefined once a line is too long, after which the stream is of no use.
+   * Takes the next bytes and returns the lines that they complete, decoded as UTF-8 (invalid UTF-8
+   * becomes U+FFFD); undefined once a line is too long, after which the stream is useless.
    */
   push(chunk: Uint8Array): string[] | undefined {
     const lines: string[] = []

@@ -7,18 +7,17 @@ import { outPointMethods, scriptMethods } from './script-methods.js'
 import { bindParams } from './params.js'
 import { compareVersions } from './versions.js'
 
-/** What a method may know and change of the connection that asks. */
+/** The part of a connection's state that a method may read and change. */
 export interface SessionState {
   /** The protocol version agreed on; undefined before `server.version`. */
   version: string | undefined
-  /** Nothing has been asked before. */
+  /** True before the first request. */
   isFresh: boolean
   headers: boolean
-  /** Script hashes that are watched, with the status that the client was told last. */
+  /** Watched script hashes, with the status that the client was told last. */
   readonly scripts: Map<ScriptHash, string | null>
   /**
-   * Outpoints that are watched, by `txid:vout`, with the JSON of the status that the client was
-   * told last.
+   * Watched outpoints, by `txid:vout`, with the JSON of the status that the client was told last.
    */
   readonly outPoints: Map<
     string,
@@ -34,11 +33,11 @@ export interface MethodContext {
 }
 
 export interface Method {
-  /** Names of the parameters; those that may be left out end with `?`. */
+  /** Names of the parameters; names of optional ones end with `?`. */
   readonly params: readonly string[]
   /**
-   * The first version of the protocol that has it, and the first that does not have it any more;
-   * left out: all.
+   * The first version of the protocol that has it, and the first that does not any more; left out:
+   * all.
    */
   readonly since?: string
   readonly before?: string
@@ -60,8 +59,8 @@ const METHODS: ReadonlyMap<string, Method> = new Map(
 )
 
 /**
- * The method of a request with its parameters bound; undefined when the version that is spoken has
- * no such method.
+ * The method of a request with its parameters bound; undefined when the agreed version has no such
+ * method.
  *
  * @throws RpcError
  */

@@ -10,10 +10,10 @@ import { ErrorCode, RpcError, type Request } from './json-rpc.js'
 const SHOWN = 80
 
 /**
- * The values of a request's parameters in the order of `names`; a name that ends with `?` may be
- * left out.
+ * The values of a request's parameters in the order of `names`; a name that ends with `?` is
+ * optional.
  *
- * @throws RpcError -32602 when one is missing or is not known.
+ * @throws RpcError -32602 when one is missing or unknown.
  */
 export function bindParams(params: Request['params'], names: readonly string[]): unknown[] {
   const plain = names.map((name) => name.replace('?', ''))
@@ -59,7 +59,7 @@ export function bytes(value: unknown): Uint8Array {
   try {
     if (typeof value === 'string') return fromHex(value)
   } catch {
-    // The error below says it.
+    // The error below reports it.
   }
   throw bad(value, 'should be hex')
 }
@@ -81,7 +81,7 @@ export function amount(value: unknown): Satoshi {
     try {
       return satoshi(BigInt(written))
     } catch {
-      // More than there is: the error below says it.
+      // The amount exceeds the supply: the error below reports it.
     }
   }
   throw bad(value, 'should be an amount in satoshis')

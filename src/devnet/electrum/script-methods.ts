@@ -1,5 +1,6 @@
 /**
- * What is watched: `blockchain.scripthash.*`, `blockchain.scriptpubkey.*` and `blockchain.outpoint.*`.
+ * The methods for watching: `blockchain.scripthash.*`, `blockchain.scriptpubkey.*` and
+ * `blockchain.outpoint.*`.
  */
 import { fromString } from 'uint8arrays'
 import { toHex, type Txid } from '../../types/bytes.js'
@@ -10,19 +11,16 @@ import { ErrorCode, RpcError } from './json-rpc.js'
 import type { Method, MethodContext, Methods, SessionState } from './methods.js'
 import { bytes, nonNegativeInteger, scriptHash, transactionHash } from './params.js'
 
-/*
- * `blockchain.scripthash.*`, and `blockchain.scriptpubkey.*`, which has taken its place in protocol
- * 1.7.
- */
+/* `blockchain.scripthash.*`, and its replacement in protocol 1.7, `blockchain.scriptpubkey.*`. */
 
-/** How many scripts, and how many outpoints, one connection may watch. */
+/** Most scripts, and most outpoints, that one connection may watch. */
 const MAX_SUBSCRIPTIONS = 100_000
 
 function sum(utxos: readonly Utxo[]): number {
   return Number(utxos.reduce((total, { value }) => total + value, 0n))
 }
 
-/** What both families do, by the last part of the name. */
+/** The methods of both families, by the last part of the name. */
 const RUNS: Readonly<
   Record<string, (context: MethodContext, script: ScriptHash) => Promise<unknown>>
 > = {
@@ -33,7 +31,7 @@ const RUNS: Readonly<
         `too many subscriptions (at most ${MAX_SUBSCRIPTIONS})`
       )
     }
-    // Watched before it is looked up, so that no change falls between the two.
+    // Watched before it is looked up, so that no change is missed between the two.
     session.scripts.set(script, null)
     const status = statusOf(await backend.scriptHistory(script))
     session.scripts.set(script, status)
@@ -55,7 +53,7 @@ const RUNS: Readonly<
     const { unspent, spentByMempool } = await backend.scriptCoins(script)
     const confirmed = unspent.filter(({ height }) => height !== undefined)
     const waiting = unspent.filter(({ height }) => height === undefined)
-    // `unconfirmed` is what the mempool would change, so it may be negative.
+    // `unconfirmed` is the change by the mempool, so it may be negative.
     return {
       confirmed: sum(confirmed) + sum(spentByMempool),
       unconfirmed: sum(waiting) - sum(spentByMempool)
@@ -85,10 +83,11 @@ export const scriptMethods: Methods = Object.fromEntries(
   ])
 )
 
-/* `blockchain.outpoint.*` of protocol 1.7: what has become of one output. */
+/* `blockchain.outpoint.*` of protocol 1.7: the state of one output. */
 
 /**
- * `blockchain.outpoint.subscribe` tells this. Heights as in histories: 0 and -1 are the mempool's.
+ * The message of `blockchain.outpoint.subscribe`. Heights as in histories: 0 and -1 are the
+ * mempool's.
  */
 interface OutPointStatus {
   readonly funder_height?: number
@@ -119,7 +118,7 @@ export async function outPointStatus(
   return { funder_height: heightOf(txid) }
 }
 
-/** Under which script an output is found, also one that does not exist yet. */
+/** The script to look an output up by, also for an output that does not exist yet. */
 async function scriptOf(
   backend: ChainBackend,
   txid: string,
@@ -158,7 +157,7 @@ export const outPointMethods: Methods = {
         script: await scriptOf(backend, txid, vout, bytes(hint)),
         told: ''
       }
-      // Watched before it is looked up, so that no change falls between the two.
+      // Watched before it is looked up, so that no change is missed between the two.
       session.outPoints.set(`${txid}:${vout}`, watched)
       const status = await outPointStatus(backend, txid, vout)
       watched.told = JSON.stringify(status)
@@ -181,7 +180,7 @@ export const outPointMethods: Methods = {
   }
 }
 
-/* What Electrum clients compare to see whether a script's history has changed. */
+/* The status by which Electrum clients notice a change of a script's history. */
 
 /**
  * A row of `blockchain.scripthash.get_history`. Height 0: in the mempool; -1: there, with

@@ -16,7 +16,7 @@ const SOFTWARE = 'paychan-devnet 0.1.0'
 /** Characters of an answer to a ping; `max_send` of ElectrumX is 1,000,000. */
 const MAX_PONG = 1_000_000
 
-/** As in ElectrumX. */
+/** Most entries, as in ElectrumX. */
 const MAX_RECENT = 10
 
 /** sat/kvB as a number of bitcoin per kilobyte. */
@@ -49,7 +49,7 @@ export const serverMethods: Methods = {
       protocol_min: LOWEST_VERSION,
       pruning: null,
       server_version: SOFTWARE,
-      // Until 1.7, in which a script is named by itself.
+      // Until 1.7, which names a script by itself.
       ...(compareVersions(session.version ?? LOWEST_VERSION, '1.7') >= 0
         ? {}
         : { hash_function: 'sha256' })
@@ -61,9 +61,7 @@ export const serverMethods: Methods = {
   },
   'server.donation_address': { params: [], run: async () => '' },
   'server.peers.subscribe': { params: [], run: async () => [] },
-  /**
-   * From 1.7 on with so many characters in the answer: traffic that tells less to whoever listens.
-   */
+  /** From 1.7 on with a given length of the answer: its traffic tells an eavesdropper less. */
   'server.ping': {
     params: ['pong_len?', 'data?'],
     run: async ({ session }, [length = 0, data = '']) => {
@@ -81,7 +79,7 @@ export const serverMethods: Methods = {
   'blockchain.estimatefee': {
     params: ['number', 'mode?'],
     run: async ({ backend }, [target, mode]) => {
-      // One estimate for both: what waits now.
+      // One estimate for both, from the waiting transactions.
       if (mode !== undefined && !/^(economical|conservative|unset)$/i.test(text(mode))) {
         throw new RpcError(
           ErrorCode.badRequest,
@@ -134,11 +132,11 @@ export const serverMethods: Methods = {
 }
 
 /*
- * `devnet.*`: what no real server offers, blocks and coins. `paychan devnet mine | reorg | fund`
+ * `devnet.*`: blocks and coins, which no real server offers. `paychan devnet mine | reorg | fund`
  * call these.
  */
 
-/** How many blocks one request may mine. */
+/** Most blocks that one request may mine. */
 const MAX_BLOCKS = 10_000
 
 export const devnetMethods: Methods = {
@@ -202,7 +200,7 @@ export const devnetMethods: Methods = {
   }
 }
 
-/** What the backend refuses is told to the caller. */
+/** Reports the backend's refusals to the caller. */
 async function refusable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -1,5 +1,5 @@
 /**
- * One connection of an Electrum client. Requests are answered, and changes told, one after the
+ * One connection of an Electrum client. Requests are answered, and changes reported, one after the
  * other.
  */
 import { createServer, type Server, type Socket } from 'node:net'
@@ -32,7 +32,7 @@ export const MAX_LINE_BYTES = 1_000_000
 /** Lines that wait for their answer before the socket is told to stop. */
 const MAX_WAITING = 64
 
-/** What a client that does not read may make us hold before it is cut off. */
+/** Most unsent bytes held for a client that does not read, before it is cut off. */
 const MAX_UNSENT_BYTES = 32_000_000
 
 class ElectrumSession {
@@ -59,13 +59,13 @@ class ElectrumSession {
     socket.on('data', (chunk) => {
       this.#receive(chunk)
     })
-    // A connection that breaks is no concern of ours; `close` follows.
+    // A broken connection needs no handling here; `close` follows.
     socket.on('error', () => {
       socket.destroy()
     })
   }
 
-  /** Takes note of a change and tells the client, once what it asked before is answered. */
+  /** Takes note of a change and tells the client after answering its earlier requests. */
   onChange(event: ChainEvent, { touched }: ChainChange): void {
     if (event === 'block' && this.#state.headers) this.#newTip = true
     const { scripts } = this.#state
@@ -165,10 +165,7 @@ class ElectrumSession {
     }
   }
 
-  /**
-   * As ElectrumX: the tip first, then each script whose status is another one than the client was
-   * told.
-   */
+  /** As ElectrumX: the tip first, then each script whose status the client does not know. */
   async #notify(): Promise<void> {
     const newTip = this.#newTip
     const touched = [...this.#touched]
@@ -185,7 +182,7 @@ class ElectrumSession {
       const status = statusOf(await this.backend.scriptHistory(script))
       if (status === known) continue
       this.#state.scripts.set(script, status)
-      // From 1.7 on under another name, though of the same hash (as ElectrumX does).
+      // From 1.7 on under another name, though with the same hash (as ElectrumX does).
       this.#send(
         notification(
           this.#speaks('1.7')
@@ -228,7 +225,7 @@ class ElectrumSession {
 
 /* An Electrum server (protocol 1.4 to 1.7) over TCP or TLS: one JSON object or batch a line. */
 
-/** More connections than these are closed at once. */
+/** Most connections; any further one is closed at once. */
 const MAX_CONNECTIONS = 1_000
 
 /** A certificate and its key, both in PEM. */
@@ -247,9 +244,9 @@ export interface ElectrumServer {
  * Serves a chain.
  *
  * @param host the address to listen on.
- * @param port 0 for any that is free.
+ * @param port 0 for any free port.
  * @param tls serves TLS with this certificate.
- * @throws the system's error when the port cannot be had, such as `EADDRINUSE`.
+ * @throws the system's error when the port is unavailable, such as `EADDRINUSE`.
  */
 export async function startElectrumServer(
   backend: ChainBackend,
@@ -265,14 +262,14 @@ export async function startElectrumServer(
       sessions.delete(session)
     })
   }
-  // Who does not finish the handshake is cut off by Node (`tlsClientError`).
+  // Node cuts off clients that do not finish the handshake (`tlsClientError`).
   const server: Server =
     tls === undefined ? createServer(serve) : createTlsServer({ ...tls }, serve)
   const boundPort = (): number => {
     const address = server.address()
     return typeof address === 'object' && address !== null ? address.port : port
   }
-  // Those included whose handshake is still under way.
+  // Includes connections whose handshake is still under way.
   const connections = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     connections.add(socket)

@@ -1,24 +1,24 @@
-/** Which version of the Electrum protocol a connection speaks. */
+/** The versions of the Electrum protocol, and the choice for a connection. */
 import { ErrorCode, RpcError } from './json-rpc.js'
 import { text } from './params.js'
 
-/** The lowest version that is spoken here. */
+/** The lowest supported version. */
 export const LOWEST_VERSION = '1.4'
 
 /**
- * The highest. From 1.6 on `server.version` comes first, and headers are lists; from 1.7 on scripts
- * are named by themselves. (There is no 1.5.)
+ * The highest supported version. From 1.6 on `server.version` comes first, and headers are lists;
+ * from 1.7 on scripts are named by themselves. (There is no 1.5.)
  */
 export const HIGHEST_VERSION = '1.7'
 
-/** For whoever asks for something before `server.version`, as one could before 1.6. */
+/** For clients that ask before `server.version`, as allowed before 1.6. */
 export const HIGHEST_WITHOUT_ORDER = '1.4.3'
 
 /**
- * The highest version that both sides speak.
+ * The highest version that both sides support.
  *
- * @param asked - one version, or the lowest and the highest that the client speaks
- * @param first - whether this is the connection's first message
+ * @param asked - one version, or the client's lowest and highest
+ * @param first - true for the connection's first message
  * @throws RpcError when there is none; it closes the connection
  */
 export function negotiate(asked: unknown, first: boolean): string {

@@ -1,6 +1,6 @@
 /**
- * What an adversary does differently on its streams: the port `Peers` of an honest engine, with
- * something left out or added.
+ * The adversaries' changes to their streams: the port `Peers` of an honest engine, with messages
+ * left out or added.
  */
 import type { Message, AcceptChannel, OpenChannel } from '../../../protocols/paychan/1.0/index.js'
 import { PAYMENT_MARGIN } from '../../channel/schedule.js'
@@ -21,8 +21,8 @@ import type { SimNode } from '../node.js'
 import type { Draws } from '../../testing/random.js'
 
 /**
- * Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's
- * place; `changed` is said in the place of what the engine says.
+ * Decides if a message goes on, to the engine or to the other side. `reply` answers in the engine's
+ * place; `changed` replaces the engine's message.
  */
 interface Filter {
   readonly incoming: (message: Message, reply: (message: Message) => void) => boolean
@@ -31,16 +31,14 @@ interface Filter {
   readonly onLink?: (link: Link) => void
 }
 
-/**
- * A flood comes for a minute in every hour: whoever holds it back is not tested more by the rest.
- */
+/** A flood comes for a minute in every hour: more would not test its target any further. */
 const FLOOD_MS = 60_000
 const PAUSE_MS = 3_600_000
 
-/** What an adversary knows beside what it is told. */
+/** The part of the world that an adversary sees. */
 type BadWorld = Pick<CheatWorld, 'calendar' | 'chain'>
 
-/** The streams of a node that is such an adversary. */
+/** The streams of an adversary's node. */
 export function badPeers(peers: Peers, adversary: Adversary, world: BadWorld): Peers {
   const filter = filterOf(adversary, world)
   return filter === undefined ? peers : filtered(peers, filter)
@@ -63,7 +61,7 @@ function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter |
         },
         outgoing: () => true
       }
-    // But for the first, without which no channel opens.
+    // Except for the first, without which no channel opens.
     case 'refuse-acks':
       return {
         incoming: () => true,
@@ -87,10 +85,10 @@ function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter |
       return vanishesBehindRenewal()
     case 'draining-renewal':
       return leavesNoBlocks(() => chain.height)
-    // It is the strangers that it sends (`free-peers.ts`).
+    // The strangers do this, in `free-peers.ts`.
     case 'free-peers':
       return undefined
-    // It wants the channel to stand until what it publishes can be mined.
+    // It wants the channel to stay until its transaction can be mined.
     case 'publish-old':
     case 'phantom-state':
     case 'premature-rival':
@@ -104,10 +102,7 @@ function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter |
   }
 }
 
-/**
- * It takes all payments until one leaves the payer less than dust; then nothing more is heard of
- * it.
- */
+/** It takes all payments until one leaves the payer less than dust; then it falls silent. */
 function takesAndVanishes(): Filter {
   let isGone = false
   return {
@@ -120,7 +115,7 @@ function takesAndVanishes(): Filter {
   }
 }
 
-/** Nothing is heard of it once the other side has what it needs to sign T1. */
+/** Falls silent once the other side can sign T1. */
 function vanishesBehindRenewal(): Filter {
   let isGone = false
   return {
@@ -134,8 +129,8 @@ function vanishesBehindRenewal(): Filter {
 }
 
 /**
- * Its channels that renew others end their payments as soon as they can be paid on, and so have to
- * be renewed again.
+ * Channels that renew others end their payments as soon as they can be paid on, and so have to be
+ * renewed again.
  */
 function leavesNoBlocks(height: () => number): Filter {
   let isRenewal = false
@@ -155,10 +150,7 @@ function leavesNoBlocks(height: () => number): Filter {
   }
 }
 
-/**
- * A message that is harmless on any stream, again and again; on a stream that is over it goes
- * nowhere.
- */
+/** Repeats a message that is harmless on any stream; on a closed stream it goes nowhere. */
 function flood(link: Link, perSecond: number, calendar: Calendar): void {
   const begin = (): void => {
     for (let n = 0; n < (perSecond * FLOOD_MS) / 1_000; n++) {
@@ -171,7 +163,7 @@ function flood(link: Link, perSecond: number, calendar: Calendar): void {
   calendar.after(PAUSE_MS, begin)
 }
 
-/** A quarter of a day of it is enough. */
+/** A quarter of a day of flooding is enough. */
 const MOST_FLOODED_MS = 21_600_000
 
 function filtered(
@@ -215,24 +207,23 @@ function filtered(
 }
 
 /**
- * Strangers without end: every PeerId is a new one, asks for a channel, has its refund signed, and
- * is never heard of again. It costs them nothing, and whoever keeps what it has for them has less
- * and less room.
+ * Strangers without end: every PeerId is new, asks for a channel, has its refund signed, and never
+ * returns. It costs them nothing, and a node that keeps records for them has less and less room.
  */
 export interface FreePeersWorld {
   readonly calendar: Calendar
   readonly chain: SimChain
   readonly network: SimNetwork
   readonly draws: Draws
-  /** Whom they ask. */
+  /** The nodes that the strangers ask. */
   readonly targets: () => readonly SimNode[]
 }
 
 const HOUR_MS = 3_600_000
 const CAPACITY = satoshi(100_000n)
-/** Beyond what any server asks for, and below what any refuses. */
+/** More than any server requires, and less than any refuses. */
 const BLOCKS = 500
-/** Indexes of keys that the node itself does not come to. */
+/** First index of the keys, beyond those that the node itself uses. */
 const FIRST_INDEX = 1_000_000
 
 export class FreePeers {
@@ -240,12 +231,12 @@ export class FreePeers {
 
   constructor(private readonly world: FreePeersWorld) {}
 
-  /** From now on, so many an hour, on behalf of a node. */
+  /** Begins to send this many an hour, on behalf of a node. */
   begin(node: SimNode, perHour: number): void {
     this.world.calendar.after(HOUR_MS / perHour, () => {
       const targets = this.world.targets()
       const target = targets[this.world.draws.below(targets.length)]
-      // Whoever is down is not asked.
+      // A node that is down is not asked.
       if (target !== undefined) this.#ask(node, target).catch(() => {})
       this.begin(node, perHour)
     })
@@ -290,7 +281,7 @@ export class FreePeers {
     }
   }
 
-  /** Of a T1 that is never made. */
+  /** The refund of a T1 that is never made. */
   #refund(offer: OpenChannel, accept: AcceptChannel): Uint8Array {
     const terms = termsOf(offer, accept)
     return unsignedRefund(

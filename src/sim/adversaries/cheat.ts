@@ -1,7 +1,7 @@
 /**
- * An adversary that does by hand what its keys allow: with each block it looks at the channels of
- * its node. It keeps its engine from publishing what is worse for it, and answers no request to
- * close (`bad-peers.ts`).
+ * An adversary that acts with its own keys: with each block it looks at the channels of its node.
+ * It stops its engine's unfavourable publications, and answers no request to close
+ * (`bad-peers.ts`).
  */
 import type { Established } from '../../channel/state.js'
 import type { Chain } from '../../engine/ports.js'
@@ -15,8 +15,8 @@ import type { Adversary } from '../scenario/scenario.js'
 import type { Calendar } from '../../testing/calendar.js'
 
 /**
- * One channel in which it has begun. `gain`: what it would have beyond its newest share, in
- * satoshis; `bid`: its last fee, made at the height `bidAt`.
+ * One attacked channel. `gain`: the attacker's amount beyond its newest share, in satoshis; `bid`:
+ * its last fee, made at the height `bidAt`.
  */
 export interface AttackRecord {
   readonly node: SimNode
@@ -34,7 +34,7 @@ export interface CheatWorld {
   readonly chain: SimChain
   readonly fees: SharedFees
   readonly calendar: Calendar
-  /** What servers that lie show for it. */
+  /** The false transactions that lying servers show for it. */
   readonly phantoms: Phantoms
 }
 
@@ -55,13 +55,13 @@ export abstract class Cheat {
     })
   }
 
-  /** Whether it would rather see the channel spent otherwise than by its engine. */
+  /** True when it prefers another spend of the channel to its engine's. */
   protected abstract isUnwanted(channel: Established): boolean
 
-  /** With each block, as long as no block has a spend of the channel. */
+  /** Acts with each block, as long as no block has a spend of the channel. */
   protected abstract act(channel: Established, node: SimNode): void
 
-  /** Between its engine and the chain. */
+  /** The chain as its engine sees it. */
   chainOf(chain: Chain, node: SimNode): Chain {
     this.#node = node
     return {
@@ -114,7 +114,7 @@ export abstract class Cheat {
     }
   }
 
-  /** The record of what it does in a channel; a new one has a height of now. */
+  /** The record of its attack on a channel; a new one starts at the present height. */
   protected recordOf(
     node: SimNode,
     channel: Established,
@@ -136,7 +136,7 @@ export abstract class Cheat {
     return record
   }
 
-  /** What the next block takes by the estimates, in sat/vB. */
+  /** The estimated feerate of the next block, in sat/vB. */
   protected get blockRate(): number {
     return Number(this.world.fees.current.nextBlockRate) / 1_000
   }

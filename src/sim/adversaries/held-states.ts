@@ -1,6 +1,6 @@
 /**
- * What a side of a channel could publish alone, and how an adversary puts it together: with inputs
- * and outputs that no honest side would add.
+ * The states that a side of a channel could publish alone, and an adversary's transactions for
+ * them: with inputs and outputs that no honest side would add.
  */
 import { outPointFromText, toHex } from '../../types/bytes.js'
 import { satoshi, type Satoshi } from '../../types/units.js'
@@ -18,7 +18,8 @@ import { KEY_WITNESS } from '../../testing/wallet.js'
 import type { SimNode } from '../node.js'
 
 /**
- * A state as its holder could publish it; `turn` -1 for T2. `share`: of the holder, in satoshis.
+ * A state as its holder could publish it; `turn` is -1 for T2. `share`: the holder's part, in
+ * satoshis.
  */
 export interface HeldState {
   readonly turn: number
@@ -27,7 +28,7 @@ export interface HeldState {
   readonly share: number
 }
 
-/** What an output of its own has to be worth. */
+/** The least value of an output of its own. */
 export const DUST = 330
 
 /** The newest state that it holds. */
@@ -75,7 +76,7 @@ function stateOf(
   }
 }
 
-/** The script of the funding output, in hex: what the other side watches. */
+/** The script of the funding output, in hex, which the other side watches. */
 export function fundingScriptOf({ terms }: Established): string {
   return toHex(fundingScript(terms.client.channelKey, terms.server.channelKey))
 }
@@ -86,7 +87,7 @@ export interface SpendParts {
   readonly inputs?: readonly string[]
 }
 
-/** A state with whatever the payer's signature leaves to the payee; signed by both. */
+/** A state with the additions that the payer's signature leaves to the payee; signed by both. */
 export function signedSpend(
   node: SimNode,
   channel: Established,

@@ -1,4 +1,7 @@
-/** Which adversary plays a node on the chain; those that only talk badly are in `bad-peers.ts`. */
+/**
+ * Chooses the adversary that plays a node on the chain; those that only send bad messages are in
+ * `bad-peers.ts`.
+ */
 import type { Adversary } from '../scenario/scenario.js'
 import { Bluff, DirectMiner, FatState, PrematureRival, PublishOld } from './old-states.js'
 import type { Cheat, CheatWorld } from './cheat.js'

@@ -1,4 +1,4 @@
-/** Adversaries that publish states which are over, each in its own way. */
+/** Adversaries that publish outdated states, each in its own way. */
 import type { Transaction } from '../../bitcoin/transaction.js'
 import { lockOf, publishHeightOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
@@ -21,13 +21,12 @@ import type { Coin } from '../../testing/wallet.js'
 export type OldState = HeldState & { readonly gain: number }
 
 const VSIZE = 181
-/** Milliseconds until it answers a bid of the other side. */
+/** Milliseconds before it answers a bid of the other side. */
 const REACTION_MS = 5_000
 
 /**
- * The cheat: of all states that it holds it publishes the one that is best for it, at the first
- * height at which that can be mined, and bids for it block by block, up to a part of what it would
- * gain.
+ * The cheat: it publishes the best of its states for itself, at the first height at which that can
+ * be mined, and bids for it block by block, up to a part of its gain.
  */
 export class PublishOld extends Cheat {
   constructor(
@@ -50,7 +49,7 @@ export class PublishOld extends Cheat {
     } else this.publish(channel, best, node)
   }
 
-  /** As long as the old state is locked. */
+  /** Acts while the old state is locked. */
   protected prepare(_channel: Established, _best: OldState, _node: SimNode): void {}
 
   protected publish(channel: Established, best: OldState, node: SimNode): void {
@@ -63,8 +62,8 @@ export class PublishOld extends Cheat {
       best.share - DUST
     )
     const least = rival === undefined ? VSIZE : isOurs ? attack.bid + VSIZE : leastOver(rival)
-    // What went to a miner directly is in no mempool: with nothing better to send, its block is
-    // waited for.
+    // A transaction given to a miner directly is in no mempool: unless there is a better one, its
+    // block is awaited.
     const isSent = attack?.bid === fee && attack.bidAt === this.world.chain.height
     if (fee >= Math.max(VSIZE, least) && !isSent) {
       this.#send(channel, best, fee, this.recordOf(node, channel, best))
@@ -79,7 +78,7 @@ export class PublishOld extends Cheat {
     )
   }
 
-  /** Where it goes. @throws when that takes no such transaction */
+  /** Sends the transaction. @throws when it is refused */
   protected send(spend: Transaction): string {
     return this.world.chain.broadcast(spend)
   }
@@ -104,14 +103,14 @@ export class PublishOld extends Cheat {
   }
 }
 
-/** A quarter more than what is there, and its own way. */
+/** The least bid over a rival: a quarter above its fee, plus the cost of relay. */
 function leastOver(rival: SimTransaction): number {
   return rival.fee + VSIZE + Math.floor(rival.fee / 4)
 }
 
 /**
- * Bids its old state up in public, at once to the part `upTo` of what it would gain, and lets
- * itself be outbid: what the other side then burns costs it nothing.
+ * Bids its old state up in public, at once to the part `upTo` of its gain, and lets itself be
+ * outbid: the money that the other side then burns costs it nothing.
  */
 export class Bluff extends PublishOld {
   constructor(upTo: number, world: CheatWorld) {
@@ -127,7 +126,7 @@ export class Bluff extends PublishOld {
   }
 }
 
-/** Hands its old states to a miner, past the mempools: nobody can outbid what nobody sees. */
+/** Hands its old states to a miner, past the mempools: nobody can outbid an unseen bid. */
 export class DirectMiner extends PublishOld {
   constructor(upTo: number, world: CheatWorld) {
     super('direct-miner', upTo, world)
@@ -137,7 +136,7 @@ export class DirectMiner extends PublishOld {
     return this.world.chain.submit(spend)
   }
 
-  /** All that it would pay: what is not mined costs nothing. */
+  /** Bids the most it would pay: an unmined bid costs nothing. */
   protected override wanted(
     best: OldState,
     rival: SimTransaction | undefined,
@@ -148,9 +147,9 @@ export class DirectMiner extends PublishOld {
 }
 
 /**
- * Has servers that lie show a spend whose lock lies in the future, with a fee of nearly all that it
- * gives: no mempool takes it, and whoever outbids it burns what was paid. It gains nothing by that
- * but what miners give it.
+ * Makes lying servers show a spend whose lock lies in the future, with a fee of nearly all that it
+ * gives: no mempool takes it, and outbidding it burns the payment. It gains only a miner's reward
+ * for that.
  */
 
 /** Blocks before the lock. */
@@ -180,12 +179,12 @@ export class PrematureRival extends Cheat {
 }
 
 /**
- * Publishes a state with coins and outputs of its own, as large as a version 3 transaction may be:
- * it pays a little less than blocks take, so that it stays, and whoever wants its place has to pay
- * more than all of that (BIP125). It takes an old state that is better for it, else its newest.
+ * Publishes a state with coins and outputs of its own, as large as a version 3 transaction may be.
+ * It pays a little less than blocks take, so that it stays, and a replacement has to pay more than
+ * all of that (BIP125). It takes an old state that is better for it, else its newest.
  */
 
-/** What it pays, beside what the next block takes. */
+/** Its feerate, as a part of the next block's. */
 const PART_OF_RATE = 0.6
 const OWN_OUTPUTS = 305
 const OWN_VALUE = 300
@@ -238,7 +237,7 @@ export class FatState extends Cheat {
       attack.txids.add(this.world.chain.broadcast(complete(fee)))
       attack.bid = fee
     } catch {
-      // Somebody pays more.
+      // A rival pays more.
     }
   }
 

@@ -19,22 +19,22 @@ import { PaychanError } from '../../types/errors.js'
 import { blockDelta, satoshi } from '../../types/units.js'
 import { previousOf } from '../../wallet/previous.js'
 
-/** What the state pays, as virtual bytes at the rate of the next block: it has some 280. */
+/** The state's fee, as virtual bytes at the rate of the next block; the state has some 280. */
 const GOOD_FEE_VSIZE = 400
 /** A version 3 transaction has at most 10,000 vB. */
 const PARENT_OUTPUTS = 315
 const PARENT_VALUE = 300
 
 /**
- * Shows its newest state where no block will take it, so that the other side leaves the field to
- * it, and publishes an old one once that can be mined. `input`: what keeps the newest state out of
- * the blocks,
+ * Shows its newest state where no block will take it, so that the other side does not act, and
+ * publishes an old one once that can be mined. `input`: the reason why no block takes the newest
+ * state,
  *
  *     unknown      an input that does not exist: no mempool takes it, only servers that lie show it
  *     unconfirmed  an output of a large transaction of its own that pays next to nothing: every mempool
  *                  takes both, and together they pay too little for a block
  *
- * `direct`: the old one goes straight to a miner, so that nobody sees what is to be outbid.
+ * `direct`: the old one goes straight to a miner, so that nobody sees the bid to beat.
  */
 export class PhantomState extends PublishOld {
   readonly #shown = new Set<string>()
@@ -86,11 +86,11 @@ export class PhantomState extends PublishOld {
       chain.broadcast(parent)
       chain.broadcast(spend)
     } catch {
-      // Somebody else was there before.
+      // Another spend came first.
     }
   }
 
-  /** As it stands it pays more than enough, out of its own share. */
+  /** Adds an input; the state pays more than enough, out of its own share. */
   #withInput(
     channel: Established,
     newest: HeldState,
@@ -108,8 +108,8 @@ export class PhantomState extends PublishOld {
   }
 
   /**
-   * 10,000 vB at the lowest rate that is relayed; its first output is what the state spends, the
-   * next its change.
+   * 10,000 vB at the lowest relayed rate. The state spends its first output; the next is its
+   * change.
    */
   #parent(channel: Established, node: SimNode): Transaction | undefined {
     const coin = node.wallet.takeCoin(channel.id, 2 * PARENT_OUTPUTS * PARENT_VALUE)
@@ -137,8 +137,8 @@ export class PhantomState extends PublishOld {
 
 /**
  * Takes a payment that leaves the payer less than dust, and never acknowledges it (`bad-peers.ts`).
- * The payer's signature then says nothing of the outputs: it publishes the state with 330 sat to
- * the payer's payout script beside the input, as if that were what the state left the payer.
+ * The payer's signature then does not cover the outputs: it publishes the state with 330 sat to the
+ * payer's payout script beside the input, as if that were the payer's balance in the state.
  */
 const VSIZE = 250
 
@@ -190,12 +190,12 @@ export class ChosenOutput extends Cheat {
 
 /**
  * Has its channel renewed, a few blocks before payments end, by a T1 as large as version 3 allows
- * that pays a little less than blocks take; then it falls silent (`bad-peers.ts`). Whoever
- * publishes a state of the old channel has to pay more than all of that T1 (BIP125), which gives
- * the other side its coins back.
+ * that pays a little less than blocks take; then it falls silent (`bad-peers.ts`). Publishing a
+ * state of the old channel then costs more than all of that T1 (BIP125), which gives the other side
+ * its coins back.
  */
 
-/** What T1 pays, beside what the next block takes. */
+/** T1's feerate, as a part of the next block's. */
 const PART_OF_RATE = 0.6
 /** With the old channel's input, a coin, the funding output and the change: nearly 10,000 vB. */
 const OWN_OUTPUTS = 305
@@ -231,7 +231,7 @@ export class PinningRenewal extends Cheat {
       return
     }
     this.recordOf(node, channel, { turn: -1, gain: 0 })
-    // The other side may refuse it, or be gone.
+    // The other side may refuse, or be gone.
     node.engine
       ?.renew(channel.id, { amount: TOP_UP, blocks: NEXT_BLOCKS, wait: 'broadcast' })
       .catch(() => {})

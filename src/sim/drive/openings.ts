@@ -1,6 +1,6 @@
 /**
- * Opens channels as the plan says, tries again what fails, and keeps to what is to happen at their
- * end.
+ * Opens channels as the plan says, retries failed openings, and arranges the events after a
+ * channel's end.
  */
 import type { EngineEvent } from '../../engine/context.js'
 import type { Established } from '../../channel/state.js'
@@ -12,7 +12,7 @@ import type { SimNode } from '../node.js'
 import type { Plan, PlannedOpening } from '../plan.js'
 import type { Calendar } from '../../testing/calendar.js'
 
-/** A place for channels: the newest of them is the one to pay on. */
+/** A place for channels: payments go over the newest. */
 interface Place {
   readonly opening: PlannedOpening
   readonly records: ChannelRecord[]
@@ -27,7 +27,7 @@ export interface OpeningsHost {
 
 export const RETRY_MS = 600_000
 export const MOST_TRIES = 6
-/** After the end of a channel, until the next is opened in its place. */
+/** Milliseconds between a channel's end and the opening of the next in its place. */
 export const REOPEN_MS = 60_000
 
 export class OpeningsDriver {
@@ -35,7 +35,7 @@ export class OpeningsDriver {
   readonly #places: Place[]
   readonly #byId = new Map<ChannelId, ChannelRecord>()
   readonly #placesOf = new Map<ChannelRecord, Place>()
-  /** By client: what has been asked for, and has no id yet. */
+  /** By client: requested openings without an id so far. */
   readonly #opening = new Map<SimNode, Set<ChannelRecord>>()
   readonly #reopened = new Set<ChannelRecord>()
 
@@ -60,7 +60,7 @@ export class OpeningsDriver {
     return this.#byId.get(id)
   }
 
-  /** What a node says of one of its channels. */
+  /** Handles a node's event about one of its channels. */
   onEvent(node: SimNode, event: Extract<EngineEvent, { type: 'channel' }>): void {
     const state = node.engine?.find(event.channel)
     if (state?.stage !== 'established') return
@@ -76,14 +76,14 @@ export class OpeningsDriver {
     if (state.onChain.spend !== undefined && node === record.client) this.#ended(record)
   }
 
-  /** Also of a node that was started again. */
+  /** Finds channels, also of a restarted node. */
   discoverAll(node: SimNode): void {
     for (const state of node.engine?.states() ?? []) {
       if (state.stage === 'established' && !this.#byId.has(state.id)) this.#discover(node, state)
     }
   }
 
-  /** A channel that nobody has reported yet: a renewal, or one whose opener died on the way. */
+  /** Records an unreported channel: a renewal, or one whose opener died on the way. */
   #discover(node: SimNode, state: Established): ChannelRecord | undefined {
     if (state.role !== 'client') return undefined
     const old =
@@ -165,8 +165,7 @@ export class OpeningsDriver {
           this.discoverAll(client)
         },
         (error: unknown) => {
-          // No server may have taken T1, and the channel is there all the same
-          // (`ERR_FUNDING_NOT_TAKEN`).
+          // T1 may be on no server, and the channel exists all the same (`ERR_FUNDING_NOT_TAKEN`).
           this.discoverAll(client)
           again(codeOf(error))
         }

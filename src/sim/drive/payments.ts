@@ -1,4 +1,4 @@
-/** Asks for payments as the plan says, and notes what callers are told. */
+/** Asks for payments as the plan says, and notes the answers to callers. */
 import { codeOf } from '../../types/errors.js'
 import type { Flow } from '../measure/channels.js'
 import { isForOff, type PaymentCounts, type PaymentOutcome } from '../measure/payments.js'
@@ -45,14 +45,14 @@ export class PaymentsDriver {
     })
   }
 
-  /** The process of a node is gone: who waited for it hears nothing any more. */
+  /** The process of a node is gone: its waiting callers get no answer. */
   gone(node: SimNode): void {
     const waiting = this.#pending.get(node) ?? new Set()
     for (const pending of waiting) this.#unknown(pending)
     waiting.clear()
   }
 
-  /** What was asked for in one direction of a channel and is not answered, in satoshis. */
+  /** The unanswered requests in one direction of a channel, in satoshis. */
   pendingOf(flow: Flow): number {
     let sum = 0
     for (const waiting of this.#pending.values()) {
@@ -61,7 +61,7 @@ export class PaymentsDriver {
     return sum
   }
 
-  /** The simulation is over. */
+  /** Ends the payments with the simulation. */
   end(): void {
     for (const node of [...this.#pending.keys()]) this.gone(node)
   }
@@ -118,7 +118,7 @@ export class PaymentsDriver {
     }
   }
 
-  /** Payer or payee is switched off. */
+  /** Notes that payer or payee is switched off. */
   #off(what: Omit<PaymentOutcome, 'status'>): void {
     this.counts.off += 1
     this.tell({ ...what, status: 'off' })

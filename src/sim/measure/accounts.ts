@@ -1,7 +1,7 @@
 /**
- * The final accounts: where every node's money went, channel by channel. What callers of `pay` were
- * told is held against what the chain gave; the difference is a loss of one side and a gain of the
- * other, and has to be explained.
+ * The final accounts: the destination of every node's money, channel by channel. The answers to
+ * callers of `pay` are compared with the chain's amounts; a difference is a loss of one side and a
+ * gain of the other, and has to be explained.
  */
 import { newestHeld } from '../../channel/publishable.js'
 import { publishHeightOf, turnOfLock } from '../../channel/schedule.js'
@@ -31,10 +31,10 @@ export interface AccountsWorld {
   readonly publications: Publications
   readonly begin: ReadonlyMap<SimNode, number>
   readonly payments: (node: SimNode) => { readonly asked: number; readonly made: number }
-  /** Whether a cheat has brought an old state of a channel to the mempool. */
+  /** True when a cheat has brought an old state of a channel to the mempool. */
   readonly publishedOld: (record: ChannelRecord, node: SimNode) => boolean
   readonly thresholdAt: (height: number) => number
-  /** Of the first block. */
+  /** Height of the first block. */
   readonly start: number
   readonly broken: (rule: string, text: string) => void
 }
@@ -147,8 +147,8 @@ export class Accounts {
   }
 
   /**
-   * Books what the server has of a channel; beyond what callers were told, and were not told, it is
-   * a loss.
+   * Books the server's amount from a channel. An amount outside the answers to callers, open ones
+   * included, is a loss.
    */
   #share(
     record: ChannelRecord,
@@ -238,7 +238,7 @@ export class Accounts {
     })
   }
 
-  /** States of the other side; what both have signed together is none. */
+  /** States of the other side; a transaction signed by both does not count. */
   #inTheWay(record: ChannelRecord, loser: SimNode): (block: number) => number {
     const terms = record.newest()?.terms
     const closes = [record.stateOf(record.client), record.stateOf(record.server)].flatMap(

@@ -1,7 +1,7 @@
 /**
- * The books of a simulation: who owns which coin in the blocks. Every coin belongs to a wallet, is
- * a payout that waits to be swept, or is the funding output of a channel; together with the fees
- * they are what was given out at the beginning, after every block.
+ * The books of a simulation: the owner of every coin in the blocks. Every coin belongs to a wallet,
+ * is a payout to be swept, or is the funding output of a channel; together with the fees they sum
+ * up to the initial money, after every block.
  */
 import type { Txid } from '../../types/bytes.js'
 import type { CoinListener, SimChain } from '../../testing/chain.js'
@@ -20,18 +20,18 @@ const P2WSH = /^0020[0-9a-f]{64}$/
 
 export class Books implements CoinListener {
   readonly #owners = new Map<string, Owned>()
-  /** Satoshis of payouts in blocks that nothing in a block spends, by owner. */
+  /** Satoshis of unspent payouts in blocks, by owner. */
   readonly #payouts = new Map<SimNode, number>()
-  /** Funding outputs in blocks that nothing in a block spends: their value. */
+  /** Values of unspent funding outputs in blocks. */
   readonly open = new Map<string, number>()
   readonly fundedAt = new Map<string, number>()
-  /** Of the scenario's transactions in blocks. */
+  /** The scenario's transactions in blocks. */
   readonly confirmed = new Set<SimTransaction>()
   #minted = 0
   #coins = 0
   #fees = 0
   #locked = 0
-  /** Fees of what wallets paid for: fundings, children and sweeps, by node. */
+  /** Fees paid by wallets: fundings, children and sweeps, by node. */
   readonly walletFees = new Map<SimNode, number>()
 
   constructor(private readonly chain: SimChain) {}
@@ -55,7 +55,7 @@ export class Books implements CoinListener {
     return this.#owners.get(script)?.node
   }
 
-  /** Whether the transaction of an output is in a block. */
+  /** True when the transaction of an output is in a block. */
   isConfirmed(outPoint: string): boolean {
     return (
       this.chain.transaction(outPoint.slice(0, outPoint.lastIndexOf(':')) as Txid)?.height !==
@@ -87,7 +87,7 @@ export class Books implements CoinListener {
     }
   }
 
-  /** What does not add up, in a sentence; undefined when everything does. */
+  /** An error in the sums, as a sentence; undefined when there is none. */
   fault(nodes: Iterable<SimNode>): string | undefined {
     if (this.#coins + this.#fees !== this.#minted) {
       return `${this.#coins} sat of coins and ${this.#fees} sat of fees are not the ${this.#minted} sat that were given out`
@@ -113,7 +113,9 @@ export class Books implements CoinListener {
     }
   }
 
-  /** Whose wallet pays its fee: of the first input that is a coin or a payout. */
+  /**
+   * The node whose wallet pays the fee: the owner of the first input that is a coin or a payout.
+   */
   walletPayer({ inputs }: SimTransaction): SimNode | undefined {
     for (const { outPoint } of inputs) {
       const output = this.chain.output(outPoint)

@@ -1,4 +1,4 @@
-/** What is known of one channel of a simulation, as it goes. */
+/** The record of one channel of a simulation, as it goes. */
 import { balances } from '../../channel/ledger.js'
 import { payeeOf, turnOfLock, payerOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
@@ -14,11 +14,11 @@ import type { SimTransaction } from '../../testing/transactions.js'
 
 export class ChannelRecord {
   id: ChannelId | undefined
-  /** Of the funding output, as text. */
+  /** The funding output's outpoint, as text. */
   outPoint: string | undefined
-  /** Of the server, at the beginning: what a renewal takes over. */
+  /** The server's balance at the beginning, taken over by a renewal. */
   serverBegin = 0
-  /** Why it came to nothing. */
+  /** The reason for a failed opening. */
   failure: string | undefined
   readonly forth: Flow = { made: 0, volume: 0, unknown: 0 }
   readonly back: Flow = { made: 0, volume: 0, unknown: 0 }
@@ -34,7 +34,7 @@ export class ChannelRecord {
     public capacity: number
   ) {}
 
-  /** T1 is signed: the channel is there. */
+  /** Records the channel once T1 is signed. */
   learn(state: Established): void {
     this.id = state.id
     this.outPoint = outPointText(state.outPoint)
@@ -42,18 +42,18 @@ export class ChannelRecord {
     this.serverBegin = Number(state.terms.serverBalance)
   }
 
-  /** What callers were told has come to the server, in satoshis. */
+  /** The server's balance according to the answers to callers, in satoshis. */
   get serverTold(): number {
     return this.serverBegin + this.forth.volume - this.back.volume
   }
 
-  /** As a side knows it now, or knew it last. */
+  /** The state as a side knows it now, or knew it last. */
   stateOf(node: SimNode): Established | undefined {
     const state = this.id === undefined ? undefined : node.engine?.find(this.id)
     return state?.stage === 'established' ? state : undefined
   }
 
-  /** Of the two sides' states the payee's of the newest turn: it holds the signature. */
+  /** The newer state of both sides; in the same turn the payee's, which holds the signature. */
   newest(): Established | undefined {
     const [one, other] = [this.stateOf(this.client), this.stateOf(this.server)]
     if (one === undefined || other === undefined) return one ?? other
@@ -69,14 +69,11 @@ export class ChannelRecord {
   }
 }
 
-/**
- * What the results say of a channel and of all of them, whether it was between simulated nodes or
- * real ones.
- */
+/** The results for one channel and for all, with simulated nodes or real ones. */
 
 /**
- * Payments of one direction: how many callers were told that they are made, their sum, and the sum
- * of those of which nobody was told.
+ * Payments of one direction: number of payments reported as made, their sum, and the sum of
+ * payments without a report.
  */
 export interface Flow {
   made: number
@@ -84,7 +81,7 @@ export interface Flow {
   unknown: number
 }
 
-/** What is kept of a channel as it goes. */
+/** The record of a channel as it goes. */
 export interface TrackedChannel {
   readonly number: number
   readonly opening: Pick<PlannedOpening, 'step'>
@@ -120,7 +117,7 @@ export function channelResult(
   }
 }
 
-/** `sampled`: what the curves say of capital. */
+/** `sampled`: the capital as sampled for the curves. */
 export function capitalTotals(
   sampled: Pick<CapitalTotals, 'locked' | 'idle'>,
   channels: readonly ChannelResult[]
@@ -135,22 +132,19 @@ export function capitalTotals(
   }
 }
 
-/** How a channel has ended on the chain, and who has what of it. */
+/** The end of a channel on the chain, and each side's amount. */
 export interface Ending {
   readonly end: Exclude<ChannelResult['end'], 'open' | 'abandoned' | 'unfunded'>
-  /** Of a settlement or refund. */
+  /** The turn of a settlement or refund. */
   readonly turn: number | undefined
-  /**
-   * What it gives the server before fees, in satoshis; undefined when that is for the next channel
-   * to say.
-   */
+  /** The server's amount before fees, in satoshis; undefined when the next channel decides it. */
   readonly server: number | undefined
   readonly payer: Role
-  /** What the payer of the fee has paid of it; the rest was dust of the other side's. */
+  /** The part of the fee that its payer paid; the rest was dust of the other side's. */
   readonly fee: number
 }
 
-/** @param states - of both sides, as far as there are any */
+/** @param states - the known states of both sides */
 export function endingOf(
   spend: SimTransaction,
   states: readonly Established[]

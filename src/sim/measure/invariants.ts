@@ -1,5 +1,5 @@
 /**
- * What has to hold at the end of every simulation, beside the books: no rule broken between honest
+ * The invariants at the end of every simulation, beside the books: no rule broken between honest
  * nodes, and no channel stuck.
  */
 import { balances } from '../../channel/ledger.js'
@@ -12,18 +12,18 @@ import type { Simulation } from '../simulation.js'
 import type { SimNode } from '../node.js'
 import { ChannelRecord, endingOf } from './channels.js'
 
-/** Stops that honest nodes come to: T1 was late (FUND-4). */
+/** Allowed stops of honest nodes: T1 was late (FUND-4). */
 const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
-/** Blocks in which a side could have published, and has not, until its channel is stuck. */
+/** Blocks in which a side could have published and has not, before its channel counts as stuck. */
 const PATIENCE = 24
 /**
- * TIME-7: so many blocks a client lets a newer state of the server's wait in the mempool before it
- * publishes T2.
+ * TIME-7: blocks for which a client lets a newer state of the server's wait in the mempool before
+ * it publishes T2.
  */
 const OUTRANKED = 144
-/** After two weeks a bid that doubles each day has passed whatever can be put in its way. */
+/** After two weeks a bid that doubles each day has passed every possible obstacle. */
 const LONGEST_RACE = 14 * 144
-/** Room at a fifth of what is to be had: less is bid late, or never. */
+/** Leaves a fifth of the possible gain for fees: a smaller gain is bid late, or never. */
 const WORTH = 5
 const T3_VSIZE = 181
 /** An output below this is left out. */
@@ -47,7 +47,7 @@ export function checkAtEnd(simulation: Simulation): void {
 }
 
 /**
- * OPEN-11: a PeerId costs nothing, so that what strangers may make a node remember has to be
+ * OPEN-11: a PeerId costs nothing, so the memory that strangers can take in a node has to be
  * bounded for all of them together.
  */
 function checkNotFlooded(node: SimNode, simulation: Simulation): void {
@@ -60,20 +60,17 @@ function checkNotFlooded(node: SimNode, simulation: Simulation): void {
   }
 }
 
-/** Rates are rounded up, and a replacement pays 1 sat/vB more at the least. */
+/** Rates are rounded up, and a replacement pays at least 1 sat/vB more. */
 const SLACK = 1.05
 const LEAST_STEP = 2
-/** How much more than the block took a renewal in the way may pay. */
+/** Most that a renewal in the way may pay, as a multiple of the block's rate. */
 const PINNED = 5
-/**
- * Twice what a node admits at once by default: 64 that it talks about, and 64 whose T1 it waits
- * for.
- */
+/** Twice the default limits of a node: 64 openings in negotiation, and 64 whose T1 it waits for. */
 const MOST_OPENINGS = 128
 
 /**
- * What an honest side has paid to get its state into a block is what its curve bids, and no lie has
- * made it more.
+ * Checks that an honest side pays no more for its state in a block than its curve bids; no lie
+ * raises it.
  */
 function checkNotBurnt(record: ChannelRecord, simulation: Simulation): void {
   const { chain } = simulation
@@ -90,8 +87,8 @@ function checkNotBurnt(record: ChannelRecord, simulation: Simulation): void {
 }
 
 /**
- * RENEW-4: what both sides have signed to renew a channel is never so large that an honest side's
- * state has to pay much more than a block takes to get past it.
+ * RENEW-4: checks that a transaction that both sides have signed for a renewal is never so large
+ * that an honest side's state has to pay much more than a block takes to replace it.
  */
 function checkNotPinned(record: ChannelRecord, simulation: Simulation): void {
   const { chain, thresholdAt } = simulation
@@ -126,7 +123,10 @@ function checkNotPinned(record: ChannelRecord, simulation: Simulation): void {
   }
 }
 
-/** What an honest payer's node calls failed once the spend is buried has not been paid. */
+/**
+ * Checks that a payment that an honest payer's node calls failed after the spend is buried has not
+ * been paid.
+ */
 function checkNotPaidTwice(record: ChannelRecord, simulation: Simulation): void {
   const { chain } = simulation
   const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
@@ -173,9 +173,9 @@ function checkViolations(record: ChannelRecord, simulation: Simulation): void {
 }
 
 /**
- * A channel whose every lock is over, and whose honest side could have had its money in some
- * blocks, or holds nothing that could bring it there: whoever is awake has its share on the chain
- * some days after L (STAKE-3), also when the other side is gone.
+ * Finds a channel whose locks are all over, and whose honest side could have had its money in some
+ * blocks, or holds nothing that could bring it there. A node that is awake has its share on the
+ * chain some days after L (STAKE-3), also when the other side is gone.
  */
 function checkNotStuck(record: ChannelRecord, simulation: Simulation): void {
   const { books, chain, thresholdAt } = simulation
@@ -221,8 +221,8 @@ function checkNotStuck(record: ChannelRecord, simulation: Simulation): void {
 }
 
 /**
- * EVID-5: a newer state of the other side's waits, and would pay this one as well: it is outbid by
- * twice as much with each day.
+ * EVID-5: a newer state of the other side's waits, and would pay this one as well: the bid against
+ * it doubles with each day.
  */
 function isAwaited(state: Established, contests: readonly Contest[], height: number): boolean {
   const held = newestHeld(state)?.turn ?? -1
@@ -238,8 +238,8 @@ function isAwaited(state: Established, contests: readonly Contest[], height: num
 }
 
 /**
- * STAKE-3: an older state of the other side's that no block takes, made large, is in the way. What
- * may be paid to get past it doubles with each day, up to the share.
+ * STAKE-3: an older state of the other side's that no block takes, made large, is in the way. The
+ * limit for replacing it doubles with each day, up to the share.
  */
 function isTooDear(
   state: Established,
@@ -266,8 +266,8 @@ function isThere({ absences }: SimNode, height: number): boolean {
 }
 
 /**
- * At any moment: what callers were told is what the newest state of each channel has, but for what
- * they were not told yet.
+ * Checks an invariant of any moment: the newest state of each channel matches the answers to
+ * callers, except for answers still due.
  */
 export function checkNow(simulation: Simulation): void {
   for (const record of simulation.openings.records) {

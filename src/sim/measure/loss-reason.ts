@@ -1,42 +1,42 @@
-/** Why a node lost money: by evidence, and "unexplained" where there is none, for that is a bug. */
+/** Finds the reason for a node's loss by evidence; "unexplained" without any, which means a bug. */
 import type { Loss } from '../results.js'
 import type { Absence } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
 
-/** What is known of a race that was lost. Heights are of tips. */
+/** The evidence about a lost race. Heights are of tips. */
 export interface Evidence {
   /** Satoshis lost against the newest state. */
   readonly amount: number
   /**
-   * From the height at which its newest state could be published, to that of the block with the
-   * other one.
+   * The height at which its newest state could be published first, and the height of the block with
+   * the other one.
    */
   readonly from: number
   readonly to: number
-  /** What it bid, oldest first, in sat/vB. */
+  /** Its bids, oldest first, in sat/vB. */
   readonly bids: ReadonlyArray<{ readonly height: number; readonly rate: number }>
-  /** What it took to be in the block of a height, in sat/vB. */
+  /** The feerate needed for the block of a height, in sat/vB. */
   readonly thresholdAt: (height: number) => number
   /**
-   * Whether the block of a height came with others in a reorganisation, so that nobody could bid
+   * True when the block of a height came with others in a reorganisation, so that nobody could bid
    * for it.
    */
   readonly cameAtOnce: (height: number) => boolean
   /**
-   * What the other side had in the mempools before the block of a height, in satoshis: its place
-   * takes as much (BIP125).
+   * The other side's fee in the mempools before the block of a height, in satoshis: replacing it
+   * costs as much (BIP125).
    */
   readonly inTheWayAt: (height: number) => number
-  /** Of the transaction that it had to bring into a block. */
+  /** Virtual bytes of the transaction that it had to bring into a block. */
   readonly vsize: number
   readonly absences: readonly Absence[]
-  /** Its disk has lost writes that it had called safe. */
+  /** True when its disk lost writes that it had called safe. */
   readonly lostWrites: boolean
 }
 
 /** Output 0 below this is left to the other side (dust). */
 const DUST = 330
-/** What is left to a P2WPKH output at the least, beside the fee. */
+/** The least value of a P2WPKH output, beside the fee. */
 const LEAST_OUTPUT = 294
 
 export function reasonOf(evidence: Evidence): Pick<Loss, 'why' | 'text'> {
@@ -91,8 +91,8 @@ export function reasonOf(evidence: Evidence): Pick<Loss, 'why' | 'text'> {
         }
   }
   if (lostWrites) return { why: 'forgot', text: 'its disk lost writes that it had called safe' }
-  // The block that followed a bid may have come before it was there. In the one with the other
-  // state it was between the two of them and a miner.
+  // The block after a bid may have come before the bid arrived. In the block with the other state,
+  // a miner chose between the two.
   if (
     bids.length > 0 &&
     heights.every(
@@ -130,10 +130,10 @@ const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
 }
 
 /**
- * The reason of a node that an adversary plays. What an honest node would have done says nothing of
- * it, so that no loss of its is a bug; it is told beside it all the same.
+ * The reason of a node that an adversary plays. An honest node's conduct does not apply to it, so
+ * its losses are no bug; the honest reason is told beside it all the same.
  *
- * @param publishedOld - whether it did so in the channel
+ * @param publishedOld - true when it did so in the channel
  */
 export function dishonestReason(
   kinds: ReadonlyArray<Adversary['kind']>,

@@ -1,10 +1,12 @@
-/** What became of payments. */
+/** The outcomes of payments. */
 import type { PaymentTotals, Summary } from '../results.js'
 
 export class PaymentCounts {
-  /** All of the plan so far: the next one's place in it. */
+  /** Number of payments of the plan so far, and index of the next. */
   planned = 0
-  /** Of these the payer's or the payee's node was switched off: they are not counted as asked. */
+  /**
+   * Payments while the payer's or the payee's node was switched off: they do not count as asked.
+   */
   off = 0
   made = 0
   unknown = 0
@@ -13,7 +15,7 @@ export class PaymentCounts {
   readonly #latencies: number[] = []
   failed = 0
 
-  /** `seconds`: from the asking to the acknowledgement. */
+  /** `seconds`: from the request to the acknowledgement. */
   succeeded(amount: number, seconds: number): void {
     this.made += 1
     this.volume += amount
@@ -43,7 +45,7 @@ export class PaymentCounts {
   }
 }
 
-/** Of a set of numbers. */
+/** Summarizes a set of numbers. */
 export function summaryOf(numbers: readonly number[]): Summary {
   const sorted = [...numbers].sort((a, b) => a - b)
   const at = (part: number): number =>
@@ -58,34 +60,34 @@ export function summaryOf(numbers: readonly number[]): Summary {
   }
 }
 
-/** Six digits behind the point: nobody reads more, and files stay small. */
+/** Rounds to six decimals, which are enough for readers and keep files small. */
 export function rounded(value: number): number {
   return Math.round(value * 1e6) / 1e6
 }
 
-/** What a payer is told where nobody answers. */
+/** The payer's error when nobody answers. */
 const UNREACHABLE = 'ERR_PEER_UNREACHABLE'
 
-/** What became of one payment that was asked for: for whoever wants to know each. */
+/** The outcome of one requested payment, for a record of each. */
 export interface PaymentOutcome {
-  /** Its place in the plan's payments. */
+  /** Its index in the plan's payments. */
   readonly id: number
   /**
-   * `unknown`: signed, and nobody was told before the end. `off`: the scenario had switched off the
-   * payer's node, so nobody asked, or the payee's, so nobody answered (`code` is there then).
+   * `unknown`: signed, without an answer before the end. `off`: the scenario had switched off the
+   * payer's node, so nobody asked, or the payee's, so nobody answered (`code` is set then).
    */
   readonly status: 'made' | 'failed' | 'unknown' | 'off'
-  /** Why it failed. */
+  /** The reason for the failure. */
   readonly code?: string
-  /** From the asking to the answer. */
+  /** Seconds from the request to the answer. */
   readonly seconds?: number
-  /** The number of the channel it was asked for on; undefined when there was none. */
+  /** The number of its channel; undefined when there was none. */
   readonly channel?: number
 }
 
 /**
- * Whether a refusal says nothing of the network: the payee's node was switched off while it was
- * asked. Whatever else the payer is told is a failure, also then.
+ * True when a refusal is due to the payee's node, which was switched off during the request. Every
+ * other error counts as a failure, also then.
  */
 export function isForOff(code: string, payeeStayedUp: boolean): boolean {
   return code === UNREACHABLE && !payeeStayedUp

@@ -1,6 +1,6 @@
 /**
- * Who has published what and when: for the calibration of risks, and as evidence when a race is
- * lost.
+ * Publications with their publishers and times: for the calibration of risks, and as evidence of a
+ * lost race.
  */
 import type { Txid } from '../../types/bytes.js'
 import { exposureOf, type Exposure } from '../../channel/risk.js'
@@ -20,8 +20,8 @@ import type { FeeView } from '../../engine/fee-estimates.js'
 import { feeRate, max } from '../../types/units.js'
 
 /**
- * `most`: what it may bid at that moment without anything in its way that nobody can prove, see
- * `bid-bound.ts`. Rates in sat/vB.
+ * `most`: the limit of a bid at that moment without any unproven obstacle, see `bid-bound.ts`.
+ * Rates in sat/vB.
  */
 export interface Bid {
   readonly height: number
@@ -31,7 +31,7 @@ export interface Bid {
 }
 
 /**
- * A race: the bids of one side for one of its states. `exposure`: foretold at the first of them;
+ * A race: the bids of one side for one of its states. `exposure`: predicted at the first of them;
  * undefined when nothing was at stake.
  */
 export interface Race {
@@ -55,7 +55,7 @@ export class Publications {
     private readonly fees: SharedFees
   ) {}
 
-  /** A bid has left the node. */
+  /** Records a bid that has left the node. */
   published(record: ChannelRecord, node: SimNode, state: Established): void {
     const { publication } = state
     if (publication === undefined) return
@@ -99,7 +99,7 @@ export class Publications {
     }
   }
 
-  /** Those with something at stake; whose outcome is not known yet are left out. */
+  /** The races with something at stake, except those whose outcome is not known yet. */
   results(spentAt: (record: ChannelRecord) => number | undefined): RaceResult[] {
     return [...this.#races.values()].flatMap(
       ({ record, node, turn, height, fee, deadline, exposure }) => {
@@ -126,7 +126,7 @@ export class Publications {
   }
 }
 
-/** By foretold risk. */
+/** Groups races by predicted risk. */
 export function bucketsOf(
   races: ReadonlyArray<Pick<RaceResult, 'risk' | 'tooLate'>>
 ): RiskBucket[] {
@@ -144,24 +144,24 @@ export function bucketsOf(
 }
 
 /**
- * What a bid of an honest side may pay at the most: by its own curve, or by what a refusal for fees
- * lets it bid at once; and while an older state of the other side is in the mempools in earnest,
- * twice its bid of the block before. Whatever only servers show, or what could never be mined,
- * raises nothing.
+ * The upper bound of an honest side's bid: by its own curve, or by the immediate rise that a
+ * refusal for fees allows; and while the mempools really hold an older state of the other side,
+ * twice its bid of the block before. Transactions that only servers show, or that could never be
+ * mined, raise nothing.
  */
 export interface Surroundings {
-  /** Of the same state, oldest first. */
+  /** Earlier bids for the same state, oldest first. */
   readonly before: readonly Bid[]
   readonly fees: Pick<FeeView, 'current'>
   readonly contests: readonly Contest[]
 }
 
-/** A refusal for fees lets a bid rise at once to twice the estimate, or to so much. */
+/** A refusal for fees lets a bid rise at once to twice the estimate, or to this rate. */
 const HURRY_RATE = 20
-/** A quarter more for each block in which it did not help. */
+/** A quarter more for each block in which the bid did not help. */
 const RAISE = 5 / 4
 
-/** In sat/vB. */
+/** The upper bound of a bid, in sat/vB. */
 export function boundOf(
   state: Established,
   publication: Publication,
@@ -178,7 +178,7 @@ export function boundOf(
   const lastDeadline = lastDeadlineOf(state, turn)
   const isPatient =
     lastDeadline === undefined || height >= lastDeadline || state.stopped?.code === SETTLED
-  // STAKE-3: once nothing presses any more, all of the share may be fetched.
+  // STAKE-3: once nothing presses any more, the bid may reach the whole share.
   const worth = isPatient ? ours.share : stakeAt(state, ours, height, estimate)
   const budget = feeRate((worth * 1_000n) / BigInt(vsizeOf(state, ours)))
   const input = {
@@ -209,7 +209,7 @@ export function boundOf(
   return Math.max(curve, patient, refused * RAISE, raced)
 }
 
-/** An older state of the other side that could be mined alone. */
+/** True for an older state of the other side that could be mined alone. */
 function isRival({ terms, role }: Established, ours: number, { transaction }: Contest): boolean {
   const turn = turnOfLock(terms, transaction.lockTime)
   return (

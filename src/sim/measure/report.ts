@@ -1,4 +1,4 @@
-/** The results of a simulation, put together from what was seen of it. */
+/** Puts the results of a simulation together from its observations. */
 import type { Simulation } from '../simulation.js'
 import type { Plan } from '../plan.js'
 import type { ChainTotals, NodeResult, Results, Attack } from '../results.js'
@@ -13,7 +13,7 @@ import { START_HEIGHT } from '../chain.js'
 import type { AttackRecord } from '../adversaries/cheat.js'
 import type { SimChain } from '../../testing/chain.js'
 
-/** As it is now; `complete` when it went to its end. */
+/** The results so far; `complete` when the simulation reached its end. */
 export function resultsOf(simulation: Simulation, complete: boolean): Results {
   const {
     scenario,
@@ -82,7 +82,7 @@ export function resultsOf(simulation: Simulation, complete: boolean): Results {
   }
 }
 
-/** Of which scenario they are. */
+/** The heading that names the scenario. */
 export function headingOf(
   { name, description, seed, duration, model }: Scenario,
   { nodes, openings }: Plan
@@ -157,7 +157,7 @@ function chainTotals({ chain, books, counts, openings }: Simulation): ChainTotal
   }
 }
 
-/** What attacks have brought. */
+/** The gains of attacks. */
 export function attacksOf(
   attacks: readonly AttackRecord[],
   chain: SimChain,

@@ -1,4 +1,4 @@
-/** The curves: what is looked at every so many seconds. */
+/** The curves: values sampled at regular intervals. */
 import { exposureOf } from '../../channel/risk.js'
 import type { Books } from './books.js'
 import type { ChannelRecord } from './channels.js'
@@ -9,9 +9,9 @@ import type { SimNode } from '../node.js'
 import { blockHeight } from '../../types/units.js'
 import type { CapitalTotals, Series } from '../results.js'
 
-/** A risk takes up to a millisecond: of so many channels a sample, in turn. */
+/** A risk takes up to a millisecond to compute: this many channels per sample, in turn. */
 const MOST_RISKS = 6
-/** Beyond, a file of balances would be larger than anything that draws it can take. */
+/** With more channels, a file of balances would be too large to draw. */
 const MOST_WITH_BALANCES = 2_000
 
 export interface Sampled {
@@ -75,16 +75,16 @@ export class Samples {
 }
 
 /**
- * The curves of a run, point by point, and what its capital did, whether of simulated nodes or of
- * real ones.
+ * The curves of a run, point by point, and the use of its capital, for simulated nodes or real
+ * ones.
  */
 
-/** What there is to see at one time. */
+/** The values at one time. */
 export interface Point {
   /** Seconds of virtual time. */
   readonly time: number
   readonly height: number
-  /** Of the next block, in sat/vB. */
+  /** Feerate of the next block, in sat/vB. */
   readonly feeRate: number
   /** Satoshis in open channels. */
   readonly locked: number
@@ -92,7 +92,7 @@ export interface Point {
   readonly nodesUp: number
   /** Satoshis of fees so far. */
   readonly fees: number
-  /** Of channels that have something at stake, 0 to 1. */
+  /** Risks of the channels with something at stake, 0 to 1. */
   readonly risks: readonly number[]
 }
 
@@ -103,7 +103,7 @@ export interface OpenChannel {
   readonly balances: number[]
 }
 
-/** A day. */
+/** A day, in seconds. */
 const IDLE_AFTER = 86_400
 
 export class Curves {
@@ -126,7 +126,7 @@ export class Curves {
 
   constructor(private readonly counts: PaymentCounts) {}
 
-  /** Mean of what is in open channels, and the part of it on which nothing was paid for a day. */
+  /** The mean amount in open channels, and the part of it without a payment for a day. */
   get capital(): Pick<CapitalTotals, 'locked' | 'idle'> {
     const { locked } = this.series
     const sum = locked.reduce((all, value) => all + value, 0)

@@ -6,8 +6,8 @@ import { Draws } from '../../testing/random.js'
 import { paymentsOf } from './traffic.js'
 
 /**
- * Who is there, which channels open, and which payments are asked for. The same scenario and seed
- * give the same plan; payments are drawn as they are asked for.
+ * The nodes, the openings and the payments. The same scenario and seed give the same plan; payments
+ * are drawn on request.
  *
  * @example for (const { time, amount } of makePlan(scenario).payments()) { ... }
  */
@@ -19,7 +19,7 @@ export function makePlan(scenario: Scenario): Plan {
   )
   const openings = scenario.channels
     .flatMap((channels, i) => openingsOf(channels, i, members, seed))
-    // The sort is stable: of the same time, those of the earlier group come first.
+    // The sort is stable: at the same time, those of the earlier group come first.
     .sort((a, b) => a.time - b.time)
   const groupOf = new Map(nodes.map(({ name, group }) => [name, group]))
   return { nodes, openings, payments: () => paymentsOf(scenario.traffic, openings, groupOf, seed) }
@@ -59,21 +59,21 @@ function openingsOf(
   }))
 }
 
-/** Who has channels with whom: the shapes of a group of channels. */
+/** The shapes of a group of channels: the pairs of nodes with a channel. */
 
-/** Places within the two groups; the first is the client. */
+/** Indexes within the two groups; the first is the client. */
 export type Edge = readonly [from: number, to: number]
 
 export interface Sides {
-  /** How many nodes the clients' group has, and the servers'. */
+  /** Number of nodes in the clients' group, and in the servers'. */
   readonly from: number
   readonly to: number
-  /** Whether they are one and the same group. */
+  /** True when both are the same group. */
   readonly isWithin: boolean
 }
 
 /**
- * The channels of a group, in an order that does not depend on anything else.
+ * The channels of a group, in an order of its own.
  *
  * @example edgesOf({ shape: 'ring', degree: 1 }, { from: 3, to: 3, isWithin: true }, random) //
  *   0-1, 1-2, 2-0
@@ -118,7 +118,7 @@ function several(count: number, serversOf: (client: number) => Iterable<number>)
   return edges
 }
 
-/** So many different ones of those that are drawn; the caller makes sure that there are as many. */
+/** This many different values of those drawn; the caller ensures that enough exist. */
 function distinct(
   count: number,
   draw: () => number,
@@ -134,7 +134,7 @@ function distinct(
 
 /**
  * Barabási-Albert: the first `degree + 1` nodes have channels with each other, and each newcomer
- * opens `degree` more. Whoever stands in `ends` once for each of its channels is drawn in
+ * opens `degree` more. `ends` holds a node once for each of its channels, so that it is drawn in
  * proportion to them.
  */
 function growing(count: number, degree: number, random: Draws): Edge[] {
@@ -160,8 +160,8 @@ function growing(count: number, degree: number, random: Draws): Edge[] {
 }
 
 /**
- * The same between two groups: each server stands in `ends` once from the beginning, so that all
- * can be found.
+ * The same between two groups: `ends` holds each server once from the beginning, so that each can
+ * be drawn.
  */
 function joining({ from, to }: Sides, degree: number, random: Draws): Edge[] {
   const ends = Array.from({ length: to }, (_, server) => server)

@@ -1,10 +1,10 @@
-/** Who pays whom, and when: the activities of a scenario as one stream in the order of time. */
+/** Payers, payees and times: the activities of a scenario as one stream in the order of time. */
 import { satoshi } from '../../types/units.js'
 import type { PlannedOpening, PlannedPayment } from '../plan.js'
 import type { Activity } from '../scenario/scenario.js'
 import { Draws } from '../../testing/random.js'
 
-/** A channel's place on which somebody pays, and which way. */
+/** A channel's place with a direction of payment. */
 interface Way {
   readonly opening: number
   readonly direction: 'forth' | 'back'
@@ -26,9 +26,7 @@ interface Payer {
   active: number
 }
 
-/**
- * The payments of all activities, drawn one by one. `groupOf` says to which group a node belongs.
- */
+/** The payments of all activities, drawn one by one. `groupOf` gives the group of a node. */
 export function* paymentsOf(
   activities: readonly Activity[],
   openings: readonly PlannedOpening[],
@@ -39,8 +37,7 @@ export function* paymentsOf(
   const heap = new Heap(payers.length)
   for (const [place, payer] of payers.entries()) {
     const { every, during } = payer.activity
-    // The wait for an exponential has no memory; of any other one, a part has passed at the
-    // beginning.
+    // An exponential wait has no memory; for any other, a part has passed at the beginning.
     const wait = payer.random.of(every) * (every.kind === 'exponential' ? 1 : payer.random.unit())
     payer.active = payer.hours.at(Math.round(during.from * 1_000)) + Math.round(wait * 1_000)
     const time = timeOf(payer)
@@ -51,7 +48,7 @@ export function* paymentsOf(
     const payer = place === undefined ? undefined : payers[place]
     if (payer === undefined) return
     const payment = paymentBy(payer)
-    // At the least a millisecond: time goes on.
+    // At least a millisecond: time must advance.
     payer.active += Math.max(1, Math.round(payer.random.of(payer.activity.every) * 1_000))
     const next = timeOf(payer)
     if (next < payer.activity.during.until * 1_000) heap.postpone(next)
@@ -64,7 +61,7 @@ function timeOf({ hours, active }: Payer): number {
   return hours.timeOf(active)
 }
 
-/** Every payment takes the same number of draws, whichever way it goes. */
+/** Draws a payment; always the same number of draws, in either direction. */
 function paymentBy(payer: Payer): PlannedPayment | undefined {
   const {
     activity: { amount, back, payee },
@@ -85,7 +82,7 @@ function paymentBy(payer: Payer): PlannedPayment | undefined {
   }
 }
 
-/** Above every capacity; a draw of a wide distribution may be anything. */
+/** Above every capacity; a wide distribution may give any value. */
 const MOST = 1e15
 
 function payersOf(
@@ -136,7 +133,7 @@ function waysOf(
   return found
 }
 
-/** With one payee for good, one way is left, and one from the same partner back. */
+/** With one payee for good, keeps one way, and one from the same partner back. */
 function settled({ payee }: Activity, ways: Ways, random: Draws): Ways {
   if (payee === 'any') return ways
   const choices = ways.out.length > 0 ? ways.out : ways.in
@@ -150,8 +147,8 @@ function settled({ payee }: Activity, ways: Ways, random: Draws): Ways {
 }
 
 /**
- * What comes next of many things that each have a time: a binary heap over numbered places, without
- * an object for each.
+ * Finds the earliest of many timed places: a binary heap over numbered places, without an object
+ * for each.
  */
 export class Heap {
   readonly #times: Float64Array
@@ -164,14 +161,12 @@ export class Heap {
     this.#order = new Int32Array(capacity)
   }
 
-  /**
-   * The place whose time is the earliest, the smallest one of several; undefined when none is left.
-   */
+  /** The place with the earliest time, of several the smallest; undefined when none is left. */
   get first(): number | undefined {
     return this.#size === 0 ? undefined : this.#order[0]
   }
 
-  /** Puts a place in that is not in. */
+  /** Inserts a place that is not in the heap. */
   push(place: number, time: number): void {
     this.#times[place] = time
     let at = this.#size++
@@ -192,13 +187,13 @@ export class Heap {
     this.#sink(place)
   }
 
-  /** Takes the first place out. */
+  /** Removes the first place. */
   shift(): void {
     const last = this.#at(--this.#size)
     if (this.#size > 0) this.#sink(last)
   }
 
-  /** Puts a place where it belongs, from the top down. */
+  /** Moves a place down to its position. */
   #sink(place: number): void {
     let at = 0
     for (;;) {
@@ -223,8 +218,8 @@ export class Heap {
 }
 
 /**
- * The hours of the day in which there are payments, as a time of their own that stands still in
- * between: so many payments an hour of it, however many hours there are. Whole milliseconds.
+ * The hours of the day with payments, as a time that stands still in between: the rate per hour
+ * applies to it, for any number of hours. Whole milliseconds.
  */
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -236,7 +231,7 @@ export interface Hours {
 
 export class ActiveTime {
   readonly #from: number
-  /** Milliseconds a day. */
+  /** Milliseconds per day. */
   readonly #length: number
 
   /** Undefined: all day. `until` below `from` is a night. */
@@ -246,14 +241,14 @@ export class ActiveTime {
     this.#length = length > 0 ? length : length + DAY
   }
 
-  /** How much of it there has been at a time; before the first day's beginning it is negative. */
+  /** The active time so far; negative before the first day's beginning. */
   at(time: number): number {
     const since = time - this.#from
     const day = Math.floor(since / DAY)
     return day * this.#length + Math.min(since - day * DAY, this.#length)
   }
 
-  /** The time at which there has been so much of it. */
+  /** The time at which the active time reaches a value. */
   timeOf(active: number): number {
     const day = Math.floor(active / this.#length)
     return day * DAY + this.#from + (active - day * this.#length)

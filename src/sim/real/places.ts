@@ -1,6 +1,6 @@
 /**
- * The channels between real nodes: opened as the plan says, tried again when that fails, and
- * followed to their end.
+ * The channels between real nodes: opened as the plan says, retried on failure, and followed to
+ * their end.
  */
 import type { ChannelInfo } from '../../node/api.js'
 import { codeOf, PaychanError } from '../../types/errors.js'
@@ -19,10 +19,10 @@ export class RealChannel {
   capacity: number
   fundedAt: number | null = null
   spentAt: number | null = null
-  /** Of the side that knows of the newest. */
+  /** Turns, as known by the side with the newest one. */
   turns = 0
   lastPaidAt = 0
-  /** Its end was seen: what comes after it is arranged. */
+  /** True when its end was seen and what follows is arranged. */
   isFollowed = false
   readonly forth: Flow = { made: 0, volume: 0, unknown: 0 }
   readonly back: Flow = { made: 0, volume: 0, unknown: 0 }
@@ -44,8 +44,8 @@ export class RealChannel {
 }
 
 /**
- * A place for channels (`Plan.openings`): the newest is the one to pay on. What is asked for in it
- * happens in order.
+ * A place for channels (`Plan.openings`): payments go over the newest. Its requests are handled in
+ * order.
  */
 interface Place {
   readonly opening: PlannedOpening
@@ -53,7 +53,7 @@ interface Place {
   tail: Promise<void>
 }
 
-/** Seconds of virtual time, and what happens then. */
+/** An event, with its time in seconds of virtual time. */
 export interface Timed {
   readonly time: number
   readonly happen: () => void | Promise<void>
@@ -64,7 +64,7 @@ export class Places {
   readonly #places: Place[]
   readonly #byId = new Map<string, RealChannel>()
 
-  /** `later` is told of what is to happen at a time that has not come yet. */
+  /** `later` receives what is due at a future time. */
   constructor(
     openings: readonly PlannedOpening[],
     private readonly world: RealWorld,
@@ -81,7 +81,7 @@ export class Places {
     }
   }
 
-  /** Does something with the newest channel of a place, once all before is done. */
+  /** Acts on the newest channel of a place, after all earlier requests. */
   do(opening: number, what: (channel: RealChannel | undefined) => Promise<void>): void {
     const place = this.#places[opening]
     if (place !== undefined) {
@@ -91,7 +91,7 @@ export class Places {
     }
   }
 
-  /** Resolves once everything that was asked for is done. */
+  /** Resolves once every request is handled. */
   async idle(): Promise<void> {
     await Promise.all(
       this.#places.map(async ({ tail }) => {
@@ -101,8 +101,7 @@ export class Places {
   }
 
   /**
-   * What has become of every channel by the newest that was seen of the nodes. `time` in seconds of
-   * virtual time.
+   * Updates every channel from the newest reports of the nodes. `time` in seconds of virtual time.
    */
   follow(time: number): void {
     for (const { channels, seenAt } of this.world.nodes) {
@@ -179,7 +178,8 @@ export class Places {
   }
 
   /**
-   * The channel is there, and its T1 goes out with every block: opened again, there would be two.
+   * The channel exists, and its T1 is sent with every block: a second opening would make two
+   * channels.
    */
   async #pending({ client }: RealChannel, error: unknown): Promise<ChannelInfo | undefined> {
     const id = error instanceof PaychanError ? error.facts['channel'] : undefined

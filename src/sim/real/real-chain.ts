@@ -1,4 +1,4 @@
-/** The transactions of the nodes in the blocks of a devnet, and what they have paid. */
+/** The nodes' transactions in the blocks of a devnet, and their fees. */
 import { parseTransaction, type Transaction } from '../../bitcoin/transaction.js'
 import type { Devnet } from '../../devnet/index.js'
 import { toHex } from '../../types/bytes.js'
@@ -32,7 +32,7 @@ export class RealChain {
     return this.transactions.reduce((sum, { fee }) => sum + fee, 0)
   }
 
-  /** Up to the tip. Blocks hold nothing but a coinbase and what nodes have sent. */
+  /** Reads up to the tip. Blocks hold only a coinbase and the nodes' transactions. */
   async read(): Promise<void> {
     await this.#dropTakenBack()
     while (this.#height < this.devnet.height) {
@@ -84,7 +84,7 @@ export class RealChain {
   }
 }
 
-/** From now on. */
+/** Starts at the present tip. */
 export function chainOf(devnet: Devnet): RealChain {
   return new RealChain(devnet, devnet.height)
 }

@@ -1,6 +1,6 @@
 /**
- * A whole node through its lives: a libp2p host, a store on disk, a wallet, and a connection to the
- * chain.
+ * A whole node across its restarts: a libp2p host, a store on disk, a wallet, and a connection to
+ * the chain.
  */
 import { randomUUID } from 'node:crypto'
 import { memory } from '@libp2p/memory'
@@ -14,7 +14,7 @@ import type { TransportName } from './transport.js'
 interface RealNodeInit {
   readonly name: string
   readonly group: string
-  /** Satoshis that its wallet begins with. */
+  /** Satoshis in its wallet at the beginning. */
   readonly begin: number
   readonly transport: TransportName
   readonly options: Omit<NodeOptions, 'listen' | 'transports' | 'onEvent'> & {
@@ -27,17 +27,17 @@ export class RealNode {
   readonly group: string
   readonly begin: number
   peerId = ''
-  /** Where others reach it: the same in all its lives. */
+  /** Its address for others, the same across restarts. */
   multiaddr = ''
-  /** As they were at `seenAt`; none while it is down. */
+  /** The channels at `seenAt`; none while it is down. */
   channels: readonly ChannelInfo[] = []
-  /** Height of the chain when it was looked at. */
+  /** Height of the chain at the last look. */
   seenAt = 0
   crashes = 0
-  /** Of the newest block that it is through with, as it said itself. */
+  /** Height of the newest block that it has finished, by its own report. */
   #height = 0
   readonly #waiting = new Set<() => void>()
-  /** It has said something of a channel or a payment since it was looked at. */
+  /** True when it has reported a channel or a payment since the last look. */
   #hasStirred = true
   #api: NodeApi | undefined
 
@@ -58,8 +58,8 @@ export class RealNode {
   }
 
   /**
-   * Resolves once it has verified a block at this height, and its wallet and channels know what
-   * that brought: `untilHeight` for one who is told of every event, and asks nothing.
+   * Resolves once it has verified a block at this height, and its wallet and channels have seen
+   * that block. As `untilHeight`, but from its events, without a question.
    */
   async reaches(height: number): Promise<void> {
     while (this.#height < height) {
@@ -70,16 +70,16 @@ export class RealNode {
   }
 
   /**
-   * Whether a block that has nothing of anybody's makes it do something, as long as it is asked for
-   * nothing.
+   * True when a block without anybody's transactions makes it act, as long as nothing is asked of
+   * it.
    */
   isAwake(height: number): boolean {
     return this.#hasStirred || !this.channels.every((channel) => isAtRest(channel, height))
   }
 
   /**
-   * Reads its channels, once it is through with what it has asked the chain before: questions go
-   * over one connection, and a node begins what it does with one for fees.
+   * Reads its channels, once its earlier questions to the chain are answered: questions go over one
+   * connection, and a node begins its actions with one for fees.
    */
   async look(height: number): Promise<void> {
     await this.api.fees()
@@ -88,7 +88,7 @@ export class RealNode {
     this.channels = await this.api.channels()
   }
 
-  /** On what its directory has: nothing in its first life. */
+  /** Starts on the data of its directory: empty in its first life. */
   async start(): Promise<void> {
     if (this.#api !== undefined) return
     const { transport, options } = this.init
@@ -129,8 +129,8 @@ export class RealNode {
 }
 
 /**
- * A host of its own each: any free port of the loopback interface, or a name that nobody else in
- * this process has.
+ * A separate host each: any free port of the loopback interface, or a name that is unique in this
+ * process.
  */
 function hostOn(
   transport: TransportName
@@ -143,17 +143,15 @@ function hostOn(
   }
 }
 
-/*
- * What of a channel is still to come that needs no block, as far as that can be seen from outside.
- */
+/* A channel's pending actions that need no block, as far as visible from outside. */
 
-/** Whether this side renews it, or ends it in peace, with the tip at this height (TIME-5). */
+/** True when this side renews or closes the channel with the tip at this height (TIME-5). */
 export function isDue(
   { role, status, ourBalance, renewFor, lastPaymentHeight }: ChannelInfo,
   height: number
 ): boolean {
   if (!isIdle(status) || lastPaymentHeight === undefined) return false
-  // Whoever asks for a close pays for it: with nothing in the channel it cannot.
+  // The side that asks for a close pays for it: with nothing in the channel it cannot.
   if (ourBalance > 0n && height === lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]) return true
   return (
     role === 'client' &&
@@ -164,9 +162,9 @@ export function isDue(
 }
 
 /**
- * Whether an empty block at this height leaves it as it is, and what it has paid out. A two-way
- * channel may end because a turn is not used (TURN-7), which is not to be seen from outside; a
- * payout with a lock is swept one day.
+ * True when an empty block at this height changes neither the channel nor its payouts. A two-way
+ * channel may end because a turn is not used (TURN-7), which is not visible from outside; a payout
+ * with a lock is swept one day.
  */
 export function isAtRest(
   { status, mode, spend, renewFor, lastPaymentHeight }: ChannelInfo,
@@ -186,7 +184,7 @@ export function isIdle(status: ChannelInfo['status']): boolean {
 }
 
 /**
- * Something of it is on its way, between two nodes that are there: an opening, the word that T1 is
+ * True when something is under way between two running nodes: an opening, the message that T1 is
  * deep enough, a stream after a restart, or a transaction that the chain does not show yet.
  */
 export function isHalfDone({ status, spend, confirmations, minDepth }: ChannelInfo): boolean {

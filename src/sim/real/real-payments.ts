@@ -1,4 +1,4 @@
-/** Asks real nodes for payments as the plan says, and notes what callers are told. */
+/** Asks real nodes for payments as the plan says, and notes the answers to callers. */
 import { codeOf } from '../../types/errors.js'
 import type { NodePayments } from '../drive/payments.js'
 import { isForOff, type PaymentOutcome, PaymentCounts } from '../measure/payments.js'
@@ -7,7 +7,7 @@ import type { Places, RealChannel } from './places.js'
 
 export class RealPayments {
   readonly counts = new PaymentCounts()
-  /** By name. */
+  /** The payments of each node, by name. */
   readonly byNode = new Map<string, NodePayments>()
 
   constructor(
@@ -15,7 +15,7 @@ export class RealPayments {
     private readonly tell: (outcome: PaymentOutcome) => void
   ) {}
 
-  /** In the order of the place; other places do not wait. */
+  /** Asks in the order of the place; other places do not wait. */
   ask(payment: PlannedPayment): void {
     const id = this.counts.planned++
     this.places.do(payment.opening, async (channel) => {
@@ -75,7 +75,7 @@ export class RealPayments {
     }
   }
 
-  /** Payer or payee is switched off. */
+  /** Notes that payer or payee is switched off. */
   #off(what: Omit<PaymentOutcome, 'status'>): void {
     this.counts.off += 1
     this.tell({ ...what, status: 'off' })

@@ -25,7 +25,7 @@ export interface RealRunParts {
   readonly simulated: number
 }
 
-/** What no node may ever have to say. */
+/** Errors that no node may ever report. */
 const BUGS: ReadonlySet<string> = new Set([
   'ERR_INTERNAL',
   'ERR_STORE_CORRUPT',
@@ -91,7 +91,7 @@ export async function realResults(parts: RealRunParts): Promise<Results> {
   }
 }
 
-/** What a node has is what it says; fees are what its payments do not explain. */
+/** A node's balance is its own report; fees are the change that payments do not explain. */
 async function nodeResult(node: RealNode, { places, payments }: RealRunParts): Promise<NodeResult> {
   const volume = (isPayer: boolean): number =>
     places.channels.reduce(
@@ -130,7 +130,7 @@ async function sweepsOf({ nodes }: RealWorld): Promise<Set<string>> {
   )
 }
 
-/** Only while nothing waits in the mempool do all nodes see the same. */
+/** All nodes see the same only while nothing waits in the mempool. */
 async function booksFault(
   nodes: readonly NodeResult[],
   { world, payments, samples }: RealRunParts
@@ -166,7 +166,7 @@ function chainTotals(
       kinds.set(info.spend.txid, info.spend.kind === 'unknown' ? 'other' : info.spend.kind)
     }
   }
-  // What funds a channel counts as its funding also when it closes another one.
+  // A transaction that funds a channel counts as its funding also when it closes another one.
   for (const { info } of places.channels) {
     if (info?.funding !== undefined) kinds.set(info.funding.txid, 'funding')
   }
@@ -195,7 +195,7 @@ function endOf({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end
 /** The curves of a run with real nodes. */
 export class RealSamples {
   readonly curves: Curves
-  /** What the nodes have paid on the chain so far. */
+  /** The nodes' fees on the chain so far. */
   readonly chain: RealChain
 
   constructor(
@@ -228,7 +228,7 @@ export class RealSamples {
       risks: infos.flatMap(({ risk }) => (risk === undefined ? [] : [risk]))
     })
     for (const channel of open) {
-      // Of a client that is down what it has shown last.
+      // A client that is down counts with its last report.
       const shown =
         infos.find(({ id, role }) => id === channel.id && role === 'client') ?? channel.info
       curves.addIdle(channel, time - channel.lastPaidAt)

@@ -1,6 +1,4 @@
-/**
- * Real nodes, over libp2p in one process, with a devnet, in directories that are gone afterwards.
- */
+/** Real nodes, over libp2p in one process, with a devnet, in temporary directories. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,22 +12,22 @@ import { START_HEIGHT } from '../chain.js'
 import { isDue, isHalfDone, isIdle, RealNode } from './real-node.js'
 import type { TransportName } from './transport.js'
 
-/** The miner's payments hang on each other, and a mempool takes 25 of them in a row. */
+/** The miner's payments form a chain, and a mempool takes 25 of them in a row. */
 const FUNDINGS_A_BLOCK = 20
 const NONE: ReadonlySet<string> = new Set()
-/** What a node does with a block takes milliseconds; this is for a machine that does much else. */
+/** A node needs milliseconds for a block; this allows for a busy machine. */
 const PATIENCE_MS = 5_000
-/** Until a channel that is due has begun: it may also find that nothing is worth its fee. */
+/** Milliseconds for a due channel to begin: it may also find that nothing is worth its fee. */
 const DUE_PATIENCE_MS = 3_000
-/** A client dials a server that was away at most a minute later, and tries for 15 s. */
+/** A client dials a returned server at most a minute later, and tries for 15 s. */
 const RELINK_PATIENCE_MS = 75_000
 
 interface Settling {
-  /** Ids of channels of which one side should begin something. */
+  /** Ids of channels in which a side should begin something. */
   readonly due?: ReadonlySet<string>
   /** Milliseconds. */
   readonly patience?: number
-  /** Everybody is asked, also those whom it does not seem to concern. */
+  /** Asks all nodes, also those that seem unaffected. */
   readonly isForAll?: boolean
   /** Clients may have to dial again. */
   readonly isRestart?: boolean
@@ -38,7 +36,7 @@ interface Settling {
 export class RealWorld {
   readonly alarms: Array<{ readonly node: string; readonly code: string; readonly text: string }> =
     []
-  /** Blocks after which some channel was not done in time. */
+  /** Number of blocks after which a channel was not done in time. */
   hurried = 0
   reorgs = 0
   readonly #byName = new Map<string, RealNode>()
@@ -52,10 +50,7 @@ export class RealWorld {
     private readonly transport: TransportName
   ) {}
 
-  /**
-   * Starts everything; each wallet has its coins, and the chain the height at which simulations
-   * begin.
-   */
+  /** Starts everything; each wallet has its coins, and the chain its initial height. */
   static async start(scenario: Scenario, plan: Plan, transport: TransportName): Promise<RealWorld> {
     const world = new RealWorld(
       await startDevnet(),
@@ -76,7 +71,7 @@ export class RealWorld {
     }
   }
 
-  /** In the plan's order. */
+  /** The nodes in the plan's order. */
   get nodes(): readonly RealNode[] {
     return [...this.#byName.values()]
   }
@@ -92,8 +87,8 @@ export class RealWorld {
   }
 
   /**
-   * A block; resolves once all nodes have seen it and done what it brings. `isQuiet`: nothing was
-   * asked of anybody since the one before.
+   * Mines a block; resolves once all nodes have seen it and acted on it. `isQuiet`: nothing was
+   * asked of any node since the block before.
    */
   async mine(isQuiet: boolean): Promise<void> {
     if (!isQuiet) await this.settled()
@@ -106,8 +101,8 @@ export class RealWorld {
   }
 
   /**
-   * The newest `depth` blocks, but none from before the simulation, give way to one more: as in
-   * virtual time an empty one, and others with what was in them.
+   * Replaces the newest `depth` blocks, but none from before the simulation, by one more: as in
+   * virtual time an empty one, and others with the same transactions.
    */
   async reorg(depth: number): Promise<void> {
     const undone = Math.min(depth, this.devnet.height - START_HEIGHT)
@@ -120,8 +115,8 @@ export class RealWorld {
   }
 
   /**
-   * The nodes come back, on what their directories have; resolves once they are connected again
-   * with everybody who is there.
+   * Restarts nodes on their directories; resolves once they are connected again with every running
+   * peer.
    */
   async restart(nodes: readonly RealNode[]): Promise<void> {
     const down = nodes.filter(({ isUp }) => !isUp)
@@ -172,7 +167,7 @@ export class RealWorld {
     await node.start()
   }
 
-  /** As many coins as in virtual time, so that wallets choose alike. */
+  /** Makes as many coins as in virtual time, so that wallets choose alike. */
   async #fund(plan: Plan): Promise<void> {
     let paid = 0
     for (const { name, api, begin } of this.nodes) {
@@ -192,8 +187,8 @@ export class RealWorld {
   }
 
   /**
-   * The chain becomes one block longer; resolves once all nodes have done what that brings.
-   * `isForAll`: it is another history for some.
+   * Adds a block to the chain; resolves once all nodes have acted on it. `isForAll`: the history
+   * has changed for some.
    */
   async #grow(how: () => Promise<void>, isForAll: boolean): Promise<void> {
     const due = new Set(
@@ -216,8 +211,8 @@ export class RealWorld {
   }
 
   /**
-   * What a block brings is done when everybody whom it may concern is through with it, nothing is
-   * half done, and nothing changes any more.
+   * Waits until every node that a block may concern is through with it, nothing is half done, and
+   * nothing changes any more.
    */
   async settled({
     due = NONE,
@@ -268,16 +263,14 @@ export class RealWorld {
     return (await this.devnet.backend.mempool()).length > 0
   }
 
-  /**
-   * The channels of which both sides are there: of others nobody knows what will become, and when.
-   */
+  /** The channels with both sides running: the future of others is not known. */
   #withPeers(): ChannelInfo[] {
     const there = new Set(this.up.map(({ peerId }) => peerId))
     return this.up.flatMap(({ channels }) => channels.filter(({ peerId }) => there.has(peerId)))
   }
 
   /**
-   * Whether clients have dialled: of a channel that takes no more payments its status does not say
+   * Tells if clients have dialled: the status of a channel that takes no more payments does not say
    * so.
    */
   async #areConnected(): Promise<boolean> {
@@ -297,8 +290,8 @@ export class RealWorld {
   }
 
   /**
-   * Whether the chain has every funding transaction that is signed (a node tells its caller before
-   * it has sent it), and both sides know in which block these and the spends are, if in any.
+   * Tells if the chain has every signed funding transaction (a node tells its caller before it has
+   * sent it), and both sides know the blocks of these and of the spends, if any.
    */
   async #isSeen(): Promise<boolean> {
     const seen = await Promise.all(

@@ -1,8 +1,7 @@
 /**
  * Runs a scenario with real nodes: over libp2p, on disks, with a devnet. Virtual time is
- * compressed: what the plan says happens in its order, and blocks come when they come in virtual
- * time (drawn from the same stream), each only once everything before is done and everybody has
- * seen the one before.
+ * compressed: the plan's events happen in order, and blocks come as in virtual time (drawn from the
+ * same stream), each only once everything before is done and every node has seen the one before.
  */
 import type { PaymentOutcome } from '../measure/payments.js'
 import type { Plan, PlannedPayment } from '../plan.js'
@@ -19,20 +18,20 @@ import { SAFE_RELAY_RATE } from '../../bitcoin/relay.js'
 import { PaychanError } from '../../types/errors.js'
 
 export interface RealOptions {
-  /** What carries the messages of the nodes; TCP when left out. */
+  /** The transport for the nodes' messages; TCP when left out. */
   readonly transport?: TransportName
   /** Called after each block: seconds of virtual time, and payments made so far. */
   readonly onProgress?: (progress: { readonly time: number; readonly payments: number }) => void
-  /** Ends it early: what has been seen by then is the result, with `complete: false`. */
+  /** Ends the run early: the result is the state at that time, with `complete: false`. */
   readonly signal?: AbortSignal
   readonly onOutcome?: (outcome: PaymentOutcome) => void
 }
 
 export interface RealRun {
   readonly results: Results
-  /** What of the scenario real nodes did not have, a sentence each. */
+  /** The parts of the scenario that real nodes did not have, a sentence each. */
   readonly ignored: readonly string[]
-  /** Blocks that came although a channel was not done with the one before within 5 s. */
+  /** Number of blocks that came although a channel was not done with the one before within 5 s. */
   readonly hurried: number
 }
 
@@ -88,7 +87,7 @@ export async function simulateReal(
       }
     }
     await places.idle()
-    // Everybody's books are read.
+    // The books of all nodes are read.
     await world.restart(world.nodes)
     await world.settled()
     places.follow(now)
@@ -112,7 +111,7 @@ export async function simulateReal(
   }
 }
 
-/** As virtual blocks: at the least a second after the one before. */
+/** Draws the next block as in virtual time: at least a second after the one before. */
 function nextBlock(draws: Draws, { chain }: Scenario, now: number): number {
   return now + Math.max(1, draws.of(chain.interval))
 }
@@ -123,8 +122,8 @@ function nextOf(payments: Iterator<PlannedPayment>): PlannedPayment | undefined 
 }
 
 /**
- * What of a scenario real nodes cannot have. It is left out, and said so: nothing is invented in
- * its place.
+ * The parts of a scenario that real nodes cannot have. They are left out and reported: nothing
+ * replaces them.
  */
 
 /**
@@ -177,7 +176,7 @@ export function ignoredBy(scenario: Scenario, { nodes }: Pick<Plan, 'nodes'>): s
   ]
 }
 
-/** 1 sat/vB: what a mempool takes at the least. */
+/** 1 sat/vB: the minimum of a mempool. */
 const LEAST_RATE = 1_000n
 const DEFAULT_BLOCK_VSIZE = 1_000_000
 

@@ -1,5 +1,5 @@
 /**
- * What goes wrong in a run with real nodes, when it does in virtual time: drawn from the same
+ * Faults in a run with real nodes, at the same times as in virtual time: drawn from the same
  * streams.
  */
 import { isMeant } from '../faults.js'
@@ -15,7 +15,7 @@ export interface TroubleHost {
   readonly places: Places
 }
 
-/** Each happens once everything that was asked for before is done. */
+/** Each happens once every earlier request is handled. */
 export function arrangeTroubles(
   { seed, chain: { reorgs }, faults }: Scenario,
   host: TroubleHost
@@ -50,7 +50,7 @@ function nextReorg(
   })
 }
 
-/** There for a while, then not for a while, again and again. */
+/** Alternates between running and stopped periods. */
 function nextCrash(
   fault: Extract<Fault, { kind: 'crash' }>,
   node: RealNode,
@@ -81,19 +81,19 @@ function nextCrash(
 }
 
 /**
- * What is still to happen, in the order of time. Few things at once: a list that is sorted as it
+ * The pending events, in the order of time. They are few at once: a list that is sorted as it
  * grows.
  */
 export class Agenda<T extends { readonly time: number }> {
   readonly #list: T[] = []
 
-  /** Of the same time, what came first happens first. */
+  /** Inserts an item; items of the same time stay in order. */
   add(item: T): void {
     const at = this.#list.findIndex(({ time }) => time > item.time)
     this.#list.splice(at === -1 ? this.#list.length : at, 0, item)
   }
 
-  /** The time of the next one; Infinity when none is left. */
+  /** The time of the next item; Infinity when none is left. */
   get next(): number {
     return this.#list[0]?.time ?? Infinity
   }

@@ -18,14 +18,12 @@ export interface Axis {
  * linear one.
  */
 const LOG_FROM = 20
-/**
- * What lies between 0 and the smallest value of a logarithmic axis that has a place for 0 as well.
- */
+/** Pixels between 0 and the smallest value of a logarithmic axis that also shows 0. */
 const GAP = 30
 
 /**
- * For any values: logarithmic when all are positive and far apart, otherwise linear. `from` and
- * `to` are its ends in pixels.
+ * An axis for any values: logarithmic when all are positive and far apart, otherwise linear. `from`
+ * and `to` are its ends in pixels.
  */
 export function numberAxis(
   values: readonly number[],
@@ -37,7 +35,7 @@ export function numberAxis(
   const high = Math.max(...values)
   if (low > 0 && high / low >= LOG_FROM) {
     const scale = scaleLog().domain([low, high]).range([from, to])
-    // What was tried is worth a label; powers in between are not, when nothing was tried there.
+    // Tested values get labels; powers in between do not.
     const ticks = values.length <= 12 ? [...new Set(values)].sort((a, b) => a - b) : scale.ticks(6)
     return {
       at: (value) => scale(value),
@@ -57,7 +55,7 @@ export function numberAxis(
   }
 }
 
-/** For words: evenly spaced. */
+/** An axis for words, evenly spaced. */
 export function wordAxis(
   words: readonly string[],
   from: number,
@@ -74,8 +72,8 @@ export function wordAxis(
 }
 
 /**
- * For chances, 0 to 1. Logarithmic when they differ by much, with a place of its own for 0; what is
- * smaller than the smallest value of `values` (the end of an interval) is drawn at that one.
+ * An axis for chances, 0 to 1. Logarithmic when they differ by much, with a separate place for 0; a
+ * value below the smallest of `values` (the end of an interval) is drawn there.
  */
 export function chanceAxis(values: readonly number[], from: number, to: number): Axis {
   const positive = values.filter((value) => value > 0)
@@ -107,7 +105,7 @@ export function chanceAxis(values: readonly number[], from: number, to: number):
   }
 }
 
-/** Leaves out what would be written over its neighbour. */
+/** Leaves out labels that would overlap a neighbour. */
 function spaced(ticks: readonly Tick[]): Tick[] {
   const kept: Tick[] = []
   for (const tick of ticks) {

@@ -1,5 +1,5 @@
 /**
- * Balances of a channel over time, as changes: most samples of most channels are as the one before.
+ * Balances of a channel over time, as changes: most samples of most channels equal the one before.
  */
 
 /**
@@ -42,8 +42,8 @@ export function balanceAt(changes: readonly number[], sample: number): number {
 }
 
 /**
- * The last of the samples at which most channels are there: what the picture begins with, since at
- * the end of many simulations there are none.
+ * The last of the samples with the most channels. The picture begins with it, since many
+ * simulations end without channels.
  */
 export function busiestSample(
   channels: ReadonlyArray<{ readonly balances: readonly number[]; readonly firstSample: number }>,
@@ -78,7 +78,7 @@ export function strideFor(
       (sum, channel) => sum + changesOf(channel.balances, channel.firstSample, stride).length / 2,
       0
     )
-    // At the end each channel is its first and its last balance.
+    // At the end each channel has only its first and its last balance.
     if (total <= most || stride > 1_000_000) return stride
   }
 }

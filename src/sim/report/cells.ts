@@ -1,8 +1,8 @@
-/** Cells of the large tables: how they read, how they are sorted and found. */
+/** Cells of the large tables: their text, their order, and the search in them. */
 import { count, inOrder, percent, sat } from './format.js'
 import type { Cell, CellKind } from './page-data.js'
 
-/** As it is shown; a dash where there is nothing. */
+/** The text of a cell; a dash for an empty one. */
 export function cellText(kind: CellKind, cell: Cell): string {
   if (cell === null) return '–'
   if (typeof cell === 'string') return cell
@@ -18,7 +18,7 @@ export function cellText(kind: CellKind, cell: Cell): string {
   }
 }
 
-/** Numbers by size, words as people count (`n-2` before `n-10`), nothing always last. */
+/** Numbers by size, words by natural order (`n-2` before `n-10`), empty cells always last. */
 export function compareCells(a: Cell, b: Cell, descending: boolean): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1
   const order =
@@ -29,8 +29,8 @@ export function compareCells(a: Cell, b: Cell, descending: boolean): number {
 }
 
 /**
- * The rows that contain every word of `text` in one of their words, sorted by a column; by their
- * own order where that column decides nothing. Gives positions in `rows`.
+ * The rows that contain every word of `text` in one of their words, sorted by a column, then by
+ * their own order. Gives positions in `rows`.
  */
 export function arrange(
   rows: readonly (readonly Cell[])[],

@@ -1,31 +1,30 @@
-/** What the picture and the tables show of a network that is too large to be shown whole. */
+/** Chooses the part that picture and tables show of a network that is too large. */
 import type { ChannelResult, NodeResult, Results } from '../results.js'
 import { inOrder } from './format.js'
 
-/** What a browser draws fluently, and a person can still look at. */
+/** Sizes that a browser draws fluently and a person can read. */
 export interface Limits {
   readonly nodes: number
   readonly channels: number
 }
 
-/** What is drawn: nodes with the most channels first, channels in the order of their beginnings. */
+/**
+ * The drawn part: nodes with the most channels first, channels in the order of their beginnings.
+ */
 export interface Choice {
   readonly nodes: readonly NodeResult[]
   readonly channels: readonly ChannelResult[]
-  /**
-   * How many of the nodes are there for their number of channels; all, when all nodes are there.
-   */
+  /** Number of nodes chosen for their number of channels; all, when all nodes are drawn. */
   readonly hubs: number
-  /** Of every node: how many channels it had that were there. */
+  /** Number of existing channels of every node. */
   readonly degrees: ReadonlyMap<string, number>
-  /** How many channels were there at all. */
+  /** Number of existing channels in all. */
   readonly channelsInAll: number
 }
 
 /**
  * All when they are few enough. Otherwise one half of the nodes are those with the most channels,
- * the other half those that have the largest channels with them: hubs alone would be dots without
- * lines.
+ * the other half those with the largest channels to them: hubs alone would be dots without lines.
  */
 export function choose(results: Results, limits: Limits): Choice {
   const there = results.channels.filter((channel) => channel.balances.length > 0)
@@ -71,8 +70,8 @@ function withPartners(
 }
 
 /**
- * `items` in their own order: all when they are at most `most`, otherwise those that `must`, and of
- * the others those of which there is the most.
+ * `items` in their own order: all when they are at most `most`, otherwise the required ones
+ * (`must`), and the largest of the others.
  */
 export function largest<T>(
   items: readonly T[],

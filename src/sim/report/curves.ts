@@ -3,7 +3,7 @@ import type { Series } from '../results.js'
 import type { Curve, CurveLine } from './page-data.js'
 
 /**
- * What happened since the sample before, as a rate an hour; null where there is no time before it.
+ * The change since the sample before, as a rate per hour; null where there is no time before it.
  */
 function hourly(series: Series, values: readonly number[]): Array<number | null> {
   return values.map((value, at) => {

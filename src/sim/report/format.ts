@@ -1,12 +1,10 @@
-/**
- * Numbers as people read them, always with their unit. The page in the browser uses the same ones.
- */
+/** Numbers for people, always with their unit. The page in the browser uses the same ones. */
 
 const DAY = 86_400
 
 /**
- * Control characters, and those that turn the direction of the text around, made visible: a name
- * could hide behind them.
+ * Makes control characters, and those that turn the direction of the text, visible: a name could
+ * hide behind them.
  */
 export function visible(text: string): string {
   return Array.from(text, (character) =>
@@ -45,7 +43,7 @@ export function money(value: number): string {
   return `${count(value / 100_000_000, Math.abs(value) < 1_000_000_000 ? 3 : 2)} BTC`
 }
 
-/** Of a part of 1: `99.3 %`. What is not all is never `100 %`, what is not nothing never `0 %`. */
+/** A part of 1, such as `99.3 %`. Less than all is never `100 %`, more than nothing never `0 %`. */
 export function percent(part: number): string {
   const value = part * 100
   if (value > 0 && value < 0.001) return '< 0.001 %'
@@ -69,7 +67,7 @@ export function moment(seconds: number): string {
   return `${Math.floor(minutes / 1440)} d ${two(Math.floor(minutes / 60) % 24)}:${two(minutes % 60)}`
 }
 
-/** A value of a curve, with as many digits as it needs; those in percent are not parts of 1. */
+/** A value of a curve, with as many digits as it needs; values in percent are not parts of 1. */
 export function curveValue(value: number, unit: string): string {
   return unit === '%'
     ? percent(value / 100)
@@ -90,9 +88,9 @@ export interface Interval {
 }
 
 /**
- * The 95 % interval of Wilson (1927) for a chance of which `seen` of `of` trials showed it. Unlike
- * the normal approximation it says something when none or all did: of 0 in 100 the upper end is 3.7
- * %. Without a trial: all from 0 to 1.
+ * The 95 % interval of Wilson (1927) for a chance that `seen` of `of` trials showed. Unlike the
+ * normal approximation it works when none or all did: for 0 in 100 the upper end is 3.7 %. Without
+ * a trial: all from 0 to 1.
  *
  *     wilson(0, 100)   // { low: 0, high: 0.0370 }
  */
@@ -102,7 +100,7 @@ export function wilson(seen: number, of: number): Interval {
   const z2 = (Z * Z) / of
   const middle = (part + z2 / 2) / (1 + z2)
   const half = (Z * Math.sqrt((part * (1 - part)) / of + z2 / (4 * of))) / (1 + z2)
-  // At the ends the formula is exact, and its arithmetic is not.
+  // At the ends the formula is exact, but its arithmetic is not.
   return {
     low: seen <= 0 ? 0 : Math.max(0, middle - half),
     high: seen >= of ? 1 : Math.min(1, middle + half)

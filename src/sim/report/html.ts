@@ -1,6 +1,4 @@
-/**
- * HTML from untrusted text: whatever is put into a template is escaped, unless it is HTML already.
- */
+/** HTML from untrusted text: every value in a template is escaped, unless it is HTML already. */
 import { visible } from './format.js'
 
 /** HTML that may be put into a page as it is. */

@@ -1,6 +1,6 @@
 /**
- * `report.html`: what a simulation found, as one page that opens without a network. Pure: the same
- * results give the same bytes.
+ * `report.html`: the results of a simulation as one page that opens without a network. Pure: the
+ * same results give the same bytes.
  */
 import type { Results } from '../results.js'
 import { busiestSample } from './balances.js'
@@ -29,9 +29,9 @@ import { channelTable, nodeTable } from './tables.js'
 export { renderSweep } from './sweep.js'
 export { sweepSvg } from './sweep.js'
 
-/** What a browser draws fluently. */
+/** Sizes that a browser draws fluently. */
 const PICTURE = { nodes: 2_000, channels: 6_000 }
-/** Of a table: more than anybody reads; the rest is in `results.json`. */
+/** Most rows of a table, more than anybody reads; the rest is in `results.json`. */
 const MOST_ROWS = 20_000
 
 const CONTENTS: ReadonlyArray<readonly [string, string]> = [

@@ -1,5 +1,5 @@
 /**
- * What the page in the browser is given as JSON: the contract between `src/sim/report` and
+ * The JSON for the page in the browser: the contract between `src/sim/report` and
  * `src/sim/report/page`.
  */
 
@@ -8,21 +8,21 @@ export type CellKind = 'text' | 'count' | 'sat' | 'percent' | 'height'
 export interface Column {
   readonly title: string
   readonly kind: CellKind
-  /** What it means, where the title does not say it all. */
+  /** Its meaning, when the title does not suffice. */
   readonly hint?: string
 }
 
 export type Cell = string | number | null
 
 export interface TableData {
-  /** Of the element that the table goes into. */
+  /** The id of the element for the table. */
   readonly id: string
   readonly caption: string
   readonly columns: readonly Column[]
   readonly rows: readonly (readonly Cell[])[]
-  /** How many rows there are in all, when these are not all of them. */
+  /** Number of rows in all, when some are left out. */
   readonly outOf: number
-  /** What the rows are in the picture, if anything: its first column then selects it there. */
+  /** The kind of the rows in the picture, if any: the first column then selects it there. */
   readonly selects: 'node' | 'channel' | null
 }
 
@@ -34,9 +34,9 @@ export interface CurveLine {
 
 export interface Curve {
   readonly title: string
-  /** Empty where the title says what is counted. */
+  /** Empty when the title names the unit. */
   readonly unit: string
-  /** Whether the vertical axis is logarithmic. */
+  /** True when the vertical axis is logarithmic. */
   readonly log: boolean
   readonly lines: readonly CurveLine[]
 }
@@ -69,7 +69,7 @@ export interface PictureChannel {
    * -1 beside it, ...
    */
   readonly lane: number
-  /** The samples in which it is there. */
+  /** The samples in which it exists. */
   readonly from: number
   readonly until: number
   /** The client's balance when it changes: sample, balance, sample, balance, ... */

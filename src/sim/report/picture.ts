@@ -1,6 +1,4 @@
-/**
- * The network as it is drawn: where nodes are, how wide channels are, and the balances over time.
- */
+/** The drawn network: positions of nodes, widths of channels, and the balances over time. */
 import {
   forceCollide,
   forceLink,
@@ -26,11 +24,11 @@ interface Rows {
 
 export interface Drawn {
   readonly picture: Picture
-  /** Between two balances that the picture knows, in samples. */
+  /** Samples between two balances in the picture. */
   readonly stride: number
 }
 
-/** Draws what was chosen. Groups are colours, by their position in `groups`. */
+/** Draws the chosen part. Groups are colours, by their position in `groups`. */
 export function draw(
   choice: Choice,
   rows: Rows,
@@ -85,7 +83,7 @@ export function draw(
   }
 }
 
-/** One link for two nodes, however many channels they had: renewals must not draw them together. */
+/** One link per pair of nodes, for any number of channels: renewals must not draw them together. */
 function distinct(
   links: ReadonlyArray<readonly [number, number]>
 ): Array<readonly [number, number]> {
@@ -115,13 +113,13 @@ function lanes(): (client: number, server: number, from: number, until: number) 
     ends[at] = until
     busy.set(pair, ends)
     const side = Math.ceil(at / 2) * (at % 2 === 1 ? 1 : -1)
-    // A lane is seen from the client: the other way round it is on the other side.
+    // A lane is seen from the client: from the server it is on the opposite side.
     return side === 0 ? 0 : client < server ? side : -side
   }
 }
 
 /**
- * Where the nodes of the picture are. d3-force draws from a generator with a fixed seed, so the
+ * The position of a node in the picture. d3-force draws from a generator with a fixed seed, so the
  * same network gives the same picture.
  */
 interface Place {

@@ -12,7 +12,7 @@ interface Tile {
   readonly label: string
   readonly value: string
   readonly detail: string
-  /** An explained loss is a warning, one that nothing explains a bug. */
+  /** An explained loss is a warning, an unexplained one a bug. */
   readonly mood: 'plain' | 'good' | 'warn' | 'bad'
 }
 
@@ -23,10 +23,7 @@ function reasons(losses: readonly Loss[]): string {
   return [...counts].map(([why, number]) => `${count(number)} ${why}`).join(', ')
 }
 
-/**
- * The top of the report: what was simulated, whether all is well, and the six numbers that one
- * looks for first.
- */
+/** The top of the report: the simulation, its verdict, and the six main numbers. */
 export function tilesOf(results: Results): Tile[] {
   const { payments, chain, capital, losses, attacks } = results
   const honest = losses.filter((loss) => loss.honest)
@@ -92,7 +89,7 @@ function tile({ label, value, detail, mood }: Tile): Html {
   return html`<div class="tile ${mood}"><dt>${label}</dt><dd><strong>${value}</strong><span>${detail}</span></dd></div>`
 }
 
-/** In red, above everything: a bug of the simulator or of the node. */
+/** The broken rules in red, above everything: a bug of the simulator or of the node. */
 export function brokenSection(results: Results): Html {
   if (results.broken.length === 0) return html``
   return html`<section class="alarm" id="broken" role="alert">
@@ -125,7 +122,10 @@ ${results.complete ? '' : html`<p class="notice">It was interrupted after ${dura
 <dl class="tiles">${tilesOf(results).map(tile)}</dl>`
 }
 
-/** Why payments failed, how long they took; what went onto the chain; who did what. */
+/**
+ * The reasons for failed payments, their durations; the transactions on the chain; the nodes'
+ * totals.
+ */
 export function paymentsSection(results: Results): Html {
   const { payments } = results
   const failed = Object.entries(payments.failed).sort(([a, x], [b, y]) =>
@@ -211,9 +211,9 @@ export function groupsSection(results: Results): Html {
 </tbody></table></div></section>`
 }
 
-/** The table that must be empty for honest nodes, or explained; and what attacks came to. */
+/** The table that must be empty for honest nodes, or explained; and the results of attacks. */
 
-/** More rows than anybody reads; all are in `results.json`. */
+/** Most rows of the table, more than anybody reads; all are in `results.json`. */
 const MOST_ROWS = 500
 
 const WHY: Readonly<Record<Loss['why'], string>> = {
@@ -319,7 +319,7 @@ ${attackRows(attacks)}
  * The frames that the script fills: the picture of the network, the curves, the two large tables.
  */
 
-/** How a group is drawn: its colour, and a triangle for adversaries. */
+/** The symbol of a group: its colour, and a triangle for adversaries. */
 export function legend(groups: PageData['groups']): Html {
   return html`<ul class="legend" aria-label="legend">${groups.map(
     ({ name, honest }, at) => html`
@@ -328,7 +328,7 @@ export function legend(groups: PageData['groups']): Html {
 <li><svg viewBox="0 0 34 14" aria-hidden="true" class="wide"><line class="client" x1="1" y1="7" x2="20" y2="7"/><line class="server" x1="20" y1="7" x2="33" y2="7"/></svg>channel: the client’s balance at its end, the server’s at the other; wider is larger</li></ul>`
 }
 
-/** What the picture does not show, if anything. */
+/** The parts that the picture leaves out, if any. */
 function omissions(results: Results, choice: Choice, stride: number): Html {
   const sentences: string[] = []
   if (choice.nodes.length < results.nodes.length) {
@@ -383,10 +383,10 @@ export function tableSection(id: string, title: string): Html {
   return html`<section id="${id}"><h2>${title}</h2><div id="${id}-table" class="table-frame"></div></section>`
 }
 
-/** Whether the risk that nodes show is worth anything: what was foretold beside what happened. */
+/** The calibration of the nodes' risk: predictions beside outcomes. */
 const FRAME = { left: 78, right: 440, top: 34, bottom: 320 }
 
-/** A mark for each range: on the line, what was foretold came true; above it, it was worse. */
+/** A mark for each range: on the line, the prediction came true; above it, it was worse. */
 function calibrationSvg(buckets: readonly RiskBucket[]): Html {
   const seen = buckets.map((bucket) => ({
     ...bucket,
@@ -409,7 +409,7 @@ ${seen.map(({ predicted, observed, interval, tooLate }) => html`${errorBar(0, x.
 </svg>`
 }
 
-/** Whether the observed part is one that the prediction allows for. */
+/** Tells if the observed part is within what the prediction allows. */
 function verdict({ predicted, publications, tooLate }: RiskBucket): {
   readonly text: string
   readonly bad: boolean
@@ -459,7 +459,7 @@ export interface Bar {
   readonly colour?: number
 }
 
-/** The longest is the one with the highest value, or `full` where that is given. */
+/** The longest bar has the highest value, or `full` where that is given. */
 export function bars(
   caption: string,
   rows: readonly Bar[],

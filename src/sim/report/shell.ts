@@ -1,5 +1,5 @@
 /**
- * One self-contained page: style, script and data inside, and a policy that lets nothing in from
+ * One self-contained page: style, script and data inside, and a policy that blocks everything from
  * outside.
  */
 import { createHash } from 'node:crypto'

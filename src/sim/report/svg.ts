@@ -1,12 +1,12 @@
 /**
- * What the drawings share: a frame with axes, marks, and the style that makes them readable on
- * light and on dark.
+ * The common parts of the drawings: a frame with axes, marks, and the style that makes them
+ * readable on light and on dark.
  */
 import { html, Html } from './html.js'
 import type { Axis } from './axes.js'
 import type { Interval } from './format.js'
 
-/** Where the axes are in a drawing. */
+/** The place of the axes in a drawing. */
 export interface Frame {
   readonly left: number
   readonly right: number
@@ -15,7 +15,7 @@ export interface Frame {
 }
 
 /**
- * Okabe and Ito's colours for those who see some colours alike; on dark the darker ones are
+ * Okabe and Ito's colours, for people with a colour vision deficiency; on dark the darker ones are
  * lightened.
  */
 const LINES: ReadonlyArray<readonly [light: string, dark: string]> = [
@@ -31,7 +31,7 @@ const DASHES = ['', '6 4', '2 3']
 
 export const LINE_COLOURS = LINES.length
 
-/** In a file of its own an SVG must bring its style; the class keeps it from the page around it. */
+/** An SVG file must bring its style; the class keeps it from the page around it. */
 export const STYLE = new Html(
   `<style>.drawing{font:13px system-ui,sans-serif;color:#1b2430;background:#fff}.drawing text{fill:currentColor}.drawing .quiet{opacity:.72}.drawing .grid{stroke:currentColor;opacity:.14}.drawing .frame{stroke:currentColor;opacity:.5;fill:none}${LINES.map(
     ([light], at) => `.drawing .c${at}{--c:${light}}`
@@ -46,7 +46,7 @@ export function round(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-/** The class and the dashes of the line of that number. */
+/** The class and the dashes of a line by its number. */
 export function lineStyle(number: number): { readonly colour: string; readonly dashes: string } {
   return {
     colour: `c${number % LINES.length}`,
@@ -54,7 +54,7 @@ export function lineStyle(number: number): { readonly colour: string; readonly d
   }
 }
 
-/** The grid, the numbers on it, and what the axes are. */
+/** The grid, the numbers on it, and the titles of the axes. */
 export function frame(
   { left, right, top, bottom }: Frame,
   x: Axis,
@@ -68,7 +68,7 @@ ${x.ticks.map(({ at, label }) => html`<line class="grid" x1="${round(at)}" x2="$
 <text x="${left}" y="${top - 12}" class="quiet">${titles.y}</text>`
 }
 
-/** A circle, square, diamond or triangle by the line's number; hollow where nothing was seen. */
+/** A circle, square, diamond or triangle by the line's number; hollow without observations. */
 export function mark(number: number, x: number, y: number, hollow: boolean): Html {
   const [a, b] = [round(x), round(y)]
   const style = `mark ${lineStyle(number).colour}${hollow ? ' hollow' : ''}`
@@ -84,7 +84,7 @@ export function mark(number: number, x: number, y: number, hollow: boolean): Htm
   }
 }
 
-/** From the one end of an interval to the other, with short lines across its ends. */
+/** A line from one end of an interval to the other, with short lines across its ends. */
 export function errorBar(number: number, x: number, interval: Interval, y: Axis): Html {
   const [low, high] = [round(y.at(interval.low)), round(y.at(interval.high))]
   return html`<path class="bar ${lineStyle(number).colour}" fill="none" d="M${round(x)} ${low}V${high}M${round(x - 3)} ${high}h6M${round(x - 3)} ${low}h6"/>`

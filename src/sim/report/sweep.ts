@@ -1,4 +1,4 @@
-/** The page of a sweep: its picture, what can be read from it, and the numbers. */
+/** The page of a sweep: its picture, the conclusions from it, and the numbers. */
 import type { Sweep, SweepPoint } from '../results.js'
 import { count, type Interval, money, percent, plural, sat, wilson } from './format.js'
 import { html, type Html } from './html.js'
@@ -54,15 +54,13 @@ ${table(sweep)}
   })
 }
 
-/**
- * A sweep as an SVG that needs no browser to be made: for the report, and as a file for documents.
- */
+/** A sweep as an SVG, made without a browser: for the report, and as a file for documents. */
 
-/** What is drawn against the first axis. */
+/** The measure drawn against the first axis. */
 export interface Measure {
   readonly title: string
   readonly value: (point: SweepPoint) => number | undefined
-  /** Of a chance that was counted; others have none. */
+  /** The interval of an observed chance; other measures have none. */
   readonly interval?: (point: SweepPoint) => Interval
   readonly axis: (values: readonly number[], from: number, to: number) => Axis
 }
@@ -106,7 +104,7 @@ interface Placed {
   readonly interval: Interval | undefined
 }
 
-/** Lines that say the same would hide each other: each is moved aside a little. */
+/** Equal lines would hide each other: each is moved aside a little. */
 function aside(line: SweepLine, lines: number): number {
   return (line.number - (lines - 1) / 2) * Math.min(5, 30 / Math.max(1, lines))
 }
@@ -203,8 +201,8 @@ export function sweepSvg(sweep: Sweep): string {
 }
 
 /**
- * The points of a sweep as lines: the first axis is horizontal, the second tells lines apart,
- * further ones make panels.
+ * The points of a sweep as lines: the first axis is horizontal, the second separates lines, further
+ * ones make panels.
  */
 
 type Value = number | string
@@ -271,20 +269,19 @@ export function panelsOf(sweep: Sweep): Panel[] {
     .filter(({ lines }) => lines.length > 0)
 }
 
-/**
- * What can be read from a sweep, in sentences. It claims no more than the 95 % intervals allow for.
- */
+/** Conclusions from a sweep, in sentences. They claim no more than the 95 % intervals allow for. */
 
-/** A chance that somebody with money in a channel may want to stay below. */
+/** A chance that the owner of money in a channel may want to stay below. */
 const TARGET = 0.01
 
-/** Whether we are sure (95 %) that fewer than one publication in a hundred comes too late. */
+/** True when fewer than one publication in a hundred comes too late, with 95 % certainty. */
 function isSafe({ tooLate, publications }: SweepPoint): boolean {
   return wilson(tooLate, publications).high < TARGET
 }
 
 /**
- * `from step 36 on`, `up to step 4`, `at step 12, 36`: where a line is safe, along the first axis.
+ * `from step 36 on`, `up to step 4`, `at step 12, 36`: the range in which a line is safe, along the
+ * first axis.
  */
 function where(axis: string, line: SweepLine): string {
   const safe = line.points.map(({ point }) => isSafe(point))
@@ -297,7 +294,7 @@ function where(axis: string, line: SweepLine): string {
   return `at ${axis} ${line.points.flatMap(({ value }, at) => (safe[at] === true ? [valueText(value)] : [])).join(', ')}`
 }
 
-/** How bad it gets, and where. */
+/** The worst value of a line, and its place. */
 function worst(axis: string, line: SweepLine): string {
   const rate = (point: SweepPoint): number =>
     point.publications === 0 ? 0 : point.tooLate / point.publications
@@ -336,7 +333,7 @@ export function readingOf(sweep: Sweep): string[] {
   )
 }
 
-/** How sure the numbers are: what one has to know before one quotes them. */
+/** The certainty of the numbers, to be read before quoting them. */
 export function basisOf(sweep: Sweep): string {
   const publications = sweep.points.reduce((sum, point) => sum + point.publications, 0)
   // The classes of stakes are points of the same runs.
@@ -345,10 +342,7 @@ export function basisOf(sweep: Sweep): string {
   return `${count(publications)} publications in ${count(runs)} runs of ${sweep.scenario}. Intervals are Wilson’s, 95 %: with 0 of n too late the chance may still be up to about 3.8 / n.`
 }
 
-/**
- * What the risk figure of the nodes is worth: what they foretold of their publications, and what
- * came of them.
- */
+/** The quality of the nodes' risk figure: their predictions for publications, and the outcomes. */
 export function foretoldOf({ points }: Sweep): string {
   const published = points.filter(({ publications }) => publications > 0)
   if (published.length === 0) {

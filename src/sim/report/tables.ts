@@ -1,4 +1,4 @@
-/** The tables of nodes and of channels: what the browser sorts, filters and shows page by page. */
+/** The tables of nodes and of channels, which the browser sorts, filters and shows page by page. */
 import type { ChannelResult, NodeResult } from '../results.js'
 import { visible } from './format.js'
 import type { Cell, Column, TableData } from './page-data.js'

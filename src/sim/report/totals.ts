@@ -1,10 +1,10 @@
-/** What the report and the terminal say of a whole simulation, in the same words. */
+/** Totals of a whole simulation, in the same words for the report and the terminal. */
 import type { Results } from '../results.js'
 import { count, plural } from './format.js'
 
 /**
- * `59 channels (20 of the scenario, 39 that followed them)`: renewals, and what was opened in the
- * place of one that ended, are channels of their own.
+ * `59 channels (20 of the scenario, 39 that followed them)`: renewals and reopened channels count
+ * separately.
  */
 export function channelsText({
   scenario,

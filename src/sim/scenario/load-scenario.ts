@@ -1,4 +1,4 @@
-/** Scenarios from files, and those that come with the program. */
+/** Scenarios from files, and the presets of the program. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +19,7 @@ export function presetNames(): string[] {
     .sort()
 }
 
-/** A scenario's text, and where it lies. */
+/** A scenario's text, and its location. */
 export interface ScenarioText {
   readonly text: string
   readonly file: string
@@ -76,7 +76,7 @@ export function loadScenario(name: string, change?: Reading['change']): Scenario
   return parseText(readScenarioText(name), change)
 }
 
-/** The same from a text that was read already. @throws ScenarioError `ERR_SCENARIO_INVALID` */
+/** The same from a text in memory. @throws ScenarioError `ERR_SCENARIO_INVALID` */
 export function parseText({ text, file }: ScenarioText, change?: Reading['change']): Scenario {
   const shownAs = dirname(file) + '/' === PRESETS ? basename(file) : file
   const readFile: ReadFile = (trace) => ({
@@ -86,9 +86,7 @@ export function parseText({ text, file }: ScenarioText, change?: Reading['change
   return parseScenario(text, { file: shownAs, readFile, change })
 }
 
-/*
- * What is said beside a scenario file, on the command line: it counts as if it stood in the file.
- */
+/* Settings on the command line: they count as if they stood in the scenario file. */
 
 export type Settings = Readonly<Record<string, number | string | boolean>>
 

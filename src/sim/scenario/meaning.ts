@@ -1,4 +1,6 @@
-/** What the parts of a scenario mean to each other: what cannot be, and what to write instead. */
+/**
+ * The rules between the parts of a scenario: impossible combinations, and what to write instead.
+ */
 import { defaultPolicy, type Policy } from '../../channel/policy.js'
 import { PAYMENT_MARGIN, TURN_MARGIN } from '../../channel/schedule.js'
 import { didYouMean } from '../../types/nearest.js'
@@ -7,7 +9,7 @@ import type { Path } from './problems.js'
 import { meanOf } from './quantities.js'
 import { MOST_NODES, type ScenarioFile } from './schema.js'
 
-/** Tells of something that is wrong at a path. */
+/** Reports an error at a path. */
 export type Tell = (path: Path, sentence: string, at?: 'key' | 'value') => void
 
 type Channels = ScenarioFile['channels'][number]
@@ -22,7 +24,7 @@ export function policyOf(group: Pick<Group, 'policy'>): Policy {
   return { ...defaultPolicy('regtest'), ...group.policy }
 }
 
-/** The blocks of channels for which nothing is said: what their clients ask for by default. */
+/** The default duration of channels in blocks: what their clients ask for by default. */
 export function blocksOf(channels: Channels, client: Group): number {
   return channels.blocks ?? policyOf(client).defaultBlocks
 }
@@ -120,8 +122,8 @@ function checkNodes(groups: ReadonlyMap<string, Group>, tell: Tell): void {
 }
 
 /**
- * What the server, or the client, would refuse (OPEN-2, OPEN-3, OPEN-4, RENEW-11), before anything
- * runs.
+ * Terms that the server, or the client, would refuse (OPEN-2, OPEN-3, OPEN-4, RENEW-11), before
+ * anything runs.
  */
 function checkTerms(channels: Channels, from: Group, to: Group, path: Path, tell: Tell): void {
   const policy = policyOf(to)
@@ -161,7 +163,7 @@ function checkTerms(channels: Channels, from: Group, to: Group, path: Path, tell
   }
 }
 
-/** How many channels each client of the group opens at the most. */
+/** Most channels that each client of the group opens. */
 function channelsEach(
   { shape, degree, from: client, to: server }: Channels,
   to: Group,
@@ -207,13 +209,12 @@ function channelsEach(
   return others
 }
 
-/** Looks a group up, and tells when there is none. */
+/** Looks a group up, and reports a missing one. */
 type Known = (name: string, path: Path) => Group | undefined
 
 function checkTraffic(file: ScenarioFile, known: Known, tell: Tell): void {
   let expected = 0
-  // Who has channels with whom is not known as long as a name there is wrong, which is told
-  // already.
+  // The channels are unknown as long as a name there is wrong, which is reported already.
   const isClear = file.channels.every(
     ({ from, to }) => Object.hasOwn(file.nodes, from) && Object.hasOwn(file.nodes, to)
   )
@@ -285,7 +286,7 @@ function checkOthers(file: ScenarioFile, known: Known, tell: Tell): void {
     )
   }
   const { fees } = file.chain
-  // JavaScript keeps keys that are numbers in their order.
+  // JavaScript keeps numeric keys in their order.
   if (typeof fees === 'object' && 'steps' in fees && fees.steps[0]?.height !== 0) {
     tell(
       ['chain', 'fees', 'steps'],

@@ -1,4 +1,4 @@
-/** What is wrong with a file, and where in it. */
+/** Errors of a file, and their positions. */
 import { PaychanError } from '../../types/errors.js'
 
 /** Keys and places in lists, from the top. */
@@ -6,10 +6,10 @@ export type Path = ReadonlyArray<string | number>
 
 export interface Problem {
   readonly file: string
-  /** From 1. */
+  /** Line number from 1. */
   readonly line: number
   readonly column: number
-  /** What is wrong, and what to write instead. */
+  /** The error, and what to write instead. */
   readonly sentence: string
 }
 
@@ -18,12 +18,10 @@ export function formatProblem({ file, line, column, sentence }: Problem): string
   return `${file}:${line}:${column}: ${sentence}`
 }
 
-/** A file of nonsense has thousands, and nobody reads them. */
+/** A file of nonsense has thousands of errors, and nobody reads them. */
 export const MOST_SHOWN = 50
 
-/**
- * Everything that is wrong with a scenario, in the order of its lines. The message shows the first.
- */
+/** All errors of a scenario, in the order of its lines. The message shows the first. */
 export class ScenarioError extends PaychanError {
   readonly problems: readonly Problem[]
 

@@ -1,6 +1,6 @@
 /**
- * How people write amounts, times, rates and distributions in a scenario. Each reader takes what
- * YAML has made of a value, and throws a sentence that says what to write instead.
+ * The notation of amounts, times, rates and distributions in a scenario. Each reader takes a value
+ * from YAML, and throws a sentence that says what to write instead.
  */
 import { didYouMean } from '../../types/nearest.js'
 import { parseAmount } from '../../types/amount.js'
@@ -16,7 +16,7 @@ import {
 } from '../../types/units.js'
 import type { Distribution, Span } from './scenario.js'
 
-/** What is wrong with a value; `path` is where in it. */
+/** An error in a value; `path` is its position there. */
 export class Unreadable extends Error {
   constructor(
     message: string,
@@ -28,7 +28,7 @@ export class Unreadable extends Error {
 
 export type Reader<T> = (value: unknown) => T
 
-/** Ten minutes: what a block stands for where a time is asked for, and the other way round. */
+/** Ten minutes: converts blocks to time, and time to blocks. */
 export const BLOCK_SECONDS = 600
 
 const SECONDS: Readonly<Record<string, number>> = {
@@ -42,11 +42,11 @@ const SECONDS: Readonly<Record<string, number>> = {
   block: BLOCK_SECONDS,
   blocks: BLOCK_SECONDS
 }
-/** A century: whatever is longer is a slip. */
+/** A century: a longer time is a slip. */
 const MOST_SECONDS = 100 * 365 * 86_400
 const LONGEST_TEXT = 40
 
-/** As it stands in the file, cut short. */
+/** The value as in the file, cut short. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing'
   const text =
@@ -103,7 +103,7 @@ export function readLatency(value: unknown): number {
 
 const BLOCKS_HELP = 'a number of blocks, such as 1008, 1008blocks or 7d (of 144 blocks)'
 
-/** At the least 1. */
+/** Reads a number of blocks, at least 1. */
 export function readBlocks(value: unknown): BlockDelta {
   if (typeof value === 'number') {
     if (!Number.isInteger(value) || value < 1 || value > MOST_SECONDS / BLOCK_SECONDS) {
@@ -138,7 +138,7 @@ export function readAmount(value: unknown): Satoshi {
   }
 }
 
-/** What a wallet begins with: 0 is fine. */
+/** The initial coins of a wallet: 0 is valid. */
 export function readCoins(value: unknown): Satoshi {
   return value === 0 ? satoshi(0n) : readAmount(value)
 }
@@ -202,7 +202,7 @@ export function readBoolean(value: unknown): boolean {
   return value
 }
 
-/** One of some words. */
+/** Reads one of some words. */
 export function readChoice<const T extends string>(choices: readonly T[]): Reader<T> {
   return (value) => {
     const chosen = choices.find((choice) => choice === value)
@@ -212,7 +212,7 @@ export function readChoice<const T extends string>(choices: readonly T[]): Reade
   }
 }
 
-/** One line or many. */
+/** Reads a text of one line or many. */
 export function readText(most: number): Reader<string> {
   return (value) => {
     if (typeof value !== 'string' || value.trim() === '' || value.length > most) {
@@ -313,7 +313,7 @@ function drawn(kind: Distribution['kind'], read: Reader<number>, given: unknown)
   }
 }
 
-/** Adds where in a value it is wrong. */
+/** Adds the position of an error in a value. */
 export function inside<T>(at: string | number, read: Reader<T>, value: unknown): T {
   try {
     return read(value)

@@ -1,7 +1,4 @@
-/**
- * A scenario from its YAML: checked as a whole, with the line and column of everything that is
- * wrong.
- */
+/** A scenario from its YAML: checked as a whole, with the line and column of every error. */
 import type { z } from 'zod'
 import { didYouMean } from '../../types/nearest.js'
 import type { FeeRate } from '../../types/units.js'
@@ -13,10 +10,10 @@ import { keysAt, type ScenarioFile, scenarioSchema } from './schema.js'
 import { readYaml, type YamlFile } from './yaml-file.js'
 
 const DAY = 86_400
-/** Points of a curve when nothing is said. */
+/** Points of a curve by default. */
 const SAMPLES = 240
 /**
- * Between the last opening and the first payment: a block comes within it, but once in e^18 times.
+ * Seconds between the last opening and the first payment: once in e^18 times no block comes in it.
  */
 const CONFIRMATION = 3 * 3_600
 
@@ -28,11 +25,11 @@ const CONFIRMATION = 3 * 3_600
 export type ReadFile = (name: string) => { readonly text: string; readonly file: string }
 
 export interface Reading {
-  /** What to call the file in errors. */
+  /** The name of the file in errors. */
   readonly file: string
   /** Reads a fee trace; relative names are relative to the scenario. */
   readonly readFile: ReadFile
-  /** What a sweep changes, before it is checked. */
+  /** A sweep's changes, applied before the check. */
   readonly change?: ((yaml: YamlFile) => void) | undefined
 }
 
@@ -124,7 +121,7 @@ type Tell = (path: Path, sentence: string) => void
 
 type Points = Extract<FeeSource, { kind: 'trace' }>['points']
 
-/** What counts from block `from` on, which becomes block 0. */
+/** The points from block `from` on, which becomes block 0. */
 function cutAt(points: Points, from: number): Points {
   const after = points.findIndex(({ height }) => height > from)
   return points
@@ -186,7 +183,7 @@ function beginOf(
 
 /**
  * A file of measured fee rates: lines of `height,feerate` (sat/vB) as `paychan devnet trace` prints
- * them, from block 0 on and equally far apart, so that a line that got lost is noticed.
+ * them, from block 0 on and equally far apart, so that a lost line is noticed.
  */
 interface TracePoint {
   readonly height: number
@@ -201,7 +198,7 @@ const MOST_PROBLEMS = 20
  * Reads a trace.
  *
  * @throws ScenarioError with the line of each gap, of each height that is out of order, and of
- *   whatever is no such line
+ *   each malformed line
  * @example readTrace('0,5\n6,7.5', 'fees.csv') // 5 sat/vB for six blocks, then 7.5
  */
 function readTrace(text: string, file: string): readonly TracePoint[] {

@@ -1,8 +1,7 @@
 /**
- * A scenario as the simulator takes it: checked, with all defaults filled in. `scenario-file.ts`
- * makes it from YAML. Amounts are bigint satoshis, times are seconds of virtual time from the
- * beginning, fee rates satoshis per 1,000 vB. Everything that is drawn at random is drawn from the
- * seed.
+ * A scenario for the simulator: checked, with all defaults filled in. `scenario-file.ts` makes it
+ * from YAML. Amounts are bigint satoshis, times are seconds of virtual time from the beginning, fee
+ * rates satoshis per 1,000 vB. All random values are drawn from the seed.
  */
 import type { Policy } from '../../channel/policy.js'
 import type { NetworkSetup } from '../../testing/network.js'
@@ -21,13 +20,13 @@ export type { Distribution, Span } from '../../testing/random.js'
 export interface NodeGroup {
   readonly name: string
   readonly count: number
-  /** What each wallet begins with. */
+  /** The initial coins of each wallet. */
   readonly coins: Satoshi
-  /** What differs from the node's own defaults. */
+  /** The differences from the node's own defaults. */
   readonly policy: Partial<Policy>
 }
 
-/** Who has channels with whom. `from` are the clients, who fund them. Both name a group. */
+/** A group of channels. `from` are the clients, who fund them. Both name a group. */
 export interface ChannelGroup {
   readonly from: string
   readonly to: string
@@ -43,16 +42,15 @@ export interface ChannelGroup {
   readonly blocks: number
   /** Blocks between two turns of a two-way channel; undefined: one-way. */
   readonly step: number | undefined
-  /** When they are opened. */
+  /** The times of the openings. */
   readonly opens: Span
   /**
-   * What happens at the end of a channel's life: nothing, another one is opened, or it renews
-   * itself.
+   * The event at the end of a channel's life: nothing, another one is opened, or it renews itself.
    */
   readonly then: 'nothing' | 'reopen' | 'renew'
 }
 
-/** Who pays whom, how much, how often: an activity as in sim-ln. */
+/** Payers, payees, amounts and frequency: an activity as in sim-ln. */
 export interface Activity {
   readonly from: string
   readonly to: string
@@ -60,19 +58,19 @@ export interface Activity {
   readonly every: Distribution
   /** Satoshis of a payment. */
   readonly amount: Distribution
-  /** The part of the payments that goes the other way, from the channel's partner back: 0 to 1. */
+  /** The part of the payments that goes back, from the channel's partner: 0 to 1. */
   readonly back: number
   /**
-   * Whether a payer has one payee for good (`partner`, drawn among its channels), or another one
-   * each time.
+   * A payer's choice: one payee for good (`partner`, drawn among its channels), or another one each
+   * time.
    */
   readonly payee: 'partner' | 'any'
   readonly during: Span
-  /** Hours of the day (0 to 24) in which there are payments; undefined: all. */
+  /** Hours of the day (0 to 24) with payments; undefined: all. */
   readonly hours: { readonly from: number; readonly until: number } | undefined
 }
 
-/** What being in the next block takes, by block. */
+/** The feerate for the next block, by block. */
 export type FeeSource =
   | { readonly kind: 'constant'; readonly rate: FeeRate }
   /** The generator of `paychan devnet trace`. */
@@ -85,22 +83,19 @@ export type FeeSource =
 export interface ChainSetup {
   /** Seconds between two blocks. */
   readonly interval: Distribution
-  /**
-   * Virtual bytes of a block; what the scenario's nodes broadcast competes with the demand of
-   * `fees` for it.
-   */
+  /** Virtual bytes of a block; the nodes' transactions compete with the demand of `fees` for it. */
   readonly blockVsize: number
   readonly fees: FeeSource
-  /** What mempools ask for at least, and for a replacement beyond what it replaces. */
+  /** The mempools' minimum feerate, and the least increase of a replacement. */
   readonly relay: FeeRate
-  /** Reorganisations: how often (seconds), how deep. */
+  /** Reorganisations: interval in seconds, and depth. */
   readonly reorgs: { readonly every: Distribution; readonly depth: Distribution } | undefined
 }
 
 export type Fault =
   /**
-   * Up for a while, then gone for a while: churn when it ends in order, a crash otherwise.
-   * `losesWrites`: of a crash, how many of the newest commits are gone.
+   * Up for a while, then gone for a while: churn when it stops in order, a crash otherwise.
+   * `losesWrites`: number of the newest commits that a crash loses.
    */
   | {
       readonly kind: 'crash'
@@ -110,7 +105,7 @@ export type Fault =
       readonly orderly: boolean
       readonly losesWrites: number
     }
-  /** Commits fail: the node stops, as it must, until it is started again with room on its disk. */
+  /** Commits fail: the node stops, as it must, until it is restarted with room on its disk. */
   | {
       readonly kind: 'disk-full'
       readonly who: string
@@ -125,7 +120,7 @@ export type Fault =
       readonly down: Distribution
     }
   /**
-   * The only server of the chain hides what is in no block yet, or everything (`all`) that has
+   * The only server of the chain hides unconfirmed transactions, or everything (`all`) that has
    * happened since.
    */
   | {
@@ -135,10 +130,10 @@ export type Fault =
       readonly down: Distribution
       readonly all: boolean
     }
-  /** The clock of each is off by so many seconds, drawn once. */
+  /** The clock of each node is off by some seconds, drawn once. */
   | { readonly kind: 'clock-skew'; readonly who: string; readonly seconds: Distribution }
 
-/** The servers that the nodes of a group ask; whoever is not named asks one that is honest. */
+/** The servers that the nodes of a group ask; a node without any asks one that is honest. */
 export interface ServerGroup {
   readonly who: string
   readonly honest: number
@@ -148,13 +143,13 @@ export interface ServerGroup {
 export type Adversary =
   /**
    * Publishes the state that is best for it, at the first height at which it can, and bids up to
-   * the part `upTo` of what it would gain.
+   * the part `upTo` of its gain.
    */
   | { readonly kind: 'publish-old'; readonly who: string; readonly upTo: number }
   /**
-   * Shows its newest state where no block takes it, for the want of an input (`unknown`: only
-   * servers that lie show it) or of a parent's fee (`unconfirmed`), until it can publish an old
-   * one, for which it bids as `publish-old`, or which it hands to a miner (`direct`).
+   * Shows its newest state where no block takes it, since an input (`unknown`: only lying servers
+   * show it) or a parent's fee (`unconfirmed`) is missing, until it can publish an old one, for
+   * which it bids as `publish-old`, or which it hands to a miner (`direct`).
    */
   | {
       readonly kind: 'phantom-state'
@@ -163,14 +158,14 @@ export type Adversary =
       readonly direct: boolean
       readonly upTo: number
     }
-  /** Has servers that lie show a spend with a huge fee whose lock lies in the future. */
+  /** Makes lying servers show a spend with a huge fee whose lock lies in the future. */
   | { readonly kind: 'premature-rival'; readonly who: string }
   /**
    * Takes a payment that leaves the payer less than dust, never acknowledges it, and publishes it
    * with an output to the payer of its own choice.
    */
   | { readonly kind: 'chosen-output'; readonly who: string }
-  /** Bids an old state up to the part `upTo` of what it would gain, at once and once. */
+  /** Bids an old state up to the part `upTo` of its gain, at once and once. */
   | { readonly kind: 'bluff'; readonly who: string; readonly upTo: number }
   /**
    * Publishes states with coins and outputs of its own, 10,000 vB that pay a little less than
@@ -180,18 +175,18 @@ export type Adversary =
   /** Hands old states to a miner, past all mempools. */
   | { readonly kind: 'direct-miner'; readonly who: string; readonly upTo: number }
   /**
-   * As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than
+   * As client of a one-way channel renews it by a T1 of 10,000 vB that pays a little less than
    * blocks take, and falls silent.
    */
   | { readonly kind: 'pinning-renewal'; readonly who: string }
   /**
-   * As server of a one-way channel has each renewal of it end its payments at once, so that it is
+   * As server of a one-way channel makes each renewal end its payments at once, so that it is
    * renewed again.
    */
   | { readonly kind: 'draining-renewal'; readonly who: string }
   /**
-   * Sends so many strangers an hour to honest nodes, each with a PeerId of its own, who begin an
-   * opening and are never heard of again.
+   * Sends a number of strangers per hour to honest nodes, each with its own PeerId, who begin an
+   * opening and never return.
    */
   | { readonly kind: 'free-peers'; readonly who: string; readonly perHour: number }
   /** Never grants a turn. */
@@ -200,7 +195,7 @@ export type Adversary =
   | { readonly kind: 'refuse-acks'; readonly who: string }
   /** Stops answering at a time, for good. */
   | { readonly kind: 'silent'; readonly who: string; readonly from: number }
-  /** Sends so many messages a second that no channel needs. */
+  /** Sends a number of messages per second that no channel needs. */
   | { readonly kind: 'flood'; readonly who: string; readonly perSecond: number }
 
 export interface Scenario {
@@ -219,6 +214,6 @@ export interface Scenario {
   readonly adversaries: readonly Adversary[]
   /** Seconds between two samples of the curves. */
   readonly sample: number
-  /** Without real signatures: a signer that only keeps account of who has signed what. */
+  /** Uses no real signatures: a signer that only records who has signed what. */
   readonly model: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * The shape of a scenario file, key by key, with the defaults. What the parts mean to each other is
- * checked in `meaning.ts`.
+ * The shape of a scenario file, key by key, with the defaults. `meaning.ts` checks the rules
+ * between the parts.
  */
 import { z } from 'zod'
 import { ofEachSetting, POLICY_KEYS, type Policy } from '../../channel/policy.js'
@@ -28,10 +28,10 @@ import {
   type Reader
 } from './quantities.js'
 
-/** More nodes than that take days. */
+/** Most nodes; more of them take days. */
 export const MOST_NODES = 1_000_000
 
-/** A value that a reader makes sense of. */
+/** A value that a reader parses. */
 function of<T>(read: Reader<T>): z.ZodType<T> {
   return z.unknown().transform((value, context): T => {
     try {
@@ -54,7 +54,7 @@ function or<T>(fallback: T, read: Reader<T>): z.ZodType<T> {
   return of(read).default(() => fallback as z.core.util.NoUndefined<T>)
 }
 
-/** A mapping that may be left out; then all of its defaults count. */
+/** An optional mapping; without it all of its defaults apply. */
 function orEmpty<T extends z.ZodType>(shape: T): z.ZodType<z.output<T>> {
   return z
     .unknown()
@@ -127,7 +127,7 @@ const activity = z.strictObject({
   hours: of(readHours).optional()
 })
 
-/** `steps` of a fee: from which block on it is what. */
+/** `steps` of a fee: the value from each given block on. */
 const readSteps: Reader<ReadonlyArray<{ readonly height: number; readonly rate: FeeRate }>> = (
   value
 ) => {
@@ -168,7 +168,7 @@ const chain = z.strictObject({
   fees: z
     .unknown()
     .transform((value, context): z.output<typeof fees> => {
-      // A union says only that nothing fits; the form that was meant says what is wrong with it.
+      // A union says only that nothing fits; the form that was meant gives the reason.
       const meant =
         typeof value === 'object' && value !== null && !Array.isArray(value)
           ? fees.options.find(
@@ -305,7 +305,7 @@ const servers = z
     error: 'A node asks one server at least; write honest: 1, or what the others do.'
   })
 
-/** One of several shapes, chosen by its `kind`; what is wrong is told of that one. */
+/** One of several shapes, chosen by its `kind`; errors are reported for that one. */
 function byKind<Shapes extends Record<string, z.ZodType>>(
   shapes: Shapes
 ): z.ZodType<z.output<Shapes[keyof Shapes]>> {

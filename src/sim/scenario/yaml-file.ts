@@ -1,5 +1,5 @@
 /**
- * A YAML file as plain data, with the line and column of each part. Only what JSON has, too: no
+ * A YAML file as plain data, with the line and column of each part. Only JSON's features: no
  * anchors (a few lines of them make gigabytes), no tags, no two keys of the same name.
  */
 import {
@@ -25,18 +25,18 @@ export interface YamlFile {
   readonly file: string
   readonly data: unknown
   /**
-   * A problem with the value at a path, or with its key; with whatever encloses it when it is not
-   * there.
+   * A problem with the value at a path, or with its key; for a missing value, with the enclosing
+   * one.
    */
   readonly problem: (path: Path, sentence: string, at?: 'key' | 'value') => Problem
-  /** Puts a value at a path, as if it had been written so. */
+  /** Puts a value at a path, as if it stood in the file. */
   readonly set: (path: Path, value: unknown) => void
 }
 
 /**
  * Reads a YAML file.
  *
- * @throws ScenarioError with everything that is wrong with its form
+ * @throws ScenarioError with every error in its form
  * @example readYaml('days: 30', 'month.yaml').data // { days: 30 }
  */
 export function readYaml(text: string, file: string): YamlFile {
@@ -114,8 +114,8 @@ function parsed(text: string, file: string, lineCounter: LineCounter): Document.
 }
 
 /**
- * Where brackets, or lists within lists on one line, are nested too deep: a bound on the recursion
- * of the parser.
+ * The position where brackets, or lists within lists on one line, are nested too deep: a bound on
+ * the recursion of the parser.
  */
 function deepest(text: string): number | undefined {
   let depth = 0
@@ -136,15 +136,15 @@ function lineOf(text: string, offset: number): { readonly line: number; readonly
   return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
 }
 
-/** Of what the parser says, the first line. */
+/** The first line of the parser's message. */
 function tidy(message: string): string {
   const line = message.split('\n')[0] ?? ''
   return /[.!?]$/.test(line) ? line : `${line}.`
 }
 
 /**
- * What YAML has and a scenario does not. Tags that mean something are unknown to the parser's
- * schema, too.
+ * YAML's features that a scenario excludes. Meaningful tags are unknown to the parser's schema,
+ * too.
  */
 function unwanted(document: Document.Parsed): Array<readonly [offset: number, sentence: string]> {
   const found: Array<readonly [number, string]> = []

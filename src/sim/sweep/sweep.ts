@@ -1,5 +1,5 @@
 /**
- * The same scenario many times, with other values and other seeds, and what came of each
+ * The same scenario many times, with other values and other seeds, and the outcome of each
  * combination.
  */
 import type { Results, Sweep, SweepPoint } from '../results.js'
@@ -12,30 +12,30 @@ export interface SweepJob {
   readonly seed: number
 }
 
-/** Of the publications of honest nodes with about the same at stake. */
+/** Publications of honest nodes with about the same stake. */
 export interface StakeClass {
   readonly publications: number
   readonly tooLate: number
-  /** How many of them were foretold to come too late: the sum of their risks. */
+  /** Number of them predicted to come too late: the sum of their risks. */
   readonly foretold: number
   /**
-   * Satoshis that honest nodes lost beyond fees and payments, and what they had at stake when they
-   * published.
+   * Losses of honest nodes beyond fees and payments, and their stakes when they published, in
+   * satoshis.
    */
   readonly lost: number
   readonly staked: number
 }
 
-/** What a run says to its points: the sums of several runs are those of a point. */
+/** A run's part in its points: the sums of several runs are those of a point. */
 export interface SweepRun {
-  /** One when the sweep does not tell stakes apart. */
+  /** One class when the sweep does not separate stakes. */
   readonly classes: readonly StakeClass[]
   readonly asked: number
   readonly made: number
   readonly fees: number
 }
 
-/** @param limits - of the classes of stakes, in satoshis, ascending */
+/** @param limits - bounds of the classes of stakes, in satoshis, ascending */
 export function runOf(
   { races, losses, payments, chain }: Pick<Results, 'races' | 'losses' | 'payments' | 'chain'>,
   limits: readonly number[]
@@ -43,7 +43,7 @@ export function runOf(
   const sum = (numbers: readonly number[]): number =>
     numbers.reduce((sum, number) => sum + number, 0)
   const honest = races.filter((race) => race.honest)
-  // What was lost without a publication had at stake what was lost.
+  // A loss without a publication counts as its own stake.
   const stakeIn = (channel: number, node: string, amount: number): number =>
     honest.filter((race) => race.channel === channel && race.node === node).at(-1)?.stake ?? amount
   const classes = classNames(limits).map((_, n): StakeClass => {
@@ -66,7 +66,7 @@ export function runOf(
   return { classes, asked: payments.asked, made: payments.made, fees: chain.fees }
 }
 
-/** `stakes`: limits between classes, in satoshis; none when stakes are not told apart. */
+/** `stakes`: limits between classes, in satoshis; none when stakes are not separated. */
 export interface SweepPlan {
   readonly scenario: string
   readonly axes: readonly Axis[]
@@ -80,8 +80,8 @@ export function jobsOf({ axes, seeds }: Pick<SweepPlan, 'axes' | 'seeds'>): Swee
 }
 
 /**
- * Puts the runs together. It does not matter in which order they ended: `runs` are in that of
- * `jobsOf`, and a point counts once all of its runs are there.
+ * Combines the runs, in any order of their ends: `runs` are in the order of `jobsOf`, and a point
+ * counts once all of its runs are there.
  */
 export function sweepOf(plan: SweepPlan, runs: ReadonlyArray<SweepRun | undefined>): Sweep {
   const { scenario, axes, seeds, stakes } = plan

@@ -1,4 +1,4 @@
-/** What a sweep varies: a setting of the scenario by name, and its values. */
+/** The varied settings of a sweep: a setting of the scenario by name, and its values. */
 import { POLICY_KEYS } from '../../channel/policy.js'
 import type { Path } from '../scenario/problems.js'
 import type { YamlFile } from '../scenario/yaml-file.js'
@@ -11,7 +11,7 @@ export interface Axis {
 }
 
 /**
- * Settings of each channel, of the chain, of the network, of each adversary; those of the policy
+ * Settings of each channel, of the chain, of the network, of each adversary; settings of the policy
  * belong to each group of nodes.
  */
 const LISTS: Readonly<Record<string, 'channels' | 'adversaries' | 'traffic'>> = {
@@ -32,7 +32,7 @@ const SECTIONS: Readonly<Record<string, 'chain' | 'network'>> = {
 
 export const VARIABLE = [...Object.keys(LISTS), ...Object.keys(SECTIONS), ...POLICY_KEYS]
 
-/** A scenario of more runs than that is a slip. */
+/** A sweep with more runs is a slip. */
 export const MOST_RUNS = 10_000
 
 /**
@@ -85,7 +85,7 @@ export function combinations(
 }
 
 /**
- * Puts a combination into a scenario, before it is checked as any other.
+ * Puts a combination into a scenario, before the usual check.
  *
  * @throws PaychanError `ERR_USAGE` when it has no place for a setting
  */
@@ -106,7 +106,7 @@ export function applyValues(
   }
 }
 
-/** `fees=congested` is the generator; everything else is written as in the file. */
+/** `fees=congested` is the generator; all other values are written as in the file. */
 function valueOf(name: string, value: number | string): unknown {
   return name === 'fees' && value === 'congested' ? { congested: 1 } : value
 }
@@ -127,7 +127,7 @@ function placesOf(name: string, data: unknown): Path[] {
     ])
   }
   const items = mapping(data)[list]
-  // A step is for the channels that have one: the others are one-way. So is upTo for those who bid.
+  // A step is only for channels that have one: the others are one-way. `upTo` is only for bidders.
   return (Array.isArray(items) ? items : []).flatMap((item, i): Path[] =>
     isMeant(name, mapping(item)) ? [[list, i, name]] : []
   )
@@ -149,15 +149,12 @@ function mapping(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
-/**
- * Publications told apart by what is at stake: what is not worth its fee comes too late whatever
- * the step is.
- */
+/** Publications separated by stake: those not worth their fee come too late with any step. */
 
-/** The name of the axis that tells them apart; no setting is called so. */
+/** The name of the axis that separates them; no setting has this name. */
 export const STAKE_AXIS = 'stake'
 
-/** More lines than that cannot be told apart in a drawing. */
+/** Most limits: more lines could not be distinguished in a drawing. */
 const MOST_LIMITS = 5
 
 /**
@@ -183,7 +180,7 @@ export function readStakes(text: string): number[] {
   return limits
 }
 
-/** One more than there are limits. */
+/** The names of the classes, one more than there are limits. */
 export function classNames(limits: readonly number[]): string[] {
   const sat = (amount: number): string => amount.toLocaleString('en-US')
   const [first] = limits

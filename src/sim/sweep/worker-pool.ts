@@ -8,7 +8,7 @@ import type { Scenario } from '../scenario/scenario.js'
 import type { simulate as Simulate } from '../simulate.js'
 import { applyValues } from './variations.js'
 
-/** What the threads are given; everything in it can be cloned. */
+/** The data for the threads; everything in it can be cloned. */
 export interface SweepWork {
   readonly scenario: ScenarioText
   readonly settings: Readonly<Record<string, number | string | boolean>>
@@ -25,14 +25,14 @@ const WORKER = new URL('./worker.js', import.meta.url)
 export interface PoolOptions {
   readonly threads: number
   readonly onRun: (done: number) => void
-  /** Aborted: what is not done by then is undefined. */
+  /** When aborted, unfinished jobs are undefined. */
   readonly signal: AbortSignal
   /** The script of a thread; a test may give another. */
   readonly script?: URL
 }
 
 /**
- * The runs of the jobs, in their order, however many threads there are.
+ * The runs of the jobs, in their order, for any number of threads.
  *
  * @throws PaychanError whatever the first run that failed has thrown
  */
@@ -97,7 +97,7 @@ export async function runJobs(
   return runs
 }
 
-/** What a thread of a sweep does: one scenario after another, each with its values and its seed. */
+/** The work of a sweep's thread: one scenario after another, each with its values and its seed. */
 
 /**
  * The scenario of a job.

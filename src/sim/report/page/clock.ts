@@ -3,7 +3,7 @@ export class Clock {
   readonly #listeners: Array<() => void> = []
   #sample: number
 
-  /** @param shown - the sample to begin with */
+  /** @param shown - the first sample to show */
   constructor(
     readonly times: readonly number[],
     readonly heights: readonly number[],

@@ -26,7 +26,7 @@ function known(value: unknown): number | undefined {
 
 function legendText(value: unknown, unit: string): string {
   const number = known(value)
-  // The unit is in the title; but what is a percent and what is not must be seen at once.
+  // The unit is in the title, but a percentage must be visible as one.
   return number === undefined ? '–' : curveValue(number, unit === '%' ? unit : '')
 }
 

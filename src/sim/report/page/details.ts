@@ -1,6 +1,6 @@
 /**
- * The panel beside the picture: the figures of what is selected, at the time that is shown; and the
- * search for a node.
+ * The panel beside the picture: the figures of the selection, at the shown time; and the search for
+ * a node.
  */
 import { cellText } from '../cells.js'
 import { curveValue, sat } from '../format.js'
@@ -29,7 +29,7 @@ function figures(table: TableData, row: number): HTMLElement {
   )
 }
 
-/** Who has how much of a channel now. */
+/** The division of a channel's money now. */
 function balanceBar(scene: Scene, at: number, sample: number): HTMLElement {
   const channel = scene.channels[at]
   if (channel === undefined || !scene.isThere(channel, sample)) {
@@ -46,7 +46,7 @@ function balanceBar(scene: Scene, at: number, sample: number): HTMLElement {
   )
 }
 
-/** What all curves say about the time that is shown. */
+/** The values of all curves at the shown time. */
 function everything(curves: readonly Curve[], sample: number): HTMLElement[] {
   const values = curves.flatMap(({ title, unit, lines }) =>
     lines.flatMap(({ label, values }) => {
@@ -137,7 +137,7 @@ export function showDetails(scene: Scene, clock: Clock, selection: Selection): v
 }
 
 /**
- * The first node whose name is what was typed, else the first that begins with it, else that
+ * The first node whose name is the typed text, else the first that begins with it, else that
  * contains it.
  */
 export function findNode(scene: Scene, text: string): number | undefined {

@@ -1,4 +1,4 @@
-/** The few things that all of the page needs of the document. */
+/** Helpers of the page for the document. */
 
 /** The element with that id; the page is made with it. */
 export function need<T extends HTMLElement>(id: string, type: new () => T): T {

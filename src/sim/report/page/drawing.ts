@@ -31,7 +31,7 @@ export interface Moment {
 }
 
 const FAINT = 0.12
-/** Thousands of lines over each other: where there are many it gets darker by itself. */
+/** Opacity of thousands of lines over each other: dense places get darker by themselves. */
 const CROWDED = 0.4
 const MOST_LABELS = 60
 
@@ -84,7 +84,7 @@ function isAt(what: Selected, node: number): boolean {
   return what?.kind === 'node' && what.at === node
 }
 
-/** With something selected, only that and what it touches stands out. */
+/** With a selection, only that and its neighbours stand out. */
 function litBy(
   scene: Scene,
   { selected, sample }: Moment
@@ -114,7 +114,7 @@ function litBy(
 
 /**
  * The client's balance from its end on, the server's from the other: one path for each colour and
- * width, since strokes are what costs.
+ * width, since strokes are the main cost.
  */
 function paintChannels(
   context: CanvasRenderingContext2D,
@@ -201,8 +201,7 @@ function paintNode(
 }
 
 /**
- * Names where there is room for them: what is selected first, then the nodes with the most
- * channels.
+ * Names where there is room for them: the selection first, then the nodes with the most channels.
  */
 function paintLabels(
   context: CanvasRenderingContext2D,

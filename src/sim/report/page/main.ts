@@ -1,7 +1,4 @@
-/**
- * What runs in the browser when the report is opened. It reads the data in the page and nothing
- * else.
- */
+/** The script of the report in the browser. It reads the data in the page and nothing else. */
 import type { PageData } from '../page-data.js'
 import { Clock } from './clock.js'
 import { showCurves } from './curves.js'
@@ -20,7 +17,7 @@ const clock = new Clock(data.times, data.heights, data.shown)
 const scene = new Scene(data)
 const selection = new Selection()
 
-/** From a row of a table to what selects it in the picture, for those that are there. */
+/** A function from a table row to its selection in the picture, for drawn rows. */
 function selector(
   kind: 'node' | 'channel',
   items: ReadonlyArray<{ readonly row: number; readonly from?: number; readonly until?: number }>
@@ -31,7 +28,7 @@ function selector(
     const item = items[at ?? -1]
     if (at === undefined || item === undefined) return undefined
     return () => {
-      // A channel is shown when it was there.
+      // A channel is shown at a time when it existed.
       clock.set(Math.max(item.from ?? 0, Math.min(item.until ?? clock.last, clock.sample)))
       selection.set({ kind, at })
       need('network', HTMLElement).scrollIntoView({ block: 'start' })

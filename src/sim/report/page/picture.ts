@@ -31,7 +31,7 @@ export function showPicture(scene: Scene, clock: Clock, selection: Selection): v
       y: ((height - picture.height * fit) / 2) * transform.k + transform.y
     }
   }
-  // However many things change within a frame, it is painted once.
+  // Many changes within a frame are painted once.
   const repaint = (): void => {
     if (waiting) return
     waiting = true
@@ -49,7 +49,7 @@ export function showPicture(scene: Scene, clock: Clock, selection: Selection): v
 
   const zoomer = zoom<HTMLCanvasElement, unknown>()
     .scaleExtent([1, MOST_ZOOM])
-    // The wheel scrolls the page, and so does a finger, unless somebody means the picture.
+    // The wheel and a finger scroll the page, except for gestures meant for the picture.
     .filter((event: Event) =>
       event instanceof WheelEvent
         ? event.ctrlKey || event.metaKey
@@ -127,7 +127,7 @@ export function showPicture(scene: Scene, clock: Clock, selection: Selection): v
   new ResizeObserver(() => {
     canvas.width = Math.round(canvas.clientWidth * window.devicePixelRatio)
     canvas.height = Math.round(canvas.clientHeight * window.devicePixelRatio)
-    // A resized canvas is empty until it is painted: at once, so that nobody sees it so.
+    // A resized canvas is empty until painted, so it is painted at once.
     paint(
       context,
       scene,
@@ -150,7 +150,7 @@ export function showPicture(scene: Scene, clock: Clock, selection: Selection): v
   selection.listen(repaint)
 }
 
-/** What the pointer is on, in a line. */
+/** Describes the thing under the pointer, in a line. */
 function textOf(scene: Scene, what: Selected, sample: number): string {
   if (what === undefined) return ''
   if (what.kind === 'node') {

@@ -3,7 +3,7 @@ import { count, moment } from '../format.js'
 import type { Clock } from './clock.js'
 import { need } from './dom.js'
 
-/** Seconds that all of the simulation takes to play. */
+/** Seconds that playing the whole simulation takes. */
 const PLAYING = 24
 
 export function showPlayer(clock: Clock): void {

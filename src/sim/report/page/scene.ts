@@ -1,4 +1,4 @@
-/** The picture as geometry: where things are on the canvas, and what is under the pointer. */
+/** The picture as geometry: positions on the canvas, and the thing under the pointer. */
 import { balanceAt } from '../balances.js'
 import type { PageData, PictureChannel, PictureNode } from '../page-data.js'
 import type { Selected } from './selection.js'
@@ -7,7 +7,7 @@ export interface Point {
   readonly x: number
   readonly y: number
 }
-/** From the coordinates of the picture to those of the canvas. */
+/** Converts coordinates of the picture into those of the canvas. */
 export interface View {
   readonly scale: number
   readonly x: number
@@ -85,7 +85,7 @@ export class Scene {
     ]
   }
 
-  /** What is at a point of the canvas: a node before a channel, the nearest one of each. */
+  /** The thing at a point of the canvas: a node before a channel, the nearest one of each. */
   under(point: Point, view: View, sample: number): Selected {
     let found: Selected
     let nearest = Infinity
@@ -107,7 +107,7 @@ export class Scene {
   }
 }
 
-/** Of a point to a line between two others. */
+/** The distance of a point to a line between two others. */
 function distanceTo(point: Point, from: Point, to: Point): number {
   const [dx, dy] = [to.x - from.x, to.y - from.y]
   const square = dx * dx + dy * dy

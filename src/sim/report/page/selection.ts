@@ -1,4 +1,4 @@
-/** What is selected in the picture: a node or a channel, by its position there. */
+/** The selection in the picture: a node or a channel, by its position there. */
 export type Selected = { readonly kind: 'node' | 'channel'; readonly at: number } | undefined
 
 export class Selection {

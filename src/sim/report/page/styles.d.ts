@@ -1,2 +1,2 @@
-/** The bundler takes them; the compiler need not know what is in them. */
+/** The bundler takes style sheets; the compiler need not know their content. */
 declare module '*.css'

@@ -56,7 +56,7 @@ export function showTable(
   const body = element('tbody', {})
 
   const sortBy = (column: number): void => {
-    // Numbers are looked at from the largest, words from the first.
+    // Numbers are sorted from the largest, words from the first.
     descending = by === column ? !descending : table.columns[column]?.kind !== 'text'
     by = column
     rearrange()
