@@ -147,7 +147,7 @@ export class Servers implements FeeView {
 
   /**
    * False for a transaction that a mined one has replaced: it is dropped, whoever shows it
-   * (`merge-histories.ts`).
+   * (`pooled-script.ts`).
    */
   #couldStill(phantom: SimTransaction): boolean {
     return phantom.inputs.every(

@@ -85,7 +85,7 @@ function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter |
       return vanishesBehindRenewal()
     case 'draining-renewal':
       return leavesNoBlocks(() => chain.height)
-    // The strangers do this, in `free-peers.ts`.
+    // The strangers do this (`FreePeers`).
     case 'free-peers':
       return undefined
     // It wants the channel to stay until its transaction can be mined.

@@ -20,8 +20,7 @@ import type { FeeView } from '../../engine/fee-estimates.js'
 import { feeRate, max } from '../../types/units.js'
 
 /**
- * `most`: the limit of a bid at that moment without any unproven obstacle, see `bid-bound.ts`.
- * Rates in sat/vB.
+ * `most`: the limit of a bid at that moment without any unproven obstacle. Rates in sat/vB.
  */
 export interface Bid {
   readonly height: number
