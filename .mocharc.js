@@ -28,7 +28,8 @@ export default {
   'enable-source-maps': true,
   'node-option': ['enable-source-maps'],
   parallel: !areNamed,
-  jobs: availableParallelism(),
+  // All of them wait for other programs for some of their time.
+  jobs: availableParallelism() + (isAll ? 1 : 0),
   // Ends a test that hangs. On a busy machine one that takes a second may take a minute.
   timeout: 180_000,
   'forbid-only': !areNamed,
