@@ -5,12 +5,10 @@
  */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
-import { z } from 'zod'
-import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { hashFromTxid, sameBytes } from '../../src/types/bytes.js'
 import { CAPACITY, Pair } from '../reorgs/pair.js'
-import { itInAll, sized } from '../size.js'
-import { Liar, type Lie, type Line } from './liar.js'
+import { sized } from '../size.js'
+import { Liar, type Line } from './liar.js'
 import { LIES } from './lies.js'
 
 /**
@@ -40,93 +38,6 @@ describe('servers that lie / beside an honest one, no lie costs money', () => {
       }
     })
   }
-})
-
-/*
- * A stranger sends more unconfirmed dust to a channel's script than a node keeps: honest servers
- * show it, and are not dropped for it.
- */
-
-const rows = z.array(z.object({ tx_hash: z.string(), height: z.number() }))
-
-/**
- * As an honest server whose mempool has 21 MB of payments to the funding script, and shows them
- * first.
- */
-class Dust {
-  readonly #made = new Map<string, string>()
-  #target: string | undefined
-  shown = 0
-
-  readonly lie: Lie = {
-    answer: async ({ method, params: [asked] }, honest, line) => {
-      if (method === 'blockchain.transaction.get') {
-        return { result: this.#made.get(String(asked)) ?? (await honest()) }
-      }
-      if (method !== 'blockchain.scripthash.get_history') return { result: await honest() }
-      const history = rows.parse(await honest())
-      const [first] = history
-      if (first !== undefined) {
-        this.#make(
-          Transaction.fromHex(String(await line.ask('blockchain.transaction.get', first.tx_hash))),
-          String(asked)
-        )
-      }
-      if (asked !== this.#target) return { result: history }
-      this.shown++
-      return {
-        result: [
-          ...history.filter(({ height }) => height > 0),
-          ...[...this.#made.keys()].map((id) => ({ tx_hash: id, height: 0 })),
-          ...history.filter(({ height }) => height <= 0)
-        ]
-      }
-    }
-  }
-
-  /** Only the funding script is a P2WSH that is paid before anything else of this kind. */
-  #make(funding: Transaction, scriptHash: string): void {
-    const script = funding.outs.find(
-      (output) => output.script.length === 34 && scriptHashOf(output.script) === scriptHash
-    )?.script
-    if (script === undefined || this.#target !== undefined) return
-    this.#target = scriptHash
-    for (let n = 0; n < 21; n++) {
-      const payment = new Transaction()
-      payment.addInput(new Uint8Array(32).fill(n + 1), n)
-      payment.addOutput(script, 330n)
-      payment.addOutput(new Uint8Array(1_000_000), 0n)
-      this.#made.set(payment.getId(), payment.toHex())
-    }
-  }
-}
-
-describe('servers that do not lie / but show what strangers send', () => {
-  itInAll('more dust than is kept costs no server its place, and nobody money', async () => {
-    const dust = new Dust()
-    const servers: Liar[] = []
-    const pair = await Pair.create(async ({ devnet }) => {
-      servers.push(await Liar.start(devnet, dust.lie), await Liar.start(devnet, dust.lie))
-      return { electrum: servers.map(({ url }) => url) }
-    })
-    try {
-      await pair.open()
-      await pair.pay(30_000n)
-      await pair.settle()
-      await pair.mine()
-      await pair.both('closed')
-      await pair.paidOut({ server: 30_000n })
-      assert.ok(dust.shown > 0)
-      assert.deepEqual(pair.reports, [])
-    } finally {
-      await pair.end()
-      await Promise.all(
-        servers.map(async (server) => {
-          await server.stop()
-        })
-      )
-    }
-  })
 })
 
 /*
