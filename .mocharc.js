@@ -28,8 +28,7 @@ export default {
   'enable-source-maps': true,
   'node-option': ['enable-source-maps'],
   parallel: !areNamed,
-  // All of them wait for other programs for some of their time.
-  jobs: availableParallelism() + (isAll ? 1 : 0),
+  jobs: availableParallelism(),
   // Ends a test that hangs. On a busy machine one that takes a second may take a minute.
   timeout: 180_000,
   'forbid-only': !areNamed,
