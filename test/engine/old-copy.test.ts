@@ -8,6 +8,7 @@ import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
 import type { Transaction } from '../../src/bitcoin/transaction.js'
 import type { Channel } from '../../src/channel/state.js'
+import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
 import { restoredChange } from '../../src/engine/restores.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
@@ -300,6 +301,31 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
     return node.engine.channels().reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
   }
 
+  /** One channel with an honest payee, coins for another one, and a copy of the data. */
+  async function copied(): Promise<{
+    world: World
+    mallory: Node
+    alice: Node
+    first: ChannelInfo
+    copy: Snapshot
+  }> {
+    const world = new World()
+    const mallory = await world.node('mallory', { coin: 0n })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const copy = alice.store.snapshot()
+    return { world, mallory, alice, first, copy }
+  }
+
+  /** A minute on the copy. */
+  async function goBack(world: World, alice: Node, copy: Snapshot): Promise<void> {
+    await alice.restart(copy)
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    await quiet()
+  }
+
   const payOnce = async (alice: Node, id: string, channel: string, amount: bigint) =>
     await alice.engine.payOnce({
       id,
@@ -310,19 +336,11 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
     })
 
   it('are not made twice when they were made on a channel that was opened since, by an honest payee', async () => {
-    const world = new World()
-    const mallory = await world.node('mallory', { coin: 0n })
-    const alice = await world.node('alice', { coin: COIN })
-    const first = await world.open(alice, mallory)
-    alice.wallet.receive(COIN)
-    await world.mine()
-    const copy = alice.store.snapshot()
+    const { world, mallory, alice, first, copy } = await copied()
     const second = await world.open(alice, mallory)
     await payOnce(alice, 'rent', second.id, 20_000n)
     assert.equal(received(mallory), 20_000n)
-    await alice.restart(copy)
-    for (let n = 0; n < 60; n++) await world.pass(1_000)
-    await quiet()
+    await goBack(world, alice, copy)
     assert.equal(
       await codeFrom(payOnce(alice, 'rent', first.id, 20_000n)),
       'ERR_PAYMENTS_FORGOTTEN'
@@ -440,10 +458,7 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
     await alice.restart(copy)
     for (let n = 0; n < 10; n++) await world.pass(1_000)
     assert.equal(alice.engine.describe(second.id as never).status, 'stopped')
-    const code = await payOnce(alice, 'rent', first.id, 20_000n).then(
-      () => 'paid',
-      ({ code }) => code as string
-    )
+    const code = await codeFrom(payOnce(alice, 'rent', first.id, 20_000n))
     assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
   })
 
@@ -533,24 +548,13 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
   async function ended(
     end: (world: World, alice: Node, mallory: Node) => Promise<void>
   ): Promise<[bigint, string]> {
-    const world = new World()
-    const mallory = await world.node('mallory', { coin: 0n })
-    const alice = await world.node('alice', { coin: COIN })
-    const first = await world.open(alice, mallory)
-    alice.wallet.receive(COIN)
-    await world.mine()
-    const copy = alice.store.snapshot()
+    const { world, mallory, alice, first, copy } = await copied()
     await payOnce(alice, 'rent', first.id, 20_000n)
     await end(world, alice, mallory)
     await world.mine(7)
-    await alice.restart(copy)
-    for (let n = 0; n < 60; n++) await world.pass(1_000)
-    await quiet()
+    await goBack(world, alice, copy)
     const second = await world.open(alice, mallory)
-    const code = await payOnce(alice, 'rent', second.id, 20_000n).then(
-      () => 'paid',
-      ({ code }) => code as string
-    )
+    const code = await codeFrom(payOnce(alice, 'rent', second.id, 20_000n))
     return [mallory.engine.channels().find(({ id }) => id === second.id)?.ourBalance ?? -1n, code]
   }
 
@@ -573,24 +577,13 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
   })
 
   it('nor when it was opened and closed since', async () => {
-    const world = new World()
-    const mallory = await world.node('mallory', { coin: 0n })
-    const alice = await world.node('alice', { coin: COIN })
-    const first = await world.open(alice, mallory)
-    alice.wallet.receive(COIN)
-    await world.mine()
-    const copy = alice.store.snapshot()
+    const { world, mallory, alice, first, copy } = await copied()
     const second = await world.open(alice, mallory)
     await payOnce(alice, 'rent', second.id, 20_000n)
     await alice.engine.close(second.id, false)
     await world.mine(7)
-    await alice.restart(copy)
-    for (let n = 0; n < 60; n++) await world.pass(1_000)
-    await quiet()
-    const code = await payOnce(alice, 'rent', first.id, 20_000n).then(
-      () => 'paid',
-      ({ code }) => code as string
-    )
+    await goBack(world, alice, copy)
+    const code = await codeFrom(payOnce(alice, 'rent', first.id, 20_000n))
     assert.deepEqual(
       [mallory.engine.channels().find(({ id }) => id === first.id)?.ourBalance, code],
       [0n, 'ERR_PAYMENTS_FORGOTTEN']

@@ -1,6 +1,5 @@
 /** A peer without an engine: says what the test wants it to say, and keeps what it is told. */
 import assert from 'node:assert/strict'
-import { Transaction } from 'bitcoinjs-lib'
 import { createHash } from 'node:crypto'
 import type {
   AcceptChannel,
@@ -8,14 +7,12 @@ import type {
   Message,
   OpenChannel
 } from '../../protocols/paychan/1.0/index.js'
-import { unsignedRefund } from '../../src/bitcoin/refund.js'
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
-import { refundTemplateOf } from '../../src/channel/opening-client.js'
 import { termsOf } from '../../src/channel/opening-terms.js'
-import { fundingScriptOf, type Terms } from '../../src/channel/terms.js'
+import type { Terms } from '../../src/channel/terms.js'
 import type { Link, Peers, Signer } from '../../src/engine/ports.js'
 import { type ChannelId, type OutPoint, toHex, txid } from '../../src/types/bytes.js'
-import { satoshi } from '../../src/types/units.js'
+import { madeUpT1, offerBy, refundRequest } from '../strangers.js'
 import { CAPACITY, quiet, type World } from './world.js'
 
 export class RawStream {
@@ -81,19 +78,12 @@ export class RawPeer {
 
   /** An offer with keys that it has not used before. */
   offer(height: number, changes: Partial<OpenChannel> = {}): OpenChannel {
-    const path = { role: 'client', high: 1, low: this.#keys++ } as const
     return {
-      type: 'OpenChannel',
-      network: 'regtest',
-      channelKey: this.signer.publicKey({ ...path, use: 'channel' }),
-      payoutKey: this.signer.publicKey({ ...path, use: 'payout' }),
-      closeScript: Uint8Array.from([0, 20, ...new Uint8Array(20).fill(7)]),
-      capacity: CAPACITY,
-      refundHeight: height + 60,
-      mode: 'one-way',
-      step: 0,
-      txVersion: 3,
-      derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, path.low]),
+      ...offerBy(this.signer, this.#keys++, {
+        closeHash: new Uint8Array(20).fill(7),
+        capacity: CAPACITY,
+        refundHeight: height + 60
+      }),
       ...changes
     }
   }
@@ -156,11 +146,7 @@ export class Stranger {
   /** Hands over a T1 whose inputs do not exist. */
   static async withT1(world: World, name: string): Promise<Stranger> {
     const stranger = await Stranger.asks(world, name)
-    const tx = new Transaction()
-    tx.version = 3
-    tx.addInput(createHash('sha256').update(name).digest(), 0, 0xfffffffd)
-    tx.addOutput(fundingScriptOf(stranger.terms), CAPACITY)
-    tx.setWitness(0, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
+    const tx = madeUpT1(stranger.terms, createHash('sha256').update(name).digest())
     await stranger.askForRefund({ txid: txid(tx.getId()), vout: 0 })
     stranger.#fundingTx = Uint8Array.from(tx.toBuffer())
     await stranger.handOver()
@@ -191,11 +177,7 @@ export class Stranger {
   }
 
   async askForRefund(outPoint: OutPoint = outPointOf(this.peer.name)): Promise<void> {
-    const refundTx = unsignedRefund(refundTemplateOf(this.terms, outPoint), {
-      script: this.offer.closeScript,
-      value: satoshi(CAPACITY - 1_000n)
-    })
-    await this.stream.say({ type: 'RefundRequest', refundTx })
+    await this.stream.say(refundRequest(this.terms, this.offer, outPoint))
   }
 }
 

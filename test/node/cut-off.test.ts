@@ -5,13 +5,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { Libp2p } from '@libp2p/interface'
-import { Transaction } from 'bitcoinjs-lib'
-import type { Message, OpenChannel } from '../../protocols/paychan/1.0/index.js'
-import { unsignedRefund } from '../../src/bitcoin/refund.js'
+import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { refundTemplateOf } from '../../src/channel/opening-client.js'
 import { termsOf } from '../../src/channel/opening-terms.js'
-import { fundingScriptOf } from '../../src/channel/terms.js'
 import { FAVOURS } from '../../src/engine/streams.js'
 import type { ChannelInfo } from '../../src/node/api.js'
 import { fromHex, txidFromHash } from '../../src/types/bytes.js'
@@ -20,6 +16,7 @@ import { createTestSigner } from '../wallet/fixtures.js'
 import { Recorder } from '../chain/helpers.js'
 import { Liar } from '../lies/liar.js'
 import { startHost, type TestServices } from '../p2p/hosts.js'
+import { madeUpT1, offerBy, refundRequest } from '../strangers.js'
 import { HARD_LIMIT, TollGate } from '../toll.js'
 import { Fixture, type TestNode } from './fixture.js'
 
@@ -39,20 +36,11 @@ async function handOver(
   low: number
 ): Promise<{ readonly heard: Recorder<Message>; readonly again: () => void }> {
   const signer = createTestSigner(randomBytes(16).toString('hex'))
-  const path = { role: 'client', high: 1, low } as const
-  const offer: OpenChannel = {
-    type: 'OpenChannel',
-    network: 'regtest',
-    channelKey: signer.publicKey({ ...path, use: 'channel' }),
-    payoutKey: signer.publicKey({ ...path, use: 'payout' }),
-    closeScript: Uint8Array.from([0, 20, ...randomBytes(20)]),
+  const offer = offerBy(signer, low, {
+    closeHash: randomBytes(20),
     capacity: CAPACITY,
-    refundHeight: height + 1_000,
-    mode: 'one-way',
-    step: 0,
-    txVersion: 3,
-    derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, low])
-  }
+    refundHeight: height + 1_000
+  })
   const heard = new Recorder<Message>()
   const link = await host.services.peers.open(address, () => ({
     onMessage: (message) => {
@@ -64,19 +52,8 @@ async function handOver(
   const accept = await heard.when((message) => message.type !== 'ChannelReady')
   assert.ok(accept.type === 'AcceptChannel')
   const terms = termsOf(offer, accept)
-  const tx = new Transaction()
-  tx.version = 3
-  tx.addInput(randomBytes(32), 0, 0xfffffffd)
-  tx.addOutput(fundingScriptOf(terms), CAPACITY)
-  tx.setWitness(0, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
-  const outPoint = { txid: txidFromHash(tx.getHash()), vout: 0 }
-  link.send({
-    type: 'RefundRequest',
-    refundTx: unsignedRefund(refundTemplateOf(terms, outPoint), {
-      script: offer.closeScript,
-      value: satoshi(CAPACITY - 1_000n)
-    })
-  })
+  const tx = madeUpT1(terms, randomBytes(32))
+  link.send(refundRequest(terms, offer, { txid: txidFromHash(tx.getHash()), vout: 0 }))
   await heard.when(({ type }) => type === 'RefundSignature')
   const again = (): void => {
     link.send({ type: 'Funding', fundingTx: Uint8Array.from(tx.toBuffer()) })

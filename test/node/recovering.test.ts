@@ -8,9 +8,7 @@ import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { mock } from 'node:test'
 import { ClassicLevel } from 'classic-level'
-import type { Message, OpenChannel } from '../../protocols/paychan/1.0/index.js'
-import { unsignedRefund } from '../../src/bitcoin/refund.js'
-import { refundTemplateOf } from '../../src/channel/opening-client.js'
+import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { termsOf } from '../../src/channel/opening-terms.js'
 import type { Link } from '../../src/engine/ports.js'
 import { createNode } from '../../src/node/create-node.js'
@@ -21,6 +19,7 @@ import { txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { readSeedFile } from '../../src/wallet/seed-file.js'
 import { startHost } from '../p2p/hosts.js'
+import { offerBy, refundRequest } from '../strangers.js'
 import { createTestSigner } from '../wallet/fixtures.js'
 import { codeOfRejection, Fixture, type TestNode } from './fixture.js'
 
@@ -147,36 +146,18 @@ async function stranger(
   let reached = 0
   for (let n = 0; n < openings; n++) {
     const signer = createTestSigner(randomBytes(16).toString('hex'))
-    const path = { role: 'client', high: 1, low: n } as const
-    const offer: OpenChannel = {
-      type: 'OpenChannel',
-      network: 'regtest',
-      channelKey: signer.publicKey({ ...path, use: 'channel' }),
-      payoutKey: signer.publicKey({ ...path, use: 'payout' }),
-      closeScript: Uint8Array.from([0, 20, ...randomBytes(20)]),
+    const offer = offerBy(signer, n, {
+      closeHash: randomBytes(20),
       capacity: CAPACITY,
-      refundHeight: height + 1_000,
-      mode: 'one-way',
-      step: 0,
-      txVersion: 3,
-      derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, n])
-    }
+      refundHeight: height + 1_000
+    })
     const last = await new Promise<Message | undefined>((resolve) => {
       const heard =
         (link: Link) =>
         (message: Message): void => {
           if (message.type === 'AcceptChannel' && upTo === 'RefundSignature') {
-            const template = refundTemplateOf(termsOf(offer, message), {
-              txid: txid(randomBytes(32).toString('hex')),
-              vout: 0
-            })
-            link.send({
-              type: 'RefundRequest',
-              refundTx: unsignedRefund(template, {
-                script: offer.closeScript,
-                value: satoshi(CAPACITY - 1_000n)
-              })
-            })
+            const outPoint = { txid: txid(randomBytes(32).toString('hex')), vout: 0 }
+            link.send(refundRequest(termsOf(offer, message), offer, outPoint))
             return
           }
           link.close()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Results } from '../../../src/sim/results.js'
 import { renderReport } from '../../../src/sim/report/index.js'
 import type { PageData } from '../../../src/sim/report/page-data.js'
+import { emptyResults } from '../fixture.js'
 import { makeResults } from './fixture.js'
 
 const HOSTILE = makeResults({ nodes: 30, channels: 40, days: 3, samples: 24, hostile: true })
@@ -21,41 +22,23 @@ function dataOf(page: string): PageData {
   ) as PageData
 }
 
+const { payments, groups, nodes, channels, losses, attacks, risk, series } = emptyResults({
+  ...PEACEFUL.scenario,
+  duration: 0
+})
 const EMPTY: Results = {
   ...PEACEFUL,
   complete: false,
   simulated: 0,
   events: 0,
-  payments: {
-    asked: 0,
-    off: 0,
-    made: 0,
-    unknown: 0,
-    failed: {},
-    volume: 0,
-    latency: { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 },
-    throughput: 0
-  },
-  groups: [],
-  nodes: [],
-  channels: [],
-  losses: [],
-  attacks: [],
-  risk: [],
-  series: {
-    times: [],
-    heights: [],
-    feeRates: [],
-    made: [],
-    failed: [],
-    volume: [],
-    locked: [],
-    openChannels: [],
-    nodesUp: [],
-    fees: [],
-    riskMax: [],
-    riskMean: []
-  }
+  payments,
+  groups,
+  nodes,
+  channels,
+  losses,
+  attacks,
+  risk,
+  series
 }
 
 describe('the report', () => {
