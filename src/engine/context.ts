@@ -11,20 +11,13 @@ import type { ChannelId, Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
 import type { FeeView } from './fee-estimates.js'
 import type { PaymentInfo } from './payments.js'
-import type { Chain, Clock, Peers, Random, Signer, Store, Wallet } from './ports.js'
+import type { Ports } from './ports.js'
 import type { Registry } from './registry.js'
 
 /** The parts and settings that an engine is made of. */
-export interface EngineOptions {
+export interface EngineOptions extends Ports {
   readonly network: Network
   readonly policy: Policy
-  readonly store: Store
-  readonly chain: Chain
-  readonly peers: Peers
-  readonly wallet: Wallet
-  readonly signer: Signer
-  readonly clock: Clock
-  readonly random: Random
   /** Used until the chain has given its first estimate. */
   readonly initialFeeRate: FeeRate
   readonly timeouts?: Partial<Timeouts>

@@ -309,3 +309,14 @@ export interface Clock {
 export interface Random {
   bytes: (length: number) => Uint8Array
 }
+
+/** All of them: the parts of the world that an engine uses. */
+export interface Ports {
+  readonly store: Store
+  readonly chain: Chain
+  readonly peers: Peers
+  readonly wallet: Wallet
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly random: Random
+}

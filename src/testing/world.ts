@@ -9,7 +9,7 @@ import type { ChannelInfo } from '../channel/summary.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent, Timeouts } from '../engine/context.js'
 import type { PaymentInfo } from '../engine/payments.js'
-import type { Chain, Clock, Peers, Random, Signer, Store, Wallet } from '../engine/ports.js'
+import type { Random, Signer, Ports } from '../engine/ports.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type Satoshi } from '../types/units.js'
@@ -61,17 +61,6 @@ export interface NodeSetup {
   readonly losesWrites?: number
   /** Puts something between the engine and its ports, anew in each life. */
   readonly between?: (ports: Ports, life: Life) => Ports
-}
-
-/** The parts of the world that an engine uses. */
-export interface Ports {
-  readonly store: Store
-  readonly chain: Chain
-  readonly peers: Peers
-  readonly wallet: Wallet
-  readonly signer: Signer
-  readonly clock: Clock
-  readonly random: Random
 }
 
 /** Number of newest blocks whose thresholds make estimates. */

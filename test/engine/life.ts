@@ -3,9 +3,8 @@
  * many scripts it watches, and a disk that takes nothing for a while.
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, Link, LinkListener, Peers, Store } from '../../src/engine/ports.js'
+import type { Chain, Link, LinkListener, Peers, Ports, Store } from '../../src/engine/ports.js'
 import { Life as AnyLife } from '../../src/testing/life.js'
-import type { Ports } from '../../src/testing/world.js'
 
 /** What left a node: a message to a peer, or a transaction to the chain. */
 export type Left =
