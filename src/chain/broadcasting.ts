@@ -4,16 +4,12 @@
  */
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
+import { within } from '../engine/timeout.js'
 import type { Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import type { PoolServer } from './pooled-script.js'
 import type { ServerReport } from './pool.js'
-import { within } from './waiting.js'
-
-/*
- * Sends a transaction to several servers, and tells a person when they do not agree about it.
- */
 
 /** Number of refusals that are remembered as told: refusals come again with every block. */
 const MOST_TOLD = 1_000

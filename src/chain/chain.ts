@@ -18,6 +18,7 @@ import type {
   Verdict,
   Weight
 } from '../engine/ports.js'
+import { within } from '../engine/timeout.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import {
@@ -51,7 +52,7 @@ import {
   type WatchSession
 } from './script-watch.js'
 import { scriptHashOf } from './script-hash.js'
-import { Slots, within } from './waiting.js'
+import { Slots } from './waiting.js'
 
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */

@@ -1,26 +1,5 @@
-/** Waiting: with an end, in a line, for several, and longer each time. */
+/** Waiting: in a line, for several, and longer each time. */
 import type { Clock, Random } from '../engine/ports.js'
-
-/* Waiting with an end, on a clock that tests can turn. */
-
-/** Settles as `promise` does; or, after `ms` milliseconds, as `late` returns or throws. */
-export function within<T>(
-  clock: Clock,
-  ms: number,
-  promise: Promise<T>,
-  late: () => T
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => {
-      try {
-        resolve(late())
-      } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)))
-      }
-    })
-    void promise.then(resolve, reject).finally(cancel)
-  })
-}
 
 /** Lets a bounded number of tasks run at once; the others wait their turn. */
 export class Slots {

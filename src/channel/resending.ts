@@ -6,6 +6,7 @@
  */
 import type { Txid } from '../types/bytes.js'
 import type { Env } from './env.js'
+import type { BroadcastPurpose } from './events.js'
 import type { Channel, Established } from './state.js'
 
 /**
@@ -20,16 +21,16 @@ function restAfter(refusals: number): number {
 }
 
 /**
- * True for T1 of a client, which spends its own coins: it can only lack a fee, which a child pays
- * (EVID-7).
+ * True for a transaction without a deadline: a close, or a T1 that is not our own. A client's own T1
+ * spends its own coins: it can only lack a fee, which a child pays (EVID-7).
  */
-export function isOwnT1(channel: Channel): boolean {
-  return (
+export function canWait(channel: Channel, purpose: BroadcastPurpose): boolean {
+  const isOwnT1 =
     channel.role === 'client' &&
     channel.stage === 'established' &&
     channel.terms.renews === undefined &&
     channel.restored !== true
-  )
+  return purpose === 'close' || (purpose === 'funding' && !isOwnT1)
 }
 
 /**

@@ -47,7 +47,7 @@ import {
   onTurnRefuse,
   onTurnRequest
 } from './turns.js'
-import { isOwnT1, refused, rests, taken } from './resending.js'
+import { canWait, refused, rests, taken } from './resending.js'
 import { isWorthless, makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
@@ -522,7 +522,7 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     !isWorthless(channel) &&
     channel.renewal === undefined &&
     !isUnsigned(channel) &&
-    (isOwnT1(channel) || !rests(channel, channel.outPoint.txid, env))
+    !(canWait(channel, 'funding') && rests(channel, channel.outPoint.txid, env))
   ) {
     effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
   }

@@ -21,6 +21,7 @@ import {
   StrangersShare,
   StreamThrottle
 } from './streams.js'
+import { within, withTimeout } from './timeout.js'
 import { type ActorHost, Actors, ChannelActor } from './channel-actor.js'
 import { bumpPublication, closeEach, type SettledAll } from './settling.js'
 import { arrivalUnlessCancelled, type Offer, Openings, type OpeningsHost } from './openings.js'
@@ -34,7 +35,7 @@ import { loadChannels, LogOrder, tellDamage } from './loading.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
 import { takePsbt } from './outside-wallet.js'
 import { type LoggedPayment, PaymentIds, type PaymentInfo, readPayments } from './payments.js'
-import { atMost, Performer, recover, withTimeout } from './performing.js'
+import { Performer, recover } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
@@ -522,7 +523,7 @@ export class Engine {
    * that does not answer delays nobody (COST-3): then the last estimate is taken.
    */
   async #onTip(): Promise<void> {
-    await atMost(this.#options.clock, this.#timeouts.fees, this.#fees.refresh())
+    await within(this.#options.clock, this.#timeouts.fees, this.#fees.refresh(), () => {})
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => {
       if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))

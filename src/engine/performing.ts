@@ -9,7 +9,7 @@ import type { Effect } from '../channel/effects.js'
 import type { RenewalEvent } from '../channel/events.js'
 import { csvPayout } from '../channel/onchain.js'
 import { fundingScriptOf } from '../channel/terms.js'
-import { isOwnT1 } from '../channel/resending.js'
+import { canWait } from '../channel/resending.js'
 import { isVacant } from '../channel/unfunded.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
@@ -17,7 +17,7 @@ import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
-import type { Chain, Clock, ScriptWatch, Store, Unsubscribe, Wallet } from './ports.js'
+import type { Chain, Clock, ScriptWatch, Store, Wallet } from './ports.js'
 import type { Renewals } from './renewals.js'
 import {
   FAVOUR_INTERVAL_MS,
@@ -26,12 +26,8 @@ import {
   type PatientSends,
   type StrangersShare
 } from './streams.js'
+import { withTimeout } from './timeout.js'
 import type { Watches } from './watches.js'
-
-/*
- * Performs effects: the one place where a channel's wishes meet the ports. Results come back as
- * events.
- */
 
 /** Time that the watch of a funding script may take before the opening is given up. */
 const WATCH_TIMEOUT_MS = 30_000
@@ -236,8 +232,7 @@ export class Performer {
     this.#sent.set(raw, transaction)
     const { txid } = transaction
     const { strangers, patient, chain } = this.ports
-    const isPatient =
-      favour !== true && (purpose === 'close' || (purpose === 'funding' && !isOwnT1(actor.state)))
+    const isPatient = favour !== true && canWait(actor.state, purpose)
     let isRefused = false
     // T1 of a renewal is sent for both of its channels, and each has its answer.
     const name = `${purpose} ${txid}`
@@ -338,35 +333,8 @@ export async function watchStands(watch: ScriptWatch, clock: Clock): Promise<voi
   )
 }
 
-/** Waits for a promise, at most `ms` milliseconds. */
-export async function atMost(clock: Clock, ms: number, promise: Promise<void>): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const cancel = clock.after(ms, resolve)
-    void promise.then(resolve, reject).finally(cancel)
-  })
-}
+/* A channel after a restart: work that was due when the process died may not have been done. */
 
-/** Rejects with `error` when a promise takes too long. */
-export async function withTimeout<T>(
-  clock: Clock,
-  promise: Promise<T>,
-  ms: number,
-  error: Error
-): Promise<T> {
-  let cancel: Unsubscribe = () => {}
-  const timeout = new Promise<never>((_resolve, reject) => {
-    cancel = clock.after(ms, () => {
-      reject(error)
-    })
-  })
-  try {
-    return await Promise.race([promise, timeout])
-  } finally {
-    cancel()
-  }
-}
-
-/** A channel after a restart: work that was due when the process died may not have been done. */
 interface RecoveryHost {
   readonly perform: (effect: Effect) => void
   readonly watches: Watches

@@ -1,17 +1,13 @@
 /**
- * Brings the streams of established channels back.
+ * Brings the streams of established channels back. The client dials: it knows where the server is.
  */
 import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
-import { withTimeout } from './performing.js'
 import type { Clock, Link, LinkListener, Peers, Unsubscribe } from './ports.js'
 import { BufferingListener, type Links } from './streams.js'
-
-/*
- * Brings the streams of established channels back. The client dials: it knows where the server is.
- */
+import { withTimeout } from './timeout.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000

@@ -15,9 +15,9 @@ import { messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Actors, ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
-import { withTimeout } from './performing.js'
 import type { Clock, Unsubscribe } from './ports.js'
 import { fundingSent } from './waiters.js'
+import { withTimeout } from './timeout.js'
 
 /** The request of a renewal. */
 export interface RenewalRequest {

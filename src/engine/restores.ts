@@ -13,11 +13,11 @@ import { errorMessage, must, Violation } from '../channel/violation.js'
 import { type ChannelId, fromHex, toHex } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { EngineOptions } from './context.js'
-import { withTimeout } from './performing.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
 import { recordChange } from './records.js'
 import { reach } from './redial.js'
 import { refuse, Throttle } from './streams.js'
+import { withTimeout } from './timeout.js'
 
 /**
  * Written when a data directory is made from the words: from then on every peer that connects is
