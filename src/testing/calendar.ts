@@ -145,7 +145,7 @@ function isBefore(a: Entry, b: Entry): boolean {
 /** A node's clock: virtual time, off by its skew. Its timers die with it. */
 
 /** 2026-01-01 00:00 UTC: where virtual time begins for people. */
-export const EPOCH_MS = 1_767_225_600_000
+const EPOCH_MS = 1_767_225_600_000
 
 export class SimClock implements Clock {
   constructor(

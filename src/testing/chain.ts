@@ -14,7 +14,7 @@ import { keysOf } from './transactions.js'
 import { faultOf, type ChainFacts } from './mempool.js'
 import { rateOf, readSimTransaction, type SimTransaction } from './transactions.js'
 
-export interface SimBlock {
+interface SimBlock {
   readonly hash: string
   readonly time: number
   readonly transactions: readonly SimTransaction[]
@@ -24,7 +24,7 @@ export interface SimBlock {
  * Told after every change: the scripts that have another history now. `blocks`: the connected
  * blocks of a new best chain.
  */
-export type ChainListener = (change: {
+type ChainListener = (change: {
   readonly scripts: ReadonlySet<string>
   readonly tip: boolean
 }) => void
@@ -60,7 +60,7 @@ export interface Contest {
   to: number
 }
 
-export interface Reorganisation {
+interface Reorganisation {
   /** Number of new blocks; one more than were undone, when left out. */
   readonly length?: number
   /**

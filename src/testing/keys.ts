@@ -19,7 +19,7 @@ interface KeyPair {
 }
 
 /** Called with every payout key that is made: the script of its outputs. */
-export type OnPayoutScript = (script: string) => void
+type OnPayoutScript = (script: string) => void
 
 /** All keys of a world. */
 export interface KeyMaker extends Pick<Ecdsa, 'verify'> {

@@ -158,7 +158,7 @@ interface Package {
 const BY_CHANCE = 1 / 50
 
 /** `threshold`: the rate that got into the block, in sat/vB. */
-export interface BlockTemplate {
+interface BlockTemplate {
   readonly transactions: readonly SimTransaction[]
   readonly threshold: number
 }

@@ -58,7 +58,7 @@ export interface NetworkOptions {
   readonly sharesMessages?: boolean
 }
 
-export interface MemberOptions {
+interface MemberOptions {
   /** Its group in partitions; its name when left out. */
   readonly group?: string
   /** False for a peer that is there and does not speak /paychan/1.0. */
@@ -70,7 +70,7 @@ export interface MemberOptions {
   readonly onError?: OnError
 }
 
-export interface SimPeers extends Peers {
+interface SimPeers extends Peers {
   open: (peer: string, listener: (link: Link) => LinkListener) => Promise<SimLink>
 }
 
@@ -287,7 +287,7 @@ function lost(): PaychanError {
 type Parcel = Uint8Array | Message | 'end'
 
 /** One end of a stream. */
-export class SimLink implements Link {
+class SimLink implements Link {
   readonly peer: string
   #other: SimLink | undefined
   #listener: GuardedListener | undefined

@@ -7,13 +7,13 @@ import type { Ecdsa } from '../bitcoin/keys.js'
 import { fundingScript } from '../bitcoin/funding.js'
 import { satoshi } from '../types/units.js'
 
-export interface SimInput {
+interface SimInput {
   readonly outPoint: string
   readonly parent: Txid
   readonly sequence: number
   readonly witness: readonly Uint8Array[]
 }
-export interface SimOutput {
+interface SimOutput {
   readonly script: string
   readonly value: number
 }

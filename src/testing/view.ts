@@ -23,7 +23,7 @@ import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
 
 /** The part of the chain that a server hides. */
-export type Hiding = 'nothing' | 'mempool' | 'all'
+type Hiding = 'nothing' | 'mempool' | 'all'
 
 /**
  * `isTold`: true when the history was told since the server answers. A server that hides things

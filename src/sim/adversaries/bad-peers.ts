@@ -210,7 +210,7 @@ function filtered(
  * Strangers without end: every PeerId is new, asks for a channel, has its refund signed, and never
  * returns. It costs them nothing, and a node that keeps records for them has less and less room.
  */
-export interface FreePeersWorld {
+interface FreePeersWorld {
   readonly calendar: Calendar
   readonly chain: SimChain
   readonly network: SimNetwork

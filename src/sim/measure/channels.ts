@@ -82,7 +82,7 @@ export interface Flow {
 }
 
 /** The record of a channel as it goes. */
-export interface TrackedChannel {
+interface TrackedChannel {
   readonly number: number
   readonly opening: Pick<PlannedOpening, 'step'>
   readonly client: { readonly name: string }

@@ -22,7 +22,7 @@ import { feeRate, max } from '../../types/units.js'
 /**
  * `most`: the limit of a bid at that moment without any unproven obstacle. Rates in sat/vB.
  */
-export interface Bid {
+interface Bid {
   readonly height: number
   readonly rate: number
   readonly most: number
@@ -33,7 +33,7 @@ export interface Bid {
  * A race: the bids of one side for one of its states. `exposure`: predicted at the first of them;
  * undefined when nothing was at stake.
  */
-export interface Race {
+interface Race {
   readonly record: ChannelRecord
   readonly node: SimNode
   readonly turn: number
@@ -148,7 +148,7 @@ export function bucketsOf(
  * twice its bid of the block before. Transactions that only servers show, or that could never be
  * mined, raise nothing.
  */
-export interface Surroundings {
+interface Surroundings {
   /** Earlier bids for the same state, oldest first. */
   readonly before: readonly Bid[]
   readonly fees: Pick<FeeView, 'current'>
@@ -161,7 +161,7 @@ const HURRY_RATE = 20
 const RAISE = 5 / 4
 
 /** The upper bound of a bid, in sat/vB. */
-export function boundOf(
+function boundOf(
   state: Established,
   publication: Publication,
   { before, fees, contests }: Surroundings

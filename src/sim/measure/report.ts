@@ -158,7 +158,7 @@ function chainTotals({ chain, books, counts, openings }: Simulation): ChainTotal
 }
 
 /** The gains of attacks. */
-export function attacksOf(
+function attacksOf(
   attacks: readonly AttackRecord[],
   chain: SimChain,
   recordOf: (id: AttackRecord['channel']) => ChannelRecord | undefined

@@ -14,7 +14,7 @@ const MOST_RISKS = 6
 /** With more channels, a file of balances would be too large to draw. */
 const MOST_WITH_BALANCES = 2_000
 
-export interface Sampled {
+interface Sampled {
   readonly chain: SimChain
   readonly books: Books
   readonly fees: SharedFees
@@ -97,7 +97,7 @@ export interface Point {
 }
 
 /** A channel that is open at the newest point. */
-export interface OpenChannel {
+interface OpenChannel {
   readonly capacity: number
   firstSample: number
   readonly balances: number[]

@@ -150,7 +150,7 @@ function settled({ payee }: Activity, ways: Ways, random: Draws): Ways {
  * Finds the earliest of many timed places: a binary heap over numbered places, without an object
  * for each.
  */
-export class Heap {
+class Heap {
   readonly #times: Float64Array
   readonly #order: Int32Array
   #size = 0
@@ -224,12 +224,12 @@ export class Heap {
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-export interface Hours {
+interface Hours {
   readonly from: number
   readonly until: number
 }
 
-export class ActiveTime {
+class ActiveTime {
   readonly #from: number
   /** Milliseconds per day. */
   readonly #length: number

@@ -24,7 +24,7 @@ function reasons(losses: readonly Loss[]): string {
 }
 
 /** The top of the report: the simulation, its verdict, and the six main numbers. */
-export function tilesOf(results: Results): Tile[] {
+function tilesOf(results: Results): Tile[] {
   const { payments, chain, capital, losses, attacks } = results
   const honest = losses.filter((loss) => loss.honest)
   const lost = honest.reduce((sum, loss) => sum + loss.amount, 0)
@@ -320,7 +320,7 @@ ${attackRows(attacks)}
  */
 
 /** The symbol of a group: its colour, and a triangle for adversaries. */
-export function legend(groups: PageData['groups']): Html {
+function legend(groups: PageData['groups']): Html {
   return html`<ul class="legend" aria-label="legend">${groups.map(
     ({ name, honest }, at) => html`
 <li><svg viewBox="0 0 14 14" aria-hidden="true" class="group-${at % 8}">${honest ? html`<circle cx="7" cy="7" r="5"/>` : html`<path d="M7 1.5l5.5 10h-11z"/>`}</svg>${name}${honest ? '' : ' (adversary)'}</li>`
@@ -452,7 +452,7 @@ export function riskSection(results: Results): Html {
 /**
  * Horizontal bars with their numbers beside them: readable without the picture, and when printed.
  */
-export interface Bar {
+interface Bar {
   readonly label: string
   readonly value: number
   readonly text: string
@@ -460,7 +460,7 @@ export interface Bar {
 }
 
 /** The longest bar has the highest value, or `full` where that is given. */
-export function bars(
+function bars(
   caption: string,
   rows: readonly Bar[],
   full = Math.max(0, ...rows.map((row) => row.value))

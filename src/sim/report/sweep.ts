@@ -57,7 +57,7 @@ ${table(sweep)}
 /** A sweep as an SVG, made without a browser: for the report, and as a file for documents. */
 
 /** The measure drawn against the first axis. */
-export interface Measure {
+interface Measure {
   readonly title: string
   readonly value: (point: SweepPoint) => number | undefined
   /** The interval of an observed chance; other measures have none. */
@@ -65,26 +65,26 @@ export interface Measure {
   readonly axis: (values: readonly number[], from: number, to: number) => Axis
 }
 
-export const TOO_LATE: Measure = {
+const TOO_LATE: Measure = {
   title: 'chance that a publication comes too late, with 95 % interval',
   value: (point) => (point.publications === 0 ? undefined : point.tooLate / point.publications),
   interval: (point) => wilson(point.tooLate, point.publications),
   axis: chanceAxis
 }
 
-export const STAKE_LOST: Measure = {
+const STAKE_LOST: Measure = {
   title: 'part of the money at stake that honest nodes lost',
   value: (point) => (point.staked === 0 ? undefined : point.lost / point.staked),
   axis: chanceAxis
 }
 
-export const SUCCESS: Measure = {
+const SUCCESS: Measure = {
   title: 'success rate of payments',
   value: (point) => point.successRate,
   axis: (_, from, to) => chanceAxis([1], from, to)
 }
 
-export const FEES: Measure = {
+const FEES: Measure = {
   title: 'chain fees per payment',
   value: (point) => point.feesPerPayment,
   axis: (values, from, to) => {
@@ -175,7 +175,7 @@ ${placed.map((points) => {
 }
 
 /** The drawing as HTML, for a page. */
-export function drawSweep(sweep: Sweep, measure: Measure): Html {
+function drawSweep(sweep: Sweep, measure: Measure): Html {
   const panels = panelsOf(sweep)
   let top = 0
   const drawn = panels.map((panel) => {
@@ -207,7 +207,7 @@ export function sweepSvg(sweep: Sweep): string {
 
 type Value = number | string
 
-export interface SweepLine {
+interface SweepLine {
   /** `stake 10,000`; empty when there is one axis only. */
   readonly label: string
   /** Position in the values of the second axis: its colour. */
@@ -216,13 +216,13 @@ export interface SweepLine {
   readonly points: ReadonlyArray<{ readonly value: Value; readonly point: SweepPoint }>
 }
 
-export interface Panel {
+interface Panel {
   /** `policy eager`; empty when there are at most two axes. */
   readonly title: string
   readonly lines: readonly SweepLine[]
 }
 
-export function valueText(value: Value): string {
+function valueText(value: Value): string {
   return typeof value === 'number' ? count(value, 4) : value
 }
 
@@ -238,7 +238,7 @@ function combinations(axes: Sweep['axes']): Array<ReadonlyArray<readonly [string
 /**
  * One panel for each combination of the third and further axes; lines without a point are left out.
  */
-export function panelsOf(sweep: Sweep): Panel[] {
+function panelsOf(sweep: Sweep): Panel[] {
   const [first, second, ...further] = sweep.axes
   if (first === undefined) return []
   return combinations(further)
