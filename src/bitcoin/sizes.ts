@@ -1,14 +1,10 @@
 /**
- * Sizes of transactions in virtual bytes, computed before there are signatures, and the smallest
- * output that Bitcoin Core relays.
+ * Sizes of transactions in virtual bytes, computed for the worst case before there are signatures,
+ * and the smallest output that Bitcoin Core relays.
  */
 import { opcodes } from 'bitcoinjs-lib'
 import { feeFor, feeRate, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
 import { witnessProgram } from './address.js'
-
-/*
- * Sizes of transactions in virtual bytes, computed before there are signatures: for the worst case.
- */
 
 /**
  * The longest DER signature with its sighash byte, when S is low (BIP146):

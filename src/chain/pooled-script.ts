@@ -10,11 +10,6 @@ import type { ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import type { ProvedWatcher } from './script-watch.js'
 
-/*
- * One script, watched on several servers: hands on one history, and finds servers that leave
- * something out.
- */
-
 /** The part of a server that a script needs. */
 export interface Member {
   readonly url: string

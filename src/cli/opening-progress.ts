@@ -17,8 +17,6 @@ import { type Context, interruption } from './context.js'
 import { shortChannel } from './render.js'
 import { startPatience, untilInterrupted } from './waiting.js'
 
-/* Tells the progress of an opening from the events of the node. */
-
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
 
 /** True when a channel is the requested one. */
@@ -153,7 +151,8 @@ function whatComesAfter(event: ChannelEvent): string | undefined {
   }
 }
 
-/** Shows the progress of an opening, and cancels it on Ctrl-C while that is still possible. */
+/* Shows the progress of an opening, and cancels it on Ctrl-C while that is still possible. */
+
 interface FollowOptions {
   readonly verbose?: boolean | undefined
   /** For a call that cannot be cancelled: the text for an interruption. */

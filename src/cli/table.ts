@@ -3,8 +3,6 @@
  */
 import type { Colors } from './output.js'
 
-/* Text for a terminal: harmless, and no wider than it is. */
-
 /**
  * Text of a stranger (a memo, a reason), safe for a terminal: control characters, which could move
  * the cursor or recolour an amount, and marks that reverse the direction of writing are shown as
@@ -48,7 +46,8 @@ export function cut(text: string, width: number): string {
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
 }
 
-/** Aligned columns of text, in the width of a terminal. */
+/* Aligned columns of text, in the width of a terminal. */
+
 export interface Column {
   readonly title: string
   /** Numbers read best to the right. */

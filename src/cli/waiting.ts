@@ -31,7 +31,8 @@ export function startPatience(io: Io, output: Output, waitsFor: () => string): P
   }
 }
 
-/** Handles the first Ctrl-C as an orderly stop. */
+/* Handles the first Ctrl-C as an orderly stop. */
+
 interface Interrupted {
   /** Resolves with the name of the first signal. */
   readonly signal: Promise<string>

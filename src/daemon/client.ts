@@ -11,8 +11,6 @@ import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
 import { type Verb, type VerbName, VERBS } from './verbs.js'
 
-/* Calls a running node over the socket in its data directory, as `NodeApi`. */
-
 /** A node in another process. `onEvent` is the same as `events(...).stop`. */
 export interface ApiClient extends NodeApi {
   /** Follows the node's events; `ready` resolves once no further event is missed. */
@@ -168,7 +166,8 @@ function failed(what: string, error: unknown): PaychanError {
   )
 }
 
-/** Follows `GET /v1/events`: one event per line. */
+/* Follows `GET /v1/events`: one event per line. */
+
 export interface EventStream {
   /** Resolves once every event from now on is delivered; rejects when there is no node. */
   readonly ready: Promise<void>

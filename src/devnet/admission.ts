@@ -176,10 +176,11 @@ export class Admission {
   }
 }
 
-/**
+/*
  * Chooses the entries to leave a mempool that is too full: the worst first, each with all its
  * descendants (`CTxMemPool::TrimToSize` of Bitcoin Core; from 31 on the last chunk of a cluster).
  */
+
 interface Worth {
   readonly fee: bigint
   readonly vsize: number

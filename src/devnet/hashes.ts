@@ -6,7 +6,8 @@ import { concat } from 'uint8arrays'
 import { toHex } from '../types/bytes.js'
 import type { ScriptHash } from './backend.js'
 
-/** Hashes of the chain and of the Electrum protocol. */
+/* Hashes of the chain and of the Electrum protocol. */
+
 export function sha256(bytes: Uint8Array): Uint8Array {
   return createHash('sha256').update(bytes).digest()
 }
@@ -28,10 +29,11 @@ export function scriptHashOf(script: Uint8Array): ScriptHash {
   return reversedHex(sha256(script)) as ScriptHash
 }
 
-/**
+/*
  * Merkle roots and branches over hashes in their internal byte order. A level of odd length repeats
  * its last hash.
  */
+
 function nextLevel(level: readonly Uint8Array[]): Uint8Array[] {
   const next: Uint8Array[] = []
   for (let i = 0; i < level.length; i += 2) {

@@ -1,6 +1,7 @@
 /**
  * One channel at work: the queue in front of it, its transitions, one batch on disk, and only then
- * the effects; and the channels of a node, by id and by peer.
+ * the effects; and the channels of a node, by id and by peer. A channel never races with itself:
+ * one step at a time.
  */
 import {
   MAX_PAYMENTS_PER_UPDATE,
@@ -22,11 +23,6 @@ import { paymentChange } from './payments.js'
 import type { Change, Clock, Store } from './ports.js'
 import { channelChanges } from './stored-channel.js'
 import { Waiters } from './waiters.js'
-
-/*
- * One channel at work: takes waiting events, runs the transitions, commits the outcome in one
- * batch, and only then lets the effects happen. It never races with itself: one step at a time.
- */
 
 /**
  * Time that an acknowledgement may wait for the next write, in milliseconds. The payee has the

@@ -19,11 +19,6 @@ import {
   readTerms
 } from './stored-channel.js'
 
-/*
- * The contents of a node's disk when it starts: its channels, records of an earlier layout, and
- * damage.
- */
-
 /** A channel that cannot be served. `terms` is the part that can still be read. */
 interface DamagedChannel {
   readonly id: ChannelId

@@ -98,11 +98,12 @@ class OpeningTimers {
   }
 }
 
-/**
+/*
  * OPEN-11: limits channels that peers have asked for and not funded. A PeerId costs nothing, so
  * there is a bound on them in all, beside that for each peer; at the bound the oldest that may go
  * makes room.
  */
+
 interface StrangersHost {
   readonly actors: Actors
   readonly policy: Pick<Policy, 'maxPendingInAll' | 'maxUnfundedInAll'>

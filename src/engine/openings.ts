@@ -23,11 +23,6 @@ import type { Link, LinkListener, Random } from './ports.js'
 import type { Renewals } from './renewals.js'
 import { BufferingListener, type Links, refuse } from './streams.js'
 
-/*
- * New channels, ours and those that peers ask for: draws their keys and scripts, and limits how
- * many and how long.
- */
-
 /** The parts of the engine that the openings need. */
 export interface OpeningsHost {
   readonly options: EngineOptions

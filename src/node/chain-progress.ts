@@ -3,8 +3,6 @@ import type { ElectrumChain } from '../chain/chain.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { NodeEvent } from './api.js'
 
-/* Reports on a node's chain. */
-
 /**
  * Tells of every tip and status, of a changed chain, and of histories that take long to read; until
  * it is stopped.

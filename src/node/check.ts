@@ -286,11 +286,12 @@ function broken(text: string): Finding {
   return { severity: 'broken', text }
 }
 
-/**
+/*
  * Opens a store for inspection, wherever it lies. LevelDB writes when it opens, so a store that
  * cannot be written (full disk, read-only mount, files of another user) is read from a copy. Such
  * obstacles are never reported as damage: an old backup put back for that could cost money.
  */
+
 export interface OpenedStore {
   /** Undefined when damage makes it unreadable. */
   readonly store: Store | undefined

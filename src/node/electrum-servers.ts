@@ -1,5 +1,6 @@
 /**
- * The Electrum servers as a person names them, the chain that they show, and its headers on disk.
+ * The Electrum servers as a person names them, the data remembered of them, the chain that they
+ * show, and its headers on disk.
  */
 import { concat } from 'uint8arrays'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
@@ -23,11 +24,6 @@ import { PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
-
-/*
- * The Electrum servers as a person names them, the data remembered of them, and the chain that they
- * show.
- */
 
 /** The settings for a node's Electrum servers. */
 export interface ElectrumInit {

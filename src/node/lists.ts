@@ -12,8 +12,6 @@ import type {
   WalletTransaction
 } from './api.js'
 
-/* The node's lists, sorted and cut to the length that people want. */
-
 /**
  * The payments of a log that is oldest first, in reverse: by the order of the log, since a clock
  * may be set back.

@@ -5,11 +5,6 @@
 import { PaychanError } from './errors.js'
 import { type Satoshi, satoshi } from './units.js'
 
-/*
- * Bitcoin in decimals, to satoshis and back. Exact arithmetic on bigint: a float never touches
- * money.
- */
-
 /** One bitcoin is 10^8 satoshis. */
 export const BITCOIN_DECIMALS = 8
 
@@ -34,11 +29,6 @@ export function toBitcoin(amount: Satoshi): string {
   const fraction = (amount % ONE).toString().padStart(BITCOIN_DECIMALS, '0').replace(/0+$/, '')
   return `${amount / ONE}${fraction === '' ? '' : `.${fraction}`}`
 }
-
-/*
- * Amounts as people write and read them. Exact decimal arithmetic on bigint: a float never touches
- * money (0.1 + 0.2 of a bitcoin is exactly 30,000,000 sat here).
- */
 
 /**
  * 21 million bitcoin with all their decimals need 17 characters; a text above this length is a

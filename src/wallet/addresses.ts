@@ -8,8 +8,6 @@ import { PaychanError } from '../types/errors.js'
 import { type Branch, BRANCHES } from './records.js'
 import type { Watches } from './watches.js'
 
-/* The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. */
-
 /**
  * BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. Branch
  * 2 is for the close scripts that a server gives to peers, who can ask for as many as they like.

@@ -14,7 +14,7 @@ import type { HistoryView } from './history-view.js'
 import type { OutgoingTransactions } from './outgoing.js'
 import { decodeRecord, encodeRecord, named, type Reservation } from './records.js'
 
-/** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
+/** A coin of the wallet: an output to a script of ours that nothing known to us spends. */
 export interface Coin {
   readonly outPoint: OutPoint
   readonly value: Satoshi

@@ -1,5 +1,6 @@
 /**
- * The file that holds the words, open or encrypted.
+ * The file that holds the words, open or encrypted: for its owner's eyes only, and no other seed
+ * ever takes its place.
  */
 import { open } from 'node:fs/promises'
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto'
@@ -8,11 +9,6 @@ import { normalizeWords } from '../bitcoin/seed.js'
 import { fromHex, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { createPrivateFile, replacePrivateFile } from './private-file.js'
-
-/*
- * The file that holds the words, open or encrypted: for its owner's eyes only, and no other seed
- * ever takes its place.
- */
 
 /** In bytes. 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096

@@ -13,8 +13,6 @@ import {
 import type { FeeChoice } from './fee-choice.js'
 import { checkLabel } from './notes.js'
 
-/* The requests of people to spend the wallet's coins, and the answers. */
-
 export type { FeeChoice } from './fee-choice.js'
 
 /** A send; without a fee choice it pays the servers' estimate to be in a block within 6. */

@@ -1,8 +1,6 @@
 /** The address of an Electrum server, and of the proxy in front of it. Pure. */
 import { PaychanError } from '../../types/errors.js'
 
-/* The address of an Electrum server. Pure. */
-
 /** An address; `TlsTrust` says whom to trust there. */
 export interface Endpoint {
   readonly protocol: 'tcp' | 'tls'

@@ -181,10 +181,11 @@ function beginOf(
   return Math.min(duration, Math.max(0, ...between.map(({ opens }) => opens.until)) + CONFIRMATION)
 }
 
-/**
+/*
  * A file of measured fee rates: lines of `height,feerate` (sat/vB) as `paychan devnet trace` prints
  * them, from block 0 on and equally far apart, so that a lost line is noticed.
  */
+
 interface TracePoint {
   readonly height: number
   readonly rate: FeeRate
