@@ -43,6 +43,7 @@ export async function syncHeaders(
       { height: tip.height }
     )
   }
+  checkProper(tip.header, tip.height, 1)
   if (!chain.isStarted) await start(chain, source, tip)
   if (tip.height === chain.height && chain.has(tip.height, tip.header)) return undefined
   const ancestor = await commonAncestor(chain, source, tip.height)
@@ -205,18 +206,21 @@ async function fetchBranch(
 async function fetchSome(source: HeaderSource, start: number, count: number): Promise<Uint8Array> {
   const asked = Math.min(count, HEADERS_BATCH)
   const headers = await source.headers(start, asked)
-  if (
-    headers.length === 0 ||
-    headers.length % HEADER_SIZE !== 0 ||
-    headers.length > asked * HEADER_SIZE
-  ) {
-    throw new PaychanError(
-      'ERR_CHAIN_LIED',
-      `The Electrum server announced a tip but sends no proper headers from height ${start} on. Use another server.`,
-      { height: start }
-    )
-  }
+  checkProper(headers, start, asked)
   return headers
+}
+
+/**
+ * One header or more, and none in part: each batch brings the loops above on, or ends them.
+ */
+function checkProper(headers: Uint8Array, start: number, most: number): void {
+  const count = headers.length / HEADER_SIZE
+  if (Number.isInteger(count) && count > 0 && count <= most) return
+  throw new PaychanError(
+    'ERR_CHAIN_LIED',
+    `The Electrum server announced a tip but sends no proper headers from height ${start} on. Use another server.`,
+    { height: start }
+  )
 }
 
 async function fetchExactly(

@@ -217,6 +217,15 @@ describe('header sync', () => {
       message: /no proper headers/
     })
   })
+
+  it('refuses a tip without a header, and one whose header is cut', async () => {
+    const fake = new FakeChain()
+    fake.mine(1)
+    for (const header of [new Uint8Array(0), fake.header(1).subarray(0, 79)]) {
+      const tip = { height: 1, header }
+      await assert.rejects(syncHeaders(synced(), new Source(fake), tip), { code: 'ERR_CHAIN_LIED' })
+    }
+  })
 })
 
 describe('chain / header follower', () => {

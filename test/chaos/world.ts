@@ -214,7 +214,7 @@ export class World {
   async moneyOnChain(): Promise<{ given: bigint; fees: bigint }> {
     let fees = 0n
     let given = 0n
-    for (let height = 121; height <= this.devnet.height; height++) {
+    for (let height = 1; height <= this.devnet.height; height++) {
       for (const id of ((await this.devnet.backend.blockTxids(height)) ?? []).slice(1)) {
         if (this.#given.has(id)) given += COIN
         else fees += await this.#feeOf(id)

@@ -3,6 +3,11 @@
  * other.
  */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { PaychanError } from '../../src/types/errors.js'
 import { drawFrom, readCorpus } from './mutations.js'
 import { faultOf, fuzz, type Target, utf8 } from './fuzzer.js'
@@ -72,6 +77,26 @@ describe('fuzz / the fuzzer', () => {
       new PaychanError('ERR_INTERNAL', 'z')
     ]) {
       assert.equal(await faultOf(throwing(error), new Uint8Array(0)), error)
+    }
+  })
+
+  it('names an input over which code never ends, and ends itself', async () => {
+    const corpus = await mkdtemp(join(tmpdir(), 'paychan-corpus-'))
+    try {
+      const program = `
+        const { Watchdog } = await import(${JSON.stringify(new URL('watchdog.js', import.meta.url).href)})
+        const loop = { name: 'loop', seeds: () => [], run: async () => { for (;;) await undefined } }
+        const { run } = new Watchdog(100, ${JSON.stringify(corpus)}).watched(loop)
+        await run(new TextEncoder().encode('for ever'))
+      `
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['ignore', 'pipe', 'inherit']
+      })
+      assert.match(await textOf(child.stdout), /^FOUND \S*loop\S*: it does not end\n$/)
+      const [kept] = await readCorpus('loop', corpus)
+      assert.equal(kept && new TextDecoder().decode(kept.input), 'for ever')
+    } finally {
+      await rm(corpus, { recursive: true })
     }
   })
 })

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { drawFrom, keepCase, readCorpus } from './mutations.js'
 import { fuzz } from './fuzzer.js'
 import { TARGETS } from './targets/index.js'
+import { Watchdog } from './watchdog.js'
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
@@ -28,10 +29,11 @@ if (targets.length === 0) {
 say(`seed ${seed}, ${values.seconds} s for ${targets.length} targets`)
 
 let found = 0
+const watchdog = new Watchdog()
 for (const target of targets) {
   const end = performance.now() + (Number(values.seconds) * 1_000) / targets.length
   const corpus = (await readCorpus(target.name)).map(({ input }) => input)
-  const { runs, reached, kept, findings } = await fuzz(target, {
+  const { runs, reached, kept, findings } = await fuzz(watchdog.watched(target), {
     draw: drawFrom(seed),
     corpus,
     isOver: () => performance.now() >= end
@@ -46,5 +48,6 @@ for (const target of targets) {
     )
   }
 }
+await watchdog.end()
 say(found === 0 ? 'nothing found' : `${found} found`)
 process.exitCode = found === 0 ? 0 : 1

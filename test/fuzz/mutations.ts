@@ -187,24 +187,29 @@ export class Choices {
  */
 
 /** In the sources, wherever this file was compiled to. */
-const CORPUS = join(import.meta.dirname, '..', '..', '..', 'test', 'fuzz', 'corpus')
+export const CORPUS = join(import.meta.dirname, '..', '..', '..', 'test', 'fuzz', 'corpus')
 
 export async function readCorpus(
-  target: string
+  target: string,
+  corpus = CORPUS
 ): Promise<Array<{ readonly name: string; readonly input: Uint8Array }>> {
-  const names = await readdir(join(CORPUS, target)).catch(() => [])
+  const names = await readdir(join(corpus, target)).catch(() => [])
   return await Promise.all(
     names.sort().map(async (name) => ({
       name,
-      input: new Uint8Array(await readFile(join(CORPUS, target, name)))
+      input: new Uint8Array(await readFile(join(corpus, target, name)))
     }))
   )
 }
 
 /** @returns where it is, from the root of the project */
-export async function keepCase(target: string, input: Uint8Array): Promise<string> {
+export async function keepCase(
+  target: string,
+  input: Uint8Array,
+  corpus = CORPUS
+): Promise<string> {
   const name = createHash('sha256').update(input).digest('hex').slice(0, 16)
-  await mkdir(join(CORPUS, target), { recursive: true })
-  await writeFile(join(CORPUS, target, name), input)
+  await mkdir(join(corpus, target), { recursive: true })
+  await writeFile(join(corpus, target, name), input)
   return join('test', 'fuzz', 'corpus', target, name)
 }
