@@ -9,7 +9,7 @@ import type { BroadcastPurpose, RenewalEvent } from './events.js'
 import type { Channel, RenewalSource } from './state.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
-import type { PaychanError } from '../types/errors.js'
+import type { AlarmEvent, PaychanError } from '../types/errors.js'
 
 /** The nine steps of the classic micropayment channel, and the three summaries. */
 export type Step = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'close' | 'settlement' | 'refund'
@@ -92,8 +92,7 @@ export type Effect =
    * News for people; `step` when it is one of the classic channel, or the way in which it ended.
    */
   | { readonly type: 'notify'; readonly news: News; readonly step?: Step; readonly txid?: Txid }
-  /** A warning for people. */
-  | { readonly type: 'alarm'; readonly code: string; readonly text: string }
+  | AlarmEvent
 
 /** A payment that is written together with the state (one packed value an update). */
 export interface PaymentLogEntry {

@@ -1,6 +1,6 @@
 /** The beginning and end of a stream to the peer, and the peer's refusals on it. */
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
-import { PaychanError } from '../types/errors.js'
+import { alarm, PaychanError } from '../types/errors.js'
 import { abandon, whereMoneyMayBe } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -114,11 +114,13 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
       { ...channel, stopped },
       ...unknownNow(channel, error),
       ...refused,
-      {
-        type: 'alarm',
-        code: error.code,
-        text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}`
-      },
+      alarm(
+        PaychanError.of(
+          error.code,
+          `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}`,
+          { rule: error.rule, peer: channel.peer }
+        )
+      ),
       ...ask
     )
   }

@@ -35,6 +35,7 @@ import {
   type SpendKind
 } from './state.js'
 import { partyOf, type Terms } from './terms.js'
+import { alarm, PaychanError } from '../types/errors.js'
 
 /** Our output as the payer of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)`. */
 export interface CsvPayout {
@@ -74,11 +75,13 @@ export function onHistory(
     forged === undefined
       ? []
       : [
-          {
-            type: 'alarm',
-            code: 'ERR_FORGED_SPEND',
-            text: `An Electrum server shows ${forged.transaction.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`
-          }
+          alarm(
+            new PaychanError(
+              'ERR_FORGED_SPEND',
+              `An Electrum server shows ${forged.transaction.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`,
+              { txid: forged.transaction.txid }
+            )
+          )
         ]
   return to(
     state,
@@ -349,11 +352,13 @@ function fundingNews(channel: Established, before: OnChain, now: OnChain): Effec
   }
   if (now.fundingHeight === undefined && before.fundingHeight !== undefined) {
     return [
-      {
-        type: 'alarm',
-        code: 'ERR_FUNDING_REORGED',
-        text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.`
-      }
+      alarm(
+        new PaychanError(
+          'ERR_FUNDING_REORGED',
+          `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.`,
+          { txid: channel.outPoint.txid, height: before.fundingHeight }
+        )
+      )
     ]
   }
   return []
@@ -381,19 +386,25 @@ function spendNews(
   if (payout !== undefined) effects.push({ type: 'claim', payout })
   const loss = proved === undefined ? 0n : lossBy(channel, proved)
   if (loss > 0n) {
-    effects.push({
-      type: 'alarm',
-      code: 'ERR_OLDER_STATE_CONFIRMED',
-      text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.`
-    })
+    effects.push(
+      alarm(
+        new PaychanError(
+          'ERR_OLDER_STATE_CONFIRMED',
+          `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.`,
+          { txid: now.txid, transaction: now.kind, loss }
+        )
+      )
+    )
   }
   if (now.kind === 'unknown') {
     effects.push(
-      {
-        type: 'alarm',
-        code: 'ERR_UNKNOWN_SPEND',
-        text: `Transaction ${now.txid} spends the channel, and we do not know it. ${whereMoneyMayBe(channel)}`
-      },
+      alarm(
+        new PaychanError(
+          'ERR_UNKNOWN_SPEND',
+          `Transaction ${now.txid} spends the channel, and we do not know it. ${whereMoneyMayBe(channel)}`,
+          { txid: now.txid, peer: channel.peer }
+        )
+      ),
       { type: 'ask-for-channels' }
     )
   }

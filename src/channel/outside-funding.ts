@@ -10,7 +10,7 @@
 import { checkFundedPsbt, type FundedPsbt } from '../bitcoin/funding-psbt.js'
 import { signedFunding } from '../bitcoin/signed-funding.js'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { PaychanError } from '../types/errors.js'
+import { alarm, PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
@@ -163,11 +163,17 @@ export function onFundingShown(
     outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true }
   }
   if (stopped !== undefined) {
-    return to(shown, {
-      type: 'alarm',
-      code: 'ERR_FUNDED_TOO_LATE',
-      text: `T1 ${outPoint.txid} was sent although the opening had been given up: its money comes back by the refund T2 at height ${channel.terms.refundHeight}.`
-    })
+    const { refundHeight } = channel.terms
+    return to(
+      shown,
+      alarm(
+        new PaychanError(
+          'ERR_FUNDED_TOO_LATE',
+          `T1 ${outPoint.txid} was sent although the opening had been given up: its money comes back by the refund T2 at height ${refundHeight}.`,
+          { txid: outPoint.txid, refundHeight }
+        )
+      )
+    )
   }
   return to(shown, ...handOver(shown), {
     type: 'notify',
@@ -214,11 +220,13 @@ export function onStrays(
       : `It is in block ${height}: only both sides together can move it. Keep this data directory, ask the peer for its signature, and send nothing more to that address.`
   return to(
     { ...channel, outside: { ...outside, stray: { txid, height } } },
-    {
-      type: 'alarm',
-      code: 'ERR_PAID_WITHOUT_REFUND',
-      text: `Transaction ${txid} pays ${formatAmount(paid)} to the address of the channel, and is not T1 ${outPoint.txid}, the one that has the refund T2. ${advice}`
-    }
+    alarm(
+      new PaychanError(
+        'ERR_PAID_WITHOUT_REFUND',
+        `Transaction ${txid} pays ${formatAmount(paid)} to the address of the channel, and is not T1 ${outPoint.txid}, the one that has the refund T2. ${advice}`,
+        { txid, paid, height, funding: outPoint.txid }
+      )
+    )
   )
 }
 

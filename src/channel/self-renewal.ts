@@ -3,7 +3,7 @@
  * and the peer partly decides when a channel is due: a peer that could make it due in every block
  * would have it eaten by fees.
  */
-import { PaychanError } from '../types/errors.js'
+import { alarm, PaychanError } from '../types/errors.js'
 import { formatAmount, max, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
 import type { Effect } from './effects.js'
 import type { Env } from './env.js'
@@ -61,11 +61,13 @@ export function notRenewed(channel: Established, { height }: Pick<Env, 'height'>
     height < lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
   if (channel.renewFor === undefined || isEarly || isFrozen(channel)) return []
   return [
-    {
-      type: 'alarm',
-      code: 'ERR_RENEWAL_FAILED',
-      text: 'The channel was to renew itself and did not in time: it is closed now. Open another one.'
-    }
+    alarm(
+      new PaychanError(
+        'ERR_RENEWAL_FAILED',
+        'The channel was to renew itself and did not in time: it is closed now. Open another one.',
+        { cause: 'too late' }
+      )
+    )
   ]
 }
 

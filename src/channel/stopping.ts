@@ -1,6 +1,6 @@
 /** Ends a channel before its time: no more payments, or an opening that is given up. */
 import { payerOutput } from '../bitcoin/template.js'
-import type { PaychanError } from '../types/errors.js'
+import { alarm, PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
 import { type Effect, to, type Transition } from './effects.js'
 import { signedBalance } from './ledger.js'
@@ -40,11 +40,13 @@ export function stop(channel: Established, violation: Violation): Transition<Est
     state,
     { type: 'send', message },
     { type: 'hang-up' },
-    {
-      type: 'alarm',
-      code: violation.code,
-      text: `The peer broke rule ${violation.rule}: ${violation.message}`
-    }
+    alarm(
+      PaychanError.of(
+        violation.code,
+        `The peer broke rule ${violation.rule}: ${violation.message}`,
+        violation.facts
+      )
+    )
   )
 }
 
@@ -70,7 +72,13 @@ export function closeOnly(channel: Established, violation: Violation): Transitio
       }
     },
     { type: 'send', message: errorMessage(violation, true) },
-    { type: 'alarm', code, text: isPeers ? message : `${message} ${whereMoneyMayBe(channel)}` },
+    alarm(
+      PaychanError.of(
+        code,
+        isPeers ? message : `${message} ${whereMoneyMayBe(channel)}`,
+        violation.facts
+      )
+    ),
     ...ask
   )
 }

@@ -4,7 +4,7 @@
  */
 import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
-import { PaychanError, unreachable } from '../types/errors.js'
+import { alarm, PaychanError, unreachable } from '../types/errors.js'
 import { abandon, distrustList, stop } from './stopping.js'
 import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
@@ -406,7 +406,14 @@ function onBroadcastFailed(
       return to(
         channel,
         ...(channel.role === 'client'
-          ? [{ type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } as const]
+          ? [
+              alarm(
+                new PaychanError('ERR_BROADCAST_REFUSED', text, {
+                  txid: channel.outPoint.txid,
+                  reason: event.reason
+                })
+              )
+            ]
           : [
               ...notBroadcast(channel, event.kind),
               {
@@ -562,13 +569,19 @@ function becomeReady(channel: Established, env: Env): Transition<Established> {
     return to(channel)
   }
   if (env.height >= lastPaymentHeightOf(terms, channel.ledger.turn)) {
-    const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${lastPaymentHeightOf(terms, channel.ledger.turn)}).`
+    const lastPaymentHeight = lastPaymentHeightOf(terms, channel.ledger.turn)
+    const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${lastPaymentHeight}).`
     return to(
       {
         ...channel,
         stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false }
       },
-      { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: reason }
+      alarm(
+        new PaychanError('ERR_FUNDED_TOO_LATE', reason, {
+          height: env.height,
+          lastPaymentHeight
+        })
+      )
     )
   }
   const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }

@@ -13,7 +13,7 @@ import { createConnection, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import type { NodeApi, NodeEvent } from '../node/api.js'
 import { statusOf } from '../types/error-codes.js'
-import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
+import { alarm, codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
 import { assertSocketPath } from './paths.js'
 import { type Verb, VERBS } from './verbs.js'
@@ -140,12 +140,11 @@ function streamEvents(node: NodeApi, response: ServerResponse): void {
       return
     }
     unsubscribe()
-    tell({
-      type: 'alarm',
-      code: 'ERR_EVENTS_LOST',
-      text: 'You read more slowly than things happen: no events follow. Connect again, and look at the payments and channels in between.',
-      channel: undefined
-    })
+    const lost = new PaychanError(
+      'ERR_EVENTS_LOST',
+      'You read more slowly than things happen: no events follow. Connect again, and look at the payments and channels in between.'
+    )
+    tell({ ...alarm(lost), channel: undefined })
     response.end()
     setTimeout(() => {
       response.destroy()

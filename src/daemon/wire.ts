@@ -321,6 +321,9 @@ const news = z.union(
   )
 ) as unknown as z.ZodType<News>
 
+/** Amounts among the facts are texts. */
+const fact = z.union([z.string(), z.number(), z.boolean()])
+
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
   z.object({
     type: z.literal('channel'),
@@ -349,6 +352,7 @@ export const nodeEvent: z.ZodType<NodeEvent> = z.union([
     type: z.literal('alarm'),
     code: z.string(),
     text: z.string(),
+    facts: z.record(z.string(), maybe(fact)),
     channel: maybe(channel),
     count: maybe(z.number()).optional(),
     channels: maybe(z.array(channel)).optional()
@@ -358,7 +362,7 @@ export const nodeEvent: z.ZodType<NodeEvent> = z.union([
 export const errorRecord: z.ZodType<ErrorRecord> = z.object({
   code: z.string(),
   message: z.string(),
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+  facts: z.record(z.string(), fact)
 })
 
 /* Help for zod's optional fields under `exactOptionalPropertyTypes`. */

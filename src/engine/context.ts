@@ -13,6 +13,7 @@ import type { FeeView } from './fee-estimates.js'
 import type { PaymentInfo } from './payments.js'
 import type { Ports } from './ports.js'
 import type { Registry } from './registry.js'
+import type { AlarmEvent } from '../types/errors.js'
 
 /** The parts and settings that an engine is made of. */
 export interface EngineOptions extends Ports {
@@ -90,12 +91,7 @@ export type EngineEvent =
       readonly stake: Satoshi
       readonly isHigh: boolean
     }
-  | {
-      readonly type: 'alarm'
-      readonly code: string
-      readonly text: string
-      readonly channel: ChannelId | undefined
-    }
+  | (AlarmEvent & { readonly channel: ChannelId | undefined })
 
 /** The inputs that a transition of one channel may use, put together from the ports. */
 interface EnvParts {

@@ -11,7 +11,7 @@ import type { Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { alarm, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import {
   acceptLink,
@@ -83,8 +83,8 @@ export class Engine {
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
     this.#fees =
       options.fees ??
-      new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => {
-        if (!this.#stopped) this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text)
+      new FeeEstimates(options.chain, options.store, options.initialFeeRate, (error) => {
+        if (!this.#stopped) this.#alarm(error)
       })
     this.#ids = new PaymentIds(options.random)
     this.#order = new LogOrder(options.clock)
@@ -95,9 +95,10 @@ export class Engine {
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => {
       this.#alarm(
-        actor.id,
-        'ERR_WATCH_FAILED',
-        `The channel could not be watched: ${error.message}`
+        new PaychanError('ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`, {
+          cause: codeOf(error)
+        }),
+        actor.id
       )
     })
     this.#due = new DueActors(this.#actors, this.#watches)
@@ -114,9 +115,7 @@ export class Engine {
       offer: (offer) => this.#openings.offer(offer),
       clock,
       patience: this.#timeouts.ack,
-      alarm: (channel, code, text) => {
-        this.#alarm(channel, code, text)
-      }
+      alarm: this.#alarm
     })
     const performer = new Performer({
       chain,
@@ -148,7 +147,7 @@ export class Engine {
       redial: this.#redial,
       keyOf: ({ state }) => keyOf(state, options.signer),
       onError: (channel, error) => {
-        if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error))
+        if (!this.#stopped) this.#alarm(error, channel)
       }
     })
     this.#openings = new Openings({
@@ -162,9 +161,7 @@ export class Engine {
       ...shared,
       patience: this.#timeouts.ack,
       knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id),
-      alarm: (code, text) => {
-        this.#alarm(undefined, code, text)
-      }
+      alarm: this.#alarm
     })
     this.#keyed = new KeyedPayments({
       ...shared,
@@ -215,15 +212,13 @@ export class Engine {
     const loaded = await loadChannels(store)
     await this.#order.load(store, loaded.channels)
     await this.#givenUp.load(store, (text) => {
-      this.#alarm(undefined, 'ERR_STORE_CORRUPT', text)
+      this.#alarm(new PaychanError('ERR_STORE_CORRUPT', text, { cause: 'given-up channels' }))
     })
     for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, {
       reserve: this.#registry.reserve,
       learn: this.#host.learn,
-      alarm: (id, text) => {
-        this.#alarm(id, 'ERR_STORE_CORRUPT', text)
-      }
+      alarm: this.#alarm
     })
     for (const actor of moneyFirst(this.#actors.values())) {
       recover(actor, {
@@ -452,9 +447,12 @@ export class Engine {
       only,
       ({ channel, sequence }) => {
         this.#alarm(
-          channel,
-          'ERR_STORE_CORRUPT',
-          `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`
+          new PaychanError(
+            'ERR_STORE_CORRUPT',
+            `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`,
+            { cause: 'payments', sequence }
+          ),
+          channel
         )
       }
     )
@@ -620,7 +618,10 @@ export class Engine {
       return
     }
     this.#links.hangUp(actor, 'this node has a problem')
-    this.#alarm(actor.id, 'ERR_INTERNAL', messageOf(error))
+    this.#alarm(
+      new PaychanError('ERR_INTERNAL', messageOf(error), { cause: codeOf(error) }),
+      actor.id
+    )
   }
 
   /**
@@ -637,7 +638,7 @@ export class Engine {
       actor.end(error)
       this.#links.hangUp(actor, 'the disk of this node failed')
     }
-    this.#alarm(undefined, STORE_FAILED, messageOf(error))
+    this.#alarm(new PaychanError(STORE_FAILED, messageOf(error)))
   }
 
   #stopListening(): void {
@@ -647,7 +648,7 @@ export class Engine {
     }
   }
 
-  #alarm(channel: ChannelId | undefined, code: string, text: string): void {
-    this.#options.onEvent({ type: 'alarm', channel, code, text })
+  readonly #alarm = (error: unknown, channel?: ChannelId): void => {
+    this.#options.onEvent({ ...alarm(error), channel })
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { RelayRates } from '../channel/env.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
-import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { blockDelta, feeRate, max, type FeeRate } from '../types/units.js'
 import type { Chain, Store } from './ports.js'
 import { decodeRecord, recordChange } from './records.js'
@@ -53,7 +53,7 @@ export class FeeEstimates implements FeeView {
     private readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>,
     private readonly store: Pick<Store, 'get' | 'commit'>,
     initial: FeeRate,
-    private readonly onMissing: (text: string) => void
+    private readonly onMissing: (error: PaychanError) => void
   ) {
     this.#hour = initial
     this.#nextBlock = initial
@@ -107,7 +107,13 @@ export class FeeEstimates implements FeeView {
       this.#unwritten += 1
       if (this.#history.length > MOST_HISTORY) this.#history.shift()
     } catch (error) {
-      this.onMissing(`The last fee estimate stays in use: ${messageOf(error)}`)
+      this.onMissing(
+        new PaychanError(
+          'ERR_NO_FEE_ESTIMATE',
+          `The last fee estimate stays in use: ${messageOf(error)}`,
+          { cause: codeOf(error) }
+        )
+      )
     }
   }
 }

@@ -5,7 +5,7 @@
 import { NEW_LEDGER, nextSequence } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
-import { codeOf, STORE_FAILED } from '../types/errors.js'
+import { codeOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { PAID_PREFIX } from './paid-records.js'
 import { orderOf, PAYMENT_PREFIX, paymentChange, paymentKey, readEntry } from './payments.js'
 import type { Change, Clock, Store } from './ports.js'
@@ -88,7 +88,7 @@ export async function loadChannels(store: Store): Promise<Loaded> {
 interface DamageListeners {
   readonly reserve: (id: ChannelId) => void
   readonly learn: (channel: Channel) => void
-  readonly alarm: (id: ChannelId, text: string) => void
+  readonly alarm: (error: PaychanError, id: ChannelId) => void
 }
 
 /**
@@ -102,12 +102,23 @@ export function tellDamage(
   for (const { id, terms, error } of damaged) {
     reserve(id)
     if (terms !== undefined) learn(terms)
-    alarm(id, `A channel cannot be used: ${error.message} The other channels go on.`)
+    alarm(
+      new PaychanError(
+        'ERR_STORE_CORRUPT',
+        `A channel cannot be used: ${error.message} The other channels go on.`,
+        { cause: 'channel' }
+      ),
+      id
+    )
   }
   for (const { id, error } of refundOnly) {
     alarm(
-      id,
-      `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`
+      new PaychanError(
+        'ERR_STORE_CORRUPT',
+        `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`,
+        { cause: 'ledger' }
+      ),
+      id
     )
   }
 }

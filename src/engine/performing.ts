@@ -12,7 +12,7 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { canWait } from '../channel/resending.js'
 import { isVacant } from '../channel/unfunded.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
+import { alarm, codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './context.js'
@@ -155,7 +155,7 @@ export class Performer {
         return
       }
       case 'alarm': {
-        emit({ type: 'alarm', channel: actor.id, code: effect.code, text: effect.text })
+        emit({ ...effect, channel: actor.id })
         return
       }
       default:
@@ -166,12 +166,7 @@ export class Performer {
   /** Reports a failure in the background loudly; the next block tries again. */
   #background(actor: ChannelActor, work: Promise<void>): void {
     work.catch((error: unknown) => {
-      this.ports.emit({
-        type: 'alarm',
-        channel: actor.id,
-        code: codeOf(error),
-        text: messageOf(error)
-      })
+      this.ports.emit({ ...alarm(error), channel: actor.id })
     })
   }
 

@@ -11,7 +11,7 @@ import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
 import { afterRenewalFailed, blocksToRenewFor, isRenewalDue } from '../channel/self-renewal.js'
 import { isOpening, type Channel, type FundingChoice } from '../channel/state.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Actors, ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
@@ -38,7 +38,7 @@ export interface RenewalsHost {
   readonly clock: Clock
   /** Time that payments may take to be acknowledged before a renewal gives up, in milliseconds. */
   readonly patience: number
-  readonly alarm: (channel: ChannelId, code: string, text: string) => void
+  readonly alarm: (error: PaychanError, channel: ChannelId) => void
 }
 
 /**
@@ -216,10 +216,14 @@ export class Renewals {
         ) {
           return
         }
+        const prospects = afterRenewalFailed(actor.state, this.host.env(actor.state))
         this.host.alarm(
-          actor.id,
-          'ERR_RENEWAL_FAILED',
-          `The channel could not be renewed: ${messageOf(error)} ${afterRenewalFailed(actor.state, this.host.env(actor.state))}`
+          new PaychanError(
+            'ERR_RENEWAL_FAILED',
+            `The channel could not be renewed: ${messageOf(error)} ${prospects}`,
+            { cause: codeOf(error) }
+          ),
+          actor.id
         )
       })
   }

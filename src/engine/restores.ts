@@ -11,7 +11,7 @@ import { adoptRecord, ourSide, recordOf } from '../channel/restoring.js'
 import type { Channel } from '../channel/state.js'
 import { errorMessage, must, Violation } from '../channel/violation.js'
 import { type ChannelId, fromHex, toHex } from '../types/bytes.js'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { EngineOptions } from './context.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
 import { recordChange } from './records.js'
@@ -67,7 +67,7 @@ interface RestoresHost {
   /** True for a channel on our disk, also one whose record is damaged. */
   readonly knows: (id: ChannelId) => boolean
   readonly channelsOf: (peer: string) => Channel[]
-  readonly alarm: (code: string, text: string) => void
+  readonly alarm: (error: PaychanError) => void
 }
 
 export class Restores {
@@ -272,8 +272,11 @@ export class Restores {
     if (attempt < MOST_ATTEMPTS) this.#later(peer, attempt + 1)
     else if (this.#doubted.has(peer)) {
       this.host.alarm(
-        'ERR_PEER_NOT_ASKED',
-        `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`
+        new PaychanError(
+          'ERR_PEER_NOT_ASKED',
+          `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`,
+          { peer, cause: codeOf(error) }
+        )
       )
     }
   }
@@ -286,8 +289,11 @@ export class Restores {
       .map((id) => id.slice(0, 8))
       .join(', ')
     this.host.alarm(
-      'ERR_CHANNELS_FORGOTTEN',
-      `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`
+      new PaychanError(
+        'ERR_CHANNELS_FORGOTTEN',
+        `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`,
+        { peer, count: restored.length }
+      )
     )
   }
 
@@ -404,8 +410,11 @@ export class Restores {
       // to hear.
       if (error.code !== 'ERR_NOT_OUR_CHANNEL') {
         this.host.alarm(
-          error.code,
-          `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`
+          PaychanError.of(
+            error.code,
+            `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`,
+            { ...error.facts, peer: link.peer, channel: id }
+          )
         )
       }
       return error

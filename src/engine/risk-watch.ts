@@ -8,9 +8,11 @@ import { isUnaffordable } from '../channel/publishing.js'
 import { exposureOf } from '../channel/risk.js'
 import { DAY } from '../channel/schedule.js'
 import type { Channel, Established } from '../channel/state.js'
-import { formatFeeRate, satoshi } from '../types/units.js'
+import { formatFeeRate, satoshi, satPerVByte } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './context.js'
+import { alarm, type Facts, PaychanError } from '../types/errors.js'
+import type { ErrorCode } from '../types/error-codes.js'
 
 /**
  * Number of channels that are looked at with a block. A risk takes 1 to 2 ms, and nothing else that
@@ -63,20 +65,24 @@ export class RiskWatch {
     }
     this.#stuck.add(actor)
     if (waits > 0) {
-      this.emit({
-        type: 'alarm',
-        channel: actor.id,
-        code: 'ERR_BID_WAITS',
-        text: `What is to settle the channel alone has been in no block for ${waits} blocks. Its fee rises by itself; \`paychan bumpfee\` raises it at once. If blocks take less than it pays, an Electrum server may say of it what is not true: add another one.`
-      })
+      this.#alarm(
+        actor,
+        'ERR_BID_WAITS',
+        `What is to settle the channel alone has been in no block for ${waits} blocks. Its fee rises by itself; \`paychan bumpfee\` raises it at once. If blocks take less than it pays, an Electrum server may say of it what is not true: add another one.`,
+        { blocks: waits }
+      )
     } else {
-      this.emit({
-        type: 'alarm',
-        channel: actor.id,
-        code: 'ERR_NOT_WORTH_A_BID',
-        text: `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.`
-      })
+      this.#alarm(
+        actor,
+        'ERR_NOT_WORTH_A_BID',
+        `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.`,
+        { satPerVByte: satPerVByte(env.feeRate) }
+      )
     }
+  }
+
+  #alarm(actor: ChannelActor, ...[code, text, facts]: [ErrorCode, string, Facts]): void {
+    this.emit({ ...alarm(new PaychanError(code, text, facts)), channel: actor.id })
   }
 }
 

@@ -109,9 +109,9 @@ function longer(ms: number): number {
   return Math.min(ms * 2, LONGEST_WHILE_MS)
 }
 
-/** Texts that differ only in channel, transaction, address or number have the same cause. */
-function causeOf({ code, text }: Alarm): string {
-  return `${code} ${text.replace(/\b(?:[0-9a-f]{8,}|(?:bc|tb|bcrt)1[0-9a-z]+|[\d,.]*\d)\b/g, '#')}`
+/** Which channel, transaction or amount an alarm is about makes no other cause of it. */
+function causeOf({ code, facts: { rule, cause } }: Alarm): string {
+  return `${code} ${String(rule)} ${String(cause)}`
 }
 
 function summaryOf({ last, count, channels, while: ms }: Cause): Alarm {

@@ -16,6 +16,7 @@ import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { CoinState } from '../wallet/node-wallet.js'
 import type * as wallet from '../wallet/spending.js'
 import type { WalletTransaction } from '../wallet/spending.js'
+import type { AlarmEvent } from '../types/errors.js'
 
 export type { Step } from '../channel/effects.js'
 export type { News, NewsKind } from '../channel/news.js'
@@ -326,14 +327,11 @@ export type NodeEvent =
    * The first of repeated alarms is told at once; then, after growing pauses (10 s to 1 h), how
    * often it recurred (`count`) and for which channels.
    */
-  | {
-      readonly type: 'alarm'
-      readonly code: string
-      readonly text: string
+  | (AlarmEvent & {
       readonly channel: ChannelId | undefined
       readonly count?: number | undefined
       readonly channels?: readonly ChannelId[] | undefined
-    }
+    })
 
 export interface NodeApi {
   info: () => Promise<NodeInfo>

@@ -2,6 +2,7 @@
 import type { ElectrumChain } from '../chain/chain.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { NodeEvent } from './api.js'
+import { alarm, PaychanError } from '../types/errors.js'
 
 /**
  * Tells of every tip and status, of a changed chain, and of histories that take long to read; until
@@ -20,12 +21,8 @@ export function tellOfChain(
       reason: chain.status === 'synced' ? undefined : chain.lastError
     })
     if (chain.status === 'down' && chain.lastErrorCode === 'ERR_WRONG_CHAIN') {
-      emit({
-        type: 'alarm',
-        code: 'ERR_WRONG_CHAIN',
-        text: chain.lastError ?? '',
-        channel: undefined
-      })
+      const error = new PaychanError('ERR_WRONG_CHAIN', chain.lastError ?? '')
+      emit({ ...alarm(error), channel: undefined })
     }
   }
   chain.onTip(tell)

@@ -20,7 +20,7 @@ import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
 import type { ServerAddress } from '../chain/pooled-script.js'
 import type { Change, Store } from '../engine/ports.js'
-import { PaychanError } from '../types/errors.js'
+import { alarm, PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
@@ -71,7 +71,8 @@ export async function openChain(
     })
   })
   const anchor = await readAnchor(store, (text) => {
-    emit({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text, channel: undefined })
+    const error = new PaychanError('ERR_STORE_CORRUPT', text, { cause: 'chain' })
+    emit({ ...alarm(error), channel: undefined })
   })
   const kept = await readHeaders(store)
   const known =

@@ -25,7 +25,7 @@ import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peer
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
 import { outPointFromText, toHex } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { alarm, codeOf, factsOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { blockDelta, feeRate, sumShown } from '../types/units.js'
 import { removeLeftovers } from '../wallet/private-file.js'
 import { readSeedFile } from '../wallet/seed-file.js'
@@ -68,6 +68,7 @@ import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { staysPeer } from './identity.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
+import type { ErrorCode } from '../types/error-codes.js'
 
 export interface PaychanInit extends ElectrumInit {
   /** Must be said for `mainnet`: real money is at stake, and this software is young. */
@@ -138,7 +139,7 @@ class PaychanService implements Paychan {
     this.#components = components
     this.#peers = createPeers(components, {
       onError: (error) => {
-        this.#alarm('ERR_PEERS', error.message)
+        this.#alarm('ERR_PEERS', error)
       },
       onMeet: (peer) => {
         this.#running?.engine.peerConnected(peer)
@@ -159,7 +160,8 @@ class PaychanService implements Paychan {
     const store = onStoreFailure(
       await openLevelStore(join(dataDir, STORE_DIRECTORY), {
         onDamage: (sentence) => {
-          this.#alarm('ERR_STORE_CORRUPT', sentence)
+          const error = new PaychanError('ERR_STORE_CORRUPT', sentence, { cause: 'store' })
+          this.#emit({ ...alarm(error), channel: undefined })
         }
       }),
       (error) => {
@@ -184,7 +186,7 @@ class PaychanService implements Paychan {
         chain,
         random: systemRandom,
         onError: (error) => {
-          this.#alarm('ERR_WALLET', error.message)
+          this.#alarm('ERR_WALLET', error)
         }
       })
       await wallet.start()
@@ -563,12 +565,15 @@ class PaychanService implements Paychan {
     this.#failure = new PaychanError(STORE_FAILED, text)
     if (this.#starting) return
     this.stop().catch((error: unknown) => {
-      this.#alarm('ERR_INTERNAL', `The node could not be stopped in order: ${messageOf(error)}`)
+      this.#alarm('ERR_INTERNAL', error, 'The node could not be stopped in order: ')
     })
   }
 
-  #alarm(code: string, text: string): void {
-    this.#emit({ type: 'alarm', code, text, channel: undefined })
+  /** Tells of an error in the background; `cause` is its own code. */
+  #alarm(code: ErrorCode, error: unknown, before = ''): void {
+    const facts = { ...factsOf(error), cause: codeOf(error) }
+    const event = alarm(new PaychanError(code, `${before}${messageOf(error)}`, facts))
+    this.#emit({ ...event, channel: undefined })
   }
 
   #emit(event: NodeEvent): void {

@@ -27,7 +27,7 @@ export async function untilHeight(
       if (event.type === 'chain') look()
       if (event.type === 'alarm' && event.code === STORE_FAILED) {
         settle(() => {
-          reject(PaychanError.of(event.code, event.text))
+          reject(PaychanError.of(event.code, event.text, event.facts))
         })
       }
     })

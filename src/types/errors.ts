@@ -54,6 +54,26 @@ export function codeOf(error: unknown): string {
   return 'ERR_INTERNAL'
 }
 
+/**
+ * An error that nobody waits for, as an event: people and programs get its code, its facts and its
+ * sentence. Alarms of one code have one cause, unless their facts name another `rule` or `cause`.
+ */
+export interface AlarmEvent {
+  readonly type: 'alarm'
+  readonly code: string
+  readonly text: string
+  readonly facts: Facts
+}
+
+export function alarm(error: unknown): AlarmEvent {
+  return { type: 'alarm', code: codeOf(error), text: messageOf(error), facts: factsOf(error) }
+}
+
+/** The facts of a thrown value; none when it is not an error of this software. */
+export function factsOf(error: unknown): Facts {
+  return error instanceof PaychanError ? error.facts : {}
+}
+
 /** An error as plain data, for the local API and for `--json`. */
 export interface ErrorRecord {
   code: string

@@ -132,6 +132,7 @@ describe('commands that need no running node', () => {
         type: 'alarm',
         code: 'ERR_CHAIN_LIED',
         text: 'The server lied.',
+        facts: {},
         channel: undefined
       })
       world.interrupt()
@@ -182,6 +183,7 @@ describe('commands that need no running node', () => {
           type: 'alarm',
           code: 'ERR_STORE_CORRUPT',
           text: 'A channel cannot be used.',
+          facts: {},
           channel: undefined
         })
         return await Promise.resolve(node)
@@ -224,6 +226,7 @@ describe('commands that need no running node', () => {
         type: 'alarm',
         code: 'ERR_STORE_FAILED',
         text: 'The disk refused a write.',
+        facts: {},
         channel: undefined
       })
       assert.equal(await done, 6)
@@ -235,6 +238,7 @@ describe('commands that need no running node', () => {
       assert.deepEqual(lines.slice(1), [
         {
           event: 'alarm',
+          facts: {},
           code: 'ERR_STORE_FAILED',
           text: 'The disk refused a write.',
           channel: null

@@ -381,12 +381,19 @@ describe('the local API', () => {
           txid: undefined
         },
         { type: 'payment', payment: { ...payment, memo: 'two\nlines' } },
-        { type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined },
+        {
+          type: 'alarm',
+          code: 'ERR_CHAIN_LIED',
+          text: 'The server lied.',
+          facts: { height: 7, amount: '2100000000000000' },
+          channel: undefined
+        },
         { type: 'chain', status: 'down', height: undefined, reason: 'Nobody answers.' },
         {
           type: 'alarm',
           code: 'ERR_WATCH_FAILED',
           text: 'Twice more.',
+          facts: {},
           channel: undefined,
           count: 2,
           channels: [CHANNEL, CHANNEL]
@@ -422,6 +429,7 @@ describe('the local API', () => {
         type: 'alarm',
         code: 'ERR_X',
         text: 'x'.repeat(100_000),
+        facts: {},
         channel: undefined
       } as const
       for (let i = 0; i < 100 && node.followers() > 0; i++) {

@@ -10,6 +10,7 @@ const refused = (n: number): Alarm => ({
   type: 'alarm',
   code: 'ERR_WATCH_FAILED',
   text: 'The channel could not be watched: excessive resource usage.',
+  facts: {},
   channel: channelOf(n)
 })
 
@@ -68,7 +69,13 @@ describe('alarms', () => {
 
   it('of another cause, and of one that was quiet for an hour, are news', () => {
     alarms.raise(refused(1))
-    alarms.raise({ type: 'alarm', code: 'ERR_WALLET', text: 'Something else.', channel: undefined })
+    alarms.raise({
+      type: 'alarm',
+      code: 'ERR_WALLET',
+      text: 'Something else.',
+      facts: {},
+      channel: undefined
+    })
     assert.equal(told.length, 2)
     clock.advance(3_700_000)
     alarms.raise(refused(2))
@@ -82,21 +89,32 @@ describe('alarms', () => {
     )
   })
 
+  const unswept = (facts: Alarm['facts']): Alarm => ({
+    type: 'alarm',
+    code: 'ERR_WALLET',
+    text: `The payout of ${String(facts['amount'])} sat could not be swept yet.`,
+    facts,
+    channel: undefined
+  })
+
   it('that differ in a transaction, an address or a number have the same cause', () => {
-    const text = (id: string, sats: string, address: string): Alarm => ({
-      type: 'alarm',
-      code: 'ERR_WALLET',
-      text: `The payout ${id}:0 of ${sats} sat to ${address} could not be swept yet.`,
-      channel: undefined
-    })
-    alarms.raise(text('ab'.repeat(32), '1,000', 'bcrt1qaaaaaaaaaaaaaaaaaaa'))
-    alarms.raise(text('cd'.repeat(32), '20', 'bcrt1qbbbbbbbbbbbbbbbbbbb'))
+    alarms.raise(unswept({ txid: 'ab'.repeat(32), amount: 1_000n, cause: 'ERR_DUST' }))
+    alarms.raise(unswept({ txid: 'cd'.repeat(32), amount: 20n, cause: 'ERR_DUST' }))
     assert.equal(told.length, 1)
     clock.advance(10_000)
     assert.match(
       told.at(-1)?.text ?? '',
-      /^The payout (cd)+:0 of 20 sat .* \(Once more in the last 10 s\.\)$/
+      /^The payout of 20 sat could .* \(Once more in the last 10 s\.\)$/
     )
+    assert.equal(told.at(-1)?.facts['amount'], 20n)
+  })
+
+  it('of one code are two when their facts name another cause, or another rule', () => {
+    alarms.raise(unswept({ amount: 1_000n, cause: 'ERR_DUST' }))
+    alarms.raise(unswept({ amount: 1_000n, cause: 'ERR_CHAIN_UNREACHABLE' }))
+    alarms.raise({ ...refused(1), facts: { rule: 'UPD-1' } })
+    alarms.raise({ ...refused(1), facts: { rule: 'UPD-2' } })
+    assert.equal(told.length, 4)
   })
 
   it('leave no timer behind, however many causes there are', () => {
@@ -105,6 +123,7 @@ describe('alarms', () => {
         type: 'alarm',
         code: `ERR_${'A'.repeat(n + 1)}`,
         text: 'x',
+        facts: {},
         channel: undefined
       })
     }
