@@ -9,7 +9,7 @@ import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { blockDelta, feeRate, max, type FeeRate } from '../types/units.js'
 import type { Chain, Store } from './ports.js'
-import { decodeRecord, recordChange } from './records.js'
+import { decodeRecord, recordChange } from '../types/records.js'
 
 /** The record of the fees seen. */
 export const FEES_KEY = 'fees/history'

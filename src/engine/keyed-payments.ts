@@ -165,10 +165,8 @@ export class KeyedPayments {
 
   /** The id of a payment that contradicts the peer's list of payments (REEST-8). */
   contradiction(peer: string, payments: readonly Payment[]): Promise<string | undefined> {
-    return contradiction(this.host.options.store, peer, payments, this.#peerOf)
+    return contradiction(this.host.options.store, peer, payments)
   }
-
-  readonly #peerOf = (channel: ChannelId): string => this.host.actor(channel).state.peer
 
   /**
    * Pays the unpaid rest of a payment; resolves with its parts once all are acknowledged. Callers
@@ -250,13 +248,7 @@ export class KeyedPayments {
     }
     const made: MadePart[] = []
     for (;;) {
-      const found = await findPart(
-        this.host.options.store,
-        request.peer,
-        request.id,
-        made.length,
-        this.#peerOf
-      )
+      const found = await findPart(this.host.options.store, request.peer, request.id, made.length)
       if (found === undefined) return made
       const { id, record } = found
       const actor = this.host.actor(record.channel)

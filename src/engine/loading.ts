@@ -6,18 +6,10 @@ import { NEW_LEDGER, nextSequence } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { PAID_PREFIX } from './paid-records.js'
-import { orderOf, PAYMENT_PREFIX, paymentChange, paymentKey, readEntry } from './payments.js'
-import type { Change, Clock, Store } from './ports.js'
-import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
-import { compactGivenUp } from './registry.js'
-import {
-  CHANNEL_PREFIX,
-  channelChanges,
-  LEDGER_PREFIX,
-  readChannel,
-  readTerms
-} from './stored-channel.js'
+import { paymentKey, readEntry } from './payments.js'
+import type { Clock, Store } from './ports.js'
+import { corruptRecord } from '../types/records.js'
+import { CHANNEL_PREFIX, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
 
 /** A channel that cannot be served. `terms` is the part that can still be read. */
 interface DamagedChannel {
@@ -48,7 +40,6 @@ interface Loaded {
  * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
  */
 export async function loadChannels(store: Store): Promise<Loaded> {
-  await migrate(store)
   const channels: Channel[] = []
   const damaged: DamagedChannel[] = []
   const refundOnly: RefundOnly[] = []
@@ -71,11 +62,8 @@ export async function loadChannels(store: Store): Promise<Loaded> {
       error: found.error
     })
   }
-  const kept = await compactGivenUp(store, channels, (channel) =>
-    channelChanges(undefined, channel)
-  )
   return {
-    channels: kept,
+    channels,
     refundOnly,
     damaged: [
       ...damaged,
@@ -163,37 +151,6 @@ function idOf(key: string, prefix: string): ChannelId {
   return key.slice(prefix.length) as ChannelId
 }
 
-/** Writes all records of layout 1 anew, in one batch: a store has one layout or the other. */
-async function migrate(store: Store): Promise<void> {
-  let needed = false
-  for await (const [, value] of store.entries(CHANNEL_PREFIX)) needed ||= isLayout1(value)
-  if (!needed) return
-  const changes: Change[] = []
-  const rewrite = async (
-    prefix: string,
-    change: (key: string, value: Uint8Array) => Promise<readonly Change[]>
-  ): Promise<void> => {
-    for await (const [key, value] of store.entries(prefix)) {
-      if (!isLayout1(value)) continue
-      const found = await unlessCorrupt(() => change(key, value))
-      // What is damaged stays as it is; whoever reads it says so.
-      if (!('error' in found)) changes.push(...found.value)
-    }
-  }
-  await rewrite(CHANNEL_PREFIX, async (key, value) =>
-    channelChanges(undefined, await readChannel(store, key, value))
-  )
-  await rewrite(PAYMENT_PREFIX, async (key, value) => [
-    paymentChange(channelOf(key), readEntry(key, value))
-  ])
-  await rewrite(PAID_PREFIX, async (key, value) => [recordChange(key, decodeRecord(key, value))])
-  if (changes.length > 0) await store.commit(changes)
-}
-
-function channelOf(paymentKey: string): ChannelId {
-  return paymentKey.slice(PAYMENT_PREFIX.length, paymentKey.lastIndexOf('/')) as ChannelId
-}
-
 /**
  * The result of a read, or the reason why the record is corrupt. Throws for a record of a later
  * release, or a disk that failed.
@@ -223,8 +180,7 @@ async function unlessCorrupt<T>(
  */
 
 /**
- * Numbers that only grow, over restarts too. They follow the clock as long as the clock grows,
- * since entries of earlier releases have only their time.
+ * Numbers that only grow, over restarts too. They follow the clock as long as the clock grows.
  */
 export class LogOrder {
   #last = 0
@@ -240,7 +196,7 @@ export class LogOrder {
       const found =
         value === undefined ? undefined : await unlessCorrupt(async () => readEntry(key, value))
       if (found !== undefined && 'value' in found) {
-        this.#last = Math.max(this.#last, orderOf(found.value))
+        this.#last = Math.max(this.#last, found.value.order)
       }
     }
   }

@@ -197,7 +197,7 @@ export class Strangers {
  * index.
  */
 export class CloseScripts {
-  /** Scripts in hex, also those of an earlier release, which come from another chain. */
+  /** In hex. */
   readonly #held = new Set<string>()
   /** No index below is free. */
   #lowest = 0

@@ -13,7 +13,7 @@ import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, readRecord, recordChange } from './records.js'
+import { corruptRecord, readRecord, recordChange } from '../types/records.js'
 
 /**
  * `asked` is the whole payment; a peer that lists a forgotten payment (REEST-8) knows only the
@@ -42,11 +42,6 @@ export const NAME_PREFIX = 'paid-name/'
  */
 export function partId(peer: string, id: string, index: number): Uint8Array {
   return hash(`paychan/payment-to/${peer}/${id}/${index}`)
-}
-
-/** The part id of earlier versions, whose payments must be found. */
-export function unboundPartId(id: string, index: number): Uint8Array {
-  return hash(`paychan/payment/${id}/${index}`)
 }
 
 function hash(text: string): Uint8Array {
@@ -102,7 +97,7 @@ export function readName(key: string, value: Uint8Array): NameRecord {
   })
 }
 
-/** The payee of a name; undefined also when an earlier version has paid, or it is forgotten. */
+/** The payee of a name; undefined also when it is forgotten. */
 export async function payeeOf(store: Store, name: string): Promise<NameRecord | undefined> {
   const value = await store.get(nameKey(name))
   return value === undefined ? undefined : readName(nameKey(name), value)
@@ -113,20 +108,12 @@ export async function findPart(
   store: Store,
   peer: string,
   name: string,
-  index: number,
-  peerOf: (channel: ChannelId) => string
+  index: number
 ): Promise<{ readonly id: string; readonly record: PaidRecord } | undefined> {
-  const [bound, unbound] = [toHex(partId(peer, name, index)), toHex(unboundPartId(name, index))]
-  for (const [id, key] of [
-    [bound, PAID_PREFIX + bound],
-    [bound, listedKey(peer, bound)],
-    [unbound, listedKey(peer, unbound)],
-    [unbound, PAID_PREFIX + unbound]
-  ] as const) {
+  const id = toHex(partId(peer, name, index))
+  for (const key of [PAID_PREFIX + id, listedKey(peer, id)]) {
     const value = await store.get(key)
-    if (value === undefined) continue
-    const record = readPaid(key, value)
-    if (!isWordOfAnother(record, peer, peerOf)) return { id, record }
+    if (value !== undefined) return { id, record: readPaid(key, value) }
   }
   return undefined
 }
@@ -138,27 +125,14 @@ export async function findPart(
 export async function contradiction(
   store: Store,
   peer: string,
-  payments: readonly Payment[],
-  peerOf: (channel: ChannelId) => string
+  payments: readonly Payment[]
 ): Promise<string | undefined> {
   const seen = new Set<string>()
   for (const payment of payments) {
     const id = toHex(payment.id)
     if (seen.has(id) || (await store.get(listedKey(peer, id))) !== undefined) return id
     seen.add(id)
-    const own = await store.get(PAID_PREFIX + id)
-    if (own !== undefined && !isWordOfAnother(readPaid(PAID_PREFIX + id, own), peer, peerOf)) {
-      return id
-    }
+    if ((await store.get(PAID_PREFIX + id)) !== undefined) return id
   }
   return undefined
-}
-
-/** True for another payee's list: earlier versions kept all lists among the signed parts. */
-function isWordOfAnother(
-  { asked, channel }: PaidRecord,
-  peer: string,
-  peerOf: (channel: ChannelId) => string
-): boolean {
-  return asked === undefined && peerOf(channel) !== peer
 }

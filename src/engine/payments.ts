@@ -13,7 +13,7 @@ import { type ChannelId, toHex } from '../types/bytes.js'
 import { codeOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import type { Change, Random, Store } from './ports.js'
-import { readRecord, recordChange } from './records.js'
+import { readRecord, recordChange } from '../types/records.js'
 
 /** A payment, the update that made it, and its outcome. */
 export interface PaymentInfo {
@@ -37,8 +37,8 @@ export interface LoggedPayment {
   readonly order: number
 }
 
-/** An entry as it is on disk; earlier releases wrote no order. */
-type StoredEntry = PaymentLogEntry & { readonly order?: number }
+/** An entry as it is on disk. */
+type StoredEntry = PaymentLogEntry & { readonly order: number }
 
 export const PAYMENT_PREFIX = 'payment/'
 
@@ -59,18 +59,10 @@ export function readEntry(key: string, value: Uint8Array): StoredEntry {
   return readRecord(
     key,
     value,
-    (
-      stored: Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }
-    ) => {
-      // Layout 1 had the payments as a list.
-      return {
-        ...stored,
-        payments:
-          stored.payments instanceof Uint8Array
-            ? unpackPayments(stored.payments)
-            : [...stored.payments]
-      }
-    }
+    (stored: Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array }) => ({
+      ...stored,
+      payments: unpackPayments(stored.payments)
+    })
   )
 }
 
@@ -136,11 +128,6 @@ interface DamagedEntry {
   readonly sequence: number
 }
 
-/** The position of an entry in the log. */
-export function orderOf({ order, time }: Pick<StoredEntry, 'order' | 'time'>): number {
-  return order ?? time
-}
-
 /**
  * The log of a channel, or of all, oldest update first. Entries that are damaged are left out, and
  * told to `onDamaged`.
@@ -163,7 +150,7 @@ export async function* readPayments(
         continue
       }
       for (const payment of entry.payments) {
-        yield { payment: paymentInfo(channel, entry, payment), order: orderOf(entry) }
+        yield { payment: paymentInfo(channel, entry, payment), order: entry.order }
       }
     }
   }

@@ -8,7 +8,7 @@ import { partyOf } from '../channel/terms.js'
 import { type ChannelId, type OutPoint, outPointText } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { Change, Signer, Store } from './ports.js'
-import { corruptRecord, decodeRecord, recordChange } from './records.js'
+import { corruptRecord, decodeRecord, recordChange } from '../types/records.js'
 
 /**
  * Every channel key and every funding outpoint that this node has ever dealt with (KEY-3, KEY-4,
@@ -99,8 +99,6 @@ export const GIVEN_UP_PREFIX = 'known/'
 
 /** Number of bytes of a hash that are kept: nobody finds two things with the same ones. */
 const KEPT_BYTES = 16
-/** Number of removals in one write, when a store of an earlier release is opened. */
-const CHANGES_AT_ONCE = 1_000
 
 /** True for the server's side of an opening that came to nothing. */
 export function isGivenUpByServer(channel: Channel): channel is Abandoned {
@@ -176,22 +174,6 @@ export class GivenUp {
       this.#hashes.has(textOf(hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)))
     )
   }
-}
-
-/**
- * Shrinks the openings in stores of earlier releases, which kept all of their records: writes the
- * part that is still needed and removes the rest. Returns the other channels.
- */
-export async function compactGivenUp(
-  store: Store,
-  channels: readonly Channel[],
-  changesOf: (channel: Channel) => readonly Change[]
-): Promise<Channel[]> {
-  const changes = channels.filter(isGivenUpByServer).flatMap((channel) => [...changesOf(channel)])
-  for (let from = 0; from < changes.length; from += CHANGES_AT_ONCE) {
-    await store.commit(changes.slice(from, from + CHANGES_AT_ONCE))
-  }
-  return channels.filter((channel) => !isGivenUpByServer(channel))
 }
 
 function kept(id: ChannelId): string {

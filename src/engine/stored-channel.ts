@@ -6,47 +6,17 @@
  *     ledger/<id>               the ledger; an update in flight has the number of its payments only,
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
-import { NEW_EPOCHS } from '../channel/epochs.js'
 import type { Ledger } from '../channel/ledger.js'
-import {
-  type Channel,
-  type Established,
-  NO_WISHES,
-  type OnChain,
-  type Publication
-} from '../channel/state.js'
-import type { Terms } from '../channel/terms.js'
+import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { type BlockHeight, ZERO_SAT } from '../types/units.js'
 import { givenUpChanges, isGivenUpByServer } from './registry.js'
 import { paymentKey, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, isLayout1, readRecord, recordChange } from './records.js'
+import { corruptRecord, decodeRecord, readRecord, recordChange } from '../types/records.js'
 
-/** The records of channels: `channel/<id>`. */
 export const CHANNEL_PREFIX = 'channel/'
 export const LEDGER_PREFIX = 'ledger/'
-
-/** Fields that older records lack. */
-const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = {
-  link: 'down',
-  epochs: NEW_EPOCHS
-}
-const BEFORE_RENEWALS = { serverBalance: ZERO_SAT, renews: undefined }
-const BEFORE_RISK = { maxRisk: 100 }
-const BEFORE_RESTORING = { clientDerivation: undefined }
-
-function withTerms(terms: Terms): Terms {
-  return {
-    ...BEFORE_RENEWALS,
-    ...BEFORE_RESTORING,
-    ...terms,
-    limits: { ...BEFORE_RISK, ...terms.limits }
-  }
-}
-
-const BEFORE_TURNS: Pick<Established, 'ended' | 'wishes'> = { ended: [], wishes: NO_WISHES }
 
 const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>([
   'offered',
@@ -114,7 +84,7 @@ export async function readChannel(store: Store, key: string, value: Uint8Array):
   const stored = readTerms(key, value)
   try {
     return compact(
-      isLayout1(value) || stored.stage !== 'established'
+      stored.stage !== 'established'
         ? stored
         : { ...stored, ledger: await readLedger(store, stored.id) }
     )
@@ -131,7 +101,7 @@ export async function readChannel(store: Store, key: string, value: Uint8Array):
 export function readTerms(key: string, value: Uint8Array): Channel {
   return readRecord(key, value, (stored: Channel) => {
     if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
-    return withEpochs(stored)
+    return stored
   })
 }
 
@@ -170,57 +140,6 @@ function isChannel(value: unknown): boolean {
     'keys' in value &&
     'peer' in value
   )
-}
-
-/** Fills in epochs for records from before there were any: nothing is counted yet. */
-function withEpochs(stored: Channel): Channel {
-  switch (stored.stage) {
-    case 'established':
-      return {
-        ...BEFORE_EPOCHS,
-        ...BEFORE_TURNS,
-        ...stored,
-        terms: withTerms(stored.terms),
-        publication: withRace(stored.publication),
-        onChain: withProof(stored.onChain)
-      }
-    case 'refund-signed':
-      return { ...BEFORE_EPOCHS, ...stored, terms: withTerms(stored.terms) }
-    case 'accepted':
-    case 'refund-requested':
-      return { ...stored, terms: withTerms(stored.terms) }
-    default:
-      return stored
-  }
-}
-
-/**
- * Drops spends without a block from older records, which told a spend in a block from one that was
- * only shown by its height. The chain shows these again.
- */
-function withProof(
-  stored: Omit<OnChain, 'shown'> & {
-    readonly spend: { readonly height?: BlockHeight | undefined } | undefined
-    readonly shown?: OnChain['shown']
-  }
-): OnChain {
-  return {
-    ...stored,
-    spend: stored.spend?.height === undefined ? undefined : stored.spend,
-    shown: stored.shown ?? []
-  }
-}
-
-/**
- * Fills in the race for publications from before there were turns: it begins with the bid that was
- * stored. Drops a transaction that settled several channels: the channel now bids alone (TIME-9).
- */
-function withRace(
-  stored: (Publication & { readonly batch?: unknown }) | undefined
-): Publication | undefined {
-  if (stored === undefined || stored.batch !== undefined) return undefined
-  const { kind, height, feeRate } = stored
-  return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate } }, ...stored }
 }
 
 /*

@@ -3,24 +3,48 @@
  * the heights in its channels for those of any chain that it is shown. (The first block of the
  * network would not tell two regtest chains apart; this block tells networks apart as well.)
  */
+import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { NETWORKS } from '../bitcoin/network-names.js'
 import type { Anchor } from '../chain/headers.js'
 import type { Store } from '../engine/ports.js'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import {
+  corruptRecord,
+  decodeRecord,
+  earlierRecords,
+  parseRecord,
+  recordChange
+} from '../types/records.js'
 
-/** Value: `1 HEIGHT HASH`, in ASCII; 1 is the version of this form. */
+/** Value: the height and the hash of the block. */
 export const ANCHOR_KEY = 'chain/anchor'
 
-/** Value: the network's name, in ASCII. */
+/** Value: the network's name. */
 export const NETWORK_KEY = 'chain/network'
 
-/** The network of a data directory; undefined before a node has run on it. */
-export async function networkOf(store: Store): Promise<string | undefined> {
+const anchorShape = z.object({
+  height: z.int().nonnegative(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/)
+})
+
+/**
+ * The network of a data directory; undefined before a node has run on it.
+ *
+ * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`
+ */
+export async function networkOf(store: Store): Promise<Network | undefined> {
   const value = await store.get(NETWORK_KEY)
-  if (value !== undefined) return new TextDecoder().decode(value)
-  // Releases that wrote no name ran on regtest only, and always wrote an anchor once they had been
-  // used.
-  return (await store.get(ANCHOR_KEY)) === undefined ? undefined : 'regtest'
+  if (value === undefined) return undefined
+  // Versions before the first release wrote the bare name.
+  if (isNetwork(new TextDecoder().decode(value))) throw earlierRecords()
+  const network = decodeRecord(NETWORK_KEY, value)
+  if (!isNetwork(network)) throw corruptRecord(NETWORK_KEY)
+  return network
+}
+
+function isNetwork(name: unknown): name is Network {
+  return NETWORKS.some((network) => network === name)
 }
 
 /**
@@ -39,7 +63,7 @@ export async function belongsTo(store: Store, network: Network): Promise<void> {
     )
   }
   if ((await store.get(NETWORK_KEY)) === undefined) {
-    await store.commit([{ key: NETWORK_KEY, value: new TextEncoder().encode(network) }])
+    await store.commit([recordChange(NETWORK_KEY, network)])
   }
 }
 
@@ -53,15 +77,17 @@ export async function readAnchor(
 ): Promise<Anchor | undefined> {
   const value = await store.get(ANCHOR_KEY)
   if (value === undefined) return undefined
-  const [, height, hash] =
-    /^1 (\d{1,9}) ([0-9a-f]{64})$/.exec(new TextDecoder().decode(value)) ?? []
-  if (height !== undefined && hash !== undefined) return { height: Number(height), hash }
-  onDamaged(
-    'The record of the chain that this data directory belongs to is damaged: make sure yourself that the Electrum server is one of the right chain.'
-  )
-  return undefined
+  try {
+    return parseRecord(ANCHOR_KEY, value, anchorShape)
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+    onDamaged(
+      'The record of the chain that this data directory belongs to is damaged: make sure yourself that the Electrum server is one of the right chain.'
+    )
+    return undefined
+  }
 }
 
 export async function writeAnchor(store: Store, { height, hash }: Anchor): Promise<void> {
-  await store.commit([{ key: ANCHOR_KEY, value: new TextEncoder().encode(`1 ${height} ${hash}`) }])
+  await store.commit([recordChange(ANCHOR_KEY, { height, hash })])
 }

@@ -3,7 +3,6 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { tmpdir } from 'node:os'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import { NETWORKS } from '../bitcoin/network-names.js'
 import { rootFromWords } from '../bitcoin/seed.js'
 import { type ChannelCheck, checkEngine, type Finding, unlessDamaged } from '../engine/check.js'
 import type { Signer, Store } from '../engine/ports.js'
@@ -210,9 +209,13 @@ async function strangers(store: Store): Promise<Finding[]> {
  * be of this seed.
  */
 async function knownNetwork(store: Store | undefined): Promise<Network | undefined> {
-  const known =
-    store === undefined ? undefined : await unlessDamaged(async () => await networkOf(store))
-  return NETWORKS.find((network) => network === known?.value)
+  try {
+    return store === undefined ? undefined : await networkOf(store)
+  } catch (error) {
+    // What another version wrote cannot be checked.
+    if (codeOf(error) === 'ERR_STORE_CORRUPT') return undefined
+    throw error
+  }
 }
 
 async function openSeed(

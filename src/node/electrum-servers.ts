@@ -3,6 +3,7 @@
  * show, and its headers on disk.
  */
 import { concat } from 'uint8arrays'
+import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ElectrumChain } from '../chain/chain.js'
@@ -20,10 +21,11 @@ import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
 import type { ServerAddress } from '../chain/pooled-script.js'
 import type { Change, Store } from '../engine/ports.js'
-import { alarm, PaychanError } from '../types/errors.js'
+import { alarm, codeOf, PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
+import { parseRecord, recordChange } from '../types/records.js'
 
 /** The settings for a node's Electrum servers. */
 export interface ElectrumInit {
@@ -105,7 +107,7 @@ export async function openChain(
   })
 }
 
-/** Value: `1 FINGERPRINT` or `1 authority`, in ASCII, by `HOST:PORT`. */
+/** Value: the fingerprint, or `authority`, by `HOST:PORT`. */
 export const CERTIFICATE_PREFIX = 'chain/certificate/'
 
 /**
@@ -164,7 +166,7 @@ async function certificatesOf(
 ): Promise<FirstUse> {
   const known = new Map<string, string>()
   for await (const [key, value] of store.entries(CERTIFICATE_PREFIX)) {
-    const [, shown = ''] = /^1 (\S+)$/.exec(new TextDecoder().decode(value)) ?? []
+    const shown = shownIn(key, value)
     const fingerprint = shown === VOUCHED ? VOUCHED : readFingerprint(shown)
     if (fingerprint !== undefined) known.set(key.slice(CERTIFICATE_PREFIX.length), fingerprint)
   }
@@ -173,13 +175,19 @@ async function certificatesOf(
     remember: (server, fingerprint) => {
       known.set(server, fingerprint)
       // The store reports its failure itself.
-      store
-        .commit([
-          { key: CERTIFICATE_PREFIX + server, value: new TextEncoder().encode(`1 ${fingerprint}`) }
-        ])
-        .catch(() => {})
+      store.commit([recordChange(CERTIFICATE_PREFIX + server, fingerprint)]).catch(() => {})
       if (fingerprint !== VOUCHED) onFirstUse(server, fingerprint)
     }
+  }
+}
+
+/** A damaged record is as one that was never written: the next certificate is a first one. */
+function shownIn(key: string, value: Uint8Array): string {
+  try {
+    return parseRecord(key, value, z.string())
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+    return ''
   }
 }
 

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
+import { z } from 'zod'
 import { createSeed, type HDKey, identitySeed, rootFromWords } from '../bitcoin/seed.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Store } from '../engine/ports.js'
@@ -13,8 +14,9 @@ import { codeOf, PaychanError } from '../types/errors.js'
 import { readSeedFile, writeSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
 import { SEED_FILE } from './layout.js'
 import { systemRandom } from './system.js'
+import { parseRecord, recordChange } from '../types/records.js'
 
-/** Value: the PeerId that the channels of a data directory were opened with, in ASCII. */
+/** Value: the PeerId that the channels of a data directory were opened with. */
 export const PEER_KEY = 'node/peer'
 
 export interface IdentityOptions {
@@ -60,7 +62,7 @@ export async function paychanIdentity({
  */
 export async function staysPeer(store: Store, peerId: string): Promise<void> {
   const value = await store.get(PEER_KEY)
-  const known = value === undefined ? undefined : new TextDecoder().decode(value)
+  const known = value === undefined ? undefined : parseRecord(PEER_KEY, value, z.string())
   if (known === peerId) return
   if (known !== undefined && (await hasChannels(store))) {
     throw new PaychanError(
@@ -69,7 +71,7 @@ export async function staysPeer(store: Store, peerId: string): Promise<void> {
       { known, peerId }
     )
   }
-  await store.commit([{ key: PEER_KEY, value: new TextEncoder().encode(peerId) }])
+  await store.commit([recordChange(PEER_KEY, peerId)])
 }
 
 async function hasChannels(store: Store): Promise<boolean> {

@@ -12,7 +12,8 @@ import { type BlockHeight, type Satoshi, sumShown } from '../types/units.js'
 import type { AddressBook, OwnScript } from './addresses.js'
 import type { HistoryView } from './history-view.js'
 import type { OutgoingTransactions } from './outgoing.js'
-import { decodeRecord, encodeRecord, named, type Reservation } from './records.js'
+import { parseRecord, recordChange } from '../types/records.js'
+import { named, type Reservation } from './records.js'
 
 /** A coin of the wallet: an output to a script of ours that nothing known to us spends. */
 export interface Coin {
@@ -123,8 +124,7 @@ export const LOCKED = 'wallet/locked/'
 const lockRecord = z.object({})
 
 export function lockChange(outPoint: OutPoint): Change {
-  const key = LOCKED + outPointText(outPoint)
-  return { key, value: encodeRecord(key, {}) }
+  return recordChange(LOCKED + outPointText(outPoint), {})
 }
 
 export function lockRemoval(outPoint: OutPoint): Change {
@@ -133,7 +133,7 @@ export function lockRemoval(outPoint: OutPoint): Change {
 
 /** The coin that a record locks. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readLock(key: string, value: Uint8Array): OutPoint {
-  decodeRecord(key, value, lockRecord)
+  parseRecord(key, value, lockRecord)
   return named(key, () => outPointFromText(key.slice(LOCKED.length)))
 }
 

@@ -17,9 +17,7 @@ import {
   readClaim,
   readGap,
   readReservation,
-  RESERVATIONS,
-  upgradeRecord,
-  upgradeRecords
+  RESERVATIONS
 } from './records.js'
 
 export interface LoadedWallet {
@@ -59,7 +57,6 @@ export function meaningOfDamage(key: string): string {
  * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
  */
 export function checkRecord(key: string, value: Uint8Array): void {
-  upgradeRecord(key, value)
   const branch = BRANCHES.find((name) => branchKey(name) === key)
   if (branch !== undefined) readBranch(branch, value)
   else if (key === GAP_KEY) readGap(value)
@@ -97,7 +94,6 @@ export async function loadWallet(
       )
     }
   }
-  await upgradeRecords(store)
   for (const branch of BRANCHES) {
     const key = branchKey(branch)
     const value = await store.get(key)

@@ -10,7 +10,8 @@ import { z } from 'zod'
 import { txid, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
-import { amount, decodeRecord, encodeRecord, named } from './records.js'
+import { parseRecord, recordChange } from '../types/records.js'
+import { amount, named } from './records.js'
 import type { Change } from '../engine/ports.js'
 
 /** The purpose of a transaction of the wallet; a `bump` is a child that pays for its parent. */
@@ -30,8 +31,7 @@ const madeRecord = z.object({ kind: z.enum(['send', 'sweep', 'bump']), fee: amou
 
 /** The change that remembers the purpose of a transaction. */
 export function madeChange(id: Txid, { kind, fee }: Made): Change {
-  const key = MADE + id
-  return { key, value: encodeRecord(key, { kind, fee: fee.toString() }) }
+  return recordChange(MADE + id, { kind, fee })
 }
 
 /** @throws PaychanError `ERR_INVALID_LABEL` */
@@ -50,17 +50,17 @@ export function checkLabel(text: string): string {
 /** The change that gives a transaction or an address a label; an empty one takes it away. */
 export function labelChange(of: string, text: string): Change {
   const key = LABELS + of
-  return { key, value: text === '' ? undefined : encodeRecord(key, { text }) }
+  return text === '' ? { key, value: undefined } : recordChange(key, { text })
 }
 
 /** The text of a label. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readLabel(key: string, value: Uint8Array): string {
-  return decodeRecord(key, value, labelRecord).text
+  return parseRecord(key, value, labelRecord).text
 }
 
 /** The purpose of a transaction. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readMade(key: string, value: Uint8Array): [id: Txid, made: Made] {
-  return [named(key, () => txid(key.slice(MADE.length))), decodeRecord(key, value, madeRecord)]
+  return [named(key, () => txid(key.slice(MADE.length))), parseRecord(key, value, madeRecord)]
 }
 
 export class Notes {

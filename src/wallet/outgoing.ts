@@ -9,9 +9,10 @@
  */
 import { z } from 'zod'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { outPointText, toHex, txid, type OutPoint, type Txid } from '../types/bytes.js'
+import { outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-import { amount, decodeRecord, encodeRecord, hex, named, outPoint, transaction } from './records.js'
+import { parseRecord, recordChange } from '../types/records.js'
+import { amount, bytes, named, outPoint, transaction } from './records.js'
 import type { Change } from '../engine/ports.js'
 import type { Reservations } from './coins.js'
 
@@ -47,33 +48,25 @@ export const OUTGOING = 'wallet/outgoing/'
 
 const record = z.object({
   kind: z.enum(['send', 'child']),
-  inputs: z.array(z.object({ outPoint, value: amount, script: hex })).min(1),
-  to: hex,
+  inputs: z.array(z.object({ outPoint, value: amount, script: bytes })).min(1),
+  to: bytes,
   amount: amount.optional(),
-  change: hex.optional(),
-  exact: z.boolean().optional(),
+  change: bytes.optional(),
+  exact: z.boolean(),
   versions: z.array(transaction).min(1)
 })
 
 export function outgoingChange(outgoing: Outgoing): Change {
   const { id, kind, inputs, to, amount, change, exact, versions } = outgoing
-  const key = OUTGOING + id
-  return {
-    key,
-    value: encodeRecord(key, {
-      kind,
-      inputs: inputs.map(({ outPoint, value, script }) => ({
-        outPoint: outPointText(outPoint),
-        value: value.toString(),
-        script: toHex(script)
-      })),
-      to: toHex(to),
-      ...(amount === undefined ? {} : { amount: amount.toString() }),
-      ...(change === undefined ? {} : { change: toHex(change) }),
-      ...(exact ? { exact } : {}),
-      versions: versions.map(({ raw }) => toHex(raw))
-    })
-  }
+  return recordChange(OUTGOING + id, {
+    kind,
+    inputs: inputs.map((input) => ({ ...input, outPoint: outPointText(input.outPoint) })),
+    to,
+    amount,
+    change,
+    exact,
+    versions: versions.map(({ raw }) => raw)
+  })
 }
 
 export function outgoingRemoval(id: Txid): Change {
@@ -82,8 +75,8 @@ export function outgoingRemoval(id: Txid): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readOutgoing(key: string, value: Uint8Array): Outgoing {
-  const { amount, change, exact = false, ...rest } = decodeRecord(key, value, record)
-  return { id: named(key, () => txid(key.slice(OUTGOING.length))), ...rest, amount, change, exact }
+  const { amount, change, ...rest } = parseRecord(key, value, record)
+  return { id: named(key, () => txid(key.slice(OUTGOING.length))), ...rest, amount, change }
 }
 
 /** The version with the highest fee. */

@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLevelStore } from '../../src/store/level.js'
+import { recordChange } from '../../src/types/records.js'
 import { branchChange, branchKey } from '../../src/wallet/records.js'
 import { testWorld, type TestWorld, type WorldOptions } from './world.js'
 
@@ -176,9 +177,18 @@ describe('cli / check', () => {
       assert.match(refused.world.out(), /not checked {2}Whether the keys .*ELOOP/)
     })
 
+    it('refuses a directory of a version before the first release, and says how to go on', async () => {
+      await run(['init'])
+      await store({ key: 'chain/network', value: new TextEncoder().encode('regtest') })
+      const { code, world } = await run(['check'])
+      assert.notEqual(code, 0)
+      assert.match(world.err(), /before the first release, .*Close its channels with the version/s)
+      assert.match(world.err(), /ERR_STORE_VERSION/)
+    })
+
     it('takes the network of the directory, whatever the configuration says or leaves out', async () => {
       await run(['init'])
-      await store({ key: 'chain/network', value: new TextEncoder().encode('signet') })
+      await store(recordChange('chain/network', 'signet'))
       // With signet the servers have to be named, which whoever starts the node may do.
       for (const env of [{}, { PAYCHAN_NETWORK: 'signet' }, { PAYCHAN_NETWORK: 'regtest' }]) {
         const { code, world } = await run(['check', '--json'], { env })

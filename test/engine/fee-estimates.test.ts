@@ -6,7 +6,7 @@ import type { Transaction } from '../../src/bitcoin/transaction.js'
 import { DEFAULT_TIMEOUTS } from '../../src/engine/context.js'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { decodeRecord } from '../../src/engine/records.js'
+import { decodeRecord } from '../../src/types/records.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
 import { codeFrom, type Node, quiet, twoNodes, World } from './world.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Established } from '../../src/channel/state.js'
 import type { Peers } from '../../src/engine/ports.js'
-import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
+import { decodeRecord, encodeRecord } from '../../src/types/records.js'
 import { reach } from '../../src/engine/redial.js'
 import { BufferingListener } from '../../src/engine/streams.js'
 import { fromHex } from '../../src/types/bytes.js'
@@ -188,21 +188,6 @@ describe('engine / a bug', () => {
     await alice.engine.pay(other.id, satoshi(1_000n), '')
     assert.equal(bob.engine.describe(other.id).ourBalance, 1_000n)
     assert.ok(alice.alarms.includes('ERR_INTERNAL'))
-  })
-})
-
-describe('engine / restart / records of before there were epochs', () => {
-  it('count from the beginning', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    await alice.restart(
-      edited(alice, 'channel/', (value, key) =>
-        encodeRecord(key, { ...decodeRecord<Established>(key, value), epochs: undefined })
-      )
-    )
-    await world.pass(1_000)
-    await alice.pay(1_000n)
-    assert.equal(bob.channel.ourBalance, 1_000n)
   })
 })
 

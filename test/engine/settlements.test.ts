@@ -6,7 +6,6 @@ import assert from 'node:assert/strict'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { codeFrom, quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
@@ -234,47 +233,5 @@ describe('engine / settlements', () => {
     assert.deepEqual(statuses(bob), ['settling', 'settling'])
     await world.mine(2)
     assert.deepEqual(statuses(bob), ['closed', 'closed'])
-  })
-
-  it('a bid that an earlier version stored for several channels is none: the channel bids alone from the next block on (TIME-9)', async () => {
-    const { world, bob } = await channels([300])
-    await bob.engine.settleAll()
-    await emptyBlocks(world, 1)
-    const disk = new Map(
-      [...bob.store.snapshot()].map(([key, value]) => {
-        if (!key.startsWith('channel/')) return [key, value]
-        const stored = decodeRecord<{ readonly publication: object }>(key, value)
-        // Its fee is one that no bid of this channel has come near.
-        return [
-          key,
-          encodeRecord(key, {
-            ...stored,
-            publication: {
-              ...stored.publication,
-              fee: 9_000n,
-              feeRate: 49_000n,
-              batch: { channels: 2, fee: 18_000n }
-            }
-          })
-        ]
-      })
-    )
-    await bob.restart(disk)
-    const before = world.broadcasts(bob).length
-    await emptyBlocks(world, 1)
-    const [{ publication } = { publication: undefined }] = bob.engine
-      .states()
-      .flatMap((state) => (state.stage === 'established' ? [state] : []))
-    assert.ok(
-      publication !== undefined && publication.fee < 1_000n && !('batch' in publication),
-      `${publication?.fee}`
-    )
-    assert.ok(
-      sent(world, bob)
-        .slice(before)
-        .some(({ txid }) => txid === publication.txid)
-    )
-    await world.mine()
-    assert.deepEqual(statuses(bob), ['closed'])
   })
 })

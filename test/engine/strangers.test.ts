@@ -3,9 +3,6 @@
  * first (OPEN-11).
  */
 import assert from 'node:assert/strict'
-import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
-import type { Abandoned } from '../../src/channel/state.js'
-import { encodeRecord } from '../../src/engine/records.js'
 import {
   FAVOUR_INTERVAL_MS,
   FAVOURS,
@@ -15,11 +12,11 @@ import {
   STRANGE_WATCHES
 } from '../../src/engine/streams.js'
 import { checkStore } from '../../src/node/check.js'
-import { toHex, type Txid, txid } from '../../src/types/bytes.js'
+import { toHex, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { blockHeight, satoshi } from '../../src/types/units.js'
-import { idOf, outPointOf, RawPeer, Stranger } from './raw-peer.js'
-import { BLOCKS, CAPACITY, codeFrom, type Node, quiet, twoNodes, type World } from './world.js'
+import { satoshi } from '../../src/types/units.js'
+import { outPointOf, RawPeer, Stranger } from './raw-peer.js'
+import { BLOCKS, CAPACITY, codeFrom, type Node, quiet, twoNodes } from './world.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -364,49 +361,18 @@ describe('engine / limits of a server', () => {
   })
 })
 
-/*
- * Openings of a server that came to nothing, as stores of before have them, and as they are kept
- * now.
- */
-
-const OUT_POINT = { txid: txid('cd'.repeat(32)), vout: 1 }
-
-/**
- * Bob with the records of two openings as a release of before left them: one with T2, one without.
- */
-async function oldStore(): Promise<{ world: World; bob: Node; offers: OpenChannel[] }> {
-  const { world, bob } = await twoNodes()
-  const mallory = new RawPeer(world, 'mallory')
-  const disk = new Map(bob.store.snapshot())
-  const offers: OpenChannel[] = []
-  for (const outPoint of [OUT_POINT, undefined]) {
-    const offer = mallory.offer(world.chain.height)
-    offers.push(offer)
-    const old: Abandoned = {
-      stage: 'abandoned',
-      id: idOf(offer),
-      peer: 'mallory',
-      address: 'mallory',
-      role: 'server',
-      keys: { high: 1, low: 2 },
-      openedAt: 1,
-      capacity: CAPACITY,
-      refundHeight: blockHeight(offer.refundHeight),
-      code: 'ERR_OPEN_TIMEOUT',
-      reason: 'The peer took too long.',
-      facts: {},
-      outPoint,
-      theirKey: offer.channelKey
-    }
-    disk.set(`channel/${old.id}`, encodeRecord(`channel/${old.id}`, old))
-  }
-  await bob.restart(disk)
-  return { world, bob, offers }
-}
+/* Openings of a server that came to nothing. */
 
 describe('engine / openings that a server has given up', () => {
-  it('in a store of before are brought down to what must never be signed again', async () => {
-    const { world, bob, offers } = await oldStore()
+  it('leave what must never be signed again, and without T2 nothing', async () => {
+    const { world, bob } = await twoNodes()
+    const strangers = [
+      await Stranger.withRefund(world, 'mallory'),
+      await Stranger.asks(world, 'other')
+    ]
+    await world.mine(200)
+    await world.pass(20 * 60_000)
+    await bob.restart()
     assert.deepEqual(bob.engine.channels(), [])
     assert.deepEqual(
       [...bob.store.snapshot().keys()]
@@ -416,12 +382,12 @@ describe('engine / openings that a server has given up', () => {
     )
     const again = new RawPeer(world, 'again')
     const refusals: Array<string | undefined> = []
-    for (const offer of offers) {
+    for (const { offer } of strangers) {
       const stream = await again.stream('bob')
-      await stream.say(offer)
+      await stream.say({ ...offer, refundHeight: world.chain.height + 60 })
       refusals.push(stream.refusal?.rule)
     }
-    assert.deepEqual(refusals, ['KEY-3', undefined], 'the one without T2 has left nothing')
+    assert.deepEqual(refusals, ['KEY-3', undefined])
   })
 
   it('keep their outpoint from being signed for again, over restarts (REF-2)', async () => {

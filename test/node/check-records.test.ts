@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { paymentKey } from '../../src/engine/payments.js'
-import { RECORD_VERSION, sealRecord } from '../../src/engine/records.js'
+import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { checkStore } from '../../src/node/check.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, txid } from '../../src/types/bytes.js'
@@ -160,7 +160,7 @@ describe('node / check / the records', () => {
     const found = findings(
       await check(changed(bob, key, sealRecord(key, Uint8Array.of(0), RECORD_VERSION + 1)))
     )
-    assert.match(found.join(), /layout 3; this release reads up to 2/)
+    assert.match(found.join(), /layout 4; this release reads up to 3/)
   })
 
   it('of another seed are found', async () => {

@@ -1,13 +1,13 @@
 /** Payout outputs: watched, counted, swept, kept in sight until the sweep is buried. */
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { toHex } from '../../src/types/bytes.js'
 import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { readClaim } from '../../src/wallet/records.js'
 import { Bench, createTestSigner } from './fixtures.js'
 
 describe('claims', () => {
@@ -99,13 +99,10 @@ describe('claims', () => {
     const onDisk: boolean[] = []
     const broadcast = bench.chain.broadcast.bind(bench.chain)
     bench.chain.broadcast = async (transaction) => {
-      const record = new TextDecoder().decode(
-        bench.store.snapshot().get(`wallet/claim/${output.outPoint.txid}:0`)
-      )
-      onDisk.push(
-        record.includes(toHex(transaction.raw)) &&
-          bench.store.snapshot().has('wallet/branch/change')
-      )
+      const disk = bench.store.snapshot()
+      const key = `wallet/claim/${output.outPoint.txid}:0`
+      const { sweep } = readClaim(key, disk.get(key) ?? assert.fail())
+      onDisk.push(sweep?.txid === transaction.txid && disk.has('wallet/branch/change'))
       return await broadcast(transaction)
     }
     bench.chain.mine()

@@ -4,17 +4,16 @@ import fc from 'fast-check'
 import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
+import { encodeRecord, RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
 import {
   branchChange,
-  branchKey,
   claimChange,
   gapChange,
   readBranch,
   readClaim,
   readReservation,
-  reservationChange,
-  upgradeRecord
+  reservationChange
 } from '../../src/wallet/records.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 
@@ -54,7 +53,6 @@ const claim = fc.record(
   },
   { noNullPrototype: true }
 )
-const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 const written = (value: Uint8Array | undefined): Uint8Array =>
   value ?? assert.fail('nothing is written')
 
@@ -83,38 +81,6 @@ describe('wallet records', () => {
     )
   })
 
-  it('say their version and their checksum, and amounts as decimal strings', () => {
-    const { value } = claimChange({
-      output: {
-        outPoint: { txid: txid('ab'.repeat(32)), vout: 1 },
-        value: satoshi(MAX_MONEY),
-        scriptPubKey: Uint8Array.of(1),
-        key: { role: 'client', high: 1, low: 2, use: 'payout' }
-      },
-      sweep: undefined
-    })
-    const [json = '', sum] = new TextDecoder().decode(value).split('\n')
-    assert.match(sum ?? '', /^[0-9a-f]{8}$/)
-    assert.deepEqual(JSON.parse(json), {
-      v: 3,
-      value: '2100000000000000',
-      scriptPubKey: '01',
-      key: { role: 'client', high: 1, low: 2, use: 'payout' }
-    })
-  })
-
-  it('are refused when a newer paychan wrote them, with both versions', () => {
-    assert.throws(
-      () => readBranch('receive', encode({ v: 4, next: 1, more: true })),
-      (error) => {
-        assert.ok(error instanceof PaychanError)
-        assert.equal(error.code, 'ERR_STORE_VERSION')
-        assert.deepEqual(error.facts, { key: branchKey('receive'), version: 4, known: 3 })
-        return true
-      }
-    )
-  })
-
   it('are refused when a single character changed, and when one stands in the place of another', () => {
     const { key, value } = branchChange('receive', 17)
     const bytes = written(value)
@@ -135,29 +101,18 @@ describe('wallet records', () => {
     assert.equal(key, 'wallet/branch/receive')
   })
 
-  it('of version 1, which had no checksum, are written anew', () => {
-    const upgraded = upgradeRecord('wallet/branch/change', encode({ v: 1, next: 5 }))
-    assert.equal(readBranch('change', written(upgraded?.value)), 5)
-    assert.equal(upgradeRecord('wallet/branch/change', written(upgraded?.value)), undefined)
-    assert.throws(
-      () => upgradeRecord('wallet/branch/change', encode({ v: 4, next: 5 })),
-      (error) => codeOf(error) === 'ERR_STORE_VERSION'
-    )
-  })
-
   it('are refused when they are damaged', () => {
+    const next = (value: unknown): Uint8Array => encodeRecord('wallet/branch/receive', value)
     const damaged = [
       new Uint8Array(0),
       Uint8Array.of(0xff, 0xfe),
-      encode(null),
-      encode(3),
-      encode({}),
-      encode({ next: 1 }),
-      encode({ v: 1 }),
-      encode({ v: 1, next: -1 }),
-      encode({ v: 1, next: 0.5 }),
-      encode({ v: 1, next: '1' }),
-      encode({ v: 1, next: 0x80000000 })
+      next(null),
+      next(3),
+      next({}),
+      next({ next: -1 }),
+      next({ next: 0.5 }),
+      next({ next: '1' }),
+      next({ next: 0x80000000 })
     ]
     for (const value of damaged) {
       assert.throws(
@@ -165,36 +120,32 @@ describe('wallet records', () => {
         (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
       )
     }
-    assert.throws(
-      () => readReservation('wallet/reservation/xyz', encode({ v: 1, inputs: [] })),
-      (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
-    )
-    assert.throws(
-      () =>
-        readReservation(
-          `wallet/reservation/${'ab'.repeat(32)}`,
-          encode({ v: 1, inputs: ['nothing'] })
-        ),
-      (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
-    )
+    for (const [key, inputs] of [
+      ['wallet/reservation/xyz', []],
+      [`wallet/reservation/${'ab'.repeat(32)}`, ['nothing']]
+    ] as const) {
+      assert.throws(
+        () => readReservation(key, encodeRecord(key, { inputs })),
+        (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
+      )
+    }
     const good = {
-      v: 1,
-      value: '5',
-      scriptPubKey: '00',
+      value: 5n,
+      scriptPubKey: Uint8Array.of(0),
       key: { role: 'client', high: 1, low: 2, use: 'payout' }
     }
     const key = `wallet/claim/${'ab'.repeat(32)}:0`
-    assert.equal(readClaim(key, encode(good)).output.value, 5n)
+    assert.equal(readClaim(key, encodeRecord(key, good)).output.value, 5n)
     for (const wrong of [
       { value: 5 },
-      { value: '-5' },
-      { value: '9999999999999999' },
+      { value: -5n },
+      { value: 9_999_999_999_999_999n },
       { scriptPubKey: 'zz' },
-      { sweep: 'abc' },
+      { sweep: Uint8Array.of(1, 2) },
       { key: { role: 'both', high: 1, low: 2, use: 'payout' } }
     ]) {
       assert.throws(
-        () => readClaim(key, encode({ ...good, ...wrong })),
+        () => readClaim(key, encodeRecord(key, { ...good, ...wrong })),
         (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
       )
     }
@@ -269,7 +220,7 @@ describe('wallet / a damaged record', () => {
   it('of a newer release stops the wallet all the same', async () => {
     const bench = await full()
     const disk = new Map(bench.store.snapshot())
-    disk.set('wallet/label/x', new TextEncoder().encode('{"v":99,"text":"x"}'))
+    disk.set('wallet/label/x', sealRecord('wallet/label/x', Uint8Array.of(1), RECORD_VERSION + 1))
     await assert.rejects(bench.restart(disk), (error) => codeOf(error) === 'ERR_STORE_VERSION')
   })
 })

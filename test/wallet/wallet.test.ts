@@ -5,6 +5,7 @@ import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { sameBytes, toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
+import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
@@ -82,19 +83,6 @@ describe('wallet', () => {
         await bench.restart(snapshots[1] ?? assert.fail())
       }
       assert.equal(new Set(told).size, 5)
-    })
-
-    it('go on where a data directory of the layout before ended, and its records are written anew', async () => {
-      await bench.restart(
-        new Map([['wallet/branch/receive', new TextEncoder().encode('{"v":1,"next":7}')]])
-      )
-      const book = new AddressBook(testRoot('alice'), 'regtest')
-      assert.equal(
-        await bench.wallet.newAddress(),
-        addressFromScript(book.at('receive', 7).scriptPubKey, 'regtest')
-      )
-      const record = new TextDecoder().decode(bench.store.snapshot().get('wallet/branch/receive'))
-      assert.match(record, /"v":3}\n[0-9a-f]{8}$/)
     })
 
     it('are not told when the disk refuses', async () => {
@@ -384,7 +372,8 @@ describe('wallet without a server', () => {
   })
 
   it('refuses records that it does not understand, and touches nothing', async () => {
-    const disk = new Map([['wallet/branch/receive', new TextEncoder().encode('{"v":9,"next":4}')]])
+    const key = 'wallet/branch/receive'
+    const disk = new Map([[key, sealRecord(key, Uint8Array.of(1), RECORD_VERSION + 1)]])
     await assert.rejects(Bench.start({ disk }), (error) => codeOf(error) === 'ERR_STORE_VERSION')
   })
 })

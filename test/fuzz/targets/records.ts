@@ -1,4 +1,4 @@
-/** Records on disk, of this release and of earlier ones, damaged in every way. */
+/** Records on disk, damaged in every way. */
 import {
   readTerms,
   readChannel,
@@ -8,12 +8,16 @@ import {
 import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/registry.js'
 import { NAME_PREFIX, PAID_PREFIX, readName, readPaid } from '../../../src/engine/paid-records.js'
 import { paymentKey, readEntry } from '../../../src/engine/payments.js'
-import { decodeRecord, sealRecord } from '../../../src/engine/records.js'
+import {
+  decodeRecord,
+  encodeRecord,
+  RECORD_VERSION,
+  sealRecord
+} from '../../../src/types/records.js'
 import type { Store } from '../../../src/engine/ports.js'
 import {
   branchKey,
   CLAIMS,
-  encodeRecord,
   GAP_KEY,
   readBranch,
   readClaim,
@@ -25,7 +29,7 @@ import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
 import { LOCKED, readLock } from '../../../src/wallet/coins.js'
 import { openSimStore } from '../../../src/testing/disk.js'
-import { isRefusal, type Target, text, unlessRefused, utf8 } from '../fuzzer.js'
+import { isRefusal, type Target, unlessRefused } from '../fuzzer.js'
 import { sides } from './transactions.js'
 
 const ID = 'ab'.repeat(32)
@@ -53,42 +57,38 @@ const WALLET: readonly Reader[] = [
   [LOCKED + OUTPOINT, readLock]
 ]
 
-/** Values as they lie behind the checksum, and the JSON of layout 1. */
+/** Values as they lie behind the checksum: whole channels, and what other readers take. */
 function stored(): Uint8Array[] {
   const values = sides()
     .flatMap((side) => channelChanges(undefined, side.channel))
     .flatMap(({ value }) => (value === undefined ? [] : [value.slice(5)]))
-  const json = [
-    '{"v":1,"value":null}',
-    '{"v":1,"value":{"stage":"established","keys":{},"peer":"bob","id":"' + ID + '","terms":null}}',
-    '{"v":1,"value":{"$sat":"12","channel":1,"sequence":2,"amount":3}}',
-    '{"v":1,"value":{"payments":[],"$hex":"00"}}'
+  const others = [
+    null,
+    { stage: 'established', keys: {}, peer: 'bob', id: ID, terms: null },
+    { asked: 12n, channel: ID, sequence: 2, amount: 3n },
+    { payments: new Uint8Array(1), order: 1 },
+    { next: 7, gap: 20, text: 'rent', kind: 'send', fee: 1n, inputs: [OUTPOINT] },
+    {
+      value: 1n,
+      scriptPubKey: new Uint8Array(22),
+      key: { role: 'client', high: 1, low: 2, use: 'payout' }
+    },
+    {
+      kind: 'send',
+      inputs: [],
+      to: new Uint8Array(22),
+      exact: false,
+      versions: [new Uint8Array(60)]
+    }
   ]
-  return [...values, ...json.map(utf8)]
+  return [...values, ...others.map((value) => encodeRecord('key', value).slice(5))]
 }
 
 export const RECORDS: Target = {
   name: 'records',
   words: [
-    '{"v":1,"value":',
-    '"$sat":"',
-    '"$hex":"',
-    'null',
-    '{}',
-    '[]',
-    '"stage":"established"',
-    '"keys":',
-    '"peer":',
-    '"terms":',
-    '"limits":',
-    '"ledger":',
-    '"inFlight":',
-    '"next":',
-    '"inputs":',
-    '"value":"1"',
-    `"${OUTPOINT}"`,
-    `"${ID}"`,
-    '1e99'
+    ...['stage', 'established', 'keys', 'peer', 'terms', 'limits', 'ledger', 'inFlight'],
+    ...['payments', 'order', 'next', 'inputs', 'value', 'versions', OUTPOINT, ID]
   ],
   seeds: () =>
     stored().flatMap((value) =>
@@ -101,37 +101,19 @@ export const RECORDS: Target = {
       decodeRecord
     ]
     const key = read === readTerms ? CHANNEL_PREFIX + idIn(value) : name
-    const isEngine = at % (ENGINE.length + WALLET.length) < ENGINE.length
-    const fields = isEngine ? undefined : fieldsOf(value)
     // As it is, and with a checksum that fits: then nothing but the reader stands between it and
     // the node.
-    const records = [
-      value,
-      isEngine
-        ? sealRecord(key, value, 2)
-        : fields === undefined
-          ? value
-          : encodeRecord(key, fields)
-    ]
-    for (const record of records) {
+    for (const record of [value, sealRecord(key, value, RECORD_VERSION)]) {
       unlessRefused(() => read(key, record))
       if (read === readTerms) await readWhole(key, record, value)
     }
   }
 }
 
-function fieldsOf(value: Uint8Array): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(text(value)) as Record<string, unknown>
-  } catch {
-    return undefined
-  }
-}
-
 /** A channel lies where its id says; what has no id lies anywhere. */
 function idIn(value: Uint8Array): string {
   const channel = unlessRefused(() =>
-    decodeRecord<unknown>('anything', sealRecord('anything', value, 2))
+    decodeRecord<unknown>('anything', sealRecord('anything', value, RECORD_VERSION))
   )
   return typeof channel === 'object' && channel !== null && 'id' in channel
     ? String(channel.id)
@@ -141,7 +123,7 @@ function idIn(value: Uint8Array): string {
 /** A channel whose ledger, and whose payments, are any record. */
 async function readWhole(key: string, record: Uint8Array, value: Uint8Array): Promise<void> {
   const store: Store = Object.assign(openSimStore(), {
-    get: async (key: string) => sealRecord(key, value, 2)
+    get: async (key: string) => sealRecord(key, value, RECORD_VERSION)
   })
   try {
     await readChannel(store, key, record)

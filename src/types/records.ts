@@ -1,29 +1,25 @@
 /**
- * Values on disk. A record of layout 2, and of every later one:
+ * Values on disk: one form for channels, payments, the wallet and the node. (Block headers alone lie
+ * there as they are: their work proves them.)
  *
  *     0  layout    1 byte
  *     1  checksum  4 bytes, big-endian: CRC-32 of the key, the layout, and everything after the checksum
  *     5  value     see "Plain values as bytes" below
  *
  * The checksum covers the key, so that a record in the place of another is found as well.
- *
- * Layout 1 was JSON, `{"v":1,"value":...}`, with `{"$sat":"123"}` for a bigint and
- * `{"$hex":"00ff"}` for bytes, and had no checksum. It is still read, so that a store of it can be
- * migrated.
+ * `test/vectors/records.json` has records byte for byte.
  */
-import { fromHex, toHex } from '../types/bytes.js'
-import { crc32 } from '../types/checksum.js'
-import { PaychanError } from '../types/errors.js'
-import type { Change } from './ports.js'
+import { fromHex, toHex } from './bytes.js'
+import { crc32 } from './checksum.js'
+import { PaychanError } from './errors.js'
 
 /**
- * Layout of the records of this release. A store with a higher one was written by a later release.
+ * Layout of the records of this release. A store with a higher one was written by a later release;
+ * layouts 1 and 2 by versions that were never released.
  */
-export const RECORD_VERSION = 2
+export const RECORD_VERSION = 3
 
 const HEADER_BYTES = 5
-/** `{`, the first byte of every record of layout 1; no other layout has this number. */
-const JSON_BEGIN = 0x7b
 
 /** A value as bytes for the store, to lie under `key` and nowhere else. */
 export function encodeRecord(key: string, value: unknown): Uint8Array {
@@ -31,7 +27,10 @@ export function encodeRecord(key: string, value: unknown): Uint8Array {
 }
 
 /** The change that stores a value under `key`. */
-export function recordChange(key: string, value: unknown): Change {
+export function recordChange(
+  key: string,
+  value: unknown
+): { readonly key: string; readonly value: Uint8Array } {
   return { key, value: encodeRecord(key, value) }
 }
 
@@ -58,24 +57,29 @@ function checksumOf(key: string, layout: number, value: Uint8Array): number {
   return crc32(head, value)
 }
 
-/** True when a record has the layout that came before this one. */
-export function isLayout1(bytes: Uint8Array): boolean {
-  return bytes[0] === JSON_BEGIN
-}
-
 /**
  * Bytes of the store as a value.
  *
- * @throws PaychanError `ERR_STORE_VERSION` when a later release wrote it, `ERR_STORE_CORRUPT`
- *   when nobody did.
+ * @throws PaychanError `ERR_STORE_VERSION` when another version wrote it, `ERR_STORE_CORRUPT` when
+ *   nobody did.
  */
 export function decodeRecord<T>(key: string, bytes: Uint8Array): T {
-  return (isLayout1(bytes) ? decodeLayout1(key, bytes) : decodeSealed(key, bytes)) as T
+  const layout = bytes[0]
+  if (bytes.length <= HEADER_BYTES || layout === undefined) throw corruptRecord(key)
+  const checksum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
+  const value = new Uint8Array(bytes.subarray(HEADER_BYTES))
+  if (checksumOf(key, layout, value) !== checksum) throw corruptRecord(key)
+  if (layout > RECORD_VERSION) throw laterRecord(key, layout)
+  if (layout < RECORD_VERSION) throw earlierRecords()
+  try {
+    return unpack(value) as T
+  } catch (error) {
+    throw corruptRecord(key, error)
+  }
 }
 
 /**
- * A record as `read` interprets it. A checksum proves that a record is whole, and layout 1 has
- * none: an error of the reader is damage like any other.
+ * A record as `read` interprets it: an error of the reader is damage like any other.
  *
  * @throws PaychanError as `decodeRecord`
  */
@@ -88,44 +92,18 @@ export function readRecord<T, R>(key: string, bytes: Uint8Array, read: (value: T
   }
 }
 
-function decodeSealed(key: string, bytes: Uint8Array): unknown {
-  const layout = bytes[0]
-  if (bytes.length <= HEADER_BYTES || layout === undefined || layout < RECORD_VERSION) {
-    throw corruptRecord(key)
-  }
-  const checksum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
-  const value = new Uint8Array(bytes.subarray(HEADER_BYTES))
-  if (checksumOf(key, layout, value) !== checksum) throw corruptRecord(key)
-  if (layout !== RECORD_VERSION) throw laterRecord(key, layout)
-  try {
-    return unpack(value)
-  } catch (error) {
-    throw corruptRecord(key, error)
-  }
+/** The form of a record, such as zod's. */
+interface Form<T> {
+  safeParse: (
+    value: unknown
+  ) => { readonly success: true; readonly data: T } | { readonly success: false; error: Error }
 }
 
-function decodeLayout1(key: string, bytes: Uint8Array): unknown {
-  let record: unknown
-  try {
-    record = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes),
-      (_key, part: unknown) => revive(part)
-    )
-  } catch (error) {
-    throw corruptRecord(key, error)
-  }
-  if (typeof record !== 'object' || record === null || !('v' in record) || !('value' in record)) {
-    throw corruptRecord(key)
-  }
-  if (record.v !== 1) throw corruptRecord(key)
-  return record.value
-}
-
-function revive(part: unknown): unknown {
-  if (typeof part !== 'object' || part === null) return part
-  if ('$sat' in part && typeof part.$sat === 'string') return BigInt(part.$sat)
-  if ('$hex' in part && typeof part.$hex === 'string') return fromHex(part.$hex)
-  return part
+/** A record of a form. @throws PaychanError as `decodeRecord` */
+export function parseRecord<T>(key: string, bytes: Uint8Array, schema: Form<T>): T {
+  const result = schema.safeParse(decodeRecord(key, bytes))
+  if (!result.success) throw corruptRecord(key, result.error)
+  return result.data
 }
 
 /** The error for a record that no release can have written. */
@@ -135,6 +113,14 @@ export function corruptRecord(key: string, cause?: unknown): PaychanError {
     `The record ${key} is damaged; restore the data directory from a backup.`,
     { key },
     { cause }
+  )
+}
+
+/** The error for data of a version that was never released. */
+export function earlierRecords(): PaychanError {
+  return new PaychanError(
+    'ERR_STORE_VERSION',
+    'This data directory was written by an early version of paychan, before the first release, and this one does not read it. Close its channels with the version that wrote it, then restore the words in a new directory (`paychan restore`), which finds the coins.'
   )
 }
 

@@ -1,0 +1,59 @@
+/** Records byte for byte: what this release writes today, it and later ones read. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { readChannel } from '../../src/engine/stored-channel.js'
+import { openSimStore } from '../../src/testing/disk.js'
+import { fromHex, toHex } from '../../src/types/bytes.js'
+import { decodeRecord, encodeRecord } from '../../src/types/records.js'
+import { checkRecord } from '../../src/wallet/loading.js'
+
+/** `{"$sat":"5"}` stands for an amount, `{"$hex":"00ff"}` for bytes. */
+interface Vector {
+  readonly key: string
+  readonly value: unknown
+  readonly record: string
+}
+
+const VECTORS = JSON.parse(readFileSync('test/vectors/records.json', 'utf8'), (_key, part) =>
+  revived(part)
+) as readonly Vector[]
+
+function revived(part: unknown): unknown {
+  if (typeof part !== 'object' || part === null) return part
+  if ('$sat' in part) return BigInt(String(part.$sat))
+  if ('$hex' in part) return fromHex(String(part.$hex))
+  return part
+}
+
+describe('records / vectors', () => {
+  for (const { key, value, record } of VECTORS) {
+    it(`${key.slice(0, 40)} is written and read as ever`, () => {
+      assert.equal(toHex(encodeRecord(key, value)), record)
+      assert.deepEqual(decodeRecord(key, fromHex(record)), value)
+    })
+  }
+
+  it('are of every kind that a reader knows: a channel with its ledger, and each of the wallet', async () => {
+    const store = openSimStore(new Map(VECTORS.map(({ key, record }) => [key, fromHex(record)])))
+    const kinds = new Set<string>()
+    for await (const [key, value] of store.entries('')) {
+      if (key.startsWith('wallet/')) checkRecord(key, value)
+      if (key.startsWith('channel/')) await readChannel(store, key, value)
+      kinds.add(
+        key
+          .split('/')
+          .slice(0, key.startsWith('wallet/') ? 2 : 1)
+          .join('/')
+      )
+    }
+    assert.deepEqual(
+      [...kinds].sort(),
+      [
+        ...['chain', 'channel', 'known', 'ledger', 'node', 'paid', 'paid-name', 'payment'],
+        ...['branch', 'claim', 'gap', 'label', 'locked', 'made', 'outgoing', 'reservation'].map(
+          (kind) => `wallet/${kind}`
+        )
+      ].sort()
+    )
+  })
+})
