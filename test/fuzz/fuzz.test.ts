@@ -3,10 +3,11 @@
  * other.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
 import { PaychanError } from '../../src/types/errors.js'
 import { drawFrom, readCorpus } from './mutations.js'
@@ -82,6 +83,7 @@ describe('fuzz / the fuzzer', () => {
 
   it('names an input over which code never ends, and ends itself', async () => {
     const corpus = await mkdtemp(join(tmpdir(), 'paychan-corpus-'))
+    let child: ChildProcessByStdio<null, Readable, null> | undefined
     try {
       const program = `
         const { Watchdog } = await import(${JSON.stringify(new URL('watchdog.js', import.meta.url).href)})
@@ -89,13 +91,14 @@ describe('fuzz / the fuzzer', () => {
         const { run } = new Watchdog(100, ${JSON.stringify(corpus)}).watched(loop)
         await run(new TextEncoder().encode('for ever'))
       `
-      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      child = spawn(process.execPath, ['--input-type=module', '-e', program], {
         stdio: ['ignore', 'pipe', 'inherit']
       })
       assert.match(await textOf(child.stdout), /^FOUND \S*loop\S*: it does not end\n$/)
       const [kept] = await readCorpus('loop', corpus)
       assert.equal(kept && new TextDecoder().decode(kept.input), 'for ever')
     } finally {
+      child?.kill('SIGKILL')
       await rm(corpus, { recursive: true })
     }
   })
