@@ -461,4 +461,9 @@ export class Actors extends Map<ChannelId, ChannelActor> {
   of(peer: string): ReadonlySet<ChannelActor> {
     return this.#byPeer.get(peer) ?? NONE
   }
+
+  /** The states of the channels with a peer. */
+  channelsOf(peer: string): Channel[] {
+    return [...this.of(peer)].map(({ state }) => state)
+  }
 }

@@ -2,17 +2,20 @@
  * The options of an engine, the events that it reports, and the inputs of a channel's transition.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Step } from '../channel/effects.js'
+import type { Step, Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import type { News } from '../channel/news.js'
 import type { Policy } from '../channel/policy.js'
 import type { Channel } from '../channel/state.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
+import type { Actors, ChannelActor } from './channel-actor.js'
 import type { FeeView } from './fee-estimates.js'
 import type { PaymentInfo } from './payments.js'
 import type { Ports } from './ports.js'
 import type { Registry } from './registry.js'
+import type { Links } from './streams.js'
+import type { Watches } from './watches.js'
 import type { AlarmEvent } from '../types/errors.js'
 
 /** The parts and settings that an engine is made of. */
@@ -92,6 +95,28 @@ export type EngineEvent =
       readonly isHigh: boolean
     }
   | (AlarmEvent & { readonly channel: ChannelId | undefined })
+
+/** What the parts of an engine share: the ports and the settings, the channels and their streams. */
+export interface EngineContext extends Ports {
+  readonly network: Network
+  readonly policy: Policy
+  readonly timeouts: Timeouts
+  readonly actors: Actors
+  readonly registry: Registry
+  readonly links: Links
+  readonly watches: Watches
+  /** True while somebody listens for each payment. */
+  readonly isListening: () => boolean
+  /** The inputs that a transition of a channel may use now. */
+  readonly env: (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }) => Env
+  /**
+   * Starts a channel with its first transition, and ends its opening when it takes too long
+   * (OPEN-9).
+   */
+  readonly begin: (first: Transition) => ChannelActor
+  readonly emit: (event: EngineEvent) => void
+  readonly alarm: (error: unknown, channel?: ChannelId) => void
+}
 
 /** The inputs that a transition of one channel may use, put together from the ports. */
 interface EnvParts {

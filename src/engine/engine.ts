@@ -5,7 +5,6 @@
 import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
-import { refusalOf } from '../channel/paying.js'
 import { isWorthSettling } from '../channel/publishable.js'
 import type { Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
@@ -24,8 +23,8 @@ import {
 import { within, withTimeout } from './timeout.js'
 import { type ActorHost, Actors, ChannelActor } from './channel-actor.js'
 import { bumpPublication, closeEach, type SettledAll } from './settling.js'
-import { arrivalUnlessCancelled, type Offer, Openings, type OpeningsHost } from './openings.js'
-import { DEFAULT_TIMEOUTS, type EngineOptions, envOf, type Timeouts } from './context.js'
+import { arrivalUnlessCancelled, type Offer, Openings } from './openings.js'
+import { DEFAULT_TIMEOUTS, type EngineContext, type EngineOptions, envOf } from './context.js'
 import { DueActors, moneyFirst, View, Watches } from './watches.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { createRegistry, GivenUp, keyOf } from './registry.js'
@@ -51,8 +50,7 @@ import {
 } from './waiters.js'
 
 export class Engine {
-  readonly #options: EngineOptions
-  readonly #timeouts: Timeouts
+  readonly #context: EngineContext
   readonly #actors = new Actors()
   readonly #givenUp = new GivenUp()
   readonly #registry = createRegistry(this.#givenUp)
@@ -71,7 +69,8 @@ export class Engine {
   readonly #order: LogOrder
   readonly #subscriptions: Unsubscribe[] = []
   readonly #fees: FeeView
-  readonly #risks: RiskWatch
+  /** Undefined when nobody wants to hear of risks. */
+  readonly #risks: RiskWatch | undefined
   readonly #view = new View()
   readonly #patient: PatientSends
   #stopped = false
@@ -79,109 +78,81 @@ export class Engine {
   #halted: Error | undefined
 
   constructor(options: EngineOptions) {
-    this.#options = options
-    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+    const { chain, peers, clock, store, signer, onEvent } = options
     this.#fees =
       options.fees ??
-      new FeeEstimates(options.chain, options.store, options.initialFeeRate, (error) => {
-        if (!this.#stopped) this.#alarm(error)
+      new FeeEstimates(chain, store, options.initialFeeRate, (error) => {
+        if (!this.#stopped) this.#context.alarm(error)
       })
     this.#ids = new PaymentIds(options.random)
-    this.#order = new LogOrder(options.clock)
-    this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
-    const { chain, peers, wallet, clock, store, onEvent } = options
-    const links = new Links(clock)
+    this.#order = new LogOrder(clock)
+    this.#links = new Links(clock)
     this.#patient = new PatientSends(clock)
-    this.#links = links
     this.#watches = new Watches(chain, (actor, error) => {
-      this.#alarm(
-        new PaychanError('ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`, {
-          cause: codeOf(error)
-        }),
+      const text = `The channel could not be watched: ${error.message}`
+      this.#context.alarm(
+        new PaychanError('ERR_WATCH_FAILED', text, { cause: codeOf(error) }),
         actor.id
       )
     })
+    this.#context = {
+      ...options,
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      actors: this.#actors,
+      registry: this.#registry,
+      links: this.#links,
+      watches: this.#watches,
+      isListening: options.isListening ?? (() => true),
+      env: (channel) => this.#envFor(channel),
+      begin: (first) => this.#begin(first),
+      emit: onEvent,
+      alarm: (error, channel) => {
+        onEvent({ ...alarm(error), channel })
+      }
+    }
+    this.#risks = options.watchesRisk === false ? undefined : new RiskWatch(this.#context)
     this.#due = new DueActors(this.#actors, this.#watches)
-    this.#redial = new Redial(peers, links, clock, (actor) => {
+    this.#redial = new Redial(peers, this.#links, clock, (actor) => {
       this.#restores.peerConnected(actor.state.peer)
       this.#renewals.look(actor)
     })
-    this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => {
-      links.hangUp(actor, 'the peer does not answer')
+    this.#ackTimers = new AckTimers(clock, this.#context.timeouts.ack, (actor) => {
+      this.#links.hangUp(actor, 'the peer does not answer')
     })
-    this.#renewals = new Renewals({
-      actors: this.#actors,
-      env: (channel) => this.#envFor(channel),
-      offer: (offer) => this.#openings.offer(offer),
-      clock,
-      patience: this.#timeouts.ack,
-      alarm: this.#alarm
+    this.#renewals = new Renewals(this.#context, (offer) => this.#openings.offer(offer))
+    this.#restores = new Restores(this.#context)
+    this.#upkeep = new OpeningUpkeep(this.#context, this.#redial, (channel, error) => {
+      if (!this.#stopped) this.#context.alarm(error, channel)
     })
-    const performer = new Performer({
-      chain,
-      store,
-      wallet,
-      clock,
-      links,
-      watches: this.#watches,
-      strangers: new StrangersShare(clock),
-      patient: this.#patient,
-      tell: this.#renewals.tell,
-      doubt: ({ state }) => {
-        this.#restores.doubt(state.peer)
-      },
-      emit: onEvent,
-      isListening: options.isListening ?? (() => true)
-    })
-    const shared: Pick<OpeningsHost, 'options' | 'envFor' | 'begin' | 'channelsOf'> = {
-      options,
-      envFor: (keys) => this.#envFor(keys),
-      begin: (first) => this.#begin(first),
-      channelsOf: (peer) => [...this.#actors.of(peer)].map(({ state }) => state)
-    }
-    this.#upkeep = new OpeningUpkeep({
-      ...options,
-      actors: this.#actors,
-      timeouts: this.#timeouts,
-      registry: this.#registry,
-      redial: this.#redial,
-      keyOf: ({ state }) => keyOf(state, options.signer),
-      onError: (channel, error) => {
-        if (!this.#stopped) this.#alarm(error, channel)
-      }
-    })
-    this.#openings = new Openings({
-      ...shared,
-      links,
+    this.#openings = new Openings(this.#context, {
       renewals: this.#renewals,
       strangers: this.#upkeep.strangers,
       closeScripts: this.#upkeep.closeScripts
     })
-    this.#restores = new Restores({
-      ...shared,
-      patience: this.#timeouts.ack,
-      knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id),
-      alarm: this.#alarm
-    })
-    this.#keyed = new KeyedPayments({
-      ...shared,
+    this.#keyed = new KeyedPayments(this.#context, {
       actor: (id) => this.#actor(id),
       hasAnswered: async (peer) => await this.#restores.hasAnswered(peer),
       reconnect: async (actor) => {
         if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
       },
-      refusal: (actor, payment, balance) =>
-        refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
       send: (actor, payment) => this.#send(actor, payment)
+    })
+    const performer = new Performer(this.#context, {
+      strangers: new StrangersShare(clock),
+      patient: this.#patient,
+      tell: this.#renewals.tell,
+      doubt: ({ state }) => {
+        this.#restores.doubt(state.peer)
+      }
     })
     this.#host = {
       store,
       after: (ms, callback) => clock.after(ms, callback),
       keyed: this.#keyed,
       order: this.#order,
-      env: (channel) => this.#envFor(channel),
+      env: this.#context.env,
       learn: (channel) => {
-        this.#registry.learn(channel, keyOf(channel, options.signer))
+        this.#registry.learn(channel, keyOf(channel, signer))
       },
       changed: () => {
         this.#due.changed()
@@ -206,19 +177,21 @@ export class Engine {
    * @throws PaychanError `ERR_STORE_VERSION`
    */
   async start(): Promise<void> {
-    const { store, peers, chain, clock } = this.#options
+    const { store, peers, chain, clock } = this.#context
     await this.#fees.load()
     await this.#restores.load()
     const loaded = await loadChannels(store)
     await this.#order.load(store, loaded.channels)
     await this.#givenUp.load(store, (text) => {
-      this.#alarm(new PaychanError('ERR_STORE_CORRUPT', text, { cause: 'given-up channels' }))
+      this.#context.alarm(
+        new PaychanError('ERR_STORE_CORRUPT', text, { cause: 'given-up channels' })
+      )
     })
     for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, {
       reserve: this.#registry.reserve,
       learn: this.#host.learn,
-      alarm: this.#alarm
+      alarm: this.#context.alarm
     })
     for (const actor of moneyFirst(this.#actors.values())) {
       recover(actor, {
@@ -291,11 +264,7 @@ export class Engine {
     wait: 'broadcast' | 'ready'
   ): Promise<readonly string[]> {
     if (this.#halted !== undefined) throw this.#halted
-    return await takePsbt(this.#actor(id), psbt, wait, {
-      ...this.#options,
-      watches: this.#watches,
-      env: (channel) => this.#envFor(channel)
-    })
+    return await takePsbt(this.#actor(id), psbt, wait, this.#context)
   }
 
   /** Renews a channel as its client, and adds coins to it; see `NodeApi.renew`. */
@@ -332,7 +301,7 @@ export class Engine {
       amount,
       memo,
       status: 'acknowledged',
-      time: this.#options.clock.now()
+      time: this.#context.clock.now()
     }
   }
 
@@ -351,7 +320,7 @@ export class Engine {
         ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
         : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.'
     )
-    return await withTimeout(this.#options.clock, done, this.#timeouts.close, timeout)
+    return await withTimeout(this.#context.clock, done, this.#context.timeouts.close, timeout)
   }
 
   /**
@@ -442,11 +411,11 @@ export class Engine {
   /** The payment log, oldest update first. */
   payments(only?: ChannelId): AsyncGenerator<LoggedPayment> {
     return readPayments(
-      this.#options.store,
+      this.#context.store,
       new Map([...this.#actors].map(([id, actor]) => [id, actor.state])),
       only,
       ({ channel, sequence }) => {
-        this.#alarm(
+        this.#context.alarm(
           new PaychanError(
             'ERR_STORE_CORRUPT',
             `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`,
@@ -521,7 +490,7 @@ export class Engine {
    * that does not answer delays nobody (COST-3): then the last estimate is taken.
    */
   async #onTip(): Promise<void> {
-    await within(this.#options.clock, this.#timeouts.fees, this.#fees.refresh(), () => {})
+    await within(this.#context.clock, this.#context.timeouts.fees, this.#fees.refresh(), () => {})
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => {
       if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))
@@ -530,7 +499,7 @@ export class Engine {
     this.#patient.look()
     const due = this.#due.at(this.#height)
     this.#renewals.onTip(due)
-    if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])
+    this.#risks?.onTip([...this.#actors.values()])
     this.#due.tell(due, this.#redial)
   }
 
@@ -562,8 +531,8 @@ export class Engine {
 
   /** Waits a little for the peer; the channel shows whether it came. */
   async #reconnect(actor: ChannelActor): Promise<void> {
-    await this.#redial.reach(actor, this.#timeouts.reconnect, (failure) => {
-      this.#options.onEvent({
+    await this.#redial.reach(actor, this.#context.timeouts.reconnect, (failure) => {
+      this.#context.emit({
         type: 'channel',
         channel: actor.id,
         news: { kind: 'not-reconnected', reason: failure },
@@ -586,19 +555,19 @@ export class Engine {
 
   /** For people the last height that was seen is better than none. */
   #summary(state: Channel): ChannelInfo {
-    return summarise(state, { ...this.#envFor(state), height: this.#options.chain.tip?.height })
+    return summarise(state, { ...this.#envFor(state), height: this.#context.chain.tip?.height })
   }
 
   /** The height, undefined while the server is silent: a height that may be old decides nothing. */
   get #height(): BlockHeight | undefined {
-    const { chain } = this.#options
+    const { chain } = this.#context
     return chain.status === 'synced' ? chain.tip?.height : undefined
   }
 
   #envFor(channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
     return envOf(
       {
-        options: this.#options,
+        options: this.#context,
         fees: this.#fees,
         registry: this.#registry,
         seenSince: this.#view.since,
@@ -618,7 +587,7 @@ export class Engine {
       return
     }
     this.#links.hangUp(actor, 'this node has a problem')
-    this.#alarm(
+    this.#context.alarm(
       new PaychanError('ERR_INTERNAL', messageOf(error), { cause: codeOf(error) }),
       actor.id
     )
@@ -638,7 +607,7 @@ export class Engine {
       actor.end(error)
       this.#links.hangUp(actor, 'the disk of this node failed')
     }
-    this.#alarm(new PaychanError(STORE_FAILED, messageOf(error)))
+    this.#context.alarm(new PaychanError(STORE_FAILED, messageOf(error)))
   }
 
   #stopListening(): void {
@@ -646,9 +615,5 @@ export class Engine {
     for (const part of [this.#redial, this.#watches, this.#ackTimers, this.#restores]) {
       part.stopAll()
     }
-  }
-
-  readonly #alarm = (error: unknown, channel?: ChannelId): void => {
-    this.#options.onEvent({ ...alarm(error), channel })
   }
 }

@@ -6,7 +6,7 @@
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import { isGivenUp } from '../channel/outside-funding.js'
-import { ownBalance } from '../channel/paying.js'
+import { ownBalance, refusalOf } from '../channel/paying.js'
 import { mayPay } from '../channel/schedule.js'
 import type { Channel } from '../channel/state.js'
 import { isListFalse, mayLackPayments } from '../channel/stopping.js'
@@ -24,8 +24,9 @@ import {
   type PaidRecord
 } from './paid-records.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
-import type { Change, Store } from './ports.js'
+import type { Change } from './ports.js'
 import { admitCaller } from './waiters.js'
+import type { EngineContext } from './context.js'
 
 /** The part of a payment that one channel carries. */
 export interface Part {
@@ -53,18 +54,14 @@ export interface KeyedRequest {
 
 /** The parts of the engine that the payments need. */
 export interface KeyedHost {
-  readonly options: { readonly store: Store }
   /** @throws PaychanError `ERR_NO_CHANNEL` */
   actor: (id: ChannelId) => ChannelActor
-  channelsOf: (peer: string) => readonly Channel[]
   /**
    * RESTORE-8: true when the peer has said since the start which channels it has. Never rejects.
    */
   hasAnswered: (peer: string) => Promise<boolean>
   /** Brings the peer back if it can be done within seconds; never rejects. */
   reconnect: (actor: ChannelActor) => Promise<void>
-  /** The reason why a payment cannot be signed now, from a balance of ours. */
-  refusal: (actor: ChannelActor, payment: Payment, balance: Satoshi) => PaychanError | undefined
   /** Posts a payment; resolves once it is acknowledged. */
   send: (actor: ChannelActor, payment: Payment) => Promise<void>
 }
@@ -128,7 +125,10 @@ export class KeyedPayments {
     { readonly peer: string; readonly amount: Satoshi; readonly outcome: Promise<PaymentInfo[]> }
   >()
 
-  constructor(private readonly host: KeyedHost) {}
+  constructor(
+    private readonly context: Pick<EngineContext, 'store' | 'actors' | 'env'>,
+    private readonly host: KeyedHost
+  ) {}
 
   /** The changes to commit beside a log entry. */
   changes(state: Channel, entry: PaymentLogEntry): readonly Change[] {
@@ -165,7 +165,7 @@ export class KeyedPayments {
 
   /** The id of a payment that contradicts the peer's list of payments (REEST-8). */
   contradiction(peer: string, payments: readonly Payment[]): Promise<string | undefined> {
-    return contradiction(this.host.options.store, peer, payments)
+    return contradiction(this.context.store, peer, payments)
   }
 
   /**
@@ -225,15 +225,15 @@ export class KeyedPayments {
    */
   async #checkMemory(request: KeyedRequest): Promise<void> {
     const { peer } = request
-    const distrusted = this.host.channelsOf(peer).find(isListFalse)
+    const distrusted = this.context.actors.channelsOf(peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
-    for (const channel of this.host.channelsOf(peer).filter(isUnheard)) {
+    for (const channel of this.context.actors.channelsOf(peer).filter(isUnheard)) {
       const actor = this.host.actor(channel.id)
       await this.host.reconnect(actor)
       if (isUnheard(actor.state)) throw notHeard(request, channel.id)
     }
     if (!(await this.host.hasAnswered(peer))) throw notHeard(request, undefined)
-    const lacking = this.host.channelsOf(peer).find(mayLackPayments)
+    const lacking = this.context.actors.channelsOf(peer).find(mayLackPayments)
     if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
 
@@ -242,13 +242,13 @@ export class KeyedPayments {
    * in their numbers.
    */
   async #made(request: KeyedRequest): Promise<MadePart[]> {
-    const payee = await payeeOf(this.host.options.store, request.id)
+    const payee = await payeeOf(this.context.store, request.id)
     if (payee !== undefined && payee.peer !== request.peer) {
       throw conflict(request, { amount: payee.asked, peer: payee.peer })
     }
     const made: MadePart[] = []
     for (;;) {
-      const found = await findPart(this.host.options.store, request.peer, request.id, made.length)
+      const found = await findPart(this.context.store, request.peer, request.id, made.length)
       if (found === undefined) return made
       const { id, record } = found
       const actor = this.host.actor(record.channel)
@@ -357,7 +357,7 @@ export class KeyedPayments {
       const { state } = actor
       const balance =
         balances.get(actor) ?? (state.stage === 'established' ? ownBalance(state) : ZERO_SAT)
-      const refusal = this.host.refusal(actor, payment, balance)
+      const refusal = refusalOf(state, payment, balance, this.context.env(state))
       if (refusal !== undefined) throw refusal
       balances.set(actor, satoshi(balance - payment.amount))
     }

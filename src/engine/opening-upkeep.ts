@@ -8,33 +8,25 @@ import { isVacant, turnToGo, type Vacant } from '../channel/unfunded.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import type { Actors, ChannelActor } from './channel-actor.js'
-import type { Timeouts } from './context.js'
-import { isGivenUpByServer, type Registry } from './registry.js'
+import type { EngineContext, Timeouts } from './context.js'
+import { isGivenUpByServer, keyOf } from './registry.js'
 import { openingPatience } from './openings.js'
 import type { Clock, Unsubscribe, Wallet } from './ports.js'
 import type { Redial } from './redial.js'
 
 /** The parts of the engine that the upkeep of openings needs. */
-interface UpkeepHost {
-  readonly actors: Actors
-  readonly policy: Policy
-  readonly clock: Clock
-  readonly timeouts: Timeouts
-  readonly wallet: Wallet
-  readonly registry: Registry
-  readonly redial: Redial
-  readonly keyOf: (actor: ChannelActor) => Uint8Array
-  /** Called when a close script of this channel could not be kept. */
-  readonly onError: (channel: ChannelId, error: unknown) => void
-}
-
 export class OpeningUpkeep {
   readonly strangers: Strangers
   readonly closeScripts: CloseScripts
   readonly timers: OpeningTimers
 
-  constructor(private readonly host: UpkeepHost) {
-    const { actors, policy, clock, timeouts, wallet, onError } = host
+  /** @param onError - called when a close script of a channel could not be kept */
+  constructor(
+    private readonly context: EngineContext,
+    private readonly redial: Redial,
+    onError: (channel: ChannelId, error: unknown) => void
+  ) {
+    const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
     this.closeScripts = new CloseScripts(wallet, onError)
     this.timers = new OpeningTimers(clock, timeouts)
@@ -42,7 +34,7 @@ export class OpeningUpkeep {
 
   /** Takes up a channel that begins, or comes from the store. */
   add(actor: ChannelActor): void {
-    this.host.actors.add(actor)
+    this.context.actors.add(actor)
     this.strangers.observe(actor)
     this.closeScripts.hold(actor.state)
   }
@@ -61,9 +53,9 @@ export class OpeningUpkeep {
   letGo(actor: ChannelActor): boolean {
     const { state } = actor
     if (!isGivenUpByServer(state)) return false
-    this.host.registry.giveUp(state, this.host.keyOf(actor))
-    this.host.redial.forget(actor)
-    this.host.actors.remove(actor)
+    this.context.registry.giveUp(state, keyOf(state, this.context.signer))
+    this.redial.forget(actor)
+    this.context.actors.remove(actor)
     return true
   }
 }

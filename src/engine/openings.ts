@@ -5,8 +5,6 @@
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
-import type { Transition } from '../channel/effects.js'
-import type { Env } from '../channel/env.js'
 import { checkRequest, offerChannel, usualFundingRate } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
@@ -18,26 +16,17 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { type BlockDelta, formatAmount, type Satoshi, ZERO_SAT } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { CloseScripts, Strangers } from './opening-upkeep.js'
-import type { EngineOptions, Timeouts } from './context.js'
+import type { EngineContext, Timeouts } from './context.js'
 import type { Link, LinkListener, Random } from './ports.js'
 import type { Renewals } from './renewals.js'
-import { BufferingListener, type Links, refuse } from './streams.js'
+import { BufferingListener, refuse } from './streams.js'
 
 /** The parts of the engine that the openings need. */
-export interface OpeningsHost {
-  readonly options: EngineOptions
-  readonly links: Links
-  envFor: (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: Channel['id'] }) => Env
-  /**
-   * Starts a channel with its first transition, and ends its opening when it takes too long
-   * (OPEN-9).
-   */
-  begin: (first: Transition) => ChannelActor
+/** The parts of an engine that an opening needs besides. */
+interface OpeningParts {
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
   readonly strangers: Pick<Strangers, 'admit'>
   readonly closeScripts: Pick<CloseScripts, 'take' | 'giveBack'>
-  /** The channels of a peer. */
-  channelsOf: (peer: string) => Channel[]
 }
 
 /** The request of `open`. */
@@ -97,7 +86,10 @@ export class Openings {
   /** Number of offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
 
-  constructor(private readonly host: OpeningsHost) {}
+  constructor(
+    private readonly context: EngineContext,
+    private readonly parts: OpeningParts
+  ) {}
 
   /**
    * Opens a stream and offers a channel on it. Our own shortages are reported before the peer is
@@ -119,7 +111,7 @@ export class Openings {
     outside,
     signal
   }: Offer): Promise<ChannelActor> {
-    const { chain, peers, network, policy, wallet } = this.host.options
+    const { chain, peers, network, policy, wallet } = this.context
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError(
@@ -133,7 +125,7 @@ export class Openings {
         ? wallet.checkFunds(
             coins,
             choice?.feeRate ??
-              usualFundingRate(this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } })),
+              usualFundingRate(this.context.env({ role: 'client', keys: { high: 0, low: 0 } })),
             choice?.coins
           )
         : ZERO_SAT
@@ -171,10 +163,10 @@ export class Openings {
         renewal,
         outside
       }
-      const actor = this.host.begin(
-        offerChannel(request, this.host.envFor({ role: 'client', keys }))
+      const actor = this.context.begin(
+        offerChannel(request, this.context.env({ role: 'client', keys }))
       )
-      listener.bind(this.host.links.attach(actor, link))
+      listener.bind(this.context.links.attach(actor, link))
       return actor
     } catch (error) {
       link.close()
@@ -188,8 +180,10 @@ export class Openings {
    * @throws Violation which the peer is told
    */
   onOffer(link: Link, offer: OpenChannel): LinkListener {
-    const { policy, network, chain } = this.host.options
-    const served = this.host.channelsOf(link.peer).filter((channel) => channel.role === 'server')
+    const { policy, network, chain } = this.context
+    const served = this.context.actors
+      .channelsOf(link.peer)
+      .filter((channel) => channel.role === 'server')
     const pending = served.filter(
       (channel) => isOpening(channel) && channel.stage !== 'refund-signed'
     ).length
@@ -221,12 +215,12 @@ export class Openings {
       `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`,
       { channels: alive, most: policy.maxChannelsPerPeer }
     )
-    const env = this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } })
+    const env = this.context.env({ role: 'server', keys: { high: 0, low: 0 } })
     checkOffer(offer, network, env)
-    const old = this.host.renewals.named(offer, link.peer)
-    checkRenewal(offer, old, old === undefined ? env : this.host.envFor(old))
+    const old = this.parts.renewals.named(offer, link.peer)
+    checkRenewal(offer, old, old === undefined ? env : this.context.env(old))
     // A renewal has money in it from the start.
-    if (offer.renews === undefined) this.host.strangers.admit(sumOf(this.#drawing.values()))
+    if (offer.renews === undefined) this.parts.strangers.admit(sumOf(this.#drawing.values()))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new BufferingListener()
     void this.#accept(link, offer, listener)
@@ -242,19 +236,19 @@ export class Openings {
       const request = {
         id: channelIdOf(offer.channelKey),
         peer: link.peer,
-        network: this.host.options.network,
+        network: this.context.network,
         keys,
         ours: party
       }
-      const actor = this.host.begin(
-        acceptChannel(request, offer, this.host.envFor({ role: 'server', keys }))
+      const actor = this.context.begin(
+        acceptChannel(request, offer, this.context.env({ role: 'server', keys }))
       )
-      this.host.renewals.supersede(actor.state)
+      this.parts.renewals.supersede(actor.state)
       unused = undefined
-      listener.bind(this.host.links.attach(actor, link))
+      listener.bind(this.context.links.attach(actor, link))
     } catch (error) {
       // Refused after all, since another stream brought the same K1 meanwhile.
-      if (unused !== undefined) this.host.closeScripts.giveBack(unused)
+      if (unused !== undefined) this.parts.closeScripts.giveBack(unused)
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
       refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)
     } finally {
@@ -265,9 +259,10 @@ export class Openings {
   }
 
   async #drawParty(role: Role): Promise<{ keys: KeyBits; party: OwnPart }> {
-    const { random, signer, wallet } = this.host.options
+    const { random, signer, wallet } = this.context
     const keys = drawKeys(random)
-    const closeScript = role === 'server' ? this.host.closeScripts.take() : await wallet.newScript()
+    const closeScript =
+      role === 'server' ? this.parts.closeScripts.take() : await wallet.newScript()
     return {
       keys,
       party: {

@@ -2,23 +2,14 @@
  * T1 from an outside wallet: checks the PSBT that a person brings, first funded and then signed,
  * and passes it on.
  */
-import type { Env } from '../channel/env.js'
 import { awaitsInputs, checkFunded, checkSigned, notExpected } from '../channel/outside-funding.js'
 import type { Accepted, Channel, Established } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { watchStands } from './performing.js'
-import type { Chain, Clock } from './ports.js'
 import { fundingSent, openForPayments, readyForSignatures } from './waiters.js'
-import type { Watches } from './watches.js'
-
-export interface OutsideHost {
-  readonly chain: Pick<Chain, 'broadcast'>
-  readonly clock: Clock
-  readonly watches: Watches
-  readonly env: (channel: Channel) => Env
-}
+import type { EngineContext } from './context.js'
 
 /**
  * Takes the PSBT that a channel waits for: funded and unsigned, and resolves once T2 is on disk;
@@ -34,14 +25,14 @@ export async function takePsbt(
   actor: ChannelActor,
   bytes: Uint8Array,
   wait: 'broadcast' | 'ready',
-  host: OutsideHost
+  context: EngineContext
 ): Promise<readonly string[]> {
   await actor.idle()
   // REF-7: T1 leaves only when T2's signature is on disk.
   const state = actor.durable ?? actor.state
-  if (awaitsInputs(state)) return await takeFunded(actor, state, bytes, host)
+  if (awaitsInputs(state)) return await takeFunded(actor, state, bytes, context)
   if (state.stage !== 'established' || state.outside === undefined) throw whyNot(state)
-  return await takeSigned(actor, state, bytes, wait, host)
+  return await takeSigned(actor, state, bytes, wait, context)
 }
 
 /** Steps 2 to 5. No coin is spent on a script that we could not watch. */
@@ -49,7 +40,7 @@ async function takeFunded(
   actor: ChannelActor,
   state: Accepted,
   bytes: Uint8Array,
-  { watches, clock, env }: OutsideHost
+  { watches, clock, env }: EngineContext
 ): Promise<readonly string[]> {
   const { warnings, ...funded } = checkFunded(state, bytes, env(state))
   await watchStands(watches.watch(actor, fundingScriptOf(state.terms)), clock)
@@ -76,7 +67,7 @@ async function takeSigned(
   state: Established,
   bytes: Uint8Array,
   wait: 'broadcast' | 'ready',
-  { chain, env }: OutsideHost
+  { chain, env }: EngineContext
 ): Promise<readonly string[]> {
   const warnings: string[] = []
   if (state.onChain.fundingHeight === undefined) {

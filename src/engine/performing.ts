@@ -12,20 +12,14 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { canWait } from '../channel/resending.js'
 import { isVacant } from '../channel/unfunded.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
-import { alarm, codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineEvent } from './context.js'
+import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
-import type { Chain, Clock, ScriptWatch, Store, Wallet } from './ports.js'
+import type { Clock, ScriptWatch } from './ports.js'
 import type { Renewals } from './renewals.js'
-import {
-  FAVOUR_INTERVAL_MS,
-  FAVOURS,
-  type Links,
-  type PatientSends,
-  type StrangersShare
-} from './streams.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, type PatientSends, type StrangersShare } from './streams.js'
 import { withTimeout } from './timeout.js'
 import type { Watches } from './watches.js'
 
@@ -34,22 +28,14 @@ const WATCH_TIMEOUT_MS = 30_000
 
 const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-payments', 'hang-up'])
 
-interface PerformerPorts {
-  readonly chain: Chain
-  readonly store: Store
-  readonly wallet: Wallet
-  readonly clock: Clock
-  readonly links: Links
-  readonly watches: Watches
+/** The parts of an engine that effects need besides. */
+interface PerformerParts {
   readonly strangers: StrangersShare
   readonly patient: PatientSends
-  readonly emit: (event: EngineEvent) => void
   /** Hands an event of one of our channels to another. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
   /** RESTORE-8: reports that this node may not know all of its channels with a peer. */
   readonly doubt: (actor: ChannelActor) => void
-  /** True when somebody listens for each payment. */
-  readonly isListening: () => boolean
 }
 
 /** Performs effects in the order in which they were wanted. */
@@ -59,11 +45,14 @@ export class Performer {
   /** Our T1s that a server refused for their fee the last time they were sent (EVID-7). */
   readonly #underpaid = new Set<Txid>()
 
-  constructor(private readonly ports: PerformerPorts) {}
+  constructor(
+    private readonly context: EngineContext,
+    private readonly parts: PerformerParts
+  ) {}
 
   /** `stream`: the one that the effect is meant for; messages of the effect go to no other. */
   perform(actor: ChannelActor, effect: Effect, stream: number): void {
-    const { links, watches, wallet, strangers, emit } = this.ports
+    const { links, watches, wallet, emit } = this.context
     if (FOR_THE_PEER.has(effect.type) && links.numberOf(actor) !== stream) return
     switch (effect.type) {
       case 'send': {
@@ -83,7 +72,7 @@ export class Performer {
         return
       }
       case 'tell': {
-        this.ports.tell(effect.channel, effect.event, actor)
+        this.parts.tell(effect.channel, effect.event, actor)
         return
       }
       case 'release-funding': {
@@ -97,7 +86,7 @@ export class Performer {
       }
       case 'watch-funding': {
         // COST-4: one that has to wait is watched with the next block, if it is still there.
-        if (!isVacant(actor.state) || watches.has(actor) || strangers.takeWatch()) {
+        if (!isVacant(actor.state) || watches.has(actor) || this.parts.strangers.takeWatch()) {
           watches.watch(actor, effect.scriptPubKey)
         }
         return
@@ -107,7 +96,7 @@ export class Performer {
         return
       }
       case 'ask-for-channels': {
-        this.ports.doubt(actor)
+        this.parts.doubt(actor)
         return
       }
       case 'claim': {
@@ -166,7 +155,7 @@ export class Performer {
   /** Reports a failure in the background loudly; the next block tries again. */
   #background(actor: ChannelActor, work: Promise<void>): void {
     work.catch((error: unknown) => {
-      this.ports.emit({ ...alarm(error), channel: actor.id })
+      this.context.alarm(error, actor.id)
     })
   }
 
@@ -176,12 +165,12 @@ export class Performer {
     effect: Extract<Effect, { type: 'build-funding' }>
   ): Promise<void> {
     try {
-      await watchStands(this.ports.watches.watch(actor, effect.scriptPubKey), this.ports.clock)
+      await watchStands(this.context.watches.watch(actor, effect.scriptPubKey), this.context.clock)
       const { scriptPubKey, amount, feeRate, coins, source } = effect
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built =
         source === undefined || source.fromWallet
-          ? await this.ports.wallet.buildFunding({
+          ? await this.context.wallet.buildFunding({
               channel: actor.id,
               scriptPubKey,
               amount,
@@ -193,11 +182,11 @@ export class Performer {
               source.old,
               scriptPubKey,
               amount,
-              renewalLock(this.ports.chain.tip?.height)
+              renewalLock(this.context.chain.tip?.height)
             )
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {
-      this.ports.watches.stop(actor)
+      this.context.watches.stop(actor)
       actor.post({ type: 'funding-failed', code: codeOf(error), reason: messageOf(error) })
     }
   }
@@ -206,7 +195,7 @@ export class Performer {
     actor: ChannelActor,
     { message, after }: Extract<Effect, { type: 'send-with-payments' }>
   ): Promise<void> {
-    const { links, store } = this.ports
+    const { links, store } = this.context
     const making = listPayments(store, actor.id, after, message.sequence).then((list) => ({
       ...message,
       ...list
@@ -226,7 +215,8 @@ export class Performer {
     const transaction = this.#sent.get(raw) ?? parseTransaction(raw)
     this.#sent.set(raw, transaction)
     const { txid } = transaction
-    const { strangers, patient, chain } = this.ports
+    const { chain } = this.context
+    const { strangers, patient } = this.parts
     const isPatient = favour !== true && canWait(actor.state, purpose)
     let isRefused = false
     // T1 of a renewal is sent for both of its channels, and each has its answer.
@@ -295,12 +285,12 @@ export class Performer {
     payments: readonly Payment[],
     direction: 'sent' | 'received'
   ): void {
-    if (!this.ports.isListening()) return
+    if (!this.context.isListening()) return
     const sequence =
       actor.state.stage === 'established' ? (actor.state.ledger.held?.sequence ?? 0) : 0
-    const time = this.ports.clock.now()
+    const time = this.context.clock.now()
     for (const payment of payments) {
-      this.ports.emit({
+      this.context.emit({
         type: 'payment',
         payment: paymentInfo(actor.state, { sequence, direction, time }, payment)
       })

@@ -4,7 +4,6 @@
  * itself.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
-import type { Env } from '../channel/env.js'
 import type { RenewalEvent } from '../channel/events.js'
 import { planRenewal } from '../channel/renewed.js'
 import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
@@ -13,11 +12,12 @@ import { isOpening, type Channel, type FundingChoice } from '../channel/state.js
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
-import type { Actors, ChannelActor } from './channel-actor.js'
+import type { ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
-import type { Clock, Unsubscribe } from './ports.js'
+import type { Unsubscribe } from './ports.js'
 import { fundingSent } from './waiters.js'
 import { withTimeout } from './timeout.js'
+import type { EngineContext } from './context.js'
 
 /** The request of a renewal. */
 export interface RenewalRequest {
@@ -29,16 +29,6 @@ export interface RenewalRequest {
   readonly mostFee?: Satoshi | undefined
   readonly patience?: BlockDelta | undefined
   readonly signal?: AbortSignal | undefined
-}
-
-export interface RenewalsHost {
-  readonly actors: Actors
-  readonly env: (channel: Channel) => Env
-  readonly offer: (offer: Offer) => Promise<ChannelActor>
-  readonly clock: Clock
-  /** Time that payments may take to be acknowledged before a renewal gives up, in milliseconds. */
-  readonly patience: number
-  readonly alarm: (error: PaychanError, channel: ChannelId) => void
 }
 
 /**
@@ -61,7 +51,10 @@ export class Renewals {
   /** Server: the height at which an old channel was last held back. */
   readonly #heldAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
 
-  constructor(private readonly host: RenewalsHost) {}
+  constructor(
+    private readonly context: EngineContext,
+    private readonly offer: (offer: Offer) => Promise<ChannelActor>
+  ) {}
 
   /**
    * Opens a channel that renews this one.
@@ -81,12 +74,12 @@ export class Renewals {
     old.hold(ASKING)
     try {
       await this.#quiet(old)
-      const plan = planRenewal(old.state, amount, this.host.env(old.state), {
+      const plan = planRenewal(old.state, amount, this.context.env(old.state), {
         asked: choice?.feeRate,
         byItself
       })
       const { address, renewFor } = old.state
-      const actor = await this.host.offer({
+      const actor = await this.offer({
         peer: address,
         capacity: plan.capacity,
         blocks,
@@ -108,7 +101,7 @@ export class Renewals {
 
   /** Passes an event between two channels of this side. */
   readonly tell = (channel: ChannelId, event: RenewalEvent, from: ChannelActor): void => {
-    const actor = this.host.actors.get(channel)
+    const actor = this.context.actors.get(channel)
     if (actor !== undefined) actor.post(event)
     else {
       from.post({
@@ -132,7 +125,7 @@ export class Renewals {
    * waits only briefly, since opening costs the client nothing.
    */
   observe(state: Channel): void {
-    const old = this.host.actors.get(renewedChannel(state) ?? state.id)
+    const old = this.context.actors.get(renewedChannel(state) ?? state.id)
     const isUnderWay =
       old !== undefined &&
       old.id !== state.id &&
@@ -151,10 +144,10 @@ export class Renewals {
       old.release(id)
     }
     if (role === 'server') {
-      const { height } = this.host.env(old.state)
+      const { height } = this.context.env(old.state)
       if (this.#heldAt.has(old) && this.#heldAt.get(old) === height) return
       this.#heldAt.set(old, height)
-      timer = this.host.clock.after(SERVER_HOLD_MS, release)
+      timer = this.context.clock.after(SERVER_HOLD_MS, release)
     }
     this.#held.set(id, { old, release })
     old.hold(id)
@@ -165,7 +158,7 @@ export class Renewals {
     const state =
       renews === undefined
         ? undefined
-        : this.host.actors.get(channelId(toHex(renews.channelId)))?.state
+        : this.context.actors.get(channelId(toHex(renews.channelId)))?.state
     return state?.peer === peer ? state : undefined
   }
 
@@ -173,7 +166,7 @@ export class Renewals {
   supersede(fresh: Channel): void {
     const renewed = renewedChannel(fresh)
     if (renewed === undefined) return
-    for (const actor of this.host.actors.of(fresh.peer)) {
+    for (const actor of this.context.actors.of(fresh.peer)) {
       const { state } = actor
       if (state.id !== fresh.id && isOpening(state) && renewedChannel(state) === renewed) {
         actor.post({ type: 'cancel' })
@@ -188,8 +181,12 @@ export class Renewals {
   onTip(due: readonly ChannelActor[]): void {
     for (const actor of due) {
       const { state } = actor
-      const env = this.host.env(state)
-      const by = lostTo(state, this.host.actors.get(renewedChannel(state) ?? state.id)?.state, env)
+      const env = this.context.env(state)
+      const by = lostTo(
+        state,
+        this.context.actors.get(renewedChannel(state) ?? state.id)?.state,
+        env
+      )
       if (by !== undefined) actor.post({ type: 'funding-lost', by })
       this.look(actor)
     }
@@ -200,7 +197,7 @@ export class Renewals {
    */
   look(actor: ChannelActor): void {
     const { state } = actor
-    const env = this.host.env(state)
+    const env = this.context.env(state)
     if (isRenewalDue(state, env) && env.isWatched && state.link === 'live') {
       this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
     }
@@ -216,8 +213,8 @@ export class Renewals {
         ) {
           return
         }
-        const prospects = afterRenewalFailed(actor.state, this.host.env(actor.state))
-        this.host.alarm(
+        const prospects = afterRenewalFailed(actor.state, this.context.env(actor.state))
+        this.context.alarm(
           new PaychanError(
             'ERR_RENEWAL_FAILED',
             `The channel could not be renewed: ${messageOf(error)} ${prospects}`,
@@ -236,9 +233,9 @@ export class Renewals {
     quiet.catch(() => {})
     old.waiters.observe(old.state)
     await withTimeout(
-      this.host.clock,
+      this.context.clock,
       quiet,
-      this.host.patience,
+      this.context.timeouts.ack,
       new PaychanError(
         'ERR_LATER_UPDATES',
         'Payments are on their way and not acknowledged; renew the channel once they are.'

@@ -5,14 +5,12 @@
  */
 import type { ChannelRecord, Message, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
-import type { Transition } from '../channel/effects.js'
-import type { Env } from '../channel/env.js'
 import { adoptRecord, ourSide, recordOf } from '../channel/restoring.js'
 import type { Channel } from '../channel/state.js'
 import { errorMessage, must, Violation } from '../channel/violation.js'
 import { type ChannelId, fromHex, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import type { EngineOptions } from './context.js'
+import type { EngineContext } from './context.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
 import { recordChange } from '../types/records.js'
 import { reach } from './redial.js'
@@ -58,18 +56,6 @@ export interface Restored {
   }>
 }
 
-interface RestoresHost {
-  readonly options: EngineOptions
-  /** Milliseconds until an answer. */
-  readonly patience: number
-  readonly envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
-  readonly begin: (first: Transition) => void
-  /** True for a channel on our disk, also one whose record is damaged. */
-  readonly knows: (id: ChannelId) => boolean
-  readonly channelsOf: (peer: string) => Channel[]
-  readonly alarm: (error: PaychanError) => void
-}
-
 export class Restores {
   readonly #asking = new Map<string, Promise<Restored>>()
   /** Peers that have answered since the start. */
@@ -87,11 +73,11 @@ export class Restores {
   #isMarked = false
   #stopped = false
 
-  constructor(private readonly host: RestoresHost) {}
+  constructor(private readonly context: EngineContext) {}
 
   /** Reads whether the data directory was made from the words. */
   async load(): Promise<void> {
-    this.#isMarked = (await this.host.options.store.get(RESTORED_KEY)) !== undefined
+    this.#isMarked = (await this.context.store.get(RESTORED_KEY)) !== undefined
   }
 
   /**
@@ -127,7 +113,7 @@ export class Restores {
    * channel, it may have lost it.
    */
   observe(peer: string, channel: ChannelId): void {
-    if (!this.host.knows(channel)) this.#pursue(peer, 1)
+    if (!this.#knows(channel)) this.#pursue(peer, 1)
   }
 
   /**
@@ -151,7 +137,7 @@ export class Restores {
    *   `ERR_CHAIN_UNAVAILABLE`, and Violations of RESTORE-2
    */
   ask(peer: string): Promise<Restored> {
-    return this.#shared(peer, (inbox) => this.host.options.peers.open(peer, () => inbox))
+    return this.#shared(peer, (inbox) => this.context.peers.open(peer, () => inbox))
   }
 
   /** Asks a peer when no user has asked for it: people hear of the channels that come back. */
@@ -161,7 +147,7 @@ export class Restores {
       await under
       return
     }
-    const { peers } = this.host.options
+    const { peers } = this.context
     const { restored } = await this.#shared(peer, (inbox) =>
       reach(peers, { peer, address: this.#addressOf(peer) }, inbox)
     )
@@ -184,7 +170,7 @@ export class Restores {
    */
   onRequest(link: Link, first: RestoreRequest): LinkListener {
     if (this.#stopped) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
-    const throttle = new Throttle(this.host.options.clock)
+    const throttle = new Throttle(this.context.clock)
     const onMessage = (message: Message): void | Promise<void> => {
       if (message.type === 'Error') return
       if (message.type !== 'RestoreRequest') {
@@ -214,12 +200,12 @@ export class Restores {
 
   /** The record of the first channel after the given id that has one, in the order of the ids. */
   #recordAfter(peer: string, after: string): ChannelRecord | undefined {
-    const later = this.host
+    const later = this.context.actors
       .channelsOf(peer)
       .filter(({ id }) => id > after)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
     for (const channel of later) {
-      const record = recordOf(channel, this.host.envFor(channel))
+      const record = recordOf(channel, this.context.env(channel))
       if (record !== undefined) return record
     }
     return undefined
@@ -260,7 +246,7 @@ export class Restores {
     if (this.#retries.has(peer)) return
     this.#retries.set(
       peer,
-      this.host.options.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
+      this.context.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
         this.#retries.delete(peer)
         this.#pursue(peer, attempt)
       })
@@ -271,7 +257,7 @@ export class Restores {
     if (this.#stopped || this.#answered.has(peer)) return
     if (attempt < MOST_ATTEMPTS) this.#later(peer, attempt + 1)
     else if (this.#doubted.has(peer)) {
-      this.host.alarm(
+      this.context.alarm(
         new PaychanError(
           'ERR_PEER_NOT_ASKED',
           `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`,
@@ -288,7 +274,7 @@ export class Restores {
       .slice(0, MOST_NAMED)
       .map((id) => id.slice(0, 8))
       .join(', ')
-    this.host.alarm(
+    this.context.alarm(
       new PaychanError(
         'ERR_CHANNELS_FORGOTTEN',
         `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`,
@@ -297,10 +283,15 @@ export class Restores {
     )
   }
 
+  /** True for a channel on our disk, also one whose record is damaged. */
+  #knows(id: ChannelId): boolean {
+    return this.context.actors.has(id) || this.context.registry.isReserved(id)
+  }
+
   /** The address at which a server was reached last. */
   #addressOf(peer: string): string {
     return (
-      this.host
+      this.context.actors
         .channelsOf(peer)
         .filter(({ role }) => role === 'client')
         .at(-1)?.address ?? peer
@@ -308,7 +299,7 @@ export class Restores {
   }
 
   async #ask(open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
-    const { clock } = this.host.options
+    const { clock } = this.context
     const inbox = new RecordInbox()
     const link = await open(inbox)
     const restored: ChannelId[] = []
@@ -321,7 +312,7 @@ export class Restores {
         const answer = await withTimeout(
           clock,
           inbox.next(),
-          this.host.patience,
+          this.context.timeouts.ack,
           new PaychanError(
             'ERR_RESTORE_TIMEOUT',
             'The peer does not say which channels it has; ask it again.'
@@ -379,8 +370,8 @@ export class Restores {
     id: ChannelId,
     link: Link
   ): Promise<'restored' | 'known' | Violation> {
-    if (this.host.knows(id)) return 'known'
-    const { signer, wallet, network } = this.host.options
+    if (this.#knows(id)) return 'known'
+    const { signer, wallet, network } = this.context
     try {
       const side = ourSide(record, (path) => signer.publicKey(path))
       const { closeScript } = side.role === 'client' ? record.open : record.accept
@@ -394,12 +385,12 @@ export class Restores {
       if (this.#stopped) {
         throw new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
       }
-      if (this.host.knows(id)) return 'known'
-      this.host.begin(
+      if (this.#knows(id)) return 'known'
+      this.context.begin(
         adoptRecord(
           record,
           { ...side, peer: link.peer, address: link.address ?? link.peer, network },
-          this.host.envFor(side)
+          this.context.env(side)
         )
       )
       return 'restored'
@@ -409,7 +400,7 @@ export class Restores {
       // Anybody can make up channels that are none of ours; of one whose keys are ours somebody has
       // to hear.
       if (error.code !== 'ERR_NOT_OUR_CHANNEL') {
-        this.host.alarm(
+        this.context.alarm(
           PaychanError.of(
             error.code,
             `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`,

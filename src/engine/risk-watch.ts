@@ -7,11 +7,11 @@ import type { Env } from '../channel/env.js'
 import { isUnaffordable } from '../channel/publishing.js'
 import { exposureOf } from '../channel/risk.js'
 import { DAY } from '../channel/schedule.js'
-import type { Channel, Established } from '../channel/state.js'
+import type { Established } from '../channel/state.js'
 import { formatFeeRate, satoshi, satPerVByte } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineEvent } from './context.js'
-import { alarm, type Facts, PaychanError } from '../types/errors.js'
+import type { EngineContext } from './context.js'
+import { type Facts, PaychanError } from '../types/errors.js'
 import type { ErrorCode } from '../types/error-codes.js'
 
 /**
@@ -25,10 +25,7 @@ export class RiskWatch {
   readonly #stuck = new Set<ChannelActor>()
   #next = 0
 
-  constructor(
-    private readonly env: (channel: Channel) => Env,
-    private readonly emit: (event: EngineEvent) => void
-  ) {}
+  constructor(private readonly context: Pick<EngineContext, 'env' | 'emit' | 'alarm'>) {}
 
   /** Handles a new tip. */
   onTip(actors: readonly ChannelActor[]): void {
@@ -42,7 +39,7 @@ export class RiskWatch {
 
   #look(actor: ChannelActor): void {
     const { state } = actor
-    const env = this.env(state)
+    const env = this.context.env(state)
     this.#lookAtDue(actor, env)
     const exposure = state.stage === 'established' ? exposureOf(state, env) : undefined
     const isHigh = exposure !== undefined && exposure.risk * 100 >= env.policy.riskAlarm
@@ -51,7 +48,7 @@ export class RiskWatch {
     else this.#high.delete(actor)
     // Settled, or with nothing at stake any more: there is no risk.
     const { risk, stake } = exposure ?? { risk: 0, stake: 0n }
-    this.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
+    this.context.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
   }
 
   #lookAtDue(actor: ChannelActor, env: Env): void {
@@ -82,7 +79,7 @@ export class RiskWatch {
   }
 
   #alarm(actor: ChannelActor, ...[code, text, facts]: [ErrorCode, string, Facts]): void {
-    this.emit({ ...alarm(new PaychanError(code, text, facts)), channel: actor.id })
+    this.context.alarm(new PaychanError(code, text, facts), actor.id)
   }
 }
 
