@@ -9,13 +9,12 @@ export {
   type PaychanInit
 } from './node/service.js'
 export { paychanIdentity, type IdentityOptions } from './node/identity.js'
-export { untilHeight } from './node/until-height.js'
 export type * from './node/api.js'
 export { PaychanError } from './types/errors.js'
 export {
+  blockDelta,
   satoshi,
   type BlockDelta,
   type BlockHeight,
-  type FeeRate,
   type Satoshi
 } from './types/units.js'

@@ -263,7 +263,7 @@ export class Engine {
     for (const actor of this.#actors.values()) actor.end(stopped)
   }
 
-  /** Opens a channel as its client; see `NodeApi.open`. */
+  /** Opens a channel as its client; see `ChannelsApi.open`. */
   async open(request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
@@ -283,7 +283,7 @@ export class Engine {
 
   /**
    * Takes the PSBT of an outside wallet, and says what is unwise about it; see
-   * `NodeApi.fundingPsbt`.
+   * `ChannelsApi.fundingPsbt`.
    */
   async fundingPsbt(
     id: ChannelId,
@@ -298,7 +298,7 @@ export class Engine {
     })
   }
 
-  /** Renews a channel as its client, and adds coins to it; see `NodeApi.renew`. */
+  /** Renews a channel as its client, and adds coins to it; see `ChannelsApi.renew`. */
   async renew(
     id: ChannelId,
     request: RenewalRequest & { readonly wait: 'broadcast' | 'ready' }
@@ -339,7 +339,7 @@ export class Engine {
   /** Pays the missing rest of a named payment; resolves with all its parts. See `NodeApi.pay`. */
   payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
-  /** Closes a channel; see `NodeApi.close`. */
+  /** Closes a channel; see `ChannelsApi.close`. */
   async close(id: ChannelId, force: boolean): Promise<Closed> {
     const actor = this.#actor(id)
     if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
@@ -356,7 +356,7 @@ export class Engine {
 
   /**
    * Raises the fee of a settlement or a refund that waits; undefined when `txid` is neither. See
-   * `NodeApi.bumpFee`.
+   * `WalletApi.bumpFee`.
    */
   bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> =>
     bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
@@ -373,7 +373,7 @@ export class Engine {
 
   /**
    * Settles every one-way channel in which we are the server and that is worth settling. Each is
-   * settled alone, whatever becomes of the others; see `NodeApi.settleAll`.
+   * settled alone, whatever becomes of the others; see `ChannelsApi.settleAll`.
    */
   async settleAll(): Promise<SettledAll> {
     if (this.#height === undefined) {
@@ -409,7 +409,7 @@ export class Engine {
   payable = (): Payable[] =>
     [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
 
-  /** Asks a peer for the channels that this node has lost; see `NodeApi.recover`. */
+  /** Asks a peer for the channels that this node has lost; see `ChannelsApi.recover`. */
   recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)
 
   /**
