@@ -72,14 +72,16 @@ export interface SendOptions
   readonly amount?: Satoshi | 'all'
 }
 
-/** For a child: the rate of parent and child together. */
-interface ShownRate {
+/** A send: what it pays, and what it costs. */
+export interface SendResult extends Omit<wallet.SendResult, 'feeRate'> {
   readonly satPerVByte: number
 }
 
-export type SendResult = Omit<wallet.SendResult, 'feeRate'> & ShownRate
-
-export type BumpResult = Omit<wallet.BumpResult, 'feeRate'> & ShownRate
+/** What raising a fee has made of it. */
+export interface BumpResult extends Omit<wallet.BumpResult, 'feeRate'> {
+  /** For a child: the rate of parent and child together. */
+  readonly satPerVByte: number
+}
 
 export interface WalletApi {
   /**
