@@ -173,8 +173,8 @@ export interface ChannelsApi {
   renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
   /**
    * Closes a channel (at least 8 of its first digits): with the peer, or, with `force`, alone, which
-   * a server does by publishing T3. Resolves once a server of the chain has taken the transaction,
-   * which need not be in a block yet, or when nothing has to be published.
+   * a server does by publishing T3. Resolves once a server of the chain, or the peer, says that the
+   * transaction waits for a block, or when nothing has to be published.
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_CHANNEL_CLOSED`,
    *   `ERR_CHANNEL_NOT_OPEN`, `ERR_PEER_UNREACHABLE`, `ERR_CHAIN_UNAVAILABLE`,
