@@ -60,8 +60,7 @@ answerCalls({
   roundTrip: async (address) => await roundTripFloor(await running().dial(multiaddr(address))),
   pay: async (channel, callers, ms) => {
     const { pay } = running().services.paychan
-    const call = pay.bind(running().services.paychan)
-    return await closedLoop(callers, ms, () => call({ to: channel, amount: satoshi(1n) }))
+    return await closedLoop(callers, ms, () => pay({ to: channel, amount: satoshi(1n) }))
   },
   stop: async () => {
     await running().stop()
