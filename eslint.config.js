@@ -46,7 +46,9 @@ export const ROOMS = {
     'src/cli'
   ],
   bench: [...CORE, 'src/engine', ...ADAPTERS, 'src/node', 'src/devnet', 'src/testing', 'src/sim'],
-  'src/index.ts': ['protocols', 'src/types', 'src/node']
+  'src/index.ts': ['protocols', 'src/types', 'src/node'],
+  // They have the package by its name, as any other program.
+  examples: []
 }
 
 /**
@@ -231,7 +233,7 @@ export default defineConfig(
   })),
   {
     // What people read goes to stdout in these rooms, through one writer each.
-    files: ['src/cli/**/*.ts', 'src/demo/**/*.ts'],
+    files: ['src/cli/**/*.ts', 'src/demo/**/*.ts', 'examples/**/*.ts'],
     rules: { 'no-console': 'off' }
   },
   {

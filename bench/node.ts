@@ -44,18 +44,23 @@ answerCalls({
     const info = await node.services.paychan.info()
     return { multiaddr: info.multiaddrs[0] ?? '', ecdsa: info.ecdsa }
   },
-  address: async () => await running().services.paychan.address(),
-  confirmed: async () => (await running().services.paychan.balance()).confirmed,
+  address: async () => await running().services.paychan.wallet.address(),
+  confirmed: async () => (await running().services.paychan.wallet.balance()).confirmed,
   height: async () => (await running().services.paychan.info()).chain.height ?? 0,
   open: async (peer, capacity) =>
-    (await running().services.paychan.open({ peer, amount: capacity, wait: 'broadcast' })).id,
-  channel: async () => (await running().services.paychan.channels())[0],
+    (
+      await running().services.paychan.channels.open({
+        peer,
+        amount: satoshi(capacity),
+        wait: 'broadcast'
+      })
+    ).id,
+  channel: async () => (await running().services.paychan.channels.list())[0],
   localFloors: async () => await localFloors(),
   roundTrip: async (address) => await roundTripFloor(await running().dial(multiaddr(address))),
   pay: async (channel, callers, ms) => {
     const { pay } = running().services.paychan
-    const call = pay.bind(running().services.paychan)
-    return await closedLoop(callers, ms, () => call({ to: channel, amount: 1n }))
+    return await closedLoop(callers, ms, () => pay({ to: channel, amount: satoshi(1n) }))
   },
   stop: async () => {
     await running().stop()

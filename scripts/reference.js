@@ -48,13 +48,13 @@ function codeTable() {
 }
 
 function verbTable() {
-  const rows = [...VERBS.values()].map(({ name, scope, meaning, request }) => {
+  const rows = [...VERBS.values()].map(({ name, call, scope, meaning, request }) => {
     const fields = Object.entries(request.shape)
       .filter(([field]) => name === 'cancel' || field !== 'ticket')
       .map(([field, schema]) => (schema.isOptional() ? `${field}?` : field))
-    return `| \`${name}\` | ${scope} | ${fields.length === 0 ? '' : `\`${fields.join('`, `')}\``} | ${meaning} |`
+    return `| \`${name}\` | ${call === undefined ? '' : `\`${call}\``} | ${scope} | ${fields.length === 0 ? '' : `\`${fields.join('`, `')}\``} | ${meaning} |`
   })
-  return ['| verb | scope | fields | does |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| verb | call | scope | fields | does |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
 const TABLES = [

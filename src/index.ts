@@ -1,21 +1,29 @@
-/** The public API: a whole node, the libp2p service, and the types of both. */
+/**
+ * The public API: a whole node, the libp2p service, and the types of both.
+ *
+ * @module paychan
+ */
 export { createNode, type NodeOptions } from './node/create-node.js'
 export {
   defaultPolicy,
   paychan,
-  type Policy,
   type Paychan,
   type PaychanComponents,
   type PaychanInit
 } from './node/service.js'
-export { paychanIdentity, type IdentityOptions } from './node/identity.js'
-export { untilHeight } from './node/until-height.js'
-export type * from './node/api.js'
-export { PaychanError } from './types/errors.js'
 export {
+  paychanIdentity,
+  type AskPassphrase,
+  type Identity,
+  type IdentityOptions
+} from './node/identity.js'
+export type * from './node/api.js'
+export type { ChannelId, OutPoint, Txid } from './types/bytes.js'
+export { PaychanError, type AlarmEvent, type Facts } from './types/errors.js'
+export {
+  blockDelta,
   satoshi,
   type BlockDelta,
   type BlockHeight,
-  type FeeRate,
   type Satoshi
 } from './types/units.js'

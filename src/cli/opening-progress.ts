@@ -181,12 +181,12 @@ export async function followOpening<T>(
     { verbose, isDevnet: () => isDevnet }
   )
   const patience = startPatience(io, output, () => progress.waitsFor())
-  const events = node.events((event) => {
+  const events = node.events.follow((event) => {
     progress.onEvent(event)
     // No event tells the funding's depth block by block. If the node has gone, the answer to `open`
     // says so.
     if (event.type === 'chain') {
-      node.channels().then(
+      node.channels.list().then(
         (channels) => {
           progress.onBlock(channels)
         },

@@ -5,16 +5,22 @@ import { randomUUID } from 'node:crypto'
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import type { NodeApi, NodeEvent, NodeVerb } from '../node/api.js'
+import type { EventsApi, NodeApi, NodeEvent } from '../node/api.js'
+import { untilHeight } from '../node/until-height.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
-import { type Verb, type VerbName, VERBS } from './verbs.js'
+import { callsOfVerbs, CANCEL, type Verb } from './verbs.js'
 
-/** A node in another process. `onEvent` is the same as `events(...).stop`. */
-export interface ApiClient extends NodeApi {
+/** The events of a node in another process. `on` is the same as `follow(...).stop`. */
+interface FollowedEvents extends EventsApi {
   /** Follows the node's events; `ready` resolves once no further event is missed. */
-  events: (listener: (event: NodeEvent) => void) => EventStream
+  follow: (listener: (event: NodeEvent) => void) => EventStream
+}
+
+/** A node in another process. */
+export interface ApiClient extends NodeApi {
+  readonly events: FollowedEvents
   /** Closes the connections; a call that is under way fails. */
   disconnect: () => void
 }
@@ -30,7 +36,7 @@ const MAX_CONNECTIONS = 64
  *
  * @example
  * const node = connectApi('/home/alice/.paychan/api.sock')
- * console.log((await node.balance()).confirmed)
+ * console.log((await node.wallet.balance()).confirmed)
  */
 export function connectApi(socketPath: string): ApiClient {
   assertSocketPath(socketPath)
@@ -67,11 +73,10 @@ export function connectApi(socketPath: string): ApiClient {
   ): Promise<unknown> {
     if (signal === undefined) return await ask(verb, body)
     const ticket = randomUUID()
-    const cancel = rowOf('cancel')
     return await new Promise<unknown>((resolve, reject) => {
       // The answer of the call itself tells if the cancel was in time.
       const onAbort = (): void => {
-        ask(cancel, { ticket }).catch(reject)
+        ask(CANCEL, { ticket }).catch(reject)
       }
       signal.addEventListener('abort', onAbort, { once: true })
       if (signal.aborted) onAbort()
@@ -90,28 +95,27 @@ export function connectApi(socketPath: string): ApiClient {
     }
   }
 
-  function events(listener: (event: NodeEvent) => void): EventStream {
+  function follow(listener: (event: NodeEvent) => void): EventStream {
     return readEvents(socketPath, listener, (error) => explain(error, socketPath, 'events'))
   }
 
-  // The table has a row for each call of `NodeApi`, made of its arguments and answer (verbs.ts).
-  const calls = Object.fromEntries(
-    [...VERBS.values()].map((verb) => [verb.name, call(verb)])
-  ) as unknown as Pick<NodeApi, NodeVerb>
-  return {
+  const { chain, ...calls } = callsOfVerbs(call)
+  const node: NodeApi & Pick<ApiClient, 'events'> = {
     ...calls,
-    onEvent: (listener) => events(listener).stop,
-    events,
+    chain: {
+      ...chain,
+      untilHeight: async (height) => {
+        await untilHeight(node, height)
+      }
+    },
+    events: { on: (listener) => follow(listener).stop, follow }
+  }
+  return {
+    ...node,
     disconnect: () => {
       agent.destroy()
     }
   }
-}
-
-function rowOf(name: VerbName): Verb {
-  const verb = VERBS.get(name)
-  if (verb === undefined) throw new Error(`the table has no verb ${name}`)
-  return verb
 }
 
 /* The client's half of HTTP: reads an answer, and explains why there is none. */
@@ -201,7 +205,7 @@ export function readEvents(
     })
     .catch(() => {})
   const ready = response.then(() => {})
-  // A caller that only wants events, as `onEvent` does, may ignore `ready`.
+  // A caller that only wants events, as `on` does, may ignore `ready`.
   ready.catch(() => {})
   request.end()
   return {

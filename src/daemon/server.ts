@@ -134,7 +134,7 @@ function streamEvents(node: NodeApi, response: ServerResponse): void {
   const tell = (event: NodeEvent): void => {
     response.write(`${JSON.stringify(toWire(event))}\n`)
   }
-  const unsubscribe = node.onEvent((event) => {
+  const unsubscribe = node.events.on((event) => {
     if (response.writableLength <= MAX_UNREAD_EVENT_BYTES) {
       tell(event)
       return

@@ -1,10 +1,10 @@
 /**
- * The verbs of the local API, one row each: its request, its call of the node, its answer, and its
- * effect on money. The server, the client and `docs/api.md` come from this table.
+ * The verbs of the local API, one row each: its name, the call of the node that it makes, its
+ * request, its answer, and its effect on money. The server, the client and `docs/api.md` come from this table.
  */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
-import type { NodeApi, NodeVerb } from '../node/api.js'
+import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import {
@@ -32,14 +32,43 @@ import {
 /** The effect of a verb on money, for granting the right to use it. */
 type Scope = 'read' | 'receive' | 'pay' | 'manage'
 
+type Facet = 'wallet' | 'channels' | 'payments' | 'chain' | 'peers'
+
+/** The names of the calls of a part of `NodeApi` that have an answer. */
+type CallsIn<Part> = {
+  [Name in keyof Part & string]: Part[Name] extends (...args: never[]) => Promise<unknown>
+    ? Name
+    : never
+}[keyof Part & string]
+
+/** The calls that no verb makes: a client waits by the events and `info`. */
+type NotServed = 'chain.untilHeight'
+
+/** A call of `NodeApi`, by its place there: `pay`, `wallet.send`. */
+export type NodeCall = Exclude<
+  CallsIn<NodeApi> | { [Name in Facet]: `${Name}.${CallsIn<NodeApi[Name]>}` }[Facet],
+  NotServed
+>
+
+/** The type of the call at a place of `NodeApi`. */
+export type CallAt<Place extends NodeCall> = (
+  Place extends `${infer Name extends Facet}.${infer Call}`
+    ? NodeApi[Name][Call & keyof NodeApi[Name]]
+    : NodeApi[Place & keyof NodeApi]
+) extends infer Call extends (...args: never[]) => Promise<unknown>
+  ? Call
+  : never
+
 /** A row of the table. */
 export interface Verb {
   readonly name: string
+  /** The call of `NodeApi` that it makes; undefined for a verb of the local API alone. */
+  readonly call: NodeCall | undefined
   readonly scope: Scope
   readonly meaning: string
   readonly request: z.ZodObject
   readonly answer: z.ZodType
-  /** The body of a request, from the arguments of the call of `NodeApi`. */
+  /** The body of a request, from the arguments of the call. */
   readonly body: (...args: never[]) => object
   /**
    * True when the call has a `signal`; over the wire that is a ticket, by which `cancel` names it.
@@ -49,43 +78,45 @@ export interface Verb {
 }
 
 /** The answer of a node's call; null for nothing. */
-type AnswerOf<Name extends NodeVerb> =
-  Awaited<ReturnType<NodeApi[Name]>> extends infer Answer
+type AnswerOf<Place extends NodeCall> =
+  Awaited<ReturnType<CallAt<Place>>> extends infer Answer
     ? [Answer] extends [void]
       ? null
       : Answer
     : never
 
-interface Row<Name extends NodeVerb, Shape extends z.ZodRawShape> {
+interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
   readonly scope: Scope
   readonly meaning: string
   readonly request: Shape
-  readonly answer: z.ZodType<AnswerOf<Name>>
-  readonly body: (...args: Parameters<NodeApi[Name]>) => object
-  readonly call: (
-    node: NodeApi,
+  readonly answer: z.ZodType<AnswerOf<Place>>
+  /** The body of a request, from the arguments of the call. */
+  readonly body: (...args: Parameters<CallAt<Place>>) => object
+  /** The arguments of the call, from the body of a request. */
+  readonly args: (
     request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>,
     signal?: AbortSignal
-  ) => ReturnType<NodeApi[Name]>
+  ) => [...Parameters<CallAt<Place>>]
   readonly isCancellable?: boolean
 }
 
 type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
 
-function verb<Name extends NodeVerb, Shape extends z.ZodRawShape>(
+function verb<Name extends string, Place extends NodeCall, Shape extends z.ZodRawShape>(
   name: Name,
-  { scope, meaning, request: shape, answer, body, call, isCancellable = false }: Row<Name, Shape>
-): Verb & { readonly name: Name } {
+  call: Place,
+  { scope, meaning, request: shape, answer, body, args, isCancellable = false }: Row<Place, Shape>
+): Verb & { readonly name: Name; readonly call: Place } {
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
   const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
     const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
-    const fields = withoutUndefined(given) as Parameters<typeof call>[1]
-    return toWire(
-      await cancellable(node, named, async (signal) => await call(node, fields, signal))
-    )
+    const fields = withoutUndefined(given) as Parameters<typeof args>[0]
+    const make = callAt(node, call)
+    return toWire(await cancellable(node, named, (signal) => make(...args(fields, signal))))
   }
   return {
     name,
+    call,
     scope,
     meaning,
     request,
@@ -95,6 +126,43 @@ function verb<Name extends NodeVerb, Shape extends z.ZodRawShape>(
     run
   }
 }
+
+type AnyCall = (...args: unknown[]) => Promise<unknown>
+
+/** Facet and name of a call; the facet is the node itself for `info`, `pay` and `stop`. */
+function placeOf(call: NodeCall): { readonly facet: string | undefined; readonly name: string } {
+  const [first = call, name] = call.split('.')
+  return name === undefined ? { facet: undefined, name: first } : { facet: first, name }
+}
+
+function callAt(node: NodeApi, call: NodeCall): AnyCall {
+  const { facet, name } = placeOf(call)
+  const part = (facet === undefined ? node : node[facet as Facet]) as unknown as Record<
+    string,
+    AnyCall | undefined
+  >
+  const found = part[name]
+  if (found === undefined) throw new Error(`a node has no call ${call}`)
+  return found
+}
+
+/** Puts a call at the place of each verb in `NodeApi`. */
+export function callsOfVerbs(
+  make: (verb: Verb) => (...args: never[]) => Promise<unknown>
+): ServedApi {
+  const node: Record<string, unknown> = {}
+  for (const verb of TABLE) {
+    const { facet, name } = placeOf(verb.call)
+    const part = facet === undefined ? node : ((node[facet] ??= {}) as Record<string, unknown>)
+    part[name] = make(verb)
+  }
+  return node as unknown as ServedApi
+}
+
+/** `NodeApi` as far as verbs serve it. When a call has no verb it is `never`: nothing compiles. */
+type ServedApi = NodeCall extends Served['call']
+  ? Omit<NodeApi, 'chain' | 'events'> & { readonly chain: Omit<NodeApi['chain'], 'untilHeight'> }
+  : never
 
 /** @throws PaychanError `ERR_UNKNOWN_FIELD`, `ERR_INVALID_REQUEST` (facts: field) */
 function readRequest<Request>(ask: z.ZodType<Request>, body: unknown): Request {
@@ -135,32 +203,32 @@ const lifetime = z.int().min(1).max(1_000_000)
 
 const none = (): object => ({})
 
-const TABLE: readonly Verb[] = [
-  verb('info', {
+const TABLE = [
+  verb('info', 'info', {
     scope: 'read',
     meaning: 'who the node is, what it accepts, how it sees the chain',
     request: {},
     answer: nodeInfo,
     body: none,
-    call: async (node) => await node.info()
+    args: () => []
   }),
-  verb('address', {
+  verb('address', 'wallet.address', {
     scope: 'receive',
     meaning: 'a fresh address of the wallet',
     request: {},
     answer: z.string(),
     body: none,
-    call: async (node) => await node.address()
+    args: () => []
   }),
-  verb('balance', {
+  verb('balance', 'wallet.balance', {
     scope: 'read',
     meaning: 'what is free, reserved, on its way and in channels',
     request: {},
     answer: balance,
     body: none,
-    call: async (node) => await node.balance()
+    args: () => []
   }),
-  verb('send', {
+  verb('send', 'wallet.send', {
     scope: 'manage',
     meaning: 'pays to an address, or what a `bitcoin:` URI asks for',
     request: {
@@ -173,9 +241,9 @@ const TABLE: readonly Verb[] = [
     },
     answer: sendResult,
     body: (options) => options,
-    call: async (node, request) => await node.send(request)
+    args: (request) => [request]
   }),
-  verb('bumpFee', {
+  verb('bumpFee', 'wallet.bumpFee', {
     scope: 'manage',
     meaning: 'raises the fee of a transaction that waits for a block',
     request: {
@@ -184,87 +252,81 @@ const TABLE: readonly Verb[] = [
     },
     answer: bumpResult,
     body: (txid, choice) => ({ txid, ...choice }),
-    call: async (node, { txid, ...choice }) => await node.bumpFee(txid.toLowerCase(), choice)
+    args: ({ txid, ...choice }) => [txid.toLowerCase(), choice]
   }),
-  verb('fees', {
+  verb('fees', 'chain.fees', {
     scope: 'read',
     meaning: 'what the servers estimate, and the least that they relay',
     request: {},
     answer: fees,
     body: none,
-    call: async (node) => await node.fees()
+    args: () => []
   }),
-  verb('coins', {
+  verb('coins', 'wallet.coins', {
     scope: 'read',
     meaning: 'the coins of the wallet, the largest first',
     request: {},
     answer: z.array(coinInfo),
     body: none,
-    call: async (node) => await node.coins()
+    args: () => []
   }),
-  verb('lockCoins', {
+  verb('lockCoins', 'wallet.lockCoins', {
     scope: 'manage',
     meaning: 'keeps coins from being chosen',
     request: { coins: coins.min(1) },
     answer: z.null(),
     body: (coins) => ({ coins }),
-    call: async (node, { coins }) => {
-      await node.lockCoins(coins)
-    }
+    args: ({ coins }) => [coins]
   }),
-  verb('unlockCoins', {
+  verb('unlockCoins', 'wallet.unlockCoins', {
     scope: 'manage',
     meaning: 'lets them be chosen again',
     request: { coins: coins.min(1) },
     answer: z.null(),
     body: (coins) => ({ coins }),
-    call: async (node, { coins }) => {
-      await node.unlockCoins(coins)
-    }
+    args: ({ coins }) => [coins]
   }),
-  verb('transactions', {
+  verb('transactions', 'wallet.transactions', {
     scope: 'read',
     meaning: 'the transactions of the wallet, the newest first',
     request: { limit },
     answer: z.array(walletTransaction),
     body: (filter) => filter ?? {},
-    call: async (node, filter) => await node.transactions(filter)
+    args: (filter) => [filter]
   }),
-  verb('label', {
+  verb('label', 'wallet.label', {
     scope: 'manage',
     meaning: 'names a transaction or an address',
     request: { of: text.max(128), text: z.string().max(1_024) },
     answer: z.null(),
     body: (of, text) => ({ of, text }),
-    call: async (node, { of, text }) => {
-      await node.label(of, text)
-    }
+    args: ({ of, text }) => [of, text]
   }),
-  verb('connect', {
+  verb('connect', 'peers.connect', {
     scope: 'manage',
     meaning: 'connects to a peer',
     request: { multiaddr: text },
     answer: peerInfo,
     body: (multiaddr) => ({ multiaddr }),
-    call: async (node, { multiaddr }) => await node.connect(multiaddr)
+    args: ({ multiaddr }) => [multiaddr]
   }),
-  verb('peers', {
+  verb('peers', 'peers.list', {
     scope: 'read',
     meaning: 'the peers that are connected, or have channels',
     request: {},
     answer: z.array(peerInfo),
     body: none,
-    call: async (node) => await node.peers()
+    args: () => []
   }),
-  verb('recover', {
+  verb('recover', 'channels.recover', {
     scope: 'manage',
     meaning: 'asks a peer for channels that this node has lost',
     request: { peer: text },
     answer: recoverResult,
     body: (peer) => ({ peer }),
-    call: async (node, { peer }) => await node.recover(peer)
+    args: ({ peer }) => [peer]
   }),
-  verb('open', {
+  verb('open', 'channels.open', {
     scope: 'manage',
     meaning: 'opens and funds a channel',
     request: {
@@ -282,18 +344,17 @@ const TABLE: readonly Verb[] = [
     answer: channelInfo,
     isCancellable: true,
     body: (request) => request,
-    call: async (node, request, signal) => await node.open(withoutUndefined({ ...request, signal }))
+    args: (request, signal) => [withoutUndefined({ ...request, signal })]
   }),
-  verb('fundingPsbt', {
+  verb('fundingPsbt', 'channels.fundingPsbt', {
     scope: 'manage',
     meaning: 'hands over the funding transaction that an outside wallet made',
     request: { channel: text, psbt: text, wait },
     answer: psbtResult,
     body: (channel, psbt, options) => ({ channel, psbt, ...options }),
-    call: async (node, { channel, psbt, ...options }) =>
-      await node.fundingPsbt(channel, psbt, options)
+    args: ({ channel, psbt, ...options }) => [channel, psbt, options]
   }),
-  verb('renew', {
+  verb('renew', 'channels.renew', {
     scope: 'manage',
     meaning:
       'closes a channel and opens the next one in one transaction, with more coins in it when an amount is named',
@@ -308,10 +369,9 @@ const TABLE: readonly Verb[] = [
     answer: channelInfo,
     isCancellable: true,
     body: (channel, options) => ({ channel, ...options }),
-    call: async (node, { channel, ...options }, signal) =>
-      await node.renew(channel, withoutUndefined({ ...options, signal }))
+    args: ({ channel, ...options }, signal) => [channel, withoutUndefined({ ...options, signal })]
   }),
-  verb('pay', {
+  verb('pay', 'pay', {
     scope: 'pay',
     meaning: "pays a peer, or on a channel; answers once it is on the payee's disk",
     request: {
@@ -322,57 +382,64 @@ const TABLE: readonly Verb[] = [
     },
     answer: payResult,
     body: (request) => request,
-    call: async (node, request) => await node.pay(request)
+    args: (request) => [request]
   }),
-  verb('channels', {
+  verb('channels', 'channels.list', {
     scope: 'read',
     meaning: 'all channels, the newest first',
     request: {},
     answer: z.array(channelInfo),
     body: none,
-    call: async (node) => await node.channels()
+    args: () => []
   }),
-  verb('payments', {
+  verb('payments', 'payments.list', {
     scope: 'read',
     meaning: 'what was paid and received, the newest first',
     request: { channel: text.optional(), limit },
     answer: z.array(paymentInfo),
     body: (filter) => filter ?? {},
-    call: async (node, filter) => await node.payments(filter)
+    args: (filter) => [filter]
   }),
-  verb('settleAll', {
+  verb('settleAll', 'channels.settleAll', {
     scope: 'manage',
     meaning: 'takes what was paid on all one-way channels, without the clients',
     request: {},
     answer: settleAllResult,
     body: none,
-    call: async (node) => await node.settleAll()
+    args: () => []
   }),
-  verb('close', {
+  verb('close', 'channels.close', {
     scope: 'manage',
     meaning: 'closes a channel with the peer; by force alone',
     request: { channel: text, force: z.boolean().optional() },
     answer: closeResult,
     body: (channel, options) => ({ channel, ...options }),
-    call: async (node, { channel, ...options }) => await node.close(channel, options)
+    args: ({ channel, ...options }) => [channel, options]
   }),
-  verb('stop', {
+  verb('stop', 'stop', {
     scope: 'manage',
     meaning: 'stops the node',
     request: {},
     answer: z.null(),
     body: none,
-    call: async (node) => {
-      await node.stop()
-    }
+    args: () => []
   })
-]
+] as const
+
+type Served = (typeof TABLE)[number]
+
+/** The names of the verbs that make a call of the node. */
+export type NodeVerb = Served['name']
+
+/** The call that a verb makes. */
+export type CallOf<Name extends NodeVerb> = CallAt<Extract<Served, { readonly name: Name }>['call']>
 
 const byTicket = z.strictObject({ ticket })
 
 /** A verb of this API, not a call of the node. */
-const CANCEL: Verb = {
+export const CANCEL: Verb = {
   name: 'cancel',
+  call: undefined,
   scope: 'manage',
   meaning: 'gives up the call that was made with a ticket, as long as its transaction has not left',
   request: byTicket,
@@ -384,8 +451,6 @@ const CANCEL: Verb = {
     return null
   }
 }
-
-export type VerbName = NodeVerb | 'cancel'
 
 export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
   [...TABLE, CANCEL].map((row) => [row.name, row])

@@ -5,9 +5,10 @@ import { PaychanError } from '../types/errors.js'
 import type { NodeProcess } from './node-process.js'
 import type { Narrator, Report } from './report.js'
 import type { Stage } from './stage.js'
+import { satoshi } from '../types/units.js'
 
 /** Amount of a payment, in satoshis. */
-export const PAYMENT = 500n
+export const PAYMENT = satoshi(500n)
 
 /** The end of a channel. */
 export interface Ending {
@@ -54,7 +55,7 @@ export async function confirm(
   alive: readonly [NodeProcess, ...NodeProcess[]]
 ): Promise<Txid> {
   const spend = async (node: NodeProcess): Promise<ChannelInfo['spend']> =>
-    (await find(node.api.channels(), channel)).spend
+    (await find(node.api.channels.list(), channel)).spend
   await stage.until(
     `the ${kind} is in the mempool`,
     async () => (await spend(alive[0]))?.kind === kind
@@ -86,9 +87,9 @@ export async function openChannel(
   const { client, server } = stage
   const acknowledged = (): number => stage.steps.filter((one) => one.step === 8).length
   const before = acknowledged()
-  const broadcast = await client.api.open({
+  const broadcast = await client.api.channels.open({
     peer: server.multiaddr,
-    amount: capacity,
+    amount: satoshi(capacity),
     blocks,
     ...(step === undefined ? {} : { step }),
     wait: 'broadcast'
@@ -101,8 +102,8 @@ export async function openChannel(
   for (const { api } of [client, server]) {
     await stage.until(
       'the channel is open',
-      async () => (await find(api.channels(), broadcast)).status === 'open'
+      async () => (await find(api.channels.list(), broadcast)).status === 'open'
     )
   }
-  return await find(client.api.channels(), broadcast)
+  return await find(client.api.channels.list(), broadcast)
 }

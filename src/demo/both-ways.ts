@@ -5,6 +5,7 @@ import { confirm, find, type Act } from './acts.js'
 import type { NodeProcess } from './node-process.js'
 import { sat, type Narrator, type Report } from './report.js'
 import type { Stage } from './stage.js'
+import { satoshi } from '../types/units.js'
 
 /** Per round: payer, number of payments, amount of each. */
 const ROUNDS = [
@@ -38,7 +39,7 @@ export const bothWays: Act = async (stage, channel, narrator) => {
   const payments = ROUNDS.reduce((sum, [, count]) => sum + count, 0)
   const books = await Promise.all(
     [stage.client, stage.server].map(async ({ api }) => {
-      const { ourBalance, theirBalance, payments } = await find(api.channels(), channel)
+      const { ourBalance, theirBalance, payments } = await find(api.channels.list(), channel)
       return { ourBalance, theirBalance, made: payments.sent + payments.received }
     })
   )
@@ -48,7 +49,7 @@ export const bothWays: Act = async (stage, channel, narrator) => {
     ours?.theirBalance === server &&
     theirs?.ourBalance === server &&
     books.every(({ made }) => made === payments)
-  const { txid } = await stage.client.api.close(channel.id)
+  const { txid } = await stage.client.api.channels.close(channel.id)
   if (txid === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The close has no transaction.')
   await confirm(stage, channel, 'close', [stage.client, stage.server])
   return { payments, kind: 'close', txid, ok, amounts: { paid, server }, turns }
@@ -67,7 +68,7 @@ export async function payMany(
   async function caller(): Promise<void> {
     while (begun < count) {
       begun += 1
-      await node.api.pay({ to: channel.id, amount })
+      await node.api.pay({ to: channel.id, amount: satoshi(amount) })
       done += 1
       narrator.progress(`${node.who}: ${done} of ${count} payments acknowledged`)
     }
@@ -77,7 +78,7 @@ export async function payMany(
 
 /** The turn now, as the client sees it. */
 export async function presentTurn({ client }: Stage, channel: ChannelInfo): Promise<Turn> {
-  const { turns, refundHeight } = await find(client.api.channels(), channel)
+  const { turns, refundHeight } = await find(client.api.channels.list(), channel)
   if (turns === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no turns.')
   return {
     turn: turns.number,

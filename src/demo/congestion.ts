@@ -241,7 +241,7 @@ async function payAndKeep(stage: Stage, channel: ChannelInfo): Promise<OldState>
   await server.start()
   await stage.until(
     'the server is back',
-    async () => (await find(server.api.channels(), channel)).status === 'open'
+    async () => (await find(server.api.channels.list(), channel)).status === 'open'
   )
   await payMany(server, channel, PAID_BACK.count, PAID_BACK.amount, silentNarrator)
   stage.record(
@@ -270,7 +270,7 @@ async function spendOf(
 ): Promise<NonNullable<ChannelInfo['spend']>> {
   let seen: ChannelInfo['spend']
   await stage.until('the client sees what spends the channel', async () => {
-    seen = (await find(stage.client.api.channels(), channel)).spend
+    seen = (await find(stage.client.api.channels.list(), channel)).spend
     return seen !== undefined
   })
   if (seen === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'Nothing spends the channel.')
@@ -280,7 +280,7 @@ async function spendOf(
 async function published({ client, until }: Stage, channel: ChannelInfo): Promise<void> {
   await until(
     'the newest state is in the mempool',
-    async () => (await find(client.api.channels(), channel)).spend !== undefined
+    async () => (await find(client.api.channels.list(), channel)).spend !== undefined
   )
 }
 

@@ -75,7 +75,7 @@ export class NodeProcess {
     const errors: string[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
     await firstLine(child, () => errors.join(''))
-    this.#events = this.api.events((event) => {
+    this.#events = this.api.events.follow((event) => {
       for (const listener of this.#listeners) listener(event)
     })
     await this.#events.ready

@@ -112,7 +112,7 @@ export const killedAndBack: Act = async (stage, channel, narrator) => {
   )
   const ok =
     lost === 0 && kills.length === DEATHS.length && (await sameBooks(stage, narrator, paid))
-  const { txid } = await client.api.close(channel.id)
+  const { txid } = await client.api.channels.close(channel.id)
   if (txid === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The close has no transaction.')
   await confirm(stage, channel, 'close', [client, server])
   return { payments: PAYMENTS, kind: 'close', txid, ok, kills }
@@ -141,7 +141,7 @@ async function missing(
   payee: NodeProcess,
   acknowledged: readonly PayResult[]
 ): Promise<PayResult[]> {
-  const known = new Set((await payee.api.payments()).map(({ id }) => id))
+  const known = new Set((await payee.api.payments.list()).map(({ id }) => id))
   return acknowledged.filter(({ id }) => !known.has(id))
 }
 
@@ -151,7 +151,7 @@ async function sameBooks(
   narrator: Narrator,
   paid: ReadonlyMap<string, PayResult>
 ): Promise<boolean> {
-  const [sent, received] = [await client.api.payments(), await server.api.payments()]
+  const [sent, received] = [await client.api.payments.list(), await server.api.payments.list()]
   const wanted = [...paid.values()]
     .map(({ id }) => id)
     .sort()

@@ -287,7 +287,7 @@ async function closeInPeace(
 ): Promise<Ending> {
   const payments = 1_000
   await pay(stage, channel, payments, narrator)
-  const { txid } = await stage.client.api.close(channel.id)
+  const { txid } = await stage.client.api.channels.close(channel.id)
   if (txid === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The close has no transaction.')
   await confirm(stage, channel, 'close', [stage.client, stage.server])
   return { payments, kind: 'close', txid }

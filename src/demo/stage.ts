@@ -102,11 +102,11 @@ export async function setStage(
     )
     narrator.say(`client   ${client.peerId}, process ${client.pid}`)
     narrator.say(`server   ${server.peerId}, process ${server.pid}`)
-    await fundPatiently(devnet, await client.api.address(), funds, narrator)
+    await fundPatiently(devnet, await client.api.wallet.address(), funds, narrator)
     await stage.mine(1, [client, server])
     await stage.until(
       'the client has coins',
-      async () => (await client.api.balance()).confirmed >= funds
+      async () => (await client.api.wallet.balance()).confirmed >= funds
     )
     narrator.say('')
     return stage

@@ -51,7 +51,7 @@ export const staleStates: Act = async (stage, first, narrator) => {
   const second = await openChannel(stage, SECOND_CAPACITY, { blocks: 160, step: STEP })
   const kept = await payAndKeep(stage, second, narrator, 'second')
   const newest = await presentTurn(stage, second)
-  const sweeps = (await server.api.transactions())
+  const sweeps = (await server.api.wallet.transactions())
     .filter(({ kind }) => kind === 'sweep')
     .map(({ txid }) => txid)
   await Promise.all([client.kill(), server.kill()])
@@ -69,7 +69,7 @@ export const staleStates: Act = async (stage, first, narrator) => {
   ]
   await client.start()
   const ourSpend = async (): Promise<ChannelInfo['spend']> =>
-    (await find(client.api.channels(), second)).spend
+    (await find(client.api.channels.list(), second)).spend
   await stage.until('the newest state has replaced the old one', async () => {
     const spend = await ourSpend()
     return (
@@ -133,7 +133,7 @@ async function payAndKeep(
   await server.start()
   await stage.until(
     'the server is back',
-    async () => (await find(server.api.channels(), channel)).status === 'open'
+    async () => (await find(server.api.channels.list(), channel)).status === 'open'
   )
   await payMany(server, channel, PAID_BACK.count, PAID_BACK.amount, narrator)
   stage.record(

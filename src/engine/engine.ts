@@ -236,7 +236,7 @@ export class Engine {
     for (const actor of this.#actors.values()) actor.end(stopped)
   }
 
-  /** Opens a channel as its client; see `NodeApi.open`. */
+  /** Opens a channel as its client; see `ChannelsApi.open`. */
   async open(request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
@@ -256,7 +256,7 @@ export class Engine {
 
   /**
    * Takes the PSBT of an outside wallet, and says what is unwise about it; see
-   * `NodeApi.fundingPsbt`.
+   * `ChannelsApi.fundingPsbt`.
    */
   async fundingPsbt(
     id: ChannelId,
@@ -267,7 +267,7 @@ export class Engine {
     return await takePsbt(this.#actor(id), psbt, wait, this.#context)
   }
 
-  /** Renews a channel as its client, and adds coins to it; see `NodeApi.renew`. */
+  /** Renews a channel as its client, and adds coins to it; see `ChannelsApi.renew`. */
   async renew(
     id: ChannelId,
     request: RenewalRequest & { readonly wait: 'broadcast' | 'ready' }
@@ -308,7 +308,7 @@ export class Engine {
   /** Pays the missing rest of a named payment; resolves with all its parts. See `NodeApi.pay`. */
   payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
-  /** Closes a channel; see `NodeApi.close`. */
+  /** Closes a channel; see `ChannelsApi.close`. */
   async close(id: ChannelId, force: boolean): Promise<Closed> {
     const actor = this.#actor(id)
     if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
@@ -325,7 +325,7 @@ export class Engine {
 
   /**
    * Raises the fee of a settlement or a refund that waits; undefined when `txid` is neither. See
-   * `NodeApi.bumpFee`.
+   * `WalletApi.bumpFee`.
    */
   bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> =>
     bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
@@ -342,7 +342,7 @@ export class Engine {
 
   /**
    * Settles every one-way channel in which we are the server and that is worth settling. Each is
-   * settled alone, whatever becomes of the others; see `NodeApi.settleAll`.
+   * settled alone, whatever becomes of the others; see `ChannelsApi.settleAll`.
    */
   async settleAll(): Promise<SettledAll> {
     if (this.#height === undefined) {
@@ -378,7 +378,7 @@ export class Engine {
   payable = (): Payable[] =>
     [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
 
-  /** Asks a peer for the channels that this node has lost; see `NodeApi.recover`. */
+  /** Asks a peer for the channels that this node has lost; see `ChannelsApi.recover`. */
   recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)
 
   /**

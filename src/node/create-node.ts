@@ -10,7 +10,7 @@ import {
   isInUse
 } from '../p2p/host.js'
 import { STORE_FAILED } from '../types/errors.js'
-import { NODE_VERBS, type NodeApi, type NodeVerb } from './api.js'
+import type { NodeApi, NodeEvent } from './api.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 
@@ -21,7 +21,7 @@ export interface NodeOptions
   /** Addresses used instead when a port of `listen` is in use; without them that is an error. */
   readonly listenElse?: readonly string[]
   /** Receives events from the very start. */
-  readonly onEvent?: Parameters<NodeApi['onEvent']>[0]
+  readonly onEvent?: (event: NodeEvent) => void
 }
 
 /**
@@ -72,22 +72,16 @@ async function startHost(
     await stopped
   }
   // Without paychan, which has then stopped by itself, our host has nothing left to do.
-  service.onEvent((event) => {
+  service.events.on((event) => {
     if (event.type === 'alarm' && event.code === STORE_FAILED) stop().catch(() => {})
   })
-  if (options.onEvent !== undefined) service.onEvent(options.onEvent)
+  if (options.onEvent !== undefined) service.events.on(options.onEvent)
   try {
     await libp2p.start()
   } catch (error) {
     await stop()
     throw explainListen(error, listen)
   }
-  // Bound to the service: callers take single calls with them.
-  const calls = Object.fromEntries(
-    NODE_VERBS.map((name) => [
-      name,
-      (service[name] as (...args: unknown[]) => Promise<unknown>).bind(service)
-    ])
-  ) as unknown as Pick<NodeApi, NodeVerb>
-  return { ...calls, onEvent: (listener) => service.onEvent(listener), stop }
+  const { wallet, channels, payments, chain, peers, events, info, pay } = service
+  return { wallet, channels, payments, chain, peers, events, info, pay, stop }
 }

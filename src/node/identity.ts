@@ -16,6 +16,8 @@ import { SEED_FILE } from './layout.js'
 import { systemRandom } from './system.js'
 import { parseRecord, recordChange } from '../types/records.js'
 
+export type { AskPassphrase } from '../wallet/seed-file.js'
+
 /** Value: the PeerId that the channels of a data directory were opened with. */
 export const PEER_KEY = 'node/peer'
 

@@ -7,63 +7,36 @@
  * const service = paychan({ network: 'regtest', electrum, dataDir, root })
  * const services = { identify: identify(), paychan: service }
  * const node = await createLibp2p({ ...options, privateKey, services })
- * await node.services.paychan.pay({ to: peerId, amount: 1000n })
+ * await node.services.paychan.pay({ to: peerId, amount: satoshi(1_000n) })
  */
 import '../p2p/polyfill.js'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
 import { type HDKey, rootFromWords } from '../bitcoin/seed.js'
-import type { ElectrumChain } from '../chain/chain.js'
-import { bytesOfText } from '../bitcoin/psbt.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/context.js'
-import type { Signer, Store } from '../engine/ports.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
-import { outPointFromText, toHex } from '../types/bytes.js'
 import { alarm, codeOf, factsOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { blockDelta, feeRate, sumShown } from '../types/units.js'
+import { feeRate } from '../types/units.js'
 import { removeLeftovers } from '../wallet/private-file.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { createSigner } from '../wallet/signer.js'
-import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type {
-  Balance,
-  BumpResult,
-  ChannelInfo,
-  CloseResult,
-  CoinInfo,
-  FeeChoice,
-  Fees,
-  NodeApi,
-  NodeEvent,
-  NodeInfo,
-  OpenRequest,
-  PaymentInfo,
-  PayRequest,
-  PayResult,
-  PeerInfo,
-  PsbtOptions,
-  PsbtResult,
-  RecoverResult,
-  RenewOptions,
-  SettleAllResult,
-  SendOptions,
-  SendResult,
-  WalletTransaction
-} from './api.js'
+import type { ChainApi, EventsApi, NodeApi, NodeEvent, NodeInfo, PeersApi } from './api.js'
 import { Alarms } from './alarms.js'
-import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
 import { belongsTo } from './chain-anchor.js'
 import { historiesOf, tellOfChain } from './chain-progress.js'
-import { assertWholePeer, channelByPrefix, namesChannel, peerByEnds } from './choose.js'
-import { coinInfo, newestFirst, settledOf, transactionKinds, withRenewals } from './lists.js'
-import { bidOf, choiceOf, feesOf, fundingChoice, shownRate } from './funding-choice.js'
+import { channelsFacet } from './channels-facet.js'
+import { feesOf } from './funding-choice.js'
+import { payCall, paymentsFacet } from './payments-facet.js'
+import type { Running } from './running.js'
+import { untilHeight } from './until-height.js'
+import { walletFacet } from './wallet-facet.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { staysPeer } from './identity.js'
 import { systemClock, systemRandom } from './system.js'
@@ -101,15 +74,6 @@ export function paychan(init: PaychanInit): (components: PaychanComponents) => P
   return (components) => new PaychanService(init, components)
 }
 
-/** The parts that exist between start and stop. */
-interface Running {
-  readonly store: Store
-  readonly chain: ElectrumChain
-  readonly wallet: NodeWallet
-  readonly engine: Engine
-  readonly signer: Signer
-}
-
 class PaychanService implements Paychan {
   readonly [serviceCapabilities] = ['paychan']
   readonly [serviceDependencies] = ['@libp2p/identify']
@@ -120,6 +84,40 @@ class PaychanService implements Paychan {
   readonly #alarms = new Alarms(systemClock, (alarm) => {
     this.#tell(alarm)
   })
+  readonly #get = (): Running => {
+    this.#assertDisk()
+    if (this.#running === undefined) {
+      throw new PaychanError('ERR_NODE_STOPPED', 'The node is not started.')
+    }
+    return this.#running
+  }
+
+  readonly wallet = walletFacet(this.#get)
+  readonly channels = channelsFacet(this.#get)
+  readonly payments = paymentsFacet(this.#get)
+  readonly pay = payCall(this.#get)
+
+  readonly chain: ChainApi = {
+    fees: async () => await feesOf(this.#get().chain),
+    untilHeight: async (height) => {
+      await untilHeight(this, height)
+    }
+  }
+
+  readonly peers: PeersApi = {
+    list: async () => await this.#get().peers.peers(),
+    connect: async (multiaddr) => await this.#get().peers.connect(multiaddr)
+  }
+
+  readonly events: EventsApi = {
+    on: (listener) => {
+      this.#listeners.add(listener)
+      return () => {
+        this.#listeners.delete(listener)
+      }
+    }
+  }
+
   #running: Running | undefined
   #stopTelling: () => void = () => {}
   #starting = false
@@ -155,6 +153,7 @@ class PaychanService implements Paychan {
   async start(): Promise<void> {
     if (this.#running !== undefined) return
     const { network, dataDir } = this.#init
+    const policy = { ...defaultPolicy(network), ...this.#init.policy }
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
     const store = onStoreFailure(
@@ -192,7 +191,7 @@ class PaychanService implements Paychan {
       await wallet.start()
       const engine = new Engine({
         network,
-        policy: this.#policy,
+        policy,
         store,
         chain,
         peers: this.#peers,
@@ -206,7 +205,7 @@ class PaychanService implements Paychan {
         },
         isListening: () => this.#listeners.size > 0
       })
-      this.#running = { store, chain, wallet, engine, signer }
+      this.#running = { store, chain, wallet, engine, signer, peers: this.#peers, policy }
       await engine.start()
       await this.#peers.start()
       this.#stopTelling = tellOfChain(chain, systemClock, (event) => {
@@ -243,8 +242,8 @@ class PaychanService implements Paychan {
     this.#running = undefined
   }
 
-  async info(): Promise<NodeInfo> {
-    const { chain, engine, signer, wallet } = this.#get()
+  readonly info = async (): Promise<NodeInfo> => {
+    const { chain, engine, signer, wallet, policy } = this.#get()
     const channels = engine.channels()
     return {
       version: VERSION,
@@ -270,279 +269,9 @@ class PaychanService implements Paychan {
         unwatched: channels.filter(isUnwatched).length
       },
       addresses: wallet.used(),
-      policy: this.#policy,
+      policy,
       ecdsa: signer.implementation
     }
-  }
-
-  async address(): Promise<string> {
-    return await this.#get().wallet.newAddress()
-  }
-
-  async balance(): Promise<Balance> {
-    const { wallet, engine } = this.#get()
-    const { confirmed, pending, reserved, locked, unswept } = wallet.balance()
-    const inChannels = engine.inChannels()
-    return {
-      confirmed,
-      pending,
-      reserved,
-      locked,
-      inChannels,
-      unwatched: engine.unwatched(),
-      unswept,
-      total: sumShown([confirmed, pending, inChannels, unswept])
-    }
-  }
-
-  async send(options: SendOptions): Promise<SendResult> {
-    const { amount } = options
-    const wanted =
-      amount === undefined ? {} : { amount: amount === 'all' ? amount : amountOf(amount) }
-    return shownRate(await this.#get().wallet.send({ ...options, ...choiceOf(options), ...wanted }))
-  }
-
-  async bumpFee(txid: string, choice: FeeChoice = {}): Promise<BumpResult> {
-    const { engine, wallet, chain } = this.#get()
-    const ours = await engine.bump(txid, await bidOf(chain, choice))
-    return ours === undefined
-      ? shownRate(await wallet.bumpFee(txid, choiceOf(choice), engine.fundingOf))
-      : { kind: 'replacement', ...shownRate(ours), broadcast: true }
-  }
-
-  async fees(): Promise<Fees> {
-    return await feesOf(this.#get().chain)
-  }
-
-  async coins(): Promise<CoinInfo[]> {
-    return this.#get().wallet.coins().map(coinInfo)
-  }
-
-  async lockCoins(coins: readonly string[]): Promise<void> {
-    await this.#get().wallet.lockCoins(coins.map(outPointFromText))
-  }
-
-  async unlockCoins(coins: readonly string[]): Promise<void> {
-    await this.#get().wallet.unlockCoins(coins.map(outPointFromText))
-  }
-
-  async transactions({ limit }: { readonly limit?: number } = {}): Promise<WalletTransaction[]> {
-    const { wallet, engine, chain } = this.#get()
-    const channels = engine.channels()
-    const all = withRenewals(
-      wallet.transactions(transactionKinds(channels)),
-      channels,
-      chain.tip?.height
-    )
-    return limit === undefined ? all : all.slice(0, limit)
-  }
-
-  async label(of: string, text: string): Promise<void> {
-    await this.#get().wallet.label(of, text)
-  }
-
-  async connect(multiaddr: string): Promise<PeerInfo> {
-    this.#get()
-    return await this.#peers.connect(multiaddr)
-  }
-
-  async peers(): Promise<PeerInfo[]> {
-    this.#get()
-    return await this.#peers.peers()
-  }
-
-  async recover(peer: string): Promise<RecoverResult> {
-    const { engine } = this.#get()
-    const {
-      restored,
-      known,
-      refused,
-      peer: peerId
-    } = await engine.recover(await this.#peerNamed(peer))
-    return { peerId, recovered: restored.map((id) => engine.describe(id)), known, refused }
-  }
-
-  async open(
-    request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }
-  ): Promise<ChannelInfo> {
-    const { engine, chain } = this.#get()
-    const capacity = amountOf(request.amount)
-    const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
-    const step =
-      request.twoWay === true || request.step !== undefined
-        ? blockDelta(request.step ?? this.#policy.defaultStep)
-        : undefined
-    return await engine.open({
-      ...(await fundingChoice(chain, capacity, request)),
-      peer: await this.#peerNamed(request.peer),
-      capacity,
-      blocks,
-      step,
-      renewFor: request.renew === true ? blocks : undefined,
-      outside: request.psbt,
-      wait: request.wait ?? 'ready',
-      signal: request.signal
-    })
-  }
-
-  async fundingPsbt(
-    channel: string,
-    psbt: string,
-    { wait = 'ready' }: PsbtOptions = {}
-  ): Promise<PsbtResult> {
-    const { engine } = this.#get()
-    const { id } = channelByPrefix(engine.channels(), channel)
-    const warnings = await engine.fundingPsbt(id, bytesOfText(psbt), wait)
-    return { channel: engine.describe(id), warnings }
-  }
-
-  async renew(
-    channel: string,
-    { amount = 0n, blocks, wait = 'ready', signal, ...asked }: RenewOptions = {}
-  ): Promise<ChannelInfo> {
-    const { engine, chain } = this.#get()
-    const { id, renewFor } = channelByPrefix(engine.channels(), channel)
-    const lasting =
-      blocks === undefined ? (renewFor ?? this.#policy.defaultBlocks) : blockDelta(blocks)
-    if (asked.coins !== undefined && amountOf(amount) === 0n) {
-      throw new PaychanError(
-        'ERR_INVALID_AMOUNT',
-        'Coins are spent only when an amount is added to the channel; a renewal alone spends none.'
-      )
-    }
-    return await engine.renew(id, {
-      ...(await fundingChoice(chain, amountOf(amount), asked)),
-      amount: amountOf(amount),
-      blocks: lasting,
-      wait,
-      signal
-    })
-  }
-
-  async pay(request: PayRequest): Promise<PayResult> {
-    const { engine } = this.#get()
-    const amount = amountOf(request.amount)
-    const { id, memo = '' } = request
-    const direct = id === undefined ? engine.channelFor(request.to, amount) : undefined
-    const to = direct === undefined ? await this.#payeeNamed(request.to) : request.to
-    if (to === this.#peers.self) {
-      throw new PaychanError(
-        'ERR_INVALID_PEER',
-        'That is this node itself: it cannot pay itself.',
-        { peer: to }
-      )
-    }
-    let already = false
-    if (id === undefined) {
-      const channel =
-        direct ??
-        engine.channelFor(to, amount) ??
-        soleChannel(planPayment(engine.payable(), to, amount))
-      try {
-        if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
-      } catch (error) {
-        // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
-        if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) {
-          throw error
-        }
-      }
-    }
-    const name =
-      id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
-    const parts = await engine.payOnce({
-      ...name,
-      peer: payeeOf(engine.payable(), to),
-      amount,
-      memo,
-      plan: (rest) => planPayment(engine.payable(), to, rest),
-      onMadeBefore: () => {
-        already = true
-      }
-    })
-    const [first] = parts
-    if (first === undefined) {
-      throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', {
-        asked: amount
-      })
-    }
-    return { ...first, amount, requestId: name.id, parts, already }
-  }
-
-  async channels(): Promise<ChannelInfo[]> {
-    return this.#get().engine.channels()
-  }
-
-  async payments(
-    filter: { readonly channel?: string; readonly limit?: number } = {}
-  ): Promise<PaymentInfo[]> {
-    const { engine } = this.#get()
-    const only =
-      filter.channel === undefined
-        ? undefined
-        : channelByPrefix(engine.channels(), filter.channel).id
-    return await newestFirst(engine.payments(only), filter.limit)
-  }
-
-  async settleAll(): Promise<SettleAllResult> {
-    const { engine } = this.#get()
-    return settledOf(await engine.settleAll(), engine.channels())
-  }
-
-  async close(channel: string, options: { readonly force?: boolean } = {}): Promise<CloseResult> {
-    const { engine } = this.#get()
-    const { id } = channelByPrefix(engine.channels(), channel)
-    const closed = await engine.close(id, options.force ?? false)
-    return { channel: id, ...closed }
-  }
-
-  /** Finds the PeerId that a person means, also by a part of it. A multiaddr stays as it is. */
-  async #peerNamed(text: string): Promise<string> {
-    if (text.startsWith('/')) return text
-    const known = [
-      this.#peers.self,
-      ...this.#get()
-        .engine.states()
-        .map(({ peer }) => peer),
-      ...(await this.#peers.peers()).map(({ peerId }) => peerId)
-    ]
-    const found = peerByEnds(known, text)
-    if (found === undefined) assertWholePeer(text)
-    return found ?? text
-  }
-
-  /**
-   * Finds the payee: a peer with a channel comes before strangers whose ids end alike. A channel's
-   * id stays as it is.
-   */
-  async #payeeNamed(text: string): Promise<string> {
-    const channels = this.#get().engine.states()
-    const isChannel = namesChannel(text)
-    if (isChannel && channels.some(({ id }) => id.startsWith(text))) return text
-    return (
-      peerByEnds(
-        channels.map(({ peer }) => peer),
-        text
-      ) ?? (isChannel ? text : await this.#peerNamed(text))
-    )
-  }
-
-  onEvent(listener: (event: NodeEvent) => void): () => void {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
-  }
-
-  get #policy(): Policy {
-    return { ...defaultPolicy(this.#init.network), ...this.#init.policy }
-  }
-
-  #get(): Running {
-    this.#assertDisk()
-    if (this.#running === undefined) {
-      throw new PaychanError('ERR_NODE_STOPPED', 'The node is not started.')
-    }
-    return this.#running
   }
 
   #assertDisk(): void {

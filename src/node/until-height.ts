@@ -9,21 +9,15 @@ const IN_VAIN = new Set(['ERR_WRONG_CHAIN', 'ERR_WRONG_NETWORK'])
 const LOOK_EVERY_MS = 1_000
 
 /**
- * Resolves once the node has verified a block at `height`, and its wallet and channels have seen
- * that block. Works for a node in this process and for one behind the local API.
- *
- * @throws PaychanError `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`, `ERR_STORE_FAILED`,
- *   `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever
- * @example
- * await devnet.mine(1)
- * await untilHeight(node, devnet.height)
+ * Does what `NodeApi.chain.untilHeight` promises, for a node in this process and for one behind the
+ * local API.
  */
 export async function untilHeight(
-  node: Pick<NodeApi, 'info' | 'onEvent'>,
+  node: Pick<NodeApi, 'info' | 'events'>,
   height: number
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const stop = node.onEvent((event) => {
+    const stop = node.events.on((event) => {
       if (event.type === 'chain') look()
       if (event.type === 'alarm' && event.code === STORE_FAILED) {
         settle(() => {

@@ -82,13 +82,23 @@ export async function quiet(): Promise<void> {
  * const alice = await world.node('alice', { coins: [1_000_000n] })
  */
 export class World {
-  readonly calendar = new Calendar()
+  /** Blocks, mempools, fees: all that a test may do to the chain. */
   readonly chain: SimChain
+  /** Streams between the nodes: cut and mended by a test. */
   readonly network: SimNetwork
+  /** @internal */
+  readonly calendar = new Calendar()
+  /** @internal */
   readonly fees: SharedFees
+  /** @internal */
   readonly watchers = new Watchers()
-  /** The transactions that lying servers show. */
+  /**
+   * The transactions that lying servers show.
+   *
+   * @internal
+   */
   readonly phantoms: Phantoms
+  /** @internal */
   readonly purses: Purses
   readonly nodes: WorldNode[] = []
   readonly #keys: ReturnType<typeof keyMaker>
@@ -215,7 +225,9 @@ interface Process {
 export class WorldNode {
   /** The events that its engine has told, over all lives. */
   readonly events: EngineEvent[] = []
+  /** @internal */
   readonly wallet: SimWallet
+  /** @internal */
   readonly servers: Servers
   readonly #listeners = new Set<(event: EngineEvent) => void>()
   readonly #random: Random
@@ -240,10 +252,12 @@ export class WorldNode {
     this.#disk = this.diskWith(new Map())
   }
 
+  /** @internal */
   get life(): Life {
     return this.#running.life
   }
 
+  /** The whole engine of the node, as a real one has it. */
   get engine(): Engine {
     return this.#running.engine
   }
@@ -253,6 +267,7 @@ export class WorldNode {
     return this.#running.view
   }
 
+  /** The node's disk: it can fail, be full, or lose its last writes. */
   get store(): SimStore {
     return this.#running.store
   }

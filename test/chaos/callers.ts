@@ -1,5 +1,7 @@
 /** Those who pay while everything breaks, and what each of them was told. */
+import type { PayRequest } from '../../src/node/api.js'
 import { codeOf, messageOf } from '../../src/types/errors.js'
+import { satoshi } from '../../src/types/units.js'
 import type { Told } from './books.js'
 import type { Draw } from './faults.js'
 import { pause, type Name, type World } from './world.js'
@@ -71,7 +73,7 @@ export class Callers {
    */
   async payOnce({ from, to }: Direction, isNamed = this.draw.chance(70)): Promise<Told> {
     const memo = `${from} ${++this.#count}`
-    const amount = BigInt(this.draw.between(1, 200))
+    const amount = satoshi(BigInt(this.draw.between(1, 200)))
     const ask = async (): Promise<readonly string[] | string> =>
       await this.#ask(from, {
         to: this.world.node(to).peerId,
@@ -116,7 +118,7 @@ export class Callers {
   /** The ids of what was paid, or the code of why not. */
   async #ask(
     from: Name,
-    request: { to: string; amount: bigint; memo: string; id?: string }
+    request: PayRequest & { readonly memo: string }
   ): Promise<readonly string[] | string> {
     const { memo } = request
     this.#waiting.set(memo, `no answer, after ${this.#waiting.get(memo) ?? 'nothing'}`)

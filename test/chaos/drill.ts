@@ -24,6 +24,7 @@ import {
   type ClientName,
   type Name
 } from './world.js'
+import { satoshi } from '../../src/types/units.js'
 
 export interface DrillOptions {
   readonly seed: number
@@ -49,7 +50,7 @@ const TURN_MS = 5_000
  * What each client pays first: more than the least first payment, and as much as Bob can pay back
  * to Carol in a storm.
  */
-const FIRST = 10_000_000n
+const FIRST = satoshi(10_000_000n)
 /** For what must happen once everything is mended. */
 const PATIENCE_S = 120
 
@@ -197,7 +198,7 @@ class Drill {
   async #describe(name: Name): Promise<string> {
     const { api } = this.world.node(name)
     return JSON.stringify(
-      { channels: await api.channels(), chain: (await api.info()).chain },
+      { channels: await api.channels.list(), chain: (await api.info()).chain },
       (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
     )
   }
@@ -215,7 +216,7 @@ class Drill {
     for (const client of CLIENTS) {
       const paid = this.#paid(lists, client)
       if (paid === undefined) this.findings.push(`${client} and bob do not list the same payments`)
-      const side = (await this.world.node(client).api.channels()).find(
+      const side = (await this.world.node(client).api.channels.list()).find(
         ({ id }) => id === this.world.channels.get(client)?.id
       )
       if (paid !== undefined && side?.ourBalance !== CAPACITY - paid) {
@@ -241,7 +242,7 @@ class Drill {
 
   async #list(name: Name): Promise<Listed[]> {
     const peers = new Map(NAMES.map((each) => [this.world.node(each).peerId, each]))
-    const all = await this.world.node(name).api.payments()
+    const all = await this.world.node(name).api.payments.list()
     return all
       .filter(({ status }) => status !== 'failed')
       .map(({ id, memo, amount, direction, peerId }) => ({
@@ -254,12 +255,12 @@ class Drill {
   }
 
   async #sides(): Promise<Array<Sides & { readonly inFlight: bigint }>> {
-    const bobs = await this.world.node('bob').api.channels()
+    const bobs = await this.world.node('bob').api.channels.list()
     return await Promise.all(
       CLIENTS.map(async (client) => {
         const id = this.world.channels.get(client)?.id
         const [one, other] = [
-          (await this.world.node(client).api.channels()).find((each) => each.id === id),
+          (await this.world.node(client).api.channels.list()).find((each) => each.id === id),
           bobs.find((each) => each.id === id)
         ]
         if (one === undefined || other === undefined) {
@@ -312,9 +313,9 @@ class Drill {
       await until(
         `the channel of ${client} closes`,
         async () => {
-          const channel = (await api.channels()).find((each) => each.id === id)
+          const channel = (await api.channels.list()).find((each) => each.id === id)
           if (channel?.status === 'closed') return true
-          if (channel?.status !== 'closing') await api.close(id)
+          if (channel?.status !== 'closing') await api.channels.close(id)
           return false
         },
         PATIENCE_S
@@ -327,7 +328,7 @@ class Drill {
       async () => {
         await world.mine(1)
         const balances = await Promise.all(
-          NAMES.map(async (name) => await world.node(name).api.balance())
+          NAMES.map(async (name) => await world.node(name).api.wallet.balance())
         )
         return balances.every(
           ({ inChannels, unswept, pending }) =>
@@ -337,7 +338,7 @@ class Drill {
       PATIENCE_S
     )
     const balances = await Promise.all(
-      NAMES.map(async (name) => await world.node(name).api.balance())
+      NAMES.map(async (name) => await world.node(name).api.wallet.balance())
     )
     const { given, fees } = await world.moneyOnChain()
     this.findings.push(

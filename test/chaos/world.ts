@@ -15,6 +15,7 @@ import { messageOf } from '../../src/types/errors.js'
 import { NodeProcess, type End, type Line } from './process.js'
 import { Road } from './road.js'
 import { surroundingsFile, type Surroundings } from './surroundings.js'
+import { satoshi } from '../../src/types/units.js'
 
 export const NAMES = ['alice', 'bob', 'carol'] as const
 export type Name = (typeof NAMES)[number]
@@ -22,7 +23,7 @@ export type ClientName = 'alice' | 'carol'
 export const CLIENTS: readonly ClientName[] = ['alice', 'carol']
 
 const COIN = 60_000_000n
-export const CAPACITY = 50_000_000n
+export const CAPACITY = satoshi(50_000_000n)
 /** More than a storm of an hour mines. */
 const BLOCKS = 7_000
 /** The policy of all nodes: large channels, and turns for small amounts. */
@@ -109,8 +110,11 @@ export class World {
   async open(client: ClientName): Promise<void> {
     const { api } = this.node(client)
     const bob = this.node('bob')
-    await until(`${client} has coins`, async () => (await api.balance()).confirmed >= CAPACITY)
-    const opening = api.open({
+    await until(
+      `${client} has coins`,
+      async () => (await api.wallet.balance()).confirmed >= CAPACITY
+    )
+    const opening = api.channels.open({
       peer: bob.multiaddr,
       amount: CAPACITY,
       blocks: BLOCKS,
@@ -146,7 +150,7 @@ export class World {
     await node.init()
     await node.start()
     if (!isClient) return
-    this.#given.add(await this.devnet.fund(await node.api.address(), COIN))
+    this.#given.add(await this.devnet.fund(await node.api.wallet.address(), COIN))
   }
 
   #heard(name: Name, line: Line): void {

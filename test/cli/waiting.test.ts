@@ -65,7 +65,7 @@ describe('a command that takes long', () => {
         go = resolve
       })
       const called = new Promise<void>((resolve) => {
-        const fallback = node[verb].bind(node) as (...given: unknown[]) => Promise<never>
+        const fallback = node.usual[verb] as (...given: unknown[]) => Promise<never>
         Object.assign(node.answers, {
           [verb]: async (...given: unknown[]) => {
             resolve()

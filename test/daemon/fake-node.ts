@@ -10,6 +10,7 @@ import { createConnection } from 'node:net'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { type ApiClient, connectApi } from '../../src/daemon/client.js'
 import { type ApiServer, serveApi } from '../../src/daemon/server.js'
+import { type CallOf, type NodeVerb, VERBS } from '../../src/daemon/verbs.js'
 import type {
   Balance,
   BumpResult,
@@ -27,6 +28,7 @@ import type {
   SettleAllResult,
   WalletTransaction
 } from '../../src/node/api.js'
+import { untilHeight } from '../../src/node/until-height.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 
@@ -197,125 +199,137 @@ interface Call {
   readonly args: readonly unknown[]
 }
 
+/** The calls of the fake by the names of their verbs, with what they answer unless told otherwise. */
+type Answers = { readonly [Name in NodeVerb]: CallOf<Name> }
+
 export class FakeNode implements NodeApi {
   readonly calls: Call[] = []
   /** Overrides for single calls: `node.answers.pay = async () => { throw ... }`. */
-  answers: Partial<NodeApi> = {}
-  /** That of the newest `open`. */
+  answers: { -readonly [Name in NodeVerb]?: Answers[Name] } = {}
+  /** That of the newest `open` or `renew`. */
   signal: AbortSignal | undefined
-  private readonly listeners = new Set<(event: NodeEvent) => void>()
+  unsettled: SettleAllResult['failed'] = []
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
 
-  readonly info = async (): ReturnType<NodeApi['info']> =>
-    await this.answer('info', [], async () => info)
-  readonly address = async (): ReturnType<NodeApi['address']> =>
-    await this.answer('address', [], async () => 'bcrt1qaddress')
-  readonly balance = async (): ReturnType<NodeApi['balance']> =>
-    await this.answer('balance', [], async () => balance)
-  readonly send = async (...args: Parameters<NodeApi['send']>): ReturnType<NodeApi['send']> =>
-    await this.answer('send', args, async ({ dryRun = false }) => ({
-      ...sent,
-      txid: dryRun ? undefined : sent.txid
-    }))
-  readonly bumpFee = async (
-    ...args: Parameters<NodeApi['bumpFee']>
-  ): ReturnType<NodeApi['bumpFee']> => await this.answer('bumpFee', args, async () => bumped)
-  readonly fees = async (): ReturnType<NodeApi['fees']> =>
-    await this.answer('fees', [], async () => fees)
-  readonly coins = async (): ReturnType<NodeApi['coins']> =>
-    await this.answer('coins', [], async () => [coin])
-  readonly lockCoins = async (
-    ...args: Parameters<NodeApi['lockCoins']>
-  ): ReturnType<NodeApi['lockCoins']> => await this.answer('lockCoins', args, async () => {})
-  readonly unlockCoins = async (
-    ...args: Parameters<NodeApi['unlockCoins']>
-  ): ReturnType<NodeApi['unlockCoins']> => await this.answer('unlockCoins', args, async () => {})
-  readonly transactions = async (
-    ...args: Parameters<NodeApi['transactions']>
-  ): ReturnType<NodeApi['transactions']> =>
-    await this.answer('transactions', args, async () => [transaction])
-  readonly label = async (...args: Parameters<NodeApi['label']>): ReturnType<NodeApi['label']> =>
-    await this.answer('label', args, async () => {})
-  readonly recover = async (
-    ...args: Parameters<NodeApi['recover']>
-  ): ReturnType<NodeApi['recover']> => await this.answer('recover', args, async () => recovered)
-  readonly connect = async (
-    ...args: Parameters<NodeApi['connect']>
-  ): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
-  readonly peers = async (): ReturnType<NodeApi['peers']> =>
-    await this.answer('peers', [], async () => [peer])
-  readonly open = async ({
-    signal,
-    ...asked
-  }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {
-    this.signal = signal
-    return await this.answer('open', [asked], async () => channel)
-  }
-
-  readonly fundingPsbt = async (
-    ...args: Parameters<NodeApi['fundingPsbt']>
-  ): ReturnType<NodeApi['fundingPsbt']> =>
-    await this.answer('fundingPsbt', args, async () => ({ channel, warnings: [] }))
-  readonly renew = async (
-    of: string,
-    { signal, ...options }: NonNullable<Parameters<NodeApi['renew']>[1]> = {}
-  ): ReturnType<NodeApi['renew']> => {
-    this.signal = signal
-    return await this.answer('renew', [of, options], async () => channel)
-  }
-
-  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> =>
-    await this.answer('pay', args, async ({ amount, memo = '', id }) => {
-      const part = { ...payment, amount: satoshi(amount), memo }
+  readonly usual: Answers = {
+    info: async () => info,
+    address: async () => 'bcrt1qaddress',
+    balance: async () => balance,
+    send: async ({ dryRun = false }) => ({ ...sent, txid: dryRun ? undefined : sent.txid }),
+    bumpFee: async () => bumped,
+    fees: async () => fees,
+    coins: async () => [coin],
+    lockCoins: async () => {},
+    unlockCoins: async () => {},
+    transactions: async () => [transaction],
+    label: async () => {},
+    recover: async () => recovered,
+    connect: async () => peer,
+    peers: async () => [peer],
+    open: async () => channel,
+    fundingPsbt: async () => ({ channel, warnings: [] }),
+    renew: async () => channel,
+    pay: async ({ amount, memo = '', id }) => {
+      const part = { ...payment, amount, memo }
       return { ...part, requestId: id, parts: [part], already: false }
-    })
-
-  readonly channels = async (): ReturnType<NodeApi['channels']> =>
-    await this.answer('channels', [], async () => [channel])
-  readonly payments = async (
-    ...args: Parameters<NodeApi['payments']>
-  ): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
-  readonly settleAll = async (): ReturnType<NodeApi['settleAll']> =>
-    await this.answer('settleAll', [], async () => ({
-      settled: [{ channel: CHANNEL, kind: 'settlement' as const, txid: FUNDING }],
+    },
+    channels: async () => [channel],
+    payments: async () => [payment],
+    settleAll: async () => ({
+      settled: [{ channel: CHANNEL, kind: 'settlement', txid: FUNDING }],
       failed: this.unsettled,
       leftOut: []
-    }))
-  unsettled: SettleAllResult['failed'] = []
-  readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> =>
-    await this.answer('close', args, async () => ({
-      channel: CHANNEL,
-      kind: 'close' as const,
-      txid: FUNDING
-    }))
-  readonly stop = async (): Promise<void> => {
-    await this.answer('stop', [], async () => {})
+    }),
+    close: async () => ({ channel: CHANNEL, kind: 'close', txid: FUNDING }),
+    stop: async () => {}
   }
 
-  readonly onEvent: NodeApi['onEvent'] = (listener) => {
-    this.listeners.add(listener)
-    return () => {
-      this.listeners.delete(listener)
+  readonly wallet: NodeApi['wallet'] = {
+    address: this.#call('address'),
+    balance: this.#call('balance'),
+    send: this.#call('send'),
+    bumpFee: this.#call('bumpFee'),
+    coins: this.#call('coins'),
+    lockCoins: this.#call('lockCoins'),
+    unlockCoins: this.#call('unlockCoins'),
+    transactions: this.#call('transactions'),
+    label: this.#call('label')
+  }
+
+  readonly channels: NodeApi['channels'] = {
+    list: this.#call('channels'),
+    open: this.#call('open'),
+    fundingPsbt: this.#call('fundingPsbt'),
+    renew: this.#call('renew'),
+    close: this.#call('close'),
+    settleAll: this.#call('settleAll'),
+    recover: this.#call('recover')
+  }
+
+  readonly payments: NodeApi['payments'] = { list: this.#call('payments') }
+  readonly peers: NodeApi['peers'] = { list: this.#call('peers'), connect: this.#call('connect') }
+  readonly chain: NodeApi['chain'] = {
+    fees: this.#call('fees'),
+    untilHeight: async (height) => {
+      await untilHeight(this, height)
     }
   }
 
+  readonly events: NodeApi['events'] = {
+    on: (listener) => {
+      this.#listeners.add(listener)
+      return () => {
+        this.#listeners.delete(listener)
+      }
+    }
+  }
+
+  readonly info = this.#call('info')
+  readonly pay = this.#call('pay')
+  readonly stop = this.#call('stop')
+
   /** How many follow the events. */
   followers(): number {
-    return this.listeners.size
+    return this.#listeners.size
   }
 
   emit(event: NodeEvent): void {
-    for (const listener of this.listeners) listener(event)
+    for (const listener of this.#listeners) listener(event)
   }
 
-  private async answer<Args extends unknown[], Result>(
-    verb: keyof NodeApi,
-    args: Args,
-    fallback: (...args: NoInfer<Args>) => Promise<Result>
-  ): Promise<Result> {
-    this.calls.push({ verb, args })
-    const override = this.answers[verb] as ((...args: Args) => Promise<Result>) | undefined
-    return await (override ?? fallback)(...args)
+  /** Notes the call, without its signal, and answers it. */
+  #call<Name extends NodeVerb>(verb: Name): Answers[Name] {
+    const call = async (...args: unknown[]): Promise<unknown> => {
+      const noted = args.map((arg) => this.#withoutSignal(arg))
+      this.calls.push({ verb, args: noted })
+      const answer = (this.answers[verb] ?? this.usual[verb]) as (
+        ...args: unknown[]
+      ) => Promise<unknown>
+      return await answer(...noted)
+    }
+    return call as Answers[Name]
   }
+
+  #withoutSignal(arg: unknown): unknown {
+    if (typeof arg !== 'object' || arg === null || !('signal' in arg)) return arg
+    const { signal, ...rest } = arg
+    this.signal = signal as AbortSignal
+    return rest
+  }
+}
+
+/** The places of all calls of a node: `pay`, `wallet.send`. */
+export function placesOf(node: NodeApi): string[] {
+  return Object.entries(node as unknown as Record<string, object>)
+    .flatMap(([name, part]) =>
+      typeof part === 'function' ? [name] : Object.keys(part).map((call) => `${name}.${call}`)
+    )
+    .sort()
+}
+
+/** The places that the table of verbs knows, and the one that a client waits at by itself. */
+export function servedPlaces(): string[] {
+  return [...[...VERBS.values()].flatMap(({ call }) => call ?? []), 'chain.untilHeight']
 }
 
 /** The local API of a fake node, over a real socket in a directory of its own. */

@@ -53,7 +53,7 @@ describe('the local API, its life', () => {
 
     it('of a living process is left alone', async () => {
       await assert.rejects(serveApi(new FakeNode(), socketPath), { code: 'ERR_ALREADY_RUNNING' })
-      assert.deepEqual(await client.peers(), [peer])
+      assert.deepEqual(await client.peers.list(), [peer])
     })
 
     it('of a dead process is replaced', async () => {
@@ -73,7 +73,7 @@ describe('the local API, its life', () => {
       assert.ok((await stat(path)).isSocket())
       const reborn = await serveApi(node, path)
       const other = connectApi(path)
-      assert.deepEqual(await other.peers(), [peer])
+      assert.deepEqual(await other.peers.list(), [peer])
       other.disconnect()
       await reborn.close()
     })
@@ -111,7 +111,7 @@ describe('the local API, its life', () => {
         code: 'ERR_NODE_NOT_RUNNING',
         message: /start it with `paychan start/
       })
-      await assert.rejects(absent.events(() => {}).ready, { code: 'ERR_NODE_NOT_RUNNING' })
+      await assert.rejects(absent.events.follow(() => {}).ready, { code: 'ERR_NODE_NOT_RUNNING' })
     })
 
     it('says that the outcome is unknown when the node ends during a call', async () => {
@@ -159,7 +159,7 @@ describe('the local API, its life', () => {
         throw new PaychanError('ERR_STORE_FAILED', 'The disk is full.')
       }
       await assert.rejects(client.stop(), { code: 'ERR_STORE_FAILED' })
-      assert.deepEqual(await client.peers(), [peer])
+      assert.deepEqual(await client.peers.list(), [peer])
     })
   })
 })
@@ -194,7 +194,7 @@ describe('cancelling over the local API', () => {
     }
     const controllers = [new AbortController(), new AbortController()]
     const openings = controllers.map(
-      async ({ signal }) => await client.open({ ...REQUEST, signal })
+      async ({ signal }) => await client.channels.open({ ...REQUEST, signal })
     )
     await asked
     controllers[0]?.abort()
@@ -216,20 +216,20 @@ describe('cancelling over the local API', () => {
       }
       throw new PaychanError('ERR_CANCELLED', 'Cancelled.')
     }
-    await assert.rejects(client.open({ ...REQUEST, signal: AbortSignal.abort() }), {
+    await assert.rejects(client.channels.open({ ...REQUEST, signal: AbortSignal.abort() }), {
       code: 'ERR_CANCELLED'
     })
   })
 
   it('is not possible without a signal, and does nothing after the end', async () => {
     const { node, client } = api
-    await client.open(REQUEST)
+    await client.channels.open(REQUEST)
     assert.equal(node.signal, undefined)
     const controller = new AbortController()
-    assert.deepEqual(await client.open({ ...REQUEST, signal: controller.signal }), channel)
+    assert.deepEqual(await client.channels.open({ ...REQUEST, signal: controller.signal }), channel)
     const before = node.signal
     controller.abort()
-    await client.balance()
+    await client.wallet.balance()
     assert.equal((before as AbortSignal | undefined)?.aborted, false)
   })
 })

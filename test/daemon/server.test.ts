@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { ApiClient } from '../../src/daemon/client.js'
 import { type ApiServer, MAX_BODY_BYTES } from '../../src/daemon/server.js'
 import { VERBS } from '../../src/daemon/verbs.js'
-import { NODE_VERBS, type NodeEvent } from '../../src/node/api.js'
+import type { NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import {
@@ -23,10 +23,12 @@ import {
   payment,
   PEER,
   peer,
+  placesOf,
   rawBytes,
   rawRequest,
   recovered,
   sent,
+  servedPlaces,
   startApi,
   transaction
 } from './fake-node.js'
@@ -48,38 +50,36 @@ describe('the local API', () => {
   })
 
   describe('verbs', () => {
-    it('have a row for each call of a node', () => {
+    it('have a row for each call of a node, which the client has at the same place', () => {
       assert.deepEqual(
-        [...VERBS.keys()].filter((name) => name !== 'cancel'),
-        NODE_VERBS
+        placesOf(client),
+        [...servedPlaces(), 'disconnect', 'events.follow', 'events.on'].sort()
       )
-      assert.deepEqual(
-        Object.keys(client).filter(
-          (name) => !['cancel', 'onEvent', 'events', 'disconnect'].includes(name)
-        ),
-        NODE_VERBS
-      )
+      assert.equal(VERBS.get('coins')?.call, 'wallet.coins')
     })
 
     it('come back from the wire as the node gave them', async () => {
       assert.deepEqual(await client.info(), info)
-      assert.equal(await client.address(), 'bcrt1qaddress')
-      assert.deepEqual(await client.balance(), balance)
-      assert.deepEqual(await client.send({ to: 'bcrt1qaddress', amount: 30_000n }), sent)
-      assert.deepEqual(await client.bumpFee(FUNDING), bumped)
-      assert.deepEqual(await client.transactions(), [transaction])
-      await client.label(FUNDING, 'to bob')
-      assert.deepEqual(await client.connect('/ip4/127.0.0.1/tcp/1'), peer)
-      assert.deepEqual(await client.peers(), [peer])
-      assert.deepEqual(await client.recover(PEER), recovered)
-      assert.deepEqual(await client.open({ peer: PEER, amount: satoshi(1n) }), channel)
+      assert.equal(await client.wallet.address(), 'bcrt1qaddress')
+      assert.deepEqual(await client.wallet.balance(), balance)
+      assert.deepEqual(
+        await client.wallet.send({ to: 'bcrt1qaddress', amount: satoshi(30_000n) }),
+        sent
+      )
+      assert.deepEqual(await client.wallet.bumpFee(FUNDING), bumped)
+      assert.deepEqual(await client.wallet.transactions(), [transaction])
+      await client.wallet.label(FUNDING, 'to bob')
+      assert.deepEqual(await client.peers.connect('/ip4/127.0.0.1/tcp/1'), peer)
+      assert.deepEqual(await client.peers.list(), [peer])
+      assert.deepEqual(await client.channels.recover(PEER), recovered)
+      assert.deepEqual(await client.channels.open({ peer: PEER, amount: satoshi(1n) }), channel)
       assert.deepEqual(
         await client.pay({ to: PEER, amount: satoshi(1_000n), memo: 'coffee' }),
         paid
       )
-      assert.deepEqual(await client.channels(), [channel])
-      assert.deepEqual(await client.payments(), [payment])
-      assert.deepEqual(await client.close(CHANNEL), {
+      assert.deepEqual(await client.channels.list(), [channel])
+      assert.deepEqual(await client.payments.list(), [payment])
+      assert.deepEqual(await client.channels.close(CHANNEL), {
         channel: CHANNEL,
         kind: 'close',
         txid: FUNDING
@@ -87,30 +87,30 @@ describe('the local API', () => {
     })
 
     it('reach the node with what was asked, and with nothing that was not', async () => {
-      await client.connect('/ip4/127.0.0.1/tcp/1')
-      await client.recover(PEER)
-      await client.open({
+      await client.peers.connect('/ip4/127.0.0.1/tcp/1')
+      await client.channels.recover(PEER)
+      await client.channels.open({
         peer: PEER,
         amount: satoshi(2_100_000_000_000_000n),
         blocks: blockDelta(144),
         wait: 'broadcast'
       })
-      await client.open({ peer: PEER, amount: satoshi(7n) })
+      await client.channels.open({ peer: PEER, amount: satoshi(7n) })
       await client.pay({ to: CHANNEL, amount: satoshi(1_007_199_254_740_993n), memo: 'ü\n\u0000' })
       await client.pay({ to: PEER, amount: satoshi(5n), id: 'invoice 17' })
-      await client.send({
+      await client.wallet.send({
         to: 'bcrt1qaddress',
         amount: 'all',
         satPerVByte: 2.5,
         label: 'rent',
         dryRun: true
       })
-      await client.bumpFee(FUNDING, { satPerVByte: 12 })
-      await client.label(FUNDING, '')
-      await client.payments({ channel: CHANNEL, limit: 5 })
-      await client.payments()
-      await client.close(CHANNEL, { force: true })
-      await client.close(CHANNEL)
+      await client.wallet.bumpFee(FUNDING, { satPerVByte: 12 })
+      await client.wallet.label(FUNDING, '')
+      await client.payments.list({ channel: CHANNEL, limit: 5 })
+      await client.payments.list()
+      await client.channels.close(CHANNEL, { force: true })
+      await client.channels.close(CHANNEL)
       assert.deepEqual(node.calls, [
         { verb: 'connect', args: ['/ip4/127.0.0.1/tcp/1'] },
         { verb: 'recover', args: [PEER] },
@@ -206,7 +206,7 @@ describe('the local API', () => {
       const { status, body } = await rawRequest(socketPath, 'POST', '/v1/balance')
       assert.equal(status, 500)
       assert.equal(body.error?.code, 'ERR_INTERNAL')
-      assert.deepEqual(await client.peers(), [peer])
+      assert.deepEqual(await client.peers.list(), [peer])
     })
   })
 
@@ -322,7 +322,7 @@ describe('the local API', () => {
         }),
         { numRuns: 50 }
       )
-      assert.deepEqual(await client.peers(), [peer])
+      assert.deepEqual(await client.peers.list(), [peer])
       assert.deepEqual(
         node.calls.map(({ verb }) => verb),
         ['peers']
@@ -351,7 +351,7 @@ describe('the local API', () => {
     async function collect(count: number, during: () => void): Promise<NodeEvent[]> {
       const seen: NodeEvent[] = []
       await new Promise<void>((resolve, reject) => {
-        const stream = client.events((event) => {
+        const stream = client.events.follow((event) => {
           if (seen.push(event) === count) {
             stream.stop()
             resolve()
@@ -410,13 +410,13 @@ describe('the local API', () => {
     })
 
     it('are no longer followed by a reader that left', async () => {
-      const stream = client.events(() => {})
+      const stream = client.events.follow(() => {})
       await stream.ready
       assert.equal(node.followers(), 1)
       stream.stop()
       await stream.closed
       // The server hears of it in its own time: any later answer comes after that or before it.
-      while (node.followers() > 0) await client.peers()
+      while (node.followers() > 0) await client.peers.list()
       assert.equal(node.followers(), 0)
     })
 
@@ -434,7 +434,7 @@ describe('the local API', () => {
       } as const
       for (let i = 0; i < 100 && node.followers() > 0; i++) {
         node.emit(long)
-        await client.peers()
+        await client.peers.list()
       }
       assert.equal(node.followers(), 0)
       const lines: string[] = []
@@ -455,7 +455,7 @@ describe('the local API', () => {
     })
 
     it('end when the server ends', async () => {
-      const stream = client.events(() => {})
+      const stream = client.events.follow(() => {})
       await stream.ready
       await server.close()
       await stream.closed

@@ -18,10 +18,10 @@ import { sized } from '../size.js'
 import { Attacker, PhantomServer } from './attacker.js'
 import { Liar } from './liar.js'
 
-const CAPACITY = 1_000_000n
+const CAPACITY = satoshi(1_000_000n)
 /** Of a child whose parent pays 1 sat/vB for 9.7 kvB. */
 const CHILD_FEE = 16_000n
-const MONEY = 3_000_000n
+const MONEY = satoshi(3_000_000n)
 /** A T3 at a few sat/vB. */
 const NORMAL_FEE = 1_000n
 const STEP = 12
@@ -57,7 +57,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
     }
 
     const of = async (node: TestNode): Promise<ChannelInfo> =>
-      (await node.api.channels())[0] ?? assert.fail()
+      (await node.api.channels.list())[0] ?? assert.fail()
 
     /** A channel that can be paid on. */
     async function open(
@@ -65,10 +65,10 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
       server: TestNode,
       request: Partial<OpenRequest>
     ): Promise<ChannelInfo> {
-      await fixture.devnet.fund(await client.api.address(), satoshi(MONEY))
+      await fixture.devnet.fund(await client.api.wallet.address(), MONEY)
       await fixture.devnet.mine(1)
-      await client.sees(async () => (await client.api.balance()).confirmed >= MONEY)
-      const channel = await client.api.open({
+      await client.sees(async () => (await client.api.wallet.balance()).confirmed >= MONEY)
+      const channel = await client.api.channels.open({
         peer: await server.address(),
         amount: CAPACITY,
         ...request,
@@ -77,7 +77,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
       await fixture.devnet.mine(2)
       for (const node of [client, server]) {
         await node.sees(async () =>
-          (await node.api.channels()).some(
+          (await node.api.channels.list()).some(
             (each) => each.id === channel.id && each.status === 'open'
           )
         )
@@ -166,7 +166,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
     }
 
     const feeOf = ({ outs }: Transaction): bigint =>
-      outs.reduce((left, { value }) => left - value, CAPACITY)
+      outs.reduce<bigint>((left, { value }) => left - value, CAPACITY)
 
     describe('the newest state of the peer, shown by one server beside an honest one', () => {
       /**
@@ -184,9 +184,9 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
         const victim = await fixture.node('victim', { electrum: [liar.url, fixture.electrum] })
         const peer = await fixture.node('peer')
         const { id } = await open(victim, peer, { blocks: 120, step: STEP })
-        await victim.api.pay({ to: id, amount: 900_000n })
-        await peer.api.pay({ to: id, amount: 850_000n })
-        await victim.api.pay({ to: id, amount: 10_000n })
+        await victim.api.pay({ to: id, amount: satoshi(900_000n) })
+        await peer.api.pay({ to: id, amount: satoshi(850_000n) })
+        await victim.api.pay({ to: id, amount: satoshi(10_000n) })
         const attacker = await takenOver(peer, 'peer')
         assert.equal(attacker.channel.ledger.turn, 2)
         return { victim, liar, attacker, lock: (turn) => lockOf(attacker.channel.terms, turn) }
@@ -296,7 +296,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
           const peer = await fixture.node('peer')
           const victim = await fixture.node('victim', { electrum: phantoms.map(({ url }) => url) })
           const { id, refundHeight, settleHeight } = await open(peer, victim, { blocks: 144 })
-          await peer.api.pay({ to: id, amount: 900_000n })
+          await peer.api.pay({ to: id, amount: satoshi(900_000n) })
           const attacker = await takenOver(peer, 'peer')
           const refund = attacker.state(-1, { fee: CAPACITY - 1_000n })
           await mine(refundHeight - 100 - fixture.devnet.height, victim)
@@ -331,12 +331,12 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
           peer: (await peer.address()).replace(/tcp\/\d+/, `tcp/${new URL(wire.url).port}`),
           blocks: 144
         })
-        await victim.api.pay({ to: id, amount: 1_000n })
+        await victim.api.pay({ to: id, amount: satoshi(1_000n) })
 
         // The peer takes the payment, and what it answers is lost: that leaves the payer 100 sat,
         // below dust.
         wire.swallowAnswers()
-        const rent = { to: peerId, amount: 998_900n, id: 'rent' }
+        const rent = { to: peerId, amount: satoshi(998_900n), id: 'rent' }
         const paying = codeOfRejection(victim.api.pay(rent))
         await peer.events.when(
           (event) => event.type === 'payment' && event.payment.amount === rent.amount
@@ -352,7 +352,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
         assert.ok((await fixture.devnet.submit(settlement.toBuffer())).accepted)
         await mine(5, victim)
         const status = async (): Promise<unknown> =>
-          (await victim.api.payments()).find(({ amount }) => amount === rent.amount)?.status
+          (await victim.api.payments.list()).find(({ amount }) => amount === rent.amount)?.status
         await victim.sees(async () => (await of(victim)).spend?.txid === settlement.getId())
         assert.equal(await status(), 'unknown')
         await mine(1, victim)
@@ -367,7 +367,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
           (await victim.api.pay(rent)).parts.map(({ channel, status }) => [channel, status]),
           [[id, 'acknowledged']]
         )
-        const channels = await victim.api.channels()
+        const channels = await victim.api.channels.list()
         assert.equal(channels.find((each) => each.id === other.id)?.spendable, CAPACITY)
       })
     })
@@ -382,7 +382,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
         const victim = await fixture.node('victim', { electrum: server.url })
         const peer = await fixture.node('peer')
         const { id, refundHeight } = await open(victim, peer, { blocks: 72 })
-        await victim.api.pay({ to: id, amount: 2_000n })
+        await victim.api.pay({ to: id, amount: satoshi(2_000n) })
         const attacker = await takenOver(peer, 'peer')
 
         // Fees rise. The settlement pays 28 sat/vB out of a coin of the peer's own, which it keeps

@@ -10,8 +10,8 @@ import { sameBytes, hashFromTxid, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { Liar, type Line } from './liar.js'
 
-const CAPACITY = 1_000_000n
-const PAID = 900_000n
+const CAPACITY = satoshi(1_000_000n)
+const PAID = satoshi(900_000n)
 /** Twice a normal bid, 181 vB at 1.25 sat/vB, at four times the price. */
 const MOST_PAID = 8n * 227n
 /** How long the honest server takes to answer a fresh connection: it loads, or is far away. */
@@ -50,10 +50,10 @@ describe('servers that lie / and are the first to answer (EVID-6)', () => {
     const alice = await fixture.node('alice', { electrum: [fixture.devnet.url] })
     const bob = await fixture.node('bob', { electrum: [liar.url, honest.url] })
     listen = (await bob.address()).replace(/\/p2p\/.*$/, '')
-    await fixture.devnet.fund(await alice.api.address(), satoshi(3_000_000n))
+    await fixture.devnet.fund(await alice.api.wallet.address(), satoshi(3_000_000n))
     await fixture.devnet.mine(1)
-    await alice.sees(async () => (await alice.api.balance()).confirmed >= 3_000_000n)
-    const channel = await alice.api.open({
+    await alice.sees(async () => (await alice.api.wallet.balance()).confirmed >= 3_000_000n)
+    const channel = await alice.api.channels.open({
       peer: await bob.address(),
       amount: CAPACITY,
       blocks: 144,
@@ -62,11 +62,11 @@ describe('servers that lie / and are the first to answer (EVID-6)', () => {
     await fixture.devnet.mine(2)
     for (const node of [alice, bob]) {
       await node.sees(async () =>
-        (await node.api.channels()).some(({ status }) => status === 'open')
+        (await node.api.channels.list()).some(({ status }) => status === 'open')
       )
     }
     await alice.api.pay({ to: channel.id, amount: PAID })
-    const [own] = await bob.api.channels()
+    const [own] = await bob.api.channels.list()
     terms = {
       settleHeight: own?.settleHeight ?? assert.fail(),
       refundHeight: own?.refundHeight ?? assert.fail(),
@@ -144,8 +144,8 @@ describe('servers that lie / and are the first to answer (EVID-6)', () => {
       await fixture.devnet.mine(1)
       await bob.synced()
     }
-    await bob.sees(async () => (await bob.api.channels())[0]?.status === 'closed')
-    const [channel] = await bob.api.channels()
+    await bob.sees(async () => (await bob.api.channels.list())[0]?.status === 'closed')
+    const [channel] = await bob.api.channels.list()
     const spend = await fixture.devnet.transaction(channel?.spend?.txid ?? assert.fail())
     const tx = Transaction.fromBuffer(Uint8Array.from(spend?.raw ?? assert.fail()))
     assert.ok(tx.ins.some(({ hash }) => sameBytes(hash, hashFromTxid(txid(terms.funding)))))

@@ -32,8 +32,8 @@ import type { TestServices } from '../p2p/hosts.js'
 import { sized } from '../size.js'
 import { Attacker } from './attacker.js'
 
-const CAPACITY = 1_000_000n
-const PAID = 60_000n
+const CAPACITY = satoshi(1_000_000n)
+const PAID = satoshi(60_000n)
 const BLOCKS = 300
 /** A T3 at a few sat/vB. */
 const NORMAL_FEE = 1_000n
@@ -61,10 +61,10 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
       fixture = await Fixture.create({ autoMine: false, blockWeight: BLOCK_WEIGHT, core })
       const alice = await fixture.node('alice')
       bob = await fixture.node('bob')
-      await fixture.devnet.fund(await alice.api.address(), satoshi(2n * CAPACITY))
+      await fixture.devnet.fund(await alice.api.wallet.address(), satoshi(2n * CAPACITY))
       await fixture.devnet.mine(1)
-      await alice.sees(async () => (await alice.api.balance()).confirmed > CAPACITY)
-      const { id } = await alice.api.open({
+      await alice.sees(async () => (await alice.api.wallet.balance()).confirmed > CAPACITY)
+      const { id } = await alice.api.channels.open({
         peer: await bob.address(),
         amount: CAPACITY,
         blocks: BLOCKS,
@@ -73,7 +73,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
       await fixture.devnet.mine(2)
       for (const node of [alice, bob]) {
         await node.sees(async () =>
-          (await node.api.channels()).some((each) => each.id === id && each.status === 'open')
+          (await node.api.channels.list()).some((each) => each.id === id && each.status === 'open')
         )
       }
       await alice.api.pay({ to: id, amount: PAID })
@@ -192,7 +192,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
     }
 
     const theOld = async (): Promise<ChannelInfo> =>
-      (await bob.api.channels()).find(({ id }) => id === attacker.channel.id) ?? assert.fail()
+      (await bob.api.channels.list()).find(({ id }) => id === attacker.channel.id) ?? assert.fail()
 
     it('is signed when it is as its node would make it', async () => {
       const { t1, said } = await renewed({ outputs: [], fee: 165n })
@@ -215,7 +215,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
         assert.ok(said.type === 'Error', said.type)
         assert.deepEqual([said.rule, said.code], ['RENEW-4', code])
         assert.deepEqual(await fixture.devnet.backend.mempool(), [])
-        await bob.api.close(attacker.channel.id, { force: true })
+        await bob.api.channels.close(attacker.channel.id, { force: true })
         await fixture.devnet.mine(1)
         await bob.sees(async () => (await theOld()).status === 'closed')
         const { spend } = await theOld()
@@ -223,7 +223,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
         const t3 = Transaction.fromBuffer(
           (await fixture.devnet.transaction(txid(spend.txid)))?.raw ?? assert.fail()
         )
-        const fee = t3.outs.reduce((left, { value }) => left - value, CAPACITY)
+        const fee = t3.outs.reduce<bigint>((left, { value }) => left - value, CAPACITY)
         assert.ok(fee <= NORMAL_FEE, `it pays ${fee} sat`)
         assert.deepEqual(
           t3.outs.map(({ value }) => value),

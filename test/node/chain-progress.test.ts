@@ -8,7 +8,6 @@ import type { ChannelInfo } from '../../src/node/api.js'
 import { ANCHOR_KEY, NETWORK_KEY, readAnchor } from '../../src/node/chain-anchor.js'
 import { historiesOf, HistoryProgress, PROGRESS_MS } from '../../src/node/chain-progress.js'
 import { STORE_DIRECTORY } from '../../src/node/layout.js'
-import { untilHeight } from '../../src/node/until-height.js'
 import { openLevelStore } from '../../src/store/level.js'
 import { txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
@@ -172,9 +171,9 @@ describe('a node with another chain behind its data directory', () => {
     const first = await fixture.node('alice')
     await first.api.stop()
     const { api, events } = await fixture.node('alice', { electrum: other.url }, 'started')
-    assert.equal(await codeOfRejection(untilHeight(api, 20)), 'ERR_WRONG_CHAIN')
+    assert.equal(await codeOfRejection(api.chain.untilHeight(20)), 'ERR_WRONG_CHAIN')
     await events.when((event) => event.type === 'alarm')
-    assert.equal(await codeOfRejection(untilHeight(api, 20)), 'ERR_WRONG_CHAIN')
+    assert.equal(await codeOfRejection(api.chain.untilHeight(20)), 'ERR_WRONG_CHAIN')
   })
 
   it('does not start on the data of a version before the first release, and says how to go on', async () => {
@@ -238,18 +237,18 @@ describe('node / a channel that its server declines to show', () => {
   })
 
   const of = async (node: TestNode): Promise<ChannelInfo> =>
-    (await node.api.channels())[0] ?? assert.fail()
+    (await node.api.channels.list())[0] ?? assert.fail()
 
   for (const method of [SUBSCRIBE, HISTORY]) {
     it(`takes no payment after a restart, when ${method} is refused and T1 is in no block any more`, async () => {
       const alice = await fixture.node('alice', { electrum: hers?.url ?? assert.fail() })
       let bob = await fixture.node('bob', { electrum: his?.url ?? assert.fail() })
-      await fixture.devnet.fund(await alice.api.address(), satoshi(2_000_000n))
+      await fixture.devnet.fund(await alice.api.wallet.address(), satoshi(2_000_000n))
       await fixture.devnet.mine(1)
-      await alice.sees(async () => (await alice.api.balance()).confirmed === 2_000_000n)
-      const { id, funding } = await alice.api.open({
+      await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 2_000_000n)
+      const { id, funding } = await alice.api.channels.open({
         peer: await bob.address(),
-        amount: 1_000_000n,
+        amount: satoshi(1_000_000n),
         blocks: 144,
         wait: 'broadcast'
       })
@@ -257,7 +256,7 @@ describe('node / a channel that its server declines to show', () => {
       for (const node of [alice, bob]) {
         await node.sees(async () => (await of(node)).status === 'open')
       }
-      await alice.api.pay({ to: id, amount: 10_000n })
+      await alice.api.pay({ to: id, amount: satoshi(10_000n) })
       const listen = [(await bob.address()).replace(/\/p2p\/.*$/, '')]
       await bob.api.stop()
 
@@ -281,12 +280,12 @@ describe('node / a channel that its server declines to show', () => {
 
       assert.equal((await of(bob)).watched, false)
       assert.equal(
-        await codeOfRejection(alice.api.pay({ to: id, amount: 500_000n })),
+        await codeOfRejection(alice.api.pay({ to: id, amount: satoshi(500_000n) })),
         'ERR_PAYMENT_UNKNOWN'
       )
       assert.deepEqual([(await of(bob)).ourBalance, (await of(bob)).receivable], [10_000n, 0n])
       assert.deepEqual(
-        [(await bob.api.info()).channels.unwatched, (await bob.api.balance()).unwatched],
+        [(await bob.api.info()).channels.unwatched, (await bob.api.wallet.balance()).unwatched],
         [1, 10_000n]
       )
       assert.equal(bob.events.all.filter(({ type }) => type === 'payment').length, 0)

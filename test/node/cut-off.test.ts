@@ -91,19 +91,19 @@ describe('node / a server that strangers want to cut off', function () {
         gate.forgive(FORGIVEN_IN_A_BLOCK)
         for (const node of nodes) await node.synced()
       }
-      await devnet.fund(await alice.api.address(), satoshi(2_000_000n))
+      await devnet.fund(await alice.api.wallet.address(), satoshi(2_000_000n))
       await block(alice, bob)
-      await alice.sees(async () => (await alice.api.balance()).confirmed === 2_000_000n)
-      const { id } = await alice.api.open({
+      await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 2_000_000n)
+      const { id } = await alice.api.channels.open({
         peer: await bob.address(),
         amount: satoshi(1_000_000n),
         wait: 'broadcast'
       })
       const of = async (): Promise<ChannelInfo> =>
-        (await bob.api.channels()).find((channel) => channel.id === id) ?? assert.fail()
-      await bob.sees(async () => (await bob.api.channels()).length === 1)
+        (await bob.api.channels.list()).find((channel) => channel.id === id) ?? assert.fail()
+      await bob.sees(async () => (await bob.api.channels.list()).length === 1)
       await block(alice, bob)
-      await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
+      await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'open')
       await alice.api.pay({ to: id, amount: satoshi(900_000n) })
       const { settleHeight, refundHeight, ...paid } = await of()
       assert.ok(settleHeight !== undefined && paid.funding !== undefined)

@@ -209,9 +209,9 @@ describe('node / what an Electrum server charges', () => {
       })
       server = await fixture.node('server', { listen: ['/ip4/127.0.0.1/tcp/0'] })
       client = await fixture.node('client', { electrum: gate.url })
-      await fixture.devnet.fund(await client.api.address(), satoshi(2_000_000n))
+      await fixture.devnet.fund(await client.api.wallet.address(), satoshi(2_000_000n))
       await fixture.devnet.mine(1)
-      await client.sees(async () => (await client.api.balance()).confirmed === 2_000_000n)
+      await client.sees(async () => (await client.api.wallet.balance()).confirmed === 2_000_000n)
     })
 
     afterEach(async () => {
@@ -237,17 +237,17 @@ describe('node / what an Electrum server charges', () => {
     }
 
     async function open(): Promise<void> {
-      const { id } = await client.api.open({
+      const { id } = await client.api.channels.open({
         peer: await server.address(),
         amount: satoshi(100_000n),
         wait: 'broadcast'
       })
       await server.sees(async () =>
-        (await server.api.channels()).some((channel) => channel.id === id)
+        (await server.api.channels.list()).some((channel) => channel.id === id)
       )
       await blocks(2)
       await client.sees(async () =>
-        (await client.api.channels()).some(
+        (await client.api.channels.list()).some(
           (channel) => channel.id === id && channel.status === 'open'
         )
       )
@@ -369,9 +369,9 @@ for (const core of [30, 31] as const) {
       fixture = await Fixture.create({ autoMine: false, core })
       server = await fixture.node('server')
       client = await fixture.node('client')
-      await fixture.devnet.fund(await client.api.address(), 2_000_000n)
+      await fixture.devnet.fund(await client.api.wallet.address(), 2_000_000n)
       await mine(1)
-      await client.sees(async () => (await client.api.balance()).confirmed === 2_000_000n)
+      await client.sees(async () => (await client.api.wallet.balance()).confirmed === 2_000_000n)
     })
 
     afterEach(async () => {
@@ -385,19 +385,21 @@ for (const core of [30, 31] as const) {
     }
 
     it('are what a person may ask for: sent, replaced, and not below what the mempool takes', async () => {
-      const to = await server.api.address()
+      const to = await server.api.wallet.address()
       assert.equal(
-        await codeOfRejection(client.api.send({ to, amount: 10_000n, satPerVByte: 0.099 })),
+        await codeOfRejection(
+          client.api.wallet.send({ to, amount: satoshi(10_000n), satPerVByte: 0.099 })
+        ),
         'ERR_INVALID_FEERATE'
       )
-      const sent = await client.api.send({ to, amount: 10_000n, satPerVByte: 0.2 })
+      const sent = await client.api.wallet.send({ to, amount: satoshi(10_000n), satPerVByte: 0.2 })
       assert.deepEqual(await waitingRates(), [20n])
-      const bumped = await client.api.bumpFee(sent.txid ?? '', { satPerVByte: 0.4 })
+      const bumped = await client.api.wallet.bumpFee(sent.txid ?? '', { satPerVByte: 0.4 })
       assert.deepEqual([bumped.broadcast, await waitingRates()], [true, [40n]])
     })
 
     it('pay for an opening and a close; what has a deadline pays 1 sat/vB', async () => {
-      const { id } = await client.api.open({
+      const { id } = await client.api.channels.open({
         peer: await server.address(),
         amount: satoshi(500_000n),
         blocks: 144,
@@ -408,12 +410,12 @@ for (const core of [30, 31] as const) {
       await mine(3)
       for (const node of [client, server]) {
         await node.sees(async () =>
-          (await node.api.channels()).some((each) => each.id === id && each.status === 'open')
+          (await node.api.channels.list()).some((each) => each.id === id && each.status === 'open')
         )
       }
-      await client.api.pay({ to: (await server.api.info()).peerId, amount: 200_000n })
+      await client.api.pay({ to: (await server.api.info()).peerId, amount: satoshi(200_000n) })
       await client.api.stop()
-      const settleHeight = (await server.api.channels())[0]?.settleHeight ?? blockHeight(0)
+      const settleHeight = (await server.api.channels.list())[0]?.settleHeight ?? blockHeight(0)
       await fixture.devnet.mine(settleHeight - fixture.devnet.height)
       await server.synced()
       await server.sees(async () => (await fixture.devnet.backend.mempool()).length === 1)

@@ -132,8 +132,8 @@ export class Fixture {
     options: Partial<NodeOptions> = {}
   ): Promise<TestNode> {
     const node = await this.node(name, options)
-    await this.devnet.fund(await node.api.address(), satoshi(amount))
-    await node.sees(async () => (await node.api.balance()).confirmed === amount)
+    await this.devnet.fund(await node.api.wallet.address(), satoshi(amount))
+    await node.sees(async () => (await node.api.wallet.balance()).confirmed === amount)
     return node
   }
 }

@@ -9,18 +9,18 @@ import type { NodeEvent } from '../../src/node/api.js'
 import { createNode } from '../../src/node/create-node.js'
 import { paychanIdentity } from '../../src/node/identity.js'
 import { defaultPolicy, paychan, type Paychan } from '../../src/node/service.js'
-import { untilHeight } from '../../src/node/until-height.js'
 import { EXIT, exitCodeOf } from '../../src/cli/exit-codes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { satoshi } from '../../src/types/units.js'
+import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { testRoot } from '../wallet/fixtures.js'
 import { Proxy } from '../chain/proxy.js'
 import { Recorder } from '../chain/helpers.js'
 import { freePorts } from '../real/bitcoind.js'
 import { addressOf, somePeerId, startMute } from '../p2p/hosts.js'
+import { placesOf, servedPlaces } from '../daemon/fake-node.js'
 import { codeOfRejection, Fixture, seen } from './fixture.js'
 
-const CAPACITY = 1_000_000n
+const CAPACITY = satoshi(1_000_000n)
 const BLOCKS = 144
 
 describe('node', () => {
@@ -33,11 +33,16 @@ describe('node', () => {
     await fixture.end()
   })
 
+  it('has every call where the table of verbs says', async () => {
+    const { api } = await fixture.node('alice')
+    assert.deepEqual(placesOf(api), [...servedPlaces(), 'events.on'].sort())
+  })
+
   describe('two of them over TCP', () => {
     it('open a channel, pay, close, and have what they should', async () => {
       const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
       const { peerId } = await bob.api.info()
-      const channel = await alice.api.open({
+      const channel = await alice.api.channels.open({
         peer: await bob.address(),
         amount: CAPACITY,
         blocks: BLOCKS
@@ -47,27 +52,27 @@ describe('node', () => {
         ['open', peerId, CAPACITY]
       )
 
-      const paid = await alice.api.pay({ to: peerId, amount: 40_000n, memo: 'tea' })
+      const paid = await alice.api.pay({ to: peerId, amount: satoshi(40_000n), memo: 'tea' })
       assert.deepEqual([paid.status, paid.memo, paid.amount], ['acknowledged', 'tea', 40_000n])
       await Promise.all(
         Array.from(
           { length: 50 },
-          async () => await alice.api.pay({ to: channel.id.slice(0, 8), amount: 10n })
+          async () => await alice.api.pay({ to: channel.id.slice(0, 8), amount: satoshi(10n) })
         )
       )
-      assert.equal((await bob.api.channels())[0]?.ourBalance, 40_500n)
-      assert.equal((await bob.api.balance()).inChannels, 40_500n)
-      const [newest] = await bob.api.payments({ limit: 1 })
-      const oldest = (await bob.api.payments()).at(-1)
+      assert.equal((await bob.api.channels.list())[0]?.ourBalance, 40_500n)
+      assert.equal((await bob.api.wallet.balance()).inChannels, 40_500n)
+      const [newest] = await bob.api.payments.list({ limit: 1 })
+      const oldest = (await bob.api.payments.list()).at(-1)
       assert.deepEqual([newest?.amount, oldest?.memo, oldest?.direction], [10n, 'tea', 'received'])
 
-      const closed = await alice.api.close(channel.id)
+      const closed = await alice.api.channels.close(channel.id)
       assert.equal(closed.kind, 'close')
       for (const node of [alice, bob]) {
-        await node.sees(async () => (await node.api.channels())[0]?.status === 'closed')
+        await node.sees(async () => (await node.api.channels.list())[0]?.status === 'closed')
       }
-      await bob.sees(async () => (await bob.api.balance()).confirmed === 40_500n)
-      const balance = await alice.api.balance()
+      await bob.sees(async () => (await bob.api.wallet.balance()).confirmed === 40_500n)
+      const balance = await alice.api.wallet.balance()
       assert.deepEqual(
         [balance.inChannels, balance.total, balance.total > 2_000_000n - 40_500n - 20_000n],
         [0n, balance.confirmed + balance.pending, true]
@@ -81,10 +86,10 @@ describe('node', () => {
     it('know each other: connect, peers, info', async () => {
       const [alice, bob] = [await fixture.node('alice'), await fixture.node('bob')]
       const [a, b] = [await alice.api.info(), await bob.api.info()]
-      const peer = await alice.api.connect(await bob.address())
+      const peer = await alice.api.peers.connect(await bob.address())
       assert.deepEqual([peer.peerId, peer.connected], [b.peerId, true])
       assert.deepEqual(
-        (await alice.api.peers()).map(({ peerId }) => peerId),
+        (await alice.api.peers.list()).map(({ peerId }) => peerId),
         [b.peerId]
       )
       assert.deepEqual(
@@ -98,18 +103,18 @@ describe('node', () => {
       const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
       const { peerId } = await bob.api.info()
       const address = await bob.address()
-      await alice.api.open({ peer: address, amount: CAPACITY, blocks: BLOCKS })
-      await alice.api.pay({ to: peerId, amount: 40_000n })
+      await alice.api.channels.open({ peer: address, amount: CAPACITY, blocks: BLOCKS })
+      await alice.api.pay({ to: peerId, amount: satoshi(40_000n) })
       await bob.api.stop()
       const again = await fixture.node('bob', { listen: [address.replace(/\/p2p\/.*$/, '')] })
       assert.equal((await again.api.info()).peerId, peerId)
-      await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
-      await alice.api.pay({ to: peerId, amount: 500n })
-      assert.equal((await again.api.channels())[0]?.ourBalance, 40_500n)
+      await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'open')
+      await alice.api.pay({ to: peerId, amount: satoshi(500n) })
+      assert.equal((await again.api.channels.list())[0]?.ourBalance, 40_500n)
       await alice.api.stop()
       const anew = await fixture.node('alice')
-      await anew.api.pay({ to: peerId, amount: 500n })
-      assert.equal((await again.api.channels())[0]?.ourBalance, 41_000n)
+      await anew.api.pay({ to: peerId, amount: satoshi(500n) })
+      assert.equal((await again.api.channels.list())[0]?.ourBalance, 41_000n)
     })
   })
 
@@ -121,7 +126,7 @@ describe('node', () => {
         await mute.stop()
       })
       const open = async (peer: string): Promise<unknown> =>
-        await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks: BLOCKS }))
+        await codeOfRejection(alice.api.channels.open({ peer, amount: CAPACITY, blocks: BLOCKS }))
       assert.equal(await open(await somePeerId()), 'ERR_PEER_UNKNOWN')
       assert.equal(await open('nobody'), 'ERR_INVALID_PEER')
       assert.equal(await open('/ip4/127.0.0.1/tcp/1'), 'ERR_INVALID_MULTIADDR')
@@ -132,7 +137,7 @@ describe('node', () => {
         await open(`/ip4/127.0.0.1/tcp/1/p2p/${await somePeerId()}`),
         'ERR_PEER_UNREACHABLE'
       )
-      assert.deepEqual(await alice.api.channels(), [])
+      assert.deepEqual(await alice.api.channels.list(), [])
     })
 
     it('amounts: nothing, less than nothing, too little, too much, and what is no bigint', async () => {
@@ -142,26 +147,29 @@ describe('node', () => {
       ]
       const [peer, { peerId }] = [await bob.address(), await bob.api.info()]
       const open = async (amount: bigint): Promise<unknown> =>
-        await codeOfRejection(alice.api.open({ peer, amount, blocks: BLOCKS }))
+        await codeOfRejection(
+          alice.api.channels.open({ peer, amount: amount as Satoshi, blocks: BLOCKS })
+        )
       for (const amount of [0n, -1n, 9_999n, 21_000_001n * 100_000_000n]) {
         assert.equal(await open(amount), 'ERR_INVALID_AMOUNT', String(amount))
       }
       assert.equal(await open(500_000n), 'ERR_INSUFFICIENT_FUNDS')
-      assert.deepEqual(await bob.api.channels(), [], 'the peer was not asked')
+      assert.deepEqual(await bob.api.channels.list(), [], 'the peer was not asked')
       assert.equal(await open(300_001n), 'ERR_OPEN_REFUSED')
-      await alice.api.open({ peer, amount: 100_000n, blocks: BLOCKS })
+      await alice.api.channels.open({ peer, amount: satoshi(100_000n), blocks: BLOCKS })
       const pay = async (amount: bigint): Promise<unknown> =>
-        await codeOfRejection(alice.api.pay({ to: peerId, amount }))
+        await codeOfRejection(alice.api.pay({ to: peerId, amount: amount as Satoshi }))
       assert.equal(await pay(0n), 'ERR_INVALID_AMOUNT')
       assert.equal(await pay(-5n), 'ERR_INVALID_AMOUNT')
       assert.equal(await pay(100_001n), 'ERR_INSUFFICIENT_BALANCE')
       assert.equal(await pay(1n), 'ERR_BELOW_MIN_FIRST_PAYMENT')
-      const untyped: { to: string; amount: bigint } = JSON.parse(
-        `{"to":"${peerId}","amount":1000.5}`
-      ) as { to: string; amount: bigint }
+      const untyped = JSON.parse(`{"to":"${peerId}","amount":1000.5}`) as {
+        to: string
+        amount: Satoshi
+      }
       assert.equal(await codeOfRejection(alice.api.pay(untyped)), 'ERR_INVALID_AMOUNT')
       assert.deepEqual(
-        (await bob.api.channels()).map(({ ourBalance }) => ourBalance),
+        (await bob.api.channels.list()).map(({ ourBalance }) => ourBalance),
         [0n]
       )
     })
@@ -170,7 +178,7 @@ describe('node', () => {
       const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
       const peer = await bob.address()
       const open = async (blocks: number): Promise<unknown> =>
-        await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks }))
+        await codeOfRejection(alice.api.channels.open({ peer, amount: CAPACITY, blocks }))
       assert.deepEqual(
         [await open(0), await open(-1), await open(1.5), await open(10)],
         ['ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_OPEN_REFUSED']
@@ -180,17 +188,19 @@ describe('node', () => {
     it('channels that there are not', async () => {
       const alice = await fixture.node('alice')
       assert.equal(
-        await codeOfRejection(alice.api.pay({ to: await somePeerId(), amount: 1n })),
+        await codeOfRejection(alice.api.pay({ to: await somePeerId(), amount: satoshi(1n) })),
         'ERR_NO_CHANNEL'
       )
       assert.equal(
-        await codeOfRejection(alice.api.pay({ to: (await alice.api.info()).peerId, amount: 1n })),
+        await codeOfRejection(
+          alice.api.pay({ to: (await alice.api.info()).peerId, amount: satoshi(1n) })
+        ),
         'ERR_INVALID_PEER',
         'nobody pays himself'
       )
-      assert.equal(await codeOfRejection(alice.api.close('ffffffff')), 'ERR_NO_CHANNEL')
+      assert.equal(await codeOfRejection(alice.api.channels.close('ffffffff')), 'ERR_NO_CHANNEL')
       assert.equal(
-        await codeOfRejection(alice.api.payments({ channel: 'ffffffff' })),
+        await codeOfRejection(alice.api.payments.list({ channel: 'ffffffff' })),
         'ERR_NO_CHANNEL'
       )
     })
@@ -207,7 +217,7 @@ describe('node', () => {
         ),
         'ERR_STORE_LOCKED'
       )
-      assert.match(await alice.api.address(), /^bcrt1/)
+      assert.match(await alice.api.wallet.address(), /^bcrt1/)
     })
 
     it('a seed that is missing, unreadable, or no seed', async () => {
@@ -241,7 +251,7 @@ describe('node', () => {
 
     it('a wait for a height, once it is stopped', async () => {
       const alice = await fixture.node('alice')
-      const waiting = codeOfRejection(untilHeight(alice.api, 1_000))
+      const waiting = codeOfRejection(alice.api.chain.untilHeight(1_000))
       await alice.api.stop()
       assert.equal(await waiting, 'ERR_NODE_STOPPED')
     })
@@ -314,9 +324,9 @@ describe('node', () => {
       const alice = await fixture.node('alice')
       await alice.api.stop()
       await alice.api.stop()
-      assert.equal(await codeOfRejection(alice.api.address()), 'ERR_NODE_STOPPED')
+      assert.equal(await codeOfRejection(alice.api.wallet.address()), 'ERR_NODE_STOPPED')
       assert.equal(
-        await codeOfRejection(alice.api.pay({ to: 'ffffffff', amount: 1n })),
+        await codeOfRejection(alice.api.pay({ to: 'ffffffff', amount: satoshi(1n) })),
         'ERR_NODE_STOPPED'
       )
     })
@@ -335,11 +345,11 @@ describe('node', () => {
       const { chain } = await alice.api.info()
       assert.deepEqual([chain.status === 'synced', chain.height], [false, undefined])
       const request = { peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS }
-      assert.equal(await codeOfRejection(alice.api.open(request)), 'ERR_CHAIN_UNAVAILABLE')
-      await fixture.devnet.fund(await alice.api.address(), satoshi(2_000_000n))
+      assert.equal(await codeOfRejection(alice.api.channels.open(request)), 'ERR_CHAIN_UNAVAILABLE')
+      await fixture.devnet.fund(await alice.api.wallet.address(), satoshi(2_000_000n))
       await proxy.open()
-      await alice.sees(async () => (await alice.api.balance()).confirmed === 2_000_000n)
-      assert.equal((await alice.api.open(request)).status, 'open')
+      await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 2_000_000n)
+      assert.equal((await alice.api.channels.open(request)).status, 'open')
     })
 
     it('may drop while a channel opens: what was begun goes on when it is back', async () => {
@@ -351,7 +361,7 @@ describe('node', () => {
         await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }),
         await fixture.node('bob')
       ]
-      const opening = alice.api.open({
+      const opening = alice.api.channels.open({
         peer: await bob.address(),
         amount: CAPACITY,
         blocks: BLOCKS
@@ -359,7 +369,7 @@ describe('node', () => {
       // The server sends T1 to the chain as well; the client loses sight of it right here.
       await alice.events.when((event) => event.type === 'channel' && event.step === 5)
       await proxy.cut()
-      await bob.sees(async () => (await bob.api.channels())[0]?.confirmations === 1)
+      await bob.sees(async () => (await bob.api.channels.list())[0]?.confirmations === 1)
       assert.notEqual((await alice.api.info()).chain.status, 'synced')
       await proxy.open()
       assert.equal((await opening).status, 'open')
@@ -374,26 +384,29 @@ describe('node', () => {
         await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }),
         await fixture.node('bob')
       ]
-      const channel = await alice.api.open({
+      const channel = await alice.api.channels.open({
         peer: await bob.address(),
         amount: CAPACITY,
         blocks: BLOCKS
       })
-      await alice.api.pay({ to: channel.id, amount: 5_000n })
+      await alice.api.pay({ to: channel.id, amount: satoshi(5_000n) })
       await proxy.cut()
       await alice.sees(async () => (await alice.api.info()).chain.status === 'down')
       assert.equal(
-        await codeOfRejection(alice.api.pay({ to: channel.id, amount: 5_000n })),
+        await codeOfRejection(alice.api.pay({ to: channel.id, amount: satoshi(5_000n) })),
         'ERR_CHAIN_UNAVAILABLE'
       )
-      assert.equal(await codeOfRejection(alice.api.close(channel.id)), 'ERR_CHAIN_UNAVAILABLE')
-      assert.equal((await bob.api.channels())[0]?.ourBalance, 5_000n)
+      assert.equal(
+        await codeOfRejection(alice.api.channels.close(channel.id)),
+        'ERR_CHAIN_UNAVAILABLE'
+      )
+      assert.equal((await bob.api.channels.list())[0]?.ourBalance, 5_000n)
       await proxy.open()
       await alice.sees(async () => (await alice.api.info()).chain.status === 'synced')
-      await alice.api.pay({ to: channel.id, amount: 5_000n })
-      assert.equal((await alice.api.close(channel.id)).kind, 'close')
+      await alice.api.pay({ to: channel.id, amount: satoshi(5_000n) })
+      assert.equal((await alice.api.channels.close(channel.id)).kind, 'close')
       await fixture.devnet.mine(1)
-      await alice.sees(async () => (await alice.api.channels())[0]?.status === 'closed')
+      await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'closed')
     })
   })
 
@@ -418,18 +431,18 @@ describe('node', () => {
       })
       const { paychan: service } = app.services
       const events = new Recorder<NodeEvent>()
-      service.onEvent((event) => {
+      service.events.on((event) => {
         events.push(event)
       })
-      await fixture.devnet.fund(await service.address(), satoshi(2_000_000n))
-      await seen(events, async () => (await service.balance()).confirmed > 0n)
-      const channel = await service.open({
+      await fixture.devnet.fund(await service.wallet.address(), satoshi(2_000_000n))
+      await seen(events, async () => (await service.wallet.balance()).confirmed > 0n)
+      const channel = await service.channels.open({
         peer: await bob.address(),
         amount: CAPACITY,
         blocks: BLOCKS
       })
-      await service.pay({ to: channel.peerId, amount: 2_000n })
-      assert.equal((await bob.api.channels())[0]?.ourBalance, 2_000n)
+      await service.pay({ to: channel.peerId, amount: satoshi(2_000n) })
+      assert.equal((await bob.api.channels.list())[0]?.ourBalance, 2_000n)
       assert.equal((await service.info()).peerId, app.peerId.toString())
     })
 
@@ -472,12 +485,12 @@ describe('node', () => {
       await (await start(await generateKeyPair('Ed25519'))).stop()
       const first = await start()
       const events = new Recorder<NodeEvent>()
-      first.paychan.onEvent((event) => {
+      first.paychan.events.on((event) => {
         events.push(event)
       })
-      await fixture.devnet.fund(await first.paychan.address(), satoshi(2_000_000n))
-      await seen(events, async () => (await first.paychan.balance()).confirmed > 0n)
-      const { peerId } = await first.paychan.open({
+      await fixture.devnet.fund(await first.paychan.wallet.address(), satoshi(2_000_000n))
+      await seen(events, async () => (await first.paychan.wallet.balance()).confirmed > 0n)
+      const { peerId } = await first.paychan.channels.open({
         peer: await bob.address(),
         amount: CAPACITY,
         blocks: BLOCKS
@@ -489,15 +502,15 @@ describe('node', () => {
       )
       const again = await start()
       const after = new Recorder<NodeEvent>()
-      again.paychan.onEvent((event) => {
+      again.paychan.events.on((event) => {
         after.push(event)
       })
       await seen(
         after,
         async () => (await again.paychan.info()).chain.height === fixture.devnet.height
       )
-      await again.paychan.connect(await bob.address())
-      await again.paychan.pay({ to: peerId, amount: 2_000n })
+      await again.paychan.peers.connect(await bob.address())
+      await again.paychan.pay({ to: peerId, amount: satoshi(2_000n) })
     })
 
     it('stops with its host, and refuses from then on', async () => {

@@ -29,13 +29,19 @@ describe('node / paying', () => {
   })
 
   async function open(client: TestNode, server: TestNode, amount: bigint): Promise<string> {
-    return (await client.api.open({ peer: await server.address(), amount, blocks: BLOCKS })).id
+    return (
+      await client.api.channels.open({
+        peer: await server.address(),
+        amount: satoshi(amount),
+        blocks: BLOCKS
+      })
+    ).id
   }
 
   /** What a node was paid, by channel. */
   async function income(node: TestNode): Promise<Record<string, bigint>> {
     return Object.fromEntries(
-      (await node.api.channels())
+      (await node.api.channels.list())
         .filter(({ role }) => role === 'server')
         .map(({ id, ourBalance }) => [id, ourBalance])
     )
@@ -43,10 +49,10 @@ describe('node / paying', () => {
 
   it('takes one channel when one is enough, and several when none is', async () => {
     const [small, large] = [await open(alice, bob, 20_000n), await open(alice, bob, 50_000n)]
-    const one = await alice.api.pay({ to: toBob, amount: 15_000n })
+    const one = await alice.api.pay({ to: toBob, amount: satoshi(15_000n) })
     assert.deepEqual([one.channel, one.parts.length, one.requestId], [small, 1, undefined])
 
-    const split = await alice.api.pay({ to: toBob, amount: 52_000n, memo: 'all of it' })
+    const split = await alice.api.pay({ to: toBob, amount: satoshi(52_000n), memo: 'all of it' })
     assert.deepEqual(
       split.parts.map(({ channel, amount, status }) => [channel, amount, status]),
       [
@@ -57,40 +63,40 @@ describe('node / paying', () => {
     assert.deepEqual([split.amount, split.requestId?.length], [52_000n, 32])
     assert.deepEqual(await income(bob), { [small]: 17_000n, [large]: 50_000n })
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: toBob, amount: 3_001n })),
+      await codeOfRejection(alice.api.pay({ to: toBob, amount: satoshi(3_001n) })),
       'ERR_INSUFFICIENT_BALANCE'
     )
   })
 
   it('takes a part of a peer id for the whole: to pay, to open and to recover', async () => {
     const [start, end] = [toBob.slice(0, 14), toBob.slice(-8)]
-    await alice.api.connect(await bob.address())
+    await alice.api.peers.connect(await bob.address())
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: end, amount: 1_000n })),
+      await codeOfRejection(alice.api.pay({ to: end, amount: satoshi(1_000n) })),
       'ERR_NO_CHANNEL'
     )
-    const { id, peerId } = await alice.api.open({
+    const { id, peerId } = await alice.api.channels.open({
       peer: `…${end}`,
-      amount: 50_000n,
+      amount: satoshi(50_000n),
       blocks: BLOCKS
     })
     assert.equal(peerId, toBob)
     for (const to of [toBob, start, end, `…${end}`]) {
-      assert.equal((await alice.api.pay({ to, amount: 1_000n })).channel, id, to)
+      assert.equal((await alice.api.pay({ to, amount: satoshi(1_000n) })).channel, id, to)
     }
-    const request = { to: end, amount: 1_000n, id: 'rent' }
+    const request = { to: end, amount: satoshi(1_000n), id: 'rent' }
     await alice.api.pay(request)
     assert.equal((await alice.api.pay({ ...request, to: toBob })).already, true, 'the same payee')
     assert.deepEqual(await income(bob), { [id]: 5_000n })
-    assert.equal((await alice.api.recover(end)).known, 1)
+    assert.equal((await alice.api.channels.recover(end)).known, 1)
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: toAlice.slice(-8), amount: 1_000n })),
+      await codeOfRejection(alice.api.pay({ to: toAlice.slice(-8), amount: satoshi(1_000n) })),
       'ERR_INVALID_PEER',
       'it cannot pay itself'
     )
     for (const to of ['zzzz', '12D3KooW']) {
       assert.equal(
-        await codeOfRejection(alice.api.pay({ to, amount: 1_000n })),
+        await codeOfRejection(alice.api.pay({ to, amount: satoshi(1_000n) })),
         'ERR_INVALID_PEER',
         to
       )
@@ -100,36 +106,44 @@ describe('node / paying', () => {
   it('goes both ways in one node at once, and never on a channel in which the other side pays', async () => {
     const [mine, his] = [await open(alice, bob, 30_000n), await open(bob, alice, 200_000n)]
     await Promise.all([
-      ...Array.from({ length: 20 }, async () => await alice.api.pay({ to: toBob, amount: 1_000n })),
-      ...Array.from({ length: 20 }, async () => await bob.api.pay({ to: toAlice, amount: 2_000n }))
+      ...Array.from(
+        { length: 20 },
+        async () => await alice.api.pay({ to: toBob, amount: satoshi(1_000n) })
+      ),
+      ...Array.from(
+        { length: 20 },
+        async () => await bob.api.pay({ to: toAlice, amount: satoshi(2_000n) })
+      )
     ])
     assert.deepEqual(
       [await income(bob), await income(alice)],
       [{ [mine]: 20_000n }, { [his]: 40_000n }]
     )
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: toBob, amount: 10_001n })),
+      await codeOfRejection(alice.api.pay({ to: toBob, amount: satoshi(10_001n) })),
       'ERR_INSUFFICIENT_BALANCE'
     )
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: his, amount: 1_000n })),
+      await codeOfRejection(alice.api.pay({ to: his, amount: satoshi(1_000n) })),
       'ERR_NOT_THE_PAYER'
     )
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: his, amount: 1_000n, id: 'x' })),
+      await codeOfRejection(alice.api.pay({ to: his, amount: satoshi(1_000n), id: 'x' })),
       'ERR_NOT_THE_PAYER'
     )
-    const { memo } = await bob.api.pay({ to: his, amount: 5_000n, memo: 'by its name' })
+    const { memo } = await bob.api.pay({ to: his, amount: satoshi(5_000n), memo: 'by its name' })
     assert.equal(memo, 'by its name')
   })
 
   it('keeps a payment with an id once through restarts of both nodes', async () => {
     const channel = await open(alice, bob, 30_000n)
     const [one, other] = await Promise.all(
-      [1, 2].map(async () => await alice.api.pay({ to: toBob, amount: 7_000n, id: 'rent' }))
+      [1, 2].map(
+        async () => await alice.api.pay({ to: toBob, amount: satoshi(7_000n), id: 'rent' })
+      )
     )
     assert.deepEqual([one?.requestId, one?.parts], ['rent', other?.parts])
-    const repeated = await alice.api.pay({ to: toBob, amount: 7_000n, id: 'rent' })
+    const repeated = await alice.api.pay({ to: toBob, amount: satoshi(7_000n), id: 'rent' })
     assert.deepEqual(
       [one?.already, repeated.already, repeated.time],
       [false, true, one?.time],
@@ -143,15 +157,15 @@ describe('node / paying', () => {
       await fixture.node('alice')
     ]
     assert.deepEqual(
-      (await late.api.pay({ to: toBob, amount: 7_000n, id: 'rent' })).parts,
+      (await late.api.pay({ to: toBob, amount: satoshi(7_000n), id: 'rent' })).parts,
       one?.parts
     )
     assert.equal(
-      await codeOfRejection(late.api.pay({ to: toBob, amount: 8_000n, id: 'rent' })),
+      await codeOfRejection(late.api.pay({ to: toBob, amount: satoshi(8_000n), id: 'rent' })),
       'ERR_PAYMENT_CONFLICT'
     )
     assert.equal(
-      await codeOfRejection(late.api.pay({ to: toBob, amount: 8_000n, id: '' })),
+      await codeOfRejection(late.api.pay({ to: toBob, amount: satoshi(8_000n), id: '' })),
       'ERR_INVALID_PAYMENT_ID'
     )
     assert.deepEqual(await income(again), { [channel]: 7_000n })

@@ -44,84 +44,93 @@ describe('node / recovering', () => {
   }
 
   async function statusOf(node: TestNode): Promise<string | undefined> {
-    return (await node.api.channels())[0]?.status
+    return (await node.api.channels.list())[0]?.status
   }
 
   it('a client that pays, loses its data directory and connects has its channel back, and closes it in peace', async () => {
     const bob = await fixture.node('bob')
     const alice = await fixture.rich('alice')
-    const { id } = await alice.api.open({ peer: await bob.address(), amount: 500_000n })
-    await alice.api.pay({ to: id, amount: 120_000n })
+    const { id } = await alice.api.channels.open({
+      peer: await bob.address(),
+      amount: satoshi(500_000n)
+    })
+    await alice.api.pay({ to: id, amount: satoshi(120_000n) })
     const again = await loseAll('alice', alice)
-    assert.deepEqual(await again.api.channels(), [])
-    await again.api.connect(await bob.address())
+    assert.deepEqual(await again.api.channels.list(), [])
+    await again.api.peers.connect(await bob.address())
     await again.sees(async () => (await statusOf(again)) === 'stopped')
-    const { recovered, known } = await again.api.recover(await bob.address())
+    const { recovered, known } = await again.api.channels.recover(await bob.address())
     assert.deepEqual([recovered, known], [[], 1])
     await again.sees(async () => {
       try {
-        await again.api.close(id)
+        await again.api.channels.close(id)
         return true
       } catch {
         return false
       }
     })
     await bob.sees(async () => (await statusOf(bob)) === 'closed')
-    await bob.sees(async () => (await bob.api.balance()).confirmed === 120_000n)
-    await again.sees(async () => (await again.api.balance()).confirmed > 1_870_000n)
+    await bob.sees(async () => (await bob.api.wallet.balance()).confirmed === 120_000n)
+    await again.sees(async () => (await again.api.wallet.balance()).confirmed > 1_870_000n)
   })
 
   it('a client that is put back on a copy of before a renewal asks its server by itself, and closes the new channel (RESTORE-8)', async () => {
     const bob = await fixture.node('bob')
     const alice = await fixture.rich('alice')
-    const { id } = await alice.api.open({ peer: await bob.address(), amount: 500_000n })
-    await alice.api.pay({ to: id, amount: 120_000n })
+    const { id } = await alice.api.channels.open({
+      peer: await bob.address(),
+      amount: satoshi(500_000n)
+    })
+    await alice.api.pay({ to: id, amount: satoshi(120_000n) })
     const [dataDir, copy] = [fixture.path('alice'), fixture.path('copy')]
     await alice.api.stop()
     await cp(dataDir, copy, { recursive: true })
     const later = await fixture.node('alice', { create: false })
     await later.sees(async () => (await statusOf(later)) === 'open')
-    const fresh = await later.api.renew(id)
+    const fresh = await later.api.channels.renew(id)
     await later.api.stop()
     await rm(dataDir, { recursive: true })
     await cp(copy, dataDir, { recursive: true })
     const again = await fixture.node('alice', { create: false })
     await again.sees(async () =>
-      (await again.api.channels()).some(
+      (await again.api.channels.list()).some(
         (channel) => channel.id === fresh.id && channel.status === 'stopped'
       )
     )
     await again.sees(async () => {
       try {
-        await again.api.close(fresh.id)
+        await again.api.channels.close(fresh.id)
         return true
       } catch {
         return false
       }
     })
-    await again.sees(async () => (await again.api.balance()).confirmed > 1_870_000n)
+    await again.sees(async () => (await again.api.wallet.balance()).confirmed > 1_870_000n)
   })
 
   it('a server that loses its data directory is given its channel back by the client, who dials it', async () => {
     const listen = ['/ip4/127.0.0.1/tcp/0']
     const bob = await fixture.node('bob', { listen })
     const alice = await fixture.rich('alice')
-    const { id } = await alice.api.open({ peer: await bob.address(), amount: 500_000n })
-    await alice.api.pay({ to: id, amount: 120_000n })
+    const { id } = await alice.api.channels.open({
+      peer: await bob.address(),
+      amount: satoshi(500_000n)
+    })
+    await alice.api.pay({ to: id, amount: satoshi(120_000n) })
     const again = await loseAll('bob', bob)
     // Another port: the client is told where it is now.
-    await alice.api.connect(await again.address())
+    await alice.api.peers.connect(await again.address())
     await again.sees(async () => (await statusOf(again)) === 'stopped')
-    assert.equal((await again.api.channels())[0]?.ourBalance, 120_000n)
+    assert.equal((await again.api.channels.list())[0]?.ourBalance, 120_000n)
     await again.sees(async () => {
       try {
-        await again.api.close(id)
+        await again.api.channels.close(id)
         return true
       } catch {
         return false
       }
     })
-    await again.sees(async () => (await again.api.balance()).confirmed > 110_000n)
+    await again.sees(async () => (await again.api.wallet.balance()).confirmed > 110_000n)
   })
 })
 
@@ -207,15 +216,17 @@ describe('node / strangers', () => {
       }
       assert.equal(signed, 30)
       assert.deepEqual((await bob.api.info()).addresses, { receive: 0, change: 0, close: 0 })
-      const own = await bob.api.address()
+      const own = await bob.api.wallet.address()
       await f.devnet.fund(own, satoshi(1_000_000n))
       await f.devnet.mine(1)
-      await bob.sees(async () => (await bob.api.balance()).confirmed === 1_000_000n)
+      await bob.sees(async () => (await bob.api.wallet.balance()).confirmed === 1_000_000n)
       await bob.api.stop()
       const words = (await readFile(join(f.path('bob'), 'seed'), 'utf8')).trim()
       await restoreData(f.path('restored'), { words, passphrase: undefined, gap: 5 })
       const restored = await f.node('restored', { create: false })
-      await restored.sees(async () => (await restored.api.balance()).confirmed === 1_000_000n)
+      await restored.sees(
+        async () => (await restored.api.wallet.balance()).confirmed === 1_000_000n
+      )
     } finally {
       await f.end()
     }
@@ -231,7 +242,7 @@ describe('node / strangers', () => {
         taken += await stranger(address, f.devnet.height, 10, 'AcceptChannel')
       }
       assert.equal(taken, 30)
-      await bob.sees(async () => (await bob.api.channels()).length === 0)
+      await bob.sees(async () => (await bob.api.channels.list()).length === 0)
       await bob.api.stop()
       assert.deepEqual(
         (await recordsOf(f.path('bob'))).filter(([key]) => /^(channel|known|ledger)\//.test(key)),
@@ -252,7 +263,7 @@ describe('node / strangers', () => {
         signed += await stranger(address, f.devnet.height, 4, 'RefundSignature')
       }
       assert.equal(signed, 8)
-      assert.equal((await bob.api.channels()).length, 8)
+      assert.equal((await bob.api.channels.list()).length, 8)
     } finally {
       await f.end()
     }
@@ -301,22 +312,22 @@ describe('node / a disk that is full', () => {
     const bob = await fixture.node('bob')
     const alice = await fixture.rich('alice')
     const address = await bob.address()
-    const { id } = await alice.api.open({ peer: address, amount: 500_000n })
-    await alice.api.pay({ to: id, amount: 1_000n })
+    const { id } = await alice.api.channels.open({ peer: address, amount: satoshi(500_000n) })
+    await alice.api.pay({ to: id, amount: satoshi(1_000n) })
     makeRoom = fillDisk(fixture.path('bob'))
     const alarm = bob.events.when((event) => event.type === 'alarm')
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: id, amount: 500n })),
+      await codeOfRejection(alice.api.pay({ to: id, amount: satoshi(500n) })),
       'ERR_PAYMENT_UNKNOWN'
     )
     const told = await alarm
     assert.equal(told.type === 'alarm' && told.code, 'ERR_STORE_FAILED')
-    assert.equal(await codeOfRejection(bob.api.balance()), 'ERR_STORE_FAILED')
+    assert.equal(await codeOfRejection(bob.api.wallet.balance()), 'ERR_STORE_FAILED')
     await bob.api.stop()
     makeRoom()
     const again = await fixture.node('bob', { listen: [address.replace(/\/p2p\/.*/, '')] })
-    await again.sees(async () => (await again.api.payments()).length === 2)
-    assert.equal((await again.api.channels())[0]?.ourBalance, 1_500n)
+    await again.sees(async () => (await again.api.payments.list()).length === 2)
+    assert.equal((await again.api.channels.list())[0]?.ourBalance, 1_500n)
   })
 
   it('under the wallet: an address is refused, and the node stops as well', async () => {
@@ -325,7 +336,7 @@ describe('node / a disk that is full', () => {
     const alarm = bob.events.when(
       (event) => event.type === 'alarm' && event.code === 'ERR_STORE_FAILED'
     )
-    assert.equal(await codeOfRejection(bob.api.address()), 'ERR_STORE_FAILED')
+    assert.equal(await codeOfRejection(bob.api.wallet.address()), 'ERR_STORE_FAILED')
     await alarm
     assert.equal(await codeOfRejection(bob.api.info()), 'ERR_STORE_FAILED')
   })

@@ -16,9 +16,9 @@ describe('node / wallet', () => {
   beforeEach(async () => {
     fixture = await Fixture.create({ autoMine: false })
     alice = await fixture.node('alice')
-    await fixture.devnet.fund(await alice.api.address(), satoshi(1_000_000n))
+    await fixture.devnet.fund(await alice.api.wallet.address(), satoshi(1_000_000n))
     await fixture.devnet.mine(1)
-    await alice.sees(async () => (await alice.api.balance()).confirmed === 1_000_000n)
+    await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 1_000_000n)
   })
   afterEach(async () => {
     await fixture.end()
@@ -26,7 +26,7 @@ describe('node / wallet', () => {
 
   /** No event tells that the wallet has seen a transaction. */
   async function arrived(id: Txid): Promise<void> {
-    while (!(await alice.api.transactions()).some((each) => each.txid === id)) {
+    while (!(await alice.api.wallet.transactions()).some((each) => each.txid === id)) {
       await new Promise<void>((resolve) => {
         setImmediate(resolve)
       })
@@ -54,36 +54,40 @@ describe('node / wallet', () => {
 
   it('asks before a fee that is likelier a slip, in sat/vB, for every verb that takes a feerate', async () => {
     const bob = await fixture.node('bob')
-    const [to, peer] = [await bob.api.address(), await bob.address()]
+    const [to, peer] = [await bob.api.wallet.address(), await bob.address()]
     const satPerVByte = 1_000
     const asks = async (work: Promise<unknown>): Promise<void> => {
       assert.equal(await codeOfRejection(work), 'ERR_FEE_TOO_HIGH')
     }
-    await asks(alice.api.send({ to, amount: 1_000n, satPerVByte }))
-    await asks(alice.api.open({ peer, amount: 250_000n, blocks: 300, satPerVByte }))
+    await asks(alice.api.wallet.send({ to, amount: satoshi(1_000n), satPerVByte }))
+    await asks(
+      alice.api.channels.open({ peer, amount: satoshi(250_000n), blocks: 300, satPerVByte })
+    )
     for (const rate of [-1, 1.2345, NaN, Infinity]) {
       assert.equal(
-        await codeOfRejection(alice.api.send({ to, amount: 1_000n, satPerVByte: rate })),
+        await codeOfRejection(
+          alice.api.wallet.send({ to, amount: satoshi(1_000n), satPerVByte: rate })
+        ),
         'ERR_INVALID_FEERATE'
       )
     }
-    const channel = await alice.api.open({
+    const channel = await alice.api.channels.open({
       peer,
-      amount: 250_000n,
+      amount: satoshi(250_000n),
       blocks: 300,
       satPerVByte: 2,
       wait: 'broadcast'
     })
     const funding = channel.funding?.txid ?? assert.fail()
     await arrived(funding)
-    await asks(alice.api.bumpFee(funding, { satPerVByte }))
+    await asks(alice.api.wallet.bumpFee(funding, { satPerVByte }))
     await mined()
-    await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
-    await asks(alice.api.renew(channel.id, { satPerVByte }))
-    await asks(alice.api.renew(channel.id, { amount: 100n, satPerVByte: 4 }))
-    const { satPerVByte: paid } = await alice.api.send({
+    await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'open')
+    await asks(alice.api.channels.renew(channel.id, { satPerVByte }))
+    await asks(alice.api.channels.renew(channel.id, { amount: satoshi(100n), satPerVByte: 4 }))
+    const { satPerVByte: paid } = await alice.api.wallet.send({
       to,
-      amount: 1_000n,
+      amount: satoshi(1_000n),
       satPerVByte: 20,
       highFee: true
     })
@@ -92,16 +96,21 @@ describe('node / wallet', () => {
 
   it('sends to every kind of address, and the fee can be raised until a block has it', async () => {
     const bob = await fixture.node('bob')
-    const to = await bob.api.address()
-    const sent = await alice.api.send({ to, amount: 200_000n, satPerVByte: 1, label: 'rent' })
+    const to = await bob.api.wallet.address()
+    const sent = await alice.api.wallet.send({
+      to,
+      amount: satoshi(200_000n),
+      satPerVByte: 1,
+      label: 'rent'
+    })
     assert.equal(sent.broadcast, true)
-    const bumped = await alice.api.bumpFee(sent.txid ?? assert.fail(), { satPerVByte: 8 })
+    const bumped = await alice.api.wallet.bumpFee(sent.txid ?? assert.fail(), { satPerVByte: 8 })
     assert.equal(bumped.broadcast, true)
     await mined()
     await bob.synced()
-    assert.equal((await bob.api.balance()).confirmed, 200_000n)
-    assert.equal((await alice.api.balance()).confirmed, 800_000n - bumped.fee)
-    const [newest] = await alice.api.transactions()
+    assert.equal((await bob.api.wallet.balance()).confirmed, 200_000n)
+    assert.equal((await alice.api.wallet.balance()).confirmed, 800_000n - bumped.fee)
+    const [newest] = await alice.api.wallet.transactions()
     assert.deepEqual(
       [
         newest?.txid,
@@ -113,13 +122,16 @@ describe('node / wallet', () => {
       ],
       [bumped.txid, 'send', -200_000n - bumped.fee, bumped.fee, 1, 'rent']
     )
-    assert.equal(await codeOfRejection(alice.api.bumpFee(bumped.txid)), 'ERR_ALREADY_CONFIRMED')
+    assert.equal(
+      await codeOfRejection(alice.api.wallet.bumpFee(bumped.txid)),
+      'ERR_ALREADY_CONFIRMED'
+    )
     for (const address of [
       'mkHS9ne12qx9pS9VojpwU5xtRd4T7X7ZUt',
       '2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc',
       'bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6'
     ]) {
-      await alice.api.send({ to: address, amount: 10_000n })
+      await alice.api.wallet.send({ to: address, amount: satoshi(10_000n) })
       await mined()
       assert.deepEqual(
         (await fixture.devnet.utxos(scriptFromAddress(address, 'regtest'))).map(
@@ -128,44 +140,49 @@ describe('node / wallet', () => {
         [10_000n]
       )
     }
-    await alice.api.send({ to, amount: 'all' })
+    await alice.api.wallet.send({ to, amount: 'all' })
     await mined()
-    assert.equal((await alice.api.balance()).total, 0n)
+    assert.equal((await alice.api.wallet.balance()).total, 0n)
   })
 
   it('opens and tops up with the coins and at the feerate that were named, and leaves locked ones alone', async () => {
     const bob = await fixture.node('bob')
     for (const amount of [400_000n, 300_000n]) {
-      await fixture.devnet.fund(await alice.api.address(), satoshi(amount))
+      await fixture.devnet.fund(await alice.api.wallet.address(), satoshi(amount))
     }
     await mined()
-    await alice.sees(async () => (await alice.api.balance()).confirmed === 1_700_000n)
+    await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 1_700_000n)
     const coinOf = async (amount: bigint): Promise<string> =>
-      (await alice.api.coins()).find((coin) => coin.amount === amount)?.outPoint ?? assert.fail()
+      (await alice.api.wallet.coins()).find((coin) => coin.amount === amount)?.outPoint ??
+      assert.fail()
     const [large, middle, small] = [
       await coinOf(1_000_000n),
       await coinOf(400_000n),
       await coinOf(300_000n)
     ]
-    await alice.api.lockCoins([large])
-    assert.equal((await alice.api.balance()).locked, 1_000_000n)
-    const refused = alice.api.open({ peer: await bob.address(), amount: 350_000n, coins: [small] })
+    await alice.api.wallet.lockCoins([large])
+    assert.equal((await alice.api.wallet.balance()).locked, 1_000_000n)
+    const refused = alice.api.channels.open({
+      peer: await bob.address(),
+      amount: satoshi(350_000n),
+      coins: [small]
+    })
     assert.equal(await codeOfRejection(refused), 'ERR_INSUFFICIENT_FUNDS')
     assert.equal(
       await codeOfRejection(
-        alice.api.open({ peer: await bob.address(), amount: 350_000n, coins: [] })
+        alice.api.channels.open({ peer: await bob.address(), amount: satoshi(350_000n), coins: [] })
       ),
       'ERR_INVALID_OUTPOINT'
     )
     assert.equal(
       await codeOfRejection(
-        alice.api.open({ peer: await bob.address(), amount: 350_000n, target: 0 })
+        alice.api.channels.open({ peer: await bob.address(), amount: satoshi(350_000n), target: 0 })
       ),
       'ERR_INVALID_TARGET'
     )
-    const channel = await alice.api.open({
+    const channel = await alice.api.channels.open({
       peer: await bob.address(),
-      amount: 250_000n,
+      amount: satoshi(250_000n),
       blocks: 300,
       coins: [middle],
       satPerVByte: 4,
@@ -184,14 +201,14 @@ describe('node / wallet', () => {
       `${fee} sat for ${vsize} vB`
     )
     await mined()
-    await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
-    await alice.api.pay({ to: channel.id, amount: 10_000n })
+    await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'open')
+    await alice.api.pay({ to: channel.id, amount: satoshi(10_000n) })
     assert.equal(
-      await codeOfRejection(alice.api.renew(channel.id, { coins: [small] })),
+      await codeOfRejection(alice.api.channels.renew(channel.id, { coins: [small] })),
       'ERR_INVALID_AMOUNT'
     )
-    const larger = await alice.api.renew(channel.id, {
-      amount: 100_000n,
+    const larger = await alice.api.channels.renew(channel.id, {
+      amount: satoshi(100_000n),
       blocks: 300,
       coins: [small],
       target: 3,
@@ -204,19 +221,19 @@ describe('node / wallet', () => {
       [`${funding}:${channel.funding?.vout ?? ''}`, small].sort()
     )
     assert.equal(
-      (await alice.api.coins()).find(({ outPoint }) => outPoint === large)?.state,
+      (await alice.api.wallet.coins()).find(({ outPoint }) => outPoint === large)?.state,
       'locked'
     )
     assert.equal(
       await codeOfRejection(
-        alice.api.send({ to: await bob.api.address(), amount: 'all', coins: [small] })
+        alice.api.wallet.send({ to: await bob.api.wallet.address(), amount: 'all', coins: [small] })
       ),
       'ERR_COIN_SPENT'
     )
   })
 
   it('shows what to choose a fee by, for 1 to 144 blocks', async () => {
-    const { leastSatPerVByte, estimates } = await alice.api.fees()
+    const { leastSatPerVByte, estimates } = await alice.api.chain.fees()
     assert.equal(leastSatPerVByte, 1)
     assert.deepEqual(
       estimates.map(({ blocks }) => blocks),
@@ -227,20 +244,22 @@ describe('node / wallet', () => {
 
   it('FUND-5: pays for a funding transaction by a child of its change', async () => {
     const bob = await fixture.node('bob')
-    const channel = await alice.api.open({
+    const channel = await alice.api.channels.open({
       peer: await bob.address(),
-      amount: 300_000n,
+      amount: satoshi(300_000n),
       wait: 'broadcast'
     })
     const funding = txid(channel.funding?.txid ?? assert.fail())
     await arrived(funding)
-    assert.deepEqual((await alice.api.transactions())[0]?.kind, 'funding')
-    const child = await alice.api.bumpFee(funding, { satPerVByte: 30, highFee: true })
+    assert.deepEqual((await alice.api.wallet.transactions())[0]?.kind, 'funding')
+    const child = await alice.api.wallet.bumpFee(funding, { satPerVByte: 30, highFee: true })
     assert.deepEqual([child.kind, child.of, child.broadcast], ['child', funding, true])
     await mined()
-    const kinds = (await alice.api.transactions()).map(({ kind, status }) => `${kind} ${status}`)
+    const kinds = (await alice.api.wallet.transactions()).map(
+      ({ kind, status }) => `${kind} ${status}`
+    )
     assert.deepEqual(kinds.sort(), ['bump confirmed', 'funding confirmed', 'receive confirmed'])
-    const balance = await alice.api.balance()
+    const balance = await alice.api.wallet.balance()
     assert.equal(balance.reserved, 0n)
   })
 })
@@ -269,13 +288,13 @@ describe('node / funding from an outside wallet', () => {
   })
 
   const of = async (node: TestNode, id: string): Promise<ChannelInfo> =>
-    (await node.api.channels()).find((channel) => channel.id === id) ?? assert.fail()
+    (await node.api.channels.list()).find((channel) => channel.id === id) ?? assert.fail()
 
   async function asked(): Promise<ChannelInfo> {
     for (const node of [alice, bob]) await node.synced()
-    return await alice.api.open({
+    return await alice.api.channels.open({
       peer: await bob.address(),
-      amount: CAPACITY,
+      amount: satoshi(CAPACITY),
       blocks: 300,
       psbt: true
     })
@@ -304,7 +323,12 @@ describe('node / funding from an outside wallet', () => {
     for (const choice of [{ satPerVByte: 2 }, { target: 6 }, { coins: [`${'00'.repeat(32)}:0`] }]) {
       assert.equal(
         await codeOfRejection(
-          alice.api.open({ peer: await bob.address(), amount: CAPACITY, psbt: true, ...choice })
+          alice.api.channels.open({
+            peer: await bob.address(),
+            amount: satoshi(CAPACITY),
+            psbt: true,
+            ...choice
+          })
         ),
         'ERR_PSBT_CHOICE'
       )
@@ -318,64 +342,66 @@ describe('node / funding from an outside wallet', () => {
       ['opening', 'inputs', CAPACITY]
     )
     const psbt = await funded(opened)
-    const { channel, warnings } = await alice.api.fundingPsbt(opened.id, psbt)
+    const { channel, warnings } = await alice.api.channels.fundingPsbt(opened.id, psbt)
     assert.deepEqual(
       [channel.status, channel.outside?.needs, channel.outside?.psbt, warnings],
       ['opening', 'signatures', psbt, []]
     )
     const signed = wallet.sign(bytesOfText(psbt))
-    const done = await alice.api.fundingPsbt(opened.id, base64(signed))
+    const done = await alice.api.channels.fundingPsbt(opened.id, base64(signed))
     assert.deepEqual(
       [done.channel.status, done.channel.outside, done.channel.funding?.txid],
       ['open', undefined, signed.id]
     )
-    await alice.api.pay({ to: opened.id, amount: 1_000n })
-    await alice.api.close(opened.id)
-    await bob.sees(async () => (await bob.api.balance()).confirmed === 1_000n)
+    await alice.api.pay({ to: opened.id, amount: satoshi(1_000n) })
+    await alice.api.channels.close(opened.id)
+    await bob.sees(async () => (await bob.api.wallet.balance()).confirmed === 1_000n)
   })
 
   it('the wallet sends it by itself: both nodes find it on the chain', async () => {
     const opened = await asked()
     const psbt = await funded(opened, { version: 2 })
-    await alice.api.fundingPsbt(opened.id, psbt)
+    await alice.api.channels.fundingPsbt(opened.id, psbt)
     await fixture.devnet.submit(wallet.sign(bytesOfText(psbt)).extract())
     for (const node of [alice, bob]) {
       await node.sees(async () => (await of(node, opened.id)).status === 'open')
     }
-    await alice.api.pay({ to: opened.id, amount: 1_000n })
-    await alice.api.close(opened.id)
+    await alice.api.pay({ to: opened.id, amount: satoshi(1_000n) })
+    await alice.api.channels.close(opened.id)
   })
 
   it('is never signed: given up, signed and sent after all, and the refund T2 brings it back', async () => {
     const opened = await asked()
     const psbt = await funded(opened)
-    const { channel } = await alice.api.fundingPsbt(opened.id, psbt)
-    assert.deepEqual(await alice.api.close(opened.id), {
+    const { channel } = await alice.api.channels.fundingPsbt(opened.id, psbt)
+    assert.deepEqual(await alice.api.channels.close(opened.id), {
       channel: opened.id,
       kind: 'abandoned',
       txid: undefined
     })
     const signed = wallet.sign(bytesOfText(psbt))
     assert.equal(
-      await codeOfRejection(alice.api.fundingPsbt(opened.id, signed.hex)),
+      await codeOfRejection(alice.api.channels.fundingPsbt(opened.id, signed.hex)),
       'ERR_CANCELLED'
     )
-    const before = (await alice.api.balance()).confirmed
+    const before = (await alice.api.wallet.balance()).confirmed
     await fixture.devnet.submit(signed.extract())
     await fixture.devnet.mine(channel.refundHeight - fixture.devnet.height + 1)
     await alice.sees(async () => (await of(alice, opened.id)).status === 'closed')
-    await alice.sees(async () => (await alice.api.balance()).confirmed > before + CAPACITY - 1_000n)
+    await alice.sees(
+      async () => (await alice.api.wallet.balance()).confirmed > before + CAPACITY - 1_000n
+    )
   })
 
   it('a wrong PSBT is refused with its code and a sentence, and a right one follows', async () => {
     const opened = await asked()
     const take = async (psbt: string): Promise<unknown> =>
-      await codeOfRejection(alice.api.fundingPsbt(opened.id, psbt))
+      await codeOfRejection(alice.api.channels.fundingPsbt(opened.id, psbt))
     assert.equal(await take('nonsense'), 'ERR_PSBT_MALFORMED')
     assert.equal(await take(opened.outside?.psbt ?? ''), 'ERR_PSBT_NO_INPUTS')
     assert.equal(await take(await funded(opened, { fee: 290_000n })), 'ERR_PSBT_FEE')
     const psbt = await funded(opened)
-    await alice.api.fundingPsbt(opened.id, psbt)
+    await alice.api.channels.fundingPsbt(opened.id, psbt)
     assert.equal(await take(psbt), 'ERR_PSBT_NOT_SIGNED')
     assert.equal(
       await take(base64(wallet.sign(bytesOfText(await funded(opened, { fee: 1_500n }))))),
@@ -383,7 +409,7 @@ describe('node / funding from an outside wallet', () => {
     )
     assert.equal(
       (
-        await alice.api.fundingPsbt(
+        await alice.api.channels.fundingPsbt(
           opened.id,
           base64(wallet.sign(bytesOfText(psbt), { finalize: false }))
         )
@@ -391,11 +417,16 @@ describe('node / funding from an outside wallet', () => {
       'open'
     )
     assert.equal(
-      await codeOfRejection(alice.api.bumpFee((await of(alice, opened.id)).funding?.txid ?? '')),
+      await codeOfRejection(
+        alice.api.wallet.bumpFee((await of(alice, opened.id)).funding?.txid ?? '')
+      ),
       'ERR_CANNOT_BUMP'
     )
-    await alice.api.close(opened.id)
-    assert.equal(await codeOfRejection(alice.api.fundingPsbt('ffffffff', psbt)), 'ERR_NO_CHANNEL')
+    await alice.api.channels.close(opened.id)
+    assert.equal(
+      await codeOfRejection(alice.api.channels.fundingPsbt('ffffffff', psbt)),
+      'ERR_NO_CHANNEL'
+    )
   })
 })
 
@@ -418,23 +449,23 @@ describe('node / renewals', () => {
   })
 
   async function opened(options: { readonly twoWay?: boolean } = {}): Promise<ChannelInfo> {
-    const channel = await alice.api.open({
+    const channel = await alice.api.channels.open({
       peer: await bob.address(),
-      amount: CAPACITY,
+      amount: satoshi(CAPACITY),
       blocks: 300,
       ...options,
       ...(options.twoWay === true ? { step: 12 } : {})
     })
-    await alice.api.pay({ to: channel.id, amount: 60_000n })
+    await alice.api.pay({ to: channel.id, amount: satoshi(60_000n) })
     return channel
   }
 
   const of = async (node: TestNode, id: string): Promise<ChannelInfo> =>
-    (await node.api.channels()).find((channel) => channel.id === id) ?? assert.fail()
+    (await node.api.channels.list()).find((channel) => channel.id === id) ?? assert.fail()
 
   it('renew a channel: one transaction ends the old and begins the new, and both balances go over', async () => {
     const old = await opened()
-    const fresh = await alice.api.renew(old.id, { blocks: 300 })
+    const fresh = await alice.api.channels.renew(old.id, { blocks: 300 })
     await bob.sees(async () => (await of(bob, fresh.id)).status === 'open')
     for (const node of [alice, bob]) {
       await node.sees(
@@ -449,26 +480,26 @@ describe('node / renewals', () => {
       [CAPACITY - 165n, 440_000n - 165n, 60_000n]
     )
     // No coin of the wallet has a part in it: it is listed all the same.
-    const listed = (await alice.api.transactions()).filter(
+    const listed = (await alice.api.wallet.transactions()).filter(
       (each) => each.txid === fresh.funding?.txid
     )
     assert.deepEqual(
       listed.map(({ kind, amount, fee, confirmations }) => [kind, amount, fee, confirmations > 0]),
       [['funding', 0n, 165n, true]]
     )
-    assert.equal((await bob.api.transactions()).length, 0, 'it is none of the server')
-    await alice.api.pay({ to: fresh.id, amount: 1n })
+    assert.equal((await bob.api.wallet.transactions()).length, 0, 'it is none of the server')
+    await alice.api.pay({ to: fresh.id, amount: satoshi(1n) })
     assert.equal((await of(bob, fresh.id)).ourBalance, 60_001n)
-    await alice.api.close(fresh.id)
-    await bob.sees(async () => (await bob.api.balance()).confirmed === 60_001n)
+    await alice.api.channels.close(fresh.id)
+    await bob.sees(async () => (await bob.api.wallet.balance()).confirmed === 60_001n)
   })
 
   it('top a two-way channel up by coins of the wallet, and the server pays back what it brought along', async () => {
     const old = await opened({ twoWay: true })
-    const fresh = await alice.api.renew(old.id, { amount: 200_000n, blocks: 300 })
+    const fresh = await alice.api.channels.renew(old.id, { amount: satoshi(200_000n), blocks: 300 })
     assert.equal(fresh.capacity, CAPACITY + 200_000n)
     await bob.sees(async () => (await of(bob, fresh.id)).status === 'open')
-    await bob.api.pay({ to: fresh.id, amount: 50_000n })
+    await bob.api.pay({ to: fresh.id, amount: satoshi(50_000n) })
     assert.deepEqual(
       [(await of(alice, fresh.id)).ourBalance, (await of(bob, fresh.id)).ourBalance],
       [690_000n, 10_000n]
@@ -477,16 +508,16 @@ describe('node / renewals', () => {
     assert.ok(raw !== undefined)
     const { vsize } = parseTransaction(raw)
     const fee =
-      (await alice.api.transactions()).find((each) => each.txid === fresh.funding?.txid)?.fee ??
-      assert.fail('what it paid is not known')
+      (await alice.api.wallet.transactions()).find((each) => each.txid === fresh.funding?.txid)
+        ?.fee ?? assert.fail('what it paid is not known')
     assert.ok(fee >= BigInt(vsize) && fee <= 2n * BigInt(vsize), `${fee} sat for ${vsize} vB`)
-    await alice.api.close(fresh.id)
+    await alice.api.channels.close(fresh.id)
   })
 
   it('pay the server its part of the refund when it is gone: T2 has its output (RENEW-2)', async () => {
     const old = await opened()
-    const fresh = await alice.api.renew(old.id, { blocks: 100 })
-    const before = (await bob.api.balance()).confirmed
+    const fresh = await alice.api.channels.renew(old.id, { blocks: 100 })
+    const before = (await bob.api.wallet.balance()).confirmed
     await bob.api.stop()
     await fixture.devnet.mine(fresh.refundHeight - fixture.devnet.height + 1)
     await alice.sees(async () => (await of(alice, fresh.id)).spend?.kind === 'refund')
@@ -494,7 +525,7 @@ describe('node / renewals', () => {
     await alice.sees(async () => (await of(alice, fresh.id)).status === 'closed')
     bob = await fixture.node('bob')
     // Its output of T2, less the fee of sweeping it.
-    await bob.sees(async () => (await bob.api.balance()).confirmed > before + 59_000n)
-    assert.ok((await bob.api.balance()).confirmed <= before + 60_000n)
+    await bob.sees(async () => (await bob.api.wallet.balance()).confirmed > before + 59_000n)
+    assert.ok((await bob.api.wallet.balance()).confirmed <= before + 60_000n)
   })
 })

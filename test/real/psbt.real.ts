@@ -8,8 +8,9 @@ import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { createNode } from '../../src/node/create-node.js'
 import type { ChannelInfo, NodeApi } from '../../src/node/api.js'
 import { Bitcoind } from './bitcoind.js'
+import { satoshi } from '../../src/types/units.js'
 
-const CAPACITY = 500_000n
+const CAPACITY = satoshi(500_000n)
 
 describe('a channel that the wallet of bitcoind funds', () => {
   let bitcoind: Bitcoind
@@ -49,7 +50,7 @@ describe('a channel that the wallet of bitcoind funds', () => {
     for (;;) {
       let stop = (): void => {}
       const next = new Promise<void>((resolve) => {
-        stop = node.onEvent(() => {
+        stop = node.events.on(() => {
           resolve()
         })
       })
@@ -64,7 +65,7 @@ describe('a channel that the wallet of bitcoind funds', () => {
 
   async function asked(): Promise<ChannelInfo> {
     const [address] = (await bob.info()).multiaddrs
-    return await alice.open({
+    return await alice.channels.open({
       peer: address ?? assert.fail(),
       amount: CAPACITY,
       blocks: 300,
@@ -98,7 +99,7 @@ describe('a channel that the wallet of bitcoind funds', () => {
         0,
         { lockUnspents: true, add_inputs: false }
       )
-      const { channel, warnings } = await alice.fundingPsbt(opened.id, psbt)
+      const { channel, warnings } = await alice.channels.fundingPsbt(opened.id, psbt)
       assert.deepEqual([channel.outside?.needs, warnings], ['signatures', []])
       const signed = await wallet(
         z.object({ psbt: z.string(), complete: z.boolean(), hex: z.string().optional() }),
@@ -109,17 +110,17 @@ describe('a channel that the wallet of bitcoind funds', () => {
       const { hex } = await wallet(z.object({ hex: z.string() }), 'finalizepsbt', signed.psbt)
       if (form === 'its own broadcast') await wallet(z.string(), 'sendrawtransaction', hex)
       else {
-        await alice.fundingPsbt(opened.id, form === 'a PSBT' ? signed.psbt : hex, {
+        await alice.channels.fundingPsbt(opened.id, form === 'a PSBT' ? signed.psbt : hex, {
           wait: 'broadcast'
         })
       }
       const status = async (): Promise<string | undefined> =>
-        (await alice.channels()).find(({ id }) => id === opened.id)?.status
+        (await alice.channels.list()).find(({ id }) => id === opened.id)?.status
       await until(alice, async () => (await status()) === 'confirming')
       await devnet.mine(1)
       await until(alice, async () => (await status()) === 'open')
-      await alice.pay({ to: opened.id, amount: 1_000n })
-      await alice.close(opened.id)
+      await alice.pay({ to: opened.id, amount: satoshi(1_000n) })
+      await alice.channels.close(opened.id)
       await devnet.mine(1)
       await until(alice, async () => (await status()) === 'closed')
     })
@@ -140,7 +141,9 @@ describe('a channel that the wallet of bitcoind funds', () => {
       [],
       [{ [opened.outside?.address ?? '']: '0.005' }]
     )
-    await assert.rejects(alice.fundingPsbt(opened.id, psbt), { code: 'ERR_PSBT_NOT_SEGWIT' })
-    await alice.close(opened.id)
+    await assert.rejects(alice.channels.fundingPsbt(opened.id, psbt), {
+      code: 'ERR_PSBT_NOT_SEGWIT'
+    })
+    await alice.channels.close(opened.id)
   })
 })

@@ -11,6 +11,7 @@ import { txid } from '../../src/types/bytes.js'
 import { codeOfRejection, Fixture, TestNode } from '../node/fixture.js'
 import { Recorder } from '../chain/helpers.js'
 import type { NodeEvent } from '../../src/node/api.js'
+import { satoshi } from '../../src/types/units.js'
 
 /**
  * The seed of the fixture's devnet: the same seed and the same calls give the same chain, and the
@@ -50,10 +51,10 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
       await api.stop()
     })
     const node = new TestNode(api, events, twin)
-    await twin.fund(await api.address(), COIN)
+    await twin.fund(await api.wallet.address(), COIN)
     await twin.mine(1)
-    await node.sees(async () => (await api.balance()).confirmed === COIN)
-    const { txid: id } = await api.send({ to, amount: 'all', satPerVByte: 5 })
+    await node.sees(async () => (await api.wallet.balance()).confirmed === COIN)
+    const { txid: id } = await api.wallet.send({ to, amount: 'all', satPerVByte: 5 })
     return (await twin.transaction(txid(id ?? assert.fail())))?.raw ?? assert.fail()
   }
 
@@ -61,13 +62,13 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
     const alice = await fixture.node('alice')
     const bob = await fixture.node('bob', { policy: { minDepth: 3 } })
     const words = await readFile(fixture.path('alice/seed'), 'utf8')
-    await fixture.devnet.fund(await alice.api.address(), COIN)
+    await fixture.devnet.fund(await alice.api.wallet.address(), COIN)
     await fixture.devnet.mine(1)
-    await alice.sees(async () => (await alice.api.balance()).confirmed === COIN)
+    await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === COIN)
 
-    const opened = await alice.api.open({
+    const opened = await alice.api.channels.open({
       peer: await bob.address(),
-      amount: 1_000_000n,
+      amount: satoshi(1_000_000n),
       blocks: 144,
       wait: 'broadcast'
     })
@@ -79,10 +80,10 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
     }
     await fixture.devnet.mine(2)
     for (const node of [alice, bob]) {
-      await node.sees(async () => (await node.api.channels())[0]?.confirmations === 2)
+      await node.sees(async () => (await node.api.channels.list())[0]?.confirmations === 2)
     }
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })),
+      await codeOfRejection(alice.api.pay({ to: opened.id, amount: satoshi(1_000n) })),
       'ERR_CHANNEL_NOT_OPEN'
     )
 
@@ -93,8 +94,8 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
       await node.synced()
       await node.sees(
         async () =>
-          (await node.api.channels())[0]?.status === 'confirming' &&
-          (await node.api.channels())[0]?.confirmations === 0
+          (await node.api.channels.list())[0]?.status === 'confirming' &&
+          (await node.api.channels.list())[0]?.confirmations === 0
       )
       await node.sees(async () =>
         node.events.all.some(
@@ -104,9 +105,9 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
     }
     assert.equal(await fixture.devnet.transaction(funding), undefined)
     assert.equal(
-      await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })),
+      await codeOfRejection(alice.api.pay({ to: opened.id, amount: satoshi(1_000n) })),
       'ERR_CHANNEL_NOT_OPEN'
     )
-    assert.deepEqual((await bob.api.payments()).length, 0)
+    assert.deepEqual((await bob.api.payments.list()).length, 0)
   })
 })

@@ -5,8 +5,9 @@ import type { ChannelInfo } from '../../src/node/api.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import type { NodeOptions } from '../../src/node/create-node.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
+import { satoshi } from '../../src/types/units.js'
 
-export const CAPACITY = 1_000_000n
+export const CAPACITY = satoshi(1_000_000n)
 const BLOCKS = 144
 const START = 100_000_000n
 /** All transactions of one channel at 1 to 3 sat/vB. */
@@ -41,9 +42,9 @@ export class Pair {
     const alice = await fixture.node('alice', options)
     const bob = await fixture.node('bob', options)
     const pair = new Pair(fixture, alice, bob, (await bob.address()).replace(/\/p2p\/.*$/, ''))
-    await fixture.devnet.fund(await alice.api.address(), START)
+    await fixture.devnet.fund(await alice.api.wallet.address(), START)
     await pair.mine()
-    await alice.sees(async () => (await alice.api.balance()).confirmed === START)
+    await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === START)
     return pair
   }
 
@@ -52,9 +53,9 @@ export class Pair {
     const { devnet } = this.fixture
     const nodes = await Promise.all(
       this.#nodes.map(async ({ api, events }) => ({
-        channel: (await api.channels())[0],
-        balance: await api.balance(),
-        pending: (await api.transactions()).filter(({ status }) => status === 'mempool'),
+        channel: (await api.channels.list())[0],
+        balance: await api.wallet.balance(),
+        pending: (await api.wallet.transactions()).filter(({ status }) => status === 'mempool'),
         alarms: events.all.filter(({ type }) => type === 'alarm').slice(-5),
         events: events.all
           .flatMap((event) => (event.type === 'channel' ? [event.news] : []))
@@ -107,7 +108,7 @@ export class Pair {
   async open(): Promise<void> {
     await this.#settleWallets()
     this.#before = [await total(this.#alice), await total(this.#bob)]
-    const opened = await this.#alice.api.open({
+    const opened = await this.#alice.api.channels.open({
       peer: await this.#bob.address(),
       amount: CAPACITY,
       blocks: BLOCKS,
@@ -120,25 +121,25 @@ export class Pair {
   }
 
   async pay(amount: bigint): Promise<void> {
-    await this.#alice.api.pay({ to: this.#id, amount })
+    await this.#alice.api.pay({ to: this.#id, amount: satoshi(amount) })
   }
 
   async close(): Promise<Txid> {
-    const { txid: id } = await this.#alice.api.close(this.#id)
+    const { txid: id } = await this.#alice.api.channels.close(this.#id)
     await this.waits(txid(id ?? assert.fail()))
     return txid(id ?? assert.fail())
   }
 
   /** The server settles alone. */
   async settle(): Promise<Txid> {
-    const { txid: id } = await this.#bob.api.close(this.#id, { force: true })
+    const { txid: id } = await this.#bob.api.channels.close(this.#id, { force: true })
     await this.waits(txid(id ?? assert.fail()))
     return txid(id ?? assert.fail())
   }
 
   /** The server begins to settle alone; whether anybody takes that is seen on the chain. */
   beginToSettle(): void {
-    this.#bob.api.close(this.#id, { force: true }).catch(() => {})
+    this.#bob.api.channels.close(this.#id, { force: true }).catch(() => {})
   }
 
   /** Mines until the channel is closed for both, and returns by what. */
@@ -162,7 +163,7 @@ export class Pair {
   /** What brings the output of T3 home, once it waits in the mempool. */
   async sweep(): Promise<Txid> {
     const find = async (): Promise<string | undefined> =>
-      (await this.#alice.api.transactions()).find(
+      (await this.#alice.api.wallet.transactions()).find(
         ({ kind, status }) => kind === 'sweep' && status === 'mempool'
       )?.txid
     for (let id = await find(); ; id = await find()) {
@@ -250,7 +251,7 @@ export class Pair {
 
   async #of(node: TestNode): Promise<ChannelInfo> {
     return (
-      (await node.api.channels()).find(({ id }) => id === this.#id) ??
+      (await node.api.channels.list()).find(({ id }) => id === this.#id) ??
       assert.fail('the channel is not there')
     )
   }
@@ -269,7 +270,7 @@ export class Pair {
       if ((await this.fixture.devnet.backend.mempool()).length > 0) await this.mine()
       const balances = await Promise.all(
         this.#nodes.map(async (node) =>
-          (await running(node)) ? await node.api.balance() : undefined
+          (await running(node)) ? await node.api.wallet.balance() : undefined
         )
       )
       if (balances.every((balance) => balance === undefined || balance.pending === 0n)) return
@@ -289,7 +290,7 @@ async function running(node: TestNode): Promise<boolean> {
 }
 
 async function total(node: TestNode): Promise<bigint> {
-  return (await node.api.balance()).total
+  return (await node.api.wallet.balance()).total
 }
 
 /** What other processes of this test do meanwhile: it has to be looked at again. */

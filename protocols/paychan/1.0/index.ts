@@ -1,5 +1,7 @@
 /**
  * What another implementation, or our own p2p room, needs of the protocol: types, limits, codec.
+ *
+ * @module paychan/protocol
  */
 export * from './limits.js'
 export * from './messages.js'

@@ -82,7 +82,7 @@ export function addChannelCommands(program: Command, world: World): void {
           async (node) => {
             const made = await node.pay(withoutUndefined({ to, amount, memo, id }))
             // The payment is made, even if this question fails.
-            left = await node.channels().then(
+            left = await node.channels.list().then(
               (channels) => leftAfter(made, channels),
               () => undefined
             )
@@ -103,7 +103,10 @@ export function addChannelCommands(program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan channels\n  paychan channels --all')
     .action(async ({ all = false }: { all?: boolean }, command: Command) => {
       const { output, ...context } = contextOf(world, command)
-      const known = await withNode({ ...context, output }, async (node) => await node.channels())
+      const known = await withNode(
+        { ...context, output },
+        async (node) => await node.channels.list()
+      )
       const channels = known.filter(({ status }) => all || !isOver(status))
       const hidden = known.length - channels.length
       output.result({ channels, hidden }, (colors) =>
@@ -130,7 +133,7 @@ export function addChannelCommands(program: Command, world: World): void {
     .action(async (prefix: string, _options: object, command: Command) => {
       const context = contextOf(world, command)
       const channel = channelByPrefix(
-        await withNode(context, async (node) => await node.channels()),
+        await withNode(context, async (node) => await node.channels.list()),
         prefix
       )
       context.output.result(channel, (colors) =>
@@ -155,7 +158,7 @@ export function addChannelCommands(program: Command, world: World): void {
         // One more than is shown tells that there are more.
         const known = await withNode(
           context,
-          async (node) => await node.payments(withoutUndefined({ limit: limit + 1, channel }))
+          async (node) => await node.payments.list(withoutUndefined({ limit: limit + 1, channel }))
         )
         const payments = known.slice(0, limit)
         const more = known.length > limit
@@ -177,7 +180,7 @@ export function addChannelCommands(program: Command, world: World): void {
       const context = contextOf(world, command)
       const closed = await withNode(
         context,
-        async (node) => await node.close(channel, force ? { force } : {}),
+        async (node) => await node.channels.close(channel, force ? { force } : {}),
         force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close',
         force ? SETTLE_MAY_FOLLOW : CLOSE_MAY_FOLLOW
       )
@@ -204,7 +207,7 @@ export function addChannelCommands(program: Command, world: World): void {
         if (channel === undefined) {
           const result = await withNode(
             context,
-            async (node) => await node.settleAll(),
+            async (node) => await node.channels.settleAll(),
             patience,
             SETTLE_MAY_FOLLOW
           )
@@ -213,7 +216,7 @@ export function addChannelCommands(program: Command, world: World): void {
         } else {
           const closed = await withNode(
             context,
-            async (node) => await node.close(channel, { force: true }),
+            async (node) => await node.channels.close(channel, { force: true }),
             patience,
             SETTLE_MAY_FOLLOW
           )

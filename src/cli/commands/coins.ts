@@ -17,7 +17,7 @@ export function addCoins(program: Command, world: World): void {
     )
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
-      const list = await withNode(context, async (node) => await node.coins())
+      const list = await withNode(context, async (node) => await node.wallet.coins())
       context.output.result({ coins: list }, (colors) =>
         renderCoins(list, colors, context.output.width)
       )
@@ -32,7 +32,7 @@ export function addCoins(program: Command, world: World): void {
     .action(async (outPoints: string[], _options: object, command: Command) => {
       const context = contextOf(world, command)
       await withNode(context, async (node) => {
-        await node.lockCoins(outPoints)
+        await node.wallet.lockCoins(outPoints)
       })
       context.output.result({ locked: outPoints }, () => `Locked ${howMany(outPoints)}.`)
     })
@@ -44,7 +44,7 @@ export function addCoins(program: Command, world: World): void {
     .action(async (outPoints: string[], _options: object, command: Command) => {
       const context = contextOf(world, command)
       await withNode(context, async (node) => {
-        await node.unlockCoins(outPoints)
+        await node.wallet.unlockCoins(outPoints)
       })
       context.output.result({ unlocked: outPoints }, () => `Unlocked ${howMany(outPoints)}.`)
     })

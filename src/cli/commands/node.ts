@@ -53,8 +53,8 @@ export function addNodeCommands(program: Command, world: World): void {
         const label =
           text === undefined ? undefined : (await import('../../wallet/notes.js')).checkLabel(text)
         const address = await withNode(context, async (node) => {
-          const fresh = await node.address()
-          if (label !== undefined && label !== '') await node.label(fresh, label)
+          const fresh = await node.wallet.address()
+          if (label !== undefined && label !== '') await node.wallet.label(fresh, label)
           return fresh
         })
         const uri = formatBitcoinUri({ address, amount, label, message })
@@ -70,7 +70,7 @@ export function addNodeCommands(program: Command, world: World): void {
     .addHelpText('after', '\nExample:\n  paychan balance')
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
-      const balance = await withNode(context, async (node) => await node.balance())
+      const balance = await withNode(context, async (node) => await node.wallet.balance())
       context.output.result(balance, (colors) => renderBalance(balance, colors))
     })
 
@@ -87,7 +87,7 @@ export function addNodeCommands(program: Command, world: World): void {
       const context = contextOf(world, command)
       const peer = await withNode(
         context,
-        async (node) => await node.connect(multiaddr),
+        async (node) => await node.peers.connect(multiaddr),
         `${multiaddr} to answer`
       )
       context.output.result(peer, () => renderConnected(peer))
@@ -98,7 +98,7 @@ export function addNodeCommands(program: Command, world: World): void {
     .addHelpText('after', '\nExample:\n  paychan peers')
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
-      const peers = await withNode(context, async (node) => await node.peers())
+      const peers = await withNode(context, async (node) => await node.peers.list())
       context.output.result({ peers }, (colors) => renderPeers(peers, colors, context.output.width))
     })
 

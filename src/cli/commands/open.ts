@@ -96,7 +96,7 @@ function addOpen(program: Command, world: World): void {
           const opened = await followOpening(
             context,
             isOpened(request),
-            async (node, signal) => await node.open({ ...request, signal }),
+            async (node, signal) => await node.channels.open({ ...request, signal }),
             { verbose }
           )
           const { goOnWithPsbt } = await import('./psbt.js')
@@ -106,7 +106,7 @@ function addOpen(program: Command, world: World): void {
         await openWithProgress(
           context,
           isOpened(request),
-          async (node, signal) => await node.open({ ...request, signal }),
+          async (node, signal) => await node.channels.open({ ...request, signal }),
           verbose
         )
       }
@@ -146,7 +146,7 @@ function addRenewals(program: Command, world: World): void {
         await openWithProgress(
           contextOf(world, command),
           isRenewal(channel),
-          async (node, signal) => await node.renew(channel, { ...options, signal }),
+          async (node, signal) => await node.channels.renew(channel, { ...options, signal }),
           verbose
         )
       }
@@ -190,7 +190,7 @@ function addRenewals(program: Command, world: World): void {
         await openWithProgress(
           contextOf(world, command),
           isRenewal(channel),
-          async (node, signal) => await node.renew(channel, { ...options, signal }),
+          async (node, signal) => await node.channels.renew(channel, { ...options, signal }),
           verbose
         )
       }

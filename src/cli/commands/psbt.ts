@@ -109,7 +109,7 @@ async function hand(
   return await followOpening(
     context,
     isChannel(channel),
-    async (node) => await node.fundingPsbt(channel, psbt, { wait }),
+    async (node) => await node.channels.fundingPsbt(channel, psbt, { wait }),
     {
       verbose,
       mayFollow:
@@ -136,12 +136,12 @@ async function read(io: Io, given: string | undefined, prompt: string): Promise<
 /** Cancels an opening only: a funded channel is closed in other ways, and not by mistake. */
 async function cancelled(context: Context, channel: string): Promise<CloseResult> {
   await waiting(context, channel)
-  return await withNode(context, async (node) => await node.close(channel))
+  return await withNode(context, async (node) => await node.channels.close(channel))
 }
 
 /** @throws PaychanError `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL` */
 async function waiting(context: Context, prefix: string): Promise<ChannelInfo> {
-  const channels = await withNode(context, async (node) => await node.channels())
+  const channels = await withNode(context, async (node) => await node.channels.list())
   const channel = channelByPrefix(channels, prefix)
   if (channel.outside === undefined) {
     throw new PaychanError(

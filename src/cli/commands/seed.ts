@@ -93,7 +93,7 @@ export function addSeedCommands(program: Command, world: World): void {
       const context = contextOf(world, command)
       const result = await withNode(
         context,
-        async (node) => await node.recover(peer),
+        async (node) => await node.channels.recover(peer),
         `${peer} to say which channels it has`,
         'Channels may still come back: `paychan channels` shows them. To ask again does no harm.'
       )

@@ -125,7 +125,7 @@ async function serveUntilStopped(
   const failed = new Promise<PaychanError>((resolve) => {
     fail = resolve
   })
-  const unsubscribe = node.onEvent((event) => {
+  const unsubscribe = node.events.on((event) => {
     tell(event)
     if (event.type === 'alarm' && event.code === STORE_FAILED) {
       fail(new PaychanError(event.code, event.text))

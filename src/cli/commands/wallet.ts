@@ -63,7 +63,7 @@ export function addWalletCommands(program: Command, world: World): void {
         const sent = await withNode(
           context,
           async (node) =>
-            await node.send(
+            await node.wallet.send(
               withoutUndefined({ to, amount, ...feeChoice(fee), coins: coin, label, dryRun })
             ),
           'an Electrum server',
@@ -96,7 +96,7 @@ export function addWalletCommands(program: Command, world: World): void {
       const context = contextOf(world, command)
       const bumped = await withNode(
         context,
-        async (node) => await node.bumpFee(txid, feeChoice(fee)),
+        async (node) => await node.wallet.bumpFee(txid, feeChoice(fee)),
         'an Electrum server',
         'The fee may still be raised: look at `paychan transactions` before you raise it again.'
       )
@@ -113,7 +113,11 @@ export function addWalletCommands(program: Command, world: World): void {
     )
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
-      const fees = await withNode(context, async (node) => await node.fees(), 'an Electrum server')
+      const fees = await withNode(
+        context,
+        async (node) => await node.chain.fees(),
+        'an Electrum server'
+      )
       context.output.result(fees, (colors) => renderFees(fees, colors))
     })
 
@@ -133,7 +137,7 @@ export function addWalletCommands(program: Command, world: World): void {
       // One more than is shown tells that there are more.
       const known = await withNode(
         context,
-        async (node) => await node.transactions({ limit: limit + 1 })
+        async (node) => await node.wallet.transactions({ limit: limit + 1 })
       )
       const transactions = known.slice(0, limit)
       const more = known.length > limit
@@ -157,7 +161,7 @@ export function addWalletCommands(program: Command, world: World): void {
       const text = given ?? ''
       const context = contextOf(world, command)
       await withNode(context, async (node) => {
-        await node.label(of, text)
+        await node.wallet.label(of, text)
       })
       context.output.result({ of, label: text }, () =>
         text === '' ? 'The label is taken away.' : 'Labelled.'

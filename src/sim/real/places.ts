@@ -183,7 +183,7 @@ export class Places {
    */
   async #pending({ client }: RealChannel, error: unknown): Promise<ChannelInfo | undefined> {
     const id = error instanceof PaychanError ? error.facts['channel'] : undefined
-    return (await client.api.channels()).find((info) => info.id === id)
+    return (await client.api.channels.list()).find((info) => info.id === id)
   }
 
   #try(place: Place, channel: RealChannel, time: number, tries: number): void {
@@ -197,7 +197,7 @@ export class Places {
         }
         this.#opened(
           channel,
-          await channel.client.api.open({
+          await channel.client.api.channels.open({
             peer: channel.server.multiaddr,
             amount: capacity,
             blocks,

@@ -82,10 +82,10 @@ export class RealNode {
    * connection, and a node begins its actions with one for fees.
    */
   async look(height: number): Promise<void> {
-    await this.api.fees()
+    await this.api.chain.fees()
     this.#hasStirred = false
     this.seenAt = height
-    this.channels = await this.api.channels()
+    this.channels = await this.api.channels.list()
   }
 
   /** Starts on the data of its directory: empty in its first life. */

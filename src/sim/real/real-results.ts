@@ -103,7 +103,7 @@ async function nodeResult(node: RealNode, { places, payments }: RealRunParts): P
     )
   const { name, group, begin } = node
   const [sent, received] = [volume(true), volume(false)]
-  const end = Number((await node.api.balance()).total)
+  const end = Number((await node.api.wallet.balance()).total)
   return {
     name,
     group,
@@ -121,7 +121,7 @@ async function nodeResult(node: RealNode, { places, payments }: RealRunParts): P
 }
 
 async function sweepsOf({ nodes }: RealWorld): Promise<Set<string>> {
-  const all = await Promise.all(nodes.map(async ({ api }) => await api.transactions()))
+  const all = await Promise.all(nodes.map(async ({ api }) => await api.wallet.transactions()))
   return new Set(
     all
       .flat()
@@ -216,7 +216,7 @@ export class RealSamples {
     const open = this.places.channels.filter(({ isOpen }) => isOpen)
     const rate =
       (await devnet.backend.estimateFeeRate(1)) ?? (await devnet.backend.feeRates()).minimum
-    const infos = (await Promise.all(up.map(async ({ api }) => await api.channels()))).flat()
+    const infos = (await Promise.all(up.map(async ({ api }) => await api.channels.list()))).flat()
     curves.add({
       time,
       height: devnet.height,

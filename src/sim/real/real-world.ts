@@ -175,14 +175,14 @@ export class RealWorld {
         begin,
         plan.openings.filter(({ client }) => client === name).length
       )) {
-        await this.devnet.fund(await api.address(), satoshi(BigInt(amount)))
+        await this.devnet.fund(await api.wallet.address(), satoshi(BigInt(amount)))
         if (++paid % FUNDINGS_A_BLOCK === 0) await this.devnet.mine(1)
       }
     }
     await this.devnet.mine(START_HEIGHT - this.devnet.height)
     await this.#synced()
     for (const { api, begin } of this.nodes) {
-      await until(async () => (await api.balance()).confirmed === BigInt(begin), api)
+      await until(async () => (await api.wallet.balance()).confirmed === BigInt(begin), api)
     }
   }
 
@@ -277,7 +277,7 @@ export class RealWorld {
     const lacking = await Promise.all(
       this.up.map(async ({ api, channels }) => {
         const connected = new Set(
-          (await api.peers()).filter((peer) => peer.connected).map(({ peerId }) => peerId)
+          (await api.peers.list()).filter((peer) => peer.connected).map(({ peerId }) => peerId)
         )
         return this.up.some(
           ({ peerId }) =>
@@ -320,7 +320,7 @@ export class RealWorld {
 async function until(condition: () => Promise<boolean>, api: NodeApi): Promise<void> {
   for (;;) {
     const next = new Promise<void>((resolve) => {
-      const off = api.onEvent(() => {
+      const off = api.events.on(() => {
         off()
         resolve()
       })

@@ -1,0 +1,210 @@
+/** The channels of a node: opened, renewed, closed, as the facet `channels` of `NodeApi`. */
+import type { ChannelInfo } from '../channel/summary.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
+import type { Satoshi } from '../types/units.js'
+import type { FeeChoice } from './wallet-api.js'
+
+export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summary.js'
+
+/**
+ * Without a choice T1 pays the estimate for 6 blocks. With a target, a child raises the fee after
+ * that many blocks; with a feerate that is left to `wallet.bumpFee`.
+ */
+export interface OpenRequest extends FeeChoice {
+  /**
+   * A PeerId that we are connected to, or its beginning or end if no other known peer has it; or a
+   * full multiaddr.
+   */
+  readonly peer: string
+  /** The capacity in satoshis, all of it the client's at first. */
+  readonly amount: Satoshi
+  /** L minus the height of the tip; the node's default when left out. */
+  readonly blocks?: number
+  /** Either side can pay on it, in turns. */
+  readonly twoWay?: boolean
+  /**
+   * Blocks between the locks of two turns of a two-way channel; the node's default when left out.
+   */
+  readonly step?: number
+  /**
+   * Renews the channel before its end, for as many blocks again: the transaction that closes it
+   * opens the next one.
+   */
+  readonly renew?: boolean
+  /**
+   * Exactly these coins fund it, as `txid:vout`, locked ones too; the wallet chooses when left out.
+   */
+  readonly coins?: readonly string[]
+  /**
+   * An outside wallet makes the funding transaction. The call resolves once that may begin
+   * (`ChannelInfo.outside`); `channels.fundingPsbt` does the rest.
+   */
+  readonly psbt?: true
+  /**
+   * What the call waits for: until an Electrum server of this node has taken T1 (`broadcast`), or
+   * until the channel can be paid on (`ready`, the default).
+   */
+  readonly wait?: 'broadcast' | 'ready'
+  /** Cancels the opening, as long as the funding transaction has not left this node. */
+  readonly signal?: AbortSignal
+}
+
+export interface PsbtOptions {
+  /** For the signed transaction, as in `open`; `ready` when left out. */
+  readonly wait?: 'broadcast' | 'ready'
+}
+
+export interface PsbtResult {
+  readonly channel: ChannelInfo
+  /** Warnings about what is allowed but unwise, one sentence each. */
+  readonly warnings: readonly string[]
+}
+
+/** Without a choice the transaction pays enough for the next block. */
+export interface RenewOptions extends FeeChoice {
+  /** Satoshis of the wallet to add to the new channel; 0 when left out. */
+  readonly amount?: Satoshi
+  /**
+   * Exactly these coins pay the amount and the fee, as `txid:vout`; the wallet chooses when left
+   * out.
+   */
+  readonly coins?: readonly string[]
+  /**
+   * L of the new channel minus the height of the tip; when left out, the channel's own renewal
+   * period, or the node's default.
+   */
+  readonly blocks?: number
+  readonly wait?: 'broadcast' | 'ready'
+  /** Cancels the renewal, as long as the funding transaction has not left this node. */
+  readonly signal?: AbortSignal
+}
+
+export interface CloseResult {
+  readonly channel: ChannelId
+  readonly kind: 'close' | 'settlement' | 'abandoned'
+  /** The transaction that was broadcast; undefined when nothing had to be. */
+  readonly txid: Txid | undefined
+}
+
+/** The channels lost by this node that a peer handed back. */
+export interface RecoverResult {
+  readonly peerId: string
+  /** The channels that are restored. They only close. */
+  readonly recovered: readonly ChannelInfo[]
+  /** Number of channels the peer named that this node has anyway. */
+  readonly known: number
+  /** Channels that the peer named and could not prove. */
+  readonly refused: ReadonlyArray<{
+    readonly channel: ChannelId
+    readonly code: string
+    readonly reason: string
+  }>
+}
+
+export interface SettleAllResult {
+  readonly settled: readonly CloseResult[]
+  /**
+   * Settlements that no server has taken yet, or that something else prevented. A settlement is
+   * sent again with every block.
+   */
+  readonly failed: ReadonlyArray<{
+    readonly channel: ChannelId
+    readonly code: string
+    readonly reason: string
+  }>
+  /** Channels with a share of ours that is not worth its fee now, or that are closing already. */
+  readonly leftOut: readonly ChannelId[]
+}
+
+export interface ChannelsApi {
+  /**
+   * Lists all channels, the newest first, those that are closed too. Amounts are in satoshis, and
+   * heights are block heights. Waits for no peer and no server.
+   *
+   * @example
+   * const open = (await node.channels.list()).filter(({ status }) => status === 'open')
+   */
+  list: () => Promise<ChannelInfo[]>
+  /**
+   * Opens a channel as its client; resolves once an Electrum server of this node has taken T1
+   * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default). If no
+   * server takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts:
+   * channel, txid). The channel stays, since the peer has T1 as well, and T1 is sent again with
+   * every block: do not open it again.
+   *
+   * @throws PaychanError `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches),
+   *   `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`,
+   *   `ERR_CHAIN_UNAVAILABLE`, `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`, those of
+   *   `wallet.send` about feerates and coins; after `signal`: `ERR_CANCELLED`, or
+   *   `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same
+   * @example
+   * const peer = '/ip4/192.0.2.1/tcp/9801/p2p/12D3KooW...'
+   * const { id } = await node.channels.open({ peer, amount: satoshi(1_000_000n), blocks: 1_008 })
+   */
+  open: (request: OpenRequest) => Promise<ChannelInfo>
+  /**
+   * Hands over the funding transaction of a channel that was opened with `psbt`, in base64 or hex.
+   * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on
+   * disk. Then the same PSBT signed, or the signed transaction: resolves as `open` does; with
+   * `wait: 'broadcast'` also when no server takes it for now, and a warning says so. A refused PSBT
+   * changes nothing; another one may follow.
+   *
+   * @throws PaychanError `ERR_PSBT_...` (facts: input, fee, txid, ...), `ERR_PSBT_NOT_EXPECTED`,
+   *   `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`, and the reason for a
+   *   cancelled opening
+   * @example
+   * const { warnings } = await node.channels.fundingPsbt('3f5c0a91', 'cHNidP8B...')
+   */
+  fundingPsbt: (channel: string, psbt: string, options?: PsbtOptions) => Promise<PsbtResult>
+  /**
+   * Closes a channel and opens the next one with the same peer in one transaction; both balances go
+   * over, and `amount` satoshis of the wallet are added to ours. Resolves with the new channel as
+   * `open` does, but with `wait: 'broadcast'` as soon as this side has signed T1 and handed it to
+   * the peer, which completes and broadcasts it. The fee comes out of our share of the channel; with
+   * an amount, out of the wallet.
+   *
+   * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_NOT_THE_CLIENT`,
+   *   `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`, `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`,
+   *   `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
+   *   `ERR_COINS_TOO_LARGE`, and those of `open`
+   * @example
+   * const { id } = await node.channels.renew('3f5c0a91', { amount: satoshi(200_000n) })
+   */
+  renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
+  /**
+   * Closes a channel (at least 8 of its first digits): with the peer, or, with `force`, alone, which
+   * a server does by publishing T3. Resolves once a server of the chain, or the peer, says that the
+   * transaction waits for a block, or when nothing has to be published.
+   *
+   * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_CHANNEL_CLOSED`,
+   *   `ERR_CHANNEL_NOT_OPEN`, `ERR_PEER_UNREACHABLE`, `ERR_CHAIN_UNAVAILABLE`,
+   *   `ERR_CLOSE_FEE_TOO_HIGH`, `ERR_LATER_UPDATES`, `ERR_NOTHING_TO_SETTLE`, `ERR_CLOSE_TIMEOUT`
+   *   (the peer, or the chain, has not answered; the channel closes all the same)
+   * @example
+   * const { kind, txid } = await node.channels.close('3f5c0a91')
+   */
+  close: (channel: string, options?: { readonly force?: boolean }) => Promise<CloseResult>
+  /**
+   * Settles every one-way channel in which this node is the server, without the clients, each by its
+   * own transaction. Channels not worth their fee are left out; a failure does not stop the others.
+   * Resolves once a server of the chain has answered about each.
+   *
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
+   * @example
+   * const { settled, failed } = await node.channels.settleAll()
+   */
+  settleAll: () => Promise<SettleAllResult>
+  /**
+   * Asks a peer (as for `open`) for the channels with this node that this node has lost. Restored
+   * channels only close. Known channels stay as they are. Resolves once the peer has named all of
+   * them, and what it could prove is on disk.
+   *
+   * @throws PaychanError `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches),
+   *   `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
+   *   `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode),
+   *   `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`
+   * @example
+   * const { recovered } = await node.channels.recover('/ip4/192.0.2.1/tcp/9801/p2p/12D3KooW...')
+   */
+  recover: (peer: string) => Promise<RecoverResult>
+}

@@ -1,0 +1,173 @@
+/** The coins of a node: its on-chain wallet, as the facet `wallet` of `NodeApi`. */
+import type { ChannelId, Txid } from '../types/bytes.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { CoinState } from '../wallet/node-wallet.js'
+import type * as wallet from '../wallet/spending.js'
+import type { WalletTransaction } from '../wallet/spending.js'
+
+export type { CoinState } from '../wallet/node-wallet.js'
+export type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
+
+export interface Balance {
+  /** Coins of the wallet with at least one confirmation. */
+  readonly confirmed: Satoshi
+  /** Coins of the wallet that are still in the mempool. */
+  readonly pending: Satoshi
+  /** The part of `confirmed` that is set aside for funding transactions and sends under way. */
+  readonly reserved: Satoshi
+  /** The part of `confirmed` that its owner has locked, and that nothing spends. */
+  readonly locked: Satoshi
+  /** Our share of all channels that are not yet settled on the chain. */
+  readonly inChannels: Satoshi
+  /** The part of `inChannels` that no server reports on now, as last known. */
+  readonly unwatched: Satoshi
+  /** Payout outputs of settled channels that are ours and not yet swept. */
+  readonly unswept: Satoshi
+  readonly total: Satoshi
+}
+
+/** A coin of the wallet. */
+export interface CoinInfo {
+  /** `txid:vout`: the coin's name for `wallet.lockCoins`, and for the option `coins`. */
+  readonly outPoint: string
+  readonly amount: Satoshi
+  readonly address: string
+  /** Undefined in the mempool. */
+  readonly height: BlockHeight | undefined
+  readonly confirmations: number
+  readonly label: string | undefined
+  /**
+   * `free`: may be chosen. `unconfirmed`: in no block yet, or the reward of a block that is not
+   * mature.
+   */
+  readonly state: CoinState
+  /** True also when the coin is reserved or unconfirmed. */
+  readonly locked: boolean
+  /** The channel whose funding transaction spends it. */
+  readonly channel: ChannelId | undefined
+  /** The send that spends the coin and that is in no mempool yet. */
+  readonly spentBy: Txid | undefined
+}
+
+/** At most one of `satPerVByte` and `target`; without either, the usual rate for the task. */
+export interface FeeChoice {
+  /** The feerate in sat/vB, with at most 3 decimals. */
+  readonly satPerVByte?: number
+  /** Number of blocks, 1 to 1,008: takes the servers' estimate for a confirmation within it. */
+  readonly target?: number
+  /**
+   * Allows a fee that exceeds the amount, or ten times the estimate; otherwise such a fee is
+   * refused (`ERR_FEE_TOO_HIGH`).
+   */
+  readonly highFee?: boolean
+}
+
+/** A send; without a fee choice it pays the servers' estimate to be in a block within 6. */
+export interface SendOptions
+  extends Omit<wallet.SendOptions, keyof wallet.FeeChoice | 'amount'>, FeeChoice {
+  /**
+   * Satoshis, or everything that is confirmed, free, and worth its fee; the URI's amount when left
+   * out.
+   */
+  readonly amount?: Satoshi | 'all'
+}
+
+/** A send: what it pays, and what it costs. */
+export interface SendResult extends Omit<wallet.SendResult, 'feeRate'> {
+  readonly satPerVByte: number
+}
+
+/** What raising a fee has made of it. */
+export interface BumpResult extends Omit<wallet.BumpResult, 'feeRate'> {
+  /** For a child: the rate of parent and child together. */
+  readonly satPerVByte: number
+}
+
+export interface WalletApi {
+  /**
+   * Draws a fresh receive address (P2WPKH) of the wallet. Resolves once the wallet has written down
+   * that it is used, so no later start gives it out again.
+   *
+   * @example
+   * const address = await node.wallet.address()
+   */
+  address: () => Promise<string>
+  /**
+   * Adds up what the node has, in satoshis: free, pending, reserved, locked and in channels. Waits
+   * for no server: it is what the node knows now.
+   *
+   * @example
+   * const { confirmed, inChannels } = await node.wallet.balance()
+   */
+  balance: () => Promise<Balance>
+  /**
+   * Pays satoshis to an address, or what a `bitcoin:` URI asks for (BIP321), from the named coins,
+   * or else from confirmed coins that nothing else needs. Resolves once the transaction is on disk
+   * and was handed to the servers; `broadcast` tells whether one has taken it.
+   *
+   * @throws PaychanError `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`,
+   *   `ERR_INVALID_AMOUNT` (also when it differs from that of the URI), `ERR_INVALID_FEERATE`,
+   *   `ERR_FEERATE_TOO_LOW` (facts, in sat/vB: satPerVByte, least), `ERR_FEE_TOO_HIGH` (facts: fee,
+   *   amount; or satPerVByte, estimate), `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`,
+   *   `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee, locked), `ERR_TOO_MANY_COINS`,
+   *   `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`,
+   *   `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts:
+   *   txid; the transaction is kept, and sent again with every block)
+   * @example
+   * const { fee } = await node.wallet.send({ to: 'bcrt1q...', amount: satoshi(50_000n), dryRun: true })
+   */
+  send: (options: SendOptions) => Promise<SendResult>
+  /**
+   * Raises the fee of a send or of a sweep (by a replacement) or of a funding transaction (by a
+   * child, for it is never replaced), also of one that no server shows. The choice is in sat/vB or
+   * blocks; for a child, it applies to parent and child together. Resolves as `send` does.
+   *
+   * @throws PaychanError `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`,
+   *   `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`,
+   *   `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`
+   * @example
+   * const { satPerVByte } = await node.wallet.bumpFee('3f5c...', { target: 2 })
+   */
+  bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
+  /**
+   * Lists the wallet's coins, the largest first, in satoshis. Waits for no server.
+   *
+   * @example
+   * const free = (await node.wallet.coins()).filter(({ state }) => state === 'free')
+   */
+  coins: () => Promise<CoinInfo[]>
+  /**
+   * Locks coins (`txid:vout`): from now on, restarts included, nothing spends them unless they are
+   * named. Resolves once that is on disk.
+   *
+   * @throws PaychanError `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` (facts: coin)
+   * @example
+   * await node.wallet.lockCoins(['3f5c...:0'])
+   */
+  lockCoins: (coins: readonly string[]) => Promise<void>
+  /**
+   * Unlocks coins (`txid:vout`), also those that a reorganisation has taken from the chain. Resolves
+   * once that is on disk.
+   *
+   * @throws PaychanError `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` (facts: coin)
+   * @example
+   * await node.wallet.unlockCoins(['3f5c...:0'])
+   */
+  unlockCoins: (coins: readonly string[]) => Promise<void>
+  /**
+   * Lists the wallet's transactions, the newest first: at most `limit`, else all. Amounts are in
+   * satoshis, and below zero when the wallet's coins become less. Waits for no server.
+   *
+   * @example
+   * const newest = await node.wallet.transactions({ limit: 10 })
+   */
+  transactions: (filter?: { readonly limit?: number }) => Promise<WalletTransaction[]>
+  /**
+   * Labels a txid or an address; an empty label removes it. Resolves once that is on disk.
+   *
+   * @throws PaychanError `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`
+   * @example
+   * await node.wallet.label('bcrt1q...', 'salary')
+   */
+  label: (of: string, text: string) => Promise<void>
+}
