@@ -90,6 +90,12 @@ const SCRIPTS_AT_ONCE = 64
 /** COST-3: favours that wait for one server, or for its answer: 40 kB each, written out in hex. */
 export const MOST_FAVOURS = 4
 
+/**
+ * Number of times that a server may hang up while a tip waits for its histories: after these the
+ * tip is told first (COST-3).
+ */
+const MOST_HANG_UPS = 4
+
 /** The state of one server. */
 export interface ServerStatus {
   readonly url: string
@@ -153,6 +159,8 @@ class VerifyingChain implements ElectrumChain {
   /** The session whose server's tip is verified; watches use it. */
   #session: ElectrumSession | undefined
   #announcing = false
+  /** Milliseconds that the newest tip has waited for histories, in sessions that ended. */
+  #waited = 0
   /** By target: a rate that was good for a day is too low for the next block. */
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate; readonly at: number }>()
   readonly #calls: ServerCalls
@@ -500,8 +508,17 @@ class VerifyingChain implements ElectrumChain {
       for (let session = this.#session; session !== undefined; session = this.#session) {
         const tip = this.#headers.tip
         if (tip.hash === this.tip?.hash && this.status === 'synced') return
-        await within(this.#clock, this.#timeouts.settle, this.#settled(session), () => {})
-        if (this.#session !== session) continue
+        const patience = this.#timeouts.settle - this.#waited
+        if (patience > 0) {
+          const begun = this.#clock.now()
+          await within(this.#clock, patience, this.#settled(session), () => {})
+          if (this.#session !== session) {
+            // A server that hangs up over the histories must not keep the height from us.
+            const least = this.#timeouts.settle / MOST_HANG_UPS
+            this.#waited += Math.max(this.#clock.now() - begun, least)
+            continue
+          }
+        }
         // Blocks may have come, and this one may be gone, while the histories were fetched.
         if (this.#headers.hashAt(tip.height) !== tip.hash) continue
         if (tip.hash !== this.tip?.hash) {
@@ -509,6 +526,7 @@ class VerifyingChain implements ElectrumChain {
           this.#moveAnchor()
           this.#tips.emit(tip)
         }
+        this.#waited = 0
         this.#setStatus('synced')
       }
     } finally {

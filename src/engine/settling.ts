@@ -87,6 +87,7 @@ export interface SettledAll {
   }>
 }
 
+/** TIME-9: each channel is settled by a transaction of its own, whatever becomes of the others. */
 export async function closeEach(
   channels: readonly ChannelId[],
   close: (channel: ChannelId) => Promise<Closed>

@@ -424,7 +424,10 @@ class OnChainWallet implements NodeWallet {
   private heard(scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
     this.view.set(scriptPubKey, history)
     const own = this.addresses.find(scriptPubKey)
-    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) {
+    // A transaction without a block costs nothing to make up, and each step is on disk for good and
+    // watches more (EVID-8).
+    const isPaid = history.some(({ height }) => height !== undefined)
+    if (own !== undefined && isPaid && own.index >= this.addresses.next[own.branch]) {
       this.inBackground(async () => {
         await this.skipPast(own)
       })

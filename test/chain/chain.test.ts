@@ -164,6 +164,24 @@ describe('electrum chain', () => {
       assert.match(chain.lastError ?? '', /sent nothing for 10 s/)
     })
 
+    it('tells the tip of a server that hangs up over the histories, again and again (COST-3)', async () => {
+      chain.watchScript(testScript(1), recordingWatcher())
+      let hungUp = 0
+      for (const method of [
+        'blockchain.scripthash.subscribe',
+        'blockchain.scriptpubkey.subscribe'
+      ]) {
+        server.on(method, (_params, socket) => {
+          hungUp += 1
+          socket.destroy()
+          return SILENCE
+        })
+      }
+      await chain.start()
+      assert.equal((await tips.when(() => true)).height, 3)
+      assert.ok(hungUp <= 5, `${hungUp} times`)
+    })
+
     it('after stop nothing goes on: no timers, no calls, status down', async () => {
       const clock = new FakeClock()
       create(clock)

@@ -103,8 +103,9 @@ describe('wallet', () => {
     it('that were paid to without having been handed out here are skipped', async () => {
       const book = new AddressBook(testRoot('alice'), 'regtest')
       bench.chain.pay(book.at('receive', 4).scriptPubKey, sat(1_000))
+      bench.chain.mine()
       await bench.settled()
-      assert.equal(bench.wallet.balance().pending, 1_000n)
+      assert.equal(bench.wallet.balance().confirmed, 1_000n)
       const address = await bench.wallet.newAddress()
       assert.equal(address, addressFromScript(book.at('receive', 5).scriptPubKey, 'regtest'))
       await bench.restart()
@@ -113,6 +114,21 @@ describe('wallet', () => {
         addressFromScript(book.at('receive', 6).scriptPubKey, 'regtest')
       )
     })
+  })
+
+  it('a payment that is only shown, to one address of the gap after the other, watches no further ones and is not on disk (EVID-8)', async () => {
+    const book = new AddressBook(testRoot('alice'), 'regtest')
+    const before = bench.chain.watched.length
+    for (const index of [GAP - 1, 2 * GAP - 1, 3 * GAP - 1]) {
+      bench.chain.pay(book.at('receive', index).scriptPubKey, sat(1_000))
+      await bench.settled()
+    }
+    assert.equal(bench.chain.watched.length, before)
+    assert.deepEqual([...bench.store.snapshot().keys()], [])
+    assert.equal(bench.wallet.used().receive, 0)
+    bench.chain.mine()
+    await bench.settled()
+    assert.equal(bench.wallet.used().receive, 3 * GAP, 'in a block they count')
   })
 
   describe('balance', () => {
