@@ -220,8 +220,8 @@ export class Performer {
     const isPatient = favour !== true && canWait(actor.state, purpose)
     let isRefused = false
     // T1 of a renewal is sent for both of its channels, and each has its answer.
-    const name = `${purpose} ${txid}`
-    if (isPatient && !(await patient.enter(name))) return
+    const whose = `${purpose} ${actor.id}`
+    if (isPatient && !(await patient.enter(whose, txid))) return
     try {
       if (favour === true && !strangers.takeFavour()) throw noFavour()
       const { refusals } = await chain.broadcast(transaction, favour === true ? 'favour' : 'money')
@@ -258,7 +258,7 @@ export class Performer {
         reason: messageOf(error)
       })
     } finally {
-      if (isPatient) patient.leave(name, isRefused)
+      if (isPatient) patient.leave(whose, isRefused)
     }
   }
 

@@ -16,6 +16,7 @@ import { type Channel, isFrozen } from '../channel/state.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Link, LinkListener, Unsubscribe } from './ports.js'
+import type { Txid } from '../types/bytes.js'
 
 /*
  * Streams that peers open: the first message tells a new channel from a known one (WIRE-8).
@@ -410,25 +411,35 @@ export const REFUSAL_MS = 2_100_000
  * server refuses them. Each waits for a place, so that refusals never cost a server's patience.
  */
 export class PatientSends {
-  readonly #sending = new Set<string>()
-  readonly #line = new Map<string, () => void>()
+  /** The transactions under way, by whom they are for. */
+  readonly #sending = new Map<string, Txid>()
+  /** In the order in which somebody began to wait; the newest transaction of each. */
+  readonly #line = new Map<
+    string,
+    { readonly txid: Txid; readonly answer: (isIn: boolean) => void }
+  >()
   #refusedAt: number[] = []
 
   constructor(private readonly clock: Pick<Clock, 'now'>) {}
 
-  /** Waits for a place. False at once when the same transaction waits or is under way already. */
-  async enter(name: string): Promise<boolean> {
-    if (this.#sending.has(name) || this.#line.has(name)) return false
-    await new Promise<void>((resolve) => {
-      this.#line.set(name, resolve)
+  /**
+   * Waits for a place. False at once when the same transaction waits or is under way already, and
+   * later when another one for the same has come, which takes its place in the line: however many
+   * closes a peer has signed, one waits.
+   */
+  async enter(whose: string, txid: Txid): Promise<boolean> {
+    const before = this.#line.get(whose)
+    if (this.#sending.get(whose) === txid || before?.txid === txid) return false
+    before?.answer(false)
+    return await new Promise<boolean>((resolve) => {
+      this.#line.set(whose, { txid, answer: resolve })
       this.look()
     })
-    return true
   }
 
   /** Frees the place of an answered transaction; to be called for each that has entered. */
-  leave(name: string, isRefused: boolean): void {
-    this.#sending.delete(name)
+  leave(whose: string, isRefused: boolean): void {
+    this.#sending.delete(whose)
     if (isRefused) this.#refusedAt.push(this.clock.now())
     this.look()
   }
@@ -438,11 +449,12 @@ export class PatientSends {
     const now = this.clock.now()
     // A clock that was set back holds no place for longer than that.
     this.#refusedAt = this.#refusedAt.filter((at) => at <= now && now - at < REFUSAL_MS)
-    for (const [name, start] of this.#line) {
+    for (const [whose, { txid, answer }] of this.#line) {
       if (this.#sending.size + this.#refusedAt.length >= PATIENT_SENDS) return
-      this.#line.delete(name)
-      this.#sending.add(name)
-      start()
+      if (this.#sending.has(whose)) continue
+      this.#line.delete(whose)
+      this.#sending.set(whose, txid)
+      answer(true)
     }
   }
 }

@@ -12,7 +12,7 @@ import {
   STRANGE_WATCHES
 } from '../../src/engine/streams.js'
 import { checkStore } from '../../src/node/check.js'
-import { toHex, type Txid } from '../../src/types/bytes.js'
+import { toHex, type Txid, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { outPointOf, RawPeer, Stranger } from './raw-peer.js'
@@ -422,6 +422,7 @@ describe('engine / openings that a server has given up', () => {
 })
 
 describe('engine / what has no deadline, towards the servers', () => {
+  const ID = txid('ab'.repeat(32))
   const settle = async (): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve))
   }
@@ -431,7 +432,7 @@ describe('engine / what has no deadline, towards the servers', () => {
     const sends = new PatientSends({ now: () => now })
     const entered: string[] = []
     const send = (name: string): void => {
-      void sends.enter(name).then((isIn) => {
+      void sends.enter(name, ID).then((isIn) => {
         if (isIn) entered.push(name)
       })
     }
@@ -468,8 +469,36 @@ describe('engine / what has no deadline, towards the servers', () => {
   it('goes as fast as servers take it', async () => {
     const sends = new PatientSends({ now: () => 0 })
     const all = Array.from({ length: 100 }, async (_, n) => {
-      if (await sends.enter(`close ${n}`)) sends.leave(`close ${n}`, false)
+      if (await sends.enter(`close ${n}`, ID)) sends.leave(`close ${n}`, false)
     })
     await Promise.all(all)
+  })
+
+  it('waits once for each channel: the newest close takes the place of those before it (COST-6)', async () => {
+    const sends = new PatientSends({ now: () => 0 })
+    const entered: string[] = []
+    const send = async (channel: string, close: number): Promise<void> => {
+      const id = txid(close.toString(16).padStart(64, '0'))
+      if (!(await sends.enter(channel, id))) return
+      entered.push(`${channel} ${close}`)
+    }
+    const sent = Array.from({ length: PATIENT_SENDS }, (_, n) => send(`first ${n}`, n))
+    for (let close = 1; close <= 11; close++) sent.push(send('mallory', close))
+    sent.push(send('alice', 1))
+    for (let close = 12; close <= 40; close++) sent.push(send('mallory', close))
+    await settle()
+    for (let n = 0; n < PATIENT_SENDS; n++) sends.leave(`first ${n}`, false)
+    await Promise.all(sent)
+    assert.deepEqual(entered.slice(PATIENT_SENDS), ['mallory 40', 'alice 1'])
+  })
+
+  it('of one channel there is one under way', async () => {
+    const sends = new PatientSends({ now: () => 0 })
+    const [first, second] = [txid('01'.repeat(32)), txid('02'.repeat(32))]
+    assert.equal(await sends.enter('close', first), true)
+    assert.equal(await sends.enter('close', first), false)
+    const next = sends.enter('close', second)
+    sends.leave('close', false)
+    assert.equal(await next, true)
   })
 })
