@@ -10,7 +10,7 @@ import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa } from './keys.js'
-import { paymentsOf } from './side.js'
+import { paymentsOf, type Side } from './side.js'
 import { payment, World } from './world.js'
 
 const open = (options: ConstructorParameters<typeof World>[0] = {}): World =>
@@ -367,6 +367,21 @@ describe('client / on pay / when the channel takes none', () => {
     assert.equal(world.client.info.status, 'confirming')
     world.mine().paid(10_000n)
     assert.equal(world.server.info.ourBalance, 10_000n)
+  })
+
+  it('foretells of a payment what holds in the turn of the payer, and only its amount where the turn is still to be had', () => {
+    const world = new World({ step: 20, policy: { maxInFlightValue: satoshi(5_000n) } }).open()
+    world.paidBy('client', 5_000n).paidBy('client', 5_000n)
+    const foretold = (side: Side, amount: bigint): string | undefined =>
+      refusalOf(side.channel, payment(amount), side.info.ourBalance, side.env())?.code
+    assert.deepEqual(
+      [5_000n, 5_001n].map((amount) => foretold(world.client, amount)),
+      [undefined, 'ERR_ABOVE_IN_FLIGHT_LIMIT']
+    )
+    assert.deepEqual(
+      [5_001n, 10_001n].map((amount) => foretold(world.server, amount)),
+      [undefined, 'ERR_INSUFFICIENT_BALANCE']
+    )
   })
 
   it('says why an abandoned channel takes none', () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
-import { satoshi } from '../../src/types/units.js'
+import { feeRate, satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import type { Side } from './side.js'
@@ -258,6 +258,20 @@ describe('channel / renewal / the old channel', () => {
 })
 
 describe('channel / renewal / asked for by the user', () => {
+  it('at a feerate that the server signs: from its estimate up to twice that for the next block', () => {
+    const { client } = new World({ capacity: 1_000_000n }).open().paid(40_000n)
+    const env = client.env({ feeRate: feeRate(20_000n), nextBlockRate: feeRate(30_000n) })
+    const at = (asked: bigint): unknown =>
+      planRenewal(client.channel, satoshi(0n), env, { asked: feeRate(asked) })
+    for (const taken of [20_000n, 60_000n]) at(taken)
+    for (const asked of [19_999n, 60_001n]) {
+      assert.throws(() => at(asked), {
+        code: 'ERR_RENEWAL_FEE',
+        facts: { asked, least: 20_000n, most: 60_000n }
+      })
+    }
+  })
+
   const plan = (side: Side): unknown => planRenewal(side.channel, satoshi(0n), side.env())
 
   it('is for the client: the server opens a channel of its own', () => {
