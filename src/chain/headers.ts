@@ -306,7 +306,7 @@ export function chainOfKept(
   try {
     if (params.checkpoint !== undefined) chain.start(first, headers.subarray(0, split))
     else if (!sameBytes(headers.subarray(0, split), params.genesis)) return undefined
-    if (split < headers.length) chain.connect(begin + 1, headers.subarray(split))
+    chain.connect(begin + 1, headers.subarray(split))
     return chain
   } catch {
     return undefined

@@ -129,6 +129,16 @@ describe('channel / turns / asking', () => {
     assert.deepEqual(balances(world), [70_000n, 30_000n], 'and the next one is asked for')
   })
 
+  it('is for the payments that the balance covers, to the last satoshi (TURN-1)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    const waiting = [39_000n, 1_001n, 1_000n, 1n].map((amount) => payment(amount))
+    const { effects } = world.server.attempt({ type: 'ask-turn', payments: waiting })
+    assert.deepEqual(
+      sentOf(effects, 'TurnRequest').map(({ amount }) => amount),
+      [40_000n]
+    )
+  })
+
   it('is refused: more than the balance', () => {
     const world = twoWay().paidBy('client', 40_000n).paidBy('server', 40_001n)
     assert.deepEqual(
@@ -598,18 +608,18 @@ describe('channel / turns / a close', () => {
     const world = twoWay().paidBy('client', 40_000n)
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.run()
-    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_500n)
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_456n)
     world.mine(30)
     assert.deepEqual(
       sentOf(world.client.effects, 'CloseRequest'),
       [],
-      '169 vB at 7.15 sat/vB, of 60,000 sat'
+      '169 vB at 7.101 sat/vB are 1,201 sat, of 60,000 sat'
     )
-    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_400n)
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_455n)
     world.mine()
     assert.deepEqual(
       sentOf(world.client.effects, 'CloseRequest').map(({ fee }) => fee),
-      [1_190n]
+      [1_200n]
     )
   })
 
