@@ -1,9 +1,9 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import assert from 'node:assert/strict'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { lockTimeOf, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
-import { feeRate, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import type { Side } from './side.js'
@@ -254,6 +254,26 @@ describe('channel / renewal / the old channel', () => {
         'ERR_CHANNEL_NOT_OPEN'
       )
     }
+  })
+})
+
+describe('channel / renewal / server / on RenewalRequest', () => {
+  it('while the chain is not seen, or not up to the lock of T1, the client is asked to come again (RENEW-4)', () => {
+    const { renewal, request } = requested()
+    const lock = lockTimeOf(request.fundingTx)
+    const answers = [undefined, lock - 1, lock].map((height) => {
+      const { state, effects } = renewal.server.attempt(eventOf(request), {
+        height: height === undefined ? undefined : blockHeight(height)
+      })
+      return [
+        state.stage === 'refund-signed' && state.link,
+        ...sentOf(effects, 'Error').map(({ code, fatal }) => `${code} ${fatal}`),
+        ...effects.map(({ type }) => type)
+      ]
+    })
+    const later = ['down', 'ERR_NOT_READY false', 'send', 'hang-up']
+    assert.deepEqual(answers.slice(0, 2), [later, later])
+    assert.equal(answers[2]?.at(-1), 'tell')
   })
 })
 
