@@ -50,6 +50,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'without heads all whole ids are compared, with the same answer: it is only slower'
   },
   {
+    module: 'channel/paying',
+    from: 'if (maxRisk >= 100)',
+    to: 'if (false)',
+    reason: 'no risk is above one, so that 100 % refuses nobody: it is only slower'
+  },
+  {
+    module: 'channel/renewed',
+    from: 'if (asked !== undefined)',
+    to: 'if (true)',
+    reason: 'nothing is neither below the least rate nor above the most; the guard is for the types'
+  },
+  {
     module: 'bitcoin/uri',
     from: "const amount = fromBitcoin(whole === '' ? '0' : whole, fraction);",
     to: "const amount = fromBitcoin(false ? '0' : whole, fraction);",
@@ -60,6 +72,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'if (count * HEADER_SIZE <= this.#buffer.length)',
     to: 'if (count * HEADER_SIZE < this.#buffer.length)',
     reason: 'where the room is used up exactly, more is made one header earlier'
+  },
+  {
+    module: 'chain/history',
+    from: 'if (header === undefined || blockHash === undefined) {',
+    to: 'if (header === undefined && blockHash === undefined) {',
+    reason: 'of one height the chain knows both or neither: below its first one it was extended'
   },
   {
     module: 'chain/pool',
