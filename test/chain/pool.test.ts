@@ -19,6 +19,7 @@ describe('server pool', () => {
   let chain: ElectrumChain
   let tips: Recorder<Tip>
   let reports: Recorder<ServerReport>
+  let logged: string[]
 
   beforeEach(async () => {
     first = await new FakeServer().listen()
@@ -40,6 +41,7 @@ describe('server pool', () => {
   ): Promise<void> {
     tips = new Recorder()
     reports = new Recorder()
+    logged = []
     chain = createServerPool({
       servers: [{ url: first.url }, { url: second.url }],
       network: 'regtest',
@@ -54,6 +56,9 @@ describe('server pool', () => {
         retry: NEVER,
         retryAlone: NEVER,
         ...times
+      },
+      log: (line) => {
+        logged.push(line)
       },
       onReport: (report) => {
         reports.push(report)
@@ -320,6 +325,56 @@ describe('server pool', () => {
     })
   }
 
+  for (const [ms, isRow] of [
+    [59_999, true],
+    [60_000, false]
+  ] as const) {
+    it(`the third block ${ms} ms after the others ${isRow ? 'waits' : 'does not wait'} for who is silent (EVID-6)`, async () => {
+      const hand = new FakeClock()
+      await start({ settle: 5, row: 60_000 }, true, standing(hand))
+      first.chain.mine()
+      first.notifyTip()
+      await tips.when(({ height }) => height === 4)
+      hand.advance(ms)
+      first.chain.mine()
+      first.notifyTip()
+      if (isRow) {
+        while (chain.servers[0]?.height !== 5) {
+          await new Promise((resolve) => {
+            setImmediate(resolve)
+          })
+        }
+        mineBoth()
+        second.notifyTip()
+        first.notifyTip()
+      }
+      await tips.when(({ height }) => height > 4)
+      assert.equal(chain.tip?.height, isRow ? 6 : 5)
+    })
+  }
+
+  it('waits for its first tip as long as it is told to, and says aloud what it reports', async () => {
+    const hand = new FakeClock()
+    second.on('server.version', async () => await new Promise(() => {}))
+    await start({ first: 7_000 }, false, hand)
+    await hand.set.when((ms) => ms === 7_000)
+    hand.advance(6_999)
+    assert.equal(tips.all.length, 0)
+    hand.advance(1)
+    assert.equal(tips.last?.height, 3)
+    assert.equal(logged.length, 0)
+    hand.advance(20_000)
+    second.on('server.version', () => ['Other', '9'])
+    second.drop()
+    for (let ms = 1; reports.all.length === 0; ms++) {
+      hand.advance(ms)
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    assert.ok(logged.includes(reports.last?.text ?? ''))
+  })
+
   it('follows whoever had the block first, also the second one', async () => {
     await start({ settle: 5 })
     second.chain.mine()
@@ -492,6 +547,7 @@ describe('server pool', () => {
     second.restore('server.version')
     hand.advance(599_000)
     assert.equal(states(), 'used,dropped')
+    assert.equal(reports.all.length, 1)
     await first.close()
     while (states() !== 'down,used') {
       await new Promise((resolve) => {
@@ -572,6 +628,22 @@ describe('server pool', () => {
       })
     }
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
+  })
+
+  it('of what the next block takes it believes the higher of two, of later ones and of the relay fee the lower', async () => {
+    for (const [server, rate] of [
+      [first, 0.0003],
+      [second, 0.0002]
+    ] as const) {
+      server.on('blockchain.estimatefee', () => rate)
+      server.on('blockchain.relayfee', () => rate / 10)
+    }
+    await start()
+    assert.deepEqual(
+      [await chain.estimateFeeRate(blockDelta(1)), await chain.estimateFeeRate(blockDelta(2))],
+      [30_000n, 20_000n]
+    )
+    assert.equal((await chain.relayRates()).minimum, 2_000n)
   })
 
   it('who falls silent is heard by what it said within the last hour', async () => {

@@ -74,6 +74,24 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'where the room is used up exactly, more is made one header earlier'
   },
   {
+    module: 'chain/header',
+    from: "if (BigInt('0x' + hashText(hash)) > target)",
+    to: "if (BigInt('0x' + hashText(hash)) >= target)",
+    reason: 'nobody can make a header whose hash is its very target'
+  },
+  {
+    module: 'chain/headers',
+    from: 'if (next !== undefined)',
+    to: 'if (false)',
+    reason: 'the next header names the hash that is otherwise worked out: it is only slower'
+  },
+  {
+    module: 'chain/pooled-script',
+    from: 'this.#isOpen = views.some(({ history, isUsed }) => history !== merged &&',
+    to: 'this.#isOpen = views.some(({ history, isUsed }) => history !== merged ||',
+    reason: 'a script that counts as open is merged again with each block: it is only slower'
+  },
+  {
     module: 'chain/history',
     from: 'if (header === undefined || blockHash === undefined) {',
     to: 'if (header === undefined && blockHash === undefined) {',
