@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { lockTimeOf, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
+import type { Established } from '../../src/channel/state.js'
+import { codeOf } from '../../src/types/errors.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
@@ -306,6 +308,41 @@ describe('channel / renewal / asked for by the user', () => {
     assert.throws(() => plan(world.client), { code: 'ERR_LATER_UPDATES' })
     world.run()
     plan(world.client)
+  })
+
+  it('not once the channel closes, publishes, is spent or only closes', () => {
+    const { client } = paidWorld()
+    const channel = client.established
+    const closed = paidWorld()
+    closed.client.post({ type: 'close' })
+    const { closes } = closed.client.established
+    const late = paidWorld().kill('server').mineTo(700).client.established
+    const { shown } = late.onChain
+    assert.ok(closes.length > 0 && shown.length > 0 && late.publication !== undefined)
+    const refusal = (changes: Partial<Established>): string => {
+      try {
+        planRenewal({ ...channel, ...changes }, satoshi(0n), client.env())
+        return 'planned'
+      } catch (error) {
+        return codeOf(error)
+      }
+    }
+    assert.deepEqual(
+      [
+        {},
+        { closes },
+        { publication: late.publication },
+        { onChain: { ...channel.onChain, shown } },
+        { stopped: { code: 'ERR_PEER_FORGOT', reason: '', rule: 'REEST-4', settleNow: false } }
+      ].map(refusal),
+      [
+        'planned',
+        'ERR_CHANNEL_CLOSED',
+        'ERR_CHANNEL_CLOSED',
+        'ERR_CHANNEL_CLOSED',
+        'ERR_CHANNEL_STOPPED'
+      ]
+    )
   })
 
   it('not without the peer', () => {
