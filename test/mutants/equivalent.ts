@@ -74,6 +74,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'where the room is used up exactly, more is made one header earlier'
   },
   {
+    module: 'bitcoin/transaction',
+    from: 'this.#content = new WeakRef(read);',
+    to: ';',
+    reason: 'the bytes are read again, to the same content: it is only slower'
+  },
+  {
     module: 'chain/header',
     from: "if (BigInt('0x' + hashText(hash)) > target)",
     to: "if (BigInt('0x' + hashText(hash)) >= target)",
