@@ -142,7 +142,12 @@ describe('client / open / on pay', () => {
 
   it('refuses 1 sat more than the server has at stake at most (UPD-11)', () => {
     const world = open({ policy: { maxStake: satoshi(50_000n) } }).paid(30_000n)
-    assertRefused(world.client, world.client.attempt(one(20_001n)), 'ERR_STAKE_TOO_HIGH')
+    const { facts } = assertRefused(
+      world.client,
+      world.client.attempt(one(20_001n)),
+      'ERR_STAKE_TOO_HIGH'
+    )
+    assert.deepEqual(facts, { stake: 50_001n, most: 50_000n })
     assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 20_000n)
     world.paid(20_000n)
     assert.equal(world.server.info.ourBalance, 50_000n)
