@@ -12,7 +12,6 @@ import { blockHeight, MAX_MONEY } from '../../src/types/units.js'
 import { FakeChain, idOf, merkleProof } from './fake-chain.js'
 import { type FakeServer, Refusal } from './fake-server.js'
 import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
-import { itInAll } from '../size.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
 
 const SCRIPT = testScript(1)
@@ -106,18 +105,6 @@ describe('chain / history / in blocks', () => {
     for (let n = 0; n < 2; n++) assert.equal(await load(), 1)
     assert.deepEqual(proofs, [idOf(paid)])
   })
-
-  itInAll(
-    'what pays to the script counts, however much it is: only what does not touch it is bounded',
-    async () => {
-      const fake = new FakeChain()
-      for (let n = 0; n < 23; n++) {
-        fake.pay(SCRIPT).addOutput(new Uint8Array(900_000), BigInt(n))
-      }
-      fake.mine()
-      assert.equal(await told(fake).load(), 23)
-    }
-  )
 })
 
 const script = testScript(1)
