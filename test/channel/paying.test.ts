@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { MAX_PAYMENTS_PER_UPDATE } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { allDifferent } from '../../src/channel/ledger.js'
-import { payableNow, refusalOf } from '../../src/channel/paying.js'
+import { ownBalance, payableNow, refusalOf } from '../../src/channel/paying.js'
 import { quote, type Quote } from '../../src/channel/quote.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { toHex } from '../../src/types/bytes.js'
@@ -424,6 +424,23 @@ describe('client / on UpdateAck', () => {
     assert.deepEqual(
       [world.client.info.ourBalance, world.client.info.inFlight, world.client.info.payments.sent],
       [89_995n, 4n, 3]
+    )
+  })
+
+  it('tells once that the first state is held', () => {
+    const world = new World().open().paid(10_000n, 1n).paid(1n)
+    const told = effectsOf(world.client.effects, 'notify').filter(
+      ({ news }) => news.kind === 'first-state-acknowledged'
+    )
+    assert.equal(told.length, 1)
+  })
+
+  it('what is in flight is signed away; the payee has what it has acknowledged', () => {
+    const world = new World({ step: 20 }).open().paidBy('client', 40_000n)
+    world.pay(1_000n)
+    assert.deepEqual(
+      [ownBalance(world.client.established), ownBalance(world.server.established)],
+      [59_000n, 40_000n]
     )
   })
 

@@ -1,10 +1,12 @@
 /** Two-way channels: the turn as a token (spec.md, "Turns"). */
 import assert from 'node:assert/strict'
 import type { Role } from '../../src/bitcoin/keys.js'
+import { closeIfDue } from '../../src/channel/closing.js'
 import { nextDue } from '../../src/channel/due.js'
 import type { Env } from '../../src/channel/env.js'
+import type { Established } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
-import { feeRate } from '../../src/types/units.js'
+import { blockHeight, feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
 import { assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 
@@ -602,6 +604,29 @@ describe('channel / turns / a close', () => {
     assert.equal(world.client.info.status, 'open')
     world.mine()
     assert.equal(sentOf(world.client.effects, 'CloseRequest').length, 1)
+  })
+
+  it('is not where the chain decides: a publication is out, a spend is seen, or T1 has left its block (TURN-7)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    world.run().mine(11)
+    const { client } = world
+    const channel = client.established
+    const env = client.env({ height: blockHeight(world.chain.height + 1) })
+    const late = twoWay().paidBy('client', 40_000n).kill('server').mineTo(700).client.established
+    const { shown } = late.onChain
+    assert.ok(late.publication !== undefined && shown.length > 0)
+    const asks = (changes: Partial<Established>): number =>
+      sentOf(closeIfDue({ ...channel, ...changes }, env).effects, 'CloseRequest').length
+    assert.deepEqual(
+      [
+        {},
+        { publication: late.publication },
+        { onChain: { ...channel.onChain, shown } },
+        { onChain: { ...channel.onChain, fundingHeight: undefined } }
+      ].map(asks),
+      [1, 0, 0, 0]
+    )
   })
 
   it('is not while that costs more than a fiftieth of its own share; fees fall, and it is (TURN-7)', () => {
