@@ -51,8 +51,8 @@ export function targetFromBits(bits: number): bigint | undefined {
   const exponent = bits >>> 24
   const mantissa = BigInt(bits & 0x7fffff)
   if ((bits & 0x800000) !== 0 || mantissa === 0n) return undefined
-  const target =
-    exponent <= 3 ? mantissa >> BigInt(8 * (3 - exponent)) : mantissa << BigInt(8 * (exponent - 3))
+  // By less than nothing a bigint is shifted to the right.
+  const target = mantissa << BigInt(8 * (exponent - 3))
   return target === 0n || target >> 256n !== 0n ? undefined : target
 }
 

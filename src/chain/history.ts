@@ -254,7 +254,7 @@ export class VerifiedHistory {
     if (header === undefined || blockHash === undefined) {
       throw lied('claims a confirmation in a block that it does not show', entry.txid)
     }
-    if (before?.block === blockHash && before.height === entry.height) return before
+    if (before?.block === blockHash) return before
     // The header may be replaced while the proof is fetched: prove it against this one all the
     // same.
     const root = Uint8Array.from(merkleRoot(header))

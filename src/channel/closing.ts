@@ -5,7 +5,6 @@
  */
 import type { CloseDone, CloseRequest } from '../../protocols/paychan/1.0/index.js'
 import {
-  closeOutputs,
   closeSighash,
   closeTxid,
   closeVsize,
@@ -209,7 +208,6 @@ function signOwn(channel: Established, env: Env): { close: SignedClose; message:
     { asked: fee, estimate: wanted }
   )
   const terms = closeTerms(channel, channel.role, fee)
-  closeOutputs(terms)
   const signature = env.sign(closeSighash(terms))
   const message: CloseRequest = {
     type: 'CloseRequest',
@@ -338,7 +336,6 @@ function complete(
     `A close that replaces another pays at least a quarter more than its ${formatAmount(dearest?.fee ?? 0n)}.`
   )
   const closing = closeTerms(channel, asker, satoshi(request.fee))
-  closeOutputs(closing)
   const digest = closeSighash(closing)
   must(
     env.verify(partyOf(terms, asker).channelKey, digest, request.signature),

@@ -136,5 +136,5 @@ export function allDifferent(payments: readonly Payment[]): boolean {
 }
 
 function headOf(id: Uint8Array): number {
-  return (id[0] ?? 0) | ((id[1] ?? 0) << 8) | ((id[2] ?? 0) << 16) | ((id[3] ?? 0) << 24)
+  return new DataView(id.buffer, id.byteOffset, id.byteLength).getUint32(0)
 }

@@ -15,7 +15,7 @@ import { type KeyPath, otherRole, type Role } from '../bitcoin/keys.js'
 import { channelIdOf, isStandardScript } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
 import { fromHex, sameBytes } from '../types/bytes.js'
-import { blockHeight, heightMinus, min, satoshi, subSat } from '../types/units.js'
+import { blockHeight, max, min, satoshi, subSat } from '../types/units.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
@@ -402,12 +402,12 @@ function provenTerms(
   const terms = termsOf(open, accept)
   // RESTORE-6: a client could name a later height, and publish T2 before the server has begun: the
   // height is never later than the server would set it today.
-  return role === 'server' && mode === 'one-way' && env.policy.settleMargin < refundHeight
+  return role === 'server' && mode === 'one-way'
     ? {
         ...terms,
         settleHeight: min(
           terms.settleHeight,
-          heightMinus(blockHeight(refundHeight), env.policy.settleMargin)
+          blockHeight(max(0, refundHeight - env.policy.settleMargin))
         )
       }
     : terms

@@ -9,6 +9,18 @@ import { toHex } from '../../src/types/bytes.js'
 import { P2PKH, P2SH, P2TR, p2wpkh, P2WSH, refuses } from './support.js'
 
 describe('addresses', () => {
+  it('that are none are shown up to the length that the longest one has', () => {
+    for (const [length, shown] of [
+      [90, '1'.repeat(90)],
+      [91, `${'1'.repeat(90)}...`]
+    ] as const) {
+      assert.throws(() => scriptFromAddress('1'.repeat(length), 'mainnet'), {
+        code: 'ERR_INVALID_ADDRESS',
+        facts: { address: shown }
+      })
+    }
+  })
+
   it('come out as the examples of BIP173 and BIP350', () => {
     const examples = [
       [

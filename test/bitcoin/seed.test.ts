@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError, toErrorRecord } from '../../src/types/errors.js'
-import { createSeed, normalizeWords, rootFromWords } from '../../src/bitcoin/seed.js'
+import { createSeed, normalizeWords, rootFromWords, secretOf } from '../../src/bitcoin/seed.js'
 import { readSeedFile, writeSeedFile } from '../../src/wallet/seed-file.js'
 import { seededRandom } from '../wallet/fixtures.js'
 
@@ -74,6 +74,17 @@ describe('seed', () => {
         ''
       ]
       for (const words of wrong) assert.throws(() => rootFromWords(words), refusesSecretly(words))
+    })
+  })
+})
+
+describe('seed / keys', () => {
+  it('an extended public key has no secret to give', () => {
+    const root = rootFromWords(ABOUT)
+    const neutered = root.wipePrivateData()
+    assert.throws(() => secretOf(neutered), {
+      code: 'ERR_SEED_UNREADABLE',
+      message: /not an extended public key/
     })
   })
 })

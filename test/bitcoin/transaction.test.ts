@@ -280,6 +280,12 @@ describe('spends that wait, of a script of ours', () => {
   const funding = fundingWitnessScript(K1, K2)
   const payout = payoutWitnessScript(K1)
 
+  it('is not judged where the program of version 0 is of a length that is none', () => {
+    for (const length of [2, 19, 21, 31, 33, 40]) {
+      assert.equal(isForged(spend(), Uint8Array.of(0, length, ...new Uint8Array(length))), false)
+    }
+  })
+
   it('of a funding output: both have signed, or it is forged', () => {
     const tx = spend()
     const [client, server] = [sign(tx, funding, one), sign(tx, funding, other)]

@@ -12,12 +12,13 @@ import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.j
 import type { ServerReport } from '../../src/chain/pool.js'
 import { PoolServer } from '../../src/chain/pooled-script.js'
 import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
+import type { ChainStatus } from '../../src/engine/ports.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { alice, output, signed, type Spendable } from '../devnet/support.js'
 import { FakeServer, Refusal } from './fake-server.js'
-import { FakeClock, realClock, seededRandom } from './helpers.js'
+import { FakeClock, realClock, Recorder, seededRandom } from './helpers.js'
 
 const SENT = makeTransaction({ version: 3, inputs: [], outputs: [] })
 const idOf = (n: number): Txid => txid(n.toString(16).padStart(64, '0'))
@@ -25,11 +26,15 @@ const refused = (id: Txid): PaychanError =>
   new PaychanError('ERR_BROADCAST_REFUSED', 'Refused.', { txid: id, kind: 'other', reason: 'no' })
 
 /** Answers as `answer` says each time. */
-function server(url: string, answer: () => Txid | Error): PoolServer {
+function server(
+  url: string,
+  answer: () => Txid | Error | Promise<never>,
+  status: ChainStatus = 'synced'
+): PoolServer {
   const chain = {
-    status: 'synced',
+    status,
     broadcast: async () => {
-      const said = answer()
+      const said = await answer()
       if (said instanceof Error) throw said
       return { txid: said, taken: 1, of: 1, refusals: [] }
     }
@@ -40,10 +45,12 @@ function server(url: string, answer: () => Txid | Error): PoolServer {
 describe('chain / broadcasting / servers that do not agree', () => {
   let reports: ServerReport[]
   let broadcasts: Broadcasts
+  let clock: FakeClock
 
   beforeEach(() => {
     reports = []
-    broadcasts = new Broadcasts(new FakeClock(), 100, (report) => {
+    clock = new FakeClock()
+    broadcasts = new Broadcasts(clock, 100, (report) => {
       reports.push(report)
     })
   })
@@ -95,6 +102,57 @@ describe('chain / broadcasting / servers that do not agree', () => {
       setImmediate(resolve)
     })
     assert.deepEqual(reports, [])
+  })
+
+  it('once one has taken it the others have their time to answer, and one that is down has none', async () => {
+    const [taker, silent] = [() => idOf(1), () => new Promise<never>(() => {})]
+    const isTold = new Recorder<number>()
+    const sent = broadcasts
+      .send([server('tcp://a:1', taker), server('tcp://b:1', silent)], SENT)
+      .then(({ taken }) => {
+        isTold.push(taken)
+      })
+    await clock.set.when((ms) => ms === 100)
+    clock.advance(99)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    assert.deepEqual(isTold.all, [])
+    clock.advance(1)
+    await sent
+    assert.deepEqual(isTold.all, [1])
+    await broadcasts.send([server('tcp://a:1', taker), server('tcp://b:1', silent, 'down')], SENT)
+  })
+
+  it('what a server refuses is told to whoever sends it, and nothing else that goes wrong with one', async () => {
+    const errors = [
+      refused(idOf(1)),
+      new PaychanError('ERR_CHAIN_UNAVAILABLE', 'Away.', { txid: idOf(1) }),
+      new Error('broken')
+    ]
+    const { refusals } = await broadcasts.send(
+      [() => idOf(1), ...errors.map((error) => () => error)].map((answer, i) =>
+        server(`tcp://a:${i}`, answer)
+      ),
+      SENT
+    )
+    assert.deepEqual(refusals, [{ kind: 'other', reason: 'no' }])
+    const worst = async (...of: readonly Error[]): Promise<unknown> =>
+      await broadcasts
+        .send(
+          of.map((error, i) => server(`tcp://a:${i}`, () => error)),
+          SENT
+        )
+        .catch((error: unknown) => error)
+    const [no, away = assert.fail(), broken = assert.fail()] = errors
+    const fee = new PaychanError('ERR_BROADCAST_REFUSED', 'Refused.', {
+      txid: idOf(1),
+      kind: 'fee-too-low',
+      reason: 'mempool full'
+    })
+    assert.equal(await worst(away, broken), away)
+    assert.equal(await worst(away, no ?? broken, broken), no)
+    assert.equal(await worst(away, no ?? broken, fee), fee, 'it can be helped')
   })
 
   it('a thousand of them are remembered; then they are told anew', async () => {

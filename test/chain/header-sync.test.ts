@@ -334,6 +334,10 @@ describe('kept headers', () => {
       undefined
     )
     assert.equal(chainOfKept(chainParams('signet'), undefined, now, kept), undefined)
+    for (const first of [1, 2]) {
+      const named = { first, headers: headers(0, 2) }
+      assert.equal(chainOfKept(chainParams('regtest'), undefined, now, named), undefined)
+    }
   })
 
   it('are not asked for again', async () => {

@@ -8,8 +8,8 @@ import { chainParams } from '../../src/chain/params.js'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { MAX_MONEY } from '../../src/types/units.js'
-import { idOf, merkleProof } from './fake-chain.js'
+import { blockHeight, MAX_MONEY } from '../../src/types/units.js'
+import { FakeChain, idOf, merkleProof } from './fake-chain.js'
 import { type FakeServer, Refusal } from './fake-server.js'
 import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
@@ -71,6 +71,39 @@ describe('chain / history', () => {
     await assert.rejects(load(b, lost), /lost/)
     assert.deepEqual(await load(a, b), [a, b])
     assert.deepEqual(asked, [a, lost, b, lost, a])
+  })
+})
+
+describe('chain / history / in blocks', () => {
+  /** What a server tells of the script, to which all of block 1 pays; a proof is noted. */
+  function told(fake: FakeChain): { load: () => Promise<number>; proofs: string[] } {
+    const history = new VerifiedHistory(SCRIPT)
+    const proofs: string[] = []
+    const transactions = fake.blocks[1]?.transactions ?? assert.fail()
+    const ids = transactions.map(idOf)
+    const headers = new HeaderChain(chainParams('regtest'))
+    headers.connect(1, fake.header(1))
+    const source: HistorySource = {
+      history: async () => ids.slice(1).map((id) => ({ txid: id, height: blockHeight(1) })),
+      transaction: async (id) => (transactions[ids.indexOf(id)] ?? assert.fail()).toBuffer(),
+      merkleProof: async (id) => {
+        proofs.push(id)
+        return merkleProof(ids, ids.indexOf(id))
+      },
+      headers: async () => assert.fail('no header is asked for')
+    }
+    const load = async (): Promise<number> =>
+      (await history.load({ source, headers, catchUp: async () => {} })).length
+    return { load, proofs }
+  }
+
+  it('a proof is asked for once', async () => {
+    const fake = new FakeChain()
+    const paid = fake.pay(SCRIPT)
+    fake.mine()
+    const { load, proofs } = told(fake)
+    for (let n = 0; n < 2; n++) assert.equal(await load(), 1)
+    assert.deepEqual(proofs, [idOf(paid)])
   })
 })
 

@@ -64,6 +64,14 @@ describe('merkle proof', () => {
     assert.throws(() => merkleRootOf(id, { merkle: new Array<Txid>(33).fill(id), pos: 0 }), lied)
   })
 
+  it('may have 32 levels, more than any block, and no more', () => {
+    const [id = txid(''), ...siblings] = ids(34)
+    const at = (depth: number): Uint8Array =>
+      merkleRootOf(id, { merkle: siblings.slice(0, depth), pos: 2 ** depth - 1 })
+    assert.equal(at(32).length, 32)
+    assert.throws(() => at(33), lied)
+  })
+
   it('is refused for the doubled last transaction of an odd row (CVE-2012-2459)', () => {
     const all = ids(3)
     const root = merkleRootOfIds(all)

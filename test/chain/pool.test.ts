@@ -19,6 +19,7 @@ describe('server pool', () => {
   let chain: ElectrumChain
   let tips: Recorder<Tip>
   let reports: Recorder<ServerReport>
+  let logged: string[]
 
   beforeEach(async () => {
     first = await new FakeServer().listen()
@@ -40,6 +41,7 @@ describe('server pool', () => {
   ): Promise<void> {
     tips = new Recorder()
     reports = new Recorder()
+    logged = []
     chain = createServerPool({
       servers: [{ url: first.url }, { url: second.url }],
       network: 'regtest',
@@ -55,6 +57,9 @@ describe('server pool', () => {
         retryAlone: NEVER,
         ...times
       },
+      log: (line) => {
+        logged.push(line)
+      },
       onReport: (report) => {
         reports.push(report)
       }
@@ -68,6 +73,23 @@ describe('server pool', () => {
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
+    }
+  }
+
+  /** Waits for what the servers say of their states, as `used,down`. */
+  async function states(wanted: string): Promise<void> {
+    while (chain.servers.map(({ state }) => state).join() !== wanted) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+  }
+
+  /** Short times pass by themselves; by hand the clock is set, and long ones never run out. */
+  function standing(hand: FakeClock): Clock {
+    return {
+      now: () => hand.now(),
+      after: (ms, callback) => (ms < 10_000 ? realClock.after(ms, callback) : () => {})
     }
   }
 
@@ -277,6 +299,203 @@ describe('server pool', () => {
     assert.equal(chain.servers[1]?.state, 'dropped')
   })
 
+  for (const [what, blocks] of [
+    ['less than an hour', 5],
+    ['an hour', 4]
+  ] as const) {
+    it(`waits for a server that was gone ${what} before the others, or does not (EVID-6)`, async () => {
+      const hand = new FakeClock()
+      const isMissed = blocks === 5
+      await start({ first: NEVER }, true, standing(hand))
+      const { port } = new URL(second.url)
+      await second.close()
+      await states('used,down')
+      hand.advance(isMissed ? 3_599_999 : 3_600_000)
+      await first.close()
+      await states('down,down')
+      mineBoth()
+      await first.listen()
+      await states('used,down')
+      if (isMissed) {
+        assert.deepEqual([chain.tip?.height, chain.status], [3, 'connecting'])
+        mineBoth()
+        await second.listen(Number(port))
+      }
+      assert.equal((await tips.when(({ height }) => height > 3)).height, blocks)
+    })
+  }
+
+  for (const [ms, isRow] of [
+    [59_999, true],
+    [60_000, false]
+  ] as const) {
+    it(`the third block ${ms} ms after the others ${isRow ? 'waits' : 'does not wait'} for who is silent (EVID-6)`, async () => {
+      const hand = new FakeClock()
+      await start({ settle: 5, row: 60_000 }, true, standing(hand))
+      first.chain.mine()
+      first.notifyTip()
+      await tips.when(({ height }) => height === 4)
+      hand.advance(ms)
+      first.chain.mine()
+      first.notifyTip()
+      if (isRow) {
+        while (chain.servers[0]?.height !== 5) {
+          await new Promise((resolve) => {
+            setImmediate(resolve)
+          })
+        }
+        mineBoth()
+        second.notifyTip()
+        first.notifyTip()
+      }
+      await tips.when(({ height }) => height > 4)
+      assert.equal(chain.tip?.height, isRow ? 6 : 5)
+    })
+  }
+
+  it('waits for its first tip as long as it is told to, and says aloud what it reports', async () => {
+    const hand = new FakeClock()
+    second.on('server.version', async () => await new Promise(() => {}))
+    await start({ first: 7_000 }, false, hand)
+    await hand.set.when((ms) => ms === 7_000)
+    hand.advance(6_999)
+    assert.equal(tips.all.length, 0)
+    hand.advance(1)
+    assert.equal(tips.last?.height, 3)
+    assert.equal(logged.length, 0)
+    hand.advance(20_000)
+    second.on('server.version', () => ['Other', '9'])
+    second.drop()
+    for (let ms = 1; reports.all.length === 0; ms++) {
+      hand.advance(ms)
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    assert.ok(logged.includes(reports.last?.text ?? ''))
+  })
+
+  it('follows whoever had the block first, also the second one', async () => {
+    await start({ settle: 5 })
+    second.chain.mine()
+    second.notifyTip()
+    const { hash } = await tips.when(({ height }) => height === 4)
+    first.chain.mine()
+    first.notifyTip()
+    while (chain.servers[0]?.height !== 4) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    assert.deepEqual([chain.tip?.hash, chain.server], [hash, second.url])
+  })
+
+  it('leaves no timer behind: not for a tip that waits, a server that is behind, or a script that is looked at later', async () => {
+    const hand = new FakeClock()
+    await start({ lag: 60_001, omission: 60_002 }, true, hand)
+    const watched = new Recorder<number | undefined>()
+    await chain.watchScript(testScript(1), {
+      onHistory: (history) => {
+        watched.push(history[0]?.height)
+      },
+      onError: assert.fail
+    }).ready
+    second.on('blockchain.scripthash.get_history', () => [])
+    first.chain.pay(testScript(1))
+    mineBoth()
+    for (const server of [first, second]) {
+      server.notifyScript(testScript(1))
+      server.notifyTip()
+    }
+    await watched.when((height) => height === 4)
+    await tips.when(({ height }) => height === 4)
+    const mineFirst = async (): Promise<void> => {
+      const { length } = hand.set.all
+      first.chain.mine()
+      first.notifyTip()
+      await hand.set.when((ms) => ms === 10, length)
+    }
+    await mineFirst()
+    hand.advance(10)
+    await tips.when(({ height }) => height === 5)
+    await mineFirst()
+    assert.ok([10, 60_001, 60_002].every((ms) => hand.set.all.includes(ms)))
+    await chain.stop()
+    assert.equal(hand.pending, 0)
+  })
+
+  it('leaves no timer behind for a server that it has dropped', async () => {
+    const hand = new FakeClock()
+    second.on('server.version', () => ['Other', '9'])
+    await start({}, false, hand)
+    await states('used,dropped')
+    await chain.stop()
+    assert.equal(hand.pending, 0)
+    assert.equal(reports.all.length, 1)
+  })
+
+  it('asks who is on the way while nobody is there, and nobody who is gone while somebody is', async () => {
+    await start({}, false, standing(new FakeClock()))
+    assert.equal(chain.status, 'connecting')
+    assert.ok((await chain.estimateFeeRate(blockDelta(6))) > 0n)
+    await states('used,used')
+    await second.close()
+    await states('used,down')
+    // Else the answer would wait for the one that is gone.
+    const hand = new FakeClock()
+    await chain.stop()
+    await start({ answers: 20_000 }, false, standing(hand))
+    await states('used,down')
+    assert.ok((await chain.estimateFeeRate(blockDelta(6))) > 0n)
+  })
+
+  it('says that nobody can be asked when all are dropped', async () => {
+    for (const server of [first, second]) server.on('server.version', () => ['Other', '9'])
+    await start({}, false)
+    await states('dropped,dropped')
+    const unavailable = (what: string) => (error: PaychanError) => {
+      assert.equal(error.code, 'ERR_CHAIN_UNAVAILABLE')
+      assert.match(
+        error.message,
+        new RegExp(`Could not ${what}: none of .* can be used\\. .*${first.url}`)
+      )
+      return true
+    }
+    const payment = parseTransaction(first.chain.pay(testScript(1)).toBuffer())
+    await assert.rejects(chain.broadcast(payment), unavailable('broadcast the transaction'))
+    await assert.rejects(chain.relayRates(), unavailable('ask for the relay fee'))
+    await assert.rejects(
+      chain.estimateFeeRate(blockDelta(6)),
+      unavailable('estimate the fee for 6 blocks')
+    )
+    assert.deepEqual(
+      reports.all.map(
+        ({ text }) =>
+          /The others go on\. It is tried again in 1000 s|No other Electrum server is up\. It is tried again in 1000 s/.exec(
+            text
+          )?.[0]
+      ),
+      [
+        'The others go on. It is tried again in 1000 s',
+        'No other Electrum server is up. It is tried again in 1000 s'
+      ]
+    )
+  })
+
+  it('counts its watched scripts, each once, and forgets those that nobody watches', async () => {
+    await start()
+    const watcher = { onHistory: () => {}, onError: () => {} }
+    const watches = [1, 1, 2].map((n) => chain.watchScript(testScript(n), watcher))
+    await Promise.all(
+      watches.map(async ({ ready }) => {
+        await ready
+      })
+    )
+    assert.equal(chain.watches.total, 2)
+    for (const watch of watches) watch.stop()
+    assert.equal(chain.watches.total, 0)
+  })
+
   it('has nothing to complain of before anything has gone wrong', async () => {
     chain = createServerPool({
       servers: [{ url: first.url }, { url: second.url }],
@@ -328,6 +547,7 @@ describe('server pool', () => {
     second.restore('server.version')
     hand.advance(599_000)
     assert.equal(states(), 'used,dropped')
+    assert.equal(reports.all.length, 1)
     await first.close()
     while (states() !== 'down,used') {
       await new Promise((resolve) => {
@@ -408,6 +628,37 @@ describe('server pool', () => {
       })
     }
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
+  })
+
+  it('of what the next block takes it believes the higher of two, of later ones and of the relay fee the lower', async () => {
+    for (const [server, rate] of [
+      [first, 0.0003],
+      [second, 0.0002]
+    ] as const) {
+      server.on('blockchain.estimatefee', () => rate)
+      server.on('blockchain.relayfee', () => rate / 10)
+    }
+    await start()
+    assert.deepEqual(
+      [await chain.estimateFeeRate(blockDelta(1)), await chain.estimateFeeRate(blockDelta(2))],
+      [30_000n, 20_000n]
+    )
+    assert.equal((await chain.relayRates()).minimum, 2_000n)
+  })
+
+  it('who falls silent is heard by what it said within the last hour', async () => {
+    const hand = new FakeClock()
+    const rates = [0.0002, 0.0009]
+    for (const [i, server] of [first, second].entries()) {
+      server.on('blockchain.estimatefee', () => rates[i])
+    }
+    await start({}, true, standing(hand))
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
+    first.on('blockchain.estimatefee', async () => await new Promise(() => {}))
+    hand.advance(3_599_999)
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
+    hand.advance(1)
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 90_000n)
   })
 
   it('who is slow to answer what it has never been asked is heard by what it said of sooner blocks, which are no cheaper (EVID-6)', async () => {

@@ -68,6 +68,14 @@ describe('histories of several servers', () => {
     }
   })
 
+  it('of one server alone it is the very one that it tells, as long as its blocks count', () => {
+    const told = [at(a, 5), at(b)]
+    assert.equal(mergeHistories([view(told)], best), told)
+    for (const views of [[view([at(a, 5, 'other')])], [view(told, { isUsed: false })]]) {
+      assert.notEqual(mergeHistories(views, best), views[0]?.history)
+    }
+  })
+
   it('what is proved on a branch that has lost waits again', () => {
     assert.deepEqual(shown([view([at(a, 5, 'other')]), view([])]), [[a.getId(), undefined]])
     assert.deepEqual(shown([view([at(a, 5, 'other')])]), [[a.getId(), undefined]])
@@ -79,7 +87,9 @@ describe('histories of several servers', () => {
       [view([forged]), view([real])],
       [view([real]), view([forged])]
     ]) {
-      assert.equal(mergeHistories(views, best)[0]?.transaction, real.transaction)
+      const [merged] = mergeHistories(views, best)
+      assert.equal(merged?.transaction, real.transaction)
+      assert.equal(merged?.shownBy, 2, 'both know of it')
     }
   })
 
@@ -595,6 +605,37 @@ describe('transactions that are kept once', () => {
         }
       }
     }
+
+    it('nothing is told before a server has told, nor by one that is not asked any more', () => {
+      const told: number[] = []
+      const failed: string[] = []
+      const watchers: ProvedWatcher[] = []
+      const pooled = new PooledScript(script, {
+        ...context,
+        onError: (_member, { message }) => {
+          failed.push(message)
+          return true
+        }
+      })
+      pooled.add({
+        onHistory: (history) => {
+          told.push(history.length)
+        },
+        onError: () => {}
+      })
+      const server = member('tcp://first', watchers)
+      pooled.attach(server)
+      pooled.update()
+      assert.deepEqual(told, [])
+      pooled.attach(server)
+      const [old, present] = watchers
+      old?.onHistory([{ transaction, height: undefined }])
+      old?.onError(new Error('of the old one'))
+      assert.deepEqual([told, failed], [[], []])
+      present?.onError(new Error('of the present one'))
+      present?.onHistory([{ transaction, height: undefined }])
+      assert.deepEqual([told, failed], [[1], ['of the present one']])
+    })
 
     it('each is told what another one has sent, and what the one who watches keeps', () => {
       const watchers: ProvedWatcher[] = []

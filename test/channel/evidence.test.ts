@@ -8,12 +8,12 @@ import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/fun
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { completeState, payerOutput } from '../../src/bitcoin/template.js'
 import type { FundingHistory } from '../../src/channel/events.js'
-import { DECISIONS } from '../../src/channel/evidence.js'
+import { DECISIONS, winnable } from '../../src/channel/evidence.js'
 import { csvPayout, onHistory, settlePayments } from '../../src/channel/onchain.js'
 import { publishable } from '../../src/channel/publishable.js'
 import { lockOf } from '../../src/channel/schedule.js'
 import { stateTemplate } from '../../src/channel/signing.js'
-import type { Established } from '../../src/channel/state.js'
+import type { Established, ShownSpend } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
@@ -317,6 +317,43 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
       assert.ok(fee <= before * 2n, `${fee} after ${before}`)
       assert.ok(fee <= 15_000n, 'never above what there is to win')
       before = fee
+    }
+  })
+
+  it('stops at what there is to win over an old state, if two servers show it, it pays for the next block, and no block has passed over it (EVID-5)', () => {
+    const { client } = race(2, 30_000n)
+    const channel = client.established
+    const [old = assert.fail()] = channel.onChain.shown
+    const most = (...changes: ReadonlyArray<Partial<ShownSpend>>): bigint | undefined =>
+      winnable(
+        {
+          ...channel,
+          onChain: {
+            ...channel.onChain,
+            shown: changes.map((each) => ({
+              ...old,
+              vsize: 181,
+              fee: satoshi(4_525n),
+              since: blockHeight(680),
+              clientBalance: satoshi(60_000n),
+              ...each
+            }))
+          }
+        },
+        { turn: 1, share: 75_000n, vsize: 181, height: 680, nextBlock: feeRate(20_000n) }
+      )
+    assert.equal(most({}), 15_000n)
+    assert.equal(most({ clientBalance: satoshi(74_000n) }), 4_525n, 'a normal bid in any case')
+    assert.equal(most({}, { clientBalance: satoshi(50_000n) }), 25_000n, 'the worst of them')
+    for (const [what, change] of [
+      ['one server shows it', { shownBy: 1 }],
+      ['a block has passed over it', { since: blockHeight(679) }],
+      ['it pays too little for the next block', { fee: satoshi(4_524n) }],
+      ['it has an input of unknown worth', { fee: undefined }],
+      ['its lock has not come', { lock: 681 }],
+      ['it is our own', { turn: 1 }]
+    ] as const) {
+      assert.equal(most(change), undefined, what)
     }
   })
 

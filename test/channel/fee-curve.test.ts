@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import type { Transition } from '../../src/channel/effects.js'
 import type { Env } from '../../src/channel/env.js'
 import { type CurveInput, curveRate, patientRate } from '../../src/channel/fee-curve.js'
 import {
@@ -8,6 +9,7 @@ import {
   raisedTo
 } from '../../src/channel/publishing.js'
 import type { Established, Publication, ShownSpend } from '../../src/channel/state.js'
+import { transition } from '../../src/channel/transition.js'
 import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, type BlockHeight, feeRate, satoshi } from '../../src/types/units.js'
@@ -398,6 +400,22 @@ describe('channel / bids / raised by the user', () => {
       ],
       [10_000n, 10_000n]
     )
+  })
+
+  it('goes out at once; a rate that cannot be had, and a channel that is not open yet, change nothing', () => {
+    const bump = (rate: bigint): Transition =>
+      transition(channel, { type: 'bump', feeRate: feeRate(rate) }, world.server.env())
+    const { state, effects } = bump(10_000n)
+    assert.ok(state.stage === 'established')
+    assert.equal(state.publication?.feeRate, 10_000n)
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ raw }) => raw),
+      [state.publication.raw]
+    )
+    assert.deepEqual(bump(1n), { state: channel, log: [], effects: [] })
+    const opening = new World().offer().client
+    const none = opening.attempt({ type: 'bump', feeRate: feeRate(10_000n) })
+    assert.deepEqual(none, { state: opening.channel, log: [], effects: [] })
   })
 
   it('by 1 sat/vB at least, and with no more than the share', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { LOCK_BELOW_TIP } from '../../src/bitcoin/renewal.js'
 import { fundingFee } from '../../src/channel/funding-depth.js'
 import type { Channel, Established } from '../../src/channel/state.js'
 import { isUnfunded, isVacant, makeRoom, turnToGo } from '../../src/channel/unfunded.js'
@@ -56,6 +57,44 @@ describe('channel / the fee of T1', () => {
       [isLate(undefined, 143), isLate(undefined, 144), isLate(200, 199), isLate(200, 200)],
       [false, true, undefined, true]
     )
+  })
+
+  it('of a renewal without coins of the wallet counts from the height at which it was signed, above its lock (FUND-5)', () => {
+    const { channel, world } = waiting(500)
+    const { renews } = new World({ renews: { world: new World().open().paid(40_000n) } }).until(
+      'client',
+      'established'
+    ).client.established.terms
+    assert.ok(renews !== undefined)
+    const renewal = { ...channel, terms: { ...channel.terms, renews } }
+    assert.deepEqual(bumps(renewal, world, 506 + LOCK_BELOW_TIP - 1), [])
+    assert.equal(bumps(renewal, world, 506 + LOCK_BELOW_TIP).length, 1)
+  })
+
+  it('is left alone once it is spent, wherever that is seen', () => {
+    const { channel, world } = waiting(0)
+    const spend = {
+      kind: 'close' as const,
+      turn: undefined,
+      txid: TXID,
+      raw: new Uint8Array(),
+      clientBalance: undefined,
+      height: undefined
+    }
+    const shown = {
+      ...spend,
+      shownBy: 1,
+      fee: undefined,
+      vsize: 169,
+      lock: 0,
+      since: blockHeight(500)
+    }
+    for (const seen of [{ spend: { ...spend, height: blockHeight(501) } }, { shown: [shown] }]) {
+      assert.deepEqual(
+        bumps({ ...channel, onChain: { ...channel.onChain, ...seen } }, world, 700),
+        []
+      )
+    }
   })
 
   it('is left alone for as long as was asked for (FUND-5)', () => {

@@ -108,6 +108,18 @@ describe('client / opening / on AcceptChannel', () => {
     assert.deepEqual(effectsOf(effects, 'build-funding'), [])
   })
 
+  it('gives up a channel that is to renew itself when too few of its blocks are left for payments (RENEW-11)', () => {
+    // L is 200 blocks away, and payments begin at 501: the last at 600 leaves 99.
+    const stageOf = (renewFor: number | undefined): string => {
+      const world = new World()
+      world.asked = { renewFor: renewFor === undefined ? undefined : blockDelta(renewFor) }
+      world.until('server', 'accepted')
+      const answer = { ...take(world, 'client', 'AcceptChannel'), lastPaymentHeight: 600 }
+      return world.client.attempt(eventOf(answer)).state.stage
+    }
+    assert.deepEqual([undefined, 200].map(stageOf), ['accepted', 'abandoned'])
+  })
+
   it('gives up when K2 = K1 (KEY-4)', () => {
     const world = new World().until('server', 'accepted')
     const effects = world.client.post(

@@ -3,14 +3,14 @@ import fc from 'fast-check'
 import { MAX_PAYMENTS_PER_UPDATE } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { allDifferent } from '../../src/channel/ledger.js'
-import { payableNow, refusalOf } from '../../src/channel/paying.js'
+import { ownBalance, payableNow, refusalOf } from '../../src/channel/paying.js'
 import { quote, type Quote } from '../../src/channel/quote.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa } from './keys.js'
-import { paymentsOf } from './side.js'
+import { paymentsOf, type Side } from './side.js'
 import { payment, World } from './world.js'
 
 const open = (options: ConstructorParameters<typeof World>[0] = {}): World =>
@@ -142,7 +142,12 @@ describe('client / open / on pay', () => {
 
   it('refuses 1 sat more than the server has at stake at most (UPD-11)', () => {
     const world = open({ policy: { maxStake: satoshi(50_000n) } }).paid(30_000n)
-    assertRefused(world.client, world.client.attempt(one(20_001n)), 'ERR_STAKE_TOO_HIGH')
+    const { facts } = assertRefused(
+      world.client,
+      world.client.attempt(one(20_001n)),
+      'ERR_STAKE_TOO_HIGH'
+    )
+    assert.deepEqual(facts, { stake: 50_001n, most: 50_000n })
     assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 20_000n)
     world.paid(20_000n)
     assert.equal(world.server.info.ourBalance, 50_000n)
@@ -369,6 +374,21 @@ describe('client / on pay / when the channel takes none', () => {
     assert.equal(world.server.info.ourBalance, 10_000n)
   })
 
+  it('foretells of a payment what holds in the turn of the payer, and only its amount where the turn is still to be had', () => {
+    const world = new World({ step: 20, policy: { maxInFlightValue: satoshi(5_000n) } }).open()
+    world.paidBy('client', 5_000n).paidBy('client', 5_000n)
+    const foretold = (side: Side, amount: bigint): string | undefined =>
+      refusalOf(side.channel, payment(amount), side.info.ourBalance, side.env())?.code
+    assert.deepEqual(
+      [5_000n, 5_001n].map((amount) => foretold(world.client, amount)),
+      [undefined, 'ERR_ABOVE_IN_FLIGHT_LIMIT']
+    )
+    assert.deepEqual(
+      [5_001n, 10_001n].map((amount) => foretold(world.server, amount)),
+      [undefined, 'ERR_INSUFFICIENT_BALANCE']
+    )
+  })
+
   it('says why an abandoned channel takes none', () => {
     const world = new World().offer()
     world.client.post({ type: 'timeout' })
@@ -404,6 +424,23 @@ describe('client / on UpdateAck', () => {
     assert.deepEqual(
       [world.client.info.ourBalance, world.client.info.inFlight, world.client.info.payments.sent],
       [89_995n, 4n, 3]
+    )
+  })
+
+  it('tells once that the first state is held', () => {
+    const world = new World().open().paid(10_000n, 1n).paid(1n)
+    const told = effectsOf(world.client.effects, 'notify').filter(
+      ({ news }) => news.kind === 'first-state-acknowledged'
+    )
+    assert.equal(told.length, 1)
+  })
+
+  it('what is in flight is signed away; the payee has what it has acknowledged', () => {
+    const world = new World({ step: 20 }).open().paidBy('client', 40_000n)
+    world.pay(1_000n)
+    assert.deepEqual(
+      [ownBalance(world.client.established), ownBalance(world.server.established)],
+      [59_000n, 40_000n]
     )
   })
 

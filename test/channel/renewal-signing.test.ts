@@ -1,9 +1,11 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import assert from 'node:assert/strict'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { lockTimeOf, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
-import { satoshi } from '../../src/types/units.js'
+import type { Established } from '../../src/channel/state.js'
+import { codeOf } from '../../src/types/errors.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import type { Side } from './side.js'
@@ -257,7 +259,41 @@ describe('channel / renewal / the old channel', () => {
   })
 })
 
+describe('channel / renewal / server / on RenewalRequest', () => {
+  it('while the chain is not seen, or not up to the lock of T1, the client is asked to come again (RENEW-4)', () => {
+    const { renewal, request } = requested()
+    const lock = lockTimeOf(request.fundingTx)
+    const answers = [undefined, lock - 1, lock].map((height) => {
+      const { state, effects } = renewal.server.attempt(eventOf(request), {
+        height: height === undefined ? undefined : blockHeight(height)
+      })
+      return [
+        state.stage === 'refund-signed' && state.link,
+        ...sentOf(effects, 'Error').map(({ code, fatal }) => `${code} ${fatal}`),
+        ...effects.map(({ type }) => type)
+      ]
+    })
+    const later = ['down', 'ERR_NOT_READY false', 'send', 'hang-up']
+    assert.deepEqual(answers.slice(0, 2), [later, later])
+    assert.equal(answers[2]?.at(-1), 'tell')
+  })
+})
+
 describe('channel / renewal / asked for by the user', () => {
+  it('at a feerate that the server signs: from its estimate up to twice that for the next block', () => {
+    const { client } = new World({ capacity: 1_000_000n }).open().paid(40_000n)
+    const env = client.env({ feeRate: feeRate(20_000n), nextBlockRate: feeRate(30_000n) })
+    const at = (asked: bigint): unknown =>
+      planRenewal(client.channel, satoshi(0n), env, { asked: feeRate(asked) })
+    for (const taken of [20_000n, 60_000n]) at(taken)
+    for (const asked of [19_999n, 60_001n]) {
+      assert.throws(() => at(asked), {
+        code: 'ERR_RENEWAL_FEE',
+        facts: { asked, least: 20_000n, most: 60_000n }
+      })
+    }
+  })
+
   const plan = (side: Side): unknown => planRenewal(side.channel, satoshi(0n), side.env())
 
   it('is for the client: the server opens a channel of its own', () => {
@@ -272,6 +308,41 @@ describe('channel / renewal / asked for by the user', () => {
     assert.throws(() => plan(world.client), { code: 'ERR_LATER_UPDATES' })
     world.run()
     plan(world.client)
+  })
+
+  it('not once the channel closes, publishes, is spent or only closes', () => {
+    const { client } = paidWorld()
+    const channel = client.established
+    const closed = paidWorld()
+    closed.client.post({ type: 'close' })
+    const { closes } = closed.client.established
+    const late = paidWorld().kill('server').mineTo(700).client.established
+    const { shown } = late.onChain
+    assert.ok(closes.length > 0 && shown.length > 0 && late.publication !== undefined)
+    const refusal = (changes: Partial<Established>): string => {
+      try {
+        planRenewal({ ...channel, ...changes }, satoshi(0n), client.env())
+        return 'planned'
+      } catch (error) {
+        return codeOf(error)
+      }
+    }
+    assert.deepEqual(
+      [
+        {},
+        { closes },
+        { publication: late.publication },
+        { onChain: { ...channel.onChain, shown } },
+        { stopped: { code: 'ERR_PEER_FORGOT', reason: '', rule: 'REEST-4', settleNow: false } }
+      ].map(refusal),
+      [
+        'planned',
+        'ERR_CHANNEL_CLOSED',
+        'ERR_CHANNEL_CLOSED',
+        'ERR_CHANNEL_CLOSED',
+        'ERR_CHANNEL_STOPPED'
+      ]
+    )
   })
 
   it('not without the peer', () => {

@@ -184,6 +184,11 @@ describe('channel / renewal / server / what the new channel may be', () => {
     for (const step of [19, 21]) {
       assert.equal(ruleOf(twoWay(), { step }), 'RENEW-8 ERR_RENEWAL_KIND')
     }
+    const said = refusal(twoWay(), { mode: 'one-way', step: 0 })
+    assert.match(
+      said === 'taken' ? said : said.message,
+      /: two-way with turns 20 blocks apart, not one-way\./
+    )
   })
 
   it('the client asks for no other kind (RENEW-8)', () => {

@@ -225,6 +225,14 @@ describe('channel / restoring / what comes back', () => {
   it('nothing of a side whose own ledger is damaged', () => {
     const { server } = inTurn2()
     assert.equal(recordOf({ ...server.established, ended: [] }, server.env()), undefined)
+    const { server: payee } = oneWay()
+    const { ledger } = payee.established
+    const unsigned = { ...(ledger.held ?? assert.fail()), signature: undefined }
+    assert.ok(recordOf(payee.established, payee.env()) !== undefined)
+    assert.equal(
+      recordOf({ ...payee.established, ledger: { ...ledger, held: unsigned } }, payee.env()),
+      undefined
+    )
   })
 
   it('the same signature of T2 as at the opening, and none that the asker has not been given before', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { NEW_LEDGER, balances } from '../../src/channel/ledger.js'
 import { lockOf, heightsBefore, payerOf } from '../../src/channel/schedule.js'
+import { isUnwatched } from '../../src/channel/unwatched.js'
 import { errorMessage, Violation } from '../../src/channel/violation.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
@@ -158,5 +159,15 @@ describe('channel / violation', () => {
       [message.rule, message.code, message.text, message.fatal],
       ['UPD-4', 'ERR_BAD_SIGNATURE', `two ${'€'.repeat(332)}`, true]
     )
+  })
+})
+
+describe('channel / unwatched', () => {
+  it('matters from the first block of T1 to the last of its spend, and not where a server tells', () => {
+    const statuses = ['opening', 'confirming', 'open', 'closing', 'closed', 'abandoned'] as const
+    const mattering = (watched: boolean): string[] =>
+      statuses.filter((status) => isUnwatched({ watched, status }))
+    assert.deepEqual(mattering(false), ['confirming', 'open', 'closing'])
+    assert.deepEqual(mattering(true), [])
   })
 })

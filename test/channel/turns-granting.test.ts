@@ -201,7 +201,10 @@ describe('channel / turns / needed by payments that wait', () => {
       { terms: { ...channel.terms, mode: 'one-way' as const } },
       { ready: { ours: false, theirs: true } },
       { ready: { ours: true, theirs: false } },
-      { ledger: { ...channel.ledger, held: undefined } }
+      { ledger: { ...channel.ledger, held: undefined } },
+      ...CASES.filter(({ code }) => code === 'ERR_CHANNEL_CLOSED').map(
+        ({ channel: changed }) => changed?.(channel) ?? assert.fail()
+      )
     ]) {
       assert.equal(turnNeed({ ...channel, ...changes }), 'none')
     }

@@ -1,10 +1,12 @@
 /** Two-way channels: the turn as a token (spec.md, "Turns"). */
 import assert from 'node:assert/strict'
 import type { Role } from '../../src/bitcoin/keys.js'
+import { closeIfDue } from '../../src/channel/closing.js'
 import { nextDue } from '../../src/channel/due.js'
 import type { Env } from '../../src/channel/env.js'
+import type { Established } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
-import { feeRate } from '../../src/types/units.js'
+import { blockHeight, feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
 import { assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 
@@ -127,6 +129,16 @@ describe('channel / turns / asking', () => {
     )
     world.paidBy('server', 10_000n)
     assert.deepEqual(balances(world), [70_000n, 30_000n], 'and the next one is asked for')
+  })
+
+  it('is for the payments that the balance covers, to the last satoshi (TURN-1)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    const waiting = [39_000n, 1_001n, 1_000n, 1n].map((amount) => payment(amount))
+    const { effects } = world.server.attempt({ type: 'ask-turn', payments: waiting })
+    assert.deepEqual(
+      sentOf(effects, 'TurnRequest').map(({ amount }) => amount),
+      [40_000n]
+    )
   })
 
   it('is refused: more than the balance', () => {
@@ -594,22 +606,45 @@ describe('channel / turns / a close', () => {
     assert.equal(sentOf(world.client.effects, 'CloseRequest').length, 1)
   })
 
+  it('is not where the chain decides: a publication is out, a spend is seen, or T1 has left its block (TURN-7)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    world.run().mine(11)
+    const { client } = world
+    const channel = client.established
+    const env = client.env({ height: blockHeight(world.chain.height + 1) })
+    const late = twoWay().paidBy('client', 40_000n).kill('server').mineTo(700).client.established
+    const { shown } = late.onChain
+    assert.ok(late.publication !== undefined && shown.length > 0)
+    const asks = (changes: Partial<Established>): number =>
+      sentOf(closeIfDue({ ...channel, ...changes }, env).effects, 'CloseRequest').length
+    assert.deepEqual(
+      [
+        {},
+        { publication: late.publication },
+        { onChain: { ...channel.onChain, shown } },
+        { onChain: { ...channel.onChain, fundingHeight: undefined } }
+      ].map(asks),
+      [1, 0, 0, 0]
+    )
+  })
+
   it('is not while that costs more than a fiftieth of its own share; fees fall, and it is (TURN-7)', () => {
     const world = twoWay().paidBy('client', 40_000n)
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.run()
-    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_500n)
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_456n)
     world.mine(30)
     assert.deepEqual(
       sentOf(world.client.effects, 'CloseRequest'),
       [],
-      '169 vB at 7.15 sat/vB, of 60,000 sat'
+      '169 vB at 7.101 sat/vB are 1,201 sat, of 60,000 sat'
     )
-    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_400n)
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_455n)
     world.mine()
     assert.deepEqual(
       sentOf(world.client.effects, 'CloseRequest').map(({ fee }) => fee),
-      [1_190n]
+      [1_200n]
     )
   })
 

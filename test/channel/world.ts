@@ -198,8 +198,8 @@ export class World {
 
   // ---------------------------------------------------------------------------------- opening
 
-  /** What is said about T1, when something is. */
-  asked: Pick<Parameters<typeof offerChannel>[0], 'choice' | 'patience'> = {}
+  /** What is said about T1 and about renewals, when something is. */
+  asked: Pick<Parameters<typeof offerChannel>[0], 'choice' | 'patience' | 'renewFor'> = {}
 
   /** Step 1: the client asks; the message waits for the server. */
   offer(): this {

@@ -50,6 +50,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'without heads all whole ids are compared, with the same answer: it is only slower'
   },
   {
+    module: 'channel/paying',
+    from: 'if (maxRisk >= 100)',
+    to: 'if (false)',
+    reason: 'no risk is above one, so that 100 % refuses nobody: it is only slower'
+  },
+  {
+    module: 'channel/renewed',
+    from: 'if (asked !== undefined)',
+    to: 'if (true)',
+    reason: 'nothing is neither below the least rate nor above the most; the guard is for the types'
+  },
+  {
     module: 'bitcoin/uri',
     from: "const amount = fromBitcoin(whole === '' ? '0' : whole, fraction);",
     to: "const amount = fromBitcoin(false ? '0' : whole, fraction);",
@@ -60,6 +72,42 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'if (count * HEADER_SIZE <= this.#buffer.length)',
     to: 'if (count * HEADER_SIZE < this.#buffer.length)',
     reason: 'where the room is used up exactly, more is made one header earlier'
+  },
+  {
+    module: 'bitcoin/transaction',
+    from: 'this.#content = new WeakRef(read);',
+    to: ';',
+    reason: 'the bytes are read again, to the same content: it is only slower'
+  },
+  {
+    module: 'chain/header',
+    from: "if (BigInt('0x' + hashText(hash)) > target)",
+    to: "if (BigInt('0x' + hashText(hash)) >= target)",
+    reason: 'nobody can make a header whose hash is its very target'
+  },
+  {
+    module: 'chain/headers',
+    from: 'this.#buffer = new Uint8Array(4096 * HEADER_SIZE);',
+    to: 'this.#buffer = new Uint8Array(4096 / HEADER_SIZE);',
+    reason: 'room that is not there at the beginning is made with the first headers'
+  },
+  {
+    module: 'chain/headers',
+    from: 'if (next !== undefined)',
+    to: 'if (false)',
+    reason: 'the next header names the hash that is otherwise worked out: it is only slower'
+  },
+  {
+    module: 'chain/pooled-script',
+    from: 'this.#isOpen = views.some(({ history, isUsed }) => history !== merged &&',
+    to: 'this.#isOpen = views.some(({ history, isUsed }) => history !== merged ||',
+    reason: 'a script that counts as open is merged again with each block: it is only slower'
+  },
+  {
+    module: 'chain/history',
+    from: 'if (header === undefined || blockHash === undefined) {',
+    to: 'if (header === undefined && blockHash === undefined) {',
+    reason: 'of one height the chain knows both or neither: below its first one it was extended'
   },
   {
     module: 'chain/pool',

@@ -24,8 +24,8 @@ import type { Points, Reached } from './reach.js'
 import type { Trial } from './trial.js'
 
 const TESTS_URL = new URL('../', import.meta.url)
-/** The rooms of tests that hold the money rooms to their rules. */
-const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols']
+/** The rooms of tests that hold the money rooms to their rules; the wallet's select its coins and sign for them. */
+const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols', 'wallet']
 /** Property tests draw fewer cases than in a test run: what those find seldom deserves an example of its own. */
 const CHILD_ENV = {
   ...process.env,

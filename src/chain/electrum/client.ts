@@ -194,13 +194,14 @@ export class ElectrumClient {
   #pause(reason: Error): Promise<void> {
     if (this.#stopped) return Promise.resolve()
     const ms = backoffDelay(this.#options.backoff, this.#failures++, this.#options.random)
-    this.#user.onDown(reason, ms)
     return new Promise((resolve) => {
       const cancel = this.#options.clock.after(ms, resolve)
       this.#wake = () => {
         cancel()
         resolve()
       }
+      // Last, since whoever hears of it may stop this client for good.
+      this.#user.onDown(reason, ms)
     })
   }
 }
