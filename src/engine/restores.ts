@@ -31,6 +31,11 @@ export function restoredChange(): Change {
 /** RESTORE-7: a peer that sends so many records that prove nothing has none for us. */
 const MOST_REFUSED = 8
 /**
+ * RESTORE-7: milliseconds for all of a question, in whatever time each answer comes. A peer that
+ * sends 10 records a second (WIRE-11) tells of 3,000 channels in it.
+ */
+export const QUESTION_MS = 300_000
+/**
  * Number of times that a node asks a peer by itself, with doubled delays: about four minutes in
  * all; then it waits until the peer is there again.
  */
@@ -47,7 +52,7 @@ const MOST_REMEMBERED = 10_000
 export interface Restored {
   readonly peer: string
   readonly restored: readonly ChannelId[]
-  /** Channels that this node has anyway. */
+  /** Channels that this node has with the peer anyway, or has given up. */
   readonly known: number
   readonly refused: ReadonlyArray<{
     readonly channel: ChannelId
@@ -302,6 +307,13 @@ export class Restores {
     const { clock } = this.context
     const inbox = new RecordInbox()
     const link = await open(inbox)
+    const late = new PaychanError(
+      'ERR_RESTORE_TIMEOUT',
+      'The peer does not say which channels it has; ask it again.'
+    )
+    const cancel = clock.after(QUESTION_MS, () => {
+      inbox.end(late)
+    })
     const restored: ChannelId[] = []
     const refused: Array<Restored['refused'][number]> = []
     let known = 0
@@ -309,15 +321,7 @@ export class Restores {
     try {
       for (;;) {
         link.send({ type: 'RestoreRequest', after: fromHex(after) })
-        const answer = await withTimeout(
-          clock,
-          inbox.next(),
-          this.context.timeouts.ack,
-          new PaychanError(
-            'ERR_RESTORE_TIMEOUT',
-            'The peer does not say which channels it has; ask it again.'
-          )
-        )
+        const answer = await withTimeout(clock, inbox.next(), this.context.timeouts.ack, late)
         if (answer.type === 'RestoreDone') break
         if (answer.type === 'Error') {
           throw new PaychanError('ERR_RESTORE_REFUSED', `The peer refused: ${answer.text}`, {
@@ -358,6 +362,7 @@ export class Restores {
       }
       throw error
     } finally {
+      cancel()
       link.close()
     }
     this.#remember(link.peer)
@@ -370,9 +375,17 @@ export class Restores {
     id: ChannelId,
     link: Link
   ): Promise<'restored' | 'known' | Violation> {
-    if (this.#knows(id)) return 'known'
-    const { signer, wallet, network } = this.context
+    const { signer, wallet, network, actors } = this.context
     try {
+      const known = actors.get(id)
+      // A channel with somebody else is as good as made up: others may have been told its id.
+      must(
+        known === undefined || known.state.peer === link.peer,
+        'RESTORE-4',
+        'ERR_NOT_OUR_CHANNEL',
+        'The channel is none between this node and the peer.'
+      )
+      if (this.#knows(id)) return 'known'
       const side = ourSide(record, (path) => signer.publicKey(path))
       const { closeScript } = side.role === 'client' ? record.open : record.accept
       // What is paid out without the keys of the channel goes there.
@@ -430,7 +443,8 @@ class RecordInbox implements LinkListener {
   #ended: Error | undefined
   #wake: () => void = () => {}
 
-  readonly onMessage = (message: Message): Promise<void> => {
+  readonly onMessage = (message: Message): void | Promise<void> => {
+    if (this.#ended !== undefined) return
     const taken = new Promise<void>((resolve) => {
       this.#waiting.push({ message, taken: resolve })
     })
@@ -439,12 +453,19 @@ class RecordInbox implements LinkListener {
   }
 
   readonly onClosed = (error: Error | undefined): void => {
-    this.#ended =
+    this.#ended ??=
       error ??
       new PaychanError(
         'ERR_PEER_UNREACHABLE',
         'The peer ended the stream before it had said which channels it has.'
       )
+    this.#wake()
+  }
+
+  /** Takes no more answers, not even those that wait already. */
+  end(error: Error): void {
+    this.#ended = error
+    for (const { taken } of this.#waiting.splice(0)) taken()
     this.#wake()
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type {
   AcceptChannel,
+  ChannelRecord,
   ErrorMessage,
   Message,
   OpenChannel
@@ -128,7 +129,10 @@ export class Stranger {
 
   /** Offers a channel; whether it was taken shows in `stream.refusal`. */
   static async asks(world: World, name: string): Promise<Stranger> {
-    const peer = new RawPeer(world, name)
+    return await Stranger.#as(new RawPeer(world, name), world)
+  }
+
+  static async #as(peer: RawPeer, world: World): Promise<Stranger> {
     const stream = await peer.stream('bob')
     const stranger = new Stranger(peer, stream, peer.offer(world.chain.height))
     await stream.say(stranger.offer)
@@ -141,6 +145,29 @@ export class Stranger {
     await stranger.askForRefund()
     assert.equal(stranger.stream.heard.at(-1)?.type, 'RefundSignature')
     return stranger
+  }
+
+  /**
+   * Has T2 of a T1 signed whose inputs do not exist. The record is all that a peer needs to hand
+   * the channel back to a server that has lost its data.
+   */
+  static async withRecord(world: World, peer: RawPeer): Promise<ChannelRecord> {
+    const stranger = await Stranger.#as(peer, world)
+    const { offer, stream, terms } = stranger
+    const tx = madeUpT1(terms, createHash('sha256').update(idOf(offer)).digest())
+    await stranger.askForRefund({ txid: txid(tx.getId()), vout: 0 })
+    const accept = stream.heard.find((message) => message.type === 'AcceptChannel')
+    const refund = stream.heard.at(-1)
+    assert.ok(accept !== undefined && refund?.type === 'RefundSignature', stream.refusal?.text)
+    return {
+      type: 'ChannelRecord',
+      open: offer,
+      accept,
+      fundingTx: Uint8Array.from(tx.toBuffer()),
+      fundingOutput: 0,
+      refundSignature: refund.signature,
+      states: []
+    }
   }
 
   /** Hands over a T1 whose inputs do not exist. */

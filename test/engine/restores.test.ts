@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict'
 import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
-import { restoredChange } from '../../src/engine/restores.js'
+import { QUESTION_MS, restoredChange } from '../../src/engine/restores.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { blockDelta } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
-import { RawPeer } from './raw-peer.js'
+import { idOf, RawPeer, Stranger } from './raw-peer.js'
 import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type World } from './world.js'
 
 const COIN = 1_000_000n
@@ -389,6 +389,68 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     assert.deepEqual(
       [mallory.incoming.length, mallory.incoming[0]?.refusal?.code, alice.alarms],
       [1, 'ERR_TOO_MANY_REFUSED', []]
+    )
+  })
+
+  /** A peer has T2 signed for channels that it never funds. They are in the order of their ids. */
+  async function promised(world: World, mallory: RawPeer, count: number): Promise<ChannelRecord[]> {
+    const records: ChannelRecord[] = []
+    for (let n = 0; n < count; n++) records.push(await Stranger.withRecord(world, mallory))
+    return records.sort((a, b) => (idOf(a.open) < idOf(b.open) ? -1 : 1))
+  }
+
+  it('an answer in time to each request, for ever: the whole question has a clock (RESTORE-7, WIRE-12)', async () => {
+    const { world, bob } = await twoNodes()
+    const mallory = new RawPeer(world, 'mallory')
+    const records = await promised(world, mallory, 15)
+    const asked = codeFrom(bob.engine.recover('mallory'))
+    await quiet()
+    const stream = mallory.incoming.at(-1)
+    assert.ok(stream)
+    let answers = 0
+    for (; answers < records.length && !stream.closed; answers++) {
+      await world.pass(29_000)
+      await stream.say(...records.slice(answers, answers + 1))
+    }
+    assert.deepEqual([stream.closed, await asked], [true, 'ERR_RESTORE_TIMEOUT'])
+    assert.equal(answers, Math.ceil(QUESTION_MS / 29_000))
+  })
+
+  it('channels of others, which strangers can name: they count as made up (RESTORE-7)', async () => {
+    const { world, bob } = await twoNodes()
+    const records = await promised(world, new RawPeer(world, 'mallory'), 9)
+    const accomplice = new RawPeer(world, 'accomplice')
+    const asked = codeFrom(bob.engine.recover('accomplice'))
+    await quiet()
+    for (const record of records) await accomplice.incoming[0]?.say(record)
+    assert.equal(await asked, 'ERR_TOO_MANY_REFUSED')
+  })
+
+  it('sixteen that never finish: the honest peer behind them is asked all the same (RESTORE-7)', async () => {
+    const { world, alice, bob } = await opened()
+    await world.cut(alice, bob)
+    await bob.restart(await restoredDisk())
+    const strangers = Array.from({ length: 16 }, (_, n) => new RawPeer(world, `stranger ${n}`))
+    for (const [n, stranger] of strangers.entries()) {
+      const stream = await stranger.stream('bob')
+      await stream.say(reestablishOf({ channelId: new Uint8Array(32).fill(n + 1) }))
+      assert.equal(stranger.incoming.length, 1)
+    }
+    world.mend(alice, bob)
+    const records = await promised(world, new RawPeer(world, 'opener'), 14)
+    for (let answers = 0; answers < 14; answers++) {
+      await world.pass(29_000)
+      for (const { incoming } of strangers) {
+        void incoming[0]?.say(...records.slice(answers, answers + 1))
+      }
+      await quiet()
+    }
+    assert.deepEqual(
+      bob.engine
+        .states()
+        .map(({ peer }) => peer)
+        .filter((peer) => peer !== 'opener'),
+      ['alice']
     )
   })
 
