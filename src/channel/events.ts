@@ -80,6 +80,8 @@ export type ChannelEvent =
   | { readonly type: 'cancel' }
   /** Server: other peers ask for channels (OPEN-11). */
   | { readonly type: 'make-room' }
+  /** RESTORE-7: a new tip, and a server has told all that it has of the channel's script. */
+  | { readonly type: 'let-unproven-go' }
   // from the peer
   /** We have opened a stream; a stream that the peer opens begins with the peer's `Reestablish`. */
   | { readonly type: 'connected'; readonly address?: string | undefined; readonly stream?: number }

@@ -48,7 +48,7 @@ import {
   onTurnRequest
 } from './turns.js'
 import { canWait, refused, rests, taken } from './resending.js'
-import { isWorthless, makeRoom } from './unfunded.js'
+import { isWorthless, letUnprovenGo, makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
@@ -125,6 +125,8 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
       return onBump(channel, event.feeRate, env)
     case 'cancel':
       return isOpening(channel) ? onClose(channel, env) : to(channel)
+    case 'let-unproven-go':
+      return letUnprovenGo(channel, env)
     case 'make-room':
       return makeRoom(channel, env)
     case 'connected':

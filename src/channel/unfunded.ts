@@ -17,6 +17,11 @@ const PATIENCE_UNTIL_WATCHED_MS = 1_200_000
 /** Time that a T1 in a mempool may be in no block, in milliseconds: about six blocks. */
 const PATIENCE_WITH_T1_MS = 3_600_000
 
+/** Blocks after L for which a channel that was handed back, and never funded, is still watched. */
+export const KEPT_AFTER_L = 144
+/** The time in milliseconds for which it is watched at the least, whatever L is: about a day. */
+export const KEPT_MS = 86_400_000
+
 /** A channel that a server may give up without a loss to anybody. */
 export type Vacant = (Accepted | RefundSigned | Established) & { readonly role: 'server' }
 
@@ -32,12 +37,36 @@ export function isUnfunded(channel: Channel, height: number): boolean {
 }
 
 /**
+ * COST-4: true for a channel of a server in which no money is known to be: its script is watched
+ * behind those of all others.
+ */
+export function isVacant(channel: Channel): boolean {
+  return mayMakeRoom(channel) || isUnproven(channel)
+}
+
+/**
+ * RESTORE-6: true for a channel that was handed back to a server, and whose T1 was never in a
+ * block. Strangers have T2 signed for as many as they like, and hand them back.
+ */
+export function isUnproven(
+  channel: Channel
+): channel is Established & { readonly role: 'server'; readonly restored: true } {
+  return (
+    channel.stage === 'established' &&
+    channel.restored === true &&
+    isWorthless(channel) &&
+    channel.onChain.spend === undefined &&
+    channel.publication === undefined
+  )
+}
+
+/**
  * OPEN-11: true for a channel of a server that holds no money, whatever comes. A renewal holds the
  * money of the old channel. A channel that was ready has taken payments, and a restored one may
  * have: a reorganisation can have dropped their T1 for a while, and a signature for a state can be
  * with the peer. A close that was signed before T1 was in a block pays this side nothing.
  */
-export function isVacant(channel: Channel): channel is Vacant {
+export function mayMakeRoom(channel: Channel): channel is Vacant {
   if (channel.role !== 'server') return false
   switch (channel.stage) {
     case 'accepted':
@@ -95,10 +124,33 @@ export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
 
 /** Another peer asks for a channel, and there is no room. */
 export function makeRoom(channel: Channel, env: Pick<Env, 'now'>): Transition {
-  if (!isVacant(channel) || turnToGo(channel, env.now) === undefined) return to(channel)
+  if (!mayMakeRoom(channel) || turnToGo(channel, env.now) === undefined) return to(channel)
   const why = new PaychanError(
     'ERR_TOO_MANY_OPENINGS',
     'Others ask for channels, and this one has waited long for a T1 in a block. Open another one once T1 can be confirmed soon.'
   )
   return abandon(channel, why, { type: 'send', message: errorMessage(why, true) })
+}
+
+/**
+ * RESTORE-7: the chain shows nothing of a channel that was handed back. A day of blocks after L its
+ * client could long have had T2 in one; before that, servers that hide T1 may yet be found out.
+ */
+export function letUnprovenGo(channel: Channel, env: Pick<Env, 'now' | 'height'>): Transition {
+  if (
+    !isUnproven(channel) ||
+    channel.onChain.fundingSeen ||
+    env.height === undefined ||
+    env.height < channel.terms.refundHeight + KEPT_AFTER_L ||
+    env.now - channel.openedAt < KEPT_MS
+  ) {
+    return to(channel)
+  }
+  return abandon(
+    channel,
+    new PaychanError(
+      'ERR_OPEN_TIMEOUT',
+      `T1 of this channel, which its peer has handed back, was in no block ${KEPT_AFTER_L} blocks after its refund could be: there is nothing in it.`
+    )
+  )
 }

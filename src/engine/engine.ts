@@ -120,10 +120,11 @@ export class Engine {
       this.#links.hangUp(actor, 'the peer does not answer')
     })
     this.#renewals = new Renewals(this.#context, (offer) => this.#openings.offer(offer))
-    this.#restores = new Restores(this.#context)
     this.#upkeep = new OpeningUpkeep(this.#context, this.#redial, (channel, error) => {
       if (!this.#stopped) this.#context.alarm(error, channel)
     })
+    const share = new StrangersShare(clock)
+    this.#restores = new Restores(this.#context, { strangers: this.#upkeep.strangers, share })
     this.#openings = new Openings(this.#context, {
       renewals: this.#renewals,
       strangers: this.#upkeep.strangers,
@@ -138,7 +139,7 @@ export class Engine {
       send: (actor, payment) => this.#send(actor, payment)
     })
     const performer = new Performer(this.#context, {
-      strangers: new StrangersShare(clock),
+      strangers: share,
       patient: this.#patient,
       tell: this.#renewals.tell,
       doubt: ({ state }) => {
@@ -501,6 +502,7 @@ export class Engine {
     this.#renewals.onTip(due)
     this.#risks?.onTip([...this.#actors.values()])
     this.#due.tell(due, this.#redial)
+    this.#upkeep.onTip()
   }
 
   /**

@@ -4,7 +4,7 @@
  */
 import type { Policy } from '../channel/policy.js'
 import { type Channel, isOpening } from '../channel/state.js'
-import { isVacant, turnToGo, type Vacant } from '../channel/unfunded.js'
+import { isUnproven, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import type { Actors, ChannelActor } from './channel-actor.js'
@@ -44,6 +44,16 @@ export class OpeningUpkeep {
     this.timers.observe(actor)
     this.closeScripts.observe(actor.state)
     this.strangers.observe(actor)
+  }
+
+  /**
+   * To be called with each tip. Only once a server has told the whole history of its script can a
+   * channel be known to have no T1.
+   */
+  onTip(): void {
+    for (const actor of this.strangers.unproven) {
+      if (this.context.watches.isCurrent(actor)) actor.post({ type: 'let-unproven-go' })
+    }
   }
 
   /**
@@ -109,6 +119,8 @@ interface Candidate {
 
 export class Strangers {
   readonly #vacant = new Set<ChannelActor>()
+  /** Channels that were handed back, and whose T1 was never in a block. */
+  readonly #unproven = new Set<ChannelActor>()
   /** Channels that were told to go, and have not gone yet. */
   readonly #leaving = new Set<ChannelActor>()
 
@@ -117,8 +129,19 @@ export class Strangers {
   /** To be called for every channel when it begins and after each of its steps. */
   observe(actor: ChannelActor): void {
     this.#leaving.delete(actor)
-    if (isVacant(actor.state)) this.#vacant.add(actor)
+    if (mayMakeRoom(actor.state)) this.#vacant.add(actor)
     else this.#vacant.delete(actor)
+    if (isUnproven(actor.state)) this.#unproven.add(actor)
+    else this.#unproven.delete(actor)
+  }
+
+  get unproven(): ReadonlySet<ChannelActor> {
+    return this.#unproven
+  }
+
+  /** RESTORE-7: true when a record that is handed back has to have its T1 in a block. */
+  get wantsProof(): boolean {
+    return this.#unproven.size >= this.host.policy.maxUnfundedInAll
   }
 
   /**
@@ -132,7 +155,7 @@ export class Strangers {
     const staying = [...this.#vacant]
       .filter((actor) => !this.#leaving.has(actor))
       .flatMap((actor): Candidate[] =>
-        isVacant(actor.state) ? [{ actor, state: actor.state }] : []
+        mayMakeRoom(actor.state) ? [{ actor, state: actor.state }] : []
       )
     const pending = staying.filter(({ state }) => state.stage === 'accepted')
     const unfunded = staying.filter(({ state }) => state.stage !== 'accepted')

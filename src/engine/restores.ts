@@ -5,8 +5,10 @@
  */
 import type { ChannelRecord, Message, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
+import type { Transition } from '../channel/effects.js'
 import { adoptRecord, ourSide, recordOf } from '../channel/restoring.js'
-import type { Channel } from '../channel/state.js'
+import type { Channel, Established } from '../channel/state.js'
+import { fundingScriptOf } from '../channel/terms.js'
 import { errorMessage, must, Violation } from '../channel/violation.js'
 import { type ChannelId, fromHex, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -14,8 +16,10 @@ import type { EngineContext } from './context.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
 import { recordChange } from '../types/records.js'
 import { reach } from './redial.js'
-import { refuse, Throttle } from './streams.js'
+import type { Strangers } from './opening-upkeep.js'
+import { refuse, type StrangersShare, Throttle } from './streams.js'
 import { withTimeout } from './timeout.js'
+import { fundingHistory } from './watches.js'
 
 /**
  * Written when a data directory is made from the words: from then on every peer that connects is
@@ -42,6 +46,10 @@ export const QUESTION_MS = 300_000
 const MOST_ATTEMPTS = 8
 /** Number of peers that a node asks by itself at the same time; the others wait in a line. */
 const MOST_AT_ONCE = 16
+/** Milliseconds for a look at the chain. */
+const LOOK_MS = 30_000
+/** The code of a record whose T1 is in no block, when there is no room for such. */
+const NO_ROOM = 'ERR_TOO_MANY_CHANNELS'
 const FIRST_DELAY_MS = 1_000
 /** Number of channels that an alarm names. */
 const MOST_NAMED = 8
@@ -61,6 +69,12 @@ export interface Restored {
   }>
 }
 
+/** RESTORE-7: what bounds the channels that peers hand back and nobody has funded. */
+interface RestoreBounds {
+  readonly strangers: Pick<Strangers, 'wantsProof'>
+  readonly share: Pick<StrangersShare, 'awaitWatch'>
+}
+
 export class Restores {
   readonly #asking = new Map<string, Promise<Restored>>()
   /** Peers that have answered since the start. */
@@ -78,7 +92,10 @@ export class Restores {
   #isMarked = false
   #stopped = false
 
-  constructor(private readonly context: EngineContext) {}
+  constructor(
+    private readonly context: EngineContext,
+    private readonly bounds: RestoreBounds
+  ) {}
 
   /** Reads whether the data directory was made from the words. */
   async load(): Promise<void> {
@@ -365,7 +382,8 @@ export class Restores {
       cancel()
       link.close()
     }
-    this.#remember(link.peer)
+    // A T1 that was in no block may be in one by the time at which the peer speaks of it again.
+    if (!refused.some(({ code }) => code === NO_ROOM)) this.#remember(link.peer)
     return { peer: link.peer, restored, known, refused }
   }
 
@@ -395,24 +413,26 @@ export class Restores {
         'ERR_NOT_OUR_SCRIPT',
         'The script for the close is not an address of this wallet as far as it has searched; restore it with a larger --gap if many addresses were given out.'
       )
-      if (this.#stopped) {
-        throw new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
-      }
       if (this.#knows(id)) return 'known'
-      this.context.begin(
+      const adopt = (): Transition<Established> =>
         adoptRecord(
           record,
           { ...side, peer: link.peer, address: link.address ?? link.peer, network },
           this.context.env(side)
         )
-      )
+      if (side.role === 'server' && this.bounds.strangers.wantsProof) {
+        await this.#proveFunded(adopt().state)
+        if (this.#knows(id)) return 'known'
+      }
+      this.#mustRun()
+      this.context.begin(adopt())
       return 'restored'
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       link.send(errorMessage(error, false))
-      // Anybody can make up channels that are none of ours; of one whose keys are ours somebody has
-      // to hear.
-      if (error.code !== 'ERR_NOT_OUR_CHANNEL') {
+      // Anybody can make up channels that are none of ours, or have T2 signed for them; of one whose
+      // keys are ours somebody has to hear.
+      if (error.code !== 'ERR_NOT_OUR_CHANNEL' && error.code !== NO_ROOM) {
         this.context.alarm(
           PaychanError.of(
             error.code,
@@ -423,6 +443,52 @@ export class Restores {
       }
       return error
     }
+  }
+
+  /**
+   * RESTORE-7: strangers fill the room for channels that hold nothing, so a look at the chain comes
+   * first: a channel with money in it is taken however many there are.
+   *
+   * @throws Violation when its T1 is in no block
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
+   */
+  async #proveFunded({ terms, outPoint }: Established): Promise<void> {
+    const { chain, clock } = this.context
+    await this.bounds.share.awaitWatch()
+    this.#mustRun()
+    let isMined = false
+    const watch = chain.watchScript(fundingScriptOf(terms), {
+      onHistory: (history) => {
+        isMined = fundingHistory(history, outPoint).funding?.height !== undefined
+      },
+      onError: () => {},
+      outPoint: () => outPoint,
+      canWait: () => true
+    })
+    try {
+      await withTimeout(
+        clock,
+        watch.ready,
+        LOOK_MS,
+        new PaychanError(
+          'ERR_CHAIN_UNAVAILABLE',
+          'No Electrum server tells whether a channel that the peer hands back was funded; check the servers, then ask the peer again.'
+        )
+      )
+    } finally {
+      watch.stop()
+    }
+    must(
+      isMined,
+      'RESTORE-7',
+      NO_ROOM,
+      'This node has as many channels from its peers as it takes whose T1 is in no block; name this one again once its T1 is.'
+    )
+  }
+
+  #mustRun(): void {
+    if (!this.#stopped) return
+    throw new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
   }
 
   #remember(peer: string): void {

@@ -396,6 +396,11 @@ export class StrangersShare {
   takeWatch(): boolean {
     return this.#watches.takeNow()
   }
+
+  /** Waits in a line until such a script may be watched; undefined: now. */
+  awaitWatch(): Promise<void> | undefined {
+    return this.#watches.take()
+  }
 }
 
 /**

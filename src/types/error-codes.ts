@@ -266,7 +266,10 @@ export const ERROR_CODES = {
   ],
   ERR_SCRIPT_NOT_STANDARD: ['rule', 'a script for the close is not relayed (OPEN-6)'],
   ERR_TOO_MANY_OPENINGS: ['rule', 'too many openings are under way (OPEN-7, OPEN-11)'],
-  ERR_TOO_MANY_CHANNELS: ['rule', 'too many channels with one peer'],
+  ERR_TOO_MANY_CHANNELS: [
+    'rule',
+    'too many channels with one peer, or handed back by peers and never funded'
+  ],
   ERR_TERMS_REFUSED: ['rule', 'the server asks for what this client does not give (OPEN-8)'],
   ERR_INVALID_KEY: ['rule', 'a key is not a point of the curve (KEY-1)'],
   ERR_KEY_REUSED: ['rule', 'a key has been used before (KEY-3, KEY-4)'],

@@ -3,7 +3,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import { LOCK_BELOW_TIP } from '../../src/bitcoin/renewal.js'
 import { fundingFee } from '../../src/channel/funding-depth.js'
 import type { Channel, Established } from '../../src/channel/state.js'
-import { isUnfunded, isVacant, makeRoom, turnToGo } from '../../src/channel/unfunded.js'
+import { isUnfunded, mayMakeRoom, makeRoom, turnToGo } from '../../src/channel/unfunded.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
@@ -168,7 +168,7 @@ describe('channel / unfunded', () => {
       signed().server.channel,
       channel
     ]
-    assert.deepEqual(vacant.map(isVacant), [true, true, true])
+    assert.deepEqual(vacant.map(mayMakeRoom), [true, true, true])
     const { onChain } = channel
     const changes: Array<Partial<Established>> = [
       { role: 'client' },
@@ -203,7 +203,7 @@ describe('channel / unfunded', () => {
       { restored: true }
     ]
     for (const change of changes) {
-      assert.equal(isVacant({ ...channel, ...change }), false, Object.keys(change).join())
+      assert.equal(mayMakeRoom({ ...channel, ...change }), false, Object.keys(change).join())
     }
     const asked: Established = {
       ...channel,
@@ -217,10 +217,14 @@ describe('channel / unfunded', () => {
         }
       ]
     }
-    assert.ok(isVacant(asked), 'a close of what was never in a block keeps no place')
+    assert.ok(mayMakeRoom(asked), 'a close of what was never in a block keeps no place')
     const renewal = signed(new World({ renews: { world: new World().open().paid(40_000n) } }))
-    assert.equal(isVacant(renewal.server.channel), false, 'it holds the money of the old channel')
-    assert.equal(isVacant(signed().client.channel), false)
+    assert.equal(
+      mayMakeRoom(renewal.server.channel),
+      false,
+      'it holds the money of the old channel'
+    )
+    assert.equal(mayMakeRoom(signed().client.channel), false)
   })
 
   it('goes after a minute without T1, before those that have waited an hour for its block (OPEN-11)', () => {
@@ -228,7 +232,7 @@ describe('channel / unfunded', () => {
       [signed().server.channel, 60_000, 0],
       [handedOver(), 3_600_000, 1]
     ] as const) {
-      assert.ok(isVacant(channel))
+      assert.ok(mayMakeRoom(channel))
       const at = (age: number): 0 | 1 | undefined => turnToGo(channel, channel.openedAt + age)
       assert.deepEqual([at(patience - 1), at(patience)], [undefined, turn])
       const early = makeRoom(channel, { now: channel.openedAt + patience - 1 })
@@ -255,7 +259,7 @@ describe('channel / unfunded', () => {
     const taken: Established = { ...unknown, fundingAcknowledged: true }
     const turns = (age: number): Array<0 | 1 | undefined> =>
       [refused, unknown, seen, taken].map((channel) => {
-        assert.ok(isVacant(channel))
+        assert.ok(mayMakeRoom(channel))
         return turnToGo(channel, channel.openedAt + age)
       })
     assert.deepEqual(turns(60_000), [0, undefined, undefined, undefined])

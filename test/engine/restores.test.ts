@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
-import { channelIdOf } from '../../src/bitcoin/scripts.js'
+import type { Channel } from '../../src/channel/state.js'
+import { KEPT_AFTER_L, KEPT_MS, letUnprovenGo } from '../../src/channel/unfunded.js'
 import { QUESTION_MS, restoredChange } from '../../src/engine/restores.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
-import { blockDelta } from '../../src/types/units.js'
+import { blockDelta, blockHeight } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { idOf, RawPeer, Stranger } from './raw-peer.js'
 import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type World } from './world.js'
@@ -53,6 +54,10 @@ async function inTurn(turn: 0 | 1 | 2): Promise<{ world: World; alice: Node; bob
   if (turn > 0) await nodes.bob.pay(15_000n)
   if (turn > 1) await nodes.alice.pay(1_000n)
   return nodes
+}
+
+function byId(a: ChannelRecord, b: ChannelRecord): number {
+  return idOf(a.open) < idOf(b.open) ? -1 : 1
 }
 
 const BOB_HAS = { 0: 40_000n, 1: 25_000n, 2: 26_000n } as const
@@ -360,7 +365,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     Array.from({ length: 50 }, (_, n) => ({
       ...record,
       open: { ...record.open, channelKey: Uint8Array.of(2, ...new Uint8Array(31).fill(7), n) }
-    })).sort((a, b) => (channelIdOf(a.open.channelKey) < channelIdOf(b.open.channelKey) ? -1 : 1))
+    })).sort(byId)
 
   it('a flood of channels that are not ours: eight are looked at (RESTORE-7)', async () => {
     const { world, alice, record, liar } = await told()
@@ -392,11 +397,147 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     )
   })
 
+  /**
+   * Bob is there again with nothing but his words, and is handed back, by one peer, more channels
+   * than he has room for: 64 strangers and more have had T2 signed by him, and none has a T1.
+   */
+  async function flooded(): Promise<{
+    world: World
+    alice: Node
+    bob: Node
+    mallory: RawPeer
+    records: ChannelRecord[]
+    code: string
+  }> {
+    const { world, alice, bob } = await opened()
+    const records: ChannelRecord[] = []
+    for (let n = 0; n < 80; n++) {
+      if (n === 64) await world.pass(61_000)
+      records.push(await Stranger.withRecord(world, new RawPeer(world, `stranger ${n}`)))
+    }
+    records.sort(byId)
+    await world.cut(alice, bob)
+    await bob.restart(await restoredDisk())
+    const mallory = new RawPeer(world, 'mallory')
+    const asked = codeFrom(bob.engine.recover('mallory'))
+    await handBack(world, mallory, records)
+    return { world, alice, bob, mallory, records, code: await asked }
+  }
+
+  /** Each record is said once it is asked for. */
+  async function handBack(
+    world: World,
+    peer: RawPeer,
+    records: readonly ChannelRecord[]
+  ): Promise<void> {
+    await quiet()
+    const stream = peer.incoming.at(-1)
+    assert.ok(stream)
+    for (const record of [...records, { type: 'RestoreDone' } as const]) {
+      const requests = (): number =>
+        stream.heard.filter(({ type }) => type === 'RestoreRequest').length
+      const before = requests()
+      await stream.say(record)
+      // A look at a stranger's script has its turn every ten seconds (COST-4).
+      for (let n = 0; n < 2 && requests() === before && !stream.closed; n++) {
+        await world.pass(10_000)
+      }
+      if (stream.closed) return
+    }
+  }
+
+  const handedBack = (bob: Node): number =>
+    bob.engine.states().filter(({ peer }) => peer === 'mallory').length
+
+  it('channels that nobody has funded: as many are taken as strangers may have open, and one with money in it is taken all the same (RESTORE-7, COST-4)', async () => {
+    const { world, alice, bob, code } = await flooded()
+    assert.deepEqual([code, handedBack(bob), bob.alarms], ['ERR_TOO_MANY_REFUSED', 64, []])
+    assert.equal(bob.life.watching, 64)
+    world.mend(alice, bob)
+    for (let n = 0; n < 6; n++) await world.pass(10_000)
+    await world.mine()
+    const { id } = alice.channel
+    assert.deepEqual(
+      [handedBack(bob), bob.engine.describe(id).ourBalance, bob.life.watching],
+      [64, 20_000n, 65]
+    )
+    await bob.restart()
+    assert.equal(bob.life.watching, 65)
+  })
+
+  it('one for which there was no room, and whose T1 may yet come: the peer is asked again when it speaks of it (RESTORE-7)', async () => {
+    const { world, bob, records } = await flooded()
+    const client = new RawPeer(world, 'client')
+    const asked = bob.engine.recover('client')
+    await handBack(world, client, records.slice(-2))
+    assert.deepEqual(
+      (await asked).refused.map(({ code }) => code),
+      ['ERR_TOO_MANY_CHANNELS', 'ERR_TOO_MANY_CHANNELS']
+    )
+    const stream = await client.stream('bob')
+    await stream.say(reestablishOf({ channelId: new Uint8Array(32).fill(1) }))
+    assert.equal(client.incoming.length, 2)
+  })
+
+  it('while no server tells whether a channel was funded, it is neither taken nor refused: the question is asked again', async () => {
+    const { world, alice, bob } = await flooded()
+    bob.view.setStatus('down')
+    world.mend(alice, bob)
+    const asked = codeFrom(bob.engine.recover('alice'))
+    for (let n = 0; n < 6; n++) await world.pass(10_000)
+    assert.equal(await asked, 'ERR_CHAIN_UNAVAILABLE')
+    bob.view.setStatus('synced')
+    for (let n = 0; n < 12; n++) await world.pass(10_000)
+    assert.equal(bob.engine.describe(alice.channel.id).ourBalance, 20_000n)
+  })
+
+  it('one that nobody has funded goes a day of blocks after L, and not before a day has passed; it is not taken again (RESTORE-7)', async () => {
+    const { world, bob, mallory, records } = await flooded()
+    const last = Math.max(...records.map(({ open }) => open.refundHeight))
+    await world.mineTo(last + KEPT_AFTER_L)
+    assert.equal(handedBack(bob), 64, 'the blocks may have come at once')
+    await world.pass(KEPT_MS)
+    await world.mine()
+    assert.deepEqual([handedBack(bob), bob.life.watching], [0, 0])
+    await bob.restart()
+    const asked = bob.engine.recover('mallory')
+    await handBack(world, mallory, records.slice(0, 1))
+    const { known, restored } = await asked
+    assert.deepEqual([known, restored, handedBack(bob)], [1, [], 0])
+  })
+
+  it('one with a T1 that was in a block stays, whatever the height; so does one whose T1 a mempool has (RESTORE-7)', async () => {
+    const { world, alice, bob, records } = await flooded()
+    const [made] = bob.engine.states().filter(({ peer }) => peer === 'mallory')
+    assert.ok(made?.stage === 'established')
+    const height = blockHeight(made.terms.refundHeight + KEPT_AFTER_L)
+    const now = made.openedAt + KEPT_MS
+    const stays = (state: Channel, at = height, time = now): boolean =>
+      letUnprovenGo(state, { height: at, now: time }).state === state
+    assert.deepEqual(
+      [
+        stays(made),
+        stays(made, blockHeight(height - 1)),
+        stays(made, height, now - 1),
+        stays({ ...made, onChain: { ...made.onChain, fundingSeen: true } }),
+        stays({ ...made, reorged: true }),
+        stays({ ...made, restored: undefined }),
+        stays({ ...made, role: 'client' })
+      ],
+      [false, true, true, true, true, true, true]
+    )
+    world.mend(alice, bob)
+    for (let n = 0; n < 6; n++) await world.pass(10_000)
+    await world.mine()
+    const real = bob.engine.states().find(({ peer }) => peer === 'alice')
+    assert.ok(real !== undefined && records.length > 0 && stays(real))
+  })
+
   /** A peer has T2 signed for channels that it never funds. They are in the order of their ids. */
   async function promised(world: World, mallory: RawPeer, count: number): Promise<ChannelRecord[]> {
     const records: ChannelRecord[] = []
     for (let n = 0; n < count; n++) records.push(await Stranger.withRecord(world, mallory))
-    return records.sort((a, b) => (idOf(a.open) < idOf(b.open) ? -1 : 1))
+    return records.sort(byId)
   }
 
   it('an answer in time to each request, for ever: the whole question has a clock (RESTORE-7, WIRE-12)', async () => {
