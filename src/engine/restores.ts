@@ -6,6 +6,7 @@
 import type { ChannelRecord, Message, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import type { Transition } from '../channel/effects.js'
+import type { Env } from '../channel/env.js'
 import { adoptRecord, ourSide, recordOf } from '../channel/restoring.js'
 import type { Channel, Established } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -89,6 +90,14 @@ export class Restores {
   readonly #line = new Map<string, number>()
   #underWay = 0
   readonly #retries = new Map<string, Unsubscribe>()
+  /**
+   * The records of states that peers have asked for: one with many turns takes milliseconds of
+   * signing, and a question costs its peer nothing.
+   */
+  readonly #told = new WeakMap<
+    Channel,
+    { readonly height: Env['height']; readonly record: ChannelRecord | undefined }
+  >()
   #isMarked = false
   #stopped = false
 
@@ -227,10 +236,20 @@ export class Restores {
       .filter(({ id }) => id > after)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
     for (const channel of later) {
-      const record = recordOf(channel, this.context.env(channel))
+      const record = this.#recordOf(channel)
       if (record !== undefined) return record
     }
     return undefined
+  }
+
+  /** A state has one record at a height, however often its peer asks. */
+  #recordOf(channel: Channel): ChannelRecord | undefined {
+    const env = this.context.env(channel)
+    const known = this.#told.get(channel)
+    if (known !== undefined && known.height === env.height) return known.record
+    const record = recordOf(channel, env)
+    this.#told.set(channel, { height: env.height, record })
+    return record
   }
 
   /** Asks a peer by itself, once a start; again after a while when it could not. */

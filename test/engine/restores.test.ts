@@ -235,6 +235,35 @@ describe('engine / who is asked', () => {
     )
   })
 
+  it('a server signs the record of a state once, however often it is asked; a payment or a block makes another one (RESTORE-3)', async () => {
+    const { world, alice, bob } = await inTurn(2)
+    let signed = 0
+    const { signerOf } = world
+    world.signerOf = (name) => {
+      const signer = signerOf.call(world, name)
+      return {
+        ...signer,
+        sign: (path, digest) => {
+          if (name === 'bob') signed += 1
+          return signer.sign(path, digest)
+        }
+      }
+    }
+    await bob.restart()
+    for (let second = 0; second < 5; second++) await world.pass(1_000)
+    const toAnswer = async (): Promise<number> => {
+      const before = signed
+      for (let n = 0; n < 10; n++) await alice.engine.recover('bob')
+      return signed - before
+    }
+    await toAnswer()
+    assert.equal(await toAnswer(), 0)
+    await alice.pay(1_000n)
+    assert.equal(await toAnswer(), 2, 'T2, and the last state of turn 1')
+    await world.mine()
+    assert.equal(await toAnswer(), 2)
+  })
+
   it('a channel that was given back is still there after a restart, and only closes', async () => {
     const { world, alice, bob } = await opened()
     await lose(world, alice)
