@@ -1,25 +1,25 @@
 /**
- * Channels after a loss of data: this side asks its peers for their records, and answers peers that
- * ask for ours (spec.md, "Restoring"). Each question has one stream, which carries one record at a
- * time.
+ * Channels after a loss of data: this side asks its peers for their records (spec.md, "Restoring").
+ * Each question has one stream, which carries one record at a time.
  */
-import type { ChannelRecord, Message, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
+import type { ChannelRecord, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import type { Transition } from '../channel/effects.js'
-import type { Env } from '../channel/env.js'
-import { adoptRecord, ourSide, recordOf } from '../channel/restoring.js'
+import { adoptRecord, ourSide } from '../channel/restoring.js'
 import type { Channel, Established } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
 import { errorMessage, must, Violation } from '../channel/violation.js'
-import { type ChannelId, fromHex, toHex } from '../types/bytes.js'
+import { type ChannelId, fromHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { EngineContext } from './context.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
 import { recordChange } from '../types/records.js'
+import { RecordInbox } from './record-inbox.js'
 import { reach } from './redial.js'
 import type { Strangers } from './opening-upkeep.js'
-import { refuse, type StrangersShare, Throttle } from './streams.js'
+import type { StrangersShare } from './streams.js'
 import { withTimeout } from './timeout.js'
+import { ToldRecords } from './told-records.js'
 import { fundingHistory } from './watches.js'
 
 /**
@@ -90,21 +90,16 @@ export class Restores {
   readonly #line = new Map<string, number>()
   #underWay = 0
   readonly #retries = new Map<string, Unsubscribe>()
-  /**
-   * The records of states that peers have asked for: one with many turns takes milliseconds of
-   * signing, and a question costs its peer nothing.
-   */
-  readonly #told = new WeakMap<
-    Channel,
-    { readonly height: Env['height']; readonly record: ChannelRecord | undefined }
-  >()
+  readonly #records: ToldRecords
   #isMarked = false
   #stopped = false
 
   constructor(
     private readonly context: EngineContext,
     private readonly bounds: RestoreBounds
-  ) {}
+  ) {
+    this.#records = new ToldRecords(context)
+  }
 
   /** Reads whether the data directory was made from the words. */
   async load(): Promise<void> {
@@ -195,31 +190,10 @@ export class Restores {
     return question
   }
 
-  /**
-   * RESTORE-2, RESTORE-3: answers a peer that has lost its data. The peer judges the records
-   * itself; the result shows when it comes back.
-   */
+  /** Answers a peer that asks for its channels. */
   onRequest(link: Link, first: RestoreRequest): LinkListener {
     if (this.#stopped) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
-    const throttle = new Throttle(this.context.clock)
-    const onMessage = (message: Message): void | Promise<void> => {
-      if (message.type === 'Error') return
-      if (message.type !== 'RestoreRequest') {
-        refuse(
-          link,
-          'ERR_UNEXPECTED_MESSAGE',
-          'ERR-2',
-          `${message.type} has no place on a stream that asks for channels.`,
-          false
-        )
-        return
-      }
-      const record = this.#recordAfter(link.peer, toHex(message.after))
-      link.send(record ?? { type: 'RestoreDone' })
-      return throttle.after(message)
-    }
-    void onMessage(first)
-    return { onMessage, onClosed: () => {} }
+    return this.#records.onRequest(link, first)
   }
 
   stopAll(): void {
@@ -227,29 +201,6 @@ export class Restores {
     for (const cancel of this.#retries.values()) cancel()
     this.#retries.clear()
     this.#line.clear()
-  }
-
-  /** The record of the first channel after the given id that has one, in the order of the ids. */
-  #recordAfter(peer: string, after: string): ChannelRecord | undefined {
-    const later = this.context.actors
-      .channelsOf(peer)
-      .filter(({ id }) => id > after)
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
-    for (const channel of later) {
-      const record = this.#recordOf(channel)
-      if (record !== undefined) return record
-    }
-    return undefined
-  }
-
-  /** A state has one record at a height, however often its peer asks. */
-  #recordOf(channel: Channel): ChannelRecord | undefined {
-    const env = this.context.env(channel)
-    const known = this.#told.get(channel)
-    if (known !== undefined && known.height === env.height) return known.record
-    const record = recordOf(channel, env)
-    this.#told.set(channel, { height: env.height, record })
-    return record
   }
 
   /** Asks a peer by itself, once a start; again after a while when it could not. */
@@ -516,56 +467,5 @@ export class Restores {
     this.#doubted.delete(peer)
     const [oldest] = this.#answered
     if (this.#answered.size > MOST_REMEMBERED && oldest !== undefined) this.#answered.delete(oldest)
-  }
-}
-
-/**
- * Collects a peer's answers to questions on one stream, one at a time: the peer is held back until
- * its last answer was taken.
- */
-class RecordInbox implements LinkListener {
-  readonly #waiting: Array<{ readonly message: Message; readonly taken: () => void }> = []
-  #ended: Error | undefined
-  #wake: () => void = () => {}
-
-  readonly onMessage = (message: Message): void | Promise<void> => {
-    if (this.#ended !== undefined) return
-    const taken = new Promise<void>((resolve) => {
-      this.#waiting.push({ message, taken: resolve })
-    })
-    this.#wake()
-    return taken
-  }
-
-  readonly onClosed = (error: Error | undefined): void => {
-    this.#ended ??=
-      error ??
-      new PaychanError(
-        'ERR_PEER_UNREACHABLE',
-        'The peer ended the stream before it had said which channels it has.'
-      )
-    this.#wake()
-  }
-
-  /** Takes no more answers, not even those that wait already. */
-  end(error: Error): void {
-    this.#ended = error
-    for (const { taken } of this.#waiting.splice(0)) taken()
-    this.#wake()
-  }
-
-  /** The next answer. Rejects when the stream is over. */
-  async next(): Promise<Message> {
-    for (;;) {
-      const first = this.#waiting.shift()
-      if (first !== undefined) {
-        first.taken()
-        return first.message
-      }
-      if (this.#ended !== undefined) throw this.#ended
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
   }
 }
