@@ -148,7 +148,7 @@ export const POLICY = {
   maxUnfundedInAll: count(
     64,
     10_000,
-    'channels of all peers together whose funding is in no block; then the oldest that may go makes room'
+    'channels of all peers together whose funding is in no block; then the oldest that may go makes room; as many more may be handed back (RESTORE-7)'
   ),
   // WIRE-9: at most the number of streams that one peer may have.
   maxChannelsPerPeer: count(64, 64, 'channels of one peer that are not closed'),
