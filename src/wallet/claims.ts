@@ -87,10 +87,12 @@ export class Claims {
       return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
     }
     if (triedAt === tip.hash) return { do: 'wait' }
-    if (spender !== undefined) {
+    // Without its source nothing tells whether the spend is signed (EVID-9).
+    const source = this.source(output)
+    if (source !== undefined && spender !== undefined) {
       return { do: 'rebroadcast', sweep: dearest(spender.transaction, record.sweep) }
     }
-    const height = this.source(output)?.height
+    const height = source?.height
     // BIP68: with nSequence 1 the sweep can be in any block above the output's own. The next block
     // is that, and mempools take the sweep, as soon as the output's block is the tip.
     return height !== undefined && tip.height >= height ? { do: 'sweep' } : { do: 'wait' }

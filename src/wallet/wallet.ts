@@ -89,7 +89,8 @@ class OnChainWallet implements NodeWallet {
   constructor(private readonly init: WalletInit) {
     const { root, network, chain, store, onError } = init
     this.addresses = new AddressBook(root, network)
-    this.view = new HistoryView()
+    const signer = createSigner(root, network)
+    this.view = new HistoryView(signer.verify)
     this.claims = new Claims(this.view)
     this.watches = new Watches({
       chain,
@@ -104,7 +105,7 @@ class OnChainWallet implements NodeWallet {
       store,
       addresses: this.addresses,
       serial: this.serial,
-      signer: createSigner(root, network),
+      signer,
       onError,
       notes: this.notes,
       reservations: this.reservations,

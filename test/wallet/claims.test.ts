@@ -4,6 +4,7 @@ import * as bitcoin from 'bitcoinjs-lib'
 import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { hashFromTxid, type OutPoint, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
@@ -108,6 +109,76 @@ describe('claims', () => {
     bench.chain.mine()
     await bench.settled()
     assert.deepEqual(onDisk, [true])
+  })
+
+  describe('when a server makes up a spend, and shows it in the history of another script (EVID-9)', () => {
+    /** Nobody has signed it: it spends an output, and pays 1,000 sat to the wallet. */
+    async function madeUpSpend(
+      { txid, vout }: OutPoint,
+      witness: readonly Uint8Array[]
+    ): Promise<Txid> {
+      const tx = new bitcoin.Transaction()
+      tx.version = 2
+      tx.addInput(hashFromTxid(txid), vout, 1)
+      const script = await bench.freshScript()
+      tx.addOutput(script, 1_000n)
+      tx.setWitness(0, [...witness])
+      bench.chain.makeUp(script, tx.toBuffer())
+      await bench.settled()
+      return parseTransaction(tx.toBuffer()).txid
+    }
+
+    const NOTHING = [new Uint8Array(71).fill(1), new Uint8Array(37).fill(2)]
+
+    it('the output is swept all the same, and what is made up is never sent', async () => {
+      const output = await claimedPayout()
+      const madeUp = await madeUpSpend(output.outPoint, NOTHING)
+      assert.equal(bench.wallet.balance().unswept, 50_000n)
+      bench.chain.mine()
+      await bench.settled()
+      const [sweep = assert.fail(), ...more] = bench.chain.broadcasts
+      assert.ok(parseTransaction(sweep).spends(output.outPoint))
+      assert.deepEqual([parseTransaction(sweep).txid === madeUp, more.length], [false, 0])
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().confirmed, 49_889n)
+      assert.equal(bench.wallet.balance().pending, 0n)
+    })
+
+    it('a sweep that waits keeps its place, also against its own bytes with another witness', async () => {
+      const output = await confirmedPayout()
+      const [sent = assert.fail()] = bench.chain.broadcasts
+      const other = bitcoin.Transaction.fromBuffer(sent)
+      other.setWitness(0, NOTHING)
+      bench.chain.makeUp(await bench.freshScript(), other.toBuffer())
+      await madeUpSpend(output.outPoint, NOTHING)
+      bench.chain.mine(3, { empty: true })
+      await bench.settled()
+      assert.ok(bench.chain.broadcasts.length > 1)
+      for (const raw of bench.chain.broadcasts) assert.deepEqual([...raw], [...sent])
+    })
+
+    it('nothing of it is sent while nobody has told of the output itself', async () => {
+      const output = bench.payout(50_000)
+      bench.chain.drop(output.outPoint.txid)
+      await bench.wallet.claim(output)
+      await madeUpSpend(output.outPoint, NOTHING)
+      bench.chain.mine()
+      await bench.settled()
+      assert.deepEqual(bench.chain.broadcasts, [])
+    })
+
+    it('coins stay coins, and can be sent', async () => {
+      await bench.receive(80_000)
+      const [coin = assert.fail()] = bench.wallet.coins()
+      await madeUpSpend(coin.outPoint, NOTHING)
+      assert.deepEqual(
+        [bench.wallet.balance().confirmed, bench.wallet.balance().pending],
+        [80_000n, 0n]
+      )
+      const { broadcast } = await bench.wallet.send({ to: coin.address, amount: 50_000n })
+      assert.equal(broadcast, true)
+    })
   })
 
   describe('worth', () => {

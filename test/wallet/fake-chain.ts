@@ -57,6 +57,8 @@ export class FakeChain implements Chain {
   watchRefusal: string | undefined
   readonly broadcasts: Uint8Array[] = []
   private readonly entries = new Map<Txid, Entry>()
+  /** What it makes up: shown in the history of one script, and in no mempool. */
+  private readonly madeUp: Array<{ readonly script: Uint8Array; readonly parsed: Transaction }> = []
   private readonly watching = new Set<Watching>()
   private readonly tipListeners = new Set<(tip: Tip) => void>()
   private readonly statusListeners = new Set<(status: ChainStatus) => void>()
@@ -239,6 +241,12 @@ export class FakeChain implements Chain {
     return parsed.txid
   }
 
+  /** Shows a transaction in the history of one script alone, without judging it. */
+  makeUp(script: Uint8Array, raw: Uint8Array): void {
+    this.madeUp.push({ script, parsed: parseTransaction(raw) })
+    this.tell()
+  }
+
   private judge(transaction: Transaction): string | undefined {
     let spent = 0n
     for (const { outPoint, sequence } of transaction.inputs) {
@@ -323,6 +331,9 @@ export class FakeChain implements Chain {
         return output !== undefined && sameBytes(output.script, script)
       })
       if (pays || spends) found.push({ transaction: parsed, height })
+    }
+    for (const { script: shownOf, parsed } of this.madeUp) {
+      if (sameBytes(shownOf, script)) found.push({ transaction: parsed, height: undefined })
     }
     return found
   }

@@ -2,18 +2,21 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
+import { signSpend } from '../../src/bitcoin/owner-spend.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { ChainTransaction } from '../../src/engine/ports.js'
 import { hashFromTxid, type OutPoint, txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { blockHeight, feeRate, MAX_MONEY } from '../../src/types/units.js'
+import { blockHeight, feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { CoinLocks, coinsOf, Reservations, sumOf } from '../../src/wallet/coins.js'
+import { loadEcdsa } from '../../src/wallet/ecdsa.js'
 import { HistoryView } from '../../src/wallet/history-view.js'
 import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 
+const { verify } = loadEcdsa()
 const book = new AddressBook(testRoot('alice'), 'regtest')
 const [a, b] = [book.at('receive', 0).scriptPubKey, book.at('change', 0).scriptPubKey]
 const foreign = Uint8Array.from([0, 20, ...new Uint8Array(20)])
@@ -34,11 +37,33 @@ function transaction(
   }
 }
 
+/** As `transaction`, spends one output of `source`, to a script of ours, and is signed. */
+function signed(
+  source: ChainTransaction,
+  outputs: ReadonlyArray<readonly [Uint8Array, number]>
+): ChainTransaction {
+  const { txid, outputs: there } = source.transaction
+  const { script, value } = there[0] ?? assert.fail()
+  const own = book.find(script) ?? assert.fail()
+  return {
+    transaction: signSpend({
+      version: 2,
+      lockTime: blockHeight(0),
+      coins: [
+        { outPoint: { txid, vout: 0 }, value, script, sequence: 1, secret: book.secret(own) }
+      ],
+      outputs: outputs.map(([to, sum]) => ({ script: to, value: satoshi(BigInt(sum)) })),
+      fee: satoshi(value - outputs.reduce((sum, [, each]) => sum + BigInt(each), 0n))
+    }),
+    height: undefined
+  }
+}
+
 describe('history view', () => {
   let view: HistoryView
 
   beforeEach(() => {
-    view = new HistoryView()
+    view = new HistoryView(verify)
   })
 
   function total(tip = 200): { confirmed: bigint; pending: bigint } {
@@ -55,8 +80,7 @@ describe('history view', () => {
 
   it('counts a replaced transaction once, while one history has the old version and another the new one', () => {
     const coin = transaction([SOMEWHERE], [[a, 100]], 10)
-    const spend = { txid: coin.transaction.txid, vout: 0 }
-    const [old, replacement] = [transaction([spend], [[b, 90]]), transaction([spend], [[a, 80]])]
+    const [old, replacement] = [signed(coin, [[b, 90]]), signed(coin, [[a, 80]])]
     view.set(b, [old])
     view.set(a, [coin, replacement])
     assert.deepEqual(total(), { confirmed: 0n, pending: 80n })
@@ -100,13 +124,10 @@ describe('history view', () => {
 
   describe('when the histories of one transaction arrive one after the other', () => {
     const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
-    const spend = transaction(
-      [{ txid: coin.transaction.txid, vout: 0 }],
-      [
-        [foreign, 600],
-        [b, 390]
-      ]
-    )
+    const spend = signed(coin, [
+      [foreign, 600],
+      [b, 390]
+    ])
 
     it('counts the coin as spent and the change as ours with the first of them, whichever it is', () => {
       view.set(a, [coin, spend])
@@ -114,7 +135,7 @@ describe('history view', () => {
       view.set(b, [spend])
       assert.deepEqual(total(), { confirmed: 0n, pending: 390n })
 
-      view = new HistoryView()
+      view = new HistoryView(verify)
       view.set(a, [coin])
       view.set(b, [spend])
       assert.deepEqual(total(), { confirmed: 0n, pending: 390n })
@@ -145,6 +166,61 @@ describe('history view', () => {
       view.set(b, [spend])
       view.delete(b)
       assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+    })
+  })
+
+  describe('of what no block vouches for', () => {
+    const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
+    const outPoint = { txid: coin.transaction.txid, vout: 0 }
+    const spend = signed(coin, [[b, 900]])
+
+    /** The same transaction, with a witness that signs nothing. */
+    function unsigned({ transaction: { raw } }: ChainTransaction): ChainTransaction {
+      const tx = bitcoin.Transaction.fromBuffer(raw)
+      tx.setWitness(0, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
+      return { transaction: parseTransaction(tx.toBuffer()), height: undefined }
+    }
+
+    it('takes no spend that is not signed, whichever script has it in its history (EVID-9)', () => {
+      const madeUp = transaction([outPoint], [[b, 10]])
+      for (const scripts of [
+        [a, b],
+        [b, a]
+      ]) {
+        view = new HistoryView(verify)
+        for (const script of scripts) view.set(script, script === a ? [coin] : [madeUp])
+        assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+        assert.equal(view.spender(outPoint), undefined)
+        assert.equal(view.transaction(madeUp.transaction.txid), undefined)
+      }
+    })
+
+    it('takes none of an output that the transaction does not have (EVID-9)', () => {
+      const madeUp = transaction([{ ...outPoint, vout: 1 }], [[b, 10]])
+      view.set(a, [coin])
+      view.set(b, [madeUp])
+      assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+    })
+
+    it('judges a spend once it knows what is spent: histories come one after the other (EVID-9)', () => {
+      const madeUp = transaction([outPoint], [[b, 10]])
+      view.set(b, [madeUp])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 10n })
+      view.set(a, [coin])
+      assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+    })
+
+    it('lets no other witness take the place of the one that signs (EVID-9)', () => {
+      view.set(a, [coin, spend])
+      view.set(b, [unsigned(spend)])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 900n })
+      assert.equal(view.transaction(spend.transaction.txid)?.transaction, spend.transaction)
+    })
+
+    it('takes what a block has with any witness: its proof is one of the txid (EVID-9)', () => {
+      view.set(a, [coin])
+      view.set(b, [{ ...unsigned(spend), height: blockHeight(12) }])
+      assert.deepEqual(total(), { confirmed: 900n, pending: 0n })
     })
   })
 

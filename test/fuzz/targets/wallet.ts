@@ -4,6 +4,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import { AddressBook } from '../../../src/wallet/addresses.js'
 import { Claims } from '../../../src/wallet/claims.js'
 import { CoinLocks, coinsOf, Reservations, sumOf } from '../../../src/wallet/coins.js'
+import { loadEcdsa } from '../../../src/wallet/ecdsa.js'
 import { HistoryView } from '../../../src/wallet/history-view.js'
 import { listTransactions } from '../../../src/wallet/journal.js'
 import { Notes } from '../../../src/wallet/notes.js'
@@ -15,6 +16,7 @@ import { neverThrows, type Target, unlessRefused } from '../fuzzer.js'
 import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { transactions } from './transactions.js'
 
+const { verify } = loadEcdsa()
 let book: AddressBook | undefined
 
 function addresses(): AddressBook {
@@ -70,7 +72,7 @@ export const WALLET: Target = {
       }
       shown.push(tx.toBuffer())
     }
-    const view = new HistoryView()
+    const view = new HistoryView(verify)
     const [reservations, outgoing, notes] = [
       new Reservations(),
       new OutgoingTransactions(),
