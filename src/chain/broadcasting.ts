@@ -9,7 +9,7 @@ import type { Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import type { PoolServer } from './pooled-script.js'
-import type { ServerReport } from './pool.js'
+import type { ServerReport } from './chain.js'
 
 /** Number of refusals that are remembered as told: refusals come again with every block. */
 const MOST_TOLD = 1_000

@@ -53,6 +53,14 @@ import {
 } from './script-watch.js'
 import { scriptHashOf } from './script-hash.js'
 import { Slots } from './waiting.js'
+import { UnprovedBudget } from './unproved.js'
+
+/** News about a server for a person. */
+export interface ServerReport {
+  readonly code: string
+  readonly text: string
+  readonly server: string
+}
 
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */
@@ -65,6 +73,7 @@ export interface ElectrumChainInit {
   readonly clock: Clock
   readonly random: Random
   readonly log?: Log
+  readonly onReport?: (report: ServerReport) => void
   /** Checks the signatures of transactions that a server shows as waiting in its mempool. */
   readonly verify?: Ecdsa['verify']
   readonly timeouts?: Partial<ChainTimeouts>
@@ -197,6 +206,10 @@ class VerifyingChain implements ElectrumChain {
       retry: this.#retry,
       log: this.#log,
       slots: new Slots(SCRIPTS_AT_ONCE),
+      unproved: new UnprovedBudget(({ code, message }) => {
+        this.#log(message)
+        init.onReport?.({ code, text: message, server: init.url })
+      }),
       verify: init.verify,
       catchUp: (session) => this.#catchUp(session),
       onUnused: (scriptHash) => {

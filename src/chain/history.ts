@@ -21,15 +21,14 @@ import { merkleRoot } from './header.js'
 import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof } from './merkle.js'
+import { type UnprovedBudget, UnprovedShare } from './unproved.js'
 import type { HistoryEntry } from './electrum/session.js'
 
 /**
- * The most bytes of transactions of one script that are kept without a block that vouches for them.
- * Strangers may send more than that to any script, so it is not the server's fault: the rest is
- * left out, and anybody can make up such transactions. Transactions proved to be in a block are
- * always taken, since they have paid for their space there.
+ * The most bytes of proved transactions that do not concern a script, before the server has lied:
+ * as many as a block has, since a server may mix up the order within one.
  */
-export const MAX_WAITING_BYTES = 20_000_000
+const MAX_FOREIGN_BYTES = 4_000_000
 
 /** Number of transactions of one script that are fetched at once. */
 const FETCHED_AT_ONCE = 16
@@ -58,11 +57,6 @@ export interface HistoryContext {
   readonly verify?: Ecdsa['verify'] | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
-  /**
-   * Called when more transactions wait than are kept, with the error `ERR_HISTORY_TOO_LARGE`. The
-   * history is delivered all the same.
-   */
-  readonly onTooLarge?: (error: PaychanError) => void
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
   readonly kept?: ScriptWatcher['kept']
   readonly outPoint?: ScriptWatcher['outPoint']
@@ -87,8 +81,10 @@ export class VerifiedHistory {
    * whole bit by bit.
    */
   #partial: Map<Txid, ProvedTransaction> | undefined
+  /** What is kept of it that no block vouches for; proved transactions have paid for their space. */
+  readonly #share: UnprovedShare
   /** True when the last load has left out some of the waiting transactions. */
-  #isCut = false
+  isCut = false
   /**
    * True when the server would not tell the history of the script, and has told that of the one
    * output that matters.
@@ -98,8 +94,15 @@ export class VerifiedHistory {
   /** The script in hex, which takes a third of the memory of an array. */
   readonly script: string
 
-  constructor(scriptPubKey: Uint8Array) {
+  /** @param budget - shared by all scripts of a server */
+  constructor(scriptPubKey: Uint8Array, budget: UnprovedBudget) {
     this.script = toHex(scriptPubKey)
+    this.#share = new UnprovedShare(budget)
+  }
+
+  /** Called when nobody watches the script any more. */
+  end(): void {
+    this.#share.end()
   }
 
   /**
@@ -135,8 +138,10 @@ export class VerifiedHistory {
     }
     const { history, isCut } = await this.#fetchAll(context, entries)
     const touching = this.#checkScript(history, isCut, context.verify)
-    if (isCut && !this.#isCut) context.onTooLarge?.(tooLarge(entries[0]?.txid))
-    this.#isCut = isCut
+    this.isCut = isCut
+    for (const { transaction, block } of touching) {
+      if (block !== undefined) this.#share.giveBack(transaction.txid)
+    }
     this.isPart = isPart
     // At the end: other servers, asked at the same time, may have shown it meanwhile.
     this.#history = touching.map((each) => keptOnce(each, context.kept?.(each.transaction.txid)))
@@ -192,63 +197,71 @@ export class VerifiedHistory {
     for (const id of [...(this.#partial?.keys() ?? [])]) {
       if (!listed.has(id)) this.#partial?.delete(id)
     }
-    const fetch = async (some: readonly HistoryEntry[]): Promise<ProvedTransaction[]> =>
-      await Promise.all(
+    this.#history = this.#history.filter(
+      ({ transaction: { txid }, block }) => block !== undefined || listed.has(txid)
+    )
+    this.#share.keepOnly(listed)
+    const found = new Map<Txid, ProvedTransaction>()
+    let isCut = false
+    /** Those that there is room for. */
+    const fetch = async (some: readonly HistoryEntry[]): Promise<Transaction[]> => {
+      const fetched = await Promise.all(
         some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid)))
       )
-    const found = new Map<Txid, ProvedTransaction>()
+      const there = fetched.filter((each) => each !== undefined)
+      for (const each of there) found.set(each.transaction.txid, each)
+      isCut ||= there.length < some.length
+      return there.map(({ transaction }) => transaction)
+    }
     const relevance = new Relevance(this.script)
     for (const some of chunks(entries.filter(({ height }) => height !== undefined))) {
-      for (const each of await fetch(some)) {
-        relevance.add(each.transaction)
-        found.set(each.transaction.txid, each)
-      }
-      // They are proved, but all of the chain could be shown like that.
-      if (relevance.foreignBytes > MAX_WAITING_BYTES) {
-        throw lied(
-          'puts transactions into the history of a script that they do not touch',
-          some[0]?.txid
-        )
+      for (const transaction of await fetch(some)) {
+        if (relevance.add(transaction)) continue
+        const { txid } = transaction
+        const isLie = relevance.foreignBytes > MAX_FOREIGN_BYTES
+        if (!isLie && this.#share.take(transaction)) continue
+        // They are proved, but all of the chain could be shown like that.
+        for (const entry of some) this.#partial?.delete(entry.txid)
+        throw isLie
+          ? lied('puts transactions into the history of a script that they do not touch', txid)
+          : this.#share.leftOut(txid)
       }
     }
     const isKnown = ({ txid }: HistoryEntry): boolean =>
       known.has(txid) || this.#partial?.has(txid) === true
     const waiting = entries.filter(({ height }) => height === undefined)
-    let bytes = 0
     for (const some of chunks([
       ...waiting.filter(isKnown),
       ...waiting.filter((entry) => !isKnown(entry))
     ])) {
-      for (const each of await fetch(some)) {
-        const { txid, raw } = each.transaction
-        bytes += raw.length
-        if (bytes <= MAX_WAITING_BYTES) found.set(txid, each)
-        else this.#partial?.delete(txid)
-      }
-      if (bytes > MAX_WAITING_BYTES) break
+      await fetch(some)
     }
-    return {
-      history: entries.flatMap(({ txid }) => found.get(txid) ?? []),
-      isCut: bytes > MAX_WAITING_BYTES
-    }
+    return { history: entries.flatMap(({ txid }) => found.get(txid) ?? []), isCut }
   }
 
+  /** Undefined when no block vouches for the transaction, and there is no room for it. */
   async #fetch(
     context: HistoryContext,
     entry: HistoryEntry,
     known: ProvedTransaction | undefined
-  ): Promise<ProvedTransaction> {
+  ): Promise<ProvedTransaction | undefined> {
     const before = this.#partial?.get(entry.txid) ?? known
+    if (before === undefined && entry.height === undefined && this.#share.isFull) return undefined
     const transaction =
       before?.transaction ??
       checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
     const waiting: ProvedTransaction = { transaction, height: undefined }
-    if (before === undefined) this.#keep(waiting)
-    if (entry.height === undefined) return waiting
+    const hasRoom = before?.block !== undefined || this.#share.take(transaction)
+    if (before === undefined && hasRoom) this.#keep(waiting)
     // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a
     // transaction as well.
     const { strippedSize } = transaction
-    if (strippedSize === INNER_NODE_SIZE) return waiting
+    if (entry.height === undefined || strippedSize === INNER_NODE_SIZE) {
+      if (this.#share.take(transaction)) return waiting
+      this.#partial?.delete(entry.txid)
+      this.#share.leftOut(entry.txid)
+      return undefined
+    }
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
     if (header === undefined || blockHash === undefined) {
@@ -266,6 +279,7 @@ export class VerifiedHistory {
       throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
     }
     checkMerkleProof(entry.txid, strippedSize, proof, root)
+    this.#share.giveBack(entry.txid)
     return this.#keep({
       transaction,
       height: blockHeight(entry.height),
@@ -329,7 +343,8 @@ class Relevance {
     this.#script = fromHex(script)
   }
 
-  add({ txid, inputs, outputs, raw }: Transaction): void {
+  /** True when the transaction concerns the script. */
+  add({ txid, inputs, outputs, raw }: Transaction): boolean {
     let touches = inputs.some(({ outPoint }) => this.#outputs.has(outPointText(outPoint)))
     outputs.forEach(({ script }, vout) => {
       if (!sameBytes(script, this.#script)) return
@@ -337,6 +352,7 @@ class Relevance {
       this.#outputs.add(outPointText({ txid, vout }))
     })
     if (!touches) this.foreignBytes += raw.length
+    return touches
   }
 }
 
@@ -424,14 +440,6 @@ function keptOnce(shown: ProvedTransaction, kept: Uint8Array | undefined): Prove
 /** The server's history entry for a transaction. */
 function entryOf({ transaction: { txid }, height }: ProvedTransaction): HistoryEntry {
   return { txid, height }
-}
-
-function tooLarge(id: Txid | undefined): PaychanError {
-  return new PaychanError(
-    'ERR_HISTORY_TOO_LARGE',
-    `More than ${MAX_WAITING_BYTES / 1_000_000} MB of unconfirmed transactions of one script are shown, and the rest is left out. What is in a block is known all the same.`,
-    { txid: id }
-  )
 }
 
 function lied(what: string, id: Txid | undefined, cause?: unknown): PaychanError {

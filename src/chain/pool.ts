@@ -21,6 +21,7 @@ import {
   createElectrumChain,
   type ElectrumChain,
   type ElectrumChainInit,
+  type ServerReport,
   type ServerStatus
 } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
@@ -41,17 +42,9 @@ import type { Transaction } from '../bitcoin/transaction.js'
 import { DEFAULT_POOL_TIMES, type PoolTimes, REGTEST_ROW } from './timeouts.js'
 import type { ProvedWatcher } from './script-watch.js'
 
-/** News about a server for a person. */
-export interface ServerReport {
-  readonly code: string
-  readonly text: string
-  readonly server: string
-}
-
 export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   /** At least one; the first are preferred where several are as good. */
   readonly servers: readonly ServerAddress[]
-  readonly onReport?: (report: ServerReport) => void
   readonly times?: Partial<PoolTimes>
 }
 

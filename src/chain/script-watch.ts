@@ -18,6 +18,7 @@ import {
 } from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './script-hash.js'
+import type { UnprovedBudget } from './unproved.js'
 
 /** The part of a server connection that a watch needs. */
 export interface WatchSession extends HistorySource, HeaderSource {
@@ -39,6 +40,8 @@ export interface WatchContext {
    * the connection breaks.
    */
   readonly slots: Slots
+  /** What the server may have us keep that no block vouches for. */
+  readonly unproved: UnprovedBudget
   /** See `HistoryContext`. */
   readonly verify?: Ecdsa['verify'] | undefined
   /** Brings our headers to the tip of this session's server. */
@@ -107,7 +110,7 @@ export class WatchedScript {
   constructor(scriptPubKey: Uint8Array, context: WatchContext) {
     this.scriptHash = scriptHashOf(scriptPubKey)
     this.#context = context
-    this.#verified = new VerifiedHistory(scriptPubKey)
+    this.#verified = new VerifiedHistory(scriptPubKey, context.unproved)
   }
 
   /** True when the history is known as the server of this session has it. */
@@ -173,7 +176,9 @@ export class WatchedScript {
    * say so.
    */
   settled(): Promise<void> | undefined {
-    if (this.#history?.some(({ height }) => height === undefined) === true) this.#refresh()
+    const waits = this.#history?.some(({ height }) => height === undefined) === true
+    // There may be room again for what was left out.
+    if (waits || this.#verified.isCut) this.#refresh()
     return this.#working
   }
 
@@ -220,10 +225,7 @@ export class WatchedScript {
           verify: this.#context.verify,
           catchUp: () => this.#context.catchUp(session),
           kept: (id) => this.#keptElsewhere(id),
-          outPoint: () => this.#outPoint(),
-          onTooLarge: (error) => {
-            this.#tellError(error)
-          }
+          outPoint: () => this.#outPoint()
         })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
@@ -359,6 +361,7 @@ export class WatchedScript {
     this.#entries = this.#entries.filter((each) => each !== entry)
     if (this.#entries.length > 0) return
     this.#cancelRetry?.()
+    this.#verified.end()
     this.#context.onUnused(this.scriptHash)
   }
 }

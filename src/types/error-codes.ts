@@ -212,7 +212,7 @@ export const ERROR_CODES = {
   ERR_CHAIN_BEHIND: ['chain', 'a server is behind a height that was seen'],
   ERR_CHAIN_LIED: ['chain', 'a server showed what cannot be true; it is not used'],
   ERR_BLOCK_FROM_FUTURE: ['chain', 'a server shows a block whose time is too far ahead'],
-  ERR_HISTORY_TOO_LARGE: ['chain', 'more waits on a script than is read'],
+  ERR_HISTORY_TOO_LARGE: ['chain', 'more is shown that waits for a block than is kept'],
   ERR_ELECTRUM_PROTOCOL: ['chain', 'a server does not speak the Electrum protocol'],
   ERR_ELECTRUM_REFUSED: ['chain', 'a server refuses to answer'],
   ERR_CONNECTION_LOST: ['chain', 'the connection to a server broke'],

@@ -8,8 +8,11 @@ import {
   isAlreadyThere,
   refusalKind
 } from '../../src/chain/broadcasting.js'
-import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
-import type { ServerReport } from '../../src/chain/pool.js'
+import {
+  createElectrumChain,
+  type ElectrumChain,
+  type ServerReport
+} from '../../src/chain/chain.js'
 import { PoolServer } from '../../src/chain/pooled-script.js'
 import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
 import type { ChainStatus } from '../../src/engine/ports.js'

@@ -15,6 +15,7 @@ import {
 import { PERIOD, targetFromBits } from '../../src/chain/header.js'
 import { HeaderChain, MAX_HEADERS } from '../../src/chain/headers.js'
 import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
+import { UnprovedBudget } from '../../src/chain/unproved.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
 import { txid } from '../../src/types/bytes.js'
@@ -139,7 +140,10 @@ describe('header chain / checkpoint', () => {
       transaction: async () => new Uint8Array(60),
       merkleProof: async () => ({ merkle: [], pos: 0 })
     }
-    const scripts = Array.from({ length: 20 }, (_, n) => new VerifiedHistory(testScript(n)))
+    const scripts = Array.from(
+      { length: 20 },
+      (_, n) => new VerifiedHistory(testScript(n), new UnprovedBudget())
+    )
     const codes: unknown[] = []
     for (let attempt = 0; attempt < 5; attempt++) {
       for (const outcome of await Promise.allSettled(

@@ -4,6 +4,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import type { ElectrumChain } from '../../src/chain/chain.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
+import { UnprovedBudget } from '../../src/chain/unproved.js'
 import { chainParams } from '../../src/chain/params.js'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
@@ -11,7 +12,14 @@ import { codeOf } from '../../src/types/errors.js'
 import { blockHeight, MAX_MONEY } from '../../src/types/units.js'
 import { FakeChain, idOf, merkleProof } from './fake-chain.js'
 import { type FakeServer, Refusal } from './fake-server.js'
-import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
+import {
+  type History,
+  isSettled,
+  Recorder,
+  recordingWatcher,
+  type RecordingWatcher,
+  testScript
+} from './helpers.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
 
 const SCRIPT = testScript(1)
@@ -32,7 +40,7 @@ describe('chain / history', () => {
 
   beforeEach(() => {
     asked = []
-    history = new VerifiedHistory(SCRIPT)
+    history = new VerifiedHistory(SCRIPT, new UnprovedBudget())
   })
 
   /** The server lists these, and loses one of them after it has given the others. */
@@ -77,7 +85,7 @@ describe('chain / history', () => {
 describe('chain / history / in blocks', () => {
   /** What a server tells of the script, to which all of block 1 pays; a proof is noted. */
   function told(fake: FakeChain): { load: () => Promise<number>; proofs: string[] } {
-    const history = new VerifiedHistory(SCRIPT)
+    const history = new VerifiedHistory(SCRIPT, new UnprovedBudget())
     const proofs: string[] = []
     const transactions = fake.blocks[1]?.transactions ?? assert.fail()
     const ids = transactions.map(idOf)
@@ -224,47 +232,58 @@ describe('electrum chain / proof of histories', () => {
       ])
     })
 
-    /** More than 20 MB of payments to the script, which wait. */
-    function dust(): Map<string, string> {
+    /** The server shows payments to a script that wait, 900,000 bytes each, before all others. */
+    function dust(of: Uint8Array, count: number): void {
       const made = new Map<string, string>()
-      for (let n = 0; n < 23; n++) {
-        const large = server.chain.pay(script)
+      for (let n = 0; n < count; n++) {
+        const large = server.chain.pay(of)
         large.addOutput(new Uint8Array(900_000), BigInt(n))
         made.set(large.getId(), large.toHex())
       }
       server.chain.mempool.splice(0)
-      return made
-    }
-
-    it('but not with more that waits than we want to keep: the rest is left out, and the watch goes on', async () => {
-      const made = dust()
-      const first = server.chain.pay(script)
-      server.on(
-        'blockchain.transaction.get',
-        ([id]) => made.get(String(id)) ?? server.honest('blockchain.transaction.get', [id])
-      )
+      shown.set(scriptHashOf(of), made)
+      server.on('blockchain.transaction.get', ([id]) => {
+        for (const those of shown.values()) {
+          const found = those.get(String(id))
+          if (found !== undefined) return found
+        }
+        return server.honest('blockchain.transaction.get', [id])
+      })
       server.on('blockchain.scripthash.get_history', ([hash]) => {
         const honest = server.chain.history(String(hash))
         return [
           ...honest.filter(({ height }) => height > 0),
-          ...[...made.keys()].map((id) => ({ tx_hash: id, height: 0 })),
+          ...[...(shown.get(String(hash))?.keys() ?? [])].map((id) => ({ tx_hash: id, height: 0 })),
           ...honest.filter(({ height }) => height === 0)
         ]
       })
+    }
+    const shown = new Map<string, Map<string, string>>()
+    beforeEach(() => {
+      shown.clear()
+    })
+
+    /** The bytes of a history that no block vouches for. */
+    const waitingBytes = (history: History): number =>
+      history.reduce(
+        (sum, { transaction: { raw }, height }) => sum + (height === undefined ? raw.length : 0),
+        0
+      )
+
+    it('but not with more that waits than we want to keep: the rest is left out, and the watch goes on (COST-7)', async () => {
+      dust(script, 23)
+      const first = server.chain.pay(script)
       const watcher = recordingWatcher()
       const watch = chain.watchScript(script, watcher)
-      const error = await watcher.errors.when(() => true)
-      assert.equal(codeOf(error), 'ERR_HISTORY_TOO_LARGE')
-      assert.match(error.message, /More than 20 MB of unconfirmed transactions of one script/)
       await watch.ready
+      const { code, text } = world.reports.last ?? assert.fail()
+      assert.equal(code, 'ERR_HISTORY_TOO_LARGE')
+      assert.match(text, /10 MB of one script, 20 MB of all/)
       assert.equal(watch.isCurrent, true)
-      const shown = watcher.histories.last ?? assert.fail()
+      const seen = watcher.histories.last ?? assert.fail()
+      assert.ok(seen.length > 10 && waitingBytes(seen) <= 10_000_000)
       assert.ok(
-        shown.length > 20 &&
-          shown.reduce((sum, { transaction: { raw } }) => sum + raw.length, 0) <= 20_000_000
-      )
-      assert.ok(
-        !shown.some(({ transaction: { txid: id } }) => id === idOf(first)),
+        !seen.some(({ transaction: { txid: id } }) => id === idOf(first)),
         'what stands behind the rest'
       )
       server.chain.mine()
@@ -272,7 +291,39 @@ describe('electrum chain / proof of histories', () => {
       await watcher.histories.when((history) =>
         history.some(({ transaction: { txid: id }, height }) => id === idOf(first) && height === 4)
       )
-      assert.equal(watcher.errors.all.length, 1, 'told once')
+      assert.equal(world.reports.all.length, 1, 'told once')
+      assert.deepEqual(watcher.errors.all, [])
+    })
+
+    it('but all scripts of a server together have us keep no more, however many they are; a person is told once (COST-7)', async () => {
+      const scripts = [1, 2, 3, 4, 5].map((n) => testScript(n))
+      for (const each of scripts) dust(each, 12)
+      const watchers = scripts.map(() => recordingWatcher())
+      const watches = scripts.map((each, n) =>
+        chain.watchScript(each, watchers[n] ?? assert.fail())
+      )
+      await Promise.all(watches.map(async ({ ready }) => await ready))
+      const kept = (): number =>
+        watchers.reduce((sum, { histories }) => sum + waitingBytes(histories.last ?? []), 0)
+      assert.ok(kept() <= 20_000_000 && kept() > 17_000_000, String(kept()))
+      assert.equal(world.reports.all.length, 1, 'told once')
+
+      // Who is watched no more makes room, and with the next block the others are looked up again.
+      const isStarved = ({ histories }: RecordingWatcher): boolean =>
+        waitingBytes(histories.last ?? []) < 9_000_000
+      const starved = watchers.filter(isStarved)
+      assert.ok(starved.length >= 3)
+      watchers.forEach((watcher, n) => {
+        if (!isStarved(watcher)) watches[n]?.stop()
+      })
+      const fed = starved.map(async ({ histories }) => {
+        const before = histories.last?.length ?? 0
+        await histories.when((history) => history.length > before, histories.all.length)
+      })
+      server.chain.mine()
+      server.notifyTip()
+      await Promise.race(fed)
+      assert.equal(world.reports.all.length, 1)
     })
 
     it('but not by refusing a proof for want of resources', async () => {

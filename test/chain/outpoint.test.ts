@@ -4,8 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
-import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
-import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
+import {
+  createElectrumChain,
+  type ElectrumChain,
+  type ServerReport
+} from '../../src/chain/chain.js'
+import { createServerPool } from '../../src/chain/pool.js'
 import type { ChainStatus, Clock } from '../../src/engine/ports.js'
 import { hashFromTxid, type OutPoint } from '../../src/types/bytes.js'
 import { idOf } from './fake-chain.js'

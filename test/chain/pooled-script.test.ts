@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction.js'
-import type { ElectrumChain } from '../../src/chain/chain.js'
+import type { ElectrumChain, ServerReport } from '../../src/chain/chain.js'
 import type { Anchor } from '../../src/chain/headers.js'
 import type { ProvedTransaction } from '../../src/chain/history.js'
-import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
+import { createServerPool } from '../../src/chain/pool.js'
 import {
   type BlockLookup,
   hiddenBy,

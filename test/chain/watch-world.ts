@@ -1,5 +1,9 @@
 /** A fake server three blocks high, and a chain that is synced with it. */
-import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import {
+  createElectrumChain,
+  type ElectrumChain,
+  type ServerReport
+} from '../../src/chain/chain.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import type { Txid } from '../../src/types/bytes.js'
 import { FakeServer } from './fake-server.js'
@@ -9,6 +13,8 @@ export interface WatchWorld {
   readonly server: FakeServer
   readonly chain: ElectrumChain
   readonly statuses: Recorder<ChainStatus>
+  /** What the chain has said about the server. */
+  readonly reports: Recorder<ServerReport>
   /** Another chain, synced with the same server. */
   connect: () => Promise<ElectrumChain>
   stop: () => Promise<void>
@@ -18,12 +24,16 @@ export async function watchWorld(): Promise<WatchWorld> {
   const server = await new FakeServer().listen()
   server.chain.mine(3)
   const chains: ElectrumChain[] = []
+  const reports = new Recorder<ServerReport>()
   const connect = async (statuses = new Recorder<ChainStatus>()): Promise<ElectrumChain> => {
     const chain = createElectrumChain({
       url: server.url,
       network: 'regtest',
       clock: realClock,
       random: seededRandom(),
+      onReport: (report) => {
+        reports.push(report)
+      },
       timeouts: { retryFirst: 2, retryMost: 20 }
     })
     chains.push(chain)
@@ -38,6 +48,7 @@ export async function watchWorld(): Promise<WatchWorld> {
   return {
     server,
     statuses,
+    reports,
     chain: await connect(statuses),
     connect: async () => await connect(),
     stop: async () => {

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { address, networks, type Transaction } from 'bitcoinjs-lib'
-import type { ElectrumChain } from '../../src/chain/chain.js'
-import { createServerPool, type ServerReport } from '../../src/chain/pool.js'
+import type { ElectrumChain, ServerReport } from '../../src/chain/chain.js'
+import { createServerPool } from '../../src/chain/pool.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { scriptHashOf } from '../../src/devnet/hashes.js'
 import { satoshi } from '../../src/types/units.js'

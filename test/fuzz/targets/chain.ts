@@ -5,6 +5,7 @@ import { concat } from 'uint8arrays'
 import { syncHeaders, type HeaderSource } from '../../../src/chain/header-sync.js'
 import { HeaderChain } from '../../../src/chain/headers.js'
 import { VerifiedHistory } from '../../../src/chain/history.js'
+import { UnprovedBudget } from '../../../src/chain/unproved.js'
 import { checkMerkleProof } from '../../../src/chain/merkle.js'
 import { chainParams, type ChainParams } from '../../../src/chain/params.js'
 import { scriptHashOf } from '../../../src/chain/script-hash.js'
@@ -94,7 +95,7 @@ export const CHAIN: Target = {
         header: spoilt(known.header(HEIGHT), choices)
       })
       const before = headers.height
-      const history = await new VerifiedHistory(SCRIPT).load({
+      const history = await new VerifiedHistory(SCRIPT, new UnprovedBudget()).load({
         source,
         headers,
         catchUp: async () => {},

@@ -1,0 +1,118 @@
+/**
+ * COST-7: what one server may have us keep that no block vouches for, over all scripts; also what a
+ * block has and is not known to concern a script, of which there is a whole chain. It costs a
+ * server nothing to show, and strangers little to send. The bounds say nothing about who is
+ * honest: what goes beyond them is left out, and each server has its own.
+ */
+import type { Transaction } from '../bitcoin/transaction.js'
+import type { Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+
+/**
+ * The memory that a transaction takes beside its bytes, in the histories that have it (some 700
+ * bytes were measured), and in the wallet the names of what it spends. So the bounds are of their
+ * number as well.
+ */
+const OVERHEAD_BYTES = 1_000
+const OVERHEAD_OF_INPUT_BYTES = 200
+
+/** For all scripts of one server: some 14,000 payments of 220 bytes that wait. */
+export const MAX_UNPROVED_BYTES = 20_000_000
+
+/** For one script: what is sent to one leaves room for the others. */
+export const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
+
+/** What all scripts of one server take. */
+export class UnprovedBudget {
+  #left = MAX_UNPROVED_BYTES
+  /** True from a refusal on, until something is given back: nothing more is asked for meanwhile. */
+  isFull = false
+  #isTold = false
+
+  /** @param onFull - called once, when something was left out for the first time */
+  constructor(private readonly onFull: (error: PaychanError) => void = () => {}) {}
+
+  take(bytes: number): boolean {
+    if (bytes > this.#left) {
+      this.isFull = true
+      return false
+    }
+    this.#left -= bytes
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.#left += bytes
+    this.isFull = false
+  }
+
+  /** Called when something is left out. */
+  tell(error: PaychanError): void {
+    if (!this.#isTold) this.onFull(error)
+    this.#isTold = true
+  }
+}
+
+/** What one script takes of it. */
+export class UnprovedShare {
+  #sizes: Map<Txid, number> | undefined
+  #sum = 0
+  #isFull = false
+  #isOver = false
+
+  constructor(private readonly budget: UnprovedBudget) {}
+
+  /** True when nothing new has to be asked for. */
+  get isFull(): boolean {
+    return this.#isOver || this.#isFull || this.budget.isFull
+  }
+
+  /** True when there is room for a transaction, or it was taken before. */
+  take({ txid, raw, inputs }: Transaction): boolean {
+    if (this.#isOver) return false
+    if (this.#sizes?.has(txid) === true) return true
+    const bytes = raw.length + OVERHEAD_BYTES + inputs.length * OVERHEAD_OF_INPUT_BYTES
+    if (this.#sum + bytes > MAX_OF_SCRIPT_BYTES) {
+      this.#isFull = true
+      return false
+    }
+    if (!this.budget.take(bytes)) return false
+    this.#sizes ??= new Map()
+    this.#sizes.set(txid, bytes)
+    this.#sum += bytes
+    return true
+  }
+
+  /** Called when a transaction is kept no more, or a block vouches for it. */
+  giveBack(id: Txid): void {
+    const bytes = this.#sizes?.get(id)
+    if (bytes === undefined) return
+    this.#sizes?.delete(id)
+    this.#sum -= bytes
+    this.#isFull = false
+    this.budget.giveBack(bytes)
+  }
+
+  /** Called when there was no room for a transaction; returns what a person is told. */
+  leftOut(id: Txid): PaychanError {
+    const error = new PaychanError(
+      'ERR_HISTORY_TOO_LARGE',
+      `More unconfirmed transactions are shown than are kept, and the rest is left out: ${MAX_OF_SCRIPT_BYTES / 1_000_000} MB of one script, ${MAX_UNPROVED_BYTES / 1_000_000} MB of all. What is in a block is known all the same; if this lasts, use another server.`,
+      { txid: id }
+    )
+    if (!this.#isOver) this.budget.tell(error)
+    return error
+  }
+
+  /** Gives back all that is not in a list. */
+  keepOnly(listed: ReadonlySet<Txid>): void {
+    for (const id of [...(this.#sizes?.keys() ?? [])]) if (!listed.has(id)) this.giveBack(id)
+    if (this.#sizes?.size === 0) this.#sizes = undefined
+  }
+
+  /** Gives back all, for good: nobody watches the script any more. */
+  end(): void {
+    this.keepOnly(new Set())
+    this.#isOver = true
+  }
+}
