@@ -76,11 +76,7 @@ describe('servers that do not lie / but show what strangers send', function () {
       return { electrum: servers.map(({ url }) => url) }
     })
     try {
-      await pair.open()
-      await pair.pay(30_000n)
-      await pair.settle()
-      await pair.mine()
-      await pair.both('closed')
+      await pair.payAndSettle(30_000n)
       await pair.paidOut({ server: 30_000n })
       assert.ok(dust.shown > 0)
       assert.deepEqual([...new Set(pair.reports)], ['ERR_HISTORY_TOO_LARGE'])

@@ -26,11 +26,7 @@ describe('servers that lie / beside an honest one, no lie costs money', () => {
         return { electrum: [liar.url, devnet.url] }
       })
       try {
-        await pair.open()
-        await pair.pay(30_000n)
-        await pair.settle()
-        await pair.mine()
-        await pair.both('closed')
+        await pair.payAndSettle(30_000n)
         await pair.paidOut({ server: 30_000n })
       } finally {
         await pair.end()

@@ -137,6 +137,16 @@ export class Pair {
     return txid(id ?? assert.fail())
   }
 
+  /** A channel opens, the client pays, and the server settles alone, which is mined. */
+  async payAndSettle(amount: bigint): Promise<Txid> {
+    await this.open()
+    await this.pay(amount)
+    const settlement = await this.settle()
+    await this.mine()
+    await this.both('closed')
+    return settlement
+  }
+
   /** The server begins to settle alone; whether anybody takes that is seen on the chain. */
   beginToSettle(): void {
     this.#bob.api.channels.close(this.#id, { force: true }).catch(() => {})

@@ -87,14 +87,7 @@ const STAGES: readonly Stage[] = [
   },
   {
     name: 'settlement',
-    arrive: async (pair) => {
-      await pair.open()
-      await pair.pay(30_000n)
-      const settlement = await pair.settle()
-      await pair.mine()
-      await pair.both('closed')
-      return settlement
-    },
+    arrive: async (pair) => await pair.payAndSettle(30_000n),
     meanwhile: async (pair) => {
       await pair.notClosed()
     },
