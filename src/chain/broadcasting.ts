@@ -14,6 +14,13 @@ import type { ServerReport } from './chain.js'
 /** Number of refusals that are remembered as told: refusals come again with every block. */
 const MOST_TOLD = 1_000
 
+/**
+ * Milliseconds after a refusal within which each server that was asked has answered, or timed out.
+ * Where there is no answer then, the transaction waits in that server's line (COST-6), and whoever
+ * sent it hears of the refusal.
+ */
+const LINE_MS = 35_000
+
 export class Broadcasts {
   readonly #told = new Set<string>()
 
@@ -25,7 +32,8 @@ export class Broadcasts {
   ) {}
 
   /**
-   * Sends to all servers; one that takes it is enough.
+   * Sends to all servers; one that takes it is enough. What still waits in the line of a server goes
+   * on in the background. `taken` is 0 when it waited in each line before.
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
@@ -37,44 +45,68 @@ export class Broadcasts {
     const takers: Verdict[] = []
     const errors: unknown[] = []
     const sent = servers.map(async ({ chain }) => await chain.broadcast(transaction, weight))
+    let refuse = (): void => {}
+    const refusedFirst = new Promise<void>((resolve) => {
+      refuse = resolve
+    })
     const heard = sent.map((answer) =>
       answer.then(
         (verdict) => {
-          takers.push(verdict)
+          if (verdict.taken > 0) takers.push(verdict)
         },
         (error: unknown) => {
           errors.push(error)
+          refuse()
         }
       )
     )
     void Promise.allSettled(sent).then((verdicts) => {
       this.#compare(servers, verdicts)
     })
+    const all = Promise.all(heard)
+    const wait = async (ms: number, answers: Promise<unknown>): Promise<void> => {
+      await within<unknown>(this.clock, ms, answers, () => {})
+    }
     // Who takes it first says nothing of the fee that the others ask for.
     const prompt = Promise.all(heard.filter((_, i) => servers[i]?.chain.status !== 'down'))
-    await Promise.any(sent).then(
+    const decided = Promise.any(sent.map(async (answer) => tookIt(await answer))).then(
       async () => {
-        await within<unknown>(this.clock, this.patience, prompt, () => {})
+        await wait(this.patience, prompt)
       },
       async () => {
-        await Promise.all(heard)
+        await all
       }
     )
+    const isPatient = typeof weight === 'object'
+    await (isPatient
+      ? Promise.race([
+          decided,
+          refusedFirst.then(async () => {
+            await wait(LINE_MS, all)
+          })
+        ])
+      : decided)
     const [first] = takers
-    if (first === undefined) throw weightiest(errors)
-    return {
-      txid: first.txid,
-      taken: takers.length,
-      of: servers.length,
-      refusals: errors.flatMap(refusalOf)
+    if (first !== undefined) {
+      return {
+        txid: first.txid,
+        taken: takers.length,
+        of: servers.length,
+        refusals: errors.flatMap(refusalOf)
+      }
     }
+    if (errors.length > 0) throw weightiest(errors)
+    return { txid: transaction.txid, taken: 0, of: servers.length, refusals: [] }
   }
 
   #compare(
     servers: readonly PoolServer[],
     verdicts: ReadonlyArray<PromiseSettledResult<Verdict>>
   ): void {
-    const taker = servers.find((_, i) => verdicts[i]?.status === 'fulfilled')
+    const taker = servers.find((_, i) => {
+      const verdict = verdicts[i]
+      return verdict?.status === 'fulfilled' && verdict.value.taken > 0
+    })
     if (taker === undefined) return
     verdicts.forEach((verdict, i) => {
       const url = servers[i]?.url ?? ''
@@ -99,6 +131,79 @@ export class Broadcasts {
       text: `The Electrum server ${url} refuses transaction ${String(txid)} (${String(reason)}), and ${taker} has taken it. It is on its way all the same.`
     })
   }
+}
+
+/**
+ * COST-6: number of transactions without a deadline that are under way at once at a server, and
+ * milliseconds for which a refused one keeps its place. ElectrumX takes 100 for a refusal: so they come to 800 at
+ * once, and then to 225 of the 600 that it forgives in a block.
+ */
+export const PATIENT_SENDS = 8
+export const REFUSAL_MS = 2_100_000
+
+/**
+ * Closes, and T1s that are not our own: they have no deadline, and a peer can see to it that a
+ * server refuses them. Each waits for a place at each server, so that refusals never cost a server's
+ * patience; and a server that refuses everything holds up nobody but itself.
+ */
+export class PatientSends {
+  /** The transactions under way, by whom they are for. */
+  readonly #sending = new Map<string, Txid>()
+  /** In the order in which somebody began to wait; the newest transaction of each. */
+  readonly #line = new Map<
+    string,
+    { readonly txid: Txid; readonly answer: (isIn: boolean) => void }
+  >()
+  #refusedAt: number[] = []
+
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+
+  /**
+   * Waits for a place. False at once when the same transaction waits or is under way already, and
+   * later when another one for the same has come, which takes its place in the line: however many
+   * closes a peer has signed, one waits.
+   */
+  async enter(whose: string, txid: Txid): Promise<boolean> {
+    const before = this.#line.get(whose)
+    if (this.#sending.get(whose) === txid || before?.txid === txid) return false
+    before?.answer(false)
+    return await new Promise<boolean>((resolve) => {
+      this.#line.set(whose, { txid, answer: resolve })
+      this.look()
+    })
+  }
+
+  /** Answers all that wait: nothing is sent any more. */
+  stop(): void {
+    for (const { answer } of this.#line.values()) answer(false)
+    this.#line.clear()
+  }
+
+  /** Frees the place of an answered transaction; to be called for each that has entered. */
+  leave(whose: string, isRefused: boolean): void {
+    this.#sending.delete(whose)
+    if (isRefused) this.#refusedAt.push(this.clock.now())
+    this.look()
+  }
+
+  /** Lets waiting transactions in while there are places; to be called with each block. */
+  look(): void {
+    const now = this.clock.now()
+    // A clock that was set back holds no place for longer than that.
+    this.#refusedAt = this.#refusedAt.filter((at) => at <= now && now - at < REFUSAL_MS)
+    for (const [whose, { txid, answer }] of this.#line) {
+      if (this.#sending.size + this.#refusedAt.length >= PATIENT_SENDS) return
+      if (this.#sending.has(whose)) continue
+      this.#line.delete(whose)
+      this.#sending.set(whose, txid)
+      answer(true)
+    }
+  }
+}
+
+/** @throws Error when the server was not asked */
+function tookIt(verdict: Verdict): void {
+  if (verdict.taken === 0) throw new Error('It waits in the line of this server.')
 }
 
 /**

@@ -24,12 +24,14 @@ import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import {
   broadcastRefused,
   isAlreadyThere,
+  PatientSends,
   printable,
   refusalKind,
   Underpaid
 } from './broadcasting.js'
 import { ElectrumClient, ServerCalls } from './electrum/client.js'
 import { parseEndpoint, type Proxy } from './electrum/endpoint.js'
+import type { Rank } from './electrum/rpc.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
 import { DEFAULT_TIMEOUTS, type ChainTimeouts } from './timeouts.js'
@@ -175,6 +177,7 @@ class VerifyingChain implements ElectrumChain {
   readonly #calls: ServerCalls
   readonly #underpaid = new Underpaid()
   #favours = 0
+  readonly #patient: PatientSends
   /** The parts that all watches share. */
   readonly #watching: WatchContext
   #cancelAsking: Unsubscribe = () => {}
@@ -184,6 +187,7 @@ class VerifyingChain implements ElectrumChain {
     const endpoint = parseEndpoint(init.url)
     this.server = init.url
     this.#clock = init.clock
+    this.#patient = new PatientSends(init.clock)
     this.#log = init.log ?? (() => {})
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
     this.#fallback =
@@ -278,6 +282,7 @@ class VerifyingChain implements ElectrumChain {
     if (this.#stopped) return
     this.#stopped = true
     this.#cancelAsking()
+    this.#patient.stop()
     this.#calls.stop()
     this.#session = undefined
     for (const script of this.#scripts.values()) script.detach()
@@ -307,6 +312,7 @@ class VerifyingChain implements ElectrumChain {
 
   async broadcast(transaction: Transaction, weight: Weight = 'money'): Promise<Verdict> {
     if (weight === 'money') return await this.#send(transaction, weight)
+    if (weight !== 'favour') return await this.#sendPatiently(transaction, weight.patientFor)
     if (this.#favours >= MOST_FAVOURS) throw busy(this.server)
     this.#favours++
     try {
@@ -316,7 +322,21 @@ class VerifyingChain implements ElectrumChain {
     }
   }
 
-  async #send(transaction: Transaction, weight: Weight): Promise<Verdict> {
+  async #sendPatiently(transaction: Transaction, whose: string): Promise<Verdict> {
+    const { txid } = transaction
+    if (!(await this.#patient.enter(whose, txid))) return { txid, taken: 0, of: 1, refusals: [] }
+    let isRefused = false
+    try {
+      return await this.#send(transaction, 'money')
+    } catch (error) {
+      isRefused = codeOf(error) === 'ERR_BROADCAST_REFUSED'
+      throw error
+    } finally {
+      this.#patient.leave(whose, isRefused)
+    }
+  }
+
+  async #send(transaction: Transaction, weight: Rank): Promise<Verdict> {
     const { txid: id, raw } = transaction
     return await this.#calls.make('broadcast the transaction', async (session) => {
       try {
@@ -346,7 +366,7 @@ class VerifyingChain implements ElectrumChain {
    *
    * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
    */
-  async #askFirst(session: ElectrumSession, raw: Uint8Array, weight: Weight): Promise<void> {
+  async #askFirst(session: ElectrumSession, raw: Uint8Array, weight: Rank): Promise<void> {
     if (!session.has('blockchain.transaction.testmempoolaccept')) return
     const reason = await session.refusalOf(raw, weight)
     if (reason === undefined || /max-?fee/i.test(reason)) return
@@ -366,7 +386,7 @@ class VerifyingChain implements ElectrumChain {
     session: ElectrumSession,
     transaction: Transaction,
     reason: string,
-    weight: Weight
+    weight: Rank
   ): Promise<void> {
     const kind = refusalKind(reason)
     if (kind === 'fee-too-low') this.#underpaid.add(transaction)
@@ -538,6 +558,7 @@ class VerifyingChain implements ElectrumChain {
           this.tip = tip
           this.#moveAnchor()
           this.#tips.emit(tip)
+          this.#patient.look()
         }
         this.#waited = 0
         this.#setStatus('synced')

@@ -12,14 +12,7 @@ import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
 import { alarm, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
-import {
-  acceptLink,
-  AckTimers,
-  Links,
-  PatientSends,
-  StrangersShare,
-  StreamThrottle
-} from './streams.js'
+import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './streams.js'
 import { within, withTimeout } from './timeout.js'
 import { type ActorHost, Actors, ChannelActor } from './channel-actor.js'
 import { bumpPublication, closeEach, type SettledAll } from './settling.js'
@@ -72,7 +65,6 @@ export class Engine {
   /** Undefined when nobody wants to hear of risks. */
   readonly #risks: RiskWatch | undefined
   readonly #view = new View()
-  readonly #patient: PatientSends
   #stopped = false
   /** The error of a failed disk: nothing is done any more, and every caller gets it. */
   #halted: Error | undefined
@@ -87,7 +79,6 @@ export class Engine {
     this.#ids = new PaymentIds(options.random)
     this.#order = new LogOrder(clock)
     this.#links = new Links(clock)
-    this.#patient = new PatientSends(clock)
     this.#watches = new Watches(chain, (actor, error) => {
       const text = `The channel could not be watched: ${error.message}`
       this.#context.alarm(
@@ -140,7 +131,6 @@ export class Engine {
     })
     const performer = new Performer(this.#context, {
       strangers: share,
-      patient: this.#patient,
       tell: this.#renewals.tell,
       doubt: ({ state }) => {
         this.#restores.doubt(state.peer)
@@ -497,7 +487,6 @@ export class Engine {
       if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))
     })
     this.#view.seen(this.#height)
-    this.#patient.look()
     const due = this.#due.at(this.#height)
     this.#renewals.onTip(due)
     this.#risks?.onTip([...this.#actors.values()])

@@ -19,7 +19,7 @@ import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
 import type { Clock, ScriptWatch } from './ports.js'
 import type { Renewals } from './renewals.js'
-import { FAVOUR_INTERVAL_MS, FAVOURS, type PatientSends, type StrangersShare } from './streams.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './streams.js'
 import { withTimeout } from './timeout.js'
 import type { Watches } from './watches.js'
 
@@ -31,7 +31,6 @@ const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-pa
 /** The parts of an engine that effects need besides. */
 interface PerformerParts {
   readonly strangers: StrangersShare
-  readonly patient: PatientSends
   /** Hands an event of one of our channels to another. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
   /** RESTORE-8: reports that this node may not know all of its channels with a peer. */
@@ -216,16 +215,16 @@ export class Performer {
     this.#sent.set(raw, transaction)
     const { txid } = transaction
     const { chain } = this.context
-    const { strangers, patient } = this.parts
-    const isPatient = favour !== true && canWait(actor.state, purpose)
-    let isRefused = false
+    const { strangers } = this.parts
     // T1 of a renewal is sent for both of its channels, and each has its answer.
-    const whose = `${purpose} ${actor.id}`
-    if (isPatient && !(await patient.enter(whose, txid))) return
+    const patiently = { patientFor: `${purpose} ${actor.id}` }
+    const weight = favour === true ? 'favour' : canWait(actor.state, purpose) ? patiently : 'money'
     try {
       if (favour === true && !strangers.takeFavour()) throw noFavour()
-      const { refusals } = await chain.broadcast(transaction, favour === true ? 'favour' : 'money')
-      isRefused = refusals.length > 0
+      const { taken, refusals } = await chain.broadcast(transaction, weight)
+      // It waits already; whoever sent it first posts what comes of it.
+      if (taken === 0) return
+      const isRefused = refusals.length > 0
       const refusedForFee = refusals.some(({ kind }) => isFeeRefusal(kind))
       if (purpose === 'funding') {
         this.#fundingHeard(actor, txid, refusedForFee)
@@ -245,7 +244,6 @@ export class Performer {
           : codeOf(error) === 'ERR_CHAIN_BUSY'
             ? 'not-sent'
             : 'unavailable'
-      isRefused = kind !== 'not-sent' && kind !== 'unavailable'
       if (purpose === 'funding') {
         this.#fundingHeard(actor, txid, isFeeRefusal(kind))
         actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
@@ -257,8 +255,6 @@ export class Performer {
         kind,
         reason: messageOf(error)
       })
-    } finally {
-      if (isPatient) patient.leave(whose, isRefused)
     }
   }
 

@@ -100,12 +100,13 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** The servers' answers to a transaction that at least one of them has taken. */
+/** The servers' answers to a transaction. */
 export interface Verdict {
   readonly txid: Txid
   /**
    * Number of servers that have it in their mempool, out of those asked. The others refuse it, or
-   * have not answered.
+   * have not answered. 0 only when the same transaction waits in the line of each already, or a newer
+   * one has taken its place there: whoever sent that one hears.
    */
   readonly taken: number
   readonly of: number
@@ -114,9 +115,10 @@ export interface Verdict {
 
 /**
  * COST-3: tells whether money of ours depends on a transaction, or only a stranger's wish. `money`
- * when left out.
+ * when left out. What has no deadline waits for a place at each server (COST-6), in the order in
+ * which those came for whom it is; of one's own the newest waits.
  */
-export type Weight = 'money' | 'favour'
+export type Weight = 'money' | 'favour' | { readonly patientFor: string }
 
 /**
  * `connecting` until the first tip is verified; `down` while there is no server; `synced`
@@ -145,7 +147,8 @@ export interface Chain {
    * Resolves once a server has taken the transaction, or has it already, and the others have
    * answered or had the time to. Rejects when no server takes it: with a refusal for the fee, if
    * there is one, whatever the other refusals say. A favour goes behind all else, and is refused at
-   * once where others wait already (`ERR_CHAIN_BUSY`).
+   * once where others wait already (`ERR_CHAIN_BUSY`). What is patient waits for as long as no server
+   * has a place for it.
    */
   broadcast: (transaction: Transaction, weight?: Weight) => Promise<Verdict>
   /**

@@ -16,7 +16,6 @@ import { type Channel, isFrozen } from '../channel/state.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Link, LinkListener, Unsubscribe } from './ports.js'
-import type { Txid } from '../types/bytes.js'
 
 /*
  * Streams that peers open: the first message tells a new channel from a known one (WIRE-8).
@@ -400,67 +399,6 @@ export class StrangersShare {
   /** Waits in a line until such a script may be watched; undefined: now. */
   awaitWatch(): Promise<void> | undefined {
     return this.#watches.take()
-  }
-}
-
-/**
- * COST-6: number of transactions without a deadline that are under way at once, and milliseconds
- * for which a refused one keeps its place. ElectrumX takes 100 for a refusal: so they come to 800 at
- * once, and then to 225 of the 600 that it forgives in a block.
- */
-export const PATIENT_SENDS = 8
-export const REFUSAL_MS = 2_100_000
-
-/**
- * Closes, and T1s that are not our own: they have no deadline, and a peer can see to it that a
- * server refuses them. Each waits for a place, so that refusals never cost a server's patience.
- */
-export class PatientSends {
-  /** The transactions under way, by whom they are for. */
-  readonly #sending = new Map<string, Txid>()
-  /** In the order in which somebody began to wait; the newest transaction of each. */
-  readonly #line = new Map<
-    string,
-    { readonly txid: Txid; readonly answer: (isIn: boolean) => void }
-  >()
-  #refusedAt: number[] = []
-
-  constructor(private readonly clock: Pick<Clock, 'now'>) {}
-
-  /**
-   * Waits for a place. False at once when the same transaction waits or is under way already, and
-   * later when another one for the same has come, which takes its place in the line: however many
-   * closes a peer has signed, one waits.
-   */
-  async enter(whose: string, txid: Txid): Promise<boolean> {
-    const before = this.#line.get(whose)
-    if (this.#sending.get(whose) === txid || before?.txid === txid) return false
-    before?.answer(false)
-    return await new Promise<boolean>((resolve) => {
-      this.#line.set(whose, { txid, answer: resolve })
-      this.look()
-    })
-  }
-
-  /** Frees the place of an answered transaction; to be called for each that has entered. */
-  leave(whose: string, isRefused: boolean): void {
-    this.#sending.delete(whose)
-    if (isRefused) this.#refusedAt.push(this.clock.now())
-    this.look()
-  }
-
-  /** Lets waiting transactions in while there are places; to be called with each block. */
-  look(): void {
-    const now = this.clock.now()
-    // A clock that was set back holds no place for longer than that.
-    this.#refusedAt = this.#refusedAt.filter((at) => at <= now && now - at < REFUSAL_MS)
-    for (const [whose, { txid, answer }] of this.#line) {
-      if (this.#sending.size + this.#refusedAt.length >= PATIENT_SENDS) return
-      if (this.#sending.has(whose)) continue
-      this.#line.delete(whose)
-      this.#sending.set(whose, txid)
-      answer(true)
-    }
   }
 }
 

@@ -4,6 +4,9 @@ import type { Transaction } from 'bitcoinjs-lib'
 import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction.js'
 import {
   broadcastRefused,
+  PATIENT_SENDS,
+  PatientSends,
+  REFUSAL_MS,
   Broadcasts,
   isAlreadyThere,
   refusalKind
@@ -13,10 +16,11 @@ import {
   type ElectrumChain,
   type ServerReport
 } from '../../src/chain/chain.js'
+import { createServerPool } from '../../src/chain/pool.js'
 import { PoolServer } from '../../src/chain/pooled-script.js'
 import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
-import { txid, type Txid } from '../../src/types/bytes.js'
+import { toHex, txid, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { alice, output, signed, type Spendable } from '../devnet/support.js'
@@ -31,15 +35,16 @@ const refused = (id: Txid): PaychanError =>
 /** Answers as `answer` says each time. */
 function server(
   url: string,
-  answer: () => Txid | Error | Promise<never>,
-  status: ChainStatus = 'synced'
+  answer: () => Txid | Error | Promise<Txid>,
+  status: ChainStatus = 'synced',
+  taken = 1
 ): PoolServer {
   const chain = {
     status,
     broadcast: async () => {
       const said = await answer()
       if (said instanceof Error) throw said
-      return { txid: said, taken: 1, of: 1, refusals: [] }
+      return { txid: said, taken, of: 1, refusals: [] }
     }
   }
   return new PoolServer({ url }, chain as unknown as ElectrumChain)
@@ -327,5 +332,190 @@ describe('electrum chain / packages', () => {
     assert.equal(server.count('blockchain.transaction.broadcast_package'), 0)
     await other.stop()
     await server.close()
+  })
+})
+
+describe('chain / broadcasting / what has no deadline', () => {
+  const ID = txid('ab'.repeat(32))
+  const settle = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  it('has few places, and a refusal keeps one for a while: a peer cannot use up a server by what it had signed (COST-6)', async () => {
+    let now = 0
+    const sends = new PatientSends({ now: () => now })
+    const entered: string[] = []
+    const send = (name: string): void => {
+      void sends.enter(name, ID).then((isIn) => {
+        if (isIn) entered.push(name)
+      })
+    }
+    let left = 0
+    const refuse = (): void => {
+      const under = entered.slice(left)
+      left = entered.length
+      for (const name of under) sends.leave(name, true)
+    }
+    for (let n = 0; n < 400; n++) send(`close ${n}`)
+    send('close 399')
+    await settle()
+    assert.equal(entered.length, PATIENT_SENDS)
+    refuse()
+    await settle()
+    assert.equal(entered.length, PATIENT_SENDS, 'each refusal keeps its place')
+    // 600 are forgiven in a block, and 100 taken for a refusal.
+    const blocks = 36
+    for (let block = 1; block <= blocks; block++) {
+      now += 600_000
+      sends.look()
+      await settle()
+      refuse()
+    }
+    assert.ok(100 * entered.length <= 800 + 250 * blocks, `${entered.length} refusals`)
+    const before = entered.length
+    now += REFUSAL_MS
+    sends.look()
+    await settle()
+    assert.equal(entered.length, before + PATIENT_SENDS, 'and is forgotten then')
+    assert.equal(new Set(entered).size, entered.length)
+  })
+
+  it('goes as fast as servers take it', async () => {
+    const sends = new PatientSends({ now: () => 0 })
+    const all = Array.from({ length: 100 }, async (_, n) => {
+      if (await sends.enter(`close ${n}`, ID)) sends.leave(`close ${n}`, false)
+    })
+    await Promise.all(all)
+  })
+
+  it('waits once for each channel: the newest close takes the place of those before it (COST-6)', async () => {
+    const sends = new PatientSends({ now: () => 0 })
+    const entered: string[] = []
+    const send = async (channel: string, close: number): Promise<void> => {
+      const id = txid(close.toString(16).padStart(64, '0'))
+      if (!(await sends.enter(channel, id))) return
+      entered.push(`${channel} ${close}`)
+    }
+    const sent = Array.from({ length: PATIENT_SENDS }, (_, n) => send(`first ${n}`, n))
+    for (let close = 1; close <= 11; close++) sent.push(send('mallory', close))
+    sent.push(send('alice', 1))
+    for (let close = 12; close <= 40; close++) sent.push(send('mallory', close))
+    await settle()
+    for (let n = 0; n < PATIENT_SENDS; n++) sends.leave(`first ${n}`, false)
+    await Promise.all(sent)
+    assert.deepEqual(entered.slice(PATIENT_SENDS), ['mallory 40', 'alice 1'])
+  })
+
+  it('of one channel there is one under way', async () => {
+    const sends = new PatientSends({ now: () => 0 })
+    const [first, second] = [txid('01'.repeat(32)), txid('02'.repeat(32))]
+    assert.equal(await sends.enter('close', first), true)
+    assert.equal(await sends.enter('close', first), false)
+    const next = sends.enter('close', second)
+    sends.leave('close', false)
+    assert.equal(await next, true)
+  })
+
+  describe('at several servers', () => {
+    const A_LONG_TIME = new Promise<never>(() => {})
+    let clock: FakeClock
+    let broadcasts: Broadcasts
+    const waits = (): PoolServer => server('tcp://a:1', () => A_LONG_TIME)
+    const PATIENT = { patientFor: 'close 1' } as const
+
+    beforeEach(() => {
+      clock = new FakeClock()
+      broadcasts = new Broadcasts(clock, 100, () => {})
+    })
+
+    it('one that lets it wait holds up nobody else: whoever takes it first answers', async () => {
+      const sent = broadcasts.send([waits(), server('tcp://b:1', () => ID)], SENT, PATIENT)
+      await clock.set.when((ms) => ms === 100)
+      clock.advance(100)
+      assert.deepEqual(await sent, { txid: ID, taken: 1, of: 2, refusals: [] })
+    })
+
+    it('a refusal is told once each server that was asked has had its time, and not when the last line moves', async () => {
+      const sent = broadcasts.send([waits(), server('tcp://b:1', () => refused(ID))], SENT, PATIENT)
+      await clock.set.when((ms) => ms === 35_000)
+      clock.advance(35_000)
+      await assert.rejects(sent, { code: 'ERR_BROADCAST_REFUSED' })
+    })
+
+    it('one that takes it after a refusal has taken it', async () => {
+      let take = (_: Txid): void => {}
+      const taken = new Promise<Txid>((resolve) => {
+        take = resolve
+      })
+      const sent = broadcasts.send(
+        [server('tcp://a:1', () => taken), server('tcp://b:1', () => refused(ID))],
+        SENT,
+        PATIENT
+      )
+      await clock.set.when((ms) => ms === 35_000)
+      clock.advance(34_000)
+      take(ID)
+      const { taken: takers, refusals } = await sent
+      assert.deepEqual([takers, refusals.length], [1, 1])
+    })
+
+    it('what waits in every line already is sent by nobody again, and is not told as taken', async () => {
+      const none = (): PoolServer => server('tcp://a:1', () => ID, 'synced', 0)
+      assert.deepEqual(await broadcasts.send([none(), none()], SENT, PATIENT), {
+        txid: SENT.txid,
+        taken: 0,
+        of: 2,
+        refusals: []
+      })
+      await assert.rejects(
+        broadcasts.send([none(), server('tcp://b:1', () => refused(ID))], SENT, PATIENT),
+        { code: 'ERR_BROADCAST_REFUSED' }
+      )
+    })
+  })
+
+  it('a server that refuses everything takes the places of no other one (COST-6)', async () => {
+    const liar = await new FakeServer().listen()
+    const honest = await new FakeServer(liar.chain).listen()
+    const clock = realClock
+    const pool = createServerPool({
+      servers: [{ url: liar.url }, { url: honest.url }],
+      network: 'regtest',
+      clock,
+      random: seededRandom(1)
+    })
+    const asked = { liar: new Set<string>(), honest: new Set<string>() }
+    const closes = Array.from({ length: 3 * PATIENT_SENDS }, (_, n) =>
+      makeTransaction({
+        version: 2,
+        inputs: [],
+        outputs: [{ script: new Uint8Array(22), value: satoshi(BigInt(n)) }]
+      })
+    )
+    const byRaw = new Map(closes.map((close) => [toHex(close.raw), close.txid]))
+    liar.on('blockchain.transaction.broadcast', ([raw]) => {
+      asked.liar.add(String(raw))
+      throw new Refusal('bad-txns-whatever')
+    })
+    honest.on('blockchain.transaction.broadcast', ([raw]) => {
+      asked.honest.add(String(raw))
+      return byRaw.get(String(raw)) ?? ''
+    })
+    await pool.start()
+    try {
+      await new Promise<void>((resolve) => {
+        pool.onTip(() => {
+          resolve()
+        })
+      })
+      const verdicts = await Promise.all(
+        closes.map((close, n) => pool.broadcast(close, { patientFor: `close ${n}` }))
+      )
+      assert.ok(verdicts.every(({ taken }) => taken === 1))
+      assert.deepEqual([asked.honest.size, asked.liar.size], [closes.length, PATIENT_SENDS])
+    } finally {
+      await pool.stop()
+      await Promise.all([liar.close(), honest.close()])
+    }
   })
 })

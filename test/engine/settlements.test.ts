@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
-import type { Chain } from '../../src/engine/ports.js'
+import type { Chain, Weight } from '../../src/engine/ports.js'
+import type { Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { codeFrom, quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
@@ -163,6 +164,37 @@ describe('engine / settlements', () => {
     refuses = false
     await world.mine(2)
     assert.deepEqual([statuses(bob), (await settling).settled.length], [['closed', 'closed'], 2])
+  })
+
+  it('a publication goes out at once, and a signed close waits for its place: nothing presses it (COST-6)', async () => {
+    const sent: Array<readonly [Weight | undefined, Txid]> = []
+    const listening = (chain: Chain): Chain =>
+      new Proxy(chain, {
+        get: (target, name) => {
+          if (name !== 'broadcast') return Reflect.get(target, name) as unknown
+          return async (transaction: Transaction, weight?: Weight) => {
+            sent.push([weight, transaction.inputs[0]?.outPoint.txid ?? transaction.txid])
+            return await target.broadcast(transaction, weight)
+          }
+        }
+      })
+    const { world, alice, bob, opened } = await channels([300, 310], 20_000n, {
+      chain: listening
+    })
+    sent.length = 0
+    const [published, closed] = opened.map(({ id }) => id)
+    assert.ok(published !== undefined && closed !== undefined)
+    void bob.engine.close(published, true)
+    void alice.engine.close(closed, false)
+    await quiet()
+    assert.deepEqual(
+      [published, closed].map(
+        (id) => sent.find(([, spent]) => spent === bob.engine.describe(id).funding?.txid)?.[0]
+      ),
+      ['money', { patientFor: `close ${closed}` }]
+    )
+    await world.mine()
+    assert.deepEqual(statuses(bob), ['closed', 'closed'])
   })
 
   it('says which channel no server takes, and what became of the others', async () => {

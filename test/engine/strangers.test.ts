@@ -3,16 +3,9 @@
  * first (OPEN-11).
  */
 import assert from 'node:assert/strict'
-import {
-  FAVOUR_INTERVAL_MS,
-  FAVOURS,
-  PATIENT_SENDS,
-  PatientSends,
-  REFUSAL_MS,
-  STRANGE_WATCHES
-} from '../../src/engine/streams.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS, STRANGE_WATCHES } from '../../src/engine/streams.js'
 import { checkStore } from '../../src/node/check.js'
-import { toHex, type Txid, txid } from '../../src/types/bytes.js'
+import { toHex, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { outPointOf, RawPeer, Stranger } from './raw-peer.js'
@@ -418,87 +411,5 @@ describe('engine / openings that a server has given up', () => {
     const stream = await new RawPeer(world, 'again').stream('bob')
     await stream.say({ ...offer, refundHeight: world.chain.height + 60 })
     assert.equal(stream.refusal?.rule, 'KEY-3')
-  })
-})
-
-describe('engine / what has no deadline, towards the servers', () => {
-  const ID = txid('ab'.repeat(32))
-  const settle = async (): Promise<void> => {
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-
-  it('has few places, and a refusal keeps one for a while: a peer cannot use up a server by what it had signed (COST-6)', async () => {
-    let now = 0
-    const sends = new PatientSends({ now: () => now })
-    const entered: string[] = []
-    const send = (name: string): void => {
-      void sends.enter(name, ID).then((isIn) => {
-        if (isIn) entered.push(name)
-      })
-    }
-    let left = 0
-    const refuse = (): void => {
-      const under = entered.slice(left)
-      left = entered.length
-      for (const name of under) sends.leave(name, true)
-    }
-    for (let n = 0; n < 400; n++) send(`close ${n}`)
-    send('close 399')
-    await settle()
-    assert.equal(entered.length, PATIENT_SENDS)
-    refuse()
-    await settle()
-    assert.equal(entered.length, PATIENT_SENDS, 'each refusal keeps its place')
-    // 600 are forgiven in a block, and 100 taken for a refusal.
-    const blocks = 36
-    for (let block = 1; block <= blocks; block++) {
-      now += 600_000
-      sends.look()
-      await settle()
-      refuse()
-    }
-    assert.ok(100 * entered.length <= 800 + 250 * blocks, `${entered.length} refusals`)
-    const before = entered.length
-    now += REFUSAL_MS
-    sends.look()
-    await settle()
-    assert.equal(entered.length, before + PATIENT_SENDS, 'and is forgotten then')
-    assert.equal(new Set(entered).size, entered.length)
-  })
-
-  it('goes as fast as servers take it', async () => {
-    const sends = new PatientSends({ now: () => 0 })
-    const all = Array.from({ length: 100 }, async (_, n) => {
-      if (await sends.enter(`close ${n}`, ID)) sends.leave(`close ${n}`, false)
-    })
-    await Promise.all(all)
-  })
-
-  it('waits once for each channel: the newest close takes the place of those before it (COST-6)', async () => {
-    const sends = new PatientSends({ now: () => 0 })
-    const entered: string[] = []
-    const send = async (channel: string, close: number): Promise<void> => {
-      const id = txid(close.toString(16).padStart(64, '0'))
-      if (!(await sends.enter(channel, id))) return
-      entered.push(`${channel} ${close}`)
-    }
-    const sent = Array.from({ length: PATIENT_SENDS }, (_, n) => send(`first ${n}`, n))
-    for (let close = 1; close <= 11; close++) sent.push(send('mallory', close))
-    sent.push(send('alice', 1))
-    for (let close = 12; close <= 40; close++) sent.push(send('mallory', close))
-    await settle()
-    for (let n = 0; n < PATIENT_SENDS; n++) sends.leave(`first ${n}`, false)
-    await Promise.all(sent)
-    assert.deepEqual(entered.slice(PATIENT_SENDS), ['mallory 40', 'alice 1'])
-  })
-
-  it('of one channel there is one under way', async () => {
-    const sends = new PatientSends({ now: () => 0 })
-    const [first, second] = [txid('01'.repeat(32)), txid('02'.repeat(32))]
-    assert.equal(await sends.enter('close', first), true)
-    assert.equal(await sends.enter('close', first), false)
-    const next = sends.enter('close', second)
-    sends.leave('close', false)
-    assert.equal(await next, true)
   })
 })
