@@ -52,14 +52,14 @@ export const ROOMS = {
 }
 
 /**
- * The packages that know Bitcoin: src/bitcoin asks them, and all others ask src/bitcoin. The devnet
+ * The packages that know Bitcoin (@scure/base writes texts, and knows nothing): src/bitcoin asks them, and all others ask src/bitcoin. The devnet
  * judges what we send, so it rests on the packages themselves, and not on what it judges. Its script
  * interpreter, bitcore-lib, rests on elliptic, which has a history of signature bugs: good enough to
  * judge blocks of a development chain, never in the path of money.
  */
 const BITCOIN_PACKAGES = {
   regex:
-    '^(bitcoinjs-lib|tiny-secp256k1|secp256k1|bip32|bip39|ecpair|@scure/|@noble/|@bitcoinerlab/)',
+    '^(bitcoinjs-lib|tiny-secp256k1|secp256k1|bip32|bip39|ecpair|@scure/(?!base$)|@noble/|@bitcoinerlab/)',
   message: 'src/bitcoin owns Bitcoin: import what it makes of this package.'
 }
 const NO_BITCORE = { name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }

@@ -96,6 +96,27 @@ export function formatBitcoinUri({ address, amount, label, message }: PaymentUri
   return uri
 }
 
+/** The key of a payment request (`protocols/request/1.0`): its human-readable part (BIP321). */
+const REQUEST_KEY = 'paychan'
+
+/**
+ * The payment request in a URI; undefined for a text that is not such a URI, or has none.
+ *
+ * @throws PaychanError `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`
+ * @example requestOfUri('bitcoin:?paychan=paychan1...') // 'paychan1...'
+ */
+export function requestOfUri(text: string): string | undefined {
+  if (!isBitcoinUri(text)) return undefined
+  const [, query] = halves(text.trim(), '?')
+  const found = readParameters(query ?? '').find(({ key }) => key === REQUEST_KEY)
+  return found === undefined ? undefined : decoded(REQUEST_KEY, found.value)
+}
+
+/** The URI of a payment request. */
+export function requestUri(request: string): string {
+  return `bitcoin:?${REQUEST_KEY}=${request}`
+}
+
 interface Parameter {
   readonly key: string
   readonly value: string
@@ -150,6 +171,13 @@ function addressOf(body: string, parameters: readonly Parameter[], network: Netw
   )
   // Throws an error that names the other network.
   if (other !== undefined) return canonical(decoded(other.key, other.value))
+  if (parameters.some(({ key }) => key === REQUEST_KEY)) {
+    throw new PaychanError(
+      'ERR_URI_UNSUPPORTED',
+      'This bitcoin: URI asks to be paid on a channel: give it to `paychan pay`.',
+      { parameter: REQUEST_KEY }
+    )
+  }
   throw new PaychanError(
     'ERR_URI_UNSUPPORTED',
     'This bitcoin: URI has no address, and this program pays to addresses only. Ask the payee for one.',

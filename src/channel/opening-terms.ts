@@ -2,6 +2,7 @@
  * Step 1: the server's checks of an `OpenChannel`, the client's checks of an `AcceptChannel`, and
  * the terms that follow.
  */
+import type { Policy } from './policy.js'
 import {
   MAX_PAYMENTS_PER_UPDATE,
   type AcceptChannel,
@@ -143,6 +144,21 @@ export function leastWorthSettling(
     dustLimit(payeeScript)
   )
 }
+
+/**
+ * The least that this side, as server, takes as the first payment on a channel that somebody would
+ * open to it now: for whoever asks for money and wants to say so. Each channel has its own limit,
+ * at the fees of its opening (UPD-10).
+ */
+export function leastFirstPayment(
+  { minFirstPayment }: Pick<Policy, 'minFirstPayment'>,
+  rate: FeeRate
+): Satoshi {
+  // A close script of our own is P2WPKH; the size of a payout does not depend on its key.
+  return minFirstPayment ?? leastWorthSettling(new Uint8Array(33).fill(2), P2WPKH_SCRIPT, rate)
+}
+
+const P2WPKH_SCRIPT = Uint8Array.from([0x00, 0x14, ...new Uint8Array(20)])
 
 /**
  * Checks an acceptance for the client.

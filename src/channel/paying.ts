@@ -145,26 +145,33 @@ function riskRefusal(
   )
 }
 
-/** Checks each payment: an amount, a memo, and enough balance to pay it. */
-function amountRefusal(payment: Payment, balance: Satoshi): PaychanError | undefined {
-  const { amount } = payment
-  if (amount <= 0n) {
-    return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
-  } // UPD-13
-  if (isLongerThan(payment.memo, MAX_MEMO_BYTES)) {
+/** Checks a memo; undefined when a payment may have it. */
+export function memoRefusal(memo: string): PaychanError | undefined {
+  if (isLongerThan(memo, MAX_MEMO_BYTES)) {
     // UPD-8
     return new PaychanError(
       'ERR_MEMO_TOO_LONG',
       `A memo is at most ${MAX_MEMO_BYTES} bytes of UTF-8; shorten it.`
     )
   }
-  if (!isPlainText(payment.memo)) {
+  if (!isPlainText(memo)) {
     // WIRE-7
     return new PaychanError(
       'ERR_INVALID_MEMO',
       'A memo is one line of text without control characters.'
     )
   }
+  return undefined
+}
+
+/** Checks each payment: an amount, a memo, and enough balance to pay it. */
+function amountRefusal(payment: Payment, balance: Satoshi): PaychanError | undefined {
+  const { amount } = payment
+  if (amount <= 0n) {
+    return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
+  } // UPD-13
+  const refusal = memoRefusal(payment.memo)
+  if (refusal !== undefined) return refusal
   if (amount > balance) {
     // UPD-3
     return new PaychanError(

@@ -53,6 +53,11 @@ export const GROUPS: ReadonlyArray<{
     names: ['pay', 'channels', 'channel', 'payments', 'close', 'settle'],
     load: async () => (await import('./commands/channels.js')).addChannelCommands
   },
+  {
+    names: ['request', 'requests', 'receipt'],
+    load: async () => (await import('./commands/requests.js')).addRequests
+  },
+  { names: ['alias'], load: async () => (await import('./commands/alias.js')).addAlias },
   { names: ['devnet'], load: async () => (await import('./commands/devnet.js')).addDevnet },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.js')).addSimulate }
 ]

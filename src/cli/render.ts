@@ -145,15 +145,18 @@ export function renderBalance(balance: Balance, colors: Colors): string {
 /** Renders peers in at most `width` columns. */
 export function renderPeers(peers: readonly PeerInfo[], colors: Colors, width: number): string {
   if (peers.length === 0) return 'No peers. Connect with `paychan connect MULTIADDR`.'
+  const areNamed = peers.some(({ alias }) => alias !== undefined)
   return renderTable(
     [
       { title: 'PEER' },
+      ...(areNamed ? [{ title: 'NAME' }] : []),
       { title: 'CONNECTED' },
       { title: 'PAYCHAN' },
       { title: 'ADDRESS', below: true }
     ],
-    peers.map(({ peerId, connected, paychan, multiaddrs }) => [
+    peers.map(({ peerId, connected, paychan, multiaddrs, alias }) => [
       peerId,
+      ...(areNamed ? [alias ?? ''] : []),
       connected ? 'yes' : 'no',
       paychan === undefined ? '?' : paychan ? 'yes' : 'no',
       // The address ends in the peer id, shown already.

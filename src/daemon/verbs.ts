@@ -18,9 +18,14 @@ import {
   nodeInfo,
   paymentInfo,
   payResult,
+  peerAlias,
   peerInfo,
   psbtResult,
+  receiptInfo,
   recoverResult,
+  requestInfo,
+  requestPayment,
+  requestTerms,
   sendResult,
   settleAllResult,
   toWire,
@@ -32,7 +37,7 @@ import {
 /** The effect of a verb on money, for granting the right to use it. */
 type Scope = 'read' | 'receive' | 'pay' | 'manage'
 
-type Facet = 'wallet' | 'channels' | 'payments' | 'chain' | 'peers'
+type Facet = 'wallet' | 'channels' | 'payments' | 'requests' | 'chain' | 'peers'
 
 /** The names of the calls of a part of `NodeApi` that have an answer. */
 type CallsIn<Part> = {
@@ -399,6 +404,79 @@ const TABLE = [
     answer: z.array(paymentInfo),
     body: (filter) => filter ?? {},
     args: (filter) => [filter]
+  }),
+  verb('makeRequest', 'requests.make', {
+    scope: 'receive',
+    meaning: 'makes a signed request to be paid, with an amount or without',
+    request: {
+      amount: askedAmount.optional(),
+      memo: z.string().optional(),
+      expiresIn: z.number().optional(),
+      reusable: z.boolean().optional()
+    },
+    answer: requestInfo,
+    body: (options) => options ?? {},
+    args: (options) => [options]
+  }),
+  verb('requests', 'requests.list', {
+    scope: 'read',
+    meaning: 'the payment requests of this node, the newest first',
+    request: { limit },
+    answer: z.array(requestInfo),
+    body: (filter) => filter ?? {},
+    args: (filter) => [filter]
+  }),
+  verb('readRequest', 'requests.read', {
+    scope: 'read',
+    meaning: 'says what a payment request asks for, and checks its signature',
+    request: { request: text.max(MAX_URI_LENGTH) },
+    answer: requestTerms,
+    body: (request) => ({ request }),
+    args: ({ request }) => [request]
+  }),
+  verb('payRequest', 'requests.pay', {
+    scope: 'pay',
+    meaning: 'pays a payment request once, and fetches the receipt that its payee signs',
+    request: {
+      request: text.max(MAX_URI_LENGTH),
+      amount: askedAmount.optional(),
+      id: z.string().optional()
+    },
+    answer: requestPayment,
+    body: (options) => options,
+    args: (options) => [options]
+  }),
+  verb('receipt', 'requests.receipt', {
+    scope: 'read',
+    meaning: 'the receipt for a request that was paid; asks the payee when it is not here yet',
+    request: { request: text.max(MAX_URI_LENGTH), id: z.string().optional() },
+    answer: receiptInfo,
+    body: (request, id) => ({ request, id }),
+    args: ({ request, id }) => [request, id]
+  }),
+  verb('alias', 'peers.alias', {
+    scope: 'manage',
+    meaning: 'gives a peer a name',
+    request: { peer: text, name: text },
+    answer: peerAlias,
+    body: (peer, name) => ({ peer, name }),
+    args: ({ peer, name }) => [peer, name]
+  }),
+  verb('unalias', 'peers.unalias', {
+    scope: 'manage',
+    meaning: 'takes a name away',
+    request: { name: text },
+    answer: z.null(),
+    body: (name) => ({ name }),
+    args: ({ name }) => [name]
+  }),
+  verb('aliases', 'peers.aliases', {
+    scope: 'read',
+    meaning: 'the names that peers have been given',
+    request: {},
+    answer: z.array(peerAlias),
+    body: none,
+    args: () => []
   }),
   verb('settleAll', 'channels.settleAll', {
     scope: 'manage',

@@ -17,9 +17,14 @@ import type {
   NodeInfo,
   PaymentInfo,
   PayResult,
+  PeerAlias,
   PeerInfo,
   PsbtResult,
+  ReceiptInfo,
   RecoverResult,
+  RequestInfo,
+  RequestPayment,
+  RequestTerms,
   SendResult,
   SettleAllResult,
   WalletTransaction
@@ -182,8 +187,11 @@ export const peerInfo: z.ZodType<PeerInfo> = z.object({
   peerId: z.string(),
   connected: z.boolean(),
   multiaddrs: z.array(z.string()),
-  paychan: maybe(z.boolean())
+  paychan: maybe(z.boolean()),
+  alias: maybe(z.string()).optional()
 })
+
+export const peerAlias: z.ZodType<PeerAlias> = z.object({ name: z.string(), peerId: z.string() })
 
 export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   id: channel,
@@ -285,6 +293,57 @@ export const payResult: z.ZodType<PayResult> = z.object({
   parts: z.array(paymentInfo)
 })
 
+export const requestInfo: z.ZodType<RequestInfo> = z.object({
+  id: z.string(),
+  text: z.string(),
+  uri: z.string(),
+  state: z.enum(['open', 'partly', 'paid', 'expired']),
+  amount: maybe(amount),
+  memo: z.string(),
+  made: z.number(),
+  expires: maybe(z.number()),
+  reusable: z.boolean(),
+  received: amount,
+  payments: z.number(),
+  paidBy: maybe(z.string()),
+  paidAt: maybe(z.number()),
+  leastFirstPayment: amount
+})
+
+export const requestTerms: z.ZodType<RequestTerms> = z.object({
+  id: z.string(),
+  network: z.enum(NETWORKS),
+  payee: z.string(),
+  multiaddrs: z.array(z.string()),
+  amount: maybe(amount),
+  memo: z.string(),
+  made: z.number(),
+  expires: maybe(z.number()),
+  reusable: z.boolean(),
+  leastFirstPayment: amount
+})
+
+export const requestPayment: z.ZodType<RequestPayment> = z.object({
+  ...paymentShape,
+  requestId: maybe(z.string()),
+  already: z.boolean(),
+  parts: z.array(paymentInfo),
+  request: z.string(),
+  receipt: maybe(z.string()),
+  receiptProblem: maybe(z.string())
+})
+
+export const receiptInfo: z.ZodType<ReceiptInfo> = z.object({
+  text: z.string(),
+  request: z.string(),
+  nonce: maybe(z.string()),
+  payee: z.string(),
+  payer: z.string(),
+  amount,
+  memo: z.string(),
+  paid: z.number()
+})
+
 export const closeResult: z.ZodType<CloseResult> = z.object({
   channel,
   kind: z.enum(['close', 'settlement', 'abandoned']),
@@ -333,6 +392,7 @@ export const nodeEvent: z.ZodType<NodeEvent> = z.union([
     txid: maybe(transaction).optional()
   }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
+  z.object({ type: z.literal('request'), request: requestInfo }),
   z.object({
     type: z.literal('chain'),
     status: chainStatus,

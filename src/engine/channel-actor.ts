@@ -20,6 +20,7 @@ import { grantDue, turnNeed } from '../channel/turns.js'
 import type { ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { paymentChange } from './payments.js'
+import type { Requests } from './requests.js'
 import type { Change, Clock, Store } from './ports.js'
 import { channelChanges } from './stored-channel.js'
 import { Waiters } from './waiters.js'
@@ -36,6 +37,8 @@ export interface ActorHost {
   after: Clock['after']
   env: (channel: Channel) => Env
   /** Changes that callers with an id want on disk together with a payment. */
+  /** What payments add to the requests of this node. */
+  readonly requests: Pick<Requests, 'changes'>
   readonly keyed: {
     changes: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
     /** The id of a payment that contradicts the peer's list of payments. */
@@ -300,7 +303,8 @@ export class ChannelActor {
     for (const entry of log) {
       changes.push(
         paymentChange(state.id, { ...entry, order: this.host.order.next() }),
-        ...this.host.keyed.changes(state, entry)
+        ...this.host.keyed.changes(state, entry),
+        ...this.host.requests.changes(state, entry)
       )
     }
     if (changes.length === 0) return true

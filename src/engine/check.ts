@@ -14,6 +14,7 @@ import { GIVEN_UP_PREFIX, readGivenUp } from './registry.js'
 import { isKeyOf, NAME_PREFIX, PAID_PREFIX, readName, readPaid } from './paid-records.js'
 import { PAYMENT_PREFIX, paymentKey, readEntry, sequenceOf } from './payments.js'
 import type { Signer, Store } from './ports.js'
+import { readReceived, readRequestRecord, REQUEST_PREFIX, REQUESTED_PREFIX } from './requests.js'
 import { CHANNEL_PREFIX, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
 
 export type { Finding } from '../channel/audit.js'
@@ -67,7 +68,11 @@ export async function checkEngine(store: Store, env: CheckEnv): Promise<EngineCh
   }
   return {
     channels: [...channels.values()],
-    payments: [...(await orphanedLog(store, channels)), ...(await checkPaid(store, channels, env))],
+    payments: [
+      ...(await orphanedLog(store, channels)),
+      ...(await checkPaid(store, channels, env)),
+      ...(await checkRequests(store, env))
+    ],
     givenUp: await checkGivenUp(store, env)
   }
 }
@@ -177,6 +182,27 @@ async function orphanedLog(
 }
 
 /** Checks named payments: the record that keeps each from being made twice, beside the log. */
+async function checkRequests(store: Store, { onRecord }: CheckEnv): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const [prefix, read] of [
+    [REQUEST_PREFIX, readRequestRecord],
+    [REQUESTED_PREFIX, readReceived]
+  ] as const) {
+    for await (const [key, value] of store.entries(prefix)) {
+      onRecord()
+      const { damage } = await unlessDamaged(() => read(key, value))
+      if (damage !== '') {
+        findings.push(
+          broken(
+            `${damage} A request is not counted as paid for it, and gives no receipt; no money is lost: compare \`paychan payments\`.`
+          )
+        )
+      }
+    }
+  }
+  return findings
+}
+
 async function checkPaid(
   store: Store,
   channels: ReadonlyMap<ChannelId, ChannelCheck>,

@@ -13,6 +13,7 @@ import type { Actors, ChannelActor } from './channel-actor.js'
 import type { FeeView } from './fee-estimates.js'
 import type { PaymentInfo } from './payments.js'
 import type { Ports } from './ports.js'
+import type { RequestRecord } from './requests.js'
 import type { Registry } from './registry.js'
 import type { Links } from './streams.js'
 import type { Watches } from './watches.js'
@@ -87,6 +88,8 @@ export type EngineEvent =
       readonly txid: Txid | undefined
     }
   | { readonly type: 'payment'; readonly payment: PaymentInfo }
+  /** Something was received for a request of this node. */
+  | { readonly type: 'request'; readonly request: RequestRecord }
   | {
       readonly type: 'risk'
       readonly channel: ChannelId

@@ -22,6 +22,9 @@ import { DueActors, moneyFirst, View, Watches } from './watches.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { createRegistry, GivenUp, keyOf } from './registry.js'
 import { channelFor, isInChannel, type Payable, payableOf } from './holdings.js'
+import { leastFirstPayment } from '../channel/opening-terms.js'
+import { findPart } from './paid-records.js'
+import { Requests } from './requests.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { loadChannels, LogOrder, tellDamage } from './loading.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
@@ -55,6 +58,8 @@ export class Engine {
   readonly #openings: Openings
   readonly #upkeep: OpeningUpkeep
   readonly #keyed: KeyedPayments
+  /** The payment requests that this node has made. */
+  readonly requests: Requests
   readonly #renewals: Renewals
   readonly #restores: Restores
   readonly #host: ActorHost
@@ -121,6 +126,7 @@ export class Engine {
       strangers: this.#upkeep.strangers,
       closeScripts: this.#upkeep.closeScripts
     })
+    this.requests = new Requests({ store, clock, self: peers.self })
     this.#keyed = new KeyedPayments(this.#context, {
       actor: (id) => this.#actor(id),
       hasAnswered: async (peer) => await this.#restores.hasAnswered(peer),
@@ -131,6 +137,7 @@ export class Engine {
     })
     const performer = new Performer(this.#context, {
       strangers: share,
+      requests: this.requests,
       tell: this.#renewals.tell,
       doubt: ({ state }) => {
         this.#restores.doubt(state.peer)
@@ -140,6 +147,7 @@ export class Engine {
       store,
       after: (ms, callback) => clock.after(ms, callback),
       keyed: this.#keyed,
+      requests: this.requests,
       order: this.#order,
       env: this.#context.env,
       learn: (channel) => {
@@ -171,6 +179,9 @@ export class Engine {
     const { store, peers, chain, clock } = this.#context
     await this.#fees.load()
     await this.#restores.load()
+    await this.requests.load((error) => {
+      this.#context.alarm(error)
+    })
     const loaded = await loadChannels(store)
     await this.#order.load(store, loaded.channels)
     await this.#givenUp.load(store, (text) => {
@@ -294,6 +305,16 @@ export class Engine {
       status: 'acknowledged',
       time: this.#context.clock.now()
     }
+  }
+
+  /** The least that this node takes as the first payment on a channel opened to it now. */
+  get leastFirstPayment(): Satoshi {
+    return leastFirstPayment(this.#context.policy, this.#fees.current.feeRate)
+  }
+
+  /** True when a part of a named payment to a peer has been signed. */
+  async hasBegun(peer: string, name: string): Promise<boolean> {
+    return (await findPart(this.#context.store, peer, name, 0)) !== undefined
   }
 
   /** Pays the missing rest of a named payment; resolves with all its parts. See `NodeApi.pay`. */

@@ -9,8 +9,9 @@
  * overwrite none.
  */
 import { sha256OfText } from '../bitcoin/hashes.js'
+import { REQUEST_ID_BYTES } from '../../protocols/request/1.0/index.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
-import { toHex, type ChannelId } from '../types/bytes.js'
+import { fromHex, toHex, type ChannelId } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, readRecord, recordChange } from '../types/records.js'
@@ -41,7 +42,40 @@ export const NAME_PREFIX = 'paid-name/'
  * another.
  */
 export function partId(peer: string, id: string, index: number): Uint8Array {
-  return hash(`paychan/payment-to/${peer}/${id}/${index}`)
+  const request = requestOfName(id)
+  return request === undefined
+    ? hash(`paychan/payment-to/${peer}/${id}/${index}`)
+    : requestPartId(peer, request, index)
+}
+
+/** A payment for a request; the nonce tells those for a reusable one apart. */
+interface RequestPayment {
+  /** 16 hex digits. */
+  readonly id: string
+  readonly nonce: string | undefined
+}
+
+/**
+ * The name of the payment for a request: whoever asks for it again does not pay twice (REQ-9).
+ */
+export function nameOfRequest({ id, nonce }: RequestPayment): string {
+  return `request:${id}${nonce === undefined ? '' : `:${nonce}`}`
+}
+
+const REQUEST_NAME = /^request:([0-9a-f]{16})(?::([0-9a-f]{16}))?$/
+
+function requestOfName(name: string): RequestPayment | undefined {
+  const [, id, nonce] = REQUEST_NAME.exec(name) ?? []
+  return id === undefined ? undefined : { id, nonce }
+}
+
+/**
+ * REQ-8: the id of a part of the payment for a request: the request's id, by which the payee knows
+ * it, and 8 bytes of a hash.
+ */
+export function requestPartId(payee: string, request: RequestPayment, index: number): Uint8Array {
+  const rest = hash(`paychan/payment-for/${payee}/${nameOfRequest(request)}/${index}`)
+  return Uint8Array.from([...fromHex(request.id), ...rest.subarray(0, 16 - REQUEST_ID_BYTES)])
 }
 
 function hash(text: string): Uint8Array {

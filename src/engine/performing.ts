@@ -15,6 +15,7 @@ import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
+import type { Requests } from './requests.js'
 import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
 import type { Clock, ScriptWatch } from './ports.js'
@@ -31,6 +32,7 @@ const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-pa
 /** The parts of an engine that effects need besides. */
 interface PerformerParts {
   readonly strangers: StrangersShare
+  readonly requests: Pick<Requests, 'openFor'>
   /** Hands an event of one of our channels to another. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
   /** RESTORE-8: reports that this node may not know all of its channels with a peer. */
@@ -281,6 +283,7 @@ export class Performer {
     payments: readonly Payment[],
     direction: 'sent' | 'received'
   ): void {
+    if (direction === 'received') this.#announceRequests(payments)
     if (!this.context.isListening()) return
     const sequence =
       actor.state.stage === 'established' ? (actor.state.ledger.held?.sequence ?? 0) : 0
@@ -291,6 +294,12 @@ export class Performer {
         payment: paymentInfo(actor.state, { sequence, direction, time }, payment)
       })
     }
+  }
+
+  /** Tells of each request for which something was received. */
+  #announceRequests(payments: readonly Payment[]): void {
+    const paid = new Set(payments.flatMap((payment) => this.parts.requests.openFor(payment) ?? []))
+    for (const { record } of paid) this.context.emit({ type: 'request', request: record })
   }
 }
 

@@ -14,6 +14,7 @@ import type { ChannelId, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { AlarmEvent } from '../types/errors.js'
 import type { ChannelInfo, ChannelsApi } from './channels-api.js'
+import type { RequestInfo, RequestsApi } from './requests-api.js'
 import type { WalletApi } from './wallet-api.js'
 
 export type { Role } from '../bitcoin/keys.js'
@@ -26,6 +27,7 @@ export type { PaymentLimits } from '../channel/terms.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { ChainStatus } from '../engine/ports.js'
 export type * from './channels-api.js'
+export type * from './requests-api.js'
 export type * from './wallet-api.js'
 
 export interface NodeInfo {
@@ -76,11 +78,19 @@ export interface PeerInfo {
   readonly multiaddrs: readonly string[]
   /** True when the peer speaks /paychan/1.0; undefined before it has said so. */
   readonly paychan: boolean | undefined
+  /** The name that `alias` gave it; undefined when it has none. */
+  readonly alias?: string | undefined
+}
+
+/** A name that a person gave to a peer. */
+export interface PeerAlias {
+  readonly name: string
+  readonly peerId: string
 }
 
 export interface PayRequest {
   /**
-   * A PeerId (or its beginning or end; also as the end of a multiaddr), or a channel id (at least 8
+   * A PeerId (or its name, its beginning or end; also as the end of a multiaddr), or a channel id (at least 8
    * of its first digits).
    */
   readonly to: string
@@ -123,6 +133,8 @@ export type NodeEvent =
       readonly txid?: Txid | undefined
     }
   | { readonly type: 'payment'; readonly payment: PaymentInfo }
+  /** Something was received for a request of this node; `state` says whether it is paid. */
+  | { readonly type: 'request'; readonly request: RequestInfo }
   /** `reason`: why the node is not synced, as far as known. */
   | {
       readonly type: 'chain'
@@ -217,6 +229,29 @@ export interface PeersApi {
    * const { paychan } = await node.peers.connect('/ip4/192.0.2.1/tcp/9801/p2p/12D3KooW...')
    */
   connect: (multiaddr: string) => Promise<PeerInfo>
+  /**
+   * Gives a peer a name, usable wherever a peer is named; a name belongs to one peer.
+   *
+   * @throws PaychanError `ERR_INVALID_ALIAS`, `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`
+   * @example
+   * await node.peers.alias('12D3KooW...', 'bakery')
+   */
+  alias: (peer: string, name: string) => Promise<PeerAlias>
+  /**
+   * Takes a name away; it may be given to another peer then.
+   *
+   * @throws PaychanError `ERR_NO_ALIAS`
+   * @example
+   * await node.peers.unalias('bakery')
+   */
+  unalias: (name: string) => Promise<void>
+  /**
+   * Lists the names that peers have been given, in alphabetical order.
+   *
+   * @example
+   * for (const { name, peerId } of await node.peers.aliases()) console.log(name, peerId)
+   */
+  aliases: () => Promise<PeerAlias[]>
 }
 
 export interface EventsApi {
@@ -244,6 +279,8 @@ export interface NodeApi {
   readonly channels: ChannelsApi
   /** Payments that were made and received. */
   readonly payments: PaymentsApi
+  /** Payment requests: made, read and paid, with receipts. */
+  readonly requests: RequestsApi
   /** What the Electrum servers say. */
   readonly chain: ChainApi
   /** Other nodes. */

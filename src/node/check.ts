@@ -7,6 +7,7 @@ import { rootFromWords } from '../bitcoin/seed.js'
 import { type ChannelCheck, checkEngine, type Finding, unlessDamaged } from '../engine/check.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { GIVEN_UP_PREFIX } from '../engine/registry.js'
+import { REQUEST_PREFIX, REQUESTED_PREFIX } from '../engine/requests.js'
 import { RESTORED_KEY } from '../engine/restores.js'
 import { damagedLogs, type LogDamage } from '../store/level-log.js'
 import { hindranceOf, LOCK_FILE, openLevelStore } from '../store/level.js'
@@ -17,6 +18,8 @@ import { type AskPassphrase, readSeedFile } from '../wallet/seed-file.js'
 import { createSigner } from '../wallet/signer.js'
 import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
 import { CERTIFICATE_PREFIX, HEADERS_PREFIX } from './electrum-servers.js'
+import { ALIAS_PREFIX, readAlias } from './aliases.js'
+import { readReceiptRecord, RECEIPT_PREFIX } from './requests-facet.js'
 import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 
@@ -58,11 +61,21 @@ const ENGINE_RECORDS = [
   'paid-name/',
   'fees/',
   GIVEN_UP_PREFIX,
-  RESTORED_KEY
+  RESTORED_KEY,
+  REQUEST_PREFIX,
+  REQUESTED_PREFIX
 ]
 const WALLET_RECORDS = 'wallet/'
 /** The node's own records, beside channels and wallet. */
-const NODE_RECORDS = [ANCHOR_KEY, NETWORK_KEY, PEER_KEY, CERTIFICATE_PREFIX, HEADERS_PREFIX]
+const NODE_RECORDS = [
+  ANCHOR_KEY,
+  NETWORK_KEY,
+  PEER_KEY,
+  CERTIFICATE_PREFIX,
+  HEADERS_PREFIX,
+  ALIAS_PREFIX,
+  RECEIPT_PREFIX
+]
 
 /**
  * Checks a data directory whose node is stopped. LevelDB may tidy its own log files when it is
@@ -162,7 +175,7 @@ export async function checkStore(
       channels,
       payments,
       wallet: await checkWallet(store, onRecord),
-      store: [...givenUp, ...(await strangers(store))]
+      store: [...givenUp, ...(await checkTexts(store, onRecord)), ...(await strangers(store))]
     }
   } catch (error) {
     if (codeOf(error) !== 'ERR_STORE_FAILED') throw error
@@ -185,6 +198,22 @@ async function checkWallet(store: Store, onRecord: () => void): Promise<Finding[
       checkRecord(key, value)
     })
     if (damage !== '') findings.push(broken(`${damage} ${meaningOfDamage(key)}`.trim()))
+  }
+  return findings
+}
+
+/** Names of peers, and receipts. */
+async function checkTexts(store: Store, onRecord: () => void): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const [prefix, read, meaning] of [
+    [ALIAS_PREFIX, readAlias, 'The peer has no name until it is given one again.'],
+    [RECEIPT_PREFIX, readReceiptRecord, '`paychan receipt get` fetches it again.']
+  ] as const) {
+    for await (const [key, value] of store.entries(prefix)) {
+      onRecord()
+      const { damage } = await unlessDamaged(() => read(key, value))
+      if (damage !== '') findings.push(broken(`${damage} ${meaning}`))
+    }
   }
   return findings
 }

@@ -82,6 +82,6 @@ async function startHost(
     await stop()
     throw explainListen(error, listen)
   }
-  const { wallet, channels, payments, chain, peers, events, info, pay } = service
-  return { wallet, channels, payments, chain, peers, events, info, pay, stop }
+  const { wallet, channels, payments, requests, chain, peers, events, info, pay } = service
+  return { wallet, channels, payments, requests, chain, peers, events, info, pay, stop }
 }

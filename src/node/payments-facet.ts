@@ -1,6 +1,7 @@
 /** Payments of a node: made on the channel that fits, or on several; and listed. */
 import { codeOf, PaychanError } from '../types/errors.js'
 import { toHex } from '../types/bytes.js'
+import type { Satoshi } from '../types/units.js'
 import type { NodeApi, PaymentsApi, PayRequest, PayResult } from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
 import { newestFirst } from './lists.js'
@@ -36,7 +37,6 @@ async function pay(parts: Running, request: PayRequest): Promise<PayResult> {
       peer: to
     })
   }
-  let already = false
   if (id === undefined) {
     const channel =
       direct ??
@@ -53,11 +53,28 @@ async function pay(parts: Running, request: PayRequest): Promise<PayResult> {
   }
   const name =
     id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
+  return await payNamed(parts, { ...name, to, amount, memo })
+}
+
+/** Pays under a name, on as many channels as it takes: what was paid under it before is not paid again. */
+export async function payNamed(
+  { engine }: Running,
+  {
+    to,
+    ...request
+  }: {
+    readonly id: string
+    readonly isDrawn?: true
+    readonly to: string
+    readonly amount: Satoshi
+    readonly memo: string
+  }
+): Promise<PayResult> {
+  const { amount } = request
+  let already = false
   const made = await engine.payOnce({
-    ...name,
+    ...request,
     peer: payeeOf(engine.payable(), to),
-    amount,
-    memo,
     plan: (rest) => planPayment(engine.payable(), to, rest),
     onMadeBefore: () => {
       already = true
@@ -69,7 +86,7 @@ async function pay(parts: Running, request: PayRequest): Promise<PayResult> {
       asked: amount
     })
   }
-  return { ...first, amount, requestId: name.id, parts: made, already }
+  return { ...first, amount, requestId: request.id, parts: made, already }
 }
 
 /**
@@ -77,6 +94,8 @@ async function pay(parts: Running, request: PayRequest): Promise<PayResult> {
  * stays as it is.
  */
 async function payeeNamed(parts: Running, text: string): Promise<string> {
+  const named = parts.aliases.peerOf(text)
+  if (named !== undefined) return named
   const channels = parts.engine.states()
   const isChannel = namesChannel(text)
   if (isChannel && channels.some(({ id }) => id.startsWith(text))) return text

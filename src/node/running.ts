@@ -3,6 +3,8 @@ import type { ElectrumChain } from '../chain/chain.js'
 import type { Policy } from '../channel/policy.js'
 import type { Engine } from '../engine/engine.js'
 import type { Signer, Store } from '../engine/ports.js'
+import type { RequestQuestions } from '../p2p/requests.js'
+import type { Aliases } from './aliases.js'
 import type { Libp2pPeers } from '../p2p/peers.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { assertWholePeer, peerByEnds } from './choose.js'
@@ -14,11 +16,20 @@ export interface Running {
   readonly engine: Engine
   readonly signer: Signer
   readonly peers: Libp2pPeers
+  /** What is asked about payment requests. */
+  readonly questions: RequestQuestions
+  /** Names that a person gave to peers. */
+  readonly aliases: Aliases
   readonly policy: Policy
 }
 
-/** Finds the PeerId that a person means, also by a part of it. A multiaddr stays as it is. */
-export async function peerNamed({ engine, peers }: Running, text: string): Promise<string> {
+/** Finds the PeerId that a person means, also by its name or a part of it. A multiaddr stays as it is. */
+export async function peerNamed(
+  { engine, peers, aliases }: Running,
+  text: string
+): Promise<string> {
+  const named = aliases.peerOf(text)
+  if (named !== undefined) return named
   if (text.startsWith('/')) return text
   const known = [
     peers.self,

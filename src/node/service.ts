@@ -12,7 +12,12 @@
 import '../p2p/polyfill.js'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
+import {
+  type PrivateKey,
+  serviceCapabilities,
+  serviceDependencies,
+  type Startable
+} from '@libp2p/interface'
 import { type HDKey, rootFromWords } from '../bitcoin/seed.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { isUnwatched } from '../channel/unwatched.js'
@@ -27,14 +32,25 @@ import { removeLeftovers } from '../wallet/private-file.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { createSigner } from '../wallet/signer.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { ChainApi, EventsApi, NodeApi, NodeEvent, NodeInfo, PeersApi } from './api.js'
+import { RequestQuestions } from '../p2p/requests.js'
+import { Aliases } from './aliases.js'
+import type {
+  ChainApi,
+  EventsApi,
+  NodeApi,
+  NodeEvent,
+  NodeInfo,
+  PeersApi,
+  RequestsApi
+} from './api.js'
 import { Alarms } from './alarms.js'
 import { belongsTo } from './chain-anchor.js'
 import { historiesOf, tellOfChain } from './chain-progress.js'
 import { channelsFacet } from './channels-facet.js'
 import { feesOf } from './funding-choice.js'
 import { payCall, paymentsFacet } from './payments-facet.js'
-import type { Running } from './running.js'
+import { answerQuestion, requestInfo, requestsFacet, type RequestsEnv } from './requests-facet.js'
+import { peerNamed, type Running } from './running.js'
 import { untilHeight } from './until-height.js'
 import { walletFacet } from './wallet-facet.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
@@ -64,6 +80,8 @@ export { defaultPolicy, type Policy } from '../channel/policy.js'
 
 /** The libp2p components that the service needs. */
 export interface PaychanComponents extends PeersComponents {
+  /** The key behind the PeerId: it signs payment requests and receipts. */
+  readonly privateKey: PrivateKey
   readonly addressManager: { getAddresses: () => Array<{ toString: () => string }> }
 }
 
@@ -95,6 +113,7 @@ class PaychanService implements Paychan {
   readonly wallet = walletFacet(this.#get)
   readonly channels = channelsFacet(this.#get)
   readonly payments = paymentsFacet(this.#get)
+  readonly requests: RequestsApi
   readonly pay = payCall(this.#get)
 
   readonly chain: ChainApi = {
@@ -105,8 +124,20 @@ class PaychanService implements Paychan {
   }
 
   readonly peers: PeersApi = {
-    list: async () => await this.#get().peers.peers(),
-    connect: async (multiaddr) => await this.#get().peers.connect(multiaddr)
+    list: async () => {
+      const { peers, aliases } = this.#get()
+      const names = new Map(aliases.list().map(({ name, peerId }) => [peerId, name]))
+      return (await peers.peers()).map((peer) => ({ ...peer, alias: names.get(peer.peerId) }))
+    },
+    connect: async (multiaddr) => await this.#get().peers.connect(multiaddr),
+    alias: async (peer, name) => {
+      const parts = this.#get()
+      return await parts.aliases.set(await peerNamed(parts, peer), name)
+    },
+    unalias: async (name) => {
+      await this.#get().aliases.remove(name)
+    },
+    aliases: async () => this.#get().aliases.list()
   }
 
   readonly events: EventsApi = {
@@ -118,6 +149,7 @@ class PaychanService implements Paychan {
     }
   }
 
+  readonly #questions: RequestQuestions
   #running: Running | undefined
   #stopTelling: () => void = () => {}
   #starting = false
@@ -135,6 +167,19 @@ class PaychanService implements Paychan {
     }
     this.#init = init
     this.#components = components
+    const env: RequestsEnv = {
+      network: init.network,
+      privateKey: components.privateKey,
+      multiaddrs: () => this.#multiaddrs()
+    }
+    this.requests = requestsFacet(this.#get, env)
+    this.#questions = new RequestQuestions(
+      components,
+      async (question, peer) => await answerQuestion(this.#get(), env, question, peer),
+      (error) => {
+        this.#alarm('ERR_PEERS', error)
+      }
+    )
     this.#peers = createPeers(components, {
       onError: (error) => {
         this.#alarm('ERR_PEERS', error)
@@ -205,9 +250,15 @@ class PaychanService implements Paychan {
         },
         isListening: () => this.#listeners.size > 0
       })
-      this.#running = { store, chain, wallet, engine, signer, peers: this.#peers, policy }
+      const aliases = new Aliases(store)
+      await aliases.load((error) => {
+        this.#alarm('ERR_STORE_CORRUPT', error)
+      })
+      const [peers, questions] = [this.#peers, this.#questions]
+      this.#running = { store, chain, wallet, engine, signer, peers, questions, aliases, policy }
       await engine.start()
       await this.#peers.start()
+      await this.#questions.start()
       this.#stopTelling = tellOfChain(chain, systemClock, (event) => {
         this.#emit(event)
       })
@@ -234,6 +285,7 @@ class PaychanService implements Paychan {
   async #stop(running: Running): Promise<void> {
     this.#stopTelling()
     await running.engine.stop()
+    await this.#questions.stop()
     await this.#peers.stop()
     await running.wallet.stop()
     await running.chain.stop()
@@ -249,9 +301,7 @@ class PaychanService implements Paychan {
       version: VERSION,
       network: this.#init.network,
       peerId: this.#peers.self,
-      multiaddrs: this.#components.addressManager
-        .getAddresses()
-        .map((address) => address.toString()),
+      multiaddrs: this.#multiaddrs(),
       dataDir: this.#init.dataDir,
       chain: {
         status: chain.status,
@@ -274,13 +324,18 @@ class PaychanService implements Paychan {
     }
   }
 
+  #multiaddrs(): string[] {
+    return this.#components.addressManager.getAddresses().map((address) => address.toString())
+  }
+
   #assertDisk(): void {
     if (this.#failure !== undefined) throw this.#failure
   }
 
   #onEngineEvent(event: EngineEvent): void {
     if (event.type === 'alarm' && event.code === STORE_FAILED) this.#onStoreFailed(event.text)
-    if (event.type !== 'channel') this.#emit(event)
+    if (event.type === 'request') this.#emit({ ...event, request: requestInfo(event.request) })
+    else if (event.type !== 'channel') this.#emit(event)
     else if (this.#running !== undefined) {
       this.#emit({ ...event, channel: this.#running.engine.describe(event.channel) })
     }

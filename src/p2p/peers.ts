@@ -74,6 +74,9 @@ export interface Libp2pPeers extends Peers {
   /** Connects to a full multiaddr. Errors: `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`. */
   connect: (multiaddr: string) => Promise<KnownPeer>
   peers: () => Promise<KnownPeer[]>
+  isConnected: (peer: string) => boolean
+  /** Connects to a PeerId or a full multiaddr. Errors: as `connect`, `ERR_PEER_UNKNOWN`. */
+  dial: (to: string) => Promise<void>
 }
 
 /**
@@ -212,6 +215,15 @@ class PeersOfHost implements Libp2pPeers {
     }
     known.delete(this.self)
     return [...known.values()]
+  }
+
+  isConnected(peer: string): boolean {
+    const id = parseDialTarget(peer).peer
+    return this.#components.connectionManager.getConnections(id).length > 0
+  }
+
+  async dial(to: string): Promise<void> {
+    await this.#dial(parseDialTarget(to))
   }
 
   async #dial({ peer, address }: DialTarget): Promise<Connection> {

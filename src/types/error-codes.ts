@@ -51,6 +51,13 @@ export const ERROR_CODES = {
   ERR_MEMO_TOO_LONG: ['usage', 'a memo has too many bytes (UPD-8)'],
   ERR_INVALID_OUTPOINT: ['usage', 'a coin is not named as TXID:VOUT'],
   ERR_INVALID_PAYMENT_ID: ['usage', 'the name of a payment is empty, too long, or not text'],
+  ERR_INVALID_PAYMENT_REQUEST: [
+    'usage',
+    'a text is not a payment request: damaged, cut off, or not signed by its payee (REQ-1 to REQ-5)'
+  ],
+  ERR_INVALID_RECEIPT: ['usage', 'a text is not a receipt that its payee has signed'],
+  ERR_INVALID_EXPIRY: ['usage', 'a payment request would expire at once, or in over ten years'],
+  ERR_INVALID_ALIAS: ['usage', 'a name for a peer could be taken for something else'],
   ERR_INVALID_PEER: ['usage', 'a text is not a PeerId, or names this node itself'],
   ERR_INVALID_MULTIADDR: ['usage', 'a text is not a multiaddr, or one that cannot be dialled'],
   ERR_INVALID_LISTEN: ['usage', 'a node cannot listen on an address of that kind'],
@@ -139,7 +146,9 @@ export const ERROR_CODES = {
   ERR_API_FORBIDDEN: ['refused', 'the socket of the node belongs to another user'],
   ERR_SOCKET_FAILED: ['refused', 'the socket of the local API cannot be made'],
   ERR_EVENTS_LOST: ['alarm', 'a reader of events was too slow; no more follow'],
+  ERR_NOT_CONFIRMED: ['refused', 'a person, or a program without --yes, did not agree to it'],
   ERR_INTERRUPTED: ['refused', 'the command was ended by a signal; the node goes on'],
+  ERR_TOO_MANY_REQUESTS: ['busy', 'too many payment requests are open'],
   ERR_TOO_MANY_WAITING: ['busy', 'too many payments wait for their acknowledgement'],
   ERR_INTERNAL: ['bug', 'something that should not happen has happened'],
   ERR_LISTENER_FAILED: ['bug', 'a message could not be handled'],
@@ -242,6 +251,8 @@ export const ERROR_CODES = {
 
   // Peers
   ERR_PEER_UNREACHABLE: ['peer', 'the peer is not connected, and cannot be dialled'],
+  ERR_NO_REQUESTS_SPOKEN: ['peer', 'the payee does not speak /paychan/request/1.0'],
+  ERR_BAD_ANSWER: ['peer', 'the payee does not answer a question about its request as it should'],
   ERR_PEER_UNKNOWN: ['peer', 'no address of the peer is known'],
   ERR_NO_PAYCHAN: ['peer', 'the peer does not speak /paychan/1.0'],
   ERR_PEER_TOO_SLOW: ['peer', 'the peer does not read what is sent to it'],
@@ -333,6 +344,19 @@ export const ERROR_CODES = {
     'a payment was signed and sent, and nobody knows yet whether it is made'
   ],
   ERR_PAYMENT_PARTIAL: ['refused', 'a part of a payment is made; ask for it again with its id'],
+  ERR_REQUEST_NETWORK: ['usage', 'a payment request is for another network (REQ-6)'],
+  ERR_REQUEST_AMOUNT: ['usage', 'a payment request has no amount, or asks for more than was named'],
+  ERR_REQUEST_EXPIRED: ['refused', 'a payment request has expired; ask for another one (REQ-7)'],
+  ERR_REQUEST_PAID: [
+    'refused',
+    'a payment request is paid already, by this node or another (REQ-9)'
+  ],
+  ERR_REQUEST_UNKNOWN: [
+    'refused',
+    'the payee does not know its payment request; ask for another one'
+  ],
+  ERR_NO_RECEIPT: ['refused', 'the payee gives no receipt for a request'],
+  ERR_NO_ALIAS: ['missing', 'no peer has that name'],
   ERR_PAYMENT_CONFLICT: ['refused', 'the id belongs to another payment'],
   ERR_PAYMENTS_FORGOTTEN: [
     'refused',

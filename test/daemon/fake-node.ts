@@ -23,7 +23,10 @@ import type {
   PaymentInfo,
   PayResult,
   PeerInfo,
+  ReceiptInfo,
   RecoverResult,
+  RequestInfo,
+  RequestTerms,
   SendResult,
   SettleAllResult,
   WalletTransaction
@@ -194,6 +197,47 @@ export const paid: PayResult = {
   already: false
 }
 
+export const requested: RequestInfo = {
+  id: '1f2e3d4c5b6a7988',
+  text: 'paychan1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq',
+  uri: 'bitcoin:?paychan=paychan1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq',
+  state: 'open',
+  amount: satoshi(3_000n),
+  memo: 'two coffees',
+  made: 1_800_000_000_000,
+  expires: 1_800_000_900_000,
+  reusable: false,
+  received: satoshi(0n),
+  payments: 0,
+  paidBy: undefined,
+  paidAt: undefined,
+  leastFirstPayment: satoshi(500n)
+}
+
+export const terms: RequestTerms = {
+  id: requested.id,
+  network: 'regtest',
+  payee: PEER,
+  multiaddrs: info.multiaddrs,
+  amount: requested.amount,
+  memo: requested.memo,
+  made: requested.made,
+  expires: requested.expires,
+  reusable: false,
+  leastFirstPayment: satoshi(500n)
+}
+
+export const receipt: ReceiptInfo = {
+  text: 'paychanreceipt1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq',
+  request: requested.id,
+  nonce: undefined,
+  payee: PEER,
+  payer: PEER,
+  amount: satoshi(3_000n),
+  memo: requested.memo,
+  paid: 1_800_000_100_000
+}
+
 interface Call {
   readonly verb: string
   readonly args: readonly unknown[]
@@ -235,6 +279,25 @@ export class FakeNode implements NodeApi {
     },
     channels: async () => [channel],
     payments: async () => [payment],
+    makeRequest: async () => requested,
+    requests: async () => [requested],
+    readRequest: async () => terms,
+    payRequest: async ({ amount = satoshi(3_000n), id }) => {
+      const part = { ...payment, amount, memo: terms.memo }
+      return {
+        ...part,
+        requestId: id,
+        parts: [part],
+        already: false,
+        request: terms.id,
+        receipt: receipt.text,
+        receiptProblem: undefined
+      }
+    },
+    receipt: async () => receipt,
+    alias: async (_peer, name) => ({ name, peerId: PEER }),
+    unalias: async () => {},
+    aliases: async () => [{ name: 'bakery', peerId: PEER }],
     settleAll: async () => ({
       settled: [{ channel: CHANNEL, kind: 'settlement', txid: FUNDING }],
       failed: this.unsettled,
@@ -267,7 +330,22 @@ export class FakeNode implements NodeApi {
   }
 
   readonly payments: NodeApi['payments'] = { list: this.#call('payments') }
-  readonly peers: NodeApi['peers'] = { list: this.#call('peers'), connect: this.#call('connect') }
+  readonly requests: NodeApi['requests'] = {
+    make: this.#call('makeRequest'),
+    list: this.#call('requests'),
+    read: this.#call('readRequest'),
+    pay: this.#call('payRequest'),
+    receipt: this.#call('receipt')
+  }
+
+  readonly peers: NodeApi['peers'] = {
+    list: this.#call('peers'),
+    connect: this.#call('connect'),
+    alias: this.#call('alias'),
+    unalias: this.#call('unalias'),
+    aliases: this.#call('aliases')
+  }
+
   readonly chain: NodeApi['chain'] = {
     fees: this.#call('fees'),
     untilHeight: async (height) => {

@@ -31,6 +31,19 @@ import { renderChannel, renderChannels } from '../render-channels.js'
 /** Number of payments shown by default. */
 const DEFAULT_LIMIT = 20
 
+interface PayOptions {
+  readonly memo?: string
+  readonly id?: string
+  readonly open?: Satoshi | true
+  readonly yes?: boolean
+  readonly show?: boolean
+}
+
+/** True for a text that is meant as a request, or as a URI with one: `node.requests` reads it. */
+function isRequest(text: string): boolean {
+  return /^\s*(paychan1|bitcoin:)/i.test(text)
+}
+
 /** Advice after an interrupted `pay`: the node knows the outcome, and paying again pays twice. */
 function payMayFollow(id: string | undefined): string {
   const look = 'The payment may still be made: look at `paychan payments`'
@@ -52,30 +65,54 @@ function isOver(status: ChannelStatus): boolean {
 export function addChannelCommands(program: Command, world: World): void {
   withCommonOptions(program.command('pay').summary('pay a peer'))
     .description(
-      "Pays on an open channel, or on several when none alone has enough. When it is done, the payment is on the payee's disk. With --id it is made once, however often it is asked for."
+      "Pays a peer, or a request that a payee has made (paychan request). On an open channel, or on several when none alone has enough. When it is done, the payment is on the payee's disk. With --id it is made once, however often it is asked for; a request is paid once in any case, and gives a receipt."
     )
     .argument(
-      '<peer|channel>',
-      `a peer id (${PART_HELP}), or a channel id (its first 8 digits are enough)`
+      '<peer|channel|request>',
+      `a peer id (${PART_HELP}) or its name, a channel id (its first 8 digits are enough), or a request (paychan1...)`
     )
-    .argument('<amount>', AMOUNT_HELP, parseAmount)
+    .argument('[amount]', `${AMOUNT_HELP}; a request has its own`, parseAmount)
     .option('--memo <text>', 'a remark for the payee, at most 128 bytes')
     .option(
       '--id <text>',
       'a name for this payment, 1 to 128 characters: asked for again with the same one, it is not made twice'
     )
+    .option('--yes', 'of a request: pay what it asks for without being asked')
+    .option('--show', 'of a request: say what it asks for, and pay nothing')
+    .option(
+      '--open [amount]',
+      'of a request: open a channel of this capacity if there is none (default: ten times the payment, at least 50,000 sat)',
+      (text: string) => parseAmount(text)
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)'
+      '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)\n  paychan pay paychan1... --open                  (a request, with a channel if need be)'
     )
     .action(
       async (
         to: string,
-        amount: Satoshi,
-        { memo, id }: { memo?: string; id?: string },
+        amount: Satoshi | undefined,
+        { memo, id, open, yes = false, show = false }: PayOptions,
         command: Command
       ) => {
         const context = contextOf(world, command)
+        if (isRequest(to)) {
+          if (memo !== undefined) {
+            throw new PaychanError('ERR_USAGE', 'A request has its own memo: leave --memo out.')
+          }
+          const { payRequest } = await import('./requests.js')
+          await payRequest(context, to, { amount, id, open, yes, show })
+          return
+        }
+        if (open !== undefined || yes || show) {
+          throw new PaychanError(
+            'ERR_USAGE',
+            '--open, --yes and --show go with a request (paychan1...). See paychan pay --help.'
+          )
+        }
+        if (amount === undefined) {
+          throw new PaychanError('ERR_USAGE', 'Name an amount. See paychan pay --help.')
+        }
         let left: Left | undefined
         const payment = await withNode(
           context,

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import { formatAmount } from '../../types/units.js'
 import { dataPaths } from '../../daemon/paths.js'
-import type { NodeApi, NodeEvent, PaymentInfo } from '../../node/api.js'
+import type { NodeApi, NodeEvent, PaymentInfo, RequestInfo } from '../../node/api.js'
 import { PaychanError, STORE_FAILED } from '../../types/errors.js'
 import { plainWords, protocolWords } from '../channel-words.js'
 import { type Context, contextOf, VERBOSE_HELP, withCommonOptions, type World } from '../context.js'
@@ -217,9 +217,19 @@ function printEvent(output: Output, event: NodeEvent, verbose: boolean): void {
         (colors) => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`
       )
       break
+    case 'request':
+      output.line(data, (colors) => `${colors.green('request')}  ${requestText(event.request)}`)
+      break
     case 'payment':
       output.line(data, () => '')
   }
+}
+
+function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
+  const what = memo === '' ? '' : ` for "${printable(memo)}"`
+  if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`
+  const sum = amount === undefined || reusable ? '' : ` of ${formatAmount(amount)}`
+  return `${id}: ${formatAmount(received)}${sum} received${what}`
 }
 
 function riskText({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>): string {

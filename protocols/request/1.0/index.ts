@@ -1,0 +1,2 @@
+/** Payment requests and receipts: what other programs read and write (spec.md). */
+export * from './request.js'

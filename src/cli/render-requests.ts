@@ -1,0 +1,104 @@
+/** Payment requests and receipts in words and tables. */
+import type { ReceiptInfo, RequestInfo, RequestPayment, RequestTerms } from '../node/api.js'
+import { formatAmount } from '../types/units.js'
+import type { Colors } from './output.js'
+import { formatTime, renderPaid, shortPeer } from './render.js'
+import { type Cell, type Column, printable, renderTable, widthOf } from './table.js'
+
+function forWhat(memo: string): string {
+  return memo === '' ? '' : ` for "${printable(memo)}"`
+}
+
+function until(expires: number | undefined): string {
+  return expires === undefined
+    ? 'It does not expire'
+    : `It may be paid until ${formatTime(expires)}`
+}
+
+/** What a request of somebody else asks for. */
+export function requestWords(terms: RequestTerms): string {
+  const { amount, memo, payee, expires, reusable, network } = terms
+  const sum = amount === undefined ? 'an amount of your choice' : formatAmount(amount)
+  return `Request for ${sum}${forWhat(memo)}, from ${payee} on ${network}. ${until(expires)}${reusable ? ', more than once' : ''}.`
+}
+
+/** A request that was just made, for a person: the words, the QR code, the text. */
+export function renderMade(
+  { id, amount, memo, expires, reusable, text }: RequestInfo,
+  qr: string | undefined,
+  colors: Colors,
+  width: number
+): string {
+  const sum = amount === undefined ? 'an amount of the payer’s choice' : formatAmount(amount)
+  const words = `Request ${id}: ${sum}${forWhat(memo)}. ${until(expires)}${reusable ? ', more than once' : ''}.`
+  const fits = qr !== undefined && qr.split('\n').every((line) => widthOf(line) <= width)
+  return [words, '', ...(fits ? [onDark(qr, colors), ''] : []), text].join('\n')
+}
+
+/** White on black, whatever the terminal's own colours are: readers want dark squares on light. */
+function onDark(qr: string, colors: Colors): string {
+  return qr
+    .split('\n')
+    .map((line) => colors.bgBlack(colors.whiteBright(line)))
+    .join('\n')
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'MADE' },
+  { title: 'REQUEST' },
+  { title: 'STATE' },
+  { title: 'ASKED', align: 'right' },
+  { title: 'RECEIVED', align: 'right' },
+  { title: 'UNTIL', leftOut: 1 },
+  { title: 'BY', leftOut: 2 },
+  { title: 'MEMO', below: true }
+]
+
+export function renderRequests(
+  requests: readonly RequestInfo[],
+  colors: Colors,
+  width: number
+): string {
+  if (requests.length === 0) return 'No requests. Make one with: paychan request AMOUNT'
+  return renderTable(
+    COLUMNS,
+    requests.map(
+      ({ made, id, state, amount, received, payments, expires, reusable, ...rest }): Cell[] => [
+        formatTime(made),
+        id,
+        state === 'paid'
+          ? { text: state, style: colors.green }
+          : state === 'partly'
+            ? { text: state, style: colors.yellow }
+            : reusable && state === 'open'
+              ? 'reusable'
+              : state,
+        amount === undefined ? 'any' : formatAmount(amount),
+        `${formatAmount(received)}${payments > 1 ? ` (${payments})` : ''}`,
+        expires === undefined ? 'never' : formatTime(expires),
+        rest.paidBy === undefined ? '' : shortPeer(rest.paidBy),
+        rest.memo
+      ]
+    ),
+    colors,
+    width
+  )
+}
+
+/** What a receipt says, and what it is worth. */
+export function renderReceipt({ amount, memo, payee, payer, paid, request }: ReceiptInfo): string {
+  return [
+    `Valid: ${formatAmount(amount)}${forWhat(memo)} were paid at ${formatTime(paid)}, by the payee's clock.`,
+    `  payee    ${payee} (signed this)`,
+    `  payer    ${payer}`,
+    `  request  ${request}`
+  ].join('\n')
+}
+
+/** The result of paying a request. */
+export function renderRequestPaid(payment: RequestPayment): string {
+  const { receipt } = payment
+  return receipt === undefined
+    ? renderPaid(payment)
+    : `${renderPaid(payment)}\nReceipt, signed by the payee (check it anywhere with: paychan receipt verify):\n${receipt}`
+}

@@ -1,0 +1,153 @@
+/** Payment requests and receipts, as programs use them. */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Satoshi } from '../types/units.js'
+import type { PayResult } from './api.js'
+
+export interface RequestOptions {
+  /** Satoshis; the payer chooses when left out. */
+  readonly amount?: Satoshi | undefined
+  /** What it is for: one line of at most 128 bytes. It becomes the memo of the payment. */
+  readonly memo?: string | undefined
+  /** Seconds from now on; it never expires when left out. */
+  readonly expiresIn?: number | undefined
+  /** True when it may be paid more than once. */
+  readonly reusable?: boolean | undefined
+}
+
+/**
+ * `open`: it may be paid; `partly`: less than its amount has come; `paid`; `expired`. One that is
+ * reusable is open until it expires.
+ */
+export type RequestState = 'open' | 'partly' | 'paid' | 'expired'
+
+/** A request that this node has made. */
+export interface RequestInfo {
+  /** 16 hex digits. */
+  readonly id: string
+  /** The text to hand over: `paychan1...`. */
+  readonly text: string
+  /** The same as a `bitcoin:` URI (BIP321). */
+  readonly uri: string
+  readonly state: RequestState
+  /** Undefined when the payer chooses. */
+  readonly amount: Satoshi | undefined
+  readonly memo: string
+  /** Milliseconds since 1970. */
+  readonly made: number
+  /** Milliseconds since 1970; undefined when it never expires. */
+  readonly expires: number | undefined
+  readonly reusable: boolean
+  /** What was received for it, from all payers together. */
+  readonly received: Satoshi
+  /** Number of payments; one that was split counts each part. */
+  readonly payments: number
+  /** The peer that has paid it, and when; undefined for one that is reusable. */
+  readonly paidBy: string | undefined
+  readonly paidAt: number | undefined
+  /** The payee takes no less on a channel that is new. */
+  readonly leastFirstPayment: Satoshi
+}
+
+/** What a request of somebody else says. */
+export interface RequestTerms {
+  readonly id: string
+  readonly network: Network
+  /** The PeerId that is paid. */
+  readonly payee: string
+  /** Full multiaddrs of the payee. */
+  readonly multiaddrs: readonly string[]
+  /** Undefined when the payer chooses. */
+  readonly amount: Satoshi | undefined
+  readonly memo: string
+  readonly made: number
+  readonly expires: number | undefined
+  readonly reusable: boolean
+  readonly leastFirstPayment: Satoshi
+}
+
+export interface PayRequestOptions {
+  /** A request (`paychan1...`), or a `bitcoin:` URI that has one. */
+  readonly request: string
+  /** Satoshis: where the request leaves it to the payer, or to pay more than it asks. */
+  readonly amount?: Satoshi | undefined
+  /**
+   * A name for the payment of a reusable request, 1 to 128 characters: asked for again with the
+   * same one, it is not paid twice. Any other request is paid once in any case.
+   */
+  readonly id?: string | undefined
+}
+
+export interface RequestPayment extends PayResult {
+  /** The id of the request. */
+  readonly request: string
+  /** The receipt, signed by the payee; undefined while there is none. */
+  readonly receipt: string | undefined
+  /** Why there is no receipt. The payment is made all the same; ask again with `receipt`. */
+  readonly receiptProblem: string | undefined
+}
+
+/** A receipt that this node was given. */
+export interface ReceiptInfo {
+  /** The text to hand over: `paychanreceipt1...`. */
+  readonly text: string
+  /** The id of the request. */
+  readonly request: string
+  readonly nonce: string | undefined
+  readonly payee: string
+  readonly payer: string
+  readonly amount: Satoshi
+  readonly memo: string
+  /** Milliseconds since 1970, by the payee's clock. */
+  readonly paid: number
+}
+
+export interface RequestsApi {
+  /**
+   * Makes a request to be paid: a signed text that says who, where and how much. Waits for the
+   * disk, and for no peer.
+   *
+   * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_MEMO`, `ERR_MEMO_TOO_LONG`,
+   *   `ERR_INVALID_EXPIRY`, `ERR_TOO_MANY_REQUESTS`
+   * @example
+   * const { text } = await node.requests.make({ amount: satoshi(3_000n), memo: 'two coffees' })
+   */
+  make: (options?: RequestOptions) => Promise<RequestInfo>
+  /**
+   * Lists the requests of this node, the newest first. Waits for the disk, and for no peer.
+   *
+   * @example
+   * const open = (await node.requests.list()).filter(({ state }) => state === 'open')
+   */
+  list: (filter?: { readonly limit?: number | undefined }) => Promise<RequestInfo[]>
+  /**
+   * Reads a request of somebody else, checks its signature and its network, and pays nothing.
+   *
+   * @throws PaychanError `ERR_INVALID_PAYMENT_REQUEST` (facts: rule), `ERR_REQUEST_NETWORK`
+   * @example
+   * const { payee, amount, memo } = await node.requests.read('paychan1...')
+   */
+  read: (request: string) => Promise<RequestTerms>
+  /**
+   * Pays a request exactly once, however often it is asked for, and fetches the receipt. Connects
+   * to the payee, and asks it first whether the request is still open; opens no channel. Resolves
+   * once the payment is on the payee's disk; waits up to 10 s more for the receipt.
+   *
+   * @throws PaychanError as `pay`, and `ERR_INVALID_PAYMENT_REQUEST`, `ERR_REQUEST_NETWORK`,
+   *   `ERR_REQUEST_EXPIRED`, `ERR_REQUEST_PAID`, `ERR_REQUEST_UNKNOWN`, `ERR_REQUEST_AMOUNT`,
+   *   `ERR_PEER_UNREACHABLE`, `ERR_NO_REQUESTS_SPOKEN`, `ERR_BAD_ANSWER`; `ERR_NO_CHANNEL` (facts:
+   *   payee, amount): open one first
+   * @example
+   * const { receipt } = await node.requests.pay({ request: 'paychan1...' })
+   */
+  pay: (options: PayRequestOptions) => Promise<RequestPayment>
+  /**
+   * The receipt for a request that this node has paid; asks the payee when it is not here yet.
+   *
+   * @param request - the id of the request, or its text
+   * @param id - the name of the payment, for a reusable request
+   * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`, `ERR_BAD_ANSWER`
+   * @example
+   * const { text } = await node.requests.receipt('1f2e3d4c5b6a7988')
+   */
+  receipt: (request: string, id?: string) => Promise<ReceiptInfo>
+}
