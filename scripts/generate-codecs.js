@@ -9,7 +9,14 @@ for (const [folder, name] of [
 ]) {
   const output = join(folder, 'gen')
   execFileSync('protons', [join(folder, `${name}.proto`), '--output', output], { stdio: 'inherit' })
-  // The compiler's own strictness is not ours.
   const file = join(output, `${name}.ts`)
-  writeFileSync(file, `// @ts-nocheck\n${readFileSync(file, 'utf8')}`)
+  const generated = readFileSync(file, 'utf8').replace(
+    /\bw\.uint64\((.+)\)$/gm,
+    (_, value) => `writeUint64(w, ${value})`
+  )
+  // The generator's own strictness is not ours.
+  writeFileSync(
+    file,
+    `// @ts-nocheck\nimport { writeUint64 } from '../../../uint64.js'\n${generated}`
+  )
 }

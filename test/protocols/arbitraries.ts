@@ -27,7 +27,11 @@ const key = fc
   .tuple(fc.constantFrom(2, 3), bytes(32))
   .map(([parity, x]) => Uint8Array.of(parity, ...x))
 const script = bytes(1, MAX_SCRIPT_BYTES)
-const amount = fc.bigInt({ min: 0n, max: MAX_MONEY })
+/** Of every length: a uniform one has 50 bits nearly always. */
+const amount = fc.oneof(
+  fc.bigInt({ min: 0n, max: MAX_MONEY }),
+  fc.integer({ min: 0, max: 50 }).chain((bits) => fc.bigInt({ min: 0n, max: 2n ** BigInt(bits) }))
+)
 const height = fc.integer({ min: 0, max: 499_999_999 })
 const count = fc.integer({ min: 0, max: 0xffff })
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })

@@ -17,6 +17,8 @@ import {
   type Update
 } from '../../protocols/paychan/1.0/index.js'
 import { decodeUpdate, encodeUpdate } from '../../protocols/paychan/1.0/update-codec.js'
+import { MAX_AMOUNT } from '../../protocols/paychan/1.0/limits.js'
+import { toHex } from '../../src/types/bytes.js'
 import { message } from './arbitraries.js'
 
 const ACK: Message = { type: 'UpdateAck', turn: 1, sequence: 7 }
@@ -76,6 +78,19 @@ describe('codec', () => {
         }),
         { numRuns: 300 }
       )
+    })
+
+    it('writes amounts of every length as Protocol Buffers have them', () => {
+      const edges = Array.from({ length: 51 }, (_, bits) => 2n ** BigInt(bits)).flatMap((edge) => [
+        edge - 1n,
+        edge,
+        edge + 1n
+      ])
+      for (const amount of edges.filter((edge) => edge <= MAX_AMOUNT)) {
+        const message = { type: 'TurnRequest' as const, turn: 1, amount }
+        assert.deepEqual(decode(encode(message)), message, String(amount))
+        assert.ok(toHex(encode(message)).endsWith(amount === 0n ? '' : `10${varint(amount)}`))
+      }
     })
 
     it('gives an empty message a body of its own', () => {
@@ -504,3 +519,9 @@ describe('text of messages', () => {
     )
   })
 })
+
+/** The hex of a varint: seven bits a byte, the lowest first, the highest bit set on all but the last. */
+function varint(value: bigint): string {
+  const byte = (bits: bigint): string => bits.toString(16).padStart(2, '0')
+  return value < 128n ? byte(value) : byte((value & 127n) | 128n) + varint(value >> 7n)
+}

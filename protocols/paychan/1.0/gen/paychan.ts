@@ -1,4 +1,5 @@
 // @ts-nocheck
+import { writeUint64 } from '../../../uint64.js'
 /* eslint-disable require-yield */
 
 import { decodeMessage, encodeMessage, enumeration, MaxLengthError, message, streamMessage } from 'protons-runtime'
@@ -82,7 +83,7 @@ export namespace Renewal {
 
         if ((obj.serverBalance != null && obj.serverBalance !== 0n)) {
           w.uint32(32)
-          w.uint64(obj.serverBalance)
+          writeUint64(w, obj.serverBalance)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -252,7 +253,7 @@ export namespace OpenChannel {
 
         if ((obj.capacity != null && obj.capacity !== 0n)) {
           w.uint32(40)
-          w.uint64(obj.capacity)
+          writeUint64(w, obj.capacity)
         }
 
         if ((obj.refundHeight != null && obj.refundHeight !== 0)) {
@@ -562,17 +563,17 @@ export namespace Limits {
 
         if ((obj.minFirstPayment != null && obj.minFirstPayment !== 0n)) {
           w.uint32(8)
-          w.uint64(obj.minFirstPayment)
+          writeUint64(w, obj.minFirstPayment)
         }
 
         if ((obj.maxStake != null && obj.maxStake !== 0n)) {
           w.uint32(16)
-          w.uint64(obj.maxStake)
+          writeUint64(w, obj.maxStake)
         }
 
         if ((obj.minTurnAmount != null && obj.minTurnAmount !== 0n)) {
           w.uint32(24)
-          w.uint64(obj.minTurnAmount)
+          writeUint64(w, obj.minTurnAmount)
         }
 
         if ((obj.maxInFlightUpdates != null && obj.maxInFlightUpdates !== 0)) {
@@ -582,7 +583,7 @@ export namespace Limits {
 
         if ((obj.maxInFlightValue != null && obj.maxInFlightValue !== 0n)) {
           w.uint32(40)
-          w.uint64(obj.maxInFlightValue)
+          writeUint64(w, obj.maxInFlightValue)
         }
 
         if ((obj.maxRisk != null && obj.maxRisk !== 0)) {
@@ -1400,7 +1401,7 @@ export namespace Payment {
 
         if ((obj.amount != null && obj.amount !== 0n)) {
           w.uint32(16)
-          w.uint64(obj.amount)
+          writeUint64(w, obj.amount)
         }
 
         if ((obj.memo != null && obj.memo !== '')) {
@@ -1542,7 +1543,7 @@ export namespace Update {
 
         if ((obj.payerBalance != null && obj.payerBalance !== 0n)) {
           w.uint32(24)
-          w.uint64(obj.payerBalance)
+          writeUint64(w, obj.payerBalance)
         }
 
         if (obj.payments != null && obj.payments.length > 0) {
@@ -1927,7 +1928,7 @@ export namespace TurnRequest {
 
         if ((obj.amount != null && obj.amount !== 0n)) {
           w.uint32(16)
-          w.uint64(obj.amount)
+          writeUint64(w, obj.amount)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -2474,12 +2475,12 @@ export namespace CloseRequest {
 
         if ((obj.clientBalance != null && obj.clientBalance !== 0n)) {
           w.uint32(24)
-          w.uint64(obj.clientBalance)
+          writeUint64(w, obj.clientBalance)
         }
 
         if ((obj.serverBalance != null && obj.serverBalance !== 0n)) {
           w.uint32(32)
-          w.uint64(obj.serverBalance)
+          writeUint64(w, obj.serverBalance)
         }
 
         if ((obj.clientScript != null && obj.clientScript.byteLength > 0)) {
@@ -2494,7 +2495,7 @@ export namespace CloseRequest {
 
         if ((obj.fee != null && obj.fee !== 0n)) {
           w.uint32(56)
-          w.uint64(obj.fee)
+          writeUint64(w, obj.fee)
         }
 
         if ((obj.signature != null && obj.signature.byteLength > 0)) {
@@ -2826,7 +2827,7 @@ export namespace Reestablish {
 
         if ((obj.payerBalance != null && obj.payerBalance !== 0n)) {
           w.uint32(40)
-          w.uint64(obj.payerBalance)
+          writeUint64(w, obj.payerBalance)
         }
 
         if ((obj.signature != null && obj.signature.byteLength > 0)) {
@@ -3247,7 +3248,7 @@ export namespace ChannelState {
 
         if ((obj.payerBalance != null && obj.payerBalance !== 0n)) {
           w.uint32(16)
-          w.uint64(obj.payerBalance)
+          writeUint64(w, obj.payerBalance)
         }
 
         if ((obj.signature != null && obj.signature.byteLength > 0)) {

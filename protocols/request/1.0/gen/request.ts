@@ -1,4 +1,5 @@
 // @ts-nocheck
+import { writeUint64 } from '../../../uint64.js'
 import { decodeMessage, encodeMessage, enumeration, MaxLengthError, message, streamMessage } from 'protons-runtime'
 import { alloc as uint8ArrayAlloc } from 'uint8arrays/alloc'
 import type { Codec, DecodeOptions } from 'protons-runtime'
@@ -193,7 +194,7 @@ export namespace Request {
 
         if ((obj.amount != null && obj.amount !== 0n)) {
           w.uint32(48)
-          w.uint64(obj.amount)
+          writeUint64(w, obj.amount)
         }
 
         if ((obj.memo != null && obj.memo !== '')) {
@@ -203,12 +204,12 @@ export namespace Request {
 
         if ((obj.made != null && obj.made !== 0n)) {
           w.uint32(64)
-          w.uint64(obj.made)
+          writeUint64(w, obj.made)
         }
 
         if ((obj.expires != null && obj.expires !== 0n)) {
           w.uint32(72)
-          w.uint64(obj.expires)
+          writeUint64(w, obj.expires)
         }
 
         if ((obj.reusable != null && obj.reusable !== false)) {
@@ -218,7 +219,7 @@ export namespace Request {
 
         if ((obj.leastFirstPayment != null && obj.leastFirstPayment !== 0n)) {
           w.uint32(88)
-          w.uint64(obj.leastFirstPayment)
+          writeUint64(w, obj.leastFirstPayment)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -532,7 +533,7 @@ export namespace Receipt {
 
         if ((obj.amount != null && obj.amount !== 0n)) {
           w.uint32(56)
-          w.uint64(obj.amount)
+          writeUint64(w, obj.amount)
         }
 
         if ((obj.memo != null && obj.memo !== '')) {
@@ -542,7 +543,7 @@ export namespace Receipt {
 
         if ((obj.paid != null && obj.paid !== 0n)) {
           w.uint32(72)
-          w.uint64(obj.paid)
+          writeUint64(w, obj.paid)
         }
 
         if (opts.lengthDelimited !== false) {
