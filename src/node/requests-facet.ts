@@ -130,7 +130,7 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
 
 /* The payee. */
 
-/** Says to a peer how a request stands, and gives the receipt to the one that has paid it. */
+/** REQ-11: says to a peer how a request stands, and gives the receipt to the one that has paid it. */
 export async function answerQuestion(
   { engine }: Running,
   env: RequestsEnv,
@@ -362,6 +362,7 @@ function expired(id: string): PaychanError {
   )
 }
 
+/** REQ-10: a channel that is opened for less would be of no use. */
 function noChannel(
   { payee, leastFirstPayment: least }: VerifiedRequest,
   amount: Satoshi
@@ -407,7 +408,7 @@ async function reach({ peers }: Running, terms: VerifiedRequest): Promise<void> 
 /* Receipts. */
 
 /**
- * Asks the payee for a receipt, checks that it is for this payment, and keeps it.
+ * REQ-12: asks the payee for a receipt, checks that it is for this payment, and keeps it.
  *
  * @throws PaychanError `ERR_NO_RECEIPT`, or why the payee cannot be asked
  */

@@ -54,7 +54,7 @@ export async function signReceipt(receipt: Unsigned<Receipt>, key: PrivateKey): 
 }
 
 async function sign(kind: TextKind, content: Uint8Array, key: PrivateKey): Promise<Signed> {
-  return { content, signature: await key.sign(signedBytes(kind, content)) }
+  return { content, signature: new Uint8Array(await key.sign(signedBytes(kind, content))) }
 }
 
 /** A request whose signature is its payee's. */

@@ -6,7 +6,9 @@ import ts from 'typescript'
 import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { VERBS } from '../../src/daemon/verbs.js'
 
-const FILES = ['api', 'wallet-api', 'channels-api', 'requests-api'].map((name) => `src/node/${name}.ts`)
+const FILES = ['api', 'wallet-api', 'channels-api', 'requests-api'].map(
+  (name) => `src/node/${name}.ts`
+)
 
 interface Docstring {
   /** `ChannelsApi.open`. */

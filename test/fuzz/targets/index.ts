@@ -5,6 +5,7 @@ import { CHAIN } from './chain.js'
 import { ELECTRUM } from './electrum.js'
 import { MESSAGES, WIRE } from './messages.js'
 import { RECORDS } from './records.js'
+import { REQUESTS } from './requests.js'
 import { SPENDS } from './spends.js'
 import { TEXTS } from './texts.js'
 import { WALLET } from './wallet.js'
@@ -19,5 +20,6 @@ export const TARGETS: readonly Target[] = [
   MESSAGES,
   PSBTS,
   TEXTS,
+  REQUESTS,
   RECORDS
 ]
