@@ -142,7 +142,7 @@ const ANSWER_MS = 10_000
 /** Streams of one connection that may ask at the same time. */
 const MOST_STREAMS = 4
 
-/** Questions that may be answered at the same time, of all peers together. */
+/** Each takes a few reads of the disk, and a signature. */
 const MOST_ANSWERS = 32
 
 export interface RequestComponents extends Pick<PeersComponents, 'registrar'> {
@@ -153,11 +153,15 @@ export interface RequestComponents extends Pick<PeersComponents, 'registrar'> {
 export class RequestQuestions {
   #answering = 0
 
-  /** @param answer - what the payee says to a peer; may reject */
+  /**
+   * @param answer - what the payee says to a peer; may reject
+   * @param most - questions that may be answered at the same time, of all peers together
+   */
   constructor(
     private readonly components: RequestComponents,
     private readonly answer: (question: Question, peer: string) => Promise<Answer>,
-    private readonly onError: (error: Error) => void
+    private readonly onError: (error: Error) => void,
+    private readonly most = MOST_ANSWERS
   ) {}
 
   async start(): Promise<void> {
@@ -225,7 +229,7 @@ export class RequestQuestions {
 
   /** Never rejects: a peer can call this whenever it likes. */
   async #onStream(stream: Stream, { remotePeer }: Connection): Promise<void> {
-    if (this.#answering >= MOST_ANSWERS) {
+    if (this.#answering >= this.most) {
       stream.abort(new Error('too many questions at the same time'))
       return
     }

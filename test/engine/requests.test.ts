@@ -1,0 +1,220 @@
+/** Payment requests at the payee: what comes for them is counted with the payment itself (REQ-8). */
+import assert from 'node:assert/strict'
+import { requestPartId, nameOfRequest } from '../../src/engine/paid-records.js'
+import {
+  REQUEST_PREFIX,
+  REQUESTED_PREFIX,
+  Requests,
+  type RequestRecord
+} from '../../src/engine/requests.js'
+import { PAYMENT_PREFIX } from '../../src/engine/payments.js'
+import { SimDisk } from '../../src/testing/disk.js'
+import { Life } from '../../src/testing/life.js'
+import { toHex } from '../../src/types/bytes.js'
+import { satoshi, ZERO_SAT } from '../../src/types/units.js'
+import { codeFrom, type Node, twoNodes, type World } from './world.js'
+
+const ID = '0102030405060708'
+const NONCE = 'f1f2f3f4f5f6f7f8'
+const DAY = 24 * 60 * 60 * 1_000
+
+function request(
+  changes: Partial<RequestRecord> = {}
+): Omit<RequestRecord, 'received' | 'payments'> {
+  return {
+    id: ID,
+    text: 'paychan1...',
+    amount: satoshi(5_000n),
+    memo: 'tea',
+    made: 1,
+    reusable: false,
+    leastFirstPayment: ZERO_SAT,
+    ...changes
+  }
+}
+
+/** Pays in these parts, one after another on the node's newest channel. */
+async function pay(
+  node: Node,
+  parts: readonly bigint[],
+  name = nameOfRequest({ id: ID, nonce: undefined })
+): Promise<void> {
+  const amount = satoshi(parts.reduce((sum, part) => sum + part, 0n))
+  const channel = node.channel.id
+  await node.engine.payOnce({
+    id: name,
+    peer: 'bob',
+    amount,
+    memo: 'tea',
+    plan: () => parts.map((part) => ({ channel, amount: satoshi(part) }))
+  })
+}
+
+async function made(node: Node, id = ID): Promise<RequestRecord> {
+  const found = await node.engine.requests.find(id)
+  assert.ok(found !== undefined)
+  return found
+}
+
+describe('engine / requests', () => {
+  let world: World
+  let alice: Node
+  let bob: Node
+
+  beforeEach(async () => {
+    ;({ world, alice, bob } = await twoNodes())
+    await world.open(alice, bob)
+  })
+
+  it('are paid by the payment that begins with their id, also in parts', async () => {
+    await bob.engine.requests.make(request())
+    await pay(alice, [1_000n, 3_000n])
+    assert.deepEqual(
+      [(await made(bob)).received, (await made(bob)).payments, (await made(bob)).paidBy],
+      [4_000n, 2, undefined]
+    )
+    const sent = await alice.payments()
+    assert.deepEqual(
+      sent.map(({ id }) => id.slice(0, 16)),
+      [ID, ID]
+    )
+  })
+
+  it('of an amount are paid once all of it came from one peer, and say so', async () => {
+    const carol = await world.node('carol')
+    await world.open(carol, bob)
+    await bob.engine.requests.make(request())
+    await pay(carol, [3_000n])
+    await pay(alice, [2_000n, 2_000n])
+    assert.equal((await made(bob)).paidBy, undefined, '3,000 and 4,000 of two are not 5,000 of one')
+    await pay(alice, [1_000n], nameOfRequest({ id: ID, nonce: NONCE }))
+    const { paidBy, paidAt, received } = await made(bob)
+    assert.deepEqual([paidBy, received, paidAt !== undefined], ['alice', 8_000n, true])
+    assert.deepEqual(
+      bob.events.flatMap((event) => (event.type === 'request' ? [event.request.received] : [])),
+      [3_000n, 5_000n, 7_000n, 8_000n]
+    )
+  })
+
+  it('that are reusable are paid as often as somebody pays, and stay open', async () => {
+    await bob.engine.requests.make(request({ reusable: true }))
+    await pay(alice, [5_000n], nameOfRequest({ id: ID, nonce: NONCE }))
+    await pay(alice, [5_000n], nameOfRequest({ id: ID, nonce: NONCE.split('').reverse().join('') }))
+    await pay(alice, [5_000n], nameOfRequest({ id: ID, nonce: NONCE }))
+    const { received, payments, paidBy } = await made(bob)
+    assert.deepEqual([received, payments, paidBy], [10_000n, 2, undefined])
+  })
+
+  it('are written in the commit of the payment: no crash comes between', async () => {
+    await bob.engine.requests.make(request())
+    const commits: string[][] = []
+    const { store } = bob
+    const commit = store.commit.bind(store)
+    store.commit = async (changes) => {
+      commits.push(changes.map(({ key }) => key))
+      await commit(changes)
+    }
+    await pay(alice, [5_000n])
+    const [written] = commits.filter((keys) => keys.some((key) => key.startsWith(PAYMENT_PREFIX)))
+    assert.ok(written?.includes(REQUEST_PREFIX + ID) === true, String(written))
+    assert.ok(written.some((key) => key.startsWith(REQUESTED_PREFIX + ID)))
+  })
+
+  it('are remembered over a restart, with what came for them', async () => {
+    await bob.engine.requests.make(request())
+    await pay(alice, [2_000n, 1_000n])
+    await bob.restart()
+    const name = nameOfRequest({ id: ID, nonce: undefined })
+    assert.equal(
+      await codeFrom(pay(alice, [2_000n], name)),
+      'ERR_PAYMENT_CONFLICT',
+      'another amount under this name'
+    )
+    assert.equal((await made(bob)).received, 3_000n)
+    assert.deepEqual(
+      (await bob.engine.requests.receivedFrom('alice', ID, undefined))?.amount,
+      3_000n
+    )
+    assert.equal(await bob.engine.requests.receivedFrom('carol', ID, undefined), undefined)
+    assert.equal(await bob.engine.requests.receivedFrom('alice', ID, NONCE), undefined)
+  })
+
+  it('take no other payment for theirs', async () => {
+    await bob.engine.requests.make(request())
+    await alice.engine.pay(alice.channel.id, satoshi(5_000n), 'tea')
+    await pay(alice, [1_000n], nameOfRequest({ id: '1112131415161718', nonce: undefined }))
+    assert.deepEqual([(await made(bob)).received, (await made(bob)).payments], [0n, 0])
+    assert.deepEqual(
+      bob.events.filter(({ type }) => type === 'request'),
+      []
+    )
+  })
+})
+
+describe('engine / requests / on disk', () => {
+  let now: number
+  let disk: SimDisk
+
+  beforeEach(() => {
+    now = DAY
+    disk = new SimDisk()
+  })
+
+  function requests(): Requests {
+    return new Requests({
+      store: disk.storeFor(new Life()),
+      clock: { now: () => now },
+      self: 'bob'
+    })
+  }
+
+  const payment = {
+    id: requestPartId('bob', { id: ID, nonce: undefined }, 0),
+    amount: 1_000n,
+    memo: ''
+  }
+
+  it('take late payments for a day, and are left alone then', async () => {
+    const before = requests()
+    await before.make(request({ expires: now + 1_000 }))
+    for (const [later, isOpen] of [
+      [1_000 + DAY, true],
+      [1_001 + DAY, false]
+    ] as const) {
+      now = DAY + later
+      const after = requests()
+      await after.load(() => {
+        assert.fail('nothing is damaged')
+      })
+      assert.equal(after.openFor(payment) !== undefined, isOpen, String(later))
+      assert.equal((await after.find(ID))?.id, ID, 'it is still on disk')
+    }
+  })
+
+  it('of which one is damaged are all known but that one', async () => {
+    const before = requests()
+    await before.make(request())
+    await before.make(request({ id: '1112131415161718' }))
+    await disk
+      .storeFor(new Life())
+      .commit([{ key: REQUEST_PREFIX + ID, value: Uint8Array.of(1, 2, 3) }])
+    const damaged: unknown[] = []
+    const after = requests()
+    await after.load((error) => damaged.push(error))
+    assert.equal(damaged.length, 1)
+    assert.equal(after.openFor(payment), undefined)
+    assert.equal((await after.find('1112131415161718'))?.memo, 'tea')
+    assert.equal(await codeFrom(after.find(ID)), 'ERR_STORE_CORRUPT')
+  })
+
+  it('have ids of payments that say which request it is, and differ by payee, nonce and part', () => {
+    const ids = [
+      requestPartId('bob', { id: ID, nonce: undefined }, 0),
+      requestPartId('bob', { id: ID, nonce: undefined }, 1),
+      requestPartId('bob', { id: ID, nonce: NONCE }, 0),
+      requestPartId('carol', { id: ID, nonce: undefined }, 0)
+    ].map(toHex)
+    assert.ok(ids.every((id) => id.length === 32 && id.startsWith(ID)))
+    assert.equal(new Set(ids).size, ids.length)
+  })
+})
