@@ -58,7 +58,8 @@ export function auditChannel(channel: Channel, env: AuditEnv): Finding[] {
 }
 
 function auditFunding(channel: Established, env: AuditEnv): Finding[] {
-  const { terms, outPoint, fundingTx, refundSignature, role, renewal } = channel
+  const { terms, outPoint, fundingTx } = channel
+  const renewal = channel.role === 'client' ? channel.renewal : undefined
   const bare = isUnsigned(channel) ? 'all' : undefined
   const findings = [
     ...refusalOf(() => {
@@ -74,14 +75,12 @@ function auditFunding(channel: Established, env: AuditEnv): Finding[] {
       })
     })
   ]
-  if (role === 'server') return findings
-  const valid =
-    refundSignature !== undefined &&
-    env.verify(
-      terms.server.channelKey,
-      payerSighash(refundTemplateOf(terms, outPoint)),
-      refundSignature
-    )
+  if (channel.role === 'server') return findings
+  const valid = env.verify(
+    terms.server.channelKey,
+    payerSighash(refundTemplateOf(terms, outPoint)),
+    channel.refundSignature
+  )
   return [
     ...findings,
     ...broken(

@@ -63,7 +63,7 @@ function establishedDue(channel: Established, from: number): number {
   }
   const held = newestHeld(channel)
   if (held !== undefined) heights.push(publishHeightOf(terms, held.turn))
-  if (channel.renewFor !== undefined && role === 'client' && !isFrozen(channel)) {
+  if (channel.role === 'client' && channel.renewFor !== undefined && !isFrozen(channel)) {
     heights.push(last - RENEW_BEFORE)
   }
   return Math.max(from, Math.min(...heights))

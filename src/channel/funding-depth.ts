@@ -54,14 +54,12 @@ const MOST_OF_CAPACITY = 20n
  * with every block, and the wallet does nothing when both pay the present estimate and no server
  * refuses them for their fee, or when T1 has no change.
  */
-export function fundingFee(
-  { role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established,
-  { height, feeRate }: Env
-): Effect[] {
+export function fundingFee(channel: Established, { height, feeRate }: Env): Effect[] {
+  const { terms, outPoint, fundingTx, onChain } = channel
   // Our wallet has no change of a T1 that an outside wallet has made.
   if (
-    role !== 'client' ||
-    outside !== undefined ||
+    channel.role !== 'client' ||
+    channel.outside !== undefined ||
     height === undefined ||
     onChain.fundingHeight !== undefined ||
     onChain.spend !== undefined ||
@@ -69,6 +67,7 @@ export function fundingFee(
   ) {
     return []
   }
+  const { patience = PATIENCE } = channel
   // The wallet gives T1 the height at which it was built as nLockTime, or a little less.
   const builtAt = lockTimeOf(fundingTx) + (terms.renews === undefined ? 0 : LOCK_BELOW_TIP)
   if (height - builtAt < patience) return []

@@ -36,7 +36,7 @@ import { heightOf, type Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { abandon } from './stopping.js'
 import { initialBalance } from './ledger.js'
-import { establish } from './establishing.js'
+import { establishClient } from './establishing.js'
 import { awaitSignatures } from './outside-funding.js'
 import { checkAcceptance, termsOf, type OwnPart } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
@@ -44,7 +44,7 @@ import { usualRenewalRate } from './renewed.js'
 import { sendInitialOfRenewal } from './renewing.js'
 import {
   identityOf,
-  type Accepted,
+  type AcceptedClient,
   type FundingChoice,
   type KeyBits,
   type Offered,
@@ -180,7 +180,7 @@ export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env)
     return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   }
   const terms = termsOf(state.offer, accept)
-  const accepted: Accepted = {
+  const accepted: AcceptedClient = {
     ...identityOf(state),
     stage: 'accepted',
     terms,
@@ -218,7 +218,7 @@ export function usualFundingRate({ feeRate }: Pick<Env, 'feeRate'>): FeeRate {
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
 export function onFundingBuilt(
-  state: Accepted,
+  state: AcceptedClient,
   {
     raw,
     outPoint,
@@ -231,7 +231,6 @@ export function onFundingBuilt(
   const { terms } = state
   const requested: RefundRequested = {
     ...identityOf(state),
-    role: 'client',
     stage: 'refund-requested',
     terms,
     outPoint,
@@ -281,7 +280,7 @@ export function onRefundSignature(
   message: RefundSignature,
   env: Env
 ): Transition {
-  const { terms, outPoint, fundingTx } = state
+  const { terms, outPoint } = state
   const digest = payerSighash(refundTemplateOf(terms, outPoint))
   const violation = attempt('REF-7', () => {
     must(
@@ -296,7 +295,7 @@ export function onRefundSignature(
   }
   if (terms.renews !== undefined) return sendInitialOfRenewal(state, message.signature, env)
   if (state.psbt !== undefined) return awaitSignatures(state, state.psbt, message.signature)
-  const established = establish(state, { fundingTx, refundSignature: message.signature })
+  const established = establishClient(state, { refundSignature: message.signature })
   return to(
     established,
     { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },

@@ -18,13 +18,12 @@ import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
 import { abandon } from './stopping.js'
-import { establish } from './establishing.js'
+import { establishServer } from './establishing.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
 import type { FundingHistory } from './events.js'
 import { refundTemplateOf } from './opening-client.js'
-import { NEW_LEDGER } from './ledger.js'
 import { onHistory } from './onchain.js'
 import { acceptance, checkOffer, termsOf, type OwnPart } from './opening-terms.js'
 import { identityOf, type Accepted, type KeyBits, type RefundSigned } from './state.js'
@@ -132,7 +131,7 @@ export function onFunding(state: RefundSigned, message: Funding): Transition {
   if (checked instanceof Violation) {
     return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   }
-  const established = establish(state, { fundingTx: message.fundingTx, refundSignature: undefined })
+  const established = establishServer(state, message.fundingTx)
   return to(
     established,
     { type: 'watch-funding', scriptPubKey: script },
@@ -164,12 +163,8 @@ export function onFundingSeen(state: RefundSigned, history: FundingHistory, env:
   if (checked instanceof Violation) return to(state)
   // The client has not handed T1 over: what it has of our words is not known (REEST-7).
   const established = {
-    ...establish(state, {
-      fundingTx: transaction.raw,
-      refundSignature: undefined,
-      ledger: { ...NEW_LEDGER, held: state.initial }
-    }),
-    fundingAcknowledged: true,
+    ...establishServer(state, transaction.raw, state.initial),
+    fundingAccepted: true,
     epochs: state.epochs
   }
   const shown = onHistory(established, history, env)

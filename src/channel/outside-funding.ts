@@ -14,22 +14,34 @@ import { alarm, PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
-import { establish } from './establishing.js'
+import { establishClient } from './establishing.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
-import type { Accepted, Channel, Established, RefundRequested } from './state.js'
+import type {
+  AcceptedClient,
+  Channel,
+  ClientChannel,
+  Established,
+  RefundRequested
+} from './state.js'
 import { fundingScriptOf } from './terms.js'
 import { errorMessage } from './violation.js'
 
 /** A channel with T2 signed, and T1 not signed as far as we know. */
-export type Unsigned = Established & { readonly outside: { readonly isSigned: false } }
+export type Unsigned = ClientChannel & { readonly outside: { readonly isSigned: false } }
 
 export function isUnsigned(channel: Channel): channel is Unsigned {
-  return channel.stage === 'established' && channel.outside?.isSigned === false
+  return (
+    channel.stage === 'established' &&
+    channel.role === 'client' &&
+    channel.outside?.isSigned === false
+  )
 }
 
 /** True when the server has named its key, and an outside wallet is to pay for T1. */
-export function awaitsInputs(channel: Channel): channel is Accepted & { readonly outside: true } {
-  return channel.stage === 'accepted' && channel.outside === true
+export function awaitsInputs(
+  channel: Channel
+): channel is AcceptedClient & { readonly outside: true } {
+  return channel.stage === 'accepted' && channel.role === 'client' && channel.outside === true
 }
 
 /** True when T2 is signed, so that the outside wallet may sign T1. */
@@ -47,7 +59,7 @@ export function isGivenUp(channel: Channel): boolean {
  *
  * @throws PaychanError those of `checkFundedPsbt`, `ERR_CHAIN_UNAVAILABLE`
  */
-export function checkFunded({ terms }: Accepted, psbt: Uint8Array, env: Env): FundedPsbt {
+export function checkFunded({ terms }: AcceptedClient, psbt: Uint8Array, env: Env): FundedPsbt {
   return checkFundedPsbt(psbt, {
     network: terms.network,
     script: fundingScriptOf(terms),
@@ -62,7 +74,7 @@ export function checkFunded({ terms }: Accepted, psbt: Uint8Array, env: Env): Fu
  * `ERR_PSBT_NOT_EXPECTED`
  */
 export function checkSigned(
-  channel: Established,
+  channel: ClientChannel,
   given: Uint8Array,
   { verify }: Pick<Env, 'verify'>
 ): Transaction {
@@ -94,8 +106,7 @@ export function awaitSignatures(
   psbt: Uint8Array,
   refundSignature: Uint8Array
 ): Transition<Established> {
-  const established = establish(state, {
-    fundingTx: state.fundingTx,
+  const established = establishClient(state, {
     refundSignature,
     outside: { psbt, isSigned: false }
   })
@@ -113,12 +124,13 @@ export function awaitSignatures(
 export function onFundingSigned(channel: Channel, raw: Uint8Array): Transition {
   if (
     channel.stage !== 'established' ||
+    channel.role !== 'client' ||
     channel.outside?.psbt === undefined ||
     channel.stopped !== undefined
   ) {
     return to(channel)
   }
-  const signed: Established = {
+  const signed: ClientChannel = {
     ...channel,
     fundingTx: raw,
     outside: { ...channel.outside, isSigned: true }
@@ -146,8 +158,10 @@ export function onFundingShown(
   funding: FundingHistory['funding'],
   env: Pick<Env, 'verify'>
 ): Transition<Established> {
+  if (channel.role !== 'client' || channel.outside === undefined || funding === undefined) {
+    return to(channel)
+  }
   const { outside, stopped, outPoint } = channel
-  if (outside === undefined || funding === undefined) return to(channel)
   const isMined = funding.height !== undefined
   if (outside.isSigned) {
     return to(
@@ -157,7 +171,7 @@ export function onFundingShown(
     )
   }
   if (!isMined && !isWellSigned(channel, funding.transaction, env)) return to(channel)
-  const shown: Established = {
+  const shown: ClientChannel = {
     ...channel,
     fundingTx: funding.transaction.raw,
     outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true }
@@ -194,10 +208,15 @@ export function onStrays(
   strays: readonly ShownTransaction[],
   fundingHeight: BlockHeight | undefined
 ): Transition<Established> {
-  const { outside, outPoint, terms } = channel
-  if (outside === undefined || fundingHeight !== undefined || strays.length === 0) {
+  if (
+    channel.role !== 'client' ||
+    channel.outside === undefined ||
+    fundingHeight !== undefined ||
+    strays.length === 0
+  ) {
     return to(channel)
   }
+  const { outside, outPoint, terms } = channel
   const script = fundingScriptOf(terms)
   const paying = strays
     .map((stray) => ({ ...stray, paid: stray.transaction.paidTo(script) }))
@@ -234,14 +253,14 @@ export function onStrays(
  * FUND-3: hands T1 over; the server answers when it has it, and Update 0 follows. After a break T1
  * is handed over behind `Reestablish`.
  */
-function handOver({ link, fundingTx, fundingAcknowledged }: Established): Effect[] {
+function handOver({ link, fundingTx, fundingAcknowledged }: ClientChannel): Effect[] {
   return link === 'live' && !fundingAcknowledged
     ? [{ type: 'send', message: { type: 'Funding', fundingTx } }]
     : []
 }
 
 function isWellSigned(
-  channel: Established,
+  channel: ClientChannel,
   { raw }: Transaction,
   env: Pick<Env, 'verify'>
 ): boolean {

@@ -13,6 +13,7 @@ import {
   isFrozen,
   spendInSight,
   type Channel,
+  type EitherSide,
   type Established,
   type Publication
 } from './state.js'
@@ -47,8 +48,7 @@ export function newestHeld(
   const {
     ledger: { turn, held },
     ended,
-    role,
-    refundSignature
+    role
   } = channel
   if (held?.signature !== undefined && payeeOf(turn) === role) {
     return { turn, payerBalance: held.payerBalance, signature: held.signature }
@@ -59,8 +59,12 @@ export function newestHeld(
       return { turn: state.turn, payerBalance: state.payerBalance, signature: state.signature }
     }
   }
-  return role === 'client' && refundSignature !== undefined
-    ? { turn: -1, payerBalance: channel.terms.serverBalance, signature: refundSignature }
+  return channel.role === 'client'
+    ? {
+        turn: -1,
+        payerBalance: channel.terms.serverBalance,
+        signature: channel.refundSignature
+      }
     : undefined
 }
 
@@ -81,7 +85,7 @@ function stateOf(
 }
 
 /** The virtual size with one output of ours, to the script of our closes. */
-export function vsizeOf(channel: Established, { template }: Publishable): number {
+export function vsizeOf(channel: EitherSide, { template }: Publishable): number {
   return stateVsize(template, [partyOf(channel.terms, channel.role).closeScript])
 }
 
@@ -119,7 +123,7 @@ export function isWorthSettling(channel: Channel, rate: FeeRate): boolean {
 
 /** The largest loss if this state is not published at this height; see `stakeOf`. */
 export function stakeAt(
-  channel: Established,
+  channel: EitherSide,
   ours: Publishable,
   height: number,
   feeRate: FeeRate

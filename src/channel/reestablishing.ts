@@ -18,7 +18,7 @@ import { acknowledge, updateMessage } from './paying.js'
 import { renewalRequest } from './renewing.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
-import { isFrozen, type Established, type RefundSigned } from './state.js'
+import { isFrozen, type ClientChannel, type Established, type RefundSigned } from './state.js'
 import { partyOf } from './terms.js'
 import { forgetOurWish, isGrantUnknown, isLostGrant, taken } from './turns.js'
 import { errorMessage, Violation } from './violation.js'
@@ -133,7 +133,7 @@ function resumption(state: Established): Effect[] {
 }
 
 /** REEST-2, RENEW-6. */
-function fundingAgain(state: Established): Effect[] {
+function fundingAgain(state: ClientChannel): Effect[] {
   if (state.terms.renews === undefined) {
     return [{ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } }]
   }
@@ -354,16 +354,17 @@ function asPayer(
   }
   if (hasNone || (held !== undefined && sequence < held.sequence)) {
     const text = `The peer holds ${hasNone ? 'no update' : `update ${sequence}`} and has acknowledged ${held?.sequence ?? 0}: it was restored from an old copy. The channel only closes now.`
-    // It may even have forgotten T1.
+    // A server may even have forgotten T1.
     return {
-      state: hasNone ? { ...channel, fundingAcknowledged: false } : channel,
+      state:
+        hasNone && channel.role === 'client' ? { ...channel, fundingAcknowledged: false } : channel,
       forgotten: forgot('ERR_PEER_FORGOT', text, { sequence, held: held?.sequence })
     }
   }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
   // A payee that holds a state has T1; in a renewal only the first state comes before T1.
   const known: Established =
-    channel.terms.renews === undefined || sequence > 0
+    channel.role === 'client' && (channel.terms.renews === undefined || sequence > 0)
       ? { ...channel, fundingAcknowledged: true }
       : channel
   const ours = [held, ...ledger.inFlight].find((state) => state?.sequence === sequence)

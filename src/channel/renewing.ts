@@ -22,12 +22,12 @@ import { ZERO_SAT, type Satoshi } from '../types/units.js'
 import { abandon } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { establish } from './establishing.js'
+import { establishClient, establishServer } from './establishing.js'
 import type { RenewalDraft } from './events.js'
 import { initialBalance, NEW_LEDGER, type HeldState } from './ledger.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { initialDigest } from './signing.js'
-import type { Channel, Established, RefundRequested, RefundSigned } from './state.js'
+import type { Channel, ClientChannel, Established, RefundRequested, RefundSigned } from './state.js'
 import { fundingScriptOf, renewsFrom } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -190,8 +190,7 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
       signature: undefined
     }
   }
-  const established = establish(channel, {
-    fundingTx: channel.fundingTx,
+  const established = establishClient(channel, {
     refundSignature: channel.secured.refundSignature,
     renewal: { signature, previous: channel.previous },
     ledger
@@ -206,7 +205,7 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
 }
 
 /** RENEW-6: T1 is handed over once more after a break, as `Funding` is for other channels. */
-export function renewalRequest({ renewal, fundingTx }: Established): Effect[] {
+export function renewalRequest({ renewal, fundingTx }: ClientChannel): Effect[] {
   return renewal === undefined
     ? []
     : [
@@ -280,11 +279,7 @@ export function onRenewalRequest(
 /** Server: T1 is complete. */
 export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transition {
   if (channel.stage !== 'refund-signed') return to(channel)
-  const established = establish(channel, {
-    fundingTx: raw,
-    refundSignature: undefined,
-    ledger: { ...NEW_LEDGER, held: channel.initial }
-  })
+  const established = establishServer(channel, raw, channel.initial)
   return to(
     established,
     { type: 'broadcast', purpose: 'funding', raw },
@@ -317,7 +312,7 @@ export function onFundingLost(channel: Channel, by: Txid): Transition {
 
 /** The chain shows T1: now the client has the server's signature as well. */
 export function withFunding(channel: Established, funding: Transaction | undefined): Established {
-  return channel.renewal === undefined || funding === undefined
+  return channel.role === 'server' || channel.renewal === undefined || funding === undefined
     ? channel
     : { ...channel, fundingTx: funding.raw, renewal: undefined }
 }

@@ -31,6 +31,7 @@ import {
   type Channel,
   type EndedTurn,
   type Established,
+  type Funded,
   type KeyBits,
   NO_WISHES,
   type Stopped
@@ -56,21 +57,21 @@ export function recordOf(
 ): ChannelRecord | undefined {
   if (
     channel.stage !== 'established' ||
-    channel.renewal !== undefined ||
+    (channel.role === 'client' && channel.renewal !== undefined) ||
     isUnsigned(channel) ||
     isOver(channel, env)
   ) {
     return undefined
   }
-  const { terms, outPoint, fundingTx, role } = channel
+  const { terms, outPoint, fundingTx } = channel
   const { clientDerivation } = terms
   if (clientDerivation === undefined) return undefined
   const states = statesOf(channel, env)
   const refundSignature =
-    role === 'client'
+    channel.role === 'client'
       ? channel.refundSignature
       : env.sign(payerSighash(refundTemplateOf(terms, outPoint)))
-  if (states === undefined || refundSignature === undefined) return undefined
+  if (states === undefined) return undefined
   return {
     type: 'ChannelRecord',
     open: offerOf(terms, clientDerivation),
@@ -322,13 +323,12 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
   const { ledger, ended } = provenStates(record, { terms, outPoint }, role, env)
   // FUND-4: nothing is paid before both have said that they are ready.
   const wasPaid = (ledger.held?.sequence ?? 0) > 0
-  return {
-    ...{ id: channelIdOf(terms.client.channelKey), peer, address, role, keys, openedAt: env.now },
-    stage: 'established',
-    restored: true,
-    ...{ terms, outPoint, fundingTx, ledger, ended },
-    refundSignature: role === 'client' ? refundSignature : undefined,
-    fundingAcknowledged: true,
+  const known = {
+    stage: 'established' as const,
+    restored: true as const,
+    ...{ terms, outPoint, fundingTx, ledger, ended }
+  }
+  const fresh: Omit<Funded, keyof typeof known> = {
     ready: { ours: wasPaid, theirs: wasPaid },
     wishes: NO_WISHES,
     closes: [],
@@ -340,6 +340,21 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
     // that.
     epochs: NEW_EPOCHS
   }
+  const id = channelIdOf(terms.client.channelKey)
+  return role === 'client'
+    ? {
+        ...{ id, peer, address, role, keys, openedAt: env.now },
+        ...known,
+        refundSignature,
+        fundingAcknowledged: true,
+        ...fresh
+      }
+    : {
+        ...{ id, peer, address, role, keys, openedAt: env.now },
+        ...known,
+        fundingAccepted: true,
+        ...fresh
+      }
 }
 
 /** Checks the terms that no signature covers against the rules of the opening. */

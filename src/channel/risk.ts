@@ -19,7 +19,7 @@ import { publishable, stakeAt, vsizeOf, type Publishable } from './publishable.j
 import { DAY, publishHeightOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { deadlineOf } from './stakes.js'
-import type { Established } from './state.js'
+import type { EitherSide, Established } from './state.js'
 import { partyOf } from './terms.js'
 
 /** A day of blocks: less history than that is padded. */
@@ -80,7 +80,7 @@ export function exposureOfPayee(
 ): Exposure | undefined {
   const { ledger } = channel
   const held = { sequence: 0, paymentCount: 0, signature: undefined, ...ledger.held, payerBalance }
-  const theirs: Established = {
+  const theirs: EitherSide = {
     ...channel,
     role: otherRole(channel.role),
     publication: undefined,
@@ -100,7 +100,7 @@ export function exposureOfPayee(
 /** A placeholder: nothing is published here. */
 const NO_SIGNATURE = new Uint8Array(64)
 
-function exposure(channel: Established, ours: Publishable, env: RiskEnv): Exposure | undefined {
+function exposure(channel: EitherSide, ours: Publishable, env: RiskEnv): Exposure | undefined {
   const { height } = env
   const deadline = deadlineOf(channel, ours.turn)
   if (height === undefined || deadline === undefined) return undefined

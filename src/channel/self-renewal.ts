@@ -9,7 +9,13 @@ import type { Effect } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { DAY, lastPaymentHeightOf } from './schedule.js'
-import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
+import {
+  isFrozen,
+  spendInSight,
+  type Channel,
+  type ClientChannel,
+  type Established
+} from './state.js'
 
 /**
  * Blocks before the last payment at which a channel renews itself: T1 can then be in a block before
@@ -34,7 +40,7 @@ const PART_A_DAY = 100n
 export function isRenewalDue(
   channel: Channel,
   { height }: Pick<Env, 'height'>
-): channel is Established & { readonly renewFor: BlockDelta } {
+): channel is ClientChannel & { readonly renewFor: BlockDelta } {
   if (
     channel.stage !== 'established' ||
     channel.role !== 'client' ||
@@ -56,10 +62,11 @@ export function isRenewalDue(
  * be tried. A close before that time is somebody's wish.
  */
 export function notRenewed(channel: Established, { height }: Pick<Env, 'height'>): Effect[] {
+  if (channel.role !== 'client' || channel.renewFor === undefined || isFrozen(channel)) return []
   const isEarly =
     height !== undefined &&
     height < lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
-  if (channel.renewFor === undefined || isEarly || isFrozen(channel)) return []
+  if (isEarly) return []
   return [
     alarm(
       new PaychanError(

@@ -9,7 +9,7 @@ import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
-import type { Established } from './state.js'
+import type { EitherSide, Established } from './state.js'
 import type { Terms } from './terms.js'
 
 /**
@@ -54,7 +54,7 @@ export function shareIn(capacity: bigint, turn: number, payerBalance: bigint, ro
  * turn k. On a channel that the peer has handed back (RESTORE-6), the states of the peer may be
  * any: if it named an older one as its newest, ours would look as if it were worth no fee.
  */
-export function sharesByTurn(channel: Established): readonly bigint[] {
+export function sharesByTurn(channel: EitherSide): readonly bigint[] {
   const { terms, ledger, ended, role } = channel
   const { capacity } = terms
   const inRefund = refundedToServer(terms)
@@ -115,7 +115,7 @@ export function stakeOf({ shares, turn, role, fee, slot }: StakeInput): bigint {
  * The oldest turn of ours that has matured, -1 at the least for the client, and `turn` itself at
  * the most.
  */
-export function maturedSlot(channel: Established, turn: number, height: number): number {
+export function maturedSlot(channel: EitherSide, turn: number, height: number): number {
   const first = channel.role === 'client' ? -1 : 0
   let slot = turn
   while (slot - 2 >= first && lockOf(channel.terms, slot - 2) <= height) slot -= 2
@@ -153,7 +153,7 @@ export function lastDeadlineOf({ terms, role }: Established, turn: number): numb
  * The lock of the state before ours, which the other side holds; undefined for T2 and beyond. On a
  * one-way channel it is L.
  */
-export function deadlineOf({ terms }: Established, turn: number): number | undefined {
+export function deadlineOf({ terms }: EitherSide, turn: number): number | undefined {
   return turn < 0 ? undefined : lockOf(terms, turn - 1)
 }
 

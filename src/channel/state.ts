@@ -33,31 +33,43 @@ interface Identified {
    * server the PeerId.
    */
   readonly address: string
-  readonly role: Role
   readonly keys: KeyBits
   /** Milliseconds since 1970. */
   readonly openedAt: number
-  /** Client: the number of blocks for which the channel renews itself before its end (TIME-5). */
+}
+
+/** A channel that this side has opened. */
+interface ClientSide extends Identified {
+  readonly role: 'client'
+  /** The number of blocks for which the channel renews itself before its end (TIME-5). */
   readonly renewFor?: BlockDelta | undefined
   /**
-   * Client: the number of blocks that T1 may wait before this node pays for it by a child (FUND-5);
-   * the usual number when undefined.
+   * The number of blocks that T1 may wait before this node pays for it by a child (FUND-5); the
+   * usual number when undefined.
    */
   readonly patience?: BlockDelta | undefined
 }
 
+/** A channel that the peer has opened. */
+interface ServerSide extends Identified {
+  readonly role: 'server'
+}
+
+type Side = ClientSide | ServerSide
+
 /** Picks the fields that a channel keeps through all its stages. */
-export function identityOf<R extends Role>({
-  id,
-  peer,
-  address,
-  role,
-  keys,
-  openedAt,
-  renewFor,
-  patience
-}: Identified & { readonly role: R }): Identified & { readonly role: R } {
-  return { id, peer, address, role, keys, openedAt, renewFor, patience }
+export function identityOf(state: ClientSide): ClientSide
+export function identityOf(state: ServerSide): ServerSide
+export function identityOf(state: Side): Side
+export function identityOf(state: Side): Side {
+  const { id, peer, address, role, keys, openedAt } = state
+  return role === 'client'
+    ? {
+        ...{ id, peer, address, role, keys, openedAt },
+        renewFor: state.renewFor,
+        patience: state.patience
+      }
+    : { id, peer, address, role, keys, openedAt }
 }
 
 /**
@@ -77,9 +89,8 @@ export interface FundingChoice {
 }
 
 /** Step 1: the client has asked. */
-export interface Offered extends Identified {
+export interface Offered extends ClientSide {
   readonly stage: 'offered'
-  readonly role: 'client'
   readonly offer: OpenChannel
   readonly source: RenewalSource | undefined
   readonly choice?: FundingChoice | undefined
@@ -88,18 +99,24 @@ export interface Offered extends Identified {
 
 /**
  * Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2).
- * `outside`: on the client's side, an outside wallet builds T1.
+ * `outside`: an outside wallet builds T1.
  */
-export interface Accepted extends Identified {
+export type Accepted = AcceptedClient | AcceptedServer
+
+export interface AcceptedClient extends ClientSide {
   readonly stage: 'accepted'
   readonly terms: Terms
   readonly outside?: true | undefined
 }
 
+export interface AcceptedServer extends ServerSide {
+  readonly stage: 'accepted'
+  readonly terms: Terms
+}
+
 /** Step 3: the client has T1 and has asked for the signature of T2. */
-export interface RefundRequested extends Identified {
+export interface RefundRequested extends ClientSide {
   readonly stage: 'refund-requested'
-  readonly role: 'client'
   readonly terms: Terms
   readonly outPoint: OutPoint
   /** In a renewal T1 lacks the witness of the old channel's input. */
@@ -123,9 +140,8 @@ export interface RefundRequested extends Identified {
 }
 
 /** Step 4: the server has signed T2 for an outpoint whose transaction it has not seen. */
-export interface RefundSigned extends Identified {
+export interface RefundSigned extends ServerSide {
   readonly stage: 'refund-signed'
-  readonly role: 'server'
   readonly terms: Terms
   readonly outPoint: OutPoint
   /** RENEW-3: the first state of a renewal: the server holds it before it signs T1. */
@@ -143,7 +159,7 @@ export interface RefundSigned extends Identified {
 }
 
 /** T1 never left, or never came. The keys stay known for good (KEY-3). */
-export interface Abandoned extends Identified {
+export type Abandoned = Side & {
   readonly stage: 'abandoned'
   readonly capacity: Satoshi
   readonly refundHeight: BlockHeight
@@ -329,26 +345,12 @@ export interface FundedOutside {
   readonly stray?: { readonly txid: Txid; readonly height: BlockHeight | undefined } | undefined
 }
 
-export interface Established extends Identified {
+/** The part of an established channel that both sides have. */
+export interface Funded {
   readonly stage: 'established'
   readonly terms: Terms
   readonly outPoint: OutPoint
   readonly fundingTx: Uint8Array
-  /**
-   * Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's
-   * signature (RENEW-5).
-   */
-  readonly renewal?:
-    { readonly signature: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined
-  /**
-   * Client: an outside wallet makes T1. Until T1 is signed, `fundingTx` lacks its witnesses; the
-   * PSBT is kept until T1 is in a block.
-   */
-  readonly outside?: FundedOutside | undefined
-  /** Client: the server's signature of T2 (REF-7). */
-  readonly refundSignature: Uint8Array | undefined
-  /** Client: the server has confirmed T1. Server: T1 was accepted by a mempool. */
-  readonly fundingAcknowledged: boolean
   readonly ready: { readonly ours: boolean; readonly theirs: boolean }
   readonly ledger: Ledger
   /** The turns before the present one, oldest first. */
@@ -370,6 +372,39 @@ export interface Established extends Identified {
   /** Refusals in a row by servers of a close, or of T1 of a renewal (COST-5). */
   readonly unwanted?:
     { readonly txid: Txid; readonly refusals: number; readonly height: BlockHeight } | undefined
+}
+
+/** An established channel that this side has opened. */
+export interface ClientChannel extends ClientSide, Funded {
+  /**
+   * In a renewal: our signature of the old channel's input, as long as T1 lacks the server's
+   * signature (RENEW-5).
+   */
+  readonly renewal?:
+    { readonly signature: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined
+  /**
+   * An outside wallet makes T1. Until T1 is signed, `fundingTx` lacks its witnesses; the PSBT is
+   * kept until T1 is in a block.
+   */
+  readonly outside?: FundedOutside | undefined
+  /** The server's signature of T2 (REF-7). */
+  readonly refundSignature: Uint8Array
+  /** FUND-3: the server has said that it has T1, or holds a state, which comes after T1. */
+  readonly fundingAcknowledged: boolean
+}
+
+/** An established channel that the peer has opened. */
+export interface ServerChannel extends ServerSide, Funded {
+  /** FUND-3: a mempool or a block has T1, which the client is told. */
+  readonly fundingAccepted: boolean
+}
+
+/** A channel whose T1 has left the client, or is on its way to an outside wallet. */
+export type Established = ClientChannel | ServerChannel
+
+/** What both sides have of an established channel, from the side of `role`. */
+export interface EitherSide extends Funded {
+  readonly role: Role
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned

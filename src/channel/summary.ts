@@ -161,7 +161,7 @@ export function summarise(channel: Channel, env: Env): ChannelInfo {
     outside: outsideOf(channel),
     renews: renewedChannel(channel),
     renewedAs: renewedAs(channel),
-    renewFor: channel.renewFor
+    renewFor: channel.role === 'client' ? channel.renewFor : undefined
   }
   if (channel.stage !== 'established') {
     const capacity =
@@ -291,7 +291,7 @@ function outsideOf(channel: Channel): OutsideFunding | undefined {
   if (!awaitsInputs(channel) && !awaitsSignatures(channel)) return undefined
   const { terms } = channel
   const script = fundingScriptOf(terms)
-  const funded = channel.stage === 'established' ? channel.outside.psbt : undefined
+  const funded = isUnsigned(channel) ? channel.outside.psbt : undefined
   return {
     needs: funded === undefined ? 'inputs' : 'signatures',
     address: addressFromScript(script, terms.network),

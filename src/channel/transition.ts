@@ -38,7 +38,14 @@ import {
   onRenewalRequest,
   onRenewalSigned
 } from './renewing.js'
-import { isOpening, isSigning, type Channel, type Established } from './state.js'
+import {
+  isOpening,
+  isSigning,
+  type Channel,
+  type ClientChannel,
+  type Established,
+  type ServerChannel
+} from './state.js'
 import {
   forgetRefusal,
   onAskTurn,
@@ -296,7 +303,7 @@ function unexpected(channel: Channel, type: string): Transition {
 }
 
 /** Step 6, confirmed by the server; step 7 follows. */
-function onFundingBroadcast(channel: Established, txid: string, env: Env): Transition {
+function onFundingBroadcast(channel: ClientChannel, txid: string, env: Env): Transition {
   if (txid !== channel.outPoint.txid) {
     return stop(
       channel,
@@ -307,7 +314,7 @@ function onFundingBroadcast(channel: Established, txid: string, env: Env): Trans
       )
     )
   }
-  const acknowledged: Established = { ...channel, fundingAcknowledged: true }
+  const acknowledged: ClientChannel = { ...channel, fundingAcknowledged: true }
   const { held, inFlight } = channel.ledger
   return held === undefined && inFlight.length === 0
     ? sendInitialUpdate(acknowledged, env)
@@ -318,8 +325,8 @@ function onFundingBroadcast(channel: Established, txid: string, env: Env): Trans
  * FUND-3. A client that has not heard it hands T1 over again when it is back (REEST-2, REEST-5);
  * that asks no server of the chain (COST-1).
  */
-function fundingAnswer(channel: Established): Effect[] {
-  if (!channel.fundingAcknowledged) return notBroadcast(channel, 'not-sent')
+function fundingAnswer(channel: ServerChannel): Effect[] {
+  if (!channel.fundingAccepted) return notBroadcast(channel, 'not-sent')
   return channel.link === 'live'
     ? [
         {
@@ -331,8 +338,8 @@ function fundingAnswer(channel: Established): Effect[] {
 }
 
 /** FUND-3, the other answer. The words of servers stay on this node (ERR-1). */
-function notBroadcast(channel: Established, kind: string): Effect[] {
-  if (channel.fundingAcknowledged || channel.link !== 'live') return []
+function notBroadcast(channel: ServerChannel, kind: string): Effect[] {
+  if (channel.fundingAccepted || channel.link !== 'live') return []
   const next = isWorthless(channel)
     ? 'send T1 yourself: it is known here once a mempool shows it'
     : 'it is sent again with every block'
@@ -346,13 +353,18 @@ function notBroadcast(channel: Established, kind: string): Effect[] {
   return [{ type: 'send', message: errorMessage(error, false) }]
 }
 
-/** FUND-3: T1 is in a mempool or in a block, no matter who has sent it. */
-function acknowledgeSeen(channel: Established): Transition<Established> {
-  if (channel.role !== 'server' || channel.fundingAcknowledged || !channel.onChain.fundingSeen) {
-    return to(channel)
-  }
-  const state: Established = { ...channel, fundingAcknowledged: true }
+/** FUND-3: a mempool or a block has T1. */
+function onFundingAccepted(channel: ServerChannel): Transition<Established> {
+  if (channel.fundingAccepted) return to(channel)
+  const state: ServerChannel = { ...channel, fundingAccepted: true }
   return to(state, ...fundingAnswer(state))
+}
+
+/** FUND-3: the chain shows T1, no matter who has sent it. */
+function acknowledgeSeen(channel: Established): Transition<Established> {
+  return channel.role === 'server' && channel.onChain.fundingSeen
+    ? onFundingAccepted(channel)
+    : to(channel)
 }
 
 function onBroadcastDone(
@@ -361,11 +373,8 @@ function onBroadcastDone(
   env: Env
 ): Transition {
   switch (purpose) {
-    case 'funding': {
-      if (channel.role === 'client' || channel.fundingAcknowledged) return to(channel)
-      const state: Established = { ...channel, fundingAcknowledged: true }
-      return to(state, ...fundingAnswer(state))
-    }
+    case 'funding':
+      return channel.role === 'server' ? onFundingAccepted(channel) : to(channel)
     case 'close':
       return onCloseBroadcast(channel, txid)
     case 'publication': {
@@ -529,7 +538,7 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
     onChain.spend === undefined &&
     !hopeless &&
     !isWorthless(channel) &&
-    channel.renewal === undefined &&
+    !(channel.role === 'client' && channel.renewal !== undefined) &&
     !isUnsigned(channel) &&
     !(canWait(channel, 'funding') && rests(channel, channel.outPoint.txid, env))
   ) {

@@ -115,7 +115,7 @@ export function isWorthless({
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
   if (channel.stage !== 'established') return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
-  if (channel.fundingAcknowledged || channel.onChain.fundingSeen) {
+  if (channel.fundingAccepted || channel.onChain.fundingSeen) {
     return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
   }
   const isRefused = channel.unwanted?.txid === channel.outPoint.txid

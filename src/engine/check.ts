@@ -124,7 +124,7 @@ function stakeOf(channel: Channel | undefined): string {
     return `It has ended on the chain, with ${channel.onChain.spend.txid}.`
   }
   return channel.role === 'client'
-    ? `What you have not paid of ${formatAmount(capacity)} comes back when the peer closes or settles, or by the refund T2 from block ${refundHeight} on; ${channel.stage === 'established' && channel.refundSignature !== undefined ? 'which this node publishes by itself as long as the record channel/ can be read.' : 'while it is damaged this node does not publish T2.'}`
+    ? `What you have not paid of ${formatAmount(capacity)} comes back when the peer closes or settles, or by the refund T2 from block ${refundHeight} on; ${channel.stage === 'established' ? 'which this node publishes by itself as long as the record channel/ can be read.' : 'while it is damaged this node does not publish T2.'}`
     : `What you were paid, up to ${formatAmount(subSat(capacity, brought))}, is lost unless T3 is in a block before the client's refund of block ${refundHeight}; while it is damaged this node cannot publish T3. Do not wait.${brought === 0n ? '' : ` The refund pays you the ${formatAmount(brought)} that you brought along from the channel before.`}`
 }
 

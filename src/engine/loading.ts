@@ -119,13 +119,7 @@ export function tellDamage(
  * nothing without its newest state.
  */
 function refundOnlyOf(terms: Channel): Established | undefined {
-  if (
-    terms.stage !== 'established' ||
-    terms.role !== 'client' ||
-    terms.refundSignature === undefined
-  ) {
-    return undefined
-  }
+  if (terms.stage !== 'established' || terms.role !== 'client') return undefined
   const stopped = {
     code: 'ERR_STORE_CORRUPT',
     reason: 'The record of its balances is damaged.',

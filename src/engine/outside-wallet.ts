@@ -3,7 +3,7 @@
  * and passes it on.
  */
 import { awaitsInputs, checkFunded, checkSigned, notExpected } from '../channel/outside-funding.js'
-import type { Accepted, Channel, Established } from '../channel/state.js'
+import type { AcceptedClient, Channel, ClientChannel } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -31,14 +31,16 @@ export async function takePsbt(
   // REF-7: T1 leaves only when T2's signature is on disk.
   const state = actor.durable ?? actor.state
   if (awaitsInputs(state)) return await takeFunded(actor, state, bytes, context)
-  if (state.stage !== 'established' || state.outside === undefined) throw whyNot(state)
+  if (state.stage !== 'established' || state.role !== 'client' || state.outside === undefined) {
+    throw whyNot(state)
+  }
   return await takeSigned(actor, state, bytes, wait, context)
 }
 
 /** Steps 2 to 5. No coin is spent on a script that we could not watch. */
 async function takeFunded(
   actor: ChannelActor,
-  state: Accepted,
+  state: AcceptedClient,
   bytes: Uint8Array,
   { watches, clock, env }: EngineContext
 ): Promise<readonly string[]> {
@@ -64,7 +66,7 @@ async function takeFunded(
  */
 async function takeSigned(
   actor: ChannelActor,
-  state: Established,
+  state: ClientChannel,
   bytes: Uint8Array,
   wait: 'broadcast' | 'ready',
   { chain, env }: EngineContext

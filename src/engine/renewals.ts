@@ -74,18 +74,19 @@ export class Renewals {
     old.hold(ASKING)
     try {
       await this.#quiet(old)
-      const plan = planRenewal(old.state, amount, this.context.env(old.state), {
+      const { state } = old
+      const plan = planRenewal(state, amount, this.context.env(state), {
         asked: choice?.feeRate,
         byItself
       })
-      const { address, renewFor } = old.state
+      const { address } = state
       const actor = await this.offer({
         peer: address,
         capacity: plan.capacity,
         blocks,
         step: plan.step,
         signal,
-        renewFor,
+        renewFor: state.role === 'client' ? state.renewFor : undefined,
         choice,
         mostFee,
         patience,

@@ -39,6 +39,7 @@ export async function bumpPublication(
     const { state } = actor
     if (
       state.stage === 'established' &&
+      state.role === 'client' &&
       state.outside !== undefined &&
       state.outPoint.txid === txid
     ) {

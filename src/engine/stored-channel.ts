@@ -42,7 +42,7 @@ export function channelChanges(before: Channel | undefined, channel: Channel): C
   }
   const changes: Change[] = []
   if (before === undefined || !differInLedgerOnly(before, channel)) {
-    changes.push(recordChange(CHANNEL_PREFIX + channel.id, { ...channel, ledger: undefined }))
+    changes.push(recordChange(CHANNEL_PREFIX + channel.id, storedForm(channel)))
   }
   if (
     channel.stage === 'established' &&
@@ -51,6 +51,21 @@ export function channelChanges(before: Channel | undefined, channel: Channel): C
     changes.push(recordChange(LEDGER_PREFIX + channel.id, storedLedger(channel.ledger)))
   }
   return changes
+}
+
+/**
+ * A channel as its record has it: without the ledger. A server's `fundingAccepted` has the name of
+ * the client's field.
+ */
+function storedForm(channel: Channel): Readonly<Record<string, unknown>> {
+  return renamed({ ...channel, ledger: undefined }, 'fundingAccepted', 'fundingAcknowledged')
+}
+
+/** Renames a field and keeps its place, which the bytes of a record depend on. */
+function renamed(fields: object, from: string, to: string): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name === from ? to : name, value as unknown])
+  )
 }
 
 /** The changes that take a channel out of the store. */
@@ -101,7 +116,9 @@ export async function readChannel(store: Store, key: string, value: Uint8Array):
 export function readTerms(key: string, value: Uint8Array): Channel {
   return readRecord(key, value, (stored: Channel) => {
     if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
-    return stored
+    return stored.stage === 'established' && stored.role === 'server'
+      ? (renamed(stored, 'fundingAcknowledged', 'fundingAccepted') as unknown as Channel)
+      : stored
   })
 }
 

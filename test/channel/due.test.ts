@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { NEVER, nextDue } from '../../src/channel/due.js'
-import type { Established } from '../../src/channel/state.js'
+import type { ClientChannel, Established } from '../../src/channel/state.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
 import { copyOf } from './reestablish-stories.js'
-import type { Side } from './side.js'
+import { asServer, type Side } from './side.js'
 import { anyStormStory, Storm } from './storm.js'
 import { anyTurnCommand, TurnStorm } from './turns-storm.js'
 import { World, type WorldOptions } from './world.js'
@@ -100,7 +100,7 @@ describe('channel / due', function () {
 
 describe('channel / due / the first height that can change something, to the block', () => {
   /** L = 700; the tip is at 503, T1 in block 501. */
-  const open = (options: WorldOptions = {}): Established =>
+  const open = (options: WorldOptions = {}): ClientChannel =>
     new World({ policy: { minDepth: 3 }, ...options }).open().client.established
   const idle = (channel: Established): number => nextDue(channel, 502)
 
@@ -137,10 +137,7 @@ describe('channel / due / the first height that can change something, to the blo
     assert.equal(idle(channel), last - 6)
     const after = idle({ ...channel, renewFor: undefined })
     assert.ok(after > last)
-    assert.equal(
-      idle({ ...channel, role: 'server' }),
-      idle({ ...channel, role: 'server', renewFor: undefined })
-    )
+    assert.equal(idle(asServer(channel)), idle(asServer({ ...channel, renewFor: undefined })))
     const close = {
       asker: 'client' as const,
       fee: satoshi(400n),

@@ -2,18 +2,19 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { LOCK_BELOW_TIP } from '../../src/bitcoin/renewal.js'
 import { fundingFee } from '../../src/channel/funding-depth.js'
-import type { Channel, Established } from '../../src/channel/state.js'
+import type { Channel, ClientChannel, Established, ServerChannel } from '../../src/channel/state.js'
 import { isUnfunded, mayMakeRoom, makeRoom, turnToGo } from '../../src/channel/unfunded.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
+import { asServer } from './side.js'
 import { World } from './world.js'
 
 /* A T1 that waits too long is paid for by a child, never replaced. */
 
 describe('channel / the fee of T1', () => {
   /** The client's channel, whose T1 was built at a height and is in the mempool. */
-  function waiting(builtAt: number, patience?: number): { channel: Established; world: World } {
+  function waiting(builtAt: number, patience?: number): { channel: ClientChannel; world: World } {
     const world = new World()
     world.asked = { patience: patience === undefined ? undefined : blockDelta(patience) }
     world.offer().run()
@@ -106,7 +107,7 @@ describe('channel / the fee of T1', () => {
   it("is the client's business while T1 is in no block, whether or not a server shows it (FUND-5, EVID-7)", () => {
     const { channel, world } = waiting(0)
     assert.equal(bumps(channel, world, 700).length, 1)
-    assert.deepEqual(bumps({ ...channel, role: 'server' }, world, 700), [])
+    assert.deepEqual(bumps(asServer(channel), world, 700), [])
     const unseen = { ...channel, onChain: { ...channel.onChain, fundingSeen: false } }
     assert.equal(bumps(unseen, world, 700).length, 1)
     assert.deepEqual(
@@ -142,7 +143,7 @@ function signed(world = new World()): World {
 }
 
 /** T1 was handed over, and no block has it. L = 700. */
-function handedOver(): Established {
+function handedOver(): ServerChannel {
   return signed().run().server.established
 }
 
@@ -170,8 +171,7 @@ describe('channel / unfunded', () => {
     ]
     assert.deepEqual(vacant.map(mayMakeRoom), [true, true, true])
     const { onChain } = channel
-    const changes: Array<Partial<Established>> = [
-      { role: 'client' },
+    const changes: Array<Partial<ServerChannel>> = [
       { onChain: { ...onChain, fundingHeight: blockHeight(501) } },
       {
         onChain: {
@@ -202,6 +202,7 @@ describe('channel / unfunded', () => {
       },
       { restored: true }
     ]
+    assert.equal(mayMakeRoom(signed().run().client.established), false)
     for (const change of changes) {
       assert.equal(mayMakeRoom({ ...channel, ...change }), false, Object.keys(change).join())
     }
@@ -247,16 +248,16 @@ describe('channel / unfunded', () => {
   })
 
   it('with a T1 that a server has refused goes after a minute, with one that nobody has seen or refused after twenty (OPEN-11)', () => {
-    const unknown: Established = {
+    const unknown: ServerChannel = {
       ...handedOver(),
-      fundingAcknowledged: false,
+      fundingAccepted: false,
       onChain: { ...handedOver().onChain, fundingSeen: false }
     }
     const { txid } = unknown.outPoint
     const unwanted = { txid, refusals: 1, height: blockHeight(500) }
-    const refused: Established = { ...unknown, unwanted }
-    const seen: Established = { ...unknown, onChain: { ...unknown.onChain, fundingSeen: true } }
-    const taken: Established = { ...unknown, fundingAcknowledged: true }
+    const refused: ServerChannel = { ...unknown, unwanted }
+    const seen: ServerChannel = { ...unknown, onChain: { ...unknown.onChain, fundingSeen: true } }
+    const taken: ServerChannel = { ...unknown, fundingAccepted: true }
     const turns = (age: number): Array<0 | 1 | undefined> =>
       [refused, unknown, seen, taken].map((channel) => {
         assert.ok(mayMakeRoom(channel))

@@ -265,12 +265,12 @@ describe('server / opening / on Funding', () => {
     )
     world.server.blind = false
     assert.deepEqual(effectsOf(world.server.post({ type: 'tip' }), 'broadcast'), [])
-    assert.equal(world.server.established.fundingAcknowledged, false)
+    assert.equal(world.server.established.fundingAccepted, false)
     world.chain.broadcast(fundingTx)
     const told = world.server.effects.length
     world.lookAtChain()
     assert.equal(sentOf(world.server.effects.slice(told), 'FundingBroadcast').length, 1)
-    assert.equal(world.server.established.fundingAcknowledged, true)
+    assert.equal(world.server.established.fundingAccepted, true)
   })
 
   for (const [what, kind, code] of [

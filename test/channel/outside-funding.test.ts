@@ -36,7 +36,7 @@ function psbtOf(world: World, fee = 1_000n, inputs = 1): Uint8Array {
 /** The outside wallet has paid for T1. */
 function funded(world = accepted(), inputs?: number): World {
   const { channel } = world.client
-  assert.ok(channel.stage === 'accepted')
+  assert.ok(channel.stage === 'accepted' && channel.role === 'client')
   const { warnings, ...funding } = checkFunded(
     channel,
     psbtOf(world, undefined, inputs),
@@ -185,7 +185,7 @@ describe('client / T1 of an outside wallet', () => {
         strays: []
       }
     })
-    assert.ok(state.stage === 'established')
+    assert.ok(state.stage === 'established' && state.role === 'client')
     assert.equal(state.outside?.isSigned, false)
   })
 
@@ -197,7 +197,7 @@ describe('client / T1 of an outside wallet', () => {
     // What the wallet brings last goes out and is kept: it may have the better witnesses.
     const better = Uint8Array.of(...signedOf(world))
     const { state, effects } = world.client.attempt({ type: 'funding-signed', raw: better })
-    assert.ok(state.stage === 'established')
+    assert.ok(state.stage === 'established' && state.role === 'client')
     assert.equal(state.fundingTx, better)
     assert.deepEqual(state.outside, world.client.established.outside)
     assert.equal(state.outside?.isSigned, true)
@@ -378,7 +378,7 @@ describe('client / T1 of an outside wallet', () => {
   it('is asked for again after a refusal: the channel does not move', () => {
     const world = accepted()
     const { channel } = world.client
-    assert.ok(channel.stage === 'accepted')
+    assert.ok(channel.stage === 'accepted' && channel.role === 'client')
     assert.throws(() => checkFunded(channel, new Uint8Array(10), world.client.env()), {
       code: 'ERR_PSBT_MALFORMED'
     })

@@ -259,10 +259,10 @@ describe('channel / reestablishing / a payee that was restored from an old copy'
   })
 
   it('costs no server of the chain anything: T1 is not sent again for a stream (COST-1)', () => {
-    for (const fundingAcknowledged of [false, true]) {
+    for (const fundingAccepted of [false, true]) {
       const world = paid().disconnect()
       world.linked.server = true
-      world.server.channel = { ...world.server.established, fundingAcknowledged }
+      world.server.channel = { ...world.server.established, fundingAccepted }
       assert.deepEqual(effectsOf(world.server.post(says(world, world.server)), 'broadcast'), [])
     }
   })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { lockTimeOf, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
-import type { Established } from '../../src/channel/state.js'
+import type { ClientChannel } from '../../src/channel/state.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
@@ -319,7 +319,7 @@ describe('channel / renewal / asked for by the user', () => {
     const late = paidWorld().kill('server').mineTo(700).client.established
     const { shown } = late.onChain
     assert.ok(closes.length > 0 && shown.length > 0 && late.publication !== undefined)
-    const refusal = (changes: Partial<Established>): string => {
+    const refusal = (changes: Partial<ClientChannel>): string => {
       try {
         planRenewal({ ...channel, ...changes }, satoshi(0n), client.env())
         return 'planned'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { checkRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { afterRenewalFailed, blocksToRenewFor } from '../../src/channel/self-renewal.js'
-import type { Established } from '../../src/channel/state.js'
+import type { ClientChannel } from '../../src/channel/state.js'
 import { Violation } from '../../src/channel/violation.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
@@ -334,7 +334,7 @@ describe('channel / renewal / by itself', () => {
       signature: new Uint8Array(64),
       raw: undefined
     } as const
-    const text = (channel: Established, height: number = last): string =>
+    const text = (channel: ClientChannel, height: number = last): string =>
       afterRenewalFailed(
         { ...channel, renewFor: blockDelta(1_000) },
         { height: blockHeight(height) }

@@ -495,8 +495,7 @@ describe('channel / renewal', () => {
       assert.equal(take(renewal, 'server', 'RenewalRequest').type, 'RenewalRequest')
       renewal.disconnect().connect().run()
       assert.ok(
-        renewal.server.established.fundingAcknowledged &&
-          renewal.client.established.fundingAcknowledged
+        renewal.server.established.fundingAccepted && renewal.client.established.fundingAcknowledged
       )
       renewal.disconnect().connect()
       renewal.deliver('server')

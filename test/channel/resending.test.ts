@@ -36,7 +36,7 @@ describe('channel / resending', () => {
       while (rests(channel, CLOSE, { height: blockHeight(from + blocks) })) blocks++
       return blocks
     }
-    let channel = client.established
+    let channel: Established = client.established
     const rest: number[] = []
     for (let n = 0; n < 6; n++) {
       channel = refused(channel, CLOSE, { height: blockHeight(600 + n) })

@@ -7,7 +7,7 @@ import type { Effect, PaymentLogEntry, Transition } from '../../src/channel/effe
 import type { Env } from '../../src/channel/env.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
 import { defaultPolicy, type Policy } from '../../src/channel/policy.js'
-import type { Channel, Established } from '../../src/channel/state.js'
+import type { Channel, ClientChannel, ServerChannel } from '../../src/channel/state.js'
 import { summarise, type ChannelInfo } from '../../src/channel/summary.js'
 import { transition } from '../../src/channel/transition.js'
 import { grantDue } from '../../src/channel/turns.js'
@@ -28,7 +28,18 @@ export interface Surroundings {
   chainChanged: () => void
 }
 
-export class Side {
+/** The established channel of each role. */
+export interface EstablishedBy {
+  readonly client: ClientChannel
+  readonly server: ServerChannel
+}
+
+/** A client's channel, but for its role: what only a client reads is still there. */
+export function asServer(channel: ClientChannel): ServerChannel {
+  return { ...channel, role: 'server', fundingAccepted: channel.fundingAcknowledged }
+}
+
+export class Side<R extends Role = Role> {
   readonly channelKey: KeyPair
   readonly payoutKey: KeyPair
   readonly closeScript: Uint8Array
@@ -60,7 +71,7 @@ export class Side {
   #tip: number
 
   constructor(
-    readonly role: Role,
+    readonly role: R,
     readonly chain: FakeChain,
     private readonly around: Surroundings,
     name: string
@@ -86,10 +97,10 @@ export class Side {
     return this.#channel !== undefined
   }
 
-  get established(): Established {
+  get established(): EstablishedBy[R] {
     const { channel } = this
     assert.ok(channel.stage === 'established', `the ${this.role} is at ${channel.stage}`)
-    return channel
+    return channel as EstablishedBy[R]
   }
 
   get info(): ChannelInfo {

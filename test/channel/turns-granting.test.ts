@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Env } from '../../src/channel/env.js'
 import { turnOfLock } from '../../src/channel/schedule.js'
-import type { Established } from '../../src/channel/state.js'
+import type { EitherSide, Funded } from '../../src/channel/state.js'
 import { turnNeed } from '../../src/channel/turns.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
@@ -29,7 +29,7 @@ function asked(): World {
 
 interface Case {
   readonly what: string
-  readonly channel?: (channel: Established) => Partial<Established>
+  readonly channel?: (channel: EitherSide) => Partial<Funded>
   readonly env?: Partial<Env>
   readonly code: string
   /** TURN-5, of a tip at 501. */

@@ -4,7 +4,7 @@ import type { Role } from '../../src/bitcoin/keys.js'
 import { closeIfDue } from '../../src/channel/closing.js'
 import { nextDue } from '../../src/channel/due.js'
 import type { Env } from '../../src/channel/env.js'
-import type { Established } from '../../src/channel/state.js'
+import type { ClientChannel } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
@@ -616,7 +616,7 @@ describe('channel / turns / a close', () => {
     const late = twoWay().paidBy('client', 40_000n).kill('server').mineTo(700).client.established
     const { shown } = late.onChain
     assert.ok(late.publication !== undefined && shown.length > 0)
-    const asks = (changes: Partial<Established>): number =>
+    const asks = (changes: Partial<ClientChannel>): number =>
       sentOf(closeIfDue({ ...channel, ...changes }, env).effects, 'CloseRequest').length
     assert.deepEqual(
       [

@@ -112,8 +112,8 @@ export class World {
   readonly old: World | undefined
   next: World | undefined
   readonly #plan: RenewalPlan | undefined
-  readonly client: Side
-  readonly server: Side
+  readonly client: Side<'client'>
+  readonly server: Side<'server'>
   readonly capacity: bigint
   readonly blocks: number
   readonly step: number | undefined
@@ -152,7 +152,7 @@ export class World {
     for (const side of [this.client, this.server]) side.policy = { ...side.policy, ...policy }
   }
 
-  #side(role: Role): Side {
+  #side<R extends Role>(role: R): Side<R> {
     const name = this.old === undefined ? role : `${role} of the renewal`
     return new Side(
       role,

@@ -547,6 +547,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     assert.ok(made?.stage === 'established')
     const height = blockHeight(made.terms.refundHeight + KEPT_AFTER_L)
     const now = made.openedAt + KEPT_MS
+    const refundSignature = new Uint8Array(64)
     const stays = (state: Channel, at = height, time = now): boolean =>
       letUnprovenGo(state, { height: at, now: time }).state === state
     assert.deepEqual(
@@ -557,7 +558,7 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
         stays({ ...made, onChain: { ...made.onChain, fundingSeen: true } }),
         stays({ ...made, reorged: true }),
         stays({ ...made, restored: undefined }),
-        stays({ ...made, role: 'client' })
+        stays({ ...made, role: 'client', fundingAcknowledged: true, refundSignature })
       ],
       [false, true, true, true, true, true, true]
     )

@@ -138,7 +138,9 @@ export class Attacker {
   }
 
   #held(turn: number): { readonly payerBalance: Satoshi; readonly signature: Uint8Array } {
-    const { ledger, ended, refundSignature, terms } = this.channel
+    const { channel } = this
+    const { ledger, ended, terms } = channel
+    const refundSignature = channel.role === 'client' ? channel.refundSignature : undefined
     const { payerBalance, signature } =
       turn === -1
         ? { payerBalance: terms.serverBalance, signature: refundSignature }

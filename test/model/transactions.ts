@@ -217,14 +217,16 @@ export function statesHeldBy(channel: Channel): SignedState[] {
         ledger: { turn, held },
         ended,
         role,
-        refundSignature,
         terms
       } = channel
       const present = held === undefined ? [] : [{ ...held, turn }]
       const states = [...ended, ...present].filter(
         (state) => payerOf(state.turn) === otherRole(role)
       )
-      return [...states.flatMap(signed), ...refundOf(terms, refundSignature)]
+      return [
+        ...states.flatMap(signed),
+        ...(channel.role === 'client' ? refundOf(terms, channel.refundSignature) : [])
+      ]
     }
     case 'refund-requested':
       return refundOf(channel.terms, channel.secured?.refundSignature)

@@ -1,7 +1,7 @@
 /** Records byte for byte: what this release writes today, it and later ones read. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { readChannel } from '../../src/engine/stored-channel.js'
+import { channelChanges, readChannel } from '../../src/engine/stored-channel.js'
 import { openSimStore } from '../../src/testing/disk.js'
 import { fromHex, toHex } from '../../src/types/bytes.js'
 import { decodeRecord, encodeRecord } from '../../src/types/records.js'
@@ -30,6 +30,21 @@ describe('records / vectors', () => {
     it(`${key.slice(0, 40)} is written and read as ever`, () => {
       assert.equal(toHex(encodeRecord(key, value)), record)
       assert.deepEqual(decodeRecord(key, fromHex(record)), value)
+    })
+  }
+
+  for (const { key, record } of VECTORS.filter((each) => each.key.startsWith('channel/'))) {
+    it(`${key.slice(0, 40)} is a channel that is written as it was read`, async () => {
+      const store = openSimStore(
+        new Map(
+          [...VECTORS.filter((each) => each.key.startsWith('ledger/')), { key, record }].map(
+            (each) => [each.key, fromHex(each.record)]
+          )
+        )
+      )
+      const channel = await readChannel(store, key, fromHex(record))
+      const [written] = channelChanges(undefined, channel)
+      assert.equal(toHex(written?.value ?? assert.fail()), record)
     })
   }
 

@@ -50,7 +50,7 @@ export function bestOldState(
       ? []
       : [stateOf(channel, turn, payerBalance, signature)]
   )
-  if (channel.refundSignature !== undefined) {
+  if (channel.role === 'client') {
     old.push(stateOf(channel, -1, channel.terms.serverBalance, channel.refundSignature))
   }
   const best = old
