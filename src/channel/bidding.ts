@@ -23,7 +23,7 @@ import { curveRate, patientRate } from './fee-curve.js'
 import { countsAsRival, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
 import { balances } from './ledger.js'
 import { stakeAt, vsizeOf, type Publishable } from './publishable.js'
-import { payeeOf, publishHeightOf } from './schedule.js'
+import { isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
 import { type Established, type Publication, type ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
@@ -94,18 +94,18 @@ export function bid(
   if (height === undefined) return undefined
   const script = partyOf(channel.terms, channel.role).closeScript
   const vsize = vsizeOf(channel, ours)
-  const { from, deadline } = windowOf(channel, ours.turn, height)
+  const { from, deadline } = windowOf(channel, ours.state, height)
   // A node that comes back late begins where it would be by now.
   const since = previous?.since ?? {
-    height: min(height, publishHeightOf(channel.terms, ours.turn)),
+    height: min(height, publishHeightOf(channel.terms, ours.state)),
     feeRate: env.feeRate
   }
   const budgets = budgetsOf(channel, ours, env, height, since.height)
   const budget = byUser ? budgets.share : max(budgets.race, budgets.patient)
   if (budget < feeFor(worthwhileRate(env), vsize)) return undefined
   const rateOf = (sats: bigint): FeeRate => feeRate((max(0n, sats) * 1000n) / BigInt(vsize))
-  const race = provenRace(channel, ours.turn, height)
-  const isLast = isLastCall(channel, ours.turn, previous, height)
+  const race = provenRace(channel, ours.state, height)
+  const isLast = isLastCall(channel, ours.state, previous, height)
   const least = leastRate ?? feeRate(0n)
   // The least rate of a mempool is the word of servers, as an estimate is, and moves a bid no
   // further (STAKE-4).
@@ -181,7 +181,7 @@ export function bid(
   )
   return {
     kind: ours.kind,
-    turn: ours.turn,
+    state: ours.state,
     since,
     feeRate: feeRate((fee * 1000n) / BigInt(vsize)),
     fee,
@@ -215,11 +215,11 @@ function leastBidRate(env: Pick<Env, 'relay'>, deadline: number | undefined): Fe
  */
 export function isLastCall(
   channel: Established,
-  turn: number,
+  state: StateRef,
   previous: Publication | undefined,
   height: number
 ): boolean {
-  const { deadline } = windowOf(channel, turn, height)
+  const { deadline } = windowOf(channel, state, height)
   if (deadline === undefined || height !== deadline - 1) return false
   return (
     isFeeRefusal(previous?.refusedFor) ||
@@ -235,7 +235,7 @@ export function isLastCall(
  */
 function isInTheWay({ role, onChain: { shown } }: Established, height: number): boolean {
   return shown.some(
-    ({ turn, lock }) => lock <= height && (turn === undefined || payeeOf(turn) !== role)
+    ({ state, lock }) => lock <= height && (state === undefined || payeeOf(state) !== role)
   )
 }
 
@@ -277,12 +277,12 @@ export function budgetsOf(
   since: number
 ): Budgets {
   const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
-  const { deadline } = windowOf(channel, ours.turn, height)
+  const { deadline } = windowOf(channel, ours.state, height)
   const stake = min(
     min(share, stakeAt(channel, ours, height, env.feeRate)),
     isEarly(channel, height) ? ours.share / EARLY_PART : share
   )
-  const from = patientFrom(channel, ours.turn, since, height)
+  const from = patientFrom(channel, ours.state, since, height)
   const patient =
     height < from || isEarly(channel, height)
       ? 0n
@@ -298,7 +298,7 @@ export function budgetsOf(
   const most =
     isRefused || deadline === undefined
       ? winnable(channel, {
-          turn: ours.turn,
+          state: ours.state,
           share: ours.share,
           vsize: vsizeOf(channel, ours),
           height,
@@ -318,10 +318,12 @@ export function budgetsOf(
  * it holds, or our user wants its money now. An older state that could be mined is given a day:
  * what it leaves us needs no fee of ours.
  */
-function patientFrom(channel: Established, turn: number, since: number, height: number): number {
-  const last = lastDeadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
+function patientFrom(channel: Established, state: StateRef, since: number, height: number): number {
+  const last = lastDeadlineOf(channel, state) ?? publishHeightOf(channel.terms, state)
   const from = channel.stopped?.code === SETTLED ? Math.min(since, last) : last
-  return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height))
+  return rivals(channel).some(
+    (spend) => isOlder(spend.state, state) && countsAsRival(channel, spend, height)
+  )
     ? from + PATIENCE
     : from
 }

@@ -62,7 +62,7 @@ function establishedDue(channel: Established, from: number): number {
     heights.push(wishes.refused.notBefore)
   }
   const held = newestHeld(channel)
-  if (held !== undefined) heights.push(publishHeightOf(terms, held.turn))
+  if (held !== undefined) heights.push(publishHeightOf(terms, held.state))
   if (channel.role === 'client' && channel.renewFor !== undefined && !isFrozen(channel)) {
     heights.push(last - RENEW_BEFORE)
   }

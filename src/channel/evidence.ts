@@ -13,7 +13,7 @@
  */
 import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
-import { DAY, payeeOf, publishHeightOf } from './schedule.js'
+import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
 import type { Established, OnChain, ShownSpend } from './state.js'
 
@@ -128,22 +128,22 @@ export function countsAsRival(
 export function rivals({
   role,
   onChain: { shown }
-}: Established): ReadonlyArray<ShownSpend & { readonly turn: number }> {
+}: Established): ReadonlyArray<ShownSpend & { readonly state: StateRef }> {
   return shown.filter(
-    (spend): spend is ShownSpend & { readonly turn: number } =>
-      spend.turn !== undefined && payeeOf(spend.turn) !== role
+    (spend): spend is ShownSpend & { readonly state: StateRef } =>
+      spend.state !== undefined && payeeOf(spend.state) !== role
   )
 }
 
 /** The shown states of the other side that are newer than ours. */
-function newerThan(channel: Established, turn: number): readonly ShownSpend[] {
-  return rivals(channel).filter((spend) => spend.turn > turn)
+function newerThan(channel: Established, state: StateRef): readonly ShownSpend[] {
+  return rivals(channel).filter((spend) => isOlder(state, spend.state))
 }
 
 /** The shown older states of the other side that could be mined next. */
-function olderThan(channel: Established, turn: number, height: number): readonly ShownSpend[] {
+function olderThan(channel: Established, state: StateRef, height: number): readonly ShownSpend[] {
   return rivals(channel).filter(
-    (spend) => spend.turn < turn && countsAsRival(channel, spend, height)
+    (spend) => isOlder(spend.state, state) && countsAsRival(channel, spend, height)
   )
 }
 
@@ -155,11 +155,11 @@ export const PATIENCE = DAY
  * has time. But a state that is in no block may never be in one, so nobody gives up the window of
  * its own state for it: the last third of the window is for our own state, whatever is shown.
  */
-export function isHeldBack(channel: Established, turn: number, height: number): boolean {
-  const newer = newerThan(channel, turn)
+export function isHeldBack(channel: Established, state: StateRef, height: number): boolean {
+  const newer = newerThan(channel, state)
   if (newer.length === 0) return false
-  const begin = publishHeightOf(channel.terms, turn)
-  const deadline = deadlineOf(channel, turn)
+  const begin = publishHeightOf(channel.terms, state)
+  const deadline = deadlineOf(channel, state)
   // Waiting loses nothing, so any newer state will do.
   if (deadline === undefined) return height < begin + PATIENCE
   return (
@@ -175,8 +175,8 @@ export function normalBid(nextBlock: FeeRate, vsize: number): Satoshi {
 
 /** The facts for judging a race. */
 export interface Race {
-  /** The turn of our own state. */
-  readonly turn: number
+  /** Our own state. */
+  readonly state: StateRef
   readonly share: bigint
   readonly vsize: number
   readonly height: number
@@ -198,25 +198,25 @@ export interface Race {
  */
 export function winnable(
   channel: Established,
-  { turn, share, vsize, height, nextBlock }: Race
+  { state, share, vsize, height, nextBlock }: Race
 ): bigint | undefined {
   const most = (spends: readonly ShownSpend[]): bigint =>
     spends.reduce(
       (most, spend) => max(most, share - shareOf(channel, spend)),
       normalBid(nextBlock, vsize) as bigint
     )
-  const newer = newerThan(channel, turn)
-  if (deadlineOf(channel, turn) === undefined) {
+  const newer = newerThan(channel, state)
+  if (deadlineOf(channel, state) === undefined) {
     return newer.length === 0
       ? undefined
-      : doubledDaily(most(newer), height - publishHeightOf(channel.terms, turn) - PATIENCE)
+      : doubledDaily(most(newer), height - publishHeightOf(channel.terms, state) - PATIENCE)
   }
   const limits = (spend: ShownSpend): boolean =>
     spend.shownBy > 1 &&
     spend.since === height &&
     countsAsRival(channel, spend, height) &&
     (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
-  const older = olderThan(channel, turn, height).filter(limits)
+  const older = olderThan(channel, state, height).filter(limits)
   return older.length === 0 && !newer.some(limits) ? undefined : most(older)
 }
 
@@ -226,10 +226,10 @@ export function winnable(
  */
 export function provenRace(
   channel: Established,
-  turn: number,
+  state: StateRef,
   height: number
 ): ShownSpend | undefined {
-  return olderThan(channel, turn, height)
+  return olderThan(channel, state, height)
     .filter(({ shownBy }) => shownBy >= 2)
     .reduce<ShownSpend | undefined>(
       (most, spend) => (most === undefined || (spend.fee ?? 0n) > (most.fee ?? 0n) ? spend : most),

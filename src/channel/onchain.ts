@@ -23,7 +23,7 @@ import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
-import { payeeOf, payerOf, turnOfLock } from './schedule.js'
+import { isOlder, kindOf, payeeOf, payerOf, stateOfLock, type StateRef } from './schedule.js'
 import { shareIn } from './stakes.js'
 import { isForgotten, whereMoneyMayBe } from './stopping.js'
 import {
@@ -146,10 +146,10 @@ function provedSpend(
 function minedBalance(
   channel: Established,
   tx: Transaction,
-  { turn, clientBalance }: Omit<Spend, 'height'>
+  { state, clientBalance }: Omit<Spend, 'height'>
 ): Satoshi | undefined {
-  if (turn === undefined) return clientBalance
-  const payer = payerOf(turn)
+  if (state === undefined) return clientBalance
+  const payer = payerOf(state)
   const value = paidBeside(channel, tx, payer)
   return payer === 'client' ? value : subSat(channel.terms.capacity, value)
 }
@@ -165,7 +165,7 @@ function paidBeside(channel: Established, tx: Transaction, payer: Role): Satoshi
 }
 
 function unknown({ txid, raw }: Transaction): Omit<Spend, 'height'> {
-  return { txid, raw, kind: 'unknown', turn: undefined, clientBalance: undefined }
+  return { txid, raw, kind: 'unknown', state: undefined, clientBalance: undefined }
 }
 
 function shownSpend(
@@ -179,9 +179,9 @@ function shownSpend(
   const before = channel.onChain.shown.find(
     (each) =>
       each.txid === spend.txid ||
-      (each.turn !== undefined &&
-        spend.turn !== undefined &&
-        payeeOf(each.turn) === payeeOf(spend.turn))
+      (each.state !== undefined &&
+        spend.state !== undefined &&
+        payeeOf(each.state) === payeeOf(spend.state))
   )
   return {
     ...spend,
@@ -223,13 +223,12 @@ function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'>
       txid,
       raw,
       kind: 'close',
-      turn: undefined,
+      state: undefined,
       clientBalance: balances(terms, channel.ledger).client
     }
   }
-  const state = stateIn(terms, outPoint, tx)
-  if (state === undefined) return unknown(tx)
-  return { txid, raw, kind: state.turn === -1 ? 'refund' : 'settlement', ...state }
+  const found = stateIn(terms, outPoint, tx)
+  return found === undefined ? unknown(tx) : { txid, raw, kind: kindOf(found.state), ...found }
 }
 
 /**
@@ -240,13 +239,13 @@ function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'>
  * may put other inputs before it (SIG-2). Undefined when the spend is not a state.
  */
 export function stateIn(
-  terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>,
+  terms: Parameters<typeof stateOfLock>[0] & Pick<Terms, 'capacity'>,
   outPoint: OutPoint,
   tx: Transaction
-): { readonly turn: number; readonly clientBalance: Satoshi } | undefined {
-  const turn = turnOfLock(terms, tx.lockTime)
-  if (turn === undefined) return undefined
-  const payer = payerOf(turn)
+): { readonly state: StateRef; readonly clientBalance: Satoshi } | undefined {
+  const state = stateOfLock(terms, tx.lockTime)
+  if (state === undefined) return undefined
+  const payer = payerOf(state)
   const signed = signedParts(tx, outPoint)[payer]
   const value =
     signed === 'nothing'
@@ -255,7 +254,7 @@ export function stateIn(
         ? tx.outputs[tx.inputOf(outPoint)]?.value
         : undefined
   if (value === undefined || value > terms.capacity) return undefined
-  return { turn, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
+  return { state, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
 }
 
 /**
@@ -330,12 +329,12 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
  */
 function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
-  const { clientBalance, turn } = spend
+  const { clientBalance, state } = spend
   if (isForgotten(channel, spend)) return undefined
-  if (turn !== channel.ledger.turn || clientBalance === undefined) return held
-  const payerHas = shareIn(channel.terms.capacity, turn, clientBalance, 'client')
+  if (state !== channel.ledger.turn || clientBalance === undefined) return held
+  const payerHas = shareIn(channel.terms.capacity, state, clientBalance, 'client')
   const { inFlight } = channel.ledger
-  if (payerHas >= balances(channel.terms, channel.ledger)[payerOf(turn)]) return held
+  if (payerHas >= balances(channel.terms, channel.ledger)[payerOf(state)]) return held
   const included = inFlight.find(({ payerBalance }) => payerBalance <= payerHas) ?? inFlight.at(-1)
   return included?.sequence ?? held
 }
@@ -413,7 +412,7 @@ function spendNews(
 
 /** Our loss by a confirmed spend of an older turn, compared with the newest state. */
 function lossBy(channel: Established, spend: Spend): bigint {
-  if (spend.turn === undefined || spend.turn >= channel.ledger.turn) return 0n
+  if (spend.state === undefined || !isOlder(spend.state, channel.ledger.turn)) return 0n
   return balances(channel.terms, channel.ledger)[channel.role] - shareOf(channel, spend)
 }
 

@@ -6,7 +6,7 @@ import { dustLimit } from '../bitcoin/sizes.js'
 import { payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
 import { feeFor, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'
-import { payeeOf } from './schedule.js'
+import { ageOf, kindOf, payeeOf, type StateRef } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { maturedSlot, sharesByTurn, stakeOf } from './stakes.js'
 import {
@@ -19,10 +19,10 @@ import {
 } from './state.js'
 import { partyOf } from './terms.js'
 
-/** `share`: our part of it, in satoshis, before the fee. `turn`: -1 for T2. */
+/** `share`: our part of it, in satoshis, before the fee. */
 export interface Publishable {
   readonly kind: Publication['kind']
-  readonly turn: number
+  readonly state: StateRef
   readonly template: StateTemplate
   readonly signature: Uint8Array
   readonly share: Satoshi
@@ -36,14 +36,14 @@ export function publishable(channel: Established): Publishable | undefined {
   const held = newestHeld(channel)
   return held === undefined
     ? undefined
-    : stateOf(channel, held.turn, held.payerBalance, held.signature)
+    : stateOf(channel, held.state, held.payerBalance, held.signature)
 }
 
 /** The same state as it was signed; cheap enough to ask for with every block. */
 export function newestHeld(
   channel: Established
 ):
-  | { readonly turn: number; readonly payerBalance: Satoshi; readonly signature: Uint8Array }
+  | { readonly state: StateRef; readonly payerBalance: Satoshi; readonly signature: Uint8Array }
   | undefined {
   const {
     ledger: { turn, held },
@@ -51,17 +51,17 @@ export function newestHeld(
     role
   } = channel
   if (held?.signature !== undefined && payeeOf(turn) === role) {
-    return { turn, payerBalance: held.payerBalance, signature: held.signature }
+    return { state: turn, payerBalance: held.payerBalance, signature: held.signature }
   }
   for (let i = ended.length - 1; i >= 0; i--) {
-    const state = ended[i]
-    if (state?.signature !== undefined && payeeOf(state.turn) === role) {
-      return { turn: state.turn, payerBalance: state.payerBalance, signature: state.signature }
+    const last = ended[i]
+    if (last?.signature !== undefined && payeeOf(last.turn) === role) {
+      return { state: last.turn, payerBalance: last.payerBalance, signature: last.signature }
     }
   }
   return channel.role === 'client'
     ? {
-        turn: -1,
+        state: 'refund',
         payerBalance: channel.terms.serverBalance,
         signature: channel.refundSignature
       }
@@ -70,14 +70,14 @@ export function newestHeld(
 
 function stateOf(
   channel: Established,
-  turn: number,
+  state: StateRef,
   payerBalance: Satoshi,
   signature: Uint8Array
 ): Publishable {
-  const template = stateTemplate(channel, payerBalance, turn)
+  const template = stateTemplate(channel, payerBalance, state)
   return {
-    kind: turn === -1 ? 'refund' : 'settlement',
-    turn,
+    kind: kindOf(state),
+    state,
     template,
     signature,
     share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT)
@@ -131,10 +131,10 @@ export function stakeAt(
   const { role } = channel
   return stakeOf({
     shares: sharesByTurn(channel),
-    turn: ours.turn,
+    state: ours.state,
     role,
     fee: feeFor(feeRate, vsizeOf(channel, ours)),
-    slot: maturedSlot(channel, ours.turn, height)
+    slot: maturedSlot(channel, ours.state, height)
   })
 }
 
@@ -147,6 +147,6 @@ export function shareAtRisk(channel: Established, env: Env): Satoshi {
   if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend !== undefined) {
     return ZERO_SAT
   }
-  const held = sharesByTurn(channel)[ours.turn + 1] ?? 0n
+  const held = sharesByTurn(channel)[ageOf(ours.state)] ?? 0n
   return ours.share < leastShare(channel, ours, env.feeRate) ? satoshi(held) : ZERO_SAT
 }

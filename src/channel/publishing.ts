@@ -27,7 +27,7 @@ import {
 } from './bidding.js'
 import { countsAsRival, isHeldBack, provenRace, rivals } from './evidence.js'
 import { leastShare, newestHeld, publishable, vsizeOf, type Publishable } from './publishable.js'
-import { publishHeightOf } from './schedule.js'
+import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
 import {
   isFrozen,
   spendInSight,
@@ -43,9 +43,9 @@ import { isWorthless } from './unfunded.js'
  * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6).
  * An unconfirmed close changes nothing (CLOSE-8).
  */
-function isDue(channel: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
+function isDue(channel: Established, ours: Pick<Publishable, 'state'>, height: number): boolean {
   const { terms, stopped, role } = channel
-  if (height >= publishHeightOf(terms, ours.turn)) return true
+  if (height >= publishHeightOf(terms, ours.state)) return true
   // Only the states of a one-way channel have no lock.
   return (
     terms.mode === 'one-way' &&
@@ -58,8 +58,8 @@ function isDue(channel: Established, ours: Pick<Publishable, 'turn'>, height: nu
  * TIME-7, TIME-10: true when a shown spend pays us as much as ours would: a newer state, or before
  * the settlement height a close or a renewal.
  */
-function mustWait(channel: Established, turn: number, height: number): boolean {
-  return isHeldBack(channel, turn, height) || (isEarly(channel, height) && isFrozen(channel))
+function mustWait(channel: Established, state: StateRef, height: number): boolean {
+  return isHeldBack(channel, state, height) || (isEarly(channel, height) && isFrozen(channel))
 }
 
 /**
@@ -82,11 +82,11 @@ export function publishIfDue(channel: Established, env: Env): Transition<Establi
   if (
     held === undefined ||
     (before === undefined && !isDue(channel, held, env.height)) ||
-    mustWait(channel, held.turn, env.height)
+    mustWait(channel, held.state, env.height)
   ) {
     return to(channel)
   }
-  if (before !== undefined) return answerRival(channel, before, held.turn, env.height, env)
+  if (before !== undefined) return answerRival(channel, before, held.state, env.height, env)
   const ours = publishable(channel)
   if (ours === undefined) return to(channel)
   const publication = bid(channel, ours, env)
@@ -107,7 +107,7 @@ export function isUnaffordable(channel: Established, env: Env): boolean {
     channel.publication !== undefined ||
     spendInSight(channel) !== undefined ||
     !isDue(channel, held, height) ||
-    mustWait(channel, held.turn, height)
+    mustWait(channel, held.state, height)
   ) {
     return false
   }
@@ -127,16 +127,16 @@ export function isUnaffordable(channel: Established, env: Env): boolean {
 function answerRival(
   channel: Established,
   publication: Publication,
-  turn: number,
+  state: StateRef,
   height: number,
   env: Env
 ): Transition<Established> {
   const seen = rivals(channel).filter(
-    (spend) => spend.turn < turn || !countsAsRival(channel, spend, height)
+    (spend) => isOlder(spend.state, state) || !countsAsRival(channel, spend, height)
   )
   const [rival] = seen
   if (rival === undefined) return to(channel)
-  const race = provenRace(channel, turn, height)
+  const race = provenRace(channel, state, height)
   const next =
     race === undefined ||
     outbidding(race, parseTransaction(publication.raw).vsize, env) <= publication.fee
@@ -164,7 +164,7 @@ export function republish(channel: Established, env: Env): Transition<Establishe
     return to(channel)
   }
   const held = newestHeld(channel)
-  if (held !== undefined && mustWait(channel, held.turn, env.height)) return to(channel)
+  if (held !== undefined && mustWait(channel, held.state, env.height)) return to(channel)
   // At the same height the node was restarted: the last bid may never have left it.
   const next = env.height > publication.height ? higherBid(channel, publication, env) : undefined
   return next === undefined ? to(channel, broadcastOf(publication)) : published(channel, next)
@@ -232,7 +232,7 @@ function hurried(channel: Established, env: Env, ...first: Effect[]): Transition
     publication === undefined ||
     env.height === undefined ||
     held === undefined ||
-    mustWait(channel, held.turn, env.height)
+    mustWait(channel, held.state, env.height)
   ) {
     return to(channel, ...first)
   }
@@ -263,12 +263,12 @@ function bidAtOnce(
   // A race that begins in the last block has no curve: while a server has taken the bid, refusals
   // by another one raise it no further than at any other height.
   const isTaken = publication.refusedFor === undefined && publication.begun === height
-  if (!isTaken && isLastCall(channel, ours.turn, publication, height)) {
+  if (!isTaken && isLastCall(channel, ours.state, publication, height)) {
     return bid(channel, ours, env, { previous: publication, leastRate })
   }
   const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
   const most =
-    provenRace(channel, ours.turn, height) === undefined
+    provenRace(channel, ours.state, height) === undefined
       ? unproven
       : max(unproven, satoshi(baseOf(publication, height) * 2n))
   return bid(channel, ours, env, { previous: publication, leastRate, most })
@@ -388,7 +388,7 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
   }
   if (channel.publication !== undefined) return to(channel, broadcastOf(channel.publication))
   const ours = publishable(channel)
-  const matures = ours === undefined ? undefined : publishHeightOf(terms, ours.turn)
+  const matures = ours === undefined ? undefined : publishHeightOf(terms, ours.state)
   if (terms.mode === 'one-way' && channel.role === 'client') {
     return to(
       channel,

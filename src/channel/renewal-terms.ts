@@ -63,7 +63,7 @@ export function checkRenewalTerms(offer: OpenChannel, old: Established, env: Env
 function latestLock(old: Established, env: Env): BlockHeight {
   const held = newestHeld(old)
   const anew = heightPlus(heightOf(env), env.policy.maxRenewalWait)
-  return held === undefined ? anew : max(anew, lockOf(old.terms, held.turn))
+  return held === undefined ? anew : max(anew, lockOf(old.terms, held.state))
 }
 
 /**

@@ -105,8 +105,8 @@ function isOver(channel: Established, { height }: Pick<Env, 'height'>): boolean 
   if (height - spend.height + 1 < (hasPaid(channel, otherRole(role)) ? TOLD_FOR : FINAL_DEPTH)) {
     return false
   }
-  const { turn, clientBalance } = spend
-  if (turn === undefined || clientBalance === undefined || payerOf(turn) === role) return true
+  const { state, clientBalance } = spend
+  if (state === undefined || clientBalance === undefined || payerOf(state) === role) return true
   return clientBalance === (role === 'server' ? 0n : terms.capacity)
 }
 

@@ -89,7 +89,7 @@ export function exposureOfPayee(
   const template = stateTemplate(theirs, payerBalance)
   const state: Publishable = {
     kind: 'settlement',
-    turn: ledger.turn,
+    state: ledger.turn,
     template,
     signature: NO_SIGNATURE,
     share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT)
@@ -102,9 +102,9 @@ const NO_SIGNATURE = new Uint8Array(64)
 
 function exposure(channel: EitherSide, ours: Publishable, env: RiskEnv): Exposure | undefined {
   const { height } = env
-  const deadline = deadlineOf(channel, ours.turn)
+  const deadline = deadlineOf(channel, ours.state)
   if (height === undefined || deadline === undefined) return undefined
-  const begin = Math.max(height, publishHeightOf(channel.terms, ours.turn))
+  const begin = Math.max(height, publishHeightOf(channel.terms, ours.state))
   const stake =
     stakeAt(channel, ours, begin, env.feeRate) -
     dustLimit(partyOf(channel.terms, channel.role).closeScript)

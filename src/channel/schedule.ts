@@ -2,10 +2,10 @@
  * The payer of each turn, and the heights at which its states mature. A one-way channel is the
  * schedule with the single turn 0, whose states have no lock.
  *
- * | mode    | lock of T2 (turn -1) | lock of turn k >= 0 |
- * |---------|----------------------|---------------------|
- * | one-way | L                    | 0                   |
- * | two-way | L                    | L - (k + 1) x step  |
+ * | mode    | lock of T2 | lock of turn k     |
+ * |---------|------------|--------------------|
+ * | one-way | L          | 0                  |
+ * | two-way | L          | L - (k + 1) x step |
  */
 import { otherRole, type Role } from '../bitcoin/keys.js'
 import {
@@ -31,12 +31,35 @@ export const PAYMENT_MARGIN = blockDelta(12)
  */
 export const TURN_MARGIN = blockDelta(24)
 
+/** The states of a turn, or T2, which is older than all of them. */
+export type StateRef = number | 'refund'
+
+/** The kind of transaction that a state is. */
+export function kindOf(state: StateRef): 'refund' | 'settlement' {
+  return state === 'refund' ? 'refund' : 'settlement'
+}
+
+/** The place of a state by age: 0 for T2, k + 1 for turn k. */
+export function ageOf(state: StateRef): number {
+  return state === 'refund' ? 0 : state + 1
+}
+
+export function isOlder(state: StateRef, than: StateRef): boolean {
+  return ageOf(state) < ageOf(than)
+}
+
+/** The state so many turns before another one; undefined when there is none. */
+export function stateBefore(state: StateRef, turns: number): StateRef | undefined {
+  const age = ageOf(state) - turns
+  return age < 0 ? undefined : age === 0 ? 'refund' : age - 1
+}
+
 /**
- * The payer of a turn: the client in turn 0, then each in turn. In T2 (turn -1) the payer is the
- * server, with nothing.
+ * The payer of a state: the client in turn 0, then each in turn. In T2 the payer is the server, with
+ * what it has brought along.
  */
-export function payerOf(turn: number): Role {
-  return turn % 2 === 0 ? 'client' : 'server'
+export function payerOf(state: StateRef): Role {
+  return state !== 'refund' && state % 2 === 0 ? 'client' : 'server'
 }
 
 /** True when a side pays at all: on a one-way channel only the client does. */
@@ -44,28 +67,28 @@ export function mayPay({ mode }: Pick<Terms, 'mode'>, role: Role): boolean {
   return mode === 'two-way' || role === 'client'
 }
 
-/** The nLockTime of the states of a turn. */
+/** The nLockTime of a state. */
 export function lockOf(
   terms: Pick<Terms, 'mode' | 'refundHeight' | 'step'>,
-  turn: number
+  state: StateRef
 ): BlockHeight {
-  if (turn === -1) return terms.refundHeight
+  if (state === 'refund') return terms.refundHeight
   return terms.mode === 'one-way'
     ? blockHeight(0)
-    : heightMinus(terms.refundHeight, blockDelta((turn + 1) * terms.step))
+    : heightMinus(terms.refundHeight, blockDelta((state + 1) * terms.step))
 }
 
-/** The side that holds the states of a turn, and publishes them. */
-export function payeeOf(turn: number): Role {
-  return otherRole(payerOf(turn))
+/** The side that holds a state, and publishes it. */
+export function payeeOf(state: StateRef): Role {
+  return otherRole(payerOf(state))
 }
 
 /**
- * The height from which the payee of a turn publishes its state without the other side: when the
- * state matures, or at the height in the terms of a one-way channel (TIME-1, TIME-2).
+ * The height from which the payee publishes a state without the other side: when the state matures,
+ * or at the height in the terms of a one-way channel (TIME-1, TIME-2).
  */
-export function publishHeightOf(terms: Schedule, turn: number): BlockHeight {
-  return terms.mode === 'one-way' && turn >= 0 ? terms.settleHeight : lockOf(terms, turn)
+export function publishHeightOf(terms: Schedule, state: StateRef): BlockHeight {
+  return terms.mode === 'one-way' && state !== 'refund' ? terms.settleHeight : lockOf(terms, state)
 }
 
 /** The last height at which the payer of a turn signs (UPD-12). */
@@ -75,9 +98,9 @@ export function lastPaymentHeightOf(terms: Schedule, turn: number): BlockHeight 
     : heightMinus(lockOf(terms, turn), PAYMENT_MARGIN)
 }
 
-/** The turn whose states have this lock; -1 for T2, undefined when none has it. */
-export function turnOfLock(terms: Schedule, lock: number): number | undefined {
-  if (lock === terms.refundHeight) return -1
+/** The state that has this lock; undefined when none has it. */
+export function stateOfLock(terms: Schedule, lock: number): StateRef | undefined {
+  if (lock === terms.refundHeight) return 'refund'
   if (terms.mode === 'one-way') return lock === 0 ? 0 : undefined
   const turn = (terms.refundHeight - lock) / terms.step - 1
   return Number.isInteger(turn) && turn >= 0 && lock > 0 ? turn : undefined

@@ -3,25 +3,22 @@ import { payerSighash, payerSighasher, type StateTemplate } from '../bitcoin/tem
 import type { OutPoint } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import { initialBalance, NEW_LEDGER } from './ledger.js'
-import { lockOf, payerOf } from './schedule.js'
+import { lockOf, payerOf, type StateRef } from './schedule.js'
 import type { Established } from './state.js'
 import { fundingOutput, partyOf, type Terms } from './terms.js'
 
-/**
- * The state of a turn (of the present one when none is named) in which the payer is left with
- * `payerBalance`.
- */
+/** A state (of the present turn when none is named) that leaves its payer `payerBalance`. */
 export function stateTemplate(
   channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>,
   payerBalance: Satoshi,
-  turn = channel.ledger.turn
+  state: StateRef = channel.ledger.turn
 ): StateTemplate {
   const { terms } = channel
-  const payer = payerOf(turn)
+  const payer = payerOf(state)
   return {
     funding: fundingOutput(terms, channel.outPoint),
     version: terms.txVersion,
-    lock: lockOf(terms, turn),
+    lock: lockOf(terms, state),
     payer,
     payerBalance,
     payerPayoutKey: partyOf(terms, payer).payoutKey

@@ -8,7 +8,15 @@ import { dustLimit } from '../bitcoin/sizes.js'
 import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
-import { lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
+import {
+  ageOf,
+  lockOf,
+  payeeOf,
+  payerOf,
+  publishHeightOf,
+  stateBefore,
+  type StateRef
+} from './schedule.js'
 import type { EitherSide, Established } from './state.js'
 import type { Terms } from './terms.js'
 
@@ -45,13 +53,17 @@ export function stakeOfPayee(channel: Established, payerBalance: bigint): bigint
 }
 
 /** The share of a role in a state. */
-export function shareIn(capacity: bigint, turn: number, payerBalance: bigint, role: Role): bigint {
-  return payerOf(turn) === role ? payerBalance : capacity - payerBalance
+export function shareIn(
+  capacity: bigint,
+  state: StateRef,
+  payerBalance: bigint,
+  role: Role
+): bigint {
+  return payerOf(state) === role ? payerBalance : capacity - payerBalance
 }
 
 /**
- * Our share in the newest acknowledged state of every turn; index 0 is T2's, index k + 1 that of
- * turn k. On a channel that the peer has handed back (RESTORE-6), the states of the peer may be
+ * Our share in T2 and in the newest acknowledged state of every turn, by their age. On a channel that the peer has handed back (RESTORE-6), the states of the peer may be
  * any: if it named an older one as its newest, ours would look as if it were worth no fee.
  */
 export function sharesByTurn(channel: EitherSide): readonly bigint[] {
@@ -75,20 +87,20 @@ export function sharesByTurn(channel: EitherSide): readonly bigint[] {
   ]
 }
 
-/** The stake of publishing our state of a turn now. */
+/** The stake of publishing a state of ours now. */
 export interface StakeInput {
-  /** The shares of `sharesByTurn`, up to the turn of the state at least. */
+  /** The shares of `sharesByTurn`, up to the state at least. */
   readonly shares: readonly bigint[]
-  /** The turn of the state, whose payee is `role`. */
-  readonly turn: number
+  /** The state, whose payee is `role`. */
+  readonly state: StateRef
   readonly role: Role
   /** The cost of a publication at the present estimate. */
   readonly fee: bigint
   /**
-   * The oldest turn of ours whose states have matured: the later it is, the more of the other
-   * side's states have matured as well.
+   * The oldest state of ours that has matured: the later it is, the more of the other side's states
+   * have matured as well.
    */
-  readonly slot: number
+  readonly slot: StateRef
 }
 
 /**
@@ -101,29 +113,31 @@ export interface StakeInput {
  * A state that the other side does not publish brings us nothing, however large our part in it.
  * That loses nothing either: ours can still be published, and STAKE-3 fetches our share.
  */
-export function stakeOf({ shares, turn, role, fee, slot }: StakeInput): bigint {
-  const at = (k: number): bigint => shares[k + 1] ?? 0n
-  let [next, later] = [at(turn), at(turn)]
-  for (let j = role === 'client' ? 0 : -1; j < turn; j += 2) {
-    if (j >= slot - 1) next = min(next, at(j))
-    else later = min(later, at(j))
+export function stakeOf({ shares, state, role, fee, slot }: StakeInput): bigint {
+  const ours = shares[ageOf(state)] ?? 0n
+  let [next, later] = [ours, ours]
+  for (let age = role === 'client' ? 1 : 0; age < ageOf(state); age += 2) {
+    const share = shares[age] ?? 0n
+    if (age >= ageOf(slot) - 1) next = min(next, share)
+    else later = min(later, share)
   }
-  return max(at(turn) - next, min(fee, at(turn) - later))
+  return max(ours - next, min(fee, ours - later))
+}
+
+/** The oldest state of ours that has matured, and `state` itself at the most. */
+export function maturedSlot(
+  { terms }: Pick<EitherSide, 'terms'>,
+  state: StateRef,
+  height: number
+): StateRef {
+  const older = stateBefore(state, 2)
+  return older === undefined || lockOf(terms, older) > height
+    ? state
+    : maturedSlot({ terms }, older, height)
 }
 
 /**
- * The oldest turn of ours that has matured, -1 at the least for the client, and `turn` itself at
- * the most.
- */
-export function maturedSlot(channel: EitherSide, turn: number, height: number): number {
-  const first = channel.role === 'client' ? -1 : 0
-  let slot = turn
-  while (slot - 2 >= first && lockOf(channel.terms, slot - 2) <= height) slot -= 2
-  return slot
-}
-
-/**
- * The window in which our state of a turn competes at a height: it begins with the lock of the
+ * The window in which a state of ours competes at a height: it begins with the lock of the
  * oldest state of ours that has matured, and ends with the lock of the next older state of the
  * other side. With each lock that passes, more states can replace ours, so each window is a race of
  * its own, for its own stake. After the last lock of the other side the last window goes on; T2 has
@@ -131,30 +145,34 @@ export function maturedSlot(channel: EitherSide, turn: number, height: number): 
  */
 export function windowOf(
   channel: Established,
-  turn: number,
+  state: StateRef,
   height: number
 ): { readonly from: number; readonly deadline: number | undefined } {
-  const slot = maturedSlot(channel, turn, height)
-  const from = publishHeightOf(channel.terms, slot)
+  const slot = maturedSlot(channel, state, height)
   return {
-    from,
-    deadline: turn < 0 ? undefined : (deadlineOf(channel, slot) ?? lastDeadlineOf(channel, turn))
+    from: publishHeightOf(channel.terms, slot),
+    deadline:
+      state === 'refund' ? undefined : (deadlineOf(channel, slot) ?? lastDeadlineOf(channel, state))
   }
 }
 
 /**
  * The lock of the oldest state that the other side holds; undefined when only our T2 could follow.
  */
-export function lastDeadlineOf({ terms, role }: Established, turn: number): number | undefined {
-  return turn < 0 ? undefined : role === 'server' ? terms.refundHeight : lockOf(terms, 0)
+export function lastDeadlineOf({ terms, role }: Established, state: StateRef): number | undefined {
+  return state === 'refund' ? undefined : lockOf(terms, role === 'server' ? 'refund' : 0)
 }
 
 /**
- * The lock of the state before ours, which the other side holds; undefined for T2 and beyond. On a
- * one-way channel it is L.
+ * The lock of the state before ours, which the other side holds; undefined for T2. On a one-way
+ * channel it is L.
  */
-export function deadlineOf({ terms }: EitherSide, turn: number): number | undefined {
-  return turn < 0 ? undefined : lockOf(terms, turn - 1)
+export function deadlineOf(
+  { terms }: Pick<EitherSide, 'terms'>,
+  state: StateRef
+): number | undefined {
+  const before = stateBefore(state, 1)
+  return before === undefined ? undefined : lockOf(terms, before)
 }
 
 /**

@@ -16,6 +16,7 @@ import type { Facts } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 import type { Epochs } from './epochs.js'
 import type { HeldState, Ledger } from './ledger.js'
+import type { StateRef } from './schedule.js'
 import type { Terms } from './terms.js'
 
 /** The random bits that our keys of one channel derive from. */
@@ -177,8 +178,8 @@ export type SpendKind = 'close' | 'settlement' | 'refund' | 'unknown'
 /** A transaction that spends the funding output, identified by its lock and its payer (EVID-2). */
 interface Spending {
   readonly kind: SpendKind
-  /** The turn of a state, by its lock; -1 for T2. */
-  readonly turn: number | undefined
+  /** The state that it is, by its lock; undefined for a close and what we do not know. */
+  readonly state: StateRef | undefined
   readonly txid: Txid
   readonly raw: Uint8Array
   /** The amount that it gives the client; undefined when we cannot tell. */
@@ -246,8 +247,7 @@ export interface SignedClose {
 /** A transaction that we publish alone, and the progress of its fee. */
 export interface Publication {
   readonly kind: 'settlement' | 'refund'
-  /** -1 for T2. */
-  readonly turn: number
+  readonly state: StateRef
   /**
    * The start of the race: the height at which publishing was due, and the estimate at the first
    * bid.

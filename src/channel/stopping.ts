@@ -4,7 +4,7 @@ import { alarm, PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
 import { type Effect, to, type Transition } from './effects.js'
 import { signedBalance } from './ledger.js'
-import { payerOf } from './schedule.js'
+import { isOlder, payerOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { shareIn } from './stakes.js'
 import {
@@ -125,15 +125,17 @@ export function mayLackPayments(channel: Channel): boolean {
  */
 export function isForgotten(
   channel: Established,
-  { kind, turn, clientBalance }: Spend | ShownSpend
+  { kind, state, clientBalance }: Spend | ShownSpend
 ): boolean {
   const { terms, ledger, role } = channel
   if (kind === 'unknown') return true
-  if (turn === undefined || clientBalance === undefined || turn < ledger.turn) return false
-  if (turn > ledger.turn) return true
+  if (state === undefined || clientBalance === undefined || isOlder(state, ledger.turn)) {
+    return false
+  }
+  if (isOlder(ledger.turn, state)) return true
   // Below dust the payer has no output.
   return (
-    payerOf(turn) === role &&
+    payerOf(state) === role &&
     shareIn(terms.capacity, 0, clientBalance, role) <
       (payerOutput(stateTemplate(channel, signedBalance(ledger, terms)))?.value ?? 0n)
   )

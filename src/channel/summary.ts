@@ -23,10 +23,12 @@ import { exposureOf } from './risk.js'
 import {
   lastPaymentHeightOf,
   lastTurnAt,
+  kindOf,
   lockOf,
   payeeOf,
   payerOf,
-  publishHeightOf
+  publishHeightOf,
+  stateBefore
 } from './schedule.js'
 import { awaitsInputs, awaitsSignatures, isGivenUp, isUnsigned } from './outside-funding.js'
 import { fundingScriptOf, type PaymentLimits } from './terms.js'
@@ -253,8 +255,8 @@ function aloneOf(channel: Established): ChannelInfo['alone'] {
   return held === undefined
     ? undefined
     : {
-        by: held.turn === -1 ? 'refund' : 'settlement',
-        from: publishHeightOf(channel.terms, held.turn)
+        by: kindOf(held.state),
+        from: publishHeightOf(channel.terms, held.state)
       }
 }
 
@@ -274,8 +276,8 @@ function turnsOf(channel: Established, { height }: Env): ChannelInfo['turns'] {
   if (terms.mode === 'one-way') return undefined
   const newest = isBase(channel) ? ledger.turn - 1 : ledger.turn
   const matures = (holder: Role): BlockHeight | undefined => {
-    const turn = payeeOf(newest) === holder ? newest : newest - 1
-    return turn >= (holder === 'client' ? -1 : 0) ? lockOf(terms, turn) : undefined
+    const state = payeeOf(newest) === holder ? newest : stateBefore(newest, 1)
+    return state === undefined ? undefined : lockOf(terms, state)
   }
   return {
     number: ledger.turn,

@@ -20,9 +20,7 @@ export function isInChannel(channel: Channel): boolean {
   const [shown] = channel.onChain.shown
   return (
     shown === undefined ||
-    (shown.turn !== undefined &&
-      shown.kind === 'settlement' &&
-      payerOf(shown.turn) === channel.role)
+    (shown.state !== undefined && shown.state !== 'refund' && payerOf(shown.state) === channel.role)
   )
 }
 

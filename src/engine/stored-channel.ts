@@ -8,6 +8,7 @@
  */
 import type { Ledger } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
+import type { StateRef } from '../channel/schedule.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { givenUpChanges, isGivenUpByServer } from './registry.js'
@@ -54,18 +55,65 @@ export function channelChanges(before: Channel | undefined, channel: Channel): C
 }
 
 /**
- * A channel as its record has it: without the ledger. A server's `fundingAccepted` has the name of
- * the client's field.
+ * A channel as its record has it: without the ledger, and with two names and a number of the first
+ * release. A server's `fundingAccepted` has the name of the client's field, and a state that is on
+ * its way to the chain is a turn, -1 for T2.
  */
-function storedForm(channel: Channel): Readonly<Record<string, unknown>> {
-  return renamed({ ...channel, ledger: undefined }, 'fundingAccepted', 'fundingAcknowledged')
+function storedForm(channel: Channel): object {
+  const stored = { ...channel, ledger: undefined }
+  if (channel.stage !== 'established') return stored
+  const { publication, onChain } = channel
+  return renamed(
+    {
+      ...stored,
+      publication: publication && storedState(publication),
+      onChain: {
+        ...onChain,
+        spend: onChain.spend && storedState(onChain.spend),
+        shown: onChain.shown.map(storedState)
+      }
+    },
+    'fundingAccepted',
+    'fundingAcknowledged'
+  )
+}
+
+/** The channel of a record. */
+function fromStored(stored: Channel): Channel {
+  if (stored.stage !== 'established') return stored
+  const { publication, onChain, role } = stored
+  const { spend, shown } = onChain
+  const channel = {
+    ...stored,
+    ...(publication === undefined ? {} : { publication: loadedState(publication) }),
+    onChain: {
+      ...onChain,
+      ...(spend === undefined ? {} : { spend: loadedState(spend) }),
+      shown: shown.map(loadedState)
+    }
+  }
+  return role === 'client' ? channel : renamed(channel, 'fundingAcknowledged', 'fundingAccepted')
+}
+
+/** A publication or a spend, by the state that it is. */
+interface OfState {
+  readonly state: StateRef | undefined
+}
+
+function storedState<T extends OfState>(of: T): T {
+  return renamed({ ...of, state: of.state === 'refund' ? -1 : of.state }, 'state', 'turn')
+}
+
+function loadedState<T extends OfState>(stored: T): T {
+  const { turn } = stored as { readonly turn?: number }
+  return renamed({ ...stored, turn: turn === -1 ? 'refund' : turn }, 'turn', 'state')
 }
 
 /** Renames a field and keeps its place, which the bytes of a record depend on. */
-function renamed(fields: object, from: string, to: string): Readonly<Record<string, unknown>> {
+function renamed<T>(fields: object, from: string, to: string): T {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name === from ? to : name, value as unknown])
-  )
+  ) as T
 }
 
 /** The changes that take a channel out of the store. */
@@ -116,9 +164,7 @@ export async function readChannel(store: Store, key: string, value: Uint8Array):
 export function readTerms(key: string, value: Uint8Array): Channel {
   return readRecord(key, value, (stored: Channel) => {
     if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
-    return stored.stage === 'established' && stored.role === 'server'
-      ? (renamed(stored, 'fundingAcknowledged', 'fundingAccepted') as unknown as Channel)
-      : stored
+    return fromStored(stored)
   })
 }
 

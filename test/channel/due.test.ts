@@ -82,7 +82,7 @@ describe('channel / due', function () {
             ...client.established.onChain,
             spend: {
               kind: 'refund',
-              turn: -1,
+              state: 'refund',
               txid: client.established.outPoint.txid,
               raw: new Uint8Array(0),
               height: blockHeight(100),

@@ -270,7 +270,7 @@ describe('channel / evidence / nobody gives up its window for what is in no bloc
       world.mineTo(theirs - before - 1)
       if (theirs - before - 1 >= ours) assert.equal(world.client.established.publication, undefined)
       world.mine()
-      assert.equal(world.client.established.publication?.turn, 1)
+      assert.equal(world.client.established.publication?.state, 1)
       world.mineTo(theirs)
       assert.deepEqual(world.chain.broadcast(cheat), { refused: 'missing-inputs' })
       assert.ok(world.payouts().client >= 950_000n - 1_000n)
@@ -340,7 +340,7 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
             }))
           }
         },
-        { turn: 1, share: 75_000n, vsize: 181, height: 680, nextBlock: feeRate(20_000n) }
+        { state: 1, share: 75_000n, vsize: 181, height: 680, nextBlock: feeRate(20_000n) }
       )
     assert.equal(most({}), 15_000n)
     assert.equal(most({ clientBalance: satoshi(74_000n) }), 4_525n, 'a normal bid in any case')
@@ -351,7 +351,7 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
       ['it pays too little for the next block', { fee: satoshi(4_524n) }],
       ['it has an input of unknown worth', { fee: undefined }],
       ['its lock has not come', { lock: 681 }],
-      ['it is our own', { turn: 1 }]
+      ['it is our own', { state: 1 }]
     ] as const) {
       assert.equal(most(change), undefined, what)
     }

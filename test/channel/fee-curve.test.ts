@@ -325,7 +325,7 @@ describe('channel / bids / in the last block, where one is refused for its fee',
   it('and another server has taken it: the same, if something is in its way; no further than at other heights in a race that began in that block', () => {
     const inTheWay: ShownSpend = {
       kind: 'unknown',
-      turn: undefined,
+      state: undefined,
       height: undefined,
       txid: txid('ee'.repeat(32)),
       raw: new Uint8Array(0),
@@ -376,7 +376,7 @@ describe('channel / bids / raised by the user', () => {
     assert.equal(raised(undefined, channel, { height: undefined }), 'ERR_CANNOT_BUMP')
     const spend = {
       kind: 'settlement' as const,
-      turn: 0,
+      state: 0,
       txid: publication.txid,
       raw: publication.raw,
       clientBalance: undefined,

@@ -76,7 +76,7 @@ describe('channel / the fee of T1', () => {
     const { channel, world } = waiting(0)
     const spend = {
       kind: 'close' as const,
-      turn: undefined,
+      state: undefined,
       txid: TXID,
       raw: new Uint8Array(),
       clientBalance: undefined,
@@ -178,7 +178,7 @@ describe('channel / unfunded', () => {
           ...onChain,
           spend: {
             kind: 'close',
-            turn: undefined,
+            state: undefined,
             txid: TXID,
             raw: new Uint8Array(),
             clientBalance: undefined,
@@ -190,7 +190,7 @@ describe('channel / unfunded', () => {
       {
         publication: {
           kind: 'settlement',
-          turn: 0,
+          state: 0,
           since: { height: blockHeight(500), feeRate: feeRate(2_000n) },
           feeRate: feeRate(2_000n),
           fee: satoshi(400n),

@@ -126,7 +126,7 @@ describe('channel / on the chain / what spends it', () => {
       txid: established.outPoint.txid,
       raw: Uint8Array.of(1, 2, 3),
       kind: 'unknown',
-      turn: undefined,
+      state: undefined,
       clientBalance: undefined,
       height: blockHeight(1_000)
     } as const

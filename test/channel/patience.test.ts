@@ -366,7 +366,7 @@ describe('channel / patience / estimates that are far too low', () => {
     world.chain.lowestFeeRate = 1_000_000_000n
     world.mineTo(refundHeight - 72)
     world.client.dead = false
-    const since = [newest, old, newest].map(({ template, signature, share, turn }, n) => {
+    const since = [newest, old, newest].map(({ template, signature, share, state }, n) => {
       const transaction = completeState(
         template,
         signature,
@@ -381,7 +381,7 @@ describe('channel / patience / estimates that are far too low', () => {
         { type: 'history', history },
         { height: blockHeight(refundHeight - 72 + n) }
       ).state
-      const shown = world.client.established.onChain.shown.find((each) => each.turn === turn)
+      const shown = world.client.established.onChain.shown.find((each) => each.state === state)
       assert.ok(shown)
       return shown.since
     })

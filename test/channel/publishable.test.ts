@@ -1,6 +1,7 @@
 /** What a side can publish alone, and which channels `settle --all` takes. */
 import assert from 'node:assert/strict'
 import { isWorthSettling, newestHeld } from '../../src/channel/publishable.js'
+import type { StateRef } from '../../src/channel/schedule.js'
 import type { Channel, Established, ShownSpend, SignedClose } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
@@ -16,7 +17,7 @@ const CLOSE: SignedClose = {
 }
 const SHOWN: ShownSpend = {
   kind: 'unknown',
-  turn: undefined,
+  state: undefined,
   txid: txid('ab'.repeat(32)),
   raw: new Uint8Array(10),
   clientBalance: undefined,
@@ -87,16 +88,16 @@ describe('channel / publishable / the newest state that the other side has signe
     readonly [
       what: string,
       make: () => World,
-      client: readonly [turn: number, payerBalance: bigint],
-      server: readonly [turn: number, payerBalance: bigint] | undefined
+      client: readonly [state: StateRef, payerBalance: bigint],
+      server: readonly [state: StateRef, payerBalance: bigint] | undefined
     ]
   > = [
-    ['nothing was paid: T2', open, [-1, 0n], [0, 100_000n]],
-    ['turn 0', () => open().paidBy('client', 40_000n), [-1, 0n], [0, 60_000n]],
+    ['nothing was paid: T2', open, ['refund', 0n], [0, 100_000n]],
+    ['turn 0', () => open().paidBy('client', 40_000n), ['refund', 0n], [0, 60_000n]],
     [
       'turn 1, granted and not used',
       () => granted(open().paidBy('client', 40_000n), 'server'),
-      [-1, 0n],
+      ['refund', 0n],
       [0, 60_000n]
     ],
     [
@@ -108,13 +109,13 @@ describe('channel / publishable / the newest state that the other side has signe
     [
       'turns 1 and 2, granted and not used',
       () => granted(granted(open().paidBy('client', 40_000n), 'server'), 'client'),
-      [-1, 0n],
+      ['refund', 0n],
       [0, 60_000n]
     ],
     [
       'turn 2 behind a turn 1 that was not used',
       () => granted(open().paidBy('client', 40_000n), 'server').paidBy('client', 1_000n),
-      [-1, 0n],
+      ['refund', 0n],
       [2, 59_000n]
     ],
     [
@@ -145,7 +146,7 @@ describe('channel / publishable / the newest state that the other side has signe
       const world = make()
       const newest = [world.client, world.server].map(({ established }) => {
         const held = newestHeld(established)
-        return held === undefined ? undefined : [held.turn, held.payerBalance]
+        return held === undefined ? undefined : [held.state, held.payerBalance]
       })
       assert.deepEqual(newest, [client, server])
     })
@@ -160,7 +161,7 @@ describe('channel / publishable / the newest state that the other side has signe
         .kill(peer)
         .mineTo(height)
       assert.deepEqual(
-        [world[role].established.publication?.kind, world[role].established.publication?.turn],
+        [world[role].established.publication?.kind, world[role].established.publication?.state],
         ['settlement', turn]
       )
       assert.equal(world.mine().payouts()[peer], turn === 1 ? 25_000n : 60_000n)

@@ -41,7 +41,7 @@ describe('channel / publishing / two-way', () => {
     assert.equal(world.client.established.publication, undefined)
     world.mine()
     assert.deepEqual(
-      [published(world.client).kind, published(world.client).turn],
+      [published(world.client).kind, published(world.client).state],
       ['settlement', 1]
     )
     world.mine()
@@ -57,7 +57,7 @@ describe('channel / publishing / two-way', () => {
       .mineTo(679)
     assert.equal(world.server.established.publication, undefined)
     world.mine(2)
-    assert.equal(published(world.server).turn, 0)
+    assert.equal(published(world.server).state, 0)
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server], [60_000n, 40_000n - fee])
   })
@@ -69,7 +69,7 @@ describe('channel / publishing / two-way', () => {
       payments: [{ id: new Uint8Array(16), amount: 5_000n, memo: '' }]
     })
     world.run().kill('client').mineTo(680)
-    assert.deepEqual([world.server.established.ledger.turn, published(world.server).turn], [1, 0])
+    assert.deepEqual([world.server.established.ledger.turn, published(world.server).state], [1, 0])
   })
 
   it('the client has its state of turn 1 instead of T2 at L, when the server is gone and 1 is all that it was paid', () => {
@@ -123,7 +123,7 @@ describe('channel / publishing / two-way', () => {
     world.client.dead = false
     world.server.dead = true
     world.lookAtChain()
-    assert.equal(published(world.client).turn, 1)
+    assert.equal(published(world.client).state, 1)
     assert.ok(
       published(world.client).fee > 2_500n && published(world.client).fee <= 3_620n,
       '20 sat/vB at once'
@@ -181,7 +181,7 @@ describe('channel / publishing / two-way', () => {
     const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).disconnect()
     world.chain.lowestFeeRate = 1_000_000_000n
     world.mineTo(684)
-    assert.equal(published(world.client).turn, 1)
+    assert.equal(published(world.client).state, 1)
     assert.equal(world.server.established.publication, undefined, 'its own matured at 680')
     world.chain.lowestFeeRate = 0n
     assert.equal(world.mine().payouts().server, 25_000n)
@@ -193,7 +193,7 @@ describe('channel / publishing / two-way', () => {
     world.mineTo(660).kill('client').mineTo(693)
     assert.equal(world.server.established.publication, undefined)
     world.mine()
-    assert.equal(published(world.server).turn, 0, 'the last third of 680 to 700')
+    assert.equal(published(world.server).state, 0, 'the last third of 680 to 700')
   })
 
   it('is not asked for by the user before it matures', () => {

@@ -408,7 +408,7 @@ function undone(lost: boolean): World {
     .disconnect()
     .mineTo(699)
   const { publication } = world.client.established
-  assert.deepEqual([publication?.turn, world.client.info.spend?.height], [1, 699])
+  assert.deepEqual([publication?.state, world.client.info.spend?.height], [1, 699])
   world.mine()
   assert.equal(world.server.established.publication, undefined, 'the newer one is in a block')
   assert.ok(publication)
@@ -437,8 +437,8 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
     world.chain.lowestFeeRate = 1_000_000_000n
     world.client.dead = true
     world.mine()
-    assert.equal(world.server.established.publication?.turn, 0)
-    assert.equal(world.server.established.onChain.shown[0]?.turn, 0)
+    assert.equal(world.server.established.publication?.state, 0)
+    assert.equal(world.server.established.onChain.shown[0]?.state, 0)
   })
 
   it('publishes what it holds when the newer one is in sight no more', () => {
@@ -447,7 +447,7 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
       type: 'history',
       history: { ...world.chain.history(world.funding.outPoint), spends: [] }
     })
-    assert.equal(world.server.established.publication?.turn, 0)
+    assert.equal(world.server.established.publication?.state, 0)
   })
 
   it('publishes what it holds, whatever a newer one pays that two servers show: for a normal bid until a block has passed over that, and then for what it takes (EVID-5)', () => {
@@ -459,12 +459,12 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
       world.mineTo(height)
       return world.server.established.publication?.fee ?? 0n
     })
-    assert.equal(world.server.established.publication?.turn, 0)
+    assert.equal(world.server.established.publication?.state, 0)
     assert.ok(
       fees.every((fee) => fee > 0n && fee <= 30_000n),
       fees.join()
     )
-    const shown = world.server.established.onChain.shown.find(({ turn }) => turn === 1)
+    const shown = world.server.established.onChain.shown.find(({ state }) => state === 1)
     assert.ok(shown === undefined || (shown.since ?? 0) < world.chain.height)
   })
 })

@@ -16,6 +16,7 @@ import { publishable } from '../../src/channel/publishable.js'
 import { adoptRecord, ourSide, recordOf } from '../../src/channel/restoring.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { sharesByTurn } from '../../src/channel/stakes.js'
+import { kindOf, type StateRef } from '../../src/channel/schedule.js'
 import type { Established } from '../../src/channel/state.js'
 import { transition } from '../../src/channel/transition.js'
 import { Violation } from '../../src/channel/violation.js'
@@ -153,19 +154,14 @@ describe('channel / restoring / what comes back', () => {
     /** So many blocks less than six, or than four weeks for a client, which has paid. */
     const ended = (
       side: Side,
-      turn: number | undefined,
+      state: StateRef | undefined,
       clientBalance: bigint | undefined,
       less = 0
     ): boolean => {
       const depth = (side.role === 'server' ? 4_032 : 6) - less
       const spend = {
-        kind:
-          turn === undefined
-            ? ('close' as const)
-            : turn === -1
-              ? ('refund' as const)
-              : ('settlement' as const),
-        turn,
+        kind: state === undefined ? ('close' as const) : kindOf(state),
+        state,
         txid: side.established.outPoint.txid,
         raw: new Uint8Array(),
         clientBalance: clientBalance === undefined ? undefined : satoshi(clientBalance),

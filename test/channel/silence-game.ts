@@ -71,7 +71,9 @@ function reply(
 }
 
 function mature({ shares }: Game, slot: number, role: Role): number[] {
-  return shares.map((_, i) => i - 1).filter((turn) => turn >= slot && payeeOf(turn) === role)
+  return shares
+    .map((_, i) => i - 1)
+    .filter((turn) => turn >= slot && payeeOf(turn < 0 ? 'refund' : turn) === role)
 }
 
 function shareIn({ shares }: Game, turn: number): number {

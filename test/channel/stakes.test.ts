@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { exposureOf, exposureOfPayee, riskOf } from '../../src/channel/risk.js'
+import type { StateRef } from '../../src/channel/schedule.js'
 import { patientBudget, refundedToServer, stakeOf } from '../../src/channel/stakes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { assertRefused } from './asserts.js'
@@ -24,7 +25,7 @@ function lopsided(turns: number, up: bigint, down: bigint): bigint[] {
 describe('channel / stakes', () => {
   it('the server of a one-way channel: all of its share, since T2 leaves it nothing', () => {
     assert.equal(
-      stakeOf({ shares: [0n, 40_000n], turn: 0, role: 'server', fee: 200n, slot: 0 }),
+      stakeOf({ shares: [0n, 40_000n], state: 0, role: 'server', fee: 200n, slot: 0 }),
       40_000n
     )
   })
@@ -33,7 +34,7 @@ describe('channel / stakes', () => {
     assert.equal(
       stakeOf({
         shares: [100_000n, 60_000n, 75_000n],
-        turn: 1,
+        state: 1,
         role: 'client',
         fee: 200n,
         slot: 1
@@ -46,7 +47,7 @@ describe('channel / stakes', () => {
     assert.equal(
       stakeOf({
         shares: [10_000n, 50_000n, 10_000n, 10_001n],
-        turn: 2,
+        state: 2,
         role: 'server',
         fee: 200n,
         slot: 2
@@ -56,7 +57,7 @@ describe('channel / stakes', () => {
     assert.equal(
       stakeOf({
         shares: [100_000n, 90_000n, 80_000n],
-        turn: 1,
+        state: 1,
         role: 'client',
         fee: 200n,
         slot: 1
@@ -69,7 +70,7 @@ describe('channel / stakes', () => {
     assert.equal(
       stakeOf({
         shares: [0n, 50_000n, 10_000n, 10_001n],
-        turn: 2,
+        state: 2,
         role: 'server',
         fee: 200n,
         slot: 2
@@ -82,7 +83,7 @@ describe('channel / stakes', () => {
     const shares = lopsided(27, 17_000n, 1n)
     assert.equal(shares.at(-1), 237_987n)
     const stakes = Array.from({ length: 14 }, (_, i) =>
-      stakeOf({ shares, turn: 2 * i, role: 'server', fee: FEE, slot: 2 * i })
+      stakeOf({ shares, state: 2 * i, role: 'server', fee: FEE, slot: 2 * i })
     )
     assert.ok(
       (shares[27] ?? 0n) - (shares[26] ?? 0n) < FEE,
@@ -110,7 +111,7 @@ describe('channel / stakes', () => {
           // its lock.
           let worst = shares[newest + 1] ?? 0n
           for (let slot = newest; slot >= 0; slot -= 2) {
-            const stake = stakeOf({ shares, turn: newest, role: 'server', fee, slot })
+            const stake = stakeOf({ shares, state: newest, role: 'server', fee, slot })
             if (stake >= fee) {
               worst = (shares[newest + 1] ?? 0n) - fee
               break
@@ -130,7 +131,7 @@ describe('channel / stakes', () => {
   it("once the locks of older states have passed, the least of the other side's counts", () => {
     const shares = [0n, 50_000n, 20_000n, 60_000n, 55_000n, 70_000n]
     const at = (slot: number): bigint =>
-      stakeOf({ shares, turn: 4, role: 'server', fee: 1_000n, slot })
+      stakeOf({ shares, state: 4, role: 'server', fee: 1_000n, slot })
     assert.deepEqual([at(4), at(2), at(0)], [15_000n, 50_000n, 70_000n])
   })
 
@@ -138,14 +139,17 @@ describe('channel / stakes', () => {
     assert.equal(
       stakeOf({
         shares: [100_000n, 60_000n, 60_001n],
-        turn: 1,
+        state: 1,
         role: 'client',
         fee: 200n,
-        slot: -1
+        slot: 'refund'
       }),
       1n
     )
-    assert.equal(stakeOf({ shares: [100_000n], turn: -1, role: 'client', fee: 200n, slot: -1 }), 0n)
+    assert.equal(
+      stakeOf({ shares: [100_000n], state: 'refund', role: 'client', fee: 200n, slot: 'refund' }),
+      0n
+    )
   })
 
   it('T2 leaves the server what it brought along, and nothing of dust: 330 sat at the least for its P2WSH (RENEW-2)', () => {
@@ -158,7 +162,7 @@ describe('channel / stakes', () => {
 
   it('what the server brought along is not: T2 leaves it that, and where no T2 comes nothing presses (STAKE-2)', () => {
     assert.equal(
-      stakeOf({ shares: [400_000n, 402_000n], turn: 0, role: 'server', fee: 5_000n, slot: 0 }),
+      stakeOf({ shares: [400_000n, 402_000n], state: 0, role: 'server', fee: 5_000n, slot: 0 }),
       2_000n
     )
   })
@@ -177,7 +181,13 @@ describe('channel / stakes', () => {
         const newest = newestTurn(parts.length, role)
         for (let slot = newest; slot >= (role === 'client' ? -1 : 0); slot -= 2) {
           const stake = Number(
-            stakeOf({ shares: shares.map(BigInt), turn: newest, role, fee: BigInt(fee), slot })
+            stakeOf({
+              shares: shares.map(BigInt),
+              state: stateAt(newest),
+              role,
+              fee: BigInt(fee),
+              slot: stateAt(slot)
+            })
           )
           const solved = solvedStake({ capacity, shares, role, fee }, newest, slot)
           assert.ok(
@@ -213,6 +223,9 @@ function sharesOf(
   }
   return role === 'server' ? servers : servers.map((share) => capacity - share)
 }
+
+/** -1 stands for T2. */
+const stateAt = (turn: number): StateRef => (turn < 0 ? 'refund' : turn)
 
 function newestTurn(turns: number, role: 'client' | 'server'): number {
   const last = turns - 1
@@ -305,7 +318,7 @@ describe('channel / risk', () => {
     assert.equal(exposureOf(server.established, { ...env, height: undefined }), undefined)
     const spend = {
       kind: 'settlement' as const,
-      turn: 0,
+      state: 0,
       txid: server.established.outPoint.txid,
       raw: new Uint8Array(),
       clientBalance: undefined,

@@ -123,7 +123,7 @@ describe('channel / stopping', () => {
           ...fresh.established.onChain,
           spend: {
             kind: 'settlement',
-            turn: 0,
+            state: 0,
             txid: txid('ab'.repeat(32)),
             raw: new Uint8Array(0),
             clientBalance: satoshi(clientBalance),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { completeState } from '../../src/bitcoin/template.js'
 import { publishable } from '../../src/channel/publishable.js'
+import { isOlder } from '../../src/channel/schedule.js'
 import { shareIn } from '../../src/channel/stakes.js'
 import type { Established } from '../../src/channel/state.js'
 import { satoshi } from '../../src/types/units.js'
@@ -99,7 +100,7 @@ describe('channel / turns / a thief publishes any older state that it holds, at 
         if (
           newest === undefined ||
           stale === undefined ||
-          stale.turn > newest.turn ||
+          isOlder(newest.state, stale.state) ||
           stale.share - fee < 330n
         ) {
           return
@@ -122,7 +123,7 @@ describe('channel / turns / a thief publishes any older state that it holds, at 
         const got = world.payouts()[honest.role]
         const withStale = shareIn(
           world.capacity,
-          stale.turn,
+          stale.state,
           stale.template.payerBalance,
           honest.role
         )

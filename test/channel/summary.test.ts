@@ -109,13 +109,13 @@ describe('channel / schedule', () => {
 
   it('one-way: T2 at L, T3 at any time', () => {
     const terms = { mode: 'one-way', refundHeight: blockHeight(700), step: 0 } as const
-    assert.deepEqual([lockOf(terms, -1), lockOf(terms, 0)], [700, 0])
+    assert.deepEqual([lockOf(terms, 'refund'), lockOf(terms, 0)], [700, 0])
   })
 
   it('two-way: every turn matures a step before the one before it', () => {
     const terms = { mode: 'two-way', refundHeight: blockHeight(1_000), step: 144 } as const
     assert.deepEqual(
-      [-1, 0, 1, 2].map((turn) => lockOf(terms, turn)),
+      (['refund', 0, 1, 2] as const).map((state) => lockOf(terms, state)),
       [1_000, 856, 712, 568]
     )
   })

@@ -1,7 +1,7 @@
 /** What a payer looks at before it hands the turn over, when it is asked and when it grants (TURN-1, TURN-2, TURN-3, TURN-9). */
 import assert from 'node:assert/strict'
 import type { Env } from '../../src/channel/env.js'
-import { turnOfLock } from '../../src/channel/schedule.js'
+import { stateOfLock } from '../../src/channel/schedule.js'
 import type { EitherSide, Funded } from '../../src/channel/state.js'
 import { turnNeed } from '../../src/channel/turns.js'
 import { txid } from '../../src/types/bytes.js'
@@ -66,7 +66,7 @@ const CASES: readonly Case[] = [
     channel: () => ({
       publication: {
         kind: 'settlement',
-        turn: 0,
+        state: 0,
         since: { height: blockHeight(500), feeRate: feeRate(2_000n) },
         feeRate: feeRate(2_000n),
         fee: satoshi(400n),
@@ -87,7 +87,7 @@ const CASES: readonly Case[] = [
         shown: [
           {
             kind: 'unknown',
-            turn: undefined,
+            state: undefined,
             txid: TXID,
             raw: new Uint8Array(),
             clientBalance: undefined,
@@ -215,12 +215,12 @@ describe('channel / turns / needed by payments that wait', () => {
   it('is none of a lock that no turn has (TURN-6)', () => {
     const { terms } = paid().client.established
     assert.deepEqual(
-      [700, 680, 660, 679, 20, 0, -20, 720].map((lock) => turnOfLock(terms, lock)),
-      [-1, 0, 1, undefined, 33, undefined, undefined, undefined]
+      [700, 680, 660, 679, 20, 0, -20, 720].map((lock) => stateOfLock(terms, lock)),
+      ['refund', 0, 1, undefined, 33, undefined, undefined, undefined]
     )
     assert.deepEqual(
-      [700, 0, 680].map((lock) => turnOfLock({ ...terms, mode: 'one-way' }, lock)),
-      [-1, 0, undefined]
+      [700, 0, 680].map((lock) => stateOfLock({ ...terms, mode: 'one-way' }, lock)),
+      ['refund', 0, undefined]
     )
   })
 })

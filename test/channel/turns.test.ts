@@ -226,7 +226,7 @@ describe('channel / turns / asking', () => {
         shown: [
           {
             kind: 'unknown',
-            turn: undefined,
+            state: undefined,
             txid: txid('ab'.repeat(32)),
             raw: new Uint8Array(),
             clientBalance: undefined,

@@ -12,7 +12,7 @@ import { SEQUENCE } from '../../src/bitcoin/funding-spend.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { payerOutput, type TxOutput } from '../../src/bitcoin/template.js'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
-import { payeeOf } from '../../src/channel/schedule.js'
+import { payeeOf, type StateRef } from '../../src/channel/schedule.js'
 import { stateTemplate } from '../../src/channel/signing.js'
 import type { Established } from '../../src/channel/state.js'
 import { partyOf } from '../../src/channel/terms.js'
@@ -78,10 +78,10 @@ export class Attacker {
   }
 
   /**
-   * The state of a turn that this side holds (-1: T2), with what the payee may add to it: signed,
+   * A state that this side holds,  with what the payee may add to it: signed,
    * and sent to nobody.
    */
-  state(turn: number, { fee, coins = [], outputs = [] }: Additions): Transaction {
+  state(turn: StateRef, { fee, coins = [], outputs = [] }: Additions): Transaction {
     const { outPoint, terms, role } = this.channel
     const { payerBalance, signature } = this.#held(turn)
     assert.equal(payeeOf(turn), role)
@@ -137,12 +137,12 @@ export class Attacker {
     return fundingWitnessScript(client.channelKey, server.channelKey)
   }
 
-  #held(turn: number): { readonly payerBalance: Satoshi; readonly signature: Uint8Array } {
+  #held(turn: StateRef): { readonly payerBalance: Satoshi; readonly signature: Uint8Array } {
     const { channel } = this
     const { ledger, ended, terms } = channel
     const refundSignature = channel.role === 'client' ? channel.refundSignature : undefined
     const { payerBalance, signature } =
-      turn === -1
+      turn === 'refund'
         ? { payerBalance: terms.serverBalance, signature: refundSignature }
         : turn === ledger.turn
           ? (ledger.held ?? assert.fail())

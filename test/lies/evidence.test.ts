@@ -298,7 +298,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
           const { id, refundHeight, settleHeight } = await open(peer, victim, { blocks: 144 })
           await peer.api.pay({ to: id, amount: satoshi(900_000n) })
           const attacker = await takenOver(peer, 'peer')
-          const refund = attacker.state(-1, { fee: CAPACITY - 1_000n })
+          const refund = attacker.state('refund', { fee: CAPACITY - 1_000n })
           await mine(refundHeight - 100 - fixture.devnet.height, victim)
           for (const server of phantoms.slice(0, liars)) server.show(attacker.fundingScript, refund)
           await shown(victim, refund)

@@ -83,8 +83,8 @@ export function describeSides(machine: Machine, w: World): string {
     if (channel.stage !== 'established') return `${role}${down} ${channel.stage}`
     const { ledger, publication, stopped } = channel
     const bid =
-      publication === undefined ? '' : `, bids ${publication.fee} sat for turn ${publication.turn}`
-    return `${role}${down} turn ${ledger.turn}, holds ${newestHeld(channel)?.turn ?? 'nothing'}, in flight ${ledger.inFlight.length}${channel.closes.length === 0 ? '' : ', frozen'}${bid}${stopped === undefined ? '' : `, stopped ${stopped.code}`}`
+      publication === undefined ? '' : `, bids ${publication.fee} sat for ${publication.state}`
+    return `${role}${down} turn ${ledger.turn}, holds ${newestHeld(channel)?.state ?? 'nothing'}, in flight ${ledger.inFlight.length}${channel.closes.length === 0 ? '' : ', frozen'}${bid}${stopped === undefined ? '' : `, stopped ${stopped.code}`}`
   }
   const nameOf = (number: number): string =>
     number === NONE
@@ -102,9 +102,7 @@ export function blockNews(machine: Machine, w: World, threat: number | undefined
   }
   if (w.mined === NONE || w.minedAt !== w.height) return []
   const { kind, turn } = machine.spends.spend(w.mined)
-  return [
-    `block ${w.height}: has a ${kind}${turn === -1 && kind !== 'state' ? '' : ` of turn ${turn}`}`
-  ]
+  return [`block ${w.height}: has a ${kind}${turn === undefined ? '' : ` of turn ${turn}`}`]
 }
 
 /** A story of one channel. */

@@ -44,7 +44,7 @@ export class Losing {
     const older = this.machine.isHonest(peer)
       ? []
       : this.machine.spends.states
-          .filter(({ turn }) => turn >= 0)
+          .filter(({ turn }) => turn !== 'refund')
           .map(({ turn, sequence }) => `${turn}/${sequence}`)
     return [ALL, ...older].filter((name) => this.#adopted(w, role, name) !== undefined)
   }
@@ -75,9 +75,9 @@ export class Losing {
     const state = this.machine.spends.states.find(
       ({ turn, sequence }) => name === `${turn}/${sequence}`
     )
-    const before = state === undefined ? undefined : record.states[state.turn]
+    if (state === undefined || state.turn === 'refund') return undefined
+    const before = record.states[state.turn]
     if (
-      state === undefined ||
       before === undefined ||
       (state.turn === record.states.length - 1 && state.sequence >= before.sequence)
     ) {

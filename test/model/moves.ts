@@ -191,7 +191,7 @@ export class Moves {
     const held = channel && newestHeld(channel)
     return channel === undefined || held === undefined
       ? Number.POSITIVE_INFINITY
-      : publishHeightOf(channel.terms, held.turn)
+      : publishHeightOf(channel.terms, held.state)
   }
 
   isRace(w: World): boolean {
@@ -289,7 +289,7 @@ export class Moves {
 
   nameOf(state: number): string {
     const { turn, sequence } = this.machine.spends.state(state)
-    return turn === -1 ? 'T2' : `turn${turn}/${sequence}`
+    return turn === 'refund' ? 'T2' : `turn${turn}/${sequence}`
   }
 
   spendOf(w: World, [name, fee, extra, gift]: readonly string[]): number {

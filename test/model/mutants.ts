@@ -32,7 +32,7 @@ export const MUTANTS: readonly Mutant[] = [
     replacements: [
       {
         module: ONCHAIN,
-        text: '>= balances(channel.terms, channel.ledger)[payerOf(turn)]',
+        text: '>= balances(channel.terms, channel.ledger)[payerOf(state)]',
         by: '> 0n'
       }
     ]

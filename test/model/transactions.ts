@@ -10,7 +10,7 @@ import { digestOfAll, fundingWitness, SEQUENCE } from '../../src/bitcoin/funding
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import { payerOutput } from '../../src/bitcoin/template.js'
-import { lockOf, payeeOf, payerOf } from '../../src/channel/schedule.js'
+import { lockOf, payeeOf, payerOf, type StateRef } from '../../src/channel/schedule.js'
 import { stateTemplate } from '../../src/channel/signing.js'
 import type { Channel, Established } from '../../src/channel/state.js'
 import type { Terms } from '../../src/channel/terms.js'
@@ -21,7 +21,7 @@ import { Interned } from './intern.js'
 
 /** A state of which one side has the other's signature. */
 export interface SignedState {
-  readonly turn: number
+  readonly turn: StateRef
   readonly sequence: number
   readonly payerBalance: bigint
   readonly signature: Uint8Array
@@ -47,7 +47,8 @@ export interface Spend {
   readonly raw: Uint8Array
   readonly txid: Txid
   readonly kind: 'state' | 'close' | 'renewal'
-  readonly turn: number
+  /** Undefined for a close, also one that renews. */
+  readonly turn: StateRef | undefined
   /** The last update that it includes; -1 for a close. */
   readonly sequence: number
   readonly lock: number
@@ -203,9 +204,9 @@ export class Transactions {
     }
     const { renewal } = this
     if (renewal !== undefined && tx.outs.some(({ script }) => sameBytes(script, renewal.script))) {
-      return { ...common, kind: 'renewal', turn: -1, sequence: -1, gives: renewal.gives }
+      return { ...common, kind: 'renewal', turn: undefined, sequence: -1, gives: renewal.gives }
     }
-    return { ...common, kind: 'close', turn: -1, sequence: -1 }
+    return { ...common, kind: 'close', turn: undefined, sequence: -1 }
   }
 }
 
@@ -247,5 +248,5 @@ function signed({
 }
 
 function refundOf({ serverBalance }: Terms, signature: Uint8Array | undefined): SignedState[] {
-  return signed({ turn: -1, sequence: -1, payerBalance: serverBalance, signature })
+  return signed({ turn: 'refund', sequence: -1, payerBalance: serverBalance, signature })
 }

@@ -22,7 +22,6 @@ export interface AttackRecord {
   readonly node: SimNode
   readonly kind: Adversary['kind']
   readonly channel: ChannelId
-  readonly turn: number
   readonly height: number
   readonly gain: number
   readonly txids: Set<string>
@@ -115,17 +114,12 @@ export abstract class Cheat {
   }
 
   /** The record of its attack on a channel; a new one starts at the present height. */
-  protected recordOf(
-    node: SimNode,
-    channel: Established,
-    { turn, gain }: { readonly turn: number; readonly gain: number }
-  ): AttackRecord {
+  protected recordOf(node: SimNode, channel: Established, gain: number): AttackRecord {
     const known = this.attacks.get(channel.id)
     const record = known ?? {
       node,
       kind: this.kind,
       channel: channel.id,
-      turn,
       height: this.world.chain.height,
       gain,
       txids: new Set<string>(),

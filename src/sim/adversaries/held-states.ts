@@ -10,19 +10,16 @@ import { digestOfAll, fundingWitness, SEQUENCE } from '../../bitcoin/funding-spe
 import { payerOutput } from '../../bitcoin/template.js'
 import { makeTransaction, type Transaction, type TxOutput } from '../../bitcoin/transaction.js'
 import { newestHeld } from '../../channel/publishable.js'
-import { payeeOf } from '../../channel/schedule.js'
+import { payeeOf, type StateRef } from '../../channel/schedule.js'
 import { stateTemplate } from '../../channel/signing.js'
 import { sharesByTurn } from '../../channel/stakes.js'
 import type { Established } from '../../channel/state.js'
 import { KEY_WITNESS } from '../../testing/wallet.js'
 import type { SimNode } from '../node.js'
 
-/**
- * A state as its holder could publish it; `turn` is -1 for T2. `share`: the holder's part, in
- * satoshis.
- */
+/** A state as its holder could publish it. `share`: the holder's part, in satoshis. */
 export interface HeldState {
-  readonly turn: number
+  readonly state: StateRef
   readonly payerBalance: Satoshi
   readonly signature: Uint8Array
   readonly share: number
@@ -36,7 +33,7 @@ export function newestState(channel: Established): HeldState | undefined {
   const held = newestHeld(channel)
   return held === undefined
     ? undefined
-    : stateOf(channel, held.turn, held.payerBalance, held.signature)
+    : stateOf(channel, held.state, held.payerBalance, held.signature)
 }
 
 /** The state that gives it more than the newest; undefined when there is none. */
@@ -51,10 +48,10 @@ export function bestOldState(
       : [stateOf(channel, turn, payerBalance, signature)]
   )
   if (channel.role === 'client') {
-    old.push(stateOf(channel, -1, channel.terms.serverBalance, channel.refundSignature))
+    old.push(stateOf(channel, 'refund', channel.terms.serverBalance, channel.refundSignature))
   }
   const best = old
-    .filter(({ turn }) => turn !== held?.turn || held.turn === -1)
+    .filter(({ state }) => state !== held?.state || state === 'refund')
     .sort((a, b) => b.share - a.share)[0]
   return best === undefined || best.share <= newest + DUST
     ? undefined
@@ -63,13 +60,13 @@ export function bestOldState(
 
 function stateOf(
   channel: Established,
-  turn: number,
+  state: StateRef,
   payerBalance: Satoshi,
   signature: Uint8Array
 ): HeldState {
-  const own = payerOutput(stateTemplate(channel, payerBalance, turn))
+  const own = payerOutput(stateTemplate(channel, payerBalance, state))
   return {
-    turn,
+    state,
     payerBalance,
     signature,
     share: Number(channel.terms.capacity - (own?.value ?? 0n))
@@ -94,7 +91,7 @@ export function signedSpend(
   state: HeldState,
   { outputs, inputs = [] }: SpendParts
 ): Transaction {
-  const template = stateTemplate(channel, state.payerBalance, state.turn)
+  const template = stateTemplate(channel, state.payerBalance, state.state)
   const own = payerOutput(template)
   const added: TxOutput[] = outputs.map(({ script, value }) => ({
     script,

@@ -44,7 +44,7 @@ export class PublishOld extends Cheat {
   protected act(channel: Established, node: SimNode): void {
     const best = bestOldState(channel)
     if (best === undefined) return
-    if (lockOf(channel.terms, best.turn) > this.world.chain.height) {
+    if (lockOf(channel.terms, best.state) > this.world.chain.height) {
       this.prepare(channel, best, node)
     } else this.publish(channel, best, node)
   }
@@ -66,7 +66,7 @@ export class PublishOld extends Cheat {
     // block is awaited.
     const isSent = attack?.bid === fee && attack.bidAt === this.world.chain.height
     if (fee >= Math.max(VSIZE, least) && !isSent) {
-      this.#send(channel, best, fee, this.recordOf(node, channel, best))
+      this.#send(channel, best, fee, this.recordOf(node, channel, best.gain))
     }
   }
 
@@ -168,12 +168,12 @@ export class PrematureRival extends Cheat {
     const best = bestOldState(channel)
     const { height } = this.world.chain
     if (best === undefined || this.attacks.has(channel.id)) return
-    const lock = lockOf(channel.terms, best.turn)
+    const lock = lockOf(channel.terms, best.state)
     if (lock <= height || lock > height + EARLY) return
     const spend = signedSpend(node, channel, best, {
       outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: DUST }]
     })
-    this.recordOf(node, channel, { turn: best.turn, gain: 0 })
+    this.recordOf(node, channel, 0)
     this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(spend))
   }
 }
@@ -197,7 +197,7 @@ export class FatState extends Cheat {
   }
 
   protected isUnwanted(channel: Established): boolean {
-    return bestOldState(channel) !== undefined || newestState(channel)?.turn !== -1
+    return bestOldState(channel) !== undefined || newestState(channel)?.state !== 'refund'
   }
 
   protected act(channel: Established, node: SimNode): void {
@@ -205,14 +205,14 @@ export class FatState extends Cheat {
     const state = old ?? newestState(channel)
     if (
       state === undefined ||
-      (state.turn === -1 && old === undefined) ||
-      publishHeightOf(channel.terms, state.turn) > this.world.chain.height
+      (state.state === 'refund' && old === undefined) ||
+      publishHeightOf(channel.terms, state.state) > this.world.chain.height
     ) {
       return
     }
     const own = this.#coins.get(channel.id) ?? this.#take(channel, node)
     if (own === undefined) return
-    const attack = this.recordOf(node, channel, { turn: state.turn, gain: old?.gain ?? 0 })
+    const attack = this.recordOf(node, channel, old?.gain ?? 0)
     if (attack.bid > 0) return
     const filler = Array.from({ length: OWN_OUTPUTS }, () => ({
       script: own.script,

@@ -1,6 +1,6 @@
 /** Adversaries whose transactions no honest side would make. */
 import { makeTransaction, type Transaction } from '../../bitcoin/transaction.js'
-import { lockOf, payerOf } from '../../channel/schedule.js'
+import { isOlder, lockOf, payerOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
 import { outPointFromText, type OutPoint } from '../../types/bytes.js'
@@ -58,13 +58,13 @@ export class PhantomState extends PublishOld {
     if (
       newest === undefined ||
       this.#shown.has(channel.id) ||
-      newest.turn <= best.turn ||
-      lockOf(channel.terms, newest.turn) > this.world.chain.height
+      !isOlder(best.state, newest.state) ||
+      lockOf(channel.terms, newest.state) > this.world.chain.height
     ) {
       return
     }
     this.#shown.add(channel.id)
-    this.recordOf(node, channel, best)
+    this.recordOf(node, channel, best.gain)
     if (this.setup.input === 'unknown') this.#showUnknown(channel, newest, node)
     else this.#sendUnconfirmed(channel, newest, node)
   }
@@ -151,8 +151,8 @@ export class ChosenOutput extends Cheat {
     const newest = newestState(channel)
     return (
       newest !== undefined &&
-      newest.turn >= 0 &&
-      payerOutput(stateTemplate(channel, newest.payerBalance, newest.turn)) === undefined
+      newest.state !== 'refund' &&
+      payerOutput(stateTemplate(channel, newest.payerBalance, newest.state)) === undefined
     )
   }
 
@@ -161,12 +161,12 @@ export class ChosenOutput extends Cheat {
     if (
       newest === undefined ||
       !this.isUnwanted(channel) ||
-      lockOf(channel.terms, newest.turn) > this.world.chain.height
+      lockOf(channel.terms, newest.state) > this.world.chain.height
     ) {
       return
     }
-    const payer = partyOf(channel.terms, payerOf(newest.turn))
-    const attack = this.recordOf(node, channel, { turn: newest.turn, gain: 0 })
+    const payer = partyOf(channel.terms, payerOf(newest.state))
+    const attack = this.recordOf(node, channel, 0)
     const fee = Math.max(attack.bid + VSIZE, Math.ceil(this.blockRate * 1.25 * VSIZE))
     const left = newest.share - DUST - fee
     if (left < DUST) return
@@ -230,7 +230,7 @@ export class PinningRenewal extends Cheat {
     ) {
       return
     }
-    this.recordOf(node, channel, { turn: -1, gain: 0 })
+    this.recordOf(node, channel, 0)
     // The other side may refuse, or be gone.
     node.engine
       ?.renew(channel.id, { amount: TOP_UP, blocks: NEXT_BLOCKS, wait: 'broadcast' })

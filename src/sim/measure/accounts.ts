@@ -4,7 +4,7 @@
  * gain of the other, and has to be explained.
  */
 import { newestHeld } from '../../channel/publishable.js'
-import { publishHeightOf, turnOfLock } from '../../channel/schedule.js'
+import { ageOf, publishHeightOf, stateOfLock } from '../../channel/schedule.js'
 import type { SimChain } from '../../testing/chain.js'
 import type { SimNode } from '../node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
@@ -213,7 +213,7 @@ export class Accounts {
     const from =
       state === undefined || held === undefined
         ? height
-        : Math.min(height, publishHeightOf(state.terms, held.turn))
+        : Math.min(height, publishHeightOf(state.terms, held.state))
     const { why, text } = this.#judged(
       record,
       loser,
@@ -234,7 +234,7 @@ export class Accounts {
     )
     this.#note(record, loser, height, amount, {
       why,
-      text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}`
+      text: `${ending.end}${ending.state === undefined ? '' : ` of turn ${ageOf(ending.state) - 1}`} in block ${height}: ${text}`
     })
   }
 
@@ -252,7 +252,7 @@ export class Accounts {
       .filter(
         ({ transaction }) =>
           terms !== undefined &&
-          turnOfLock(terms, transaction.lockTime) !== undefined &&
+          stateOfLock(terms, transaction.lockTime) !== undefined &&
           !own.has(transaction.txid)
       )
     return (block) =>

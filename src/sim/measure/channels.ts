@@ -1,6 +1,6 @@
 /** The record of one channel of a simulation, as it goes. */
 import { balances } from '../../channel/ledger.js'
-import { payeeOf, turnOfLock, payerOf } from '../../channel/schedule.js'
+import { kindOf, payeeOf, payerOf, stateOfLock, type StateRef } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { type ChannelId, outPointText, toHex } from '../../types/bytes.js'
 import type { SimNode } from '../node.js'
@@ -135,8 +135,8 @@ export function capitalTotals(
 /** The end of a channel on the chain, and each side's amount. */
 export interface Ending {
   readonly end: Exclude<ChannelResult['end'], 'open' | 'abandoned' | 'unfunded'>
-  /** The turn of a settlement or refund. */
-  readonly turn: number | undefined
+  /** Undefined for a close, also one that renews. */
+  readonly state: StateRef | undefined
   /** The server's amount before fees, in satoshis; undefined when the next channel decides it. */
   readonly server: number | undefined
   readonly payer: Role
@@ -153,25 +153,25 @@ export function endingOf(
   if (state === undefined) return undefined
   const close = states.flatMap(({ closes }) => closes).find(({ txid }) => txid === spend.txid)
   if (close?.renewedAs !== undefined) {
-    return { end: 'renewal', turn: undefined, server: undefined, payer: 'client', fee: spend.fee }
+    return { end: 'renewal', state: undefined, server: undefined, payer: 'client', fee: spend.fee }
   }
   if (close !== undefined) return closeOf(spend, state, close.asker)
   const { terms, outPoint } = state
-  const turn = turnOfLock(terms, spend.lockTime)
-  if (turn === undefined) return undefined
+  const found = stateOfLock(terms, spend.lockTime)
+  if (found === undefined) return undefined
   const index = spend.inputs.findIndex(
     (input) => input.outPoint === `${outPoint.txid}:${outPoint.vout}`
   )
-  const payer = payerOf(turn)
+  const payer = payerOf(found)
   const script = toHex(p2wsh(payoutWitnessScript(partyOf(terms, payer).payoutKey)))
   const output = spend.outputs[index]
   const payersOwn = output?.script === script ? output.value : 0
   const server = payer === 'server' ? payersOwn : Number(terms.capacity) - payersOwn
   return {
-    end: turn === -1 ? 'refund' : 'settlement',
-    turn,
+    end: kindOf(found),
+    state: found,
     server,
-    payer: payeeOf(turn),
+    payer: payeeOf(found),
     fee: spend.fee
   }
 }
@@ -181,5 +181,5 @@ function closeOf(spend: SimTransaction, { terms }: Established, asker: Role): En
   const script = toHex(partyOf(terms, other).closeScript)
   const others = spend.outputs.find((output) => output.script === script)?.value ?? 0
   const server = other === 'server' ? others : Number(terms.capacity) - others
-  return { end: 'close', turn: undefined, server, payer: asker, fee: spend.fee }
+  return { end: 'close', state: undefined, server, payer: asker, fee: spend.fee }
 }

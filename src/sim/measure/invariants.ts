@@ -5,7 +5,7 @@
 import { balances } from '../../channel/ledger.js'
 import { patientBudget } from '../../channel/stakes.js'
 import { newestHeld } from '../../channel/publishable.js'
-import { payeeOf, turnOfLock } from '../../channel/schedule.js'
+import { isOlder, payeeOf, stateOfLock } from '../../channel/schedule.js'
 import { isOpening, type Established } from '../../channel/state.js'
 import type { Contest } from '../../testing/chain.js'
 import type { Simulation } from '../simulation.js'
@@ -138,7 +138,7 @@ function checkNotPaidTwice(record: ChannelRecord, simulation: Simulation): void 
     const { ledger, role } = state
     const ending = endingOf(spend, [state])
     if (
-      ending?.turn !== ledger.turn ||
+      ending?.state !== ledger.turn ||
       payeeOf(ledger.turn) === role ||
       ending.server === undefined ||
       ledger.settledSequence === undefined
@@ -225,14 +225,14 @@ function checkNotStuck(record: ChannelRecord, simulation: Simulation): void {
  * it doubles with each day.
  */
 function isAwaited(state: Established, contests: readonly Contest[], height: number): boolean {
-  const held = newestHeld(state)?.turn ?? -1
+  const held = newestHeld(state)?.state ?? 'refund'
   return (
     height < state.terms.refundHeight + LONGEST_RACE &&
     contests.some(
       ({ transaction, from, to }) =>
         from <= height &&
         to >= height &&
-        (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held
+        isOlder(held, stateOfLock(state.terms, transaction.lockTime) ?? 'refund')
     )
   )
 }
@@ -247,7 +247,7 @@ function isTooDear(
   contests: readonly Contest[],
   height: number
 ): boolean {
-  const held = newestHeld(state)?.turn ?? -1
+  const held = newestHeld(state)?.state ?? 'refund'
   const budget = Number(patientBudget(BigInt(share), height - state.terms.refundHeight - OUTRANKED))
   return (
     height < state.terms.refundHeight + LONGEST_RACE &&
@@ -255,7 +255,7 @@ function isTooDear(
       ({ transaction, from, to }) =>
         from <= height &&
         to >= height &&
-        (turnOfLock(state.terms, transaction.lockTime) ?? held) < held &&
+        isOlder(stateOfLock(state.terms, transaction.lockTime) ?? held, held) &&
         transaction.fee * 1.25 >= budget
     )
   )

@@ -15,7 +15,7 @@ import { rounded } from './payments.js'
 import { curveRate, patientRate } from '../../channel/fee-curve.js'
 import { SETTLED } from '../../channel/bidding.js'
 import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
-import { payeeOf, turnOfLock } from '../../channel/schedule.js'
+import { ageOf, isOlder, payeeOf, stateOfLock, type StateRef } from '../../channel/schedule.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
 import { feeRate, max } from '../../types/units.js'
 
@@ -36,7 +36,7 @@ interface Bid {
 interface Race {
   readonly record: ChannelRecord
   readonly node: SimNode
-  readonly turn: number
+  readonly published: StateRef
   readonly height: number
   readonly fee: number
   readonly deadline: number | undefined
@@ -58,7 +58,7 @@ export class Publications {
   published(record: ChannelRecord, node: SimNode, state: Established): void {
     const { publication } = state
     if (publication === undefined) return
-    const key = `${record.number} ${node.name} ${publication.turn}`
+    const key = `${record.number} ${node.name} ${ageOf(publication.state)}`
     const race = this.#races.get(key) ?? this.#begin(record, node, state, publication)
     this.#races.set(key, race)
     race.bids.push({
@@ -83,16 +83,16 @@ export class Publications {
     record: ChannelRecord,
     node: SimNode,
     state: Established,
-    { turn, fee, height }: Publication
+    { state: published, fee, height }: Publication
   ): Race {
     const exposure = exposureOf(state, { ...this.fees.current, height: node.view?.seen.height })
     return {
       record,
       node,
-      turn,
+      published,
       height,
       fee: Number(fee),
-      deadline: deadlineOf(state, turn),
+      deadline: deadlineOf(state, published),
       exposure,
       bids: []
     }
@@ -101,8 +101,9 @@ export class Publications {
   /** The races with something at stake, except those whose outcome is not known yet. */
   results(spentAt: (record: ChannelRecord) => number | undefined): RaceResult[] {
     return [...this.#races.values()].flatMap(
-      ({ record, node, turn, height, fee, deadline, exposure }) => {
-        if (exposure === undefined || deadline === undefined) return []
+      ({ record, node, published, height, fee, deadline, exposure }) => {
+        // T2 has no deadline.
+        if (exposure === undefined || deadline === undefined || published === 'refund') return []
         const spent = spentAt(record)
         if (spent === undefined && this.chain.height <= deadline) return []
         return [
@@ -110,7 +111,7 @@ export class Publications {
             channel: record.number,
             node: node.name,
             honest: node.honest,
-            turn,
+            turn: published,
             height,
             deadline,
             stake: Number(exposure.stake),
@@ -169,12 +170,12 @@ function boundOf(
   const ours = publishable(state)
   if (ours === undefined) return Infinity
   const { feeRate: estimate, nextBlockRate: nextBlock } = fees.current
-  const { since, height, turn } = publication
+  const { since, height } = publication
   const last = before.at(-1)
   const earlier = before.findLast((bid) => bid.height < height)
   const previous = feeRate(BigInt(Math.round(Math.min(last?.rate ?? 0, last?.most ?? 0) * 1_000)))
-  const { from, deadline } = windowOf(state, turn, height)
-  const lastDeadline = lastDeadlineOf(state, turn)
+  const { from, deadline } = windowOf(state, publication.state, height)
+  const lastDeadline = lastDeadlineOf(state, publication.state)
   const isPatient =
     lastDeadline === undefined || height >= lastDeadline || state.stopped?.code === SETTLED
   // STAKE-3: once nothing presses any more, the bid may reach the whole share.
@@ -202,16 +203,19 @@ function boundOf(
         ) / 1_000
   const patient = isPatient ? Number(patientRate(input)) / 1_000 : 0
   const refused = Math.max((2 * Number(estimate)) / 1_000, HURRY_RATE)
-  const raced = contests.some((contest) => isRival(state, turn, contest))
+  const raced = contests.some((contest) => isRival(state, publication.state, contest))
     ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused)
     : 0
   return Math.max(curve, patient, refused * RAISE, raced)
 }
 
 /** True for an older state of the other side that could be mined alone. */
-function isRival({ terms, role }: Established, ours: number, { transaction }: Contest): boolean {
-  const turn = turnOfLock(terms, transaction.lockTime)
+function isRival({ terms, role }: Established, ours: StateRef, { transaction }: Contest): boolean {
+  const state = stateOfLock(terms, transaction.lockTime)
   return (
-    transaction.inputs.length === 1 && turn !== undefined && turn < ours && payeeOf(turn) !== role
+    transaction.inputs.length === 1 &&
+    state !== undefined &&
+    isOlder(state, ours) &&
+    payeeOf(state) !== role
   )
 }

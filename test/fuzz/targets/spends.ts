@@ -83,7 +83,7 @@ function built({ terms, outPoint }: Established, choices: Choices): Uint8Array {
   tx.locktime = choices.flag
     ? choices.uint32
     : choices.pick([
-        lockOf(terms, -1),
+        lockOf(terms, 'refund'),
         lockOf(terms, 0),
         lockOf(terms, terms.mode === 'one-way' ? 0 : 1),
         lockOf(terms, terms.mode === 'one-way' ? 0 : 2)

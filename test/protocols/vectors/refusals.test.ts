@@ -7,7 +7,7 @@ import { isSignedByBoth } from '../../../src/bitcoin/funding-spend.js'
 import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { countsAsRival } from '../../../src/channel/evidence.js'
 import { figuresOf, stateIn } from '../../../src/channel/onchain.js'
-import { heightsBefore } from '../../../src/channel/schedule.js'
+import { ageOf, heightsBefore } from '../../../src/channel/schedule.js'
 import { stateDigest } from '../../../src/channel/signing.js'
 import type { Channel } from '../../../src/channel/state.js'
 import { transition } from '../../../src/channel/transition.js'
@@ -88,7 +88,10 @@ describe('vectors of spends', () => {
       assert.equal(isSignedByBoth(parseTransaction(bytes), output, ecdsa.verify), signedByBoth)
       const state = stateIn(terms, output.outPoint, parseTransaction(bytes))
       assert.deepEqual(
-        [state?.turn ?? null, state === undefined ? null : Number(state.clientBalance)],
+        [
+          state === undefined ? null : ageOf(state.state) - 1,
+          state === undefined ? null : Number(state.clientBalance)
+        ],
         [turn, clientBalance]
       )
       assert.equal(
