@@ -16,7 +16,7 @@ import { statusOf } from '../types/error-codes.js'
 import { alarm, codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
 import { assertSocketPath } from './paths.js'
-import { type Verb, VERBS } from './verbs.js'
+import { VERBS } from './verbs.js'
 import { toWire, type Wire } from './wire.js'
 
 export interface ApiServer {
@@ -90,15 +90,7 @@ export async function serveApi(node: NodeApi, socketPath: string): Promise<ApiSe
       )
     }
     requireMethod(request, 'POST')
-    await perform(verb, request, response)
-  }
-
-  async function perform(
-    { name, run }: Verb,
-    request: IncomingMessage,
-    response: ServerResponse
-  ): Promise<void> {
-    const result = await run(node, await readJson(request))
+    const result = await verb.run(node, await readJson(request))
     if (name !== 'stop') {
       sendResult(response, result)
       return

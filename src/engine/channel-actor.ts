@@ -136,6 +136,22 @@ export class ChannelActor {
     return isUnsigned(this.#state) ? (this.#durable ?? this.#state) : this.#state
   }
 
+  /**
+   * Queues a payment; resolves once it is acknowledged.
+   *
+   * @throws PaychanError `ERR_CHANNEL_CLOSED`, why it was refused, `ERR_PAYMENT_UNKNOWN`
+   */
+  pay(payment: Payment): Promise<void> {
+    if (this.waiters.closing) {
+      return Promise.reject(
+        new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
+      )
+    }
+    const done = this.waiters.payment(payment)
+    this.post({ type: 'pay', payments: [payment] })
+    return done
+  }
+
   /** Queues an event. Events that are posted in one turn of the event loop are handled together. */
   post(event: ChannelEvent): void {
     if (this.#ended !== undefined) {

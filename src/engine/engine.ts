@@ -2,7 +2,7 @@
  * The engine: all channels of a node, between the pure state machine and the ports. It routes
  * streams and commands to channels, brings them the chain, and restarts them from the store.
  */
-import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { isWorthSettling } from '../channel/publishable.js'
@@ -132,8 +132,7 @@ export class Engine {
       hasAnswered: async (peer) => await this.#restores.hasAnswered(peer),
       reconnect: async (actor) => {
         if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
-      },
-      send: (actor, payment) => this.#send(actor, payment)
+      }
     })
     const performer = new Performer(this.#context, {
       strangers: share,
@@ -157,9 +156,7 @@ export class Engine {
         this.#due.changed()
         options.onChange?.()
       },
-      perform: (actor, effect, stream) => {
-        performer.perform(actor, effect, stream)
-      },
+      perform: performer.perform.bind(performer),
       settled: (actor) => {
         this.#settled(actor)
       },
@@ -294,7 +291,7 @@ export class Engine {
     if (lacksLink(actor.state) && !actor.waiters.closing) {
       await actor.waiters.counted(this.#reconnect(actor))
     }
-    await this.#send(actor, payment)
+    await actor.pay(payment)
     return {
       id: toHex(payment.id),
       channel: id,
@@ -457,17 +454,6 @@ export class Engine {
         .filter((state) => isInChannel(state) && !this.#envFor(state).isWatched)
         .reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n)
     )
-
-  #send(actor: ChannelActor, payment: Payment): Promise<void> {
-    if (actor.waiters.closing) {
-      return Promise.reject(
-        new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
-      )
-    }
-    const done = actor.waiters.payment(payment)
-    actor.post({ type: 'pay', payments: [payment] })
-    return done
-  }
 
   #onReestablish(link: Link, message: Reestablish): LinkListener {
     if (this.#halted !== undefined) {

@@ -62,8 +62,6 @@ export interface KeyedHost {
   hasAnswered: (peer: string) => Promise<boolean>
   /** Brings the peer back if it can be done within seconds; never rejects. */
   reconnect: (actor: ChannelActor) => Promise<void>
-  /** Posts a payment; resolves once it is acknowledged. */
-  send: (actor: ChannelActor, payment: Payment) => Promise<void>
 }
 
 /** A part that has been signed, in this life or in an earlier one. */
@@ -332,7 +330,7 @@ export class KeyedPayments {
     const wanted: WantedPart = { name, peer, asked, signedAt: undefined }
     this.#wanted.set(id, wanted)
     try {
-      await this.host.send(actor, payment)
+      await actor.pay(payment)
     } catch (error) {
       throw new Interrupted(wanted.signedAt === undefined ? ZERO_SAT : payment.amount, error)
     } finally {

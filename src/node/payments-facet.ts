@@ -2,7 +2,7 @@
 import { codeOf, PaychanError } from '../types/errors.js'
 import { toHex } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
-import type { NodeApi, PaymentsApi, PayRequest, PayResult } from './api.js'
+import type { NodeApi, PaymentsApi, PayResult } from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
 import { newestFirst } from './lists.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
@@ -21,39 +21,42 @@ export function paymentsFacet(running: () => Running): PaymentsApi {
   }
 }
 
-/** The call `pay`. */
+/** The call `pay`; `running` throws while the node is stopped. */
 export function payCall(running: () => Running): NodeApi['pay'] {
-  return async (request) => await pay(running(), request)
-}
-
-async function pay(parts: Running, request: PayRequest): Promise<PayResult> {
-  const { engine, peers } = parts
-  const amount = amountOf(request.amount)
-  const { id, memo = '' } = request
-  const direct = id === undefined ? engine.channelFor(request.to, amount) : undefined
-  const to = direct === undefined ? await payeeNamed(parts, request.to) : request.to
-  if (to === peers.self) {
-    throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', {
-      peer: to
-    })
-  }
-  if (id === undefined) {
-    const channel =
-      direct ??
-      engine.channelFor(to, amount) ??
-      soleChannel(planPayment(engine.payable(), to, amount))
-    try {
-      if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
-    } catch (error) {
-      // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
-      if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) {
-        throw error
+  return async (request) => {
+    const parts = running()
+    const { engine, peers } = parts
+    const amount = amountOf(request.amount)
+    const { id, memo = '' } = request
+    const direct = id === undefined ? engine.channelFor(request.to, amount) : undefined
+    const to = direct === undefined ? await payeeNamed(parts, request.to) : request.to
+    if (to === peers.self) {
+      throw new PaychanError(
+        'ERR_INVALID_PEER',
+        'That is this node itself: it cannot pay itself.',
+        {
+          peer: to
+        }
+      )
+    }
+    if (id === undefined) {
+      const channel =
+        direct ??
+        engine.channelFor(to, amount) ??
+        soleChannel(planPayment(engine.payable(), to, amount))
+      try {
+        if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
+      } catch (error) {
+        // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
+        if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) {
+          throw error
+        }
       }
     }
+    const name =
+      id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
+    return await payNamed(parts, { ...name, to, amount, memo })
   }
-  const name =
-    id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
-  return await payNamed(parts, { ...name, to, amount, memo })
 }
 
 /** Pays under a name, on as many channels as it takes: what was paid under it before is not paid again. */
