@@ -192,12 +192,13 @@ export function checkMessage(message: Message): void {
       bytes('txid', message.txid, 32)
       return
     case 'Update':
-      integer('turn', message.turn, 0, MAX_UINT32)
-      integer('sequence', message.sequence, 0, MAX_UINT32)
-      amount('payer_balance', message.payerBalance)
+      // First, as for a reader that stops there.
       if (message.payments.length > MAX_PAYMENTS_PER_UPDATE) {
         refuse('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`)
       }
+      integer('turn', message.turn, 0, MAX_UINT32)
+      integer('sequence', message.sequence, 0, MAX_UINT32)
+      amount('payer_balance', message.payerBalance)
       message.payments.forEach(payment)
       bytes('signature', message.signature, 64)
       return

@@ -10,7 +10,15 @@ import { ProtocolError } from './errors.js'
 import { Envelope, Mode as WireMode, Network as WireNetwork } from './gen/paychan.js'
 import type * as wire from './gen/paychan.js'
 import { MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
-import type { AcceptChannel, Message, Mode, Network, OpenChannel, Payment } from './messages.js'
+import type {
+  AcceptChannel,
+  Message,
+  Mode,
+  Network,
+  OpenChannel,
+  Payment,
+  Update
+} from './messages.js'
 import { decodeUpdate, encodeUpdate } from './update-codec.js'
 
 const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
@@ -33,20 +41,10 @@ const MODE_TO_WIRE: Readonly<Record<Mode, WireMode>> = {
  * @example encode({ type: 'UpdateAck', turn: 0, sequence: 7 }) // 42 02 10 07
  */
 export function encode(message: Message): Uint8Array {
-  const update = message.type === 'Update' ? encodeUpdate(message) : undefined
-  return update ?? encodeAny(message)
-}
-
-/** `encode` without the short way for `Update`. */
-export function encodeAny(message: Message): Uint8Array {
   checkMessage(message)
-  const bytes = Envelope.encode(toEnvelope(message))
-  if (bytes.length > MAX_MESSAGE_BYTES) {
-    throw new ProtocolError(
-      'WIRE-2',
-      `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`
-    )
-  }
+  const bytes =
+    message.type === 'Update' ? encodeUpdate(message) : Envelope.encode(toEnvelope(message))
+  checkLength(bytes)
   return bytes
 }
 
@@ -56,24 +54,28 @@ export function encodeAny(message: Message): Uint8Array {
  * @throws ProtocolError for everything that `encode` would not have made.
  */
 export function decode(bytes: Uint8Array): Message {
-  return decodeUpdate(bytes) ?? decodeAny(bytes)
+  checkLength(bytes)
+  const message = decodeUpdate(bytes) ?? decodeAny(bytes)
+  checkMessage(message)
+  return message
 }
 
-/** `decode` without the short way for `Update`. */
+/** Reads any message; its fields are still to be checked. @throws ProtocolError `WIRE-3` to `WIRE-5` */
 export function decodeAny(bytes: Uint8Array): Message {
-  if (bytes.length > MAX_MESSAGE_BYTES) {
-    throw new ProtocolError(
-      'WIRE-2',
-      `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`
-    )
-  }
   const envelope = parse(bytes)
   if (!equals(Envelope.encode(envelope), bytes)) {
     throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.')
   }
-  const message = fromEnvelope(envelope)
-  checkMessage(message)
-  return message
+  return fromEnvelope(envelope)
+}
+
+function checkLength({ length }: Uint8Array): void {
+  if (length > MAX_MESSAGE_BYTES) {
+    throw new ProtocolError(
+      'WIRE-2',
+      `A message has ${length} bytes, more than ${MAX_MESSAGE_BYTES}.`
+    )
+  }
 }
 
 function parse(bytes: Uint8Array): Envelope {
@@ -172,7 +174,7 @@ function toWireAccept(message: AcceptChannel): wire.AcceptChannel {
   }
 }
 
-function toEnvelope(message: Message): Envelope {
+function toEnvelope(message: Exclude<Message, Update>): Envelope {
   switch (message.type) {
     case 'OpenChannel':
       return { openChannel: toWireOpen(message) }
@@ -186,16 +188,6 @@ function toEnvelope(message: Message): Envelope {
       return { funding: { fundingTx: bytes(message.fundingTx) } }
     case 'FundingBroadcast':
       return { fundingBroadcast: { txid: bytes(message.txid) } }
-    case 'Update':
-      return {
-        update: {
-          turn: message.turn,
-          sequence: message.sequence,
-          payerBalance: message.payerBalance,
-          payments: message.payments.map(toWirePayment),
-          signature: bytes(message.signature)
-        }
-      }
     case 'UpdateAck':
       return { updateAck: { turn: message.turn, sequence: message.sequence } }
     case 'ChannelReady':

@@ -1,14 +1,14 @@
 /**
  * `Update` by hand: it is the one message whose cost counts, since it carries up to 1,000 payments.
- * What is not quite usual (a memo beyond ASCII, anything wrong) is left to the general codec, which
- * judges it: so there is one place that says what is refused, and why.
+ * Only its shape is known here. What a field may hold is said in one place, for all messages
+ * (check.ts); and bytes of another shape are left to the general codec, which says what is wrong
+ * with them.
  *
  *     Envelope  3a <length> Update
  *     Update    08 turn  10 sequence  18 payer_balance  (22 <length> Payment)*  2a 40 signature
  *     Payment   0a 10 id  10 amount  1a <length> memo           defaults (0 and '') are left out
  */
 import { ProtocolError } from './errors.js'
-import { MAX_AMOUNT, MAX_MEMO_BYTES, MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
 import type { Payment, Update } from './messages.js'
 
 const ID_BYTES = 16
@@ -16,11 +16,8 @@ const SIGNATURE_BYTES = 64
 const MAX_UINT32 = 0xffff_ffff
 /** Tag and length of an id. */
 const ID_HEAD = 2
-/**
- * The longest payment that is written here: 18 id + 9 amount + 3 + 128 memo, and 3 for its own tag
- * and length.
- */
-const MAX_PAYMENT_BYTES = ID_HEAD + ID_BYTES + 9 + 3 + MAX_MEMO_BYTES + 3
+/** A payment without its memo: 18 id, 9 amount, tag and length of the memo and its own. */
+const PAYMENT_ROOM = ID_HEAD + ID_BYTES + 9 + 5 + 5
 /** Everything else: the two outer tags and lengths, two integers, the balance, the signature. */
 const MAX_REST_BYTES = 5 + 6 + 6 + 9 + 2 + SIGNATURE_BYTES
 
@@ -79,7 +76,7 @@ export function packPayments(payments: readonly Payment[]): Uint8Array {
 export function unpackPayments(bytes: Uint8Array): Payment[] {
   const reader = new Reader(bytes)
   try {
-    const payments = readPayments(reader, () => true)
+    const payments = readPayments(reader)
     if (reader.at === reader.end) return payments
   } catch (cause) {
     throw new ProtocolError('WIRE-4', 'These are no payments.', { cause })
@@ -87,18 +84,9 @@ export function unpackPayments(bytes: Uint8Array): Payment[] {
   throw new ProtocolError('WIRE-4', 'Something follows the payments.')
 }
 
-/** The same bytes as the general codec's; undefined for what is left to it. */
-export function encodeUpdate(update: Update): Uint8Array | undefined {
+/** The bytes of an `Update` whose fields have been checked: those of the general codec. */
+export function encodeUpdate(update: Update): Uint8Array {
   const { turn, sequence, payerBalance, payments, signature } = update
-  if (
-    !isUint32(turn) ||
-    !isUint32(sequence) ||
-    !isAmount(payerBalance) ||
-    signature.length !== SIGNATURE_BYTES
-  ) {
-    return undefined
-  }
-  if (payments.length > MAX_PAYMENTS_PER_UPDATE || !payments.every(isUsual)) return undefined
   const memos = utf8Memos(payments)
   const body = new Writer(new Uint8Array(MAX_REST_BYTES + roomFor(memos)))
   body.at = 5 // room for the outer tag and length
@@ -117,8 +105,7 @@ export function encodeUpdate(update: Update): Uint8Array | undefined {
   head.at = start
   head.bytes[head.at++] = 0x3a
   head.varint(length)
-  const whole = body.bytes.subarray(start, body.at)
-  return whole.length <= MAX_MESSAGE_BYTES ? whole : undefined
+  return body.bytes.subarray(start, body.at)
 }
 
 /** `memo`: in UTF-8. */
@@ -141,41 +128,16 @@ function writePayment(out: Writer, { id, amount }: Payment, memo: Uint8Array): v
 
 /** Room for payments with these memos. */
 function roomFor(memos: readonly Uint8Array[]): number {
-  return memos.reduce((sum, memo) => sum + MAX_PAYMENT_BYTES - MAX_MEMO_BYTES + memo.length, 0)
+  return memos.reduce((sum, memo) => sum + PAYMENT_ROOM + memo.length, 0)
 }
 
 function utf8Memos(payments: readonly Payment[]): Uint8Array[] {
   return payments.map(({ memo }) => (memo === '' ? NO_BYTES : encoder.encode(memo)))
 }
 
-function isUint32(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= MAX_UINT32
-}
-
-function isAmount(value: bigint): boolean {
-  return value >= 0n && value <= MAX_AMOUNT
-}
-
-function isUsual({ id, amount, memo }: Payment): boolean {
-  return (
-    id.length === ID_BYTES &&
-    isAmount(amount) &&
-    memo.length <= MAX_MEMO_BYTES &&
-    isPrintableAscii(memo)
-  )
-}
-
-function isPrintableAscii(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code < 0x20 || code > 0x7e) return false
-  }
-  return true
-}
-
 /** Stops the reading of bytes that are not written as `encodeUpdate` would. */
-class Unusual extends Error {}
-const UNUSUAL = new Unusual('left to the general codec')
+class OtherShape extends Error {}
+const OTHER_SHAPE = new OtherShape('left to the general codec')
 
 /** Bytes, a place in them, and where they end. */
 class Reader {
@@ -186,11 +148,11 @@ class Reader {
   ) {}
 
   byte(): number {
-    if (this.at >= this.end) throw UNUSUAL
+    if (this.at >= this.end) throw OTHER_SHAPE
     return this.bytes[this.at++] ?? 0
   }
 
-  /** A varint in its shortest form, up to `max`, which is below 2^53. */
+  /** A varint in its shortest form, up to `max`, which is at most 2^53 - 1. */
   varint(max: number): number {
     let value = 0
     for (let scale = 1; ; scale *= 0x80) {
@@ -198,7 +160,7 @@ class Reader {
       value += (byte & 0x7f) * scale
       // Asked this way round, so that it also ends what 0 x Infinity makes of very many empty
       // bytes: NaN.
-      if (!(value <= max) || (byte === 0 && scale > 1)) throw UNUSUAL
+      if (!(value <= max) || (byte === 0 && scale > 1)) throw OTHER_SHAPE
       if (byte < 0x80) return value
     }
   }
@@ -208,79 +170,78 @@ class Reader {
     if (this.at >= this.end || this.bytes[this.at] !== tag) return 0
     this.at += 1
     const value = this.varint(max)
-    if (value === 0) throw UNUSUAL
+    if (value === 0) throw OTHER_SHAPE
     return value
   }
 
   /** A copy of what follows; not by `slice`, which copies nothing when the bytes are a Buffer. */
   take(length: number): Uint8Array {
-    if (this.at + length > this.end) throw UNUSUAL
+    if (this.at + length > this.end) throw OTHER_SHAPE
     const copy = new Uint8Array(length)
     for (let index = 0; index < length; index++) copy[index] = this.bytes[this.at++] ?? 0
     return copy
   }
 
   expect(byte: number): void {
-    if (this.byte() !== byte) throw UNUSUAL
+    if (this.byte() !== byte) throw OTHER_SHAPE
   }
 }
 
 /**
- * What the general codec would read; undefined for what is left to it. Shares no memory with
- * `bytes`.
+ * What the general codec would read, its fields still to be checked; undefined for bytes of another
+ * shape. Shares no memory with `bytes`.
  */
 export function decodeUpdate(bytes: Uint8Array): Update | undefined {
   if (bytes[0] !== 0x3a) return undefined
   try {
     return readUpdate(new Reader(bytes))
   } catch (error) {
-    if (error === UNUSUAL) return undefined
+    if (error === OTHER_SHAPE) return undefined
     throw error
   }
 }
 
 function readUpdate(reader: Reader): Update {
   reader.expect(0x3a)
-  const length = reader.varint(MAX_MESSAGE_BYTES)
-  if (reader.at + length !== reader.end) throw UNUSUAL
+  const length = reader.varint(reader.end)
+  if (reader.at + length !== reader.end) throw OTHER_SHAPE
   const turn = reader.field(0x08, MAX_UINT32)
   const sequence = reader.field(0x10, MAX_UINT32)
-  const payerBalance = BigInt(reader.field(0x18, Number(MAX_AMOUNT)))
-  const payments = readPayments(reader, isPrintableAscii)
+  const payerBalance = BigInt(reader.field(0x18, Number.MAX_SAFE_INTEGER))
+  const payments = readPayments(reader)
   reader.expect(0x2a)
   reader.expect(SIGNATURE_BYTES)
   const signature = reader.take(SIGNATURE_BYTES)
-  if (reader.at !== reader.end || payments.length > MAX_PAYMENTS_PER_UPDATE) throw UNUSUAL
+  if (reader.at !== reader.end) throw OTHER_SHAPE
   return { type: 'Update', turn, sequence, payerBalance, payments, signature }
 }
 
-/** Payments, as far as they go. Memos that `isTaken` does not take are unusual. */
-function readPayments(reader: Reader, isTaken: (memo: string) => boolean): Payment[] {
+/** Payments, as far as they go. */
+function readPayments(reader: Reader): Payment[] {
   const payments: Payment[] = []
   while (reader.at < reader.end && reader.bytes[reader.at] === 0x22) {
     reader.at += 1
-    const length = reader.varint(MAX_PAYMENT_BYTES)
+    const length = reader.varint(reader.end)
     const end = reader.at + length
-    if (end > reader.end) throw UNUSUAL
+    if (end > reader.end) throw OTHER_SHAPE
     reader.expect(0x0a)
     reader.expect(ID_BYTES)
     const id = reader.take(ID_BYTES)
-    const amount = BigInt(reader.field(0x10, Number(MAX_AMOUNT)))
+    const amount = BigInt(reader.field(0x10, Number.MAX_SAFE_INTEGER))
     const memo = reader.at < end ? readMemo(reader) : ''
-    if (memo !== '' && !isTaken(memo)) throw UNUSUAL
-    if (reader.at !== end) throw UNUSUAL
+    if (reader.at !== end) throw OTHER_SHAPE
     payments.push({ id, amount, memo })
   }
   return payments
 }
 
 function readMemo(reader: Reader): string {
-  const length = reader.field(0x1a, MAX_MEMO_BYTES)
+  const length = reader.field(0x1a, reader.end)
   const bytes = reader.take(length)
-  if (length === 0) throw UNUSUAL
+  if (length === 0) throw OTHER_SHAPE
   try {
     return decoder.decode(bytes)
   } catch {
-    throw UNUSUAL // not UTF-8
+    throw OTHER_SHAPE // not UTF-8
   }
 }
