@@ -36,9 +36,9 @@ export interface ActorHost {
   readonly store: Store
   after: Clock['after']
   env: (channel: Channel) => Env
-  /** Changes that callers with an id want on disk together with a payment. */
   /** What payments add to the requests of this node. */
   readonly requests: Pick<Requests, 'changes'>
+  /** Changes that callers with an id want on disk together with a payment. */
   readonly keyed: {
     changes: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
     /** The id of a payment that contradicts the peer's list of payments. */
@@ -147,8 +147,10 @@ export class ChannelActor {
         new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
       )
     }
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const done = this.waiters.payment(payment)
-    this.post({ type: 'pay', payments: [payment] })
+    this.#inbox.post({ type: 'pay', payments: [payment] })
+    this.#wake()
     return done
   }
 
