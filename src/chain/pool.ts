@@ -5,7 +5,6 @@
  * fees are the median. So one honest server is enough, and none has to be the right one.
  */
 import type {
-  Chain,
   ChainStatus,
   ScriptWatch,
   RelayRates,
@@ -25,8 +24,6 @@ import {
   type ServerStatus
 } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
-import { LAST_GOOD_MS } from './estimate.js'
-import { gather, lowerMedian, nextBlockOf } from './waiting.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor, HeaderChain } from './headers.js'
 import {
@@ -34,13 +31,14 @@ import {
   type Omission,
   PooledScript,
   PoolServer,
-  type Said,
   type ServerAddress,
   workOf
 } from './pooled-script.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { DEFAULT_POOL_TIMES, type PoolTimes, REGTEST_ROW } from './timeouts.js'
 import type { ProvedWatcher } from './script-watch.js'
+import { PooledFees } from './pooled-fees.js'
+import { TipSettling } from './tip-settling.js'
 
 export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   /** At least one; the first are preferred where several are as good. */
@@ -71,14 +69,6 @@ export function createServerPool(init: PoolInit): ElectrumChain {
   return new ServerPool(init)
 }
 
-/** Two blocks in a minute come in a day; a third one is rare enough to wait with. */
-const TOLD_IN_A_ROW = 2
-
-interface Settling {
-  readonly cancel: Unsubscribe
-  isOver: boolean
-}
-
 class ServerPool implements ElectrumChain {
   status: ChainStatus = 'connecting'
   tip: Tip | undefined
@@ -91,6 +81,7 @@ class ServerPool implements ElectrumChain {
   readonly #statuses: Listeners<ChainStatus>
   readonly #looks = new Map<PooledScript, Unsubscribe>()
   readonly #broadcasts: Broadcasts
+  readonly #fees: PooledFees
   #best: PoolServer | undefined
   /**
    * A buried block of the best chain, as last told, and the headers up to it: no server is asked
@@ -98,12 +89,7 @@ class ServerPool implements ElectrumChain {
    */
   #anchor: Anchor | undefined
   #known: HeaderChain | undefined
-  /** Set while a new tip waits for the other servers. */
-  #settling: Settling | undefined
-  /** The times at which the last two tips were told. */
-  #toldAt: readonly number[] = []
-  /** Time since which no server was there: like a start, until all that were there are back. */
-  #awaySince: number | undefined
+  readonly #settling: TipSettling
   #stopped = false
 
   constructor(init: PoolInit) {
@@ -118,6 +104,13 @@ class ServerPool implements ElectrumChain {
     this.#statuses = new Listeners(this.#log)
     this.#anchor = init.anchor
     this.#known = init.known
+    this.#settling = new TipSettling(init.clock, this.#times, () => {
+      this.#compare()
+    })
+    this.#fees = new PooledFees(init.clock, this.#times.answers, {
+      used: () => this.#used,
+      throwNobody: (what) => this.#throwNobody(what)
+    })
     this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => {
       this.#tell(report)
     })
@@ -175,7 +168,7 @@ class ServerPool implements ElectrumChain {
     this.#stopped = true
     for (const cancel of this.#looks.values()) cancel()
     for (const script of this.#scripts.values()) script.stop()
-    this.#settling?.cancel()
+    this.#settling.stop()
     for (const { lag, retry } of this.#servers) {
       lag?.cancel()
       retry?.cancel()
@@ -234,74 +227,16 @@ class ServerPool implements ElectrumChain {
       : await this.#broadcasts.send(used, transaction, weight)
   }
 
-  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
-    const rates = await this.#ask(
-      questionOf(target),
-      async (chain) => await chain.estimateFeeRate(target),
-      ({ said }) => saidOf(said, target)
-    )
-    return (
-      (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ??
-      this.#throwNobody('estimate the fee')
-    )
+  estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
+    return this.#fees.estimate(target)
   }
 
-  async relayRates(): Promise<RelayRates> {
-    const rates = await this.#ask(
-      'ask for the relay fee',
-      async (chain) => await chain.relayRates()
-    )
-    const [minimum, incremental] = [
-      lowerMedian(rates.map((rate) => rate.minimum)),
-      lowerMedian(rates.map((rate) => rate.incremental))
-    ]
-    return minimum === undefined || incremental === undefined
-      ? this.#throwNobody('ask for the relay fee')
-      : { minimum, incremental }
+  relayRates(): Promise<RelayRates> {
+    return this.#fees.relayRates()
   }
 
   get #used(): readonly PoolServer[] {
     return this.#servers.filter(({ isUsed }) => isUsed)
-  }
-
-  /**
-   * Asks all servers. A server that is silent, or away for a moment, counts with its last answer:
-   * else the fastest server would decide alone.
-   *
-   * @param instead - what it has said that will do in the place of an answer, the best first
-   */
-  async #ask<T>(
-    what: string,
-    ask: (chain: Chain) => Promise<T>,
-    instead: (server: PoolServer) => ReadonlyArray<Said | undefined> = ({ said }) => [
-      said.get(what)
-    ]
-  ): Promise<T[]> {
-    const used = this.#used
-    if (used.length === 0) this.#throwNobody(what)
-    const synced = used.filter(({ chain }) => chain.status === 'synced')
-    const heard = new Set<PoolServer>()
-    const answers = await gather(
-      this.#init.clock,
-      this.#times.answers,
-      (synced.length === 0 ? used : synced).map(async (server) => {
-        const value = await ask(server.chain)
-        heard.add(server)
-        server.said.set(what, { value, at: this.#init.clock.now() })
-        return value
-      })
-    )
-    const isRecent = (last: Said | undefined): last is Said =>
-      last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS
-    const recent = used.flatMap((server) =>
-      heard.has(server)
-        ? []
-        : instead(server)
-            .filter(isRecent)
-            .slice(0, 1)
-            .map(({ value }) => value as T)
-    )
-    return [...answers, ...recent]
   }
 
   #throwNobody(what: string): never {
@@ -349,7 +284,7 @@ class ServerPool implements ElectrumChain {
    */
   #compare(): void {
     if (this.#stopped) return
-    this.#noteWhoIsThere()
+    this.#settling.noteWhoIsThere(this.#used, this.tip)
     const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
     const best =
       candidates.reduce<PoolServer | undefined>(
@@ -361,7 +296,10 @@ class ServerPool implements ElectrumChain {
             : a,
         undefined
       ) ?? this.#best
-    if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) {
+    if (
+      best?.chain.tip !== undefined &&
+      !this.#settling.isAwaited(best, best.chain.tip, this.#used, this.tip)
+    ) {
       this.#follow(best, best.chain.tip)
     }
     for (const server of this.#servers) this.#watchLag(server)
@@ -369,84 +307,10 @@ class ServerPool implements ElectrumChain {
     this.#setStatus()
   }
 
-  #noteWhoIsThere(): void {
-    const now = this.#init.clock.now()
-    const there = this.#used.filter(({ chain }) => chain.status === 'synced')
-    for (const server of there) server.thereAt = now
-    if (there.length === 0 && this.tip !== undefined) this.#awaySince ??= now
-  }
-
-  /** True when a server that was there before all were gone is not back yet. */
-  #isMissed({ chain, thereAt }: PoolServer): boolean {
-    return (
-      chain.status !== 'synced' &&
-      thereAt !== undefined &&
-      this.#awaySince !== undefined &&
-      this.#awaySince - thereAt < LAST_GOOD_MS
-    )
-  }
-
-  #isInRow(at: number): boolean {
-    return this.#init.clock.now() - at < this.#times.row
-  }
-
-  /** True when a server has gone only now. */
-  #wasThere({ chain, thereAt }: PoolServer): boolean {
-    return chain.status !== 'synced' && thereAt !== undefined && this.#isInRow(thereAt)
-  }
-
-  /**
-   * EVID-6: true while other servers are still to tell what came with the block; or, before the
-   * first tip and after a time without any server, where they stand at all. More blocks do not
-   * lengthen the wait.
-   */
-  #isSettling(best: PoolServer, { hash }: Tip): boolean {
-    // Nobody is there, and there is nothing new: the wait begins with the first who is back.
-    if (
-      this.#awaySince !== undefined &&
-      hash === this.tip?.hash &&
-      !this.#used.some(({ chain }) => chain.status === 'synced')
-    ) {
-      return true
-    }
-    const isFirst = this.tip === undefined || this.#awaySince !== undefined
-    const isRow =
-      this.#toldAt.length === TOLD_IN_A_ROW && this.#toldAt.every((at) => this.#isInRow(at))
-    const isAwaited = isFirst
-      ? this.#used.some((server) => server.chain.status === 'connecting' || this.#isMissed(server))
-      : hash !== this.tip?.hash &&
-        this.#used.some(
-          (server) =>
-            (server.chain.status === 'synced' && workOf(server) < workOf(best)) ||
-            (isRow && this.#wasThere(server))
-        )
-    if (!isAwaited) {
-      this.#settling?.cancel()
-      this.#settling = undefined
-      return false
-    }
-    this.#settling ??= this.#settle(
-      isFirst ? this.#times.first : isRow ? this.#times.row : this.#times.settle
-    )
-    return !this.#settling.isOver
-  }
-
-  #settle(ms: number): Settling {
-    const settling: Settling = {
-      isOver: false,
-      cancel: this.#init.clock.after(ms, () => {
-        settling.isOver = true
-        this.#compare()
-      })
-    }
-    return settling
-  }
-
   #follow(best: PoolServer, tip: Tip): void {
     const before = this.tip
     const isExtension = before !== undefined && best.blockAt(before.height) === before.hash
-    this.#settling = undefined
-    this.#awaySince = undefined
+    this.#settling.end()
     this.#best = best
     // Before the tip is told: what came with its block may have been proved by others earlier.
     for (const script of [...this.#scripts.values()]) {
@@ -454,7 +318,7 @@ class ServerPool implements ElectrumChain {
     }
     if (before?.hash === tip.hash) return
     this.tip = tip
-    this.#toldAt = [...this.#toldAt, this.#init.clock.now()].slice(-TOLD_IN_A_ROW)
+    this.#settling.told()
     this.#moveAnchor(best)
     this.#tips.emit(tip)
   }
@@ -618,7 +482,7 @@ class ServerPool implements ElectrumChain {
     const statuses = this.#used.map(({ chain }) => chain.status)
     // Before the first tip nothing is known of which servers may tell more.
     const status =
-      statuses.includes('synced') && this.tip !== undefined && this.#awaySince === undefined
+      statuses.includes('synced') && this.tip !== undefined && !this.#settling.isAway
         ? 'synced'
         : statuses.includes('synced') || statuses.includes('connecting')
           ? 'connecting'
@@ -627,18 +491,6 @@ class ServerPool implements ElectrumChain {
     this.status = status
     this.#statuses.emit(status)
   }
-}
-
-function questionOf(target: number): string {
-  return `estimate the fee for ${target} blocks`
-}
-
-/**
- * A server's answers for so many blocks, and for fewer, which are no cheaper: a wallet asks once in
- * a month for the fee of a sweep.
- */
-function saidOf(said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
-  return Array.from({ length: target }, (_, sooner) => said.get(questionOf(target - sooner)))
 }
 
 function unknownServer(): never {
