@@ -1,21 +1,19 @@
-/** Sends coins, replaces stuck transactions, and keeps sending those that are in no block yet. */
+/** Sends coins, and raises the fees of transactions that are in no block: by a replacement, or a child. */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import {
   blockDelta,
   blockHeight,
   feeFor,
   feeRate,
-  formatFeeRate,
   max,
   type BlockHeight,
   type FeeRate
 } from '../types/units.js'
 import { signSpend } from '../bitcoin/owner-spend.js'
 import { planChild, raisedRate, unconfirmedFunding, type ChildPlan } from './child-plan.js'
-import { isBuried } from './claims.js'
 import {
   askedRate,
   checkCost,
@@ -26,17 +24,9 @@ import {
   type FeeChoice
 } from './fee-choice.js'
 import { labelChange, madeChange, type Notes } from './notes.js'
-import {
-  feeOf,
-  newestOf,
-  outgoingChange,
-  outgoingRemoval,
-  versionToSend,
-  type Outgoing,
-  type OutgoingTransactions
-} from './outgoing.js'
-import { BackgroundTask } from './tasks.js'
-import { isUnderpaid, packageRefused, refusedText } from './refusal-advice.js'
+import { newestOf, outgoingChange, type Outgoing, type OutgoingTransactions } from './outgoing.js'
+import type { Rebroadcasts } from './rebroadcasts.js'
+import { packageRefused } from './refusal-advice.js'
 import { spendVsize } from '../bitcoin/coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { type BumpResult, paymentOf, type SendOptions, type SendResult } from './spending.js'
@@ -45,7 +35,7 @@ import type { CoinControl } from './coin-control.js'
 import type { Coin, CoinLocks, Reservations } from './coins.js'
 import type { HistoryView } from './history-view.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, Change, FundingBump, Store, Verdict } from '../engine/ports.js'
+import type { Chain, Change, FundingBump, Store } from '../engine/ports.js'
 
 /** The target of a send, in blocks: within the hour. */
 const SEND_TARGET = blockDelta(6)
@@ -73,31 +63,13 @@ export interface SpenderInit {
   readonly explained: <T>(choose: () => T) => T
   /** Writes the next change index together with other records. */
   readonly useChange: (records: readonly Change[]) => Promise<void>
-  readonly onError: (error: Error) => void
 }
 
 export class Spender {
-  private readonly triedAt = new Map<Txid, string>()
-  /** Transactions whose newest version a server refused for its fee the last time it was sent. */
-  private readonly underpaid = new Set<Txid>()
-  private readonly task = new BackgroundTask(async () => {
-    await this.look()
-  })
-
-  constructor(private readonly init: SpenderInit) {}
-
-  /** Called after a new block, a new history or a new connection. */
-  lookAgain(): void {
-    this.task.lookAgain()
-  }
-
-  stop(): void {
-    this.task.stop()
-  }
-
-  async idle(): Promise<void> {
-    await this.task.idle()
-  }
+  constructor(
+    private readonly init: SpenderInit,
+    private readonly sending: Rebroadcasts
+  ) {}
 
   async send(options: SendOptions): Promise<SendResult> {
     const { network, addresses, coins, explained, chain } = this.init
@@ -159,7 +131,7 @@ export class Spender {
       ...shown,
       vsize: transaction.vsize,
       txid: outgoing.id,
-      broadcast: await this.broadcast(outgoing.id, transaction)
+      broadcast: await this.sending.send(outgoing.id, transaction)
     }
   }
 
@@ -209,7 +181,7 @@ export class Spender {
       await this.payFor(
         { txid: funding, kept: parseTransaction(fundingTx) },
         (before, raised) => {
-          const isUnpaid = before === undefined ? isRefused : this.underpaid.has(before.id)
+          const isUnpaid = before === undefined ? isRefused : this.sending.isUnderpaid(before.id)
           return isLate || isUnpaid ? max(feeRate, raised) : feeRate
         },
         most
@@ -230,26 +202,6 @@ export class Spender {
       ) {
         throw error
       }
-    }
-  }
-
-  /** Sends transactions in no block again, and lets go of buried ones. */
-  private async look(): Promise<void> {
-    const { outgoing, chain, view } = this.init
-    const { tip } = chain
-    if (tip === undefined) return
-    for (const each of outgoing.all()) {
-      if (this.task.stopped) return
-      const spenders = each.versions.map(({ inputs }) =>
-        inputs.map(({ outPoint }) => view.spender(outPoint))
-      )
-      // Each version is buried, or can never be in a block any more because a conflict is.
-      const decided = spenders.every((those) =>
-        those.some((spender) => isBuried(spender?.height, tip.height))
-      )
-      const isOpen = spenders.at(-1)?.every((spender) => spender?.height === undefined) ?? false
-      if (decided) await this.settle(each)
-      else if (isOpen && this.triedAt.get(each.id) !== tip.hash) await this.again(each, tip.hash)
     }
   }
 
@@ -280,7 +232,7 @@ export class Spender {
       return { signed, plan, of: newestOf(now).txid }
     })
     const { txid: id, vsize } = signed
-    const sent = await this.broadcast(known.id, signed)
+    const sent = await this.sending.send(known.id, signed)
     return {
       kind: 'replacement',
       txid: id,
@@ -372,7 +324,7 @@ export class Spender {
     const isShown = this.init.view.transaction(parent) !== undefined
     if (kept !== undefined) await this.init.chain.broadcast(kept).catch(() => {})
     try {
-      return await this.broadcast(id, child)
+      return await this.sending.send(id, child)
     } catch (error) {
       if (isShown || codeOf(error) !== 'ERR_BROADCAST_REFUSED') throw error
       throw packageRefused(parent, id, error)
@@ -471,104 +423,6 @@ export class Spender {
     outgoing.set(next)
     notes.setMade(id, made)
     notes.setLabel(id, label)
-  }
-
-  /**
-   * Resolves with true when a server has the transaction now. An unreachable server gets it later;
-   * a refusal is an error.
-   */
-  private async broadcast(id: Txid, transaction: Transaction): Promise<boolean> {
-    const { chain } = this.init
-    if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
-    try {
-      this.heard(id, await chain.broadcast(transaction))
-      return true
-    } catch (error) {
-      if (error instanceof Error) this.heard(id, error)
-      if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
-        this.triedAt.delete(id)
-        return false
-      }
-      const sent = transaction.txid
-      throw PaychanError.of(
-        codeOf(error),
-        refusedText(
-          `The server refused the transaction ${sent}`,
-          sent,
-          error,
-          'Do not send once more. '
-        ),
-        { txid: sent },
-        { cause: error }
-      )
-    }
-  }
-
-  private heard(id: Txid, answer: Verdict | Error): void {
-    if (isUnderpaid(answer)) this.underpaid.add(id)
-    else this.underpaid.delete(id)
-  }
-
-  private async again(each: Outgoing, tip: string): Promise<void> {
-    const { view, chain, reservations, onError } = this.init
-    const version = versionToSend(each, reservations)
-    // Without its parent it comes in only with it, as a package, where the server has refused that
-    // one for its fee.
-    const isOrphan =
-      each.kind === 'child' &&
-      view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
-    this.triedAt.set(each.id, tip)
-    try {
-      this.heard(each.id, await chain.broadcast(version))
-    } catch (error) {
-      if (error instanceof Error) this.heard(each.id, error)
-      if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
-        this.triedAt.delete(each.id)
-        return
-      }
-      if (isOrphan) return
-      // A dearer version may be refused while an older one is well on its way.
-      if (each.versions.some(({ txid }) => view.transaction(txid) !== undefined)) {
-        return
-      }
-      const { txid: id, vsize } = version
-      const pays = formatFeeRate(feeRate((feeOf(each, version) * 1000n) / BigInt(vsize)))
-      onError(
-        PaychanError.of(
-          codeOf(error),
-          refusedText(`The transaction ${id}, which pays ${pays}, was refused`, id, error),
-          { txid: id },
-          { cause: error }
-        )
-      )
-    }
-  }
-
-  private async settle({ id, versions, inputs }: Outgoing): Promise<void> {
-    const { change, store, outgoing, view, onError } = this.init
-    if (versions.every(({ txid }) => view.transaction(txid)?.height === undefined)) {
-      const rival =
-        inputs
-          .map(({ outPoint }) => view.spender(outPoint)?.transaction.txid)
-          .find((spender) => spender !== undefined) ?? 'another transaction'
-      onError(
-        new PaychanError(
-          'ERR_SEND_OVERTAKEN',
-          `The transaction ${id} can never be in a block: ${rival}, which spends the same coins, is buried. If that was not you, somebody else has the words of this wallet.`,
-          { txid: id, rival }
-        )
-      )
-    }
-    try {
-      await change(async () => {
-        await store.commit([outgoingRemoval(id)])
-        outgoing.remove(id)
-        this.triedAt.delete(id)
-        this.underpaid.delete(id)
-      })
-    } catch (error) {
-      if (!this.task.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))
-    }
   }
 
   private assertUnconfirmed(ids: readonly Txid[]): void {

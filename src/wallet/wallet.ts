@@ -36,6 +36,7 @@ import {
 } from './records.js'
 import { SerialQueue } from './tasks.js'
 import { createSigner } from './signer.js'
+import { Rebroadcasts } from './rebroadcasts.js'
 import { Spender } from './spender.js'
 import { Sweeper } from './sweeper.js'
 import { Watches } from './watches.js'
@@ -80,6 +81,7 @@ class OnChainWallet implements NodeWallet {
   private readonly notes = new Notes()
   private readonly locks = new CoinLocks()
   private readonly control: CoinControl
+  private readonly rebroadcasts: Rebroadcasts
   private readonly spender: Spender
   private readonly serial = new SerialQueue()
   private readonly listeners = new Set<() => void>()
@@ -125,15 +127,21 @@ class OnChainWallet implements NodeWallet {
       store,
       height: () => this.height()
     })
-    this.spender = new Spender({
-      ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, onError },
-      change: async (task) => await this.change(task),
-      coins: this.control,
-      explained: (choose) => this.explained(choose),
-      useChange: async (records) => {
-        await this.use('change', this.addresses.next.change + 1, records)
-      }
+    const change = async <T>(task: () => Promise<T>): Promise<T> => await this.change(task)
+    this.rebroadcasts = new Rebroadcasts({
+      ...{ chain, store, view, reservations, outgoing, change, onError }
     })
+    this.spender = new Spender(
+      {
+        ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, change },
+        coins: this.control,
+        explained: (choose) => this.explained(choose),
+        useChange: async (records) => {
+          await this.use('change', this.addresses.next.change + 1, records)
+        }
+      },
+      this.rebroadcasts
+    )
   }
 
   async start(): Promise<void> {
@@ -159,7 +167,7 @@ class OnChainWallet implements NodeWallet {
     for (const stop of this.unsubscribe.splice(0)) stop()
     this.watches.stop()
     this.sweeper.stop()
-    this.spender.stop()
+    this.rebroadcasts.stop()
     await this.serial.idle()
   }
 
@@ -335,7 +343,7 @@ class OnChainWallet implements NodeWallet {
   async idle(): Promise<void> {
     await this.serial.idle()
     await this.sweeper.idle()
-    await this.spender.idle()
+    await this.rebroadcasts.idle()
     await this.serial.idle()
   }
 
@@ -460,7 +468,7 @@ class OnChainWallet implements NodeWallet {
       })
     }
     this.sweeper.lookAgain()
-    this.spender.lookAgain()
+    this.rebroadcasts.lookAgain()
     this.notify()
   }
 
