@@ -19,8 +19,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
+import type { Extent } from './mutations.js'
 import { allMutants, ROOMS, type Mutant } from './mutants.js'
-import type { Points, Reached } from './reach.js'
+import type { Place, Reached } from './reach.js'
 import type { Trial } from './trial.js'
 
 const TESTS_URL = new URL('../', import.meta.url)
@@ -35,10 +36,6 @@ const CHILD_ENV = {
 }
 /** A mutant may make a loop endless. */
 const TRIAL_SLACK_MS = 30_000
-/** Files that one process counts; the processes share them as they get done, since files differ much. */
-const FILES_AT_ONCE = 12
-/** What is optimised is counted no more: code that ran would look as if it had not. */
-const COUNTING = ['--no-opt', '--no-maglev']
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
@@ -91,9 +88,15 @@ async function main(): Promise<number> {
       `There is no mutant to try: ${judged} of those that were asked for are judged equivalent.`
     )
   }
-  const tests = await reachOf(values.reach === undefined ? chosen : allMutants())
+  const places = placesOf(values.reach === undefined ? chosen : allMutants())
+  const numbers = new Map(places.map((place, number) => [nameOf(place.url, place), number]))
+  const tests = await reachOf(places)
   const verdicts = await inParallel(chosen, async (mutant) => {
-    const verdict = await verdictOf(mutant, tests)
+    const place = numbers.get(nameOf(mutant.url, mutant.within)) ?? -1
+    const verdict = await verdictOf(
+      mutant,
+      tests.filter((test) => test.places.includes(place))
+    )
     if (verdict !== 'killed') {
       say(`${verdict}: src/${mutant.module}.ts:${mutant.line}\n${difference(mutant)}`)
     }
@@ -141,23 +144,17 @@ function difference({ from, to }: Mutant): string {
 // ---------------------------------------------------------------------------------- what reaches what
 
 /** All tests that pass, the quickest first. */
-async function reachOf(mutants: readonly Mutant[]): Promise<Reached[]> {
+async function reachOf(places: readonly Place[]): Promise<Reached[]> {
   if (values.reach !== undefined && existsSync(values.reach)) {
     return JSON.parse(readFileSync(values.reach, 'utf8')) as Reached[]
   }
-  const points: Points = {}
-  for (const { url, reachedAt } of mutants) points[url] = [...(points[url] ?? []), reachedAt]
-  const input = join(directory, 'points.json')
-  writeFileSync(input, JSON.stringify(points))
-  const files = testFiles()
-  const shares = Array.from({ length: Math.ceil(files.length / FILES_AT_ONCE) }, (_, n) =>
-    files.slice(n * FILES_AT_ONCE, (n + 1) * FILES_AT_ONCE)
-  )
-  const outputs = await inParallel(shares, async (share) => {
-    const output = join(directory, `reached-${shares.indexOf(share)}.json`)
-    const code = await run(['reach.js', input, output, ...share], undefined, COUNTING)
+  const input = join(directory, 'places.json')
+  writeFileSync(input, JSON.stringify(places))
+  const outputs = await inParallel(testFiles(), async (file, n) => {
+    const output = join(directory, `reached-${n}.json`)
+    const code = await run(['reach.js', input, output, file], undefined)
     if (code !== 0) {
-      throw new Error(`The tests could not be run without a mutant: exit code ${code}.`)
+      throw new Error(`${file} could not be run without a mutant: exit code ${code}.`)
     }
     return JSON.parse(readFileSync(output, 'utf8')) as Reached[]
   })
@@ -181,15 +178,20 @@ function testFiles(): string[] {
   )
 }
 
-/** What a module does while it is loaded is reached by all who use the module. */
-function reaches({ points }: Reached, { url, reachedAt, isInFunction }: Mutant): boolean {
-  return points[url] !== undefined && (!isInFunction || points[url].includes(reachedAt))
+/** Without those that are the same for several mutants. */
+function placesOf(mutants: readonly Mutant[]): Place[] {
+  const places = new Map<string, Place>()
+  for (const { url, within } of mutants) places.set(nameOf(url, within), { url, ...within })
+  return [...places.values()]
+}
+
+function nameOf(url: string, { begin, end }: Extent): string {
+  return `${url}:${begin}-${end}`
 }
 
 // ------------------------------------------------------------------------------------------- trials
 
-async function verdictOf(mutant: Mutant, tests: readonly Reached[]): Promise<Verdict> {
-  const reaching = tests.filter((test) => reaches(test, mutant))
+async function verdictOf(mutant: Mutant, reaching: readonly Reached[]): Promise<Verdict> {
   if (reaching.length === 0) return 'not reached'
   const files = new Map<string, string[]>()
   for (const { file, title } of reaching) files.set(file, [...(files.get(file) ?? []), title])
@@ -207,13 +209,12 @@ async function verdictOf(mutant: Mutant, tests: readonly Reached[]): Promise<Ver
 /** The exit code of a script of this directory; undefined when it took too long, or died. */
 async function run(
   [script = '', ...args]: readonly string[],
-  timeout: number | undefined,
-  flags: readonly string[] = []
+  timeout: number | undefined
 ): Promise<number | undefined> {
   return await new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
-      [...flags, fileURLToPath(new URL(script, import.meta.url)), ...args],
+      [fileURLToPath(new URL(script, import.meta.url)), ...args],
       {
         env: CHILD_ENV,
         stdio: 'ignore',
@@ -227,12 +228,15 @@ async function run(
   })
 }
 
-async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+async function inParallel<T, R>(
+  items: readonly T[],
+  work: (item: T, n: number) => Promise<R>
+): Promise<R[]> {
   const results: R[] = []
   let next = 0
   await Promise.all(
     Array.from({ length: workers }, async () => {
-      for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i] as T)
+      for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i] as T, i)
     })
   )
   return results

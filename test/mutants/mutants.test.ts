@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { EQUIVALENT } from './equivalent.js'
 import { allMutants, isOf } from './mutants.js'
-import { mutated, mutationsOf } from './mutations.js'
+import { marked, mutated, mutationsOf } from './mutations.js'
 
 /** The code with each of its mutations. */
 const all = (source: string): string[] =>
@@ -33,17 +33,22 @@ describe('mutants', () => {
     assert.deepEqual(all(['const x = `$', '{a + b}` + "c"'].join('')), [])
   })
 
-  it('tell what runs while the module is loaded from what runs later', () => {
-    assert.deepEqual(
-      mutationsOf('const a = 1 + b; const f = () => 1 + c').map(({ isInFunction }) => isInFunction),
-      [false, true]
-    )
-  })
-
   it('of `a || b` are reached as soon as `a` is: that `b` does not run is what `&&` changes', () => {
     const source = 'const f = (a, b) => { return a || b }'
     const [or] = mutationsOf(source)
-    assert.deepEqual([source.slice(or?.at), source.slice(or?.reachedAt)], ['|| b }', 'a || b }'])
+    assert.equal(source.slice(or?.within.begin, or?.within.end), 'a || b')
+  })
+
+  it('are marked where they are reached, around what is in them and behind what ends before them', () => {
+    const source = 'if (a < b && c) f(d + 1);g();'
+    const places = mutationsOf(source).map(({ within }) => within)
+    const once = places.filter(
+      ({ begin, end }, n) => places.findIndex((p) => p.begin === begin && p.end === end) === n
+    )
+    assert.equal(
+      marked(source, once, ({ begin }) => `at(${begin})`),
+      'if ((at(4), (at(4), a < b) && c)) { at(16); f((at(18), d + 1)); }{ at(25); g(); }'
+    )
   })
 
   describe('of the money rooms', () => {

@@ -1,81 +1,58 @@
 /**
- * Child process: runs test files once and writes which points of the code each test has reached,
- * with V8's own block coverage: `node dist/test/mutants/reach.js POINTS OUTPUT FILE...`.
+ * Child process: runs a test file once and writes which places of the code each of its tests has
+ * reached: `node dist/test/mutants/reach.js PLACES OUTPUT FILE`.
+ *
+ * The code marks the places itself (reach-hooks.ts). V8's own coverage counts only code that it does not
+ * optimise, and hashing is thirty times slower then.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { Session, type Profiler } from 'node:inspector'
-import '../setup.js'
-import { runFile } from './suites.js'
+import { register } from 'node:module'
+import type { Extent } from './mutations.js'
 
-/** By the module's address: where something can be changed. */
-export type Points = Record<string, readonly number[]>
+/** Where something can be changed. */
+export interface Place extends Extent {
+  /** The module's address. */
+  readonly url: string
+}
 
 export interface Reached {
   readonly title: string
   readonly file: string
   readonly milliseconds: number
   readonly passed: boolean
-  /** By the module's address: the points in functions that ran. */
-  readonly points: Points
+  /** Numbers of the places that ran in the test, or outside of the tests of its file: all of them stand on that. */
+  readonly places: readonly number[]
 }
 
-const [, , input = '', output = '', ...files] = process.argv
-const points = JSON.parse(readFileSync(input, 'utf8')) as Points
+const [, , input = '', output = '', file = ''] = process.argv
+const places = JSON.parse(readFileSync(input, 'utf8')) as Place[]
 
-const session = new Session()
-session.connect()
-session.post('Profiler.enable')
-session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+const reachedPlaces = new Uint8Array(places.length)
+Object.assign(globalThis, { reachedPlaces })
+register('./reach-hooks.js', import.meta.url, { data: places })
+// From here on modules are loaded with the marks in them.
+await import('../setup.js')
+const { runFile } = await import('./suites.js')
 
-/** The points that were reached since the last time. */
-function taken(): Points {
-  let scripts: Profiler.ScriptCoverage[] = []
-  session.post('Profiler.takePreciseCoverage', (_error, { result }) => {
-    scripts = result
-  })
-  return Object.fromEntries(
-    scripts.flatMap(({ url, functions }) => {
-      // Outer functions and blocks come before those in them.
-      const ranges = functions.flatMap((each) => each.ranges)
-      if (!ranges.some(({ count }) => count > 0)) return []
-      return [
-        [
-          url,
-          (points[url] ?? []).filter(
-            (at) =>
-              (ranges.findLast(({ startOffset, endOffset }) => startOffset <= at && at < endOffset)
-                ?.count ?? 0) > 0
-          )
-        ]
-      ]
-    })
-  )
+/** The places that were reached since the last time. */
+function taken(): number[] {
+  const numbers = [...reachedPlaces.keys()].filter((number) => reachedPlaces[number] === 1)
+  reachedPlaces.fill(0)
+  return numbers
 }
 
-function joined(a: Points, b: Points): Points {
-  const urls = new Set([...Object.keys(a), ...Object.keys(b)])
-  return Object.fromEntries(
-    [...urls].map((url) => [url, [...new Set([...(a[url] ?? []), ...(b[url] ?? [])])]])
-  )
+const shared = new Set<number>()
+const share = (): void => {
+  for (const number of taken()) shared.add(number)
 }
-
 const tests: Reached[] = []
-for (const file of files) {
-  // What the file does outside of its tests all of them stand on.
-  let shared: Points = {}
-  const ofFile: Reached[] = []
-  await runFile(file, undefined, false, {
-    loaded: () => {
-      shared = taken()
-    },
-    before: () => {
-      shared = joined(shared, taken())
-    },
-    after: (title, milliseconds, passed) => {
-      ofFile.push({ title, file, milliseconds, passed, points: taken() })
-    }
-  })
-  tests.push(...ofFile.map((test) => ({ ...test, points: joined(shared, test.points) })))
-}
-writeFileSync(output, JSON.stringify(tests))
+await runFile(file, undefined, false, {
+  loaded: share,
+  before: share,
+  after: (title, milliseconds, passed) => {
+    tests.push({ title, file, milliseconds, passed, places: taken() })
+  }
+})
+const all = tests.map((test) => ({ ...test, places: [...new Set([...shared, ...test.places])] }))
+writeFileSync(output, JSON.stringify(all))
 process.exit(0)
