@@ -116,5 +116,17 @@ export const EQUIVALENT: readonly Equivalent[] = [
     to: ';',
     reason:
       'nobody watches the script any more: what stays behind in the map is memory, and is cancelled'
+  },
+  {
+    module: 'channel/bidding',
+    from: 'return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height))',
+    to: 'return rivals(channel).some((spend) => spend.turn <= turn && countsAsRival(channel, spend, height))',
+    reason: 'a state of our own turn is our own, and no rival'
+  },
+  {
+    module: 'channel/onchain',
+    from: 'return vout === undefined || value === undefined',
+    to: 'return vout === undefined && value === undefined',
+    reason: 'an output that was found has a value; the guard is for the types'
   }
 ]

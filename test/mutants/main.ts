@@ -26,7 +26,7 @@ import type { Trial } from './trial.js'
 
 const TESTS_URL = new URL('../', import.meta.url)
 /** The rooms of tests that hold the money rooms to their rules. */
-const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols']
+const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols', 'wallet']
 /** Property tests draw fewer cases than in a test run: what those find seldom deserves an example of its own. */
 const CHILD_ENV = {
   ...process.env,
