@@ -3,7 +3,7 @@
  * and DER with a sighash byte, which transactions carry.
  */
 import { script as scripts, Transaction } from 'bitcoinjs-lib'
-import { fromHex, sameBytes, toHex } from '../types/bytes.js'
+import { fromHex, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { max } from '../types/units.js'
 
@@ -53,9 +53,8 @@ export function toDer(compact: Uint8Array, sighashType: number): Uint8Array {
  */
 export function fromDer(der: Uint8Array): { signature: Uint8Array; sighashType: number } {
   const decoded = decode(der)
-  // The decoder tolerates integers that are too long; encoding again reveals them.
-  if (!sameBytes(toDer(decoded.signature, decoded.sighashType), der)) {
-    throw invalid('The signature is not in strict DER (BIP66).')
+  if (!isLowS(decoded.signature)) {
+    throw invalid('The signature is out of range, or its S is not the lower one (BIP146).')
   }
   return decoded
 }

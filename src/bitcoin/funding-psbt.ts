@@ -5,7 +5,7 @@
 import { Transaction } from '@scure/btc-signer/transaction.js'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { sameBytes, type OutPoint } from '../types/bytes.js'
-import { PaychanError } from '../types/errors.js'
+import { messageOf, PaychanError } from '../types/errors.js'
 import {
   feeFor,
   feeRate,
@@ -253,7 +253,7 @@ function assertLegible(psbt: Uint8Array): void {
   try {
     Transaction.fromPSBT(psbt)
   } catch (cause) {
-    throw malformed(cause instanceof Error ? cause.message : 'it contradicts itself', cause)
+    throw malformed(messageOf(cause), cause)
   }
 }
 

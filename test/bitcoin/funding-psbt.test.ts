@@ -196,6 +196,77 @@ describe('bitcoin / funded PSBT', () => {
     assert.throws(() => check(psbtOf(transaction)), { code: 'ERR_PSBT_SIGHASH' })
   })
 
+  it('from P2TR is signed with its default or with ALL; from P2WPKH with ALL alone', () => {
+    const taproot = { ...COIN, script: p2tr(wallet.publicKey.slice(1)).script }
+    const asking = (coin: OutsideCoin, sighashType: number): Uint8Array => {
+      const transaction = wallet.fund([coin], PAID)
+      transaction.updateInput(0, { sighashType })
+      return psbtOf(transaction)
+    }
+    for (const sighash of [SigHash.DEFAULT, SigHash.ALL]) check(asking(taproot, sighash))
+    check(asking(COIN, SigHash.ALL))
+    for (const psbt of [asking(taproot, SigHash.SINGLE), asking(COIN, SigHash.DEFAULT)]) {
+      assert.throws(() => check(psbt), { code: 'ERR_PSBT_SIGHASH' })
+    }
+  })
+
+  it('is taken with keys at a path of its own, which says nothing of a network', () => {
+    const transaction = wallet.fund([COIN], PAID)
+    transaction.updateInput(0, {
+      bip32Derivation: [[wallet.publicKey, { fingerprint: 1, path: [0x80000000, 7] }]]
+    })
+    check(psbtOf(transaction))
+  })
+
+  /** A program of a version and a length, of which nobody knows the key. */
+  const program = (opcode: number, bytes: number): Uint8Array =>
+    Uint8Array.from([opcode, bytes, ...new Uint8Array(bytes).fill(7)])
+
+  for (const [what, script] of [
+    ['of version 0 and 20 bytes less or more than those of P2WPKH and P2WSH', program(0, 24)],
+    ['of version 1 and another length than that of P2TR', program(0x51, 20)],
+    ['of version 2, which anybody can spend', program(0x52, 32)]
+  ] as const) {
+    it(`refuses a coin of a program ${what}: ERR_PSBT_NOT_SEGWIT`, () => {
+      assert.throws(() => check(fund({}, [{ ...COIN, script }])), { code: 'ERR_PSBT_NOT_SEGWIT' })
+    })
+  }
+
+  // 94 bytes without change, and a quarter of 2 + 108, 2 + 67 or 2 + 254 of witness.
+  for (const [what, script, vsize] of [
+    ['P2WPKH', program(0, 20), 122n],
+    ['P2TR', program(0x51, 32), 112n],
+    ['P2WSH', program(0, 32), 158n]
+  ] as const) {
+    it(`pays a fee from nothing to 1,000 sat/vB, reckoned with the witness of ${what}, and is warned of one below what mempools ask for`, () => {
+      const paying = (fee: bigint): FundedPsbt =>
+        check(fund({ fee }, [{ ...COIN, script, value: CAPACITY + fee }]))
+      assert.deepEqual(
+        [0n, vsize - 1n, vsize].map((fee) => [paying(fee).fee, paying(fee).warnings.length]),
+        [
+          [0n, 1],
+          [vsize - 1n, 1],
+          [vsize, 0]
+        ]
+      )
+      assert.equal(paying(vsize * 1_000n).fee, vsize * 1_000n)
+      assert.throws(() => paying(vsize * 1_000n + 1n), { code: 'ERR_PSBT_FEE' })
+    })
+  }
+
+  it('says until when it is locked: a block below 500,000,000, a time from there on', () => {
+    for (const [lockTime, until] of [
+      [507, 'block 507'],
+      [499_999_999, 'block 499999999'],
+      [500_000_000, 'a time']
+    ] as const) {
+      assert.throws(
+        () => check(fund({ lockTime })),
+        ({ message }: Error) => message.includes(`is locked until ${until} (`)
+      )
+    }
+  })
+
   describe('is as large as can be sent and not one byte larger: ERR_PSBT_TOO_LARGE', () => {
     // What is signed later is reckoned with 2 + 108 bytes of witness for the one P2WPKH input.
     const [witness, bare] = [110, check(fund()).raw.length]
@@ -274,6 +345,8 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     assert.throws(() => signedFunding(order.psbt.length > 0 ? check(psbt).raw : psbt, order), {
       code: 'ERR_PSBT_NOT_SIGNED'
     })
+    assert.throws(() => signedFunding(check(psbt).raw, order), /or not completely\. Sign/)
+    assert.throws(() => signedFunding(psbt, order), /or not completely \(.+\)\. Sign/)
     const two = fund({}, [COIN, { ...COIN, vout: 2, script: new OutsideWallet('other').script }])
     const half = Transaction.fromPSBT(two)
     half.signIdx(wallet.secret, 0)
@@ -287,6 +360,13 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     const bumped = wallet.sign(fund({ fee: 2_000n }))
     assert.throws(() => signedFunding(bumped.toPSBT(0), order), { code: 'ERR_PSBT_TXID' })
     assert.throws(() => signedFunding(bumped.extract(), order), { code: 'ERR_PSBT_TXID' })
+  })
+
+  it('refuses what does not pay the channel its capacity, whatever its PSBT was taken for (FUND-1)', () => {
+    assert.throws(
+      () => signedFunding(final.extract(), { ...order, capacity: satoshi(CAPACITY + 1n) }),
+      { code: 'ERR_FUNDING_OUTPUT' }
+    )
   })
 
   it('refuses a signature over another amount: ERR_PSBT_BAD_SIGNATURE', () => {
@@ -381,6 +461,10 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
 
     for (const [what, witness] of [
       ['by the key', [schnorr(LOOSE)]],
+      [
+        'by the key, though it begins as an annex does',
+        [Uint8Array.of(0x50, ...schnorr(LOOSE).slice(1))]
+      ],
       ['by the key, with an annex', [schnorr(LOOSE), annex]],
       ['by a script', [DEFAULT, schnorr(LOOSE), ...leaf]],
       ['by a script, with an annex', [schnorr(LOOSE), ...leaf, annex]]

@@ -311,7 +311,13 @@ describe('spends that wait, of a script of ours', () => {
     const tx = spend()
     tx.setWitness(0, [sign(tx, payout, one), payout])
     assert.equal(isForged(tx, p2wsh(payout)), false)
-    for (const items of [[sign(tx, payout, other), payout], [payout], [new Uint8Array(), payout]]) {
+    const good = sign(tx, payout, one)
+    for (const items of [
+      [sign(tx, payout, other), payout],
+      [payout],
+      [new Uint8Array(), payout],
+      [good, good, payout]
+    ]) {
       tx.setWitness(0, items)
       assert.equal(isForged(tx, p2wsh(payout)), true)
     }
