@@ -148,6 +148,56 @@ describe('channel / due / the first height that can change something, to the blo
     assert.equal(idle({ ...channel, closes: [close] }), after)
   })
 
+  it('while it opens: never for the client, after its last payment for the server; with each block where a renewal may be lost (RENEW-7)', () => {
+    const asked = new World().until('client', 'refund-requested').client.channel
+    const signed = new World().until('server', 'refund-signed').server.channel
+    assert.equal(nextDue(asked, 502), NEVER)
+    assert.deepEqual([nextDue(signed, 502), nextDue(signed, 660)], [653, 660])
+    const renewing = (): World => new World({ renews: { world: new World().open().paid(40_000n) } })
+    for (const channel of [
+      renewing().until('client', 'refund-requested').client.channel,
+      renewing().until('server', 'refund-signed').server.channel
+    ]) {
+      assert.equal(nextDue(channel, 502), 502)
+    }
+  })
+
+  it('with each block where it is spent and its T1 is in none, if it is a renewal: the coins may have gone elsewhere', () => {
+    const spent = (channel: Established, fundingHeight: number | undefined): number =>
+      nextDue(
+        {
+          ...channel,
+          ledger: { ...channel.ledger, settledSequence: 0 },
+          onChain: {
+            fundingSeen: true,
+            fundingHeight: fundingHeight === undefined ? undefined : blockHeight(fundingHeight),
+            spend: {
+              kind: 'refund',
+              turn: -1,
+              txid: channel.outPoint.txid,
+              raw: new Uint8Array(0),
+              height: blockHeight(502),
+              clientBalance: undefined
+            },
+            shown: []
+          }
+        },
+        600
+      )
+    const first = new World().open().paid(40_000n)
+    const renewal = new World({ renews: { world: first } }).open()
+    assert.deepEqual(
+      [first, renewal].map(({ client }) => [
+        spent(client.established, undefined),
+        spent(client.established, 501)
+      ]),
+      [
+        [NEVER, NEVER],
+        [600, NEVER]
+      ]
+    )
+  })
+
   it('where what it holds is published, when that comes first', () => {
     const world = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
     // Turn 0 of the server matures at 680, turn 1 of the client at 660; its last payment is at 648.

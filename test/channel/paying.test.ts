@@ -7,7 +7,7 @@ import { ownBalance, payableNow, refusalOf } from '../../src/channel/paying.js'
 import { quote, type Quote } from '../../src/channel/quote.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { toHex } from '../../src/types/bytes.js'
-import { satoshi } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa } from './keys.js'
 import { paymentsOf, type Side } from './side.js'
@@ -530,13 +530,18 @@ describe('channel / what can be paid', () => {
       least: 500n,
       most: quoted(world, 'client').most
     })
-    const poor = new World({
-      step: 20,
-      policy: { minTurnAmount: satoshi(500n), minFirstPayment: satoshi(1n) }
-    })
-      .open()
-      .paid(499n)
-    assert.equal(quoted(poor, 'server').room, 0n)
+    const having = (amount: bigint): bigint => {
+      const policy = { minTurnAmount: satoshi(500n), minFirstPayment: satoshi(1n) }
+      return quoted(new World({ step: 20, policy }).open().paid(amount), 'server').room
+    }
+    assert.deepEqual([having(499n), having(500n)], [0n, 500n])
+    // L is 700: turn 1 begins at 700 - 24 - 2 x 20 at the latest.
+    assert.deepEqual(
+      [636, 637].map(
+        (height) => quote(world.server.established, 'server', blockHeight(height)).room
+      ),
+      [40_000n, 0n]
+    )
     assert.equal(
       quote(world.server.established, 'server', undefined).room,
       0n,

@@ -15,6 +15,7 @@ import { lostTo } from '../../src/channel/renewing.js'
 import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
 import { hashFromTxid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { transition } from '../../src/channel/transition.js'
 import { effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
 import { scriptOf } from './keys.js'
 import { originOf, payment, World, type WorldOptions } from './world.js'
@@ -527,12 +528,26 @@ describe('channel / renewal', () => {
       })
     assert.equal(at(5), undefined)
     assert.equal(at(6), old.client.info.spend?.txid)
+    // Nobody can tell where the old channel, or the tip, is not known.
+    const { client } = renewal
+    assert.equal(lostTo(client.channel, undefined, { height: blockHeight(900) }), undefined)
+    assert.equal(lostTo(client.channel, old.client.channel, { height: undefined }), undefined)
     const lost = renewal.client.post({
       type: 'funding-lost',
       by: old.client.info.spend?.txid ?? assert.fail()
     })
     assert.equal(renewal.client.channel.stage, 'abandoned')
     assert.equal(effectsOf(lost, 'release-funding').length, 1)
+    // A channel that renews none loses nothing by it, nor one whose offer is not answered.
+    const by = old.client.info.spend?.txid ?? assert.fail()
+    for (const { channel } of [old.client, new World().offer().client]) {
+      assert.equal(lostTo(channel, old.client.channel, { height: blockHeight(900) }), undefined)
+      assert.deepEqual(transition(channel, { type: 'funding-lost', by }, client.env()), {
+        state: channel,
+        log: [],
+        effects: []
+      })
+    }
     // T1 itself is no such spend.
     const good = requested()
     answer(good.renewal, good.request)
