@@ -183,7 +183,7 @@ function select<C extends Selectable>(
   if (found === undefined) return undefined
   const byOutPoint = new Map(coins.map((coin) => [outPointText(coin.outPoint), coin]))
   return found.inputs.map(({ txid, index }) => {
-    const coin = txid === undefined ? undefined : byOutPoint.get(`${toHex(txid)}:${index}`)
+    const coin = byOutPoint.get(`${toHex(txid ?? new Uint8Array())}:${index}`)
     if (coin === undefined) throw new Error('the selection holds a coin that was not offered')
     return coin
   })

