@@ -152,5 +152,23 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'if (spent === undefined || program === undefined)',
     to: 'if (spent === undefined && program === undefined)',
     reason: 'of a PSBT that was taken each input spends a program; the guard is for the types'
+  },
+  {
+    module: 'channel/publishing',
+    from: 'const seen = rivals(channel).filter((spend) => spend.turn < turn || !countsAsRival(channel, spend, height));',
+    to: 'const seen = rivals(channel).filter((spend) => spend.turn <= turn || !countsAsRival(channel, spend, height));',
+    reason: 'a state of our own turn is our own, and no rival'
+  },
+  {
+    module: 'channel/evidence',
+    from: 'return rivals(channel).filter((spend) => spend.turn > turn);',
+    to: 'return rivals(channel).filter((spend) => spend.turn >= turn);',
+    reason: 'a state of our own turn is our own, and no rival'
+  },
+  {
+    module: 'channel/evidence',
+    from: 'return rivals(channel).filter((spend) => spend.turn < turn && countsAsRival(channel, spend, height));',
+    to: 'return rivals(channel).filter((spend) => spend.turn <= turn && countsAsRival(channel, spend, height));',
+    reason: 'a state of our own turn is our own, and no rival'
   }
 ]

@@ -1,0 +1,241 @@
+/** When a side publishes, answers and settles: each condition from both of its sides. */
+import assert from 'node:assert/strict'
+import { bid, outbidding } from '../../src/channel/bidding.js'
+import type { Env } from '../../src/channel/env.js'
+import { publishable } from '../../src/channel/publishable.js'
+import {
+  isUnaffordable,
+  onPublicationRefused,
+  onSettle,
+  publishIfDue,
+  republish
+} from '../../src/channel/publishing.js'
+import type { Established, Publication, ShownSpend } from '../../src/channel/state.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { txid } from '../../src/types/bytes.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { effectsOf } from './asserts.js'
+import type { Side } from './side.js'
+import { World } from './world.js'
+
+const POOR = { policy: { minFirstPayment: satoshi(1n) } }
+
+const at = (side: Side, height: number | undefined, changes: Partial<Env> = {}): Env =>
+  side.env({ height: height === undefined ? undefined : blockHeight(height), ...changes })
+
+function shown(changes: Partial<ShownSpend> = {}): ShownSpend {
+  return {
+    kind: 'settlement',
+    turn: 0,
+    height: undefined,
+    txid: txid('ee'.repeat(32)),
+    raw: new Uint8Array(0),
+    clientBalance: satoshi(60_000n),
+    fee: satoshi(1_000n),
+    vsize: 200,
+    lock: 680,
+    shownBy: 2,
+    since: blockHeight(680),
+    ...changes
+  }
+}
+
+function publicationOf(side: Side, height: number): Publication {
+  const { established } = side
+  const ours = publishable(established) ?? assert.fail()
+  return bid(established, ours, at(side, height)) ?? assert.fail()
+}
+
+describe('channel / publishing / a share that allows no bid', () => {
+  const holding = (amount: bigint): Side => new World(POOR).open().paid(amount).server
+  // An output is worth 294 sat, and 181 vB cost 181 sat at least.
+  const side = holding(300n)
+  const channel = side.established
+  const is = (changes: Partial<Established> = {}, height: number | undefined = 664): boolean =>
+    isUnaffordable({ ...channel, ...changes } as Established, at(side, height))
+
+  it('is said to be locked up from the height on at which it is due', () => {
+    assert.deepEqual([is({}, 663), is({}, 664), is({}, 700)], [false, true, true])
+    assert.equal(isUnaffordable(channel, at(side, undefined)), false)
+  })
+
+  it('not while T1 is not seen, a bid is out, or a spend is in sight', () => {
+    const { onChain } = channel
+    assert.equal(is({ onChain: { ...onChain, fundingSeen: false } }), false)
+    assert.equal(is({ publication: publicationOf(holding(40_000n), 664) }), false)
+    assert.equal(is({ onChain: { ...onChain, shown: [shown({ turn: -1 })] } }), false)
+  })
+
+  it('not when there is none, or none that is worth an output', () => {
+    const open = new World(POOR).open().server
+    assert.equal(isUnaffordable(open.established, at(open, 664)), false)
+    assert.deepEqual(
+      [293n, 294n, 474n, 475n].map((amount) => {
+        const each = holding(amount)
+        return isUnaffordable(each.established, at(each, 664))
+      }),
+      [false, true, true, false]
+    )
+  })
+})
+
+describe('channel / publishing / an older state that two servers show', () => {
+  // The client holds turn 1, which matures at 660; the state of turn 0 matures at 680.
+  const { client } = new World({ step: 20 })
+    .open()
+    .paidBy('client', 40_000n)
+    .paidBy('server', 15_000n)
+  const first = publicationOf(client, 680)
+  const env = at(client, 680, { feeRate: feeRate(30_000n) })
+
+  it('is outbid as soon as it takes more than our bid pays; else our bid goes out once more, once', () => {
+    const older = shown()
+    const needed = outbidding(older, parseTransaction(first.raw).vsize, env)
+    const answer = (fee: bigint, probed?: Publication['probed']): unknown => {
+      const publication = {
+        ...first,
+        fee: satoshi(fee),
+        ...(probed === undefined ? {} : { probed })
+      }
+      const channel = {
+        ...client.established,
+        publication,
+        onChain: { ...client.established.onChain, shown: [older] }
+      }
+      const { state, effects } = publishIfDue(channel, env)
+      return [
+        state.publication?.raw === first.raw,
+        state.publication?.probed,
+        effectsOf(effects, 'broadcast').length
+      ]
+    }
+    assert.deepEqual(answer(needed), [true, older.txid, 1])
+    assert.deepEqual(answer(needed, older.txid), [true, older.txid, 0])
+    assert.deepEqual(answer(needed - 1n), [false, undefined, 1])
+  })
+})
+
+describe('channel / publishing / a refused bid is raised at once', () => {
+  const world = new World().open().paid(40_000n).kill('client')
+  world.chain.lowestFeeRate = 1_000_000_000n
+  const channel = world.mineTo(664).server.established
+  const publication = channel.publication ?? assert.fail()
+  const raised = (changes: Partial<Env>, high: bigint): bigint | undefined =>
+    onPublicationRefused(
+      { ...channel, publication: { ...publication, feeRate: feeRate(high) } },
+      { txid: publication.txid, kind: 'fee-too-low', reason: 'too low' },
+      at(world.server, 664, changes)
+    ).state.publication?.fee
+
+  it('by a quarter, or the step of the mempool, up to 20 sat/vB or twice the estimate, whichever is more (EVID-4)', () => {
+    // 181 vB at 10 sat/vB, and a quarter more; at 1 sat/vB the step of 1 sat/vB is more.
+    assert.equal(raised({}, 10_000n), 2_263n)
+    assert.equal(raised({}, 2_000n), 543n)
+    assert.equal(raised({}, 100_000n), 3_620n)
+    assert.equal(raised({ feeRate: feeRate(10_000n) }, 100_000n), 3_620n)
+    assert.equal(raised({ feeRate: feeRate(15_000n) }, 100_000n), 5_430n)
+  })
+
+  it('not where the tip is not known, nothing is out, or nothing is held', () => {
+    const refusal = { txid: publication.txid, kind: 'fee-too-low', reason: 'too low' }
+    for (const [state, height] of [
+      [channel, undefined],
+      [{ ...channel, publication: undefined }, 664],
+      [{ ...channel, ledger: { ...channel.ledger, held: undefined } }, 664]
+    ] as const) {
+      const { effects } = onPublicationRefused(state, refusal, at(world.server, height))
+      assert.deepEqual(
+        effects.map(({ type }) => type),
+        ['notify']
+      )
+    }
+  })
+
+  it('with a new block, and not before; blind, spent or without a bid nothing goes out', () => {
+    const out = (state: Established, height: number | undefined): number =>
+      effectsOf(republish(state, at(world.server, height)).effects, 'broadcast').length
+    assert.equal(republish(channel, at(world.server, 664)).state, channel)
+    assert.notEqual(republish(channel, at(world.server, 690)).state, channel)
+    const spend = { ...publication, clientBalance: undefined, height: blockHeight(664) }
+    assert.deepEqual(
+      [
+        out(channel, 664),
+        out(channel, undefined),
+        out({ ...channel, publication: undefined }, 664),
+        out({ ...channel, onChain: { ...channel.onChain, spend } }, 664)
+      ],
+      [1, 0, 0, 0]
+    )
+  })
+})
+
+describe('channel / publishing / a user settles', () => {
+  const code = (side: Side, channel: Established, height: number | undefined): string => {
+    const { state, effects } = onSettle(channel, at(side, height))
+    return state.stage === 'established' && state.stopped?.settleNow === true
+      ? 'settles'
+      : effectsOf(effects, 'close-refused')
+          .map(({ error }) => error.code)
+          .join()
+  }
+
+  it('a share that is worth an output and the least fee', () => {
+    assert.deepEqual(
+      [474n, 475n].map((amount) => {
+        const { server } = new World(POOR).open().paid(amount)
+        return code(server, server.established, 510)
+      }),
+      ['ERR_NOTHING_TO_SETTLE', 'settles']
+    )
+  })
+
+  it('a two-way channel once its newest state has matured', () => {
+    const { client } = new World({ step: 20 })
+      .open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n)
+    assert.deepEqual(
+      [undefined, 659, 660].map((height) => code(client, client.established, height)),
+      ['ERR_NOTHING_TO_SETTLE', 'ERR_NOTHING_TO_SETTLE', 'settles']
+    )
+  })
+
+  it('although a close is shown, once blocks have passed it over for an hour (CLOSE-8)', () => {
+    const { server } = new World().open().paid(40_000n)
+    const close = shown({ kind: 'close', turn: undefined, since: blockHeight(600) })
+    const showing = (...spends: ShownSpend[]): Established => ({
+      ...server.established,
+      onChain: { ...server.established.onChain, shown: spends }
+    })
+    assert.deepEqual(
+      [605, 606, undefined].map((height) => code(server, showing(close), height)),
+      ['ERR_CHANNEL_CLOSED', 'settles', 'ERR_CHANNEL_CLOSED']
+    )
+    assert.equal(code(server, showing({ ...close, since: undefined }), 900), 'ERR_CHANNEL_CLOSED')
+    assert.equal(code(server, showing(shown()), 600), 'settles', 'a state is no close')
+  })
+})
+
+describe('channel / publishing / when it is due', () => {
+  it('at once for a server of a one-way channel that settles; with its lock for everybody else', () => {
+    const stopped = { code: 'ERR_X', reason: '', rule: 'UPD-1', settleNow: true }
+    const two = new World({ step: 20 })
+      .open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n)
+      .paidBy('client', 1_000n)
+    const one = new World().open().paid(40_000n)
+    const publishes = (side: Side, height: number): boolean =>
+      publishIfDue({ ...side.established, stopped }, at(side, height)).state.publication !==
+      undefined
+    assert.equal(publishes(one.server, 510), true)
+    assert.deepEqual([publishes(one.client, 699), publishes(one.client, 700)], [false, true])
+    // The server holds turn 2, which matures at 640; the client turn 1, at 660.
+    for (const [side, height] of [
+      [two.server, 640],
+      [two.client, 660]
+    ] as const) {
+      assert.deepEqual([publishes(side, height - 1), publishes(side, height)], [false, true])
+    }
+  })
+})
