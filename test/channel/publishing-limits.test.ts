@@ -52,11 +52,14 @@ describe('channel / publishing / a share that allows no bid', () => {
   const side = holding(300n)
   const channel = side.established
   const is = (changes: Partial<Established> = {}, height: number | undefined = 664): boolean =>
-    isUnaffordable({ ...channel, ...changes } as Established, at(side, height))
+    isUnaffordable({ ...channel, ...changes }, at(side, height))
 
   it('is said to be locked up from the height on at which it is due', () => {
     assert.deepEqual([is({}, 663), is({}, 664), is({}, 700)], [false, true, true])
-    assert.equal(isUnaffordable(channel, at(side, undefined)), false)
+    const stopped = { code: 'ERR_X', reason: '', rule: 'UPD-1', settleNow: true }
+    for (const state of [channel, { ...channel, stopped }]) {
+      assert.equal(isUnaffordable(state, at(side, undefined)), false)
+    }
   })
 
   it('not while T1 is not seen, a bid is out, or a spend is in sight', () => {
@@ -149,6 +152,44 @@ describe('channel / publishing / a refused bid is raised at once', () => {
         ['notify']
       )
     }
+  })
+
+  it('not while the close of a client that has broken a rule may still come (TIME-10)', () => {
+    const close = {
+      asker: 'server' as const,
+      fee: satoshi(400n),
+      txid: txid('cc'.repeat(32)),
+      signature: new Uint8Array(64),
+      raw: undefined
+    }
+    const stopped = { code: 'ERR_X', reason: '', rule: 'UPD-1', settleNow: true }
+    const waiting: Established = { ...channel, stopped, closes: [close] }
+    const refusal = { txid: publication.txid, kind: 'fee-too-low', reason: 'too low' }
+    assert.deepEqual(
+      [663, 664].map((height) => {
+        const env = at(world.server, height, { feeRate: feeRate(5_000n) })
+        return [
+          onPublicationRefused(waiting, refusal, env).state.publication?.raw === publication.raw,
+          effectsOf(republish(waiting, env).effects, 'broadcast').length
+        ]
+      }),
+      [
+        [true, 0],
+        [false, 1]
+      ]
+    )
+  })
+
+  it('is written down once for each reason', () => {
+    const refuse = (state: Established): Established =>
+      onPublicationRefused(
+        state,
+        { txid: publication.txid, kind: 'other', reason: 'no' },
+        at(world.server, 664)
+      ).state
+    const once = refuse(channel)
+    assert.equal(once.publication?.refusedFor, 'other')
+    assert.equal(refuse(once), once)
   })
 
   it('with a new block, and not before; blind, spent or without a bid nothing goes out', () => {

@@ -170,5 +170,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'return rivals(channel).filter((spend) => spend.turn < turn && countsAsRival(channel, spend, height));',
     to: 'return rivals(channel).filter((spend) => spend.turn <= turn && countsAsRival(channel, spend, height));',
     reason: 'a state of our own turn is our own, and no rival'
+  },
+  {
+    module: 'channel/publishing',
+    from: 'if (publication === undefined ||',
+    to: 'if (publication === undefined &&',
+    behind: 'const held = newestHeld(channel);',
+    reason: 'a bid that a server has refused is there; the guard is for the types'
   }
 ]
