@@ -64,6 +64,28 @@ export function isForgedSpend(
 }
 
 /**
+ * Judges each input of a transaction once: servers may show the same transactions as often as they
+ * like.
+ */
+export class SpendJudge {
+  readonly #judged = new WeakMap<Transaction, Map<number, boolean>>()
+
+  constructor(private readonly verify: Ecdsa['verify']) {}
+
+  /**
+   * As `isForgedSpend`.
+   *
+   * @param spent - the output that the input names: the txid in its outpoint leaves no other one
+   */
+  isForged(tx: Transaction, index: number, spent: TxOutput): boolean {
+    const judged = this.#judged.get(tx) ?? new Map<number, boolean>()
+    const isForged = judged.get(index) ?? isForgedSpend(tx, index, spent, this.verify)
+    this.#judged.set(tx, judged.set(index, isForged))
+    return isForged
+  }
+}
+
+/**
  * True when the owner of a P2WPKH output has signed the input that spends it.
  *
  * @param decode - the strictness of reading the signature: as blocks have it, or as mempools take

@@ -10,6 +10,7 @@ import {
 } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
+import { Digests } from './sighash.js'
 
 /** One output: its amount, in satoshis, and its scriptPubKey. */
 export interface TxOutput {
@@ -25,6 +26,9 @@ export interface TxInput {
   readonly witness: readonly Uint8Array[]
 }
 
+/** The txid in the input of a block's reward, which spends no output. */
+export const NO_TXID = '0'.repeat(64)
+
 /** The content that the bytes of a transaction encode. */
 interface Content {
   readonly version: number
@@ -32,6 +36,9 @@ interface Content {
   readonly inputs: readonly TxInput[]
   readonly outputs: readonly TxOutput[]
 }
+
+/** What was hashed for the signatures of a transaction, as long as its content is held. */
+const digestsOf = new WeakMap<Content, Digests>()
 
 /**
  * A transaction: its bytes and their content. It never changes. Ten thousand watched scripts keep
@@ -104,7 +111,10 @@ export class Transaction {
    * @param value - value of the spent output, in satoshis
    */
   sighash(index: number, scriptCode: Uint8Array, value: bigint, sighashType: number): Uint8Array {
-    return wireOf(this).hashForWitnessV0(index, scriptCode, value, sighashType)
+    const content = this.#read()
+    const digests = digestsOf.get(content) ?? new Digests(content)
+    digestsOf.set(content, digests)
+    return digests.of(index, scriptCode, value, sighashType)
   }
 
   /**

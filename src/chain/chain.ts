@@ -3,6 +3,7 @@
  * for work, confirmations for their proof, estimates for their bounds. Connections come and go
  * underneath without the users of the port having to know.
  */
+import { SpendJudge } from '../bitcoin/owner-spend.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
@@ -214,7 +215,7 @@ class VerifyingChain implements ElectrumChain {
         this.#log(message)
         init.onReport?.({ code, text: message, server: init.url })
       }),
-      verify: init.verify,
+      judge: init.verify === undefined ? undefined : new SpendJudge(init.verify),
       catchUp: (session) => this.#catchUp(session),
       onUnused: (scriptHash) => {
         this.#scripts.delete(scriptHash)

@@ -3,9 +3,8 @@
  * hash to its id and concern the script, every confirmation must be proved against our headers.
  * (Omissions of a server cannot be found this way, except of what it has proved before.)
  */
-import { isForgedSpend } from '../bitcoin/owner-spend.js'
+import type { SpendJudge } from '../bitcoin/owner-spend.js'
 import { parseTransaction, type Transaction, type TxOutput } from '../bitcoin/transaction.js'
-import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
 import {
   fromHex,
@@ -54,7 +53,7 @@ export interface HistoryContext {
    * Checks that the owner of the coins has signed transactions that no block vouches for; left out:
    * no check.
    */
-  readonly verify?: Ecdsa['verify'] | undefined
+  readonly judge?: SpendJudge | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
@@ -137,7 +136,7 @@ export class VerifiedHistory {
       )
     }
     const { history, isCut } = await this.#fetchAll(context, entries)
-    const touching = this.#checkScript(history, isCut, context.verify)
+    const touching = this.#checkScript(history, isCut, context.judge)
     this.isCut = isCut
     for (const { transaction, block } of touching) {
       if (block !== undefined) this.#share.giveBack(transaction.txid)
@@ -296,11 +295,14 @@ export class VerifiedHistory {
   /**
    * Each transaction pays to the script or spends an output of it that is in the same history. One
    * that is in no block may spend an output that was left out: then it is left out as well.
+   *
+   * Of the transactions that spend one output, one counts: what a block has, else the first. No
+   * mempool has two, and a peer can sign as many of its own states as it likes (COST-7).
    */
   #checkScript(
     history: readonly ProvedTransaction[],
     isCut: boolean,
-    verify: Ecdsa['verify'] | undefined
+    judge: SpendJudge | undefined
   ): readonly ProvedTransaction[] {
     const scriptPubKey = fromHex(this.script)
     const outputs = new Map<string, TxOutput>()
@@ -310,6 +312,11 @@ export class VerifiedHistory {
         if (pays(output)) outputs.set(outPointText({ txid: transaction.txid, vout }), output)
       })
     }
+    const names = ({ inputs }: Transaction): string[] =>
+      inputs.map(({ outPoint }) => outPointText(outPoint)).filter((name) => outputs.has(name))
+    const spentBefore = new Set(
+      history.flatMap(({ transaction, block }) => (block === undefined ? [] : names(transaction)))
+    )
     return history.filter(({ transaction, block }) => {
       const { txid } = transaction
       const spent = transaction.inputs.map(({ outPoint }) => outputs.get(outPointText(outPoint)))
@@ -317,12 +324,16 @@ export class VerifiedHistory {
         if (isCut && block === undefined) return false
         throw lied('puts a transaction into the history of a script that it does not touch', txid)
       }
+      if (block === undefined) {
+        const own = names(transaction)
+        if (own.some((name) => spentBefore.has(name))) return false
+        for (const name of own) spentBefore.add(name)
+      }
       // Also in a block: its proof is one of the txid, and the witness could be any.
       const isForged =
-        verify !== undefined &&
+        judge !== undefined &&
         spent.some(
-          (output, index) =>
-            output !== undefined && isForgedSpend(transaction, index, output, verify)
+          (output, index) => output !== undefined && judge.isForged(transaction, index, output)
         )
       if (isForged) throw lied('shows a spend that the owner of the coins has not signed', txid)
       return true

@@ -3,7 +3,7 @@
  * server from session to session and hands every watcher the whole verified history whenever it
  * has changed.
  */
-import type { Ecdsa } from '../bitcoin/keys.js'
+import type { SpendJudge } from '../bitcoin/owner-spend.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
 import type { OutPoint, Txid } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
@@ -43,7 +43,7 @@ export interface WatchContext {
   /** What the server may have us keep that no block vouches for. */
   readonly unproved: UnprovedBudget
   /** See `HistoryContext`. */
-  readonly verify?: Ecdsa['verify'] | undefined
+  readonly judge?: SpendJudge | undefined
   /** Brings our headers to the tip of this session's server. */
   readonly catchUp: (session: WatchSession) => Promise<void>
   /** Called when the last watcher of a script is gone. */
@@ -222,7 +222,7 @@ export class WatchedScript {
         const history = await this.#verified.load({
           source: session,
           headers: this.#context.headers,
-          verify: this.#context.verify,
+          judge: this.#context.judge,
           catchUp: () => this.#context.catchUp(session),
           kept: (id) => this.#keptElsewhere(id),
           outPoint: () => this.#outPoint()

@@ -1,5 +1,6 @@
 /** The wallet's coins, and those set aside: locked by their owner, or kept for a T1. */
 import { z } from 'zod'
+import { NO_TXID } from '../bitcoin/transaction.js'
 import type { ChainTransaction, Change } from '../engine/ports.js'
 import {
   type ChannelId,
@@ -41,8 +42,6 @@ interface Locks {
 
 /** `COINBASE_MATURITY` of Bitcoin Core's consensus/consensus.h. */
 const COINBASE_MATURITY = 100
-
-const NO_TXID = '0'.repeat(64)
 
 /** All coins, the largest first; of the same value, in the order of their outpoints. */
 export function coinsOf(
@@ -193,6 +192,10 @@ export class Reservations {
 
   has(channel: ChannelId): boolean {
     return this.byChannel.has(channel)
+  }
+
+  get(channel: ChannelId): Reservation | undefined {
+    return this.byChannel.get(channel)
   }
 
   channels(): ChannelId[] {

@@ -6,6 +6,7 @@ import type { Store } from '../engine/ports.js'
 import { CLOSE_GAP, type AddressBook } from './addresses.js'
 import type { Claims } from './claims.js'
 import { type CoinLocks, LOCKED, readLock, type Reservations } from './coins.js'
+import { ABANDONED, type AbandonedFundings, readAbandoned } from './abandoned-fundings.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
 import { OUTGOING, readOutgoing, type OutgoingTransactions } from './outgoing.js'
 import {
@@ -26,6 +27,7 @@ export interface LoadedWallet {
   readonly locks: CoinLocks
   readonly claims: Claims
   readonly outgoing: OutgoingTransactions
+  readonly abandoned: AbandonedFundings
   readonly notes: Notes
 }
 
@@ -36,6 +38,10 @@ const MEANING: ReadonlyArray<readonly [prefix: string, meaning: string]> = [
     'Which addresses were given out is not known; those that were paid to are found on the chain, others may be given out again.'
   ],
   [RESERVATIONS, 'Coins of a funding transaction are free again before it is decided.'],
+  [
+    ABANDONED,
+    'The coins of a funding transaction that came to nothing may seem to be spent while a server shows it.'
+  ],
   [LOCKED, 'A coin that was locked may be chosen: lock it once more with `paychan coins lock`.'],
   [CLAIMS, 'A payout of a channel is claimed again by its channel.'],
   [
@@ -61,6 +67,7 @@ export function checkRecord(key: string, value: Uint8Array): void {
   if (branch !== undefined) readBranch(branch, value)
   else if (key === GAP_KEY) readGap(value)
   else if (key.startsWith(RESERVATIONS)) readReservation(key, value)
+  else if (key.startsWith(ABANDONED)) readAbandoned(key, value)
   else if (key.startsWith(LOCKED)) readLock(key, value)
   else if (key.startsWith(CLAIMS)) readClaim(key, value)
   else if (key.startsWith(OUTGOING)) readOutgoing(key, value)
@@ -76,7 +83,7 @@ export function checkRecord(key: string, value: Uint8Array): void {
  */
 export async function loadWallet(
   store: Store,
-  { addresses, reservations, locks, claims, outgoing, notes }: LoadedWallet,
+  { addresses, reservations, locks, claims, outgoing, abandoned, notes }: LoadedWallet,
   onDamaged: (error: Error) => void
 ): Promise<void> {
   const whole = (key: string, read: () => void): void => {
@@ -113,6 +120,11 @@ export async function loadWallet(
   for await (const [key, value] of store.entries(RESERVATIONS)) {
     whole(key, () => {
       reservations.add(readReservation(key, value))
+    })
+  }
+  for await (const [key, value] of store.entries(ABANDONED)) {
+    whole(key, () => {
+      abandoned.add(readAbandoned(key, value))
     })
   }
   for await (const [key, value] of store.entries(LOCKED)) {

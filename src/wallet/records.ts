@@ -7,14 +7,17 @@ import {
   type ChannelId,
   type OutPoint,
   outPointFromText,
-  outPointText
+  outPointText,
+  txid,
+  type Txid
 } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { corruptRecord, parseRecord, recordChange } from '../types/records.js'
 
 /*
- * Those of sent transactions are in `outgoing.ts`, those of people's notes in `notes.ts`.
+ * Those of sent transactions are in `outgoing.ts`, those of abandoned T1s in `abandoned-fundings.ts`,
+ * those of people's notes in `notes.ts`.
  *
  *     wallet/branch/receive, wallet/branch/change   the next index that nobody was given yet
  *     wallet/branch/close                           the index after the highest of a channel that was funded
@@ -30,6 +33,8 @@ export type Branch = (typeof BRANCHES)[number]
 export interface Reservation {
   readonly channel: ChannelId
   readonly inputs: readonly OutPoint[]
+  /** The T1 that spends them. */
+  readonly funding: Txid
 }
 
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
@@ -60,7 +65,8 @@ export const amount: z.ZodType<Satoshi> = z
   .transform((value, context) => parsed(value, satoshi, context))
 const branchRecord = z.object({ next: index })
 const gapRecord = z.object({ gap: z.number().int().min(1).max(MAX_GAP) })
-const reservationRecord = z.object({ inputs: z.array(outPoint) })
+const id = z.string().transform((value, context) => parsed(value, txid, context))
+const reservationRecord = z.object({ inputs: z.array(outPoint), funding: id })
 const claimRecord = z.object({
   value: amount,
   scriptPubKey: bytes,
@@ -97,8 +103,8 @@ export function readGap(value: Uint8Array): number {
   return parseRecord(GAP_KEY, value, gapRecord).gap
 }
 
-export function reservationChange({ channel, inputs }: Reservation): Change {
-  return recordChange(RESERVATIONS + channel, { inputs: inputs.map(outPointText) })
+export function reservationChange({ channel, inputs, funding }: Reservation): Change {
+  return recordChange(RESERVATIONS + channel, { inputs: inputs.map(outPointText), funding })
 }
 
 export function reservationRemoval(channel: ChannelId): Change {
@@ -107,8 +113,8 @@ export function reservationRemoval(channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation(key: string, value: Uint8Array): Reservation {
-  const { inputs } = parseRecord(key, value, reservationRecord)
-  return { channel: named(key, () => channelId(key.slice(RESERVATIONS.length))), inputs }
+  const record = parseRecord(key, value, reservationRecord)
+  return { channel: named(key, () => channelId(key.slice(RESERVATIONS.length))), ...record }
 }
 
 export function claimChange({ output, sweep }: ClaimRecord): Change {

@@ -21,6 +21,7 @@ import {
   requireNoDust,
   selectFunding
 } from './funding.js'
+import { AbandonedFundings, abandonedChange, abandonedRemoval } from './abandoned-fundings.js'
 import { previousOf } from './previous.js'
 import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
@@ -78,6 +79,7 @@ class OnChainWallet implements NodeWallet {
   private readonly claims: Claims
   private readonly sweeper: Sweeper
   private readonly outgoing = new OutgoingTransactions()
+  private readonly abandoned: AbandonedFundings
   private readonly notes = new Notes()
   private readonly locks = new CoinLocks()
   private readonly control: CoinControl
@@ -94,6 +96,7 @@ class OnChainWallet implements NodeWallet {
     const signer = createSigner(root, network)
     this.view = new HistoryView(signer.verify)
     this.claims = new Claims(this.view)
+    this.abandoned = new AbandonedFundings(this.view)
     this.watches = new Watches({
       chain,
       onError,
@@ -146,8 +149,12 @@ class OnChainWallet implements NodeWallet {
 
   async start(): Promise<void> {
     const { store, chain, onError } = this.init
-    const { addresses, reservations, locks, claims, outgoing, notes } = this
-    await loadWallet(store, { addresses, reservations, locks, claims, outgoing, notes }, onError)
+    const { addresses, reservations, locks, claims, outgoing, abandoned, notes } = this
+    await loadWallet(
+      store,
+      { addresses, reservations, locks, claims, outgoing, abandoned, notes },
+      onError
+    )
     this.running = true
     this.watches.start()
     this.watchAll()
@@ -240,7 +247,11 @@ class OnChainWallet implements NodeWallet {
         secretOf: ({ own }) => this.addresses.secret(own),
         beside
       })
-      const reservation = { channel, inputs: selection.inputs.map(({ outPoint }) => outPoint) }
+      const reservation = {
+        channel,
+        inputs: selection.inputs.map(({ outPoint }) => outPoint),
+        funding: funding.outPoint.txid
+      }
       const records = [reservationChange(reservation)]
       if (selection.change > 0n) await this.use('change', this.addresses.next.change + 1, records)
       else await this.init.store.commit(records)
@@ -251,9 +262,11 @@ class OnChainWallet implements NodeWallet {
 
   async releaseFunding(channel: ChannelId): Promise<void> {
     await this.change(async () => {
-      if (!this.reservations.has(channel)) return
-      await this.init.store.commit([reservationRemoval(channel)])
+      const reservation = this.reservations.get(channel)
+      if (reservation === undefined) return
+      await this.init.store.commit([reservationRemoval(channel), abandonedChange(reservation)])
       this.reservations.remove(channel)
+      this.abandoned.add(reservation)
     })
   }
 
@@ -453,12 +466,17 @@ class OnChainWallet implements NodeWallet {
   }
 
   private look(): void {
-    const settled = this.reservations.settled((outPoint) =>
+    const isSpentForGood = (outPoint: OutPoint): boolean =>
       isBuried(this.view.spender(outPoint)?.height, this.height())
-    )
-    for (const channel of settled) {
+    for (const channel of this.reservations.settled(isSpentForGood)) {
       this.inBackground(async () => {
         await this.releaseSettled(channel)
+      })
+    }
+    for (const funding of this.abandoned.settled(isSpentForGood)) {
+      this.inBackground(async () => {
+        await this.init.store.commit([abandonedRemoval(funding)])
+        this.abandoned.remove(funding)
       })
     }
     const gone = this.control.spentForGood()

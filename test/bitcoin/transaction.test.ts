@@ -6,6 +6,7 @@ import { scriptOf } from '../../src/bitcoin/address.js'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { isForgedSpend } from '../../src/bitcoin/owner-spend.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import { Digests } from '../../src/bitcoin/sighash.js'
 import { completeState } from '../../src/bitcoin/template.js'
 import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { fromHex, txid } from '../../src/types/bytes.js'
@@ -241,6 +242,60 @@ describe('transactions', () => {
     assert.deepEqual([bare.txid, bare.raw.length], [transaction.txid, transaction.strippedSize])
     const witnesses = transaction.inputs.map(({ witness }) => witness)
     assert.deepEqual(bare.withWitnesses(witnesses).raw, SIGNED)
+  })
+
+  it('are signed over what the reference library hashes (BIP143), whatever is signed', () => {
+    const bytes = (most: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: most })
+    const hash = fc.uint8Array({ minLength: 32, maxLength: 32 })
+    const u32 = fc.nat({ max: 0xffffffff })
+    const value = fc.bigInt(0n, 2_100_000_000_000_000n)
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(hash, u32, u32), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.tuple(value, bytes(300)), { minLength: 1, maxLength: 4 }),
+        fc.tuple(u32, u32),
+        bytes(300),
+        value,
+        fc.nat({ max: 255 }),
+        (inputs, outputs, [version, lockTime], code, spent, type) => {
+          const tx = new Transaction()
+          tx.version = version
+          tx.locktime = lockTime
+          for (const [id, vout, sequence] of inputs) tx.addInput(id, vout, sequence)
+          for (const [sum, script] of outputs) tx.addOutput(script, sum)
+          const parsed = parseTransaction(tx.toBuffer())
+          for (const index of inputs.keys()) {
+            assert.deepEqual(
+              parsed.sighash(index, code, spent, type),
+              Uint8Array.from(tx.hashForWitnessV0(index, code, spent, type))
+            )
+          }
+        }
+      )
+    )
+    for (const length of [0xfc, 0xfd, 0xffff, 0x10000]) {
+      const tx = Transaction.fromBuffer(SIGNED)
+      const [code, parsed] = [new Uint8Array(length).fill(7), parseTransaction(SIGNED)]
+      assert.deepEqual(
+        parsed.sighash(0, code, 1n, 1),
+        Uint8Array.from(tx.hashForWitnessV0(0, code, 1n, 1))
+      )
+    }
+    assert.throws(() => parseTransaction(SIGNED).sighash(1, new Uint8Array(), 1n, 1), RangeError)
+  })
+
+  it('hash what all inputs have in common once: the work does not grow with the square of their number', () => {
+    let reads = 0
+    const inputs = Array.from({ length: 500 }, (_, vout) => ({
+      get outPoint() {
+        reads++
+        return { txid: txid('ab'.repeat(32)), vout }
+      },
+      sequence: 1
+    }))
+    const digests = new Digests({ version: 2, lockTime: 0, inputs, outputs: [] })
+    for (const index of inputs.keys()) digests.of(index, new Uint8Array(25), 1n, 1)
+    assert.equal(reads, 2 * inputs.length)
   })
 
   it('share bytes that are equal, and no others', () => {

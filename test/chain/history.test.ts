@@ -1,6 +1,13 @@
 /** What a history keeps of loads that came to nothing. */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { scriptOf } from '../../src/bitcoin/address.js'
+import { hash160 } from '../../src/bitcoin/hashes.js'
+import { signSpend, SpendJudge } from '../../src/bitcoin/owner-spend.js'
+import {
+  parseTransaction,
+  type Transaction as ParsedTransaction
+} from '../../src/bitcoin/transaction.js'
 import type { ElectrumChain } from '../../src/chain/chain.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
@@ -9,7 +16,8 @@ import { chainParams } from '../../src/chain/params.js'
 import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { blockHeight, MAX_MONEY } from '../../src/types/units.js'
+import { blockHeight, MAX_MONEY, satoshi } from '../../src/types/units.js'
+import { loadEcdsa } from '../../src/wallet/ecdsa.js'
 import { FakeChain, idOf, merkleProof } from './fake-chain.js'
 import { type FakeServer, Refusal } from './fake-server.js'
 import {
@@ -112,6 +120,71 @@ describe('chain / history / in blocks', () => {
     const { load, proofs } = told(fake)
     for (let n = 0; n < 2; n++) assert.equal(await load(), 1)
     assert.deepEqual(proofs, [idOf(paid)])
+  })
+})
+
+describe('chain / history / of spends that wait (COST-7)', () => {
+  const secret = new Uint8Array(32).fill(7)
+  const ecdsa = loadEcdsa()
+  const own = scriptOf({
+    kind: 'witness',
+    version: 0,
+    program: hash160(ecdsa.publicKeyOf(secret))
+  })
+  const source = new Transaction()
+  source.addInput(new Uint8Array(32).fill(1), 0)
+  source.addOutput(own, 10_000n)
+  const made = parseTransaction(source.toBuffer())
+  /** All of them are signed by the owner. */
+  const versions = Array.from({ length: 40 }, (_, n) => {
+    const fee = satoshi(BigInt(500 + n))
+    return signSpend({
+      version: 2,
+      lockTime: blockHeight(0),
+      coins: [
+        {
+          outPoint: { txid: made.txid, vout: 0 },
+          value: satoshi(10_000n),
+          script: own,
+          sequence: 1,
+          secret
+        }
+      ],
+      outputs: [{ script: own, value: satoshi(10_000n - fee) }],
+      fee
+    })
+  })
+  const raws = new Map([made, ...versions].map(({ txid: id, raw }) => [id, raw]))
+  let verified = 0
+  const judge = new SpendJudge((...given) => {
+    verified++
+    return ecdsa.verify(...given)
+  })
+
+  it('a server shows one of each output, as a mempool has; it is judged once, however often and in whatever company it is shown', async () => {
+    const history = new VerifiedHistory(own, new UnprovedBudget())
+    const load = async (listed: readonly ParsedTransaction[]): Promise<Txid[]> => {
+      const loaded = await history.load({
+        source: {
+          history: async () => listed.map(({ txid: id }) => ({ txid: id, height: undefined })),
+          transaction: async (id) => raws.get(id) ?? assert.fail(),
+          merkleProof: async () => assert.fail('nothing is in a block'),
+          headers: async () => assert.fail('no header is asked for')
+        },
+        headers: new HeaderChain(chainParams('regtest')),
+        judge,
+        catchUp: async () => {}
+      })
+      return loaded.map(({ transaction }) => transaction.txid)
+    }
+    const [first = assert.fail(), ...others] = versions
+    for (let round = 0; round < 3; round++) {
+      assert.deepEqual(await load([made, first, ...others]), [made.txid, first.txid])
+    }
+    assert.equal(verified, 1)
+    const [second = assert.fail()] = others
+    assert.deepEqual(await load([second, made]), [second.txid, made.txid])
+    assert.equal(verified, 2)
   })
 })
 

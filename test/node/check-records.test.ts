@@ -7,6 +7,7 @@ import { checkStore } from '../../src/node/check.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
+import { abandonedChange } from '../../src/wallet/abandoned-fundings.js'
 import { labelChange, madeChange } from '../../src/wallet/notes.js'
 import { branchChange, claimChange, reservationChange } from '../../src/wallet/records.js'
 import { quiet, twoNodes, World } from '../engine/world.js'
@@ -17,7 +18,12 @@ const OUT_POINT = { txid: txid('ab'.repeat(32)), vout: 1 }
 
 const WALLET = [
   branchChange('receive', 7),
-  reservationChange({ channel: channelId('cd'.repeat(32)), inputs: [OUT_POINT] }),
+  reservationChange({
+    channel: channelId('cd'.repeat(32)),
+    inputs: [OUT_POINT],
+    funding: OUT_POINT.txid
+  }),
+  abandonedChange({ inputs: [OUT_POINT], funding: OUT_POINT.txid }),
   claimChange({
     output: {
       outPoint: OUT_POINT,

@@ -37,10 +37,14 @@ function transaction(
   }
 }
 
-/** As `transaction`, spends one output of `source`, to a script of ours, and is signed. */
+/**
+ * As `transaction`, spends one output of `source`, to a script of ours, and is signed; and perhaps
+ * an output of others beside it, which they sign for.
+ */
 function signed(
   source: ChainTransaction,
-  outputs: ReadonlyArray<readonly [Uint8Array, number]>
+  outputs: ReadonlyArray<readonly [Uint8Array, number]>,
+  beside?: OutPoint
 ): ChainTransaction {
   const { txid, outputs: there } = source.transaction
   const { script, value } = there[0] ?? assert.fail()
@@ -50,7 +54,18 @@ function signed(
       version: 2,
       lockTime: blockHeight(0),
       coins: [
-        { outPoint: { txid, vout: 0 }, value, script, sequence: 1, secret: book.secret(own) }
+        { outPoint: { txid, vout: 0 }, value, script, sequence: 1, secret: book.secret(own) },
+        ...(beside === undefined
+          ? []
+          : [
+              {
+                outPoint: beside,
+                value: satoshi(0n),
+                script: foreign,
+                sequence: 1,
+                secret: undefined
+              }
+            ])
       ],
       outputs: outputs.map(([to, sum]) => ({ script: to, value: satoshi(BigInt(sum)) })),
       fee: satoshi(value - outputs.reduce((sum, [, each]) => sum + BigInt(each), 0n))
@@ -222,6 +237,115 @@ describe('history view', () => {
       view.set(b, [{ ...unsigned(spend), height: blockHeight(12) }])
       assert.deepEqual(total(), { confirmed: 900n, pending: 0n })
     })
+  })
+
+  describe('when a block has what spends the same', () => {
+    const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
+    const other = { txid: txid('cc'.repeat(32)), vout: 3 }
+    const spend = signed(coin, [[b, 900]], other)
+    const child = transaction([{ txid: spend.transaction.txid, vout: 0 }], [[foreign, 1]])
+    const rival = transaction([other], [[b, 50]], 20)
+
+    it('counts nothing that it makes impossible, nor what spends from that, whoever shows it (EVID-9)', () => {
+      for (const scripts of [
+        [a, b],
+        [b, a]
+      ]) {
+        view = new HistoryView(verify)
+        for (const script of scripts) view.set(script, script === a ? [coin, spend] : [rival])
+        assert.deepEqual(total(), { confirmed: 1050n, pending: 0n })
+        assert.equal(view.spender({ txid: coin.transaction.txid, vout: 0 }), undefined)
+      }
+      view.set(b, [rival, signed({ ...spend, height: undefined }, [[b, 800]]), child])
+      assert.deepEqual(total(), { confirmed: 1050n, pending: 0n })
+      assert.equal(view.transaction(child.transaction.txid), undefined)
+    })
+
+    it('counts it again once a reorganisation has taken the block away (EVID-9)', () => {
+      view.set(a, [coin, spend])
+      view.set(b, [rival])
+      view.set(b, [{ ...spend, height: blockHeight(20) }])
+      assert.deepEqual(total(), { confirmed: 900n, pending: 0n })
+      view.set(b, [])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 900n })
+    })
+  })
+
+  it('lets nothing that waits stand in the way through an output of others (EVID-9)', () => {
+    const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
+    const spend = signed(coin, [[b, 900]])
+    const incoming = transaction([{ ...SOMEWHERE, vout: 7 }], [[b, 40]])
+    view.set(a, [coin, spend])
+    view.set(b, [spend, incoming, transaction([{ ...SOMEWHERE, vout: 7 }], [[b, 3]])])
+    assert.equal(view.isReplaced(incoming), false)
+    assert.deepEqual(total(), { confirmed: 0n, pending: 943n })
+  })
+
+  it('counts what was abandoned only in a block, with all that spends from it (RENEW-7)', () => {
+    const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
+    const spend = signed(coin, [[b, 900]])
+    view.set(a, [coin, spend])
+    view.set(b, [spend, signed(spend, [[a, 800]])])
+    assert.deepEqual(total(), { confirmed: 0n, pending: 800n })
+    view.abandon(spend.transaction.txid)
+    assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+    view.set(b, [{ ...spend, height: blockHeight(12) }])
+    assert.deepEqual(total(), { confirmed: 900n, pending: 0n })
+  })
+
+  describe('of what is shown to keep us busy (EVID-9)', () => {
+    const MANY = 300
+    let verified = 0
+    const counting = new HistoryView((...given) => {
+      verified++
+      return verify(...given)
+    })
+
+    it('verifies no signature of others', () => {
+      const theirs = transaction(
+        [SOMEWHERE],
+        [...Array.from({ length: MANY }, () => [foreign, 10] as const), [a, 5]]
+      )
+      const inputs = Array.from({ length: MANY }, (_, vout) => ({
+        txid: theirs.transaction.txid,
+        vout
+      }))
+      const tx = bitcoin.Transaction.fromBuffer(transaction(inputs, [[a, 7]]).transaction.raw)
+      inputs.forEach((_, i) => {
+        tx.setWitness(i, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
+      })
+      counting.set(a, [theirs, { transaction: parseTransaction(tx.toBuffer()), height: undefined }])
+      assert.equal([...counting.transactions()].length, 2)
+      assert.equal(verified, 0)
+    })
+
+    it('stops at the first signature that is made up, and looks at each transaction once', () => {
+      const coin = transaction(
+        [SOMEWHERE],
+        Array.from({ length: MANY }, () => [a, 1000] as const),
+        10
+      )
+      const real = signed(coin, [[b, 900]])
+      const tx = bitcoin.Transaction.fromBuffer(real.transaction.raw)
+      for (let vout = 1; vout < MANY; vout++) {
+        tx.addInput(hashFromTxid(coin.transaction.txid), vout)
+        tx.setWitness(vout, [...(real.transaction.inputs[0]?.witness ?? [])])
+      }
+      const madeUp = { transaction: parseTransaction(tx.toBuffer()), height: undefined }
+      for (let round = 0; round < 5; round++) {
+        counting.set(a, [coin, madeUp])
+        counting.set(b, [])
+        assert.equal([...counting.transactions()].length, 1)
+      }
+      assert.equal(verified, 1)
+    })
+  })
+
+  it('counts each reward of a block: all spend nothing, in the same words', () => {
+    const NOTHING = { txid: txid('00'.repeat(32)), vout: 0xffffffff }
+    const rewards = [1, 2, 3].map((n) => transaction([NOTHING], [[a, n]], n))
+    view.set(a, rewards)
+    assert.deepEqual(total(), { confirmed: 6n, pending: 0n })
   })
 
   it('keeps the reward of a block pending until it is mature (100 blocks)', () => {

@@ -6,6 +6,7 @@ import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { encodeRecord, RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
+import { abandonedChange, readAbandoned } from '../../src/wallet/abandoned-fundings.js'
 import {
   branchChange,
   claimChange,
@@ -60,9 +61,15 @@ describe('wallet records', () => {
   it('are read as they were written', () => {
     fc.assert(
       fc.property(fc.array(outPoint), hash, index, claim, (inputs, channel, next, record) => {
-        const reservation = { channel: channelId(channel), inputs }
+        const funding = txid(toHex(new Uint8Array(32).fill(inputs.length)))
+        const reservation = { channel: channelId(channel), inputs, funding }
         const change = reservationChange(reservation)
         assert.deepEqual(readReservation(change.key, written(change.value)), reservation)
+        const abandoned = abandonedChange(reservation)
+        assert.deepEqual(readAbandoned(abandoned.key, written(abandoned.value)), {
+          inputs,
+          funding
+        })
         assert.equal(readBranch('change', written(branchChange('change', next).value)), next)
         const claimed = claimChange(record)
         const { sweep, output } = readClaim(claimed.key, written(claimed.value))
@@ -125,7 +132,7 @@ describe('wallet records', () => {
       [`wallet/reservation/${'ab'.repeat(32)}`, ['nothing']]
     ] as const) {
       assert.throws(
-        () => readReservation(key, encodeRecord(key, { inputs })),
+        () => readReservation(key, encodeRecord(key, { inputs, funding: 'ab'.repeat(32) })),
         (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
       )
     }

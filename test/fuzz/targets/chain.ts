@@ -1,5 +1,6 @@
 /** Headers, proofs and histories of a server that lies. */
 import assert from 'node:assert/strict'
+import { SpendJudge } from '../../../src/bitcoin/owner-spend.js'
 import { Transaction } from 'bitcoinjs-lib'
 import { concat } from 'uint8arrays'
 import { syncHeaders, type HeaderSource } from '../../../src/chain/header-sync.js'
@@ -99,7 +100,7 @@ export const CHAIN: Target = {
         source,
         headers,
         catchUp: async () => {},
-        verify: () => choices.flag
+        judge: new SpendJudge(() => choices.flag)
       })
       assert.ok(headers.height >= before)
       const [first] = history

@@ -27,6 +27,7 @@ import {
 } from '../../../src/wallet/records.js'
 import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
+import { ABANDONED, readAbandoned } from '../../../src/wallet/abandoned-fundings.js'
 import { LOCKED, readLock } from '../../../src/wallet/coins.js'
 import { openSimStore } from '../../../src/testing/disk.js'
 import { isRefusal, type Target, unlessRefused } from '../fuzzer.js'
@@ -54,7 +55,8 @@ const WALLET: readonly Reader[] = [
   [LABELS + ID, readLabel],
   [MADE + ID, readMade],
   [OUTGOING + ID, readOutgoing],
-  [LOCKED + OUTPOINT, readLock]
+  [LOCKED + OUTPOINT, readLock],
+  [ABANDONED + ID, readAbandoned]
 ]
 
 /** Values as they lie behind the checksum: whole channels, and what other readers take. */
@@ -67,7 +69,7 @@ function stored(): Uint8Array[] {
     { stage: 'established', keys: {}, peer: 'bob', id: ID, terms: null },
     { asked: 12n, channel: ID, sequence: 2, amount: 3n },
     { payments: new Uint8Array(1), order: 1 },
-    { next: 7, gap: 20, text: 'rent', kind: 'send', fee: 1n, inputs: [OUTPOINT] },
+    { next: 7, gap: 20, text: 'rent', kind: 'send', fee: 1n, inputs: [OUTPOINT], funding: ID },
     {
       value: 1n,
       scriptPubKey: new Uint8Array(22),
