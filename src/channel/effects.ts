@@ -100,8 +100,11 @@ export interface PaymentLogEntry {
   readonly direction: 'sent' | 'received'
   readonly time: number
   readonly payments: readonly Payment[]
-  /** Made in an earlier life, forgotten, and known again from the peer's list (REEST-8). */
-  readonly adopted?: true
+  /**
+   * Forgotten, and known again from the peer's list (REEST-8): the sequence after which the updates
+   * were forgotten.
+   */
+  readonly forgottenAfter?: number
 }
 
 /**

@@ -25,7 +25,7 @@ import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { isOlder, kindOf, payeeOf, payerOf, stateOfLock, type StateRef } from './schedule.js'
 import { shareIn } from './stakes.js'
-import { isForgotten, whereMoneyMayBe } from './stopping.js'
+import { hasLostLedger, isForgotten, whereMoneyMayBe } from './stopping.js'
 import {
   spendInSight,
   type Established,
@@ -330,7 +330,7 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
 function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance, state } = spend
-  if (isForgotten(channel, spend)) return undefined
+  if (hasLostLedger(channel) || isForgotten(channel, spend)) return undefined
   if (state !== channel.ledger.turn || clientBalance === undefined) return held
   const payerHas = shareIn(channel.terms.capacity, state, clientBalance, 'client')
   const { inFlight } = channel.ledger

@@ -406,7 +406,7 @@ function adoptOwn(
   const log: PaymentLogEntry[] =
     payments.length === 0
       ? []
-      : [{ sequence, direction: 'sent', time: env.now, payments, adopted: true }]
+      : [{ sequence, direction: 'sent', time: env.now, payments, forgottenAfter: signed }]
   if (paymentsAfter > signed || totalOf(payments) !== left - message.payerBalance) {
     return {
       ...adopted,

@@ -287,7 +287,8 @@ export interface Stopped {
   readonly rule: string
   readonly settleNow: boolean
   /**
-   * This side may run on an old copy of its data (REEST-4), so it may not know of all its payments.
+   * This side may run on an old copy of its data (REEST-4), or has lost its balances, so it may not
+   * know of all its payments.
    */
   readonly mayHaveForgotten?: true
 }

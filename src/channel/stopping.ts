@@ -119,6 +119,17 @@ export function mayLackPayments(channel: Channel): boolean {
 }
 
 /**
+ * True when the record of the balances is lost, and the peer has not brought them back: no payment
+ * can be called failed then, for nobody knows what was acknowledged.
+ */
+export function hasLostLedger({
+  stopped,
+  ledger
+}: Pick<Established, 'stopped' | 'ledger'>): boolean {
+  return stopped?.mayHaveForgotten === true && ledger.held === undefined
+}
+
+/**
  * True when we have forgotten a spend that both have signed: it is of a later turn than we know,
  * leaves us less than everything that we know to have signed, or is none of the spends that we
  * know.

@@ -42,7 +42,7 @@ export interface ActorHost {
   readonly keyed: {
     changes: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
     /** The id of a payment that contradicts the peer's list of payments. */
-    contradiction: (peer: string, payments: readonly Payment[]) => Promise<string | undefined>
+    contradiction: (channel: Channel, listed: PaymentLogEntry) => Promise<string | undefined>
   }
   /** The place in the payment log of the next entry. */
   readonly order: { next: () => number }
@@ -257,9 +257,8 @@ export class ChannelActor {
     for (const event of events) {
       try {
         const first = transition(state, event, this.host.env(state))
-        const next = first.log.some(({ adopted }) => adopted === true)
-          ? await this.#checked(first)
-          : first
+        const listed = first.log.find(({ forgottenAfter }) => forgottenAfter !== undefined)
+        const next = listed === undefined ? first : await this.#checked(first, listed)
         state = next.state
         log.push(...next.log)
         if ('stream' in event) this.#stream = event.stream
@@ -277,11 +276,8 @@ export class ChannelActor {
    * Takes the peer's list of our payments together with what this node knows of them, or not at all
    * (REEST-8).
    */
-  async #checked(next: Transition): Promise<Transition> {
-    const id = await this.host.keyed.contradiction(
-      next.state.peer,
-      next.log.flatMap(({ adopted, payments }) => (adopted === true ? payments : []))
-    )
+  async #checked(next: Transition, listed: PaymentLogEntry): Promise<Transition> {
+    const id = await this.host.keyed.contradiction(next.state, listed)
     if (id === undefined) return next
     const { state, log, effects } = transition(
       next.state,

@@ -9,7 +9,7 @@ import { isGivenUp } from '../channel/outside-funding.js'
 import { ownBalance, refusalOf } from '../channel/paying.js'
 import { mayPay } from '../channel/schedule.js'
 import type { Channel } from '../channel/state.js'
-import { isListFalse, mayLackPayments } from '../channel/stopping.js'
+import { hasLostLedger, isListFalse, mayLackPayments } from '../channel/stopping.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
@@ -131,7 +131,7 @@ export class KeyedPayments {
   /** The changes to commit beside a log entry. */
   changes(state: Channel, entry: PaymentLogEntry): readonly Change[] {
     const { id: channel, peer } = state
-    if (entry.adopted === true) {
+    if (entry.forgottenAfter !== undefined) {
       // A list that is false says nothing about names.
       if (isListFalse(state)) return NO_CHANGES
       // Which of them had a name is forgotten as well; whoever asks for one again must find it.
@@ -162,8 +162,8 @@ export class KeyedPayments {
   }
 
   /** The id of a payment that contradicts the peer's list of payments (REEST-8). */
-  contradiction(peer: string, payments: readonly Payment[]): Promise<string | undefined> {
-    return contradiction(this.context.store, peer, payments)
+  contradiction(channel: Channel, listed: PaymentLogEntry): Promise<string | undefined> {
+    return contradiction(this.context.store, channel, listed)
   }
 
   /**
@@ -269,7 +269,10 @@ export class KeyedPayments {
     const { actor } = part
     if (statusOf(part) !== 'unknown') return
     await this.host.reconnect(actor)
-    const unknown = (): PaychanError => unsettled(request, all)
+    const unknown = (): PaychanError =>
+      actor.state.stage === 'established' && hasLostLedger(actor.state)
+        ? forgotten(request, actor.id)
+        : unsettled(request, all)
     const isSettled = (): boolean => {
       if (statusOf(part) !== 'unknown') return true
       if (actor.state.stage !== 'established' || actor.state.link === 'down') throw unknown()

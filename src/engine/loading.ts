@@ -115,8 +115,9 @@ export function tellDamage(
  * TIME-2: a client without its ledger can still have the refund at L, since the channel's record
  * holds everything that T2 needs. The refund is always safe for the client: T2 pays it everything,
  * and is void once the server has settled. The payments are not known, so nothing is signed any
- * more but a close, on the state that the server brings back (REEST-8, REEST-9). A server has
- * nothing without its newest state.
+ * more but a close, on the state that the server brings back (REEST-8, REEST-9); until then, and on
+ * a channel that is over for good, nobody can say what became of them (`hasLostLedger`). A server
+ * has nothing without its newest state.
  */
 function refundOnlyOf(terms: Channel): Established | undefined {
   if (terms.stage !== 'established' || terms.role !== 'client') return undefined
@@ -126,7 +127,11 @@ function refundOnlyOf(terms: Channel): Established | undefined {
     rule: 'REEST-4',
     settleNow: false
   }
-  return { ...terms, ledger: NEW_LEDGER, stopped: terms.stopped ?? stopped }
+  return {
+    ...terms,
+    ledger: NEW_LEDGER,
+    stopped: { ...(terms.stopped ?? stopped), mayHaveForgotten: true }
+  }
 }
 
 /** Ledgers without a channel: the other record is lost. */

@@ -11,6 +11,8 @@
 import { sha256OfText } from '../bitcoin/hashes.js'
 import { REQUEST_ID_BYTES } from '../../protocols/request/1.0/index.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { PaymentLogEntry } from '../channel/effects.js'
+import type { Channel } from '../channel/state.js'
 import { fromHex, toHex, type ChannelId } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
@@ -153,20 +155,31 @@ export async function findPart(
 }
 
 /**
- * The id that makes a list false (REEST-8): it is listed twice, or is known to be made otherwise. A
- * list holds only payments that are not known.
+ * The id that makes a list false (REEST-8): it is listed twice, or is known to be made otherwise.
+ * One that is known to be made by an update that was forgotten, on this channel and with this
+ * amount, is just what the list has to name: a record may outlive the balances.
  */
 export async function contradiction(
   store: Store,
-  peer: string,
-  payments: readonly Payment[]
+  { id: channel, peer }: Pick<Channel, 'id' | 'peer'>,
+  { payments, sequence, forgottenAfter = sequence }: PaymentLogEntry
 ): Promise<string | undefined> {
   const seen = new Set<string>()
   for (const payment of payments) {
     const id = toHex(payment.id)
-    if (seen.has(id) || (await store.get(listedKey(peer, id))) !== undefined) return id
+    if (seen.has(id)) return id
     seen.add(id)
-    if ((await store.get(PAID_PREFIX + id)) !== undefined) return id
+    for (const key of [listedKey(peer, id), PAID_PREFIX + id]) {
+      const value = await store.get(key)
+      if (value === undefined) continue
+      const known = readPaid(key, value)
+      const isTheSame =
+        known.channel === channel &&
+        known.amount === payment.amount &&
+        known.sequence > forgottenAfter &&
+        known.sequence <= sequence
+      if (!isTheSame) return id
+    }
   }
   return undefined
 }

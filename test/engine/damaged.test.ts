@@ -1,9 +1,10 @@
 /** What a node finds on its disk when records are damaged, or of a later release. */
 import assert from 'node:assert/strict'
-import { paymentKey } from '../../src/engine/payments.js'
+import { type PaymentInfo, paymentKey } from '../../src/engine/payments.js'
 import { encodeRecord, RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { type Snapshot } from '../../src/testing/disk.js'
 import { fromHex } from '../../src/types/bytes.js'
+import { satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
 
 /** Changes the records of a node that `which` picks, as a disk does that fails. */
@@ -134,6 +135,38 @@ describe('engine / a damaged record', () => {
     await world.pass(1_000)
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_STOPPED')
     assert.equal(bob.channel.ourBalance, 1_000n)
+  })
+
+  it("of a client's ledger, of a channel that is over: nobody knows what became of its payments, and none is made again", async () => {
+    const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
+    const first = await world.open(alice, bob)
+    const payOnce = async (channel: typeof first.id, name: string): Promise<PaymentInfo[]> =>
+      await alice.engine.payOnce({
+        id: name,
+        peer: 'bob',
+        amount: satoshi(1_000n),
+        memo: '',
+        plan: (rest) => [{ channel, amount: rest }]
+      })
+    await payOnce(first.id, 'rent')
+    await alice.engine.close(first.id, false)
+    await world.mine(10)
+    const second = await world.open(alice, bob)
+    await alice.restart(edited(alice, (key) => key === `ledger/${first.id}`, flipped))
+    for (const isAgain of [false, true]) {
+      if (isAgain) await alice.restart()
+      await world.pass(1_000)
+      await world.mine()
+      assert.deepEqual(
+        (await alice.payments(first.id)).map(({ status }) => status),
+        ['unknown']
+      )
+      assert.equal(alice.engine.describe(first.id).status, 'closed')
+      for (const name of ['rent', 'another one']) {
+        assert.equal(await codeFrom(payOnce(second.id, name)), 'ERR_PAYMENTS_FORGOTTEN')
+      }
+    }
+    assert.equal(bob.engine.describe(second.id).ourBalance, 0n)
   })
 
   it('of the payment log: what was paid by it is missing from the list, the rest is shown', async () => {
