@@ -20,30 +20,14 @@ import type {
   Weight
 } from '../engine/ports.js'
 import { within } from '../engine/timeout.js'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, messageOf } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
-import {
-  broadcastRefused,
-  isAlreadyThere,
-  PatientSends,
-  printable,
-  refusalKind,
-  Underpaid
-} from './broadcasting.js'
 import { ElectrumClient, ServerCalls } from './electrum/client.js'
 import { parseEndpoint, type Proxy } from './electrum/endpoint.js'
-import type { Rank } from './electrum/rpc.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
 import { DEFAULT_TIMEOUTS, type ChainTimeouts } from './timeouts.js'
-import {
-  boundedEstimate,
-  boundedRelayRates,
-  histogramRate,
-  FALLBACK_FEE_RATE,
-  LAST_GOOD_MS,
-  REGTEST_FALLBACK_FEE_RATE
-} from './estimate.js'
+import { FALLBACK_FEE_RATE, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { type AnnouncedTip, HeaderFollower } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
@@ -55,6 +39,8 @@ import {
   type WatchSession
 } from './script-watch.js'
 import { scriptHashOf } from './script-hash.js'
+import { ServerBroadcasts } from './server-broadcasts.js'
+import { ServerFees } from './server-fees.js'
 import { Slots } from './waiting.js'
 import { UnprovedBudget } from './unproved.js'
 
@@ -98,9 +84,6 @@ export interface ElectrumChainInit {
 
 /** Enough to keep the connection busy (`maxOutstanding` requests are under way at most). */
 const SCRIPTS_AT_ONCE = 64
-
-/** COST-3: favours that wait for one server, or for its answer: 40 kB each, written out in hex. */
-export const MOST_FAVOURS = 4
 
 /**
  * Number of times that a server may hang up while a tip waits for its histories: after these the
@@ -160,7 +143,6 @@ class VerifyingChain implements ElectrumChain {
   readonly #clock: Clock
   readonly #log: Log
   readonly #timeouts: ChainTimeouts
-  readonly #fallback: FeeRate
   readonly #headers: HeaderChain
   readonly #onAnchor: (anchor: Anchor, headers: HeaderChain) => void
   readonly #follower: HeaderFollower
@@ -173,12 +155,9 @@ class VerifyingChain implements ElectrumChain {
   #announcing = false
   /** Milliseconds that the newest tip has waited for histories, in sessions that ended. */
   #waited = 0
-  /** By target: a rate that was good for a day is too low for the next block. */
-  readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate; readonly at: number }>()
   readonly #calls: ServerCalls
-  readonly #underpaid = new Underpaid()
-  #favours = 0
-  readonly #patient: PatientSends
+  readonly #sending: ServerBroadcasts
+  readonly #fees: ServerFees
   /** The parts that all watches share. */
   readonly #watching: WatchContext
   #cancelAsking: Unsubscribe = () => {}
@@ -188,12 +167,8 @@ class VerifyingChain implements ElectrumChain {
     const endpoint = parseEndpoint(init.url)
     this.server = init.url
     this.#clock = init.clock
-    this.#patient = new PatientSends(init.clock)
     this.#log = init.log ?? (() => {})
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
-    this.#fallback =
-      init.fallbackFeeRate ??
-      (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#headers =
@@ -252,6 +227,14 @@ class VerifyingChain implements ElectrumChain {
     this.#calls = new ServerCalls(this.#client, init.clock, this.#timeouts.call, () =>
       `no Electrum server at ${this.server} answered within ${this.#timeouts.call / 1000} s. ${this.lastError ?? ''}`.trim()
     )
+    this.#sending = new ServerBroadcasts(this.server, this.#calls, init.clock)
+    this.#fees = new ServerFees(
+      this.#calls,
+      init.clock,
+      this.#log,
+      init.fallbackFeeRate ??
+        (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
+    )
   }
 
   get headers(): HeaderChain {
@@ -283,7 +266,7 @@ class VerifyingChain implements ElectrumChain {
     if (this.#stopped) return
     this.#stopped = true
     this.#cancelAsking()
-    this.#patient.stop()
+    this.#sending.stop()
     this.#calls.stop()
     this.#session = undefined
     for (const script of this.#scripts.values()) script.detach()
@@ -311,139 +294,20 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast(transaction: Transaction, weight: Weight = 'money'): Promise<Verdict> {
-    if (weight === 'money') return await this.#send(transaction, weight)
-    if (weight !== 'favour') return await this.#sendPatiently(transaction, weight.patientFor)
-    if (this.#favours >= MOST_FAVOURS) throw busy(this.server)
-    this.#favours++
-    try {
-      return await this.#send(transaction, weight)
-    } finally {
-      this.#favours--
-    }
+  broadcast(transaction: Transaction, weight?: Weight): Promise<Verdict> {
+    return this.#sending.broadcast(transaction, weight)
   }
 
-  async #sendPatiently(transaction: Transaction, whose: string): Promise<Verdict> {
-    const { txid } = transaction
-    if (!(await this.#patient.enter(whose, txid))) return { txid, taken: 0, of: 1, refusals: [] }
-    let isRefused = false
-    try {
-      return await this.#send(transaction, 'money')
-    } catch (error) {
-      isRefused = codeOf(error) === 'ERR_BROADCAST_REFUSED'
-      throw error
-    } finally {
-      this.#patient.leave(whose, isRefused)
-    }
+  estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
+    return this.#fees.estimate(target)
   }
 
-  async #send(transaction: Transaction, weight: Rank): Promise<Verdict> {
-    const { txid: id, raw } = transaction
-    return await this.#calls.make('broadcast the transaction', async (session) => {
-      try {
-        await this.#askFirst(session, raw, weight)
-        const answer = await session.broadcast(raw, weight)
-        if (answer !== id) {
-          throw new PaychanError(
-            'ERR_CHAIN_LIED',
-            `The Electrum server answered with the id of another transaction than ${id}, which was sent. Use another server.`,
-            { txid: id }
-          )
-        }
-      } catch (error) {
-        if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
-        const reason = String(error.facts.reason)
-        if (!isAlreadyThere(reason)) await this.#asPackage(session, transaction, reason, weight)
-      }
-      this.#underpaid.remove(id)
-      return { txid: id, taken: 1, of: 1, refusals: [] }
-    })
-  }
-
-  /**
-   * Asks the server whether it would take a transaction. A "no" to a question costs little; a
-   * refused transaction costs a hundred times as much (ElectrumX). A refusal for the highest fee is
-   * the server's own bound for questions: such a transaction may be sent all the same.
-   *
-   * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
-   */
-  async #askFirst(session: ElectrumSession, raw: Uint8Array, weight: Rank): Promise<void> {
-    if (!session.has('blockchain.transaction.testmempoolaccept')) return
-    const reason = await session.refusalOf(raw, weight)
-    if (reason === undefined || /max-?fee/i.test(reason)) return
-    throw new PaychanError(
-      'ERR_ELECTRUM_REFUSED',
-      `The Electrum server would refuse the transaction: ${printable(reason).slice(0, 300)}`,
-      { reason: printable(reason) }
-    )
-  }
-
-  /**
-   * Sends a child with parents that the mempool did not take by their own fees.
-   *
-   * @throws PaychanError `ERR_BROADCAST_REFUSED`
-   */
-  async #asPackage(
-    session: ElectrumSession,
-    transaction: Transaction,
-    reason: string,
-    weight: Rank
-  ): Promise<void> {
-    const kind = refusalKind(reason)
-    if (kind === 'fee-too-low') this.#underpaid.add(transaction)
-    const parents =
-      kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package')
-        ? this.#underpaid.parentsOf(transaction)
-        : []
-    if (parents.length === 0) throw broadcastRefused(transaction.txid, reason)
-    const refusal = await session.broadcastPackage(
-      [...parents, transaction].map(({ raw }) => raw),
-      weight
-    )
-    if (refusal !== undefined) throw broadcastRefused(transaction.txid, refusal)
-  }
-
-  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
-    return await this.#calls.make('estimate the fee', async (session) => {
-      const [answer, relay, histogram] = await Promise.all([
-        this.#answer(session.estimateFee(target)),
-        this.#answer(session.relayFees()),
-        this.#answer(session.feeHistogram())
-      ])
-      const last = this.#lastGood.get(target)
-      const lastGood =
-        last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS ? last.rate : undefined
-      const { rate, source } = boundedEstimate({
-        answer,
-        mempool: histogramRate(histogram ?? [], target),
-        relayFee: relay?.minimum,
-        lastGood,
-        fallback: this.#fallback
-      })
-      if (source === 'server') this.#lastGood.set(target, { rate, at: this.#clock.now() })
-      return rate
-    })
-  }
-
-  async relayRates(): Promise<RelayRates> {
-    return await this.#calls.make('ask for the relay fee', async (session) => {
-      return boundedRelayRates((await this.#answer(session.relayFees())) ?? {})
-    })
+  relayRates(): Promise<RelayRates> {
+    return this.#fees.relayRates()
   }
 
   get #retry(): { firstMs: number; mostMs: number } {
     return { firstMs: this.#timeouts.retryFirst, mostMs: this.#timeouts.retryMost }
-  }
-
-  /** A server's answer, or undefined when it refuses to give one, or gives something else. */
-  async #answer<T>(promise: Promise<T>): Promise<T | undefined> {
-    try {
-      return await promise
-    } catch (error) {
-      if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') throw error
-      this.#log(`No usable fee estimate: ${messageOf(error)}`)
-      return undefined
-    }
   }
 
   /** Sets up a fresh connection: its tip must be verified before anything else is asked. */
@@ -559,7 +423,7 @@ class VerifyingChain implements ElectrumChain {
           this.tip = tip
           this.#moveAnchor()
           this.#tips.emit(tip)
-          this.#patient.look()
+          this.#sending.look()
         }
         this.#waited = 0
         this.#setStatus('synced')
@@ -598,13 +462,6 @@ class VerifyingChain implements ElectrumChain {
     this.status = status
     this.#statuses.emit(status)
   }
-}
-
-function busy(server: string): PaychanError {
-  return new PaychanError(
-    'ERR_CHAIN_BUSY',
-    `${MOST_FAVOURS} transactions of other peers wait for the Electrum server ${server}; another one is not sent. Its owner can send it.`
-  )
 }
 
 function asError(error: unknown): Error {

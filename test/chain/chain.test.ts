@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { createElectrumChain, MOST_FAVOURS, type ElectrumChain } from '../../src/chain/chain.js'
+import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import { MOST_FAVOURS } from '../../src/chain/server-broadcasts.js'
 import type { ChainTimeouts } from '../../src/chain/timeouts.js'
 import { chainParams } from '../../src/chain/params.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
