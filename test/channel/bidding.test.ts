@@ -14,7 +14,7 @@ import { World } from './world.js'
 function spend(changes: Partial<ShownSpend> = {}): ShownSpend {
   return {
     kind: 'unknown',
-    turn: undefined,
+    state: undefined,
     height: undefined,
     txid: txid('ee'.repeat(32)),
     raw: new Uint8Array(0),
@@ -55,7 +55,7 @@ describe('channel / bidding / the last call', () => {
       [false, true, false]
     )
     assert.equal(isLastCall(channel, 0, { ...last, refusedFor: 'other' }, 699), false)
-    assert.equal(isLastCall(channel, -1, refused, 699), false, 'T2 has no deadline')
+    assert.equal(isLastCall(channel, 'refund', refused, 699), false, 'T2 has no deadline')
   })
 
   it('and when only one does, if something that could be in the next block is in the way of the bid', () => {
@@ -67,8 +67,12 @@ describe('channel / bidding / the last call', () => {
       [true, false],
       'by its lock'
     )
-    assert.equal(isLast(spend({ kind: 'refund', turn: -1 })), true, 'a state of the other side')
-    assert.equal(isLast(spend({ kind: 'settlement', turn: 0 })), false, 'a bid of our own')
+    assert.equal(
+      isLast(spend({ kind: 'refund', state: 'refund' })),
+      true,
+      'a state of the other side'
+    )
+    assert.equal(isLast(spend({ kind: 'settlement', state: 0 })), false, 'a bid of our own')
     assert.equal(isLastCall(showing(channel, spend()), 0, last, 699), false, 'none refuses it')
   })
 
@@ -163,16 +167,16 @@ describe('channel / bidding / budgets', () => {
   })
 
   it('an older state of the other side that could be mined is given a day; no other spend is', () => {
-    const older = spend({ kind: 'settlement', turn: 0, lock: 680 })
+    const older = spend({ kind: 'settlement', state: 0, lock: 680 })
     const from = (state: ShownSpend): number => budgets(showing(channel, state), 690).patientFrom
     assert.deepEqual(
       [
         from(older),
         from({ ...older, lock: 691 }),
         from({ ...older, fee: undefined }),
-        from({ ...older, turn: 2 }),
-        from({ ...older, turn: 1 }),
-        from({ ...older, turn: undefined })
+        from({ ...older, state: 2 }),
+        from({ ...older, state: 1 }),
+        from({ ...older, state: undefined })
       ],
       [824, 680, 680, 680, 680, 680]
     )
@@ -182,7 +186,7 @@ describe('channel / bidding / budgets', () => {
     const bidden = firstBid(client, 680) ?? assert.fail()
     const rival = spend({
       kind: 'settlement',
-      turn: 0,
+      state: 0,
       clientBalance: satoshi(74_000n),
       fee: satoshi(5_000n),
       shownBy: 2,
@@ -200,7 +204,7 @@ describe('channel / bidding / budgets', () => {
   it('T2 pays no more than what it can win over a newer state, however patiently', () => {
     const { client } = new World().open().paid(40_000n)
     const refund = publishable(client.established) ?? assert.fail()
-    const newer = spend({ kind: 'settlement', turn: 0, clientBalance: satoshi(60_000n) })
+    const newer = spend({ kind: 'settlement', state: 0, clientBalance: satoshi(60_000n) })
     assert.deepEqual(
       [client.established, showing(client.established, newer)].map(
         (state) => budgetsOf(state, refund, client.env(), 844, 700).patient

@@ -173,7 +173,7 @@ describe('channel / due / the first height that can change something, to the blo
             fundingHeight: fundingHeight === undefined ? undefined : blockHeight(fundingHeight),
             spend: {
               kind: 'refund',
-              turn: -1,
+              state: 'refund',
               txid: channel.outPoint.txid,
               raw: new Uint8Array(0),
               height: blockHeight(502),

@@ -10,7 +10,12 @@ import {
   publishIfDue,
   republish
 } from '../../src/channel/publishing.js'
-import type { Established, Publication, ShownSpend } from '../../src/channel/state.js'
+import type {
+  Established,
+  Publication,
+  ServerChannel,
+  ShownSpend
+} from '../../src/channel/state.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
@@ -26,7 +31,7 @@ const at = (side: Side, height: number | undefined, changes: Partial<Env> = {}):
 function shown(changes: Partial<ShownSpend> = {}): ShownSpend {
   return {
     kind: 'settlement',
-    turn: 0,
+    state: 0,
     height: undefined,
     txid: txid('ee'.repeat(32)),
     raw: new Uint8Array(0),
@@ -47,11 +52,11 @@ function publicationOf(side: Side, height: number): Publication {
 }
 
 describe('channel / publishing / a share that allows no bid', () => {
-  const holding = (amount: bigint): Side => new World(POOR).open().paid(amount).server
+  const holding = (amount: bigint): Side<'server'> => new World(POOR).open().paid(amount).server
   // An output is worth 294 sat, and 181 vB cost 181 sat at least.
   const side = holding(300n)
   const channel = side.established
-  const is = (changes: Partial<Established> = {}, height: number | undefined = 664): boolean =>
+  const is = (changes: Partial<ServerChannel> = {}, height: number | undefined = 664): boolean =>
     isUnaffordable({ ...channel, ...changes }, at(side, height))
 
   it('is said to be locked up from the height on at which it is due', () => {
@@ -66,7 +71,7 @@ describe('channel / publishing / a share that allows no bid', () => {
     const { onChain } = channel
     assert.equal(is({ onChain: { ...onChain, fundingSeen: false } }), false)
     assert.equal(is({ publication: publicationOf(holding(40_000n), 664) }), false)
-    assert.equal(is({ onChain: { ...onChain, shown: [shown({ turn: -1 })] } }), false)
+    assert.equal(is({ onChain: { ...onChain, shown: [shown({ state: 'refund' })] } }), false)
   })
 
   it('not when there is none, or none that is worth an output', () => {
@@ -243,7 +248,7 @@ describe('channel / publishing / a user settles', () => {
 
   it('although a close is shown, once blocks have passed it over for an hour (CLOSE-8)', () => {
     const { server } = new World().open().paid(40_000n)
-    const close = shown({ kind: 'close', turn: undefined, since: blockHeight(600) })
+    const close = shown({ kind: 'close', state: undefined, since: blockHeight(600) })
     const showing = (...spends: ShownSpend[]): Established => ({
       ...server.established,
       onChain: { ...server.established.onChain, shown: spends }

@@ -194,7 +194,11 @@ describe('channel / restoring / what comes back', () => {
       'the server has published it'
     )
     assert.deepEqual(
-      [ended(client, -1, 99_999n), ended(client, -1, 100_000n), ended(server, -1, 99_999n)],
+      [
+        ended(client, 'refund', 99_999n),
+        ended(client, 'refund', 100_000n),
+        ended(server, 'refund', 99_999n)
+      ],
       [false, true, true],
       'in T2 the server is the payer'
     )

@@ -1,6 +1,6 @@
 /** Which channels without money a server lets go, and when: the limits from both sides. */
 import assert from 'node:assert/strict'
-import type { Established } from '../../src/channel/state.js'
+import type { Established, ServerChannel } from '../../src/channel/state.js'
 import {
   isUnproven,
   isVacant,
@@ -16,25 +16,28 @@ const { client, server } = new World().until('server', 'established')
 const T0 = 1_700_000_000_000
 
 /** Handed back to a server by its peer; no server shows T1. */
-const unproven: Established = {
+const unproven: ServerChannel = {
   ...server.established,
   restored: true,
   openedAt: T0,
-  fundingAcknowledged: false,
+  fundingAccepted: false,
   onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined, shown: [] }
 }
 const L = unproven.terms.refundHeight
 
 describe('channel / unfunded / handed back by its peer, and in no block', () => {
   const goes = (
-    changes: Partial<Established> = {},
+    changes: Partial<ServerChannel> = {},
     height: number | undefined = L + KEPT_AFTER_L,
     age = KEPT_MS
   ): boolean =>
-    letUnprovenGo({ ...unproven, ...changes }, {
-      now: T0 + age,
-      height: height === undefined ? undefined : blockHeight(height)
-    }).state.stage === 'abandoned'
+    letUnprovenGo(
+      { ...unproven, ...changes },
+      {
+        now: T0 + age,
+        height: height === undefined ? undefined : blockHeight(height)
+      }
+    ).state.stage === 'abandoned'
 
   it('is let go a day of blocks after L, and a day after it came: not a block, not a millisecond before (RESTORE-7)', () => {
     assert.equal(goes(), true)
@@ -53,7 +56,7 @@ describe('channel / unfunded / handed back by its peer, and in no block', () => 
   })
 
   it('is worthless until T1 was in a block, and nothing of it is under way', () => {
-    const is = (changes: Partial<Established>): readonly boolean[] => {
+    const is = (changes: Partial<ServerChannel>): readonly boolean[] => {
       const channel = { ...unproven, ...changes } as Established
       return [isWorthless(channel), isUnproven(channel), isVacant(channel)]
     }
