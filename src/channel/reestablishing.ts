@@ -6,7 +6,7 @@
 import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { fromHex, sameBytes } from '../types/bytes.js'
 import type { ErrorCode } from '../types/error-codes.js'
-import { satoshi, ZERO_SAT } from '../types/units.js'
+import { satoshi } from '../types/units.js'
 import { abandon, closeOnly, stop } from './stopping.js'
 import { to, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -437,6 +437,6 @@ function adopt(
   }
   return {
     state: { ...channel, ledger: { ...ledger, held, inFlight: [] } },
-    effects: totalOf(payments) > ZERO_SAT ? [{ type: 'payments-acknowledged', payments }] : []
+    effects: payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
   }
 }

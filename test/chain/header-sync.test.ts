@@ -218,6 +218,22 @@ describe('header sync', () => {
     })
   })
 
+  it('has room for two million headers, and says at which height there is none left', () => {
+    const one = new Uint8Array(HEADER_SIZE)
+    assert.throws(
+      () => {
+        synced().connect(MAX_HEADERS, one)
+      },
+      { code: 'ERR_CHAIN_LIED', facts: { height: MAX_HEADERS } }
+    )
+    assert.throws(
+      () => {
+        synced().connect(MAX_HEADERS - 1, one)
+      },
+      ({ message }: Error) => !message.includes('more than')
+    )
+  })
+
   it('refuses a tip without a header, and one whose header is cut', async () => {
     const fake = new FakeChain()
     fake.mine(1)

@@ -12,7 +12,7 @@ import { DECISIONS, winnable } from '../../src/channel/evidence.js'
 import { csvPayout, onHistory, settlePayments } from '../../src/channel/onchain.js'
 import { publishable } from '../../src/channel/publishable.js'
 import { lockOf } from '../../src/channel/schedule.js'
-import { stateTemplate } from '../../src/channel/signing.js'
+import { stateDigest, stateTemplate } from '../../src/channel/signing.js'
 import type { Established, ShownSpend } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
 import { txid } from '../../src/types/bytes.js'
@@ -178,6 +178,50 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     const state = see(forged)
     assert.equal(statusOfUpdate(state, update.sequence), 'unknown')
     assert.equal(csvPayout(state)?.value, 900_000n, 'it is ours, whatever a witness says')
+  })
+
+  it('of a state that leaves the payer all, and one that gives it more than there is, from a coin of the payee', () => {
+    const { client, server } = new World({ capacity: 1_000_000n }).open().paid(1_000n)
+    const channel = client.established
+    const seen = (value: bigint): unknown => {
+      const t = stateTemplate(channel, satoshi(1_000_000n), 0)
+      const own = payerOutput(t) ?? assert.fail()
+      const theirs = client.channelKey.sign(stateDigest(channel, satoshi(1_000_000n)))
+      const bare = withSignatures(
+        fundingSpend(t.funding, 3, 0, [{ ...own, value: satoshi(value) }]),
+        t.funding,
+        toDer(theirs, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY),
+        toDer(theirs, SIGHASH.ALL)
+      )
+      const tx = Transaction.fromBuffer(Uint8Array.from(bare.raw))
+      const [empty, payer, , script] = tx.ins[0]?.witness ?? []
+      assert.ok(empty !== undefined && payer !== undefined && script !== undefined)
+      tx.addInput(new Uint8Array(32).fill(0x99), 0, 0xfffffffd)
+      tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
+      const sign = (key: Side, type: number): Uint8Array =>
+        toDer(key.channelKey.sign(tx.hashForWitnessV0(0, script, 1_000_000n, type)), type)
+      tx.setWitness(0, [
+        empty,
+        sign(client, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY),
+        sign(server, SIGHASH.ALL),
+        script
+      ])
+      const spends = [{ transaction: parseTransaction(tx.toBuffer()), height: blockHeight(600) }]
+      const { state } = onHistory(
+        channel,
+        { funding: undefined, spends, strays: [] },
+        client.env({ height: blockHeight(600) })
+      )
+      return [state.onChain.spend?.kind, state.onChain.spend?.clientBalance]
+    }
+    assert.deepEqual(
+      [seen(999_999n), seen(1_000_000n), seen(1_000_001n)],
+      [
+        ['settlement', 999_999n],
+        ['settlement', 1_000_000n],
+        ['unknown', undefined]
+      ]
+    )
   })
 
   it("a state of a later turn than a copy of the payer's data knows: whether what was in flight has been paid nobody knows, and nobody pays again", () => {

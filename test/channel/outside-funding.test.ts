@@ -321,10 +321,13 @@ describe('client / T1 of an outside wallet', () => {
         ['abandoned', 'abandoned']
       )
       assert.ok(world.client.established.refundSignature !== undefined)
+      const given = world.client.channel
       assert.deepEqual(
-        effectsOf(world.client.post({ type: 'close' }), 'close-done').map(({ kind }) => kind),
-        ['abandoned']
+        world.client.post({ type: 'close' }).map(({ type }) => type),
+        ['close-done'],
+        'asked again, it is only said again'
       )
+      assert.equal(world.client.channel, given)
     })
 
     it('takes no signature any more', () => {

@@ -63,6 +63,20 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     assert.equal(world.client.info.ourBalance, 87_700n)
   })
 
+  it('close only, and nobody hears of payments: it lists none at all (REEST-8)', () => {
+    const world = lost().connect()
+    world.deliver('server')
+    const answer = take(world, 'client', 'Reestablish')
+    const from = world.client.effects.length
+    world.client.post({
+      type: 'message',
+      message: { ...answer, payments: [], paymentsAfter: answer.sequence }
+    })
+    assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
+    assert.equal(world.client.info.ourBalance, 87_700n)
+    assert.deepEqual(effectsOf(world.client.effects.slice(from), 'payments-acknowledged'), [])
+  })
+
   it('close only: what is listed is not what was paid (REEST-8)', () => {
     const world = lost().connect()
     world.deliver('server')
