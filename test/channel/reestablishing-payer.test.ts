@@ -77,6 +77,19 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     assert.deepEqual(effectsOf(world.client.effects.slice(from), 'payments-acknowledged'), [])
   })
 
+  it('nobody hears of payments when the payee counts one more that paid nothing', () => {
+    const world = paid().disconnect().connect()
+    world.deliver('server')
+    const answer = take(world, 'client', 'Reestablish')
+    const { sequence } = answer
+    const effects = world.client.post({
+      type: 'message',
+      message: { ...answer, sequence: sequence + 1, payments: [], paymentsAfter: sequence }
+    })
+    assert.equal(world.client.established.ledger.held?.sequence, sequence + 1)
+    assert.deepEqual(effectsOf(effects, 'payments-acknowledged'), [])
+  })
+
   it('close only: what is listed is not what was paid (REEST-8)', () => {
     const world = lost().connect()
     world.deliver('server')
