@@ -212,6 +212,28 @@ describe('channel / turns / needed by payments that wait', () => {
     assert.equal(turnNeed(new World({ step: 20 }).offer().client.channel), 'none')
   })
 
+  it('is asked for neither by the payer, nor in an opening', () => {
+    const opening = new World({ step: 20 }).offer().client
+    for (const side of [paid().client, opening]) {
+      assert.deepEqual(side.attempt({ type: 'ask-turn', payments: [payment(1_000n)] }), {
+        state: side.channel,
+        log: [],
+        effects: []
+      })
+    }
+  })
+
+  it('is asked for with just what a turn is worth, and with 1 sat less is not (TURN-1)', () => {
+    const { server } = paid()
+    const { minTurnAmount } = server.established.terms.limits
+    const asked = (amount: bigint): number =>
+      sentOf(
+        server.attempt({ type: 'ask-turn', payments: [payment(amount)] }).effects,
+        'TurnRequest'
+      ).length
+    assert.deepEqual([asked(minTurnAmount - 1n), asked(minTurnAmount)], [0, 1])
+  })
+
   it('is none of a lock that no turn has (TURN-6)', () => {
     const { terms } = paid().client.established
     assert.deepEqual(

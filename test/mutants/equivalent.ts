@@ -177,5 +177,18 @@ export const EQUIVALENT: readonly Equivalent[] = [
     to: 'if (publication === undefined &&',
     behind: 'const held = newestHeld(channel);',
     reason: 'a bid that a server has refused is there; the guard is for the types'
+  },
+  {
+    module: 'channel/publishing',
+    behind: 'if (publication === undefined ||',
+    from: 'env.height === undefined ||',
+    to: 'env.height === undefined &&',
+    reason: 'where the tip is not known no bid is made in any case'
+  },
+  {
+    module: 'channel/turns',
+    from: 'return satoshi(payments.reduce((sum, { amount }) => (amount > 0n && sum + amount <= balance ? sum + amount : sum), 0n));',
+    to: 'return satoshi(payments.reduce((sum, { amount }) => (amount >= 0n && sum + amount <= balance ? sum + amount : sum), 0n));',
+    reason: 'a payment of nothing adds nothing to the sum'
   }
 ]
