@@ -42,6 +42,7 @@ import { scriptHashOf } from './script-hash.js'
 import { ServerBroadcasts } from './server-broadcasts.js'
 import { ServerFees } from './server-fees.js'
 import { Slots } from './waiting.js'
+import { SharedFetches } from './shared-fetches.js'
 import { UnprovedBudget } from './unproved.js'
 
 /** News about a server for a person. */
@@ -186,6 +187,7 @@ class VerifyingChain implements ElectrumChain {
       retry: this.#retry,
       log: this.#log,
       slots: new Slots(SCRIPTS_AT_ONCE),
+      shared: new SharedFetches(),
       unproved: new UnprovedBudget(({ code, message }) => {
         this.#log(message)
         init.onReport?.({ code, text: message, server: init.url })

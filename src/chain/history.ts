@@ -20,6 +20,7 @@ import { merkleRoot } from './header.js'
 import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof } from './merkle.js'
+import type { SharedFetches } from './shared-fetches.js'
 import { type UnprovedBudget, UnprovedShare } from './unproved.js'
 import type { HistoryEntry } from './electrum/session.js'
 
@@ -49,6 +50,8 @@ export interface HistorySource extends HeaderSource {
 export interface HistoryContext {
   readonly source: HistorySource
   readonly headers: HeaderChain
+  /** What the scripts of this server have fetched. */
+  readonly shared: SharedFetches
   /**
    * Checks that the owner of the coins has signed transactions that no block vouches for; left out:
    * no check.
@@ -248,21 +251,24 @@ export class VerifiedHistory {
     if (before === undefined && entry.height === undefined && this.#share.isFull) return undefined
     const transaction =
       before?.transaction ??
-      checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
+      (await context.shared.transaction(entry.txid, async () =>
+        checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
+      ))
     const waiting: ProvedTransaction = { transaction, height: undefined }
     const hasRoom = before?.block !== undefined || this.#share.take(transaction)
     if (before === undefined && hasRoom) this.#keep(waiting)
     // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a
     // transaction as well.
     const { strippedSize } = transaction
-    if (entry.height === undefined || strippedSize === INNER_NODE_SIZE) {
+    const { height } = entry
+    if (height === undefined || strippedSize === INNER_NODE_SIZE) {
       if (this.#share.take(transaction)) return waiting
       this.#partial?.delete(entry.txid)
       this.#share.leftOut(entry.txid)
       return undefined
     }
-    const header = context.headers.headerAt(entry.height)
-    const blockHash = context.headers.hashAt(entry.height)
+    const header = context.headers.headerAt(height)
+    const blockHash = context.headers.hashAt(height)
     if (header === undefined || blockHash === undefined) {
       throw lied('claims a confirmation in a block that it does not show', entry.txid)
     }
@@ -270,18 +276,14 @@ export class VerifiedHistory {
     // The header may be replaced while the proof is fetched: prove it against this one all the
     // same.
     const root = Uint8Array.from(merkleRoot(header))
-    let proof: MerkleProof
-    try {
-      proof = await context.source.merkleProof(entry.txid, entry.height)
-    } catch (error) {
-      if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED' || isForWant(error)) throw error
-      throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
-    }
-    checkMerkleProof(entry.txid, strippedSize, proof, root)
+    await context.shared.proof(entry.txid, blockHash, async () => {
+      const proof = await proofOf(context.source, entry.txid, height)
+      checkMerkleProof(entry.txid, strippedSize, proof, root)
+    })
     this.#share.giveBack(entry.txid)
     return this.#keep({
       transaction,
-      height: blockHeight(entry.height),
+      height: blockHeight(height),
       block: blockHash
     })
   }
@@ -317,6 +319,7 @@ export class VerifiedHistory {
     const spentBefore = new Set(
       history.flatMap(({ transaction, block }) => (block === undefined ? [] : names(transaction)))
     )
+    let isOtherJudged = false
     return history.filter(({ transaction, block }) => {
       const { txid } = transaction
       const spent = transaction.inputs.map(({ outPoint }) => outputs.get(outPointText(outPoint)))
@@ -324,11 +327,11 @@ export class VerifiedHistory {
         if (isCut && block === undefined) return false
         throw lied('puts a transaction into the history of a script that it does not touch', txid)
       }
-      if (block === undefined) {
-        const own = names(transaction)
-        if (own.some((name) => spentBefore.has(name))) return false
-        for (const name of own) spentBefore.add(name)
-      }
+      const own = names(transaction)
+      const isLeftOut = block === undefined && own.some((name) => spentBefore.has(name))
+      // One of them is judged all the same, since it is a lie that is easy to find.
+      if (isLeftOut && isOtherJudged) return false
+      isOtherJudged ||= isLeftOut
       // Also in a block: its proof is one of the txid, and the witness could be any.
       const isForged =
         judge !== undefined &&
@@ -336,6 +339,8 @@ export class VerifiedHistory {
           (output, index) => output !== undefined && judge.isForged(transaction, index, output)
         )
       if (isForged) throw lied('shows a spend that the owner of the coins has not signed', txid)
+      if (isLeftOut) return false
+      for (const name of own) spentBefore.add(name)
       return true
     })
   }
@@ -380,6 +385,16 @@ export function isTooLong(error: unknown): boolean {
     error.code === 'ERR_ELECTRUM_REFUSED' &&
     /too (many|large|long)/i.test(String(error.facts.reason))
   )
+}
+
+/** @throws PaychanError `ERR_CHAIN_LIED` when there is no proof; not for want of resources */
+async function proofOf(source: HistorySource, id: Txid, height: number): Promise<MerkleProof> {
+  try {
+    return await source.merkleProof(id, height)
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED' || isForWant(error)) throw error
+    throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, id)
+  }
 }
 
 /** True when a server refuses for want of resources: it may have the proof all the same. */

@@ -18,6 +18,7 @@ import {
 } from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './script-hash.js'
+import type { SharedFetches } from './shared-fetches.js'
 import type { UnprovedBudget } from './unproved.js'
 
 /** The part of a server connection that a watch needs. */
@@ -40,6 +41,8 @@ export interface WatchContext {
    * the connection breaks.
    */
   readonly slots: Slots
+  /** What the scripts of the server have fetched. */
+  readonly shared: SharedFetches
   /** What the server may have us keep that no block vouches for. */
   readonly unproved: UnprovedBudget
   /** See `HistoryContext`. */
@@ -222,6 +225,7 @@ export class WatchedScript {
         const history = await this.#verified.load({
           source: session,
           headers: this.#context.headers,
+          shared: this.#context.shared,
           judge: this.#context.judge,
           catchUp: () => this.#context.catchUp(session),
           kept: (id) => this.#keptElsewhere(id),

@@ -99,7 +99,7 @@ export interface ChannelInfo {
         readonly theirsMatures: BlockHeight | undefined
       }
     | undefined
-  /** Signed and sent, but not yet acknowledged. */
+  /** Signed and sent, not acknowledged, and not settled by a buried spend either. */
   readonly inFlight: Satoshi
   /**
    * The part of our share that is not worth the fee of settling it alone: it is lost if the peer
@@ -233,7 +233,7 @@ function figures(
     spendable: isPayable ? quote(channel, channel.role, env.height).room : ZERO_SAT,
     receivable: isPayable ? quote(channel, otherRole(channel.role), env.height).room : ZERO_SAT,
     turns: turnsOf(channel, env),
-    inFlight: inFlightValue(ledger, terms),
+    inFlight: ledger.settledSequence === undefined ? inFlightValue(ledger, terms) : ZERO_SAT,
     atRisk: shareAtRisk(channel, env),
     alone: aloneOf(channel),
     risk: exposureOf(channel, env)?.risk,

@@ -15,6 +15,7 @@ import {
 import { PERIOD, targetFromBits } from '../../src/chain/header.js'
 import { HeaderChain, MAX_HEADERS } from '../../src/chain/headers.js'
 import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
+import { SharedFetches } from '../../src/chain/shared-fetches.js'
 import { UnprovedBudget } from '../../src/chain/unproved.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
@@ -149,7 +150,12 @@ describe('header chain / checkpoint', () => {
       for (const outcome of await Promise.allSettled(
         scripts.map(
           async (script) =>
-            await script.load({ source: liar, headers: chain, catchUp: async () => {} })
+            await script.load({
+              source: liar,
+              headers: chain,
+              catchUp: async () => {},
+              shared: new SharedFetches()
+            })
         )
       )) {
         codes.push(outcome.status === 'rejected' ? codeOf(outcome.reason) : 'believed')

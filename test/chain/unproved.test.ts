@@ -4,6 +4,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { VerifiedHistory } from '../../src/chain/history.js'
 import { chainParams } from '../../src/chain/params.js'
+import { SharedFetches } from '../../src/chain/shared-fetches.js'
 import { UnprovedBudget, UnprovedShare } from '../../src/chain/unproved.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
@@ -57,7 +58,8 @@ describe('chain / what no block vouches for (COST-7)', () => {
         headers: async () => assert.fail('no header is asked for')
       },
       headers,
-      catchUp: async () => {}
+      catchUp: async () => {},
+      shared: new SharedFetches()
     })
     return history.length
   }
@@ -152,7 +154,8 @@ describe('chain / what no block vouches for (COST-7)', () => {
           headers: async () => assert.fail('no header is asked for')
         },
         headers: chain,
-        catchUp: async () => {}
+        catchUp: async () => {},
+        shared: new SharedFetches()
       })
     await assert.rejects(foreign(0, 4), /lost/)
     await assert.rejects(foreign(1, 5), (error) => codeOf(error) === 'ERR_CHAIN_LIED')

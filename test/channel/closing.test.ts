@@ -337,7 +337,9 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
     const world = paid()
     world.pay(5_000n)
     world.server.post({ type: 'close' })
-    world.run().mine(6)
+    world.run().mine(5)
+    assert.equal(world.client.info.inFlight, 5_000n, 'a reorganisation could still bring T3')
+    world.mine(1)
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server], [60_000n, 40_000n - fee])
     assert.deepEqual(
@@ -351,6 +353,7 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
       1,
       'the payment in flight has failed'
     )
+    assert.equal(world.client.info.inFlight, 0n, 'nothing is in flight any more')
   })
 })
 

@@ -6,6 +6,7 @@ import { concat } from 'uint8arrays'
 import { syncHeaders, type HeaderSource } from '../../../src/chain/header-sync.js'
 import { HeaderChain } from '../../../src/chain/headers.js'
 import { VerifiedHistory } from '../../../src/chain/history.js'
+import { SharedFetches } from '../../../src/chain/shared-fetches.js'
 import { UnprovedBudget } from '../../../src/chain/unproved.js'
 import { checkMerkleProof } from '../../../src/chain/merkle.js'
 import { chainParams, type ChainParams } from '../../../src/chain/params.js'
@@ -100,6 +101,7 @@ export const CHAIN: Target = {
         source,
         headers,
         catchUp: async () => {},
+        shared: new SharedFetches(),
         judge: new SpendJudge(() => choices.flag)
       })
       assert.ok(headers.height >= before)
