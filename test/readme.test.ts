@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { itInAll } from './size.js'
 
 /** Links within the repository, with the heading that they mean. */
 function linksOf(text: string): Array<{ readonly path: string; readonly heading: string }> {
@@ -64,41 +65,44 @@ describe('README', () => {
     assert.deepEqual(dead, [])
   })
 
-  it('the libp2p application of the guide is whole: it starts, and says who it is', async () => {
-    const guide = await readFile(join('docs', 'guide.md'), 'utf8')
-    const code = /```js\n([\s\S]*?)```/.exec(guide)?.[1]
-    assert.ok(code?.includes('/tcp/9801') === true)
-    const directory = await mkdtemp(join('dist', 'readme-'))
-    try {
-      // Whoever else uses the port of the guide is no concern of this test.
-      await writeFile(join(directory, 'service.mjs'), code.replace('/tcp/9801', '/tcp/0'))
-      const said: string[] = []
-      for (let n = 0; n < 2; n++) {
-        const child = spawn(process.execPath, ['service.mjs'], {
-          cwd: directory,
-          stdio: ['ignore', 'pipe', 'inherit']
-        })
-        const ended = once(child, 'exit')
-        said.push(
-          await Promise.race([
-            once(child.stdout, 'data').then(([data]) => String(data)),
-            ended.then(() => 'ended')
-          ])
+  itInAll(
+    'the libp2p application of the guide is whole: it starts, and says who it is',
+    async () => {
+      const guide = await readFile(join('docs', 'guide.md'), 'utf8')
+      const code = /```js\n([\s\S]*?)```/.exec(guide)?.[1]
+      assert.ok(code?.includes('/tcp/9801') === true)
+      const directory = await mkdtemp(join('dist', 'readme-'))
+      try {
+        // Whoever else uses the port of the guide is no concern of this test.
+        await writeFile(join(directory, 'service.mjs'), code.replace('/tcp/9801', '/tcp/0'))
+        const said: string[] = []
+        for (let n = 0; n < 2; n++) {
+          const child = spawn(process.execPath, ['service.mjs'], {
+            cwd: directory,
+            stdio: ['ignore', 'pipe', 'inherit']
+          })
+          const ended = once(child, 'exit')
+          said.push(
+            await Promise.race([
+              once(child.stdout, 'data').then(([data]) => String(data)),
+              ended.then(() => 'ended')
+            ])
+          )
+          child.kill('SIGKILL')
+          await ended
+        }
+        const [first, again] = said.map(
+          (line) => /^I am (12D3KooW\w+), and my coins come to bcrt1q\w+\n$/.exec(line)?.[1]
         )
-        child.kill('SIGKILL')
-        await ended
+        assert.ok(
+          first !== undefined && first === again,
+          `the same peer id at every start: ${said.join('')}`
+        )
+      } finally {
+        await rm(directory, { recursive: true, force: true })
       }
-      const [first, again] = said.map(
-        (line) => /^I am (12D3KooW\w+), and my coins come to bcrt1q\w+\n$/.exec(line)?.[1]
-      )
-      assert.ok(
-        first !== undefined && first === again,
-        `the same peer id at every start: ${said.join('')}`
-      )
-    } finally {
-      await rm(directory, { recursive: true, force: true })
     }
-  })
+  )
 
   it('its ten-line payment pays, also when it is run again', async () => {
     const readme = await readFile('README.md', 'utf8')

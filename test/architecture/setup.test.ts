@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { itInAll } from '../size.js'
 
 const SETUP = fileURLToPath(new URL('../setup.js', import.meta.url))
 const MOCHA = fileURLToPath(import.meta.resolve('mocha/bin/mocha.js'))
@@ -54,7 +55,7 @@ describe('the setup of a test run', () => {
     assert.equal(three, 3 * one)
   })
 
-  it('fails each file that leaves a server behind', async () => {
+  itInAll('fails each file that leaves a server behind', async () => {
     const left = "const { createServer } = await import('node:net'); createServer().listen(0)"
     assert.equal(await runTest(left, 2, ...PARALLEL), 2)
   })

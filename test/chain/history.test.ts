@@ -30,6 +30,7 @@ import {
   testScript
 } from './helpers.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
+import { itInAll } from '../size.js'
 
 const SCRIPT = testScript(1)
 
@@ -379,36 +380,39 @@ describe('electrum chain / proof of histories', () => {
       assert.deepEqual(watcher.errors.all, [])
     })
 
-    it('but all scripts of a server together have us keep no more, however many they are; a person is told once (COST-7)', async () => {
-      const scripts = [1, 2, 3, 4, 5].map((n) => testScript(n))
-      for (const each of scripts) dust(each, 12)
-      const watchers = scripts.map(() => recordingWatcher())
-      const watches = scripts.map((each, n) =>
-        chain.watchScript(each, watchers[n] ?? assert.fail())
-      )
-      await Promise.all(watches.map(async ({ ready }) => await ready))
-      const kept = (): number =>
-        watchers.reduce((sum, { histories }) => sum + waitingBytes(histories.last ?? []), 0)
-      assert.ok(kept() <= 20_000_000 && kept() > 17_000_000, String(kept()))
-      assert.equal(world.reports.all.length, 1, 'told once')
+    itInAll(
+      'but all scripts of a server together have us keep no more, however many they are; a person is told once (COST-7)',
+      async () => {
+        const scripts = [1, 2, 3, 4, 5].map((n) => testScript(n))
+        for (const each of scripts) dust(each, 12)
+        const watchers = scripts.map(() => recordingWatcher())
+        const watches = scripts.map((each, n) =>
+          chain.watchScript(each, watchers[n] ?? assert.fail())
+        )
+        await Promise.all(watches.map(async ({ ready }) => await ready))
+        const kept = (): number =>
+          watchers.reduce((sum, { histories }) => sum + waitingBytes(histories.last ?? []), 0)
+        assert.ok(kept() <= 20_000_000 && kept() > 17_000_000, String(kept()))
+        assert.equal(world.reports.all.length, 1, 'told once')
 
-      // Who is watched no more makes room, and with the next block the others are looked up again.
-      const isStarved = ({ histories }: RecordingWatcher): boolean =>
-        waitingBytes(histories.last ?? []) < 9_000_000
-      const starved = watchers.filter(isStarved)
-      assert.ok(starved.length >= 3)
-      watchers.forEach((watcher, n) => {
-        if (!isStarved(watcher)) watches[n]?.stop()
-      })
-      const fed = starved.map(async ({ histories }) => {
-        const before = histories.last?.length ?? 0
-        await histories.when((history) => history.length > before, histories.all.length)
-      })
-      server.chain.mine()
-      server.notifyTip()
-      await Promise.race(fed)
-      assert.equal(world.reports.all.length, 1)
-    })
+        // Who is watched no more makes room, and with the next block the others are looked up again.
+        const isStarved = ({ histories }: RecordingWatcher): boolean =>
+          waitingBytes(histories.last ?? []) < 9_000_000
+        const starved = watchers.filter(isStarved)
+        assert.ok(starved.length >= 3)
+        watchers.forEach((watcher, n) => {
+          if (!isStarved(watcher)) watches[n]?.stop()
+        })
+        const fed = starved.map(async ({ histories }) => {
+          const before = histories.last?.length ?? 0
+          await histories.when((history) => history.length > before, histories.all.length)
+        })
+        server.chain.mine()
+        server.notifyTip()
+        await Promise.race(fed)
+        assert.equal(world.reports.all.length, 1)
+      }
+    )
 
     it('but not by refusing a proof for want of resources', async () => {
       server.chain.pay(script)

@@ -14,7 +14,7 @@ import { World } from './world.js'
 
 describe('channel / storms: payments, breaks, crashes, restored disks, blocks, reorgs of 1 to 10, closes', function () {
   /** Times what other properties get: 100 or 2,000 orders of events. */
-  const MANY = sized({ small: 5, all: 20 })
+  const MANY = sized({ small: 2, all: 20 })
 
   this.slow(60_000)
   this.timeout(600_000)
@@ -33,7 +33,7 @@ describe('channel / storms: payments, breaks, crashes, restored disks, blocks, r
 })
 
 /** Times what other properties get. */
-const MANY = sized({ small: 5, all: 10 })
+const MANY = sized({ small: 2, all: 10 })
 const runs = (): number => (fc.readConfigureGlobal().numRuns ?? 100) * MANY
 
 describe('channel / turns / storms: both pay, breaks, crashes, blocks, reorgs of 1 to 10, closes', function () {

@@ -17,6 +17,7 @@ import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { TestClient } from './electrum/client.js'
 import { accept, alice, bid, coinsFor, freshChain, output, type Spendable } from './support.js'
+import { itInAll } from '../size.js'
 
 const BLOCK_WEIGHT = 100_000
 
@@ -135,7 +136,7 @@ describe('devnet / load', function () {
     )
   })
 
-  it('never holds more than it has room for, whatever the trace does', async () => {
+  itInAll('never holds more than it has room for, whatever the trace does', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 3, maxLength: 6 }),

@@ -128,24 +128,27 @@ describe('engine / back-pressure', () => {
     assert.equal(seen.acknowledged, 5_000)
   })
 
-  it('of a payee whose disk hangs: it gets a window of updates and no more, and then they are unknown', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    await alice.pay(1_000n)
-    const updates = world.said(alice, 'Update').length
-    bob.life.holdDisk()
-    const seen = payWithoutWaiting(alice, 17_000)
-    for (let n = 0; n < 5; n++) await quiet()
-    assert.equal(world.said(alice, 'Update').length - updates, 16)
-    assert.equal(bob.life.waitingCommits, 1)
-    await world.pass(30_000)
-    assert.equal(seen.acknowledged, 0)
-    assert.ok(seen.others.has('ERR_PAYMENT_UNKNOWN'))
-    bob.life.releaseDisk()
-    await world.pass(60_000)
-    assert.equal(alice.channel.inFlight, 0n)
-    assert.equal(alice.channel.ourBalance + bob.channel.ourBalance, CAPACITY)
-  })
+  itInAll(
+    'of a payee whose disk hangs: it gets a window of updates and no more, and then they are unknown',
+    async () => {
+      const { world, alice, bob } = await twoNodes()
+      await world.open(alice, bob)
+      await alice.pay(1_000n)
+      const updates = world.said(alice, 'Update').length
+      bob.life.holdDisk()
+      const seen = payWithoutWaiting(alice, 17_000)
+      for (let n = 0; n < 5; n++) await quiet()
+      assert.equal(world.said(alice, 'Update').length - updates, 16)
+      assert.equal(bob.life.waitingCommits, 1)
+      await world.pass(30_000)
+      assert.equal(seen.acknowledged, 0)
+      assert.ok(seen.others.has('ERR_PAYMENT_UNKNOWN'))
+      bob.life.releaseDisk()
+      await world.pass(60_000)
+      assert.equal(alice.channel.inFlight, 0n)
+      assert.equal(alice.channel.ourBalance + bob.channel.ourBalance, CAPACITY)
+    }
+  )
 })
 
 describe('engine / floods (WIRE-11)', () => {

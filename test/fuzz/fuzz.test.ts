@@ -13,6 +13,7 @@ import { PaychanError } from '../../src/types/errors.js'
 import { drawFrom, readCorpus } from './mutations.js'
 import { faultOf, fuzz, type Target, utf8 } from './fuzzer.js'
 import { TARGETS } from './targets/index.js'
+import { itInAll } from '../size.js'
 
 const noFault = async (target: Target, input: Uint8Array, name: string): Promise<void> => {
   const fault = await faultOf(target, input)
@@ -46,7 +47,7 @@ describe('fuzz / the fuzzer', () => {
     }
   }
 
-  it('goes on from what reaches further, and shortens what it finds', async () => {
+  itInAll('goes on from what reaches further, and shortens what it finds', async () => {
     const { findings, kept } = await fuzz(planted, {
       draw: drawFrom(1),
       corpus: [],

@@ -14,7 +14,7 @@ import { Recorder } from '../chain/helpers.js'
 import { Proxy } from '../chain/proxy.js'
 import { alice as hand, output, signed } from '../devnet/support.js'
 import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
-import { sized } from '../size.js'
+import { itInAll, sized } from '../size.js'
 import { Attacker, PhantomServer } from './attacker.js'
 import { Liar } from './liar.js'
 
@@ -317,59 +317,62 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
     })
 
     describe('a settlement in which the payer has signed no output, with 330 sat for the payer where that would be', () => {
-      it('is the payment that was in flight: it is made, and not made again (EVID-2)', async () => {
-        const victim = await fixture.node('victim')
-        const peer = await fixture.node('peer')
-        const wire = await new Proxy({
-          host: '127.0.0.1',
-          port: portOf(await peer.address())
-        }).open()
-        fixture.onEnd(async () => {
+      itInAll(
+        'is the payment that was in flight: it is made, and not made again (EVID-2)',
+        async () => {
+          const victim = await fixture.node('victim')
+          const peer = await fixture.node('peer')
+          const wire = await new Proxy({
+            host: '127.0.0.1',
+            port: portOf(await peer.address())
+          }).open()
+          fixture.onEnd(async () => {
+            await wire.cut()
+          })
+          const { id, peerId } = await open(victim, peer, {
+            peer: (await peer.address()).replace(/tcp\/\d+/, `tcp/${new URL(wire.url).port}`),
+            blocks: 144
+          })
+          await victim.api.pay({ to: id, amount: satoshi(1_000n) })
+
+          // The peer takes the payment, and what it answers is lost: that leaves the payer 100 sat,
+          // below dust.
+          wire.swallowAnswers()
+          const rent = { to: peerId, amount: satoshi(998_900n), id: 'rent' }
+          const paying = codeOfRejection(victim.api.pay(rent))
+          await peer.events.when(
+            (event) => event.type === 'payment' && event.payment.amount === rent.amount
+          )
+          const attacker = await takenOver(peer, 'peer')
           await wire.cut()
-        })
-        const { id, peerId } = await open(victim, peer, {
-          peer: (await peer.address()).replace(/tcp\/\d+/, `tcp/${new URL(wire.url).port}`),
-          blocks: 144
-        })
-        await victim.api.pay({ to: id, amount: satoshi(1_000n) })
+          assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
 
-        // The peer takes the payment, and what it answers is lost: that leaves the payer 100 sat,
-        // below dust.
-        wire.swallowAnswers()
-        const rent = { to: peerId, amount: satoshi(998_900n), id: 'rent' }
-        const paying = codeOfRejection(victim.api.pay(rent))
-        await peer.events.when(
-          (event) => event.type === 'payment' && event.payment.amount === rent.amount
-        )
-        const attacker = await takenOver(peer, 'peer')
-        await wire.cut()
-        assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
+          const settlement = attacker.state(0, {
+            fee: 1_000n,
+            outputs: [{ script: attacker.payoutScript('client'), value: satoshi(330n) }]
+          })
+          assert.ok((await fixture.devnet.submit(settlement.toBuffer())).accepted)
+          await mine(5, victim)
+          const status = async (): Promise<unknown> =>
+            (await victim.api.payments.list()).find(({ amount }) => amount === rent.amount)?.status
+          await victim.sees(async () => (await of(victim)).spend?.txid === settlement.getId())
+          assert.equal(await status(), 'unknown')
+          await mine(1, victim)
+          // No event tells of it.
+          while ((await status()) === 'unknown') await turn()
+          assert.equal(await status(), 'acknowledged')
 
-        const settlement = attacker.state(0, {
-          fee: 1_000n,
-          outputs: [{ script: attacker.payoutScript('client'), value: satoshi(330n) }]
-        })
-        assert.ok((await fixture.devnet.submit(settlement.toBuffer())).accepted)
-        await mine(5, victim)
-        const status = async (): Promise<unknown> =>
-          (await victim.api.payments.list()).find(({ amount }) => amount === rent.amount)?.status
-        await victim.sees(async () => (await of(victim)).spend?.txid === settlement.getId())
-        assert.equal(await status(), 'unknown')
-        await mine(1, victim)
-        // No event tells of it.
-        while ((await status()) === 'unknown') await turn()
-        assert.equal(await status(), 'acknowledged')
-
-        // There would be money for it, in another channel with the same peer.
-        const back = await fixture.node('peer')
-        const other = await open(victim, back, { blocks: 144 })
-        assert.deepEqual(
-          (await victim.api.pay(rent)).parts.map(({ channel, status }) => [channel, status]),
-          [[id, 'acknowledged']]
-        )
-        const channels = await victim.api.channels.list()
-        assert.equal(channels.find((each) => each.id === other.id)?.spendable, CAPACITY)
-      })
+          // There would be money for it, in another channel with the same peer.
+          const back = await fixture.node('peer')
+          const other = await open(victim, back, { blocks: 144 })
+          assert.deepEqual(
+            (await victim.api.pay(rent)).parts.map(({ channel, status }) => [channel, status]),
+            [[id, 'acknowledged']]
+          )
+          const channels = await victim.api.channels.list()
+          assert.equal(channels.find((each) => each.id === other.id)?.spendable, CAPACITY)
+        }
+      )
     })
 
     describe('a settlement of 9.9 kvB, which pays the client its share and is in no block', () => {

@@ -9,6 +9,7 @@ import { Fixture, type TestNode } from '../node/fixture.js'
 import { sameBytes, hashFromTxid, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { Liar, type Line } from './liar.js'
+import { itInAll } from '../size.js'
 
 const CAPACITY = satoshi(1_000_000n)
 const PAID = satoshi(900_000n)
@@ -175,7 +176,7 @@ describe('servers that lie / and are the first to answer (EVID-6)', () => {
     assert.ok(fee <= MOST_PAID, `paid ${fee} of ${PAID}`)
   })
 
-  it('nor those that it tells to a node that was cut off meanwhile', async () => {
+  itInAll('nor those that it tells to a node that was cut off meanwhile', async () => {
     const bob = await away(4, 'cut off')
     const feed = feeding()
     await until(async () => (await bob.api.info()).chain.servers[0]?.state === 'used')

@@ -19,6 +19,7 @@ import { startHost, type TestServices } from '../p2p/hosts.js'
 import { madeUpT1, offerBy, refundRequest } from '../strangers.js'
 import { HARD_LIMIT, TollGate } from '../toll.js'
 import { Fixture, type TestNode } from './fixture.js'
+import { itInAll } from '../size.js'
 
 const CAPACITY = 100_000n
 const BROADCAST = 'blockchain.transaction.broadcast'
@@ -65,75 +66,78 @@ async function handOver(
 describe('node / a server that strangers want to cut off', function () {
   this.timeout(120_000)
 
-  it('has its T3 in a block: they cost its honest server a few refusals (COST-1, COST-2, COST-3)', async () => {
-    const fixture = await Fixture.create({ autoMine: false })
-    const { devnet } = fixture
-    const honest = await Liar.start(devnet)
-    const port = Number(new URL(honest.url.replace('tcp:', 'http:')).port)
-    const gate = await new TollGate({ host: '127.0.0.1', port }, HARD_LIMIT, true).open()
-    let funding: string | undefined
-    const spendsIt = (raw: unknown): boolean =>
-      parseTransaction(fromHex(String(raw))).inputs.some(
-        ({ outPoint }) => outPoint.txid === funding
-      )
-    const theirs = await Liar.start(devnet, {
-      answer: async ({ method, params: [raw] }, said) =>
-        method === BROADCAST && funding !== undefined && spendsIt(raw)
-          ? { result: parseTransaction(fromHex(String(raw))).txid }
-          : { result: await said() }
-    })
-    const host = await startHost({ onError: () => {} })
-    try {
-      const bob = await fixture.node('bob', { electrum: [theirs.url, gate.url] })
-      const alice = await fixture.node('alice', { electrum: devnet.url })
-      const block = async (...nodes: TestNode[]): Promise<void> => {
-        await devnet.mine(1)
-        gate.forgive(FORGIVEN_IN_A_BLOCK)
-        for (const node of nodes) await node.synced()
-      }
-      await devnet.fund(await alice.api.wallet.address(), satoshi(2_000_000n))
-      await block(alice, bob)
-      await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 2_000_000n)
-      const { id } = await alice.api.channels.open({
-        peer: await bob.address(),
-        amount: satoshi(1_000_000n),
-        wait: 'broadcast'
+  itInAll(
+    'has its T3 in a block: they cost its honest server a few refusals (COST-1, COST-2, COST-3)',
+    async () => {
+      const fixture = await Fixture.create({ autoMine: false })
+      const { devnet } = fixture
+      const honest = await Liar.start(devnet)
+      const port = Number(new URL(honest.url.replace('tcp:', 'http:')).port)
+      const gate = await new TollGate({ host: '127.0.0.1', port }, HARD_LIMIT, true).open()
+      let funding: string | undefined
+      const spendsIt = (raw: unknown): boolean =>
+        parseTransaction(fromHex(String(raw))).inputs.some(
+          ({ outPoint }) => outPoint.txid === funding
+        )
+      const theirs = await Liar.start(devnet, {
+        answer: async ({ method, params: [raw] }, said) =>
+          method === BROADCAST && funding !== undefined && spendsIt(raw)
+            ? { result: parseTransaction(fromHex(String(raw))).txid }
+            : { result: await said() }
       })
-      const of = async (): Promise<ChannelInfo> =>
-        (await bob.api.channels.list()).find((channel) => channel.id === id) ?? assert.fail()
-      await bob.sees(async () => (await bob.api.channels.list()).length === 1)
-      await block(alice, bob)
-      await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'open')
-      await alice.api.pay({ to: id, amount: satoshi(900_000n) })
-      const { settleHeight, refundHeight, ...paid } = await of()
-      assert.ok(settleHeight !== undefined && paid.funding !== undefined)
-      await alice.api.stop()
-      while (devnet.height < settleHeight - 1) await block(bob)
+      const host = await startHost({ onError: () => {} })
+      try {
+        const bob = await fixture.node('bob', { electrum: [theirs.url, gate.url] })
+        const alice = await fixture.node('alice', { electrum: devnet.url })
+        const block = async (...nodes: TestNode[]): Promise<void> => {
+          await devnet.mine(1)
+          gate.forgive(FORGIVEN_IN_A_BLOCK)
+          for (const node of nodes) await node.synced()
+        }
+        await devnet.fund(await alice.api.wallet.address(), satoshi(2_000_000n))
+        await block(alice, bob)
+        await alice.sees(async () => (await alice.api.wallet.balance()).confirmed === 2_000_000n)
+        const { id } = await alice.api.channels.open({
+          peer: await bob.address(),
+          amount: satoshi(1_000_000n),
+          wait: 'broadcast'
+        })
+        const of = async (): Promise<ChannelInfo> =>
+          (await bob.api.channels.list()).find((channel) => channel.id === id) ?? assert.fail()
+        await bob.sees(async () => (await bob.api.channels.list()).length === 1)
+        await block(alice, bob)
+        await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'open')
+        await alice.api.pay({ to: id, amount: satoshi(900_000n) })
+        const { settleHeight, refundHeight, ...paid } = await of()
+        assert.ok(settleHeight !== undefined && paid.funding !== undefined)
+        await alice.api.stop()
+        while (devnet.height < settleHeight - 1) await block(bob)
 
-      funding = paid.funding.txid
-      const before = gate.refused.length
-      const streams = []
-      for (let low = 0; low < CHANNELS; low++) {
-        streams.push(await handOver(host, await bob.address(), devnet.height, low))
+        funding = paid.funding.txid
+        const before = gate.refused.length
+        const streams = []
+        for (let low = 0; low < CHANNELS; low++) {
+          streams.push(await handOver(host, await bob.address(), devnet.height, low))
+        }
+        for (const { again } of streams) for (let n = 0; n < REPEATS; n++) again()
+        // Each is answered: only then it has had what effect it has.
+        for (const { heard } of streams) {
+          await heard.when(() => heard.all.filter(({ type }) => type === 'Error').length > REPEATS)
+        }
+        while (devnet.height < refundHeight && (await of()).spend?.height === undefined) {
+          await block(bob)
+        }
+        const { spend } = await of()
+        assert.equal(spend?.kind, 'settlement')
+        assert.ok(spend.height !== undefined && spend.height < refundHeight, 'it is in a block')
+        assert.equal(gate.hungUp, 0)
+        assert.ok(gate.refused.length - before <= FAVOURS, `${gate.refused.length} refusals`)
+      } finally {
+        await host.stop()
+        await fixture.end()
+        await gate.close()
+        await Promise.all([honest.stop(), theirs.stop()])
       }
-      for (const { again } of streams) for (let n = 0; n < REPEATS; n++) again()
-      // Each is answered: only then it has had what effect it has.
-      for (const { heard } of streams) {
-        await heard.when(() => heard.all.filter(({ type }) => type === 'Error').length > REPEATS)
-      }
-      while (devnet.height < refundHeight && (await of()).spend?.height === undefined) {
-        await block(bob)
-      }
-      const { spend } = await of()
-      assert.equal(spend?.kind, 'settlement')
-      assert.ok(spend.height !== undefined && spend.height < refundHeight, 'it is in a block')
-      assert.equal(gate.hungUp, 0)
-      assert.ok(gate.refused.length - before <= FAVOURS, `${gate.refused.length} refusals`)
-    } finally {
-      await host.stop()
-      await fixture.end()
-      await gate.close()
-      await Promise.all([honest.stop(), theirs.stop()])
     }
-  })
+  )
 })

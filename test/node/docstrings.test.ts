@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import ts from 'typescript'
 import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { VERBS } from '../../src/daemon/verbs.js'
+import { itInAll } from '../size.js'
 
 const FILES = ['api', 'wallet-api', 'channels-api', 'requests-api'].map(
   (name) => `src/node/${name}.ts`
@@ -105,7 +106,7 @@ describe('the docstring of each public call', () => {
     )
   })
 
-  it('has an example that compiles against the package', () => {
+  itInAll('has an example that compiles against the package', () => {
     const examples = all.map(
       ({ example }, index) => `export async function example${index}() {\n${example}\n}\n`
     )

@@ -235,7 +235,7 @@ function check({ wallet, chain, store }: Mortal): void {
 }
 
 /** At every fourth write or at each. */
-const EVERY = sized({ small: 4, all: 1 })
+const EVERY = sized({ small: 8, all: 1 })
 
 describe('wallet / crash', function () {
   this.slow(20_000)

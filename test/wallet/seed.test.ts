@@ -58,7 +58,7 @@ describe('wallet / encrypted seed', () => {
     )
   })
 
-  it('is another file each time', async () => {
+  itInAll('is another file each time', async () => {
     await writeSeedFile(path, WORDS, PASSPHRASE)
     await writeSeedFile(`${path}2`, WORDS, PASSPHRASE)
     assert.notEqual(await readFile(path, 'utf8'), await readFile(`${path}2`, 'utf8'))
@@ -95,20 +95,23 @@ describe('wallet / encrypted seed', () => {
     )
   })
 
-  it('can be encrypted, given another passphrase, and opened again; no other file is left', async () => {
-    await writeSeedFile(path, WORDS)
-    await rewriteSeedFile(path, asking(''), asking(PASSPHRASE))
-    assert.equal(await isSeedEncrypted(path), true)
-    await rejects(
-      rewriteSeedFile(path, asking('not this one'), asking('another one')),
-      'ERR_WRONG_PASSPHRASE'
-    )
-    await rewriteSeedFile(path, asking(PASSPHRASE), asking('another one'))
-    assert.equal(await readSeedFile(path, asking('another one')), WORDS)
-    await rewriteSeedFile(path, asking('another one'))
-    assert.equal(await readSeedFile(path), WORDS)
-    assert.deepEqual(await readdir(directory), ['seed'])
-  })
+  itInAll(
+    'can be encrypted, given another passphrase, and opened again; no other file is left',
+    async () => {
+      await writeSeedFile(path, WORDS)
+      await rewriteSeedFile(path, asking(''), asking(PASSPHRASE))
+      assert.equal(await isSeedEncrypted(path), true)
+      await rejects(
+        rewriteSeedFile(path, asking('not this one'), asking('another one')),
+        'ERR_WRONG_PASSPHRASE'
+      )
+      await rewriteSeedFile(path, asking(PASSPHRASE), asking('another one'))
+      assert.equal(await readSeedFile(path, asking('another one')), WORDS)
+      await rewriteSeedFile(path, asking('another one'))
+      assert.equal(await readSeedFile(path), WORDS)
+      assert.deepEqual(await readdir(directory), ['seed'])
+    }
+  )
 
   it('is refused with a short passphrase, and nothing is written', async () => {
     await rejects(writeSeedFile(path, WORDS, '1234567'), 'ERR_PASSPHRASE_TOO_SHORT')

@@ -17,6 +17,7 @@ import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { LOCKED } from '../../src/wallet/coins.js'
 import { OUTGOING, readOutgoing } from '../../src/wallet/outgoing.js'
 import type { BuiltFunding, CsvOutput } from '../../src/engine/ports.js'
+import { sized } from '../size.js'
 
 type Step =
   | { readonly do: 'pay' | 'payout'; readonly value: number }
@@ -488,7 +489,7 @@ describe('wallet / against a model', () => {
           }
         }
       ),
-      { numRuns: 15 }
+      { numRuns: sized({ small: 5, all: 15 }) }
     )
   })
 })

@@ -85,7 +85,7 @@ async function both(scenario: Scenario, transport: TransportName): Promise<Both>
 describe('sim / real: the same scenario in virtual time and with real nodes', function () {
   this.slow(40_000)
 
-  it('pair, over memory: two neighbours whose channel renews itself', async () => {
+  itInAll('pair, over memory: two neighbours whose channel renews itself', async () => {
     const { virtual, real, outcomes } = await both(
       changed('pair', [
         [['days'], 2],

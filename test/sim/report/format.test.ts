@@ -13,6 +13,7 @@ import {
   wilson
 } from '../../../src/sim/report/format.js'
 import { embedJson, escapeHtml, html, Html } from '../../../src/sim/report/html.js'
+import { itInAll } from '../../size.js'
 
 describe('the axes of the drawings', () => {
   it('are logarithmic when values are far apart, and name what was tried', () => {
@@ -181,7 +182,7 @@ describe('data in a page', () => {
     })
   })
 
-  it('is the same after it was read again', () => {
+  itInAll('is the same after it was read again', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (name) => {
         const text = embedJson({ name })
