@@ -22,7 +22,7 @@ import { networkParams } from './network.js'
 import { malformed, parsePsbt, type ParsedPsbt, type PsbtInput } from './psbt.js'
 
 /** The requirements of T1. */
-export interface FundingDemand {
+interface FundingDemand {
   readonly network: Network
   /** The scriptPubKey of the 2-of-2. */
   readonly script: Uint8Array

@@ -6,7 +6,7 @@ import { networks, type Network as BitcoinjsNetwork } from 'bitcoinjs-lib'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
 /** The parameters of one network, after `CChainParams` of Bitcoin Core's kernel/chainparams.cpp. */
-export interface NetworkParams {
+interface NetworkParams {
   readonly network: Network
   /** The human-readable part of SegWit addresses (BIP173). */
   readonly bech32: string

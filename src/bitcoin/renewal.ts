@@ -218,7 +218,7 @@ function checkFee(
  * The virtual size of a renewal's T1 with a number of coins beside the old funding output, with the
  * longest signatures.
  */
-export function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]): number {
+function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]): number {
   return segwitVsize(
     [FUNDING_WITNESS_BYTES, ...Array.from({ length: coins }, () => P2WPKH_WITNESS_BYTES)],
     outputScripts

@@ -13,7 +13,7 @@ import { isSignedByKey } from './owner-spend.js'
 import { parseTransaction, type Transaction } from './transaction.js'
 
 /** The signing request. */
-export interface FundingOrder {
+interface FundingOrder {
   /** The PSBT as it was funded. */
   readonly psbt: Uint8Array
   readonly outPoint: OutPoint

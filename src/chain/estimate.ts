@@ -23,7 +23,7 @@ export const LAST_GOOD_MS = 3_600_000
  */
 const ABSURD_BTC_PER_KVB = 0.1
 
-export interface EstimateInput {
+interface EstimateInput {
   /** The answer of `blockchain.estimatefee`, in BTC/kvB; undefined when it was not usable. */
   readonly answer: number | undefined
   /** The mempool's rate for blocks of a million vB; see `histogramRate`. */
@@ -35,7 +35,7 @@ export interface EstimateInput {
   readonly fallback: FeeRate
 }
 
-export interface Estimate {
+interface Estimate {
   readonly rate: FeeRate
   readonly source: 'server' | 'mempool' | 'last' | 'fallback'
 }

@@ -47,7 +47,7 @@ export interface HistorySource extends HeaderSource {
   merkleProof: (id: Txid, height: number) => Promise<MerkleProof>
 }
 
-export interface HistoryContext {
+interface HistoryContext {
   readonly source: HistorySource
   readonly headers: HeaderChain
   /** What the scripts of this server have fetched. */

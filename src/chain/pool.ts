@@ -40,7 +40,7 @@ import type { ProvedWatcher } from './script-watch.js'
 import { PooledFees } from './pooled-fees.js'
 import { TipSettling } from './tip-settling.js'
 
-export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
+interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   /** At least one; the first are preferred where several are as good. */
   readonly servers: readonly ServerAddress[]
   readonly times?: Partial<PoolTimes>

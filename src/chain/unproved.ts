@@ -17,10 +17,10 @@ const OVERHEAD_BYTES = 1_000
 const OVERHEAD_OF_INPUT_BYTES = 200
 
 /** For all scripts of one server: some 14,000 payments of 220 bytes that wait. */
-export const MAX_UNPROVED_BYTES = 20_000_000
+const MAX_UNPROVED_BYTES = 20_000_000
 
 /** For one script: what is sent to one leaves room for the others. */
-export const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
+const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
 
 /** What all scripts of one server take. */
 export class UnprovedBudget {

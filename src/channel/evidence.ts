@@ -17,10 +17,10 @@ import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedul
 import { deadlineOf } from './stakes.js'
 import type { Established, OnChain, ShownSpend } from './state.js'
 
-export type Evidence = 'proved' | 'answered' | 'shown' | 'said'
+type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 
 /** One row of the table: the decision, its evidence, and the loss when the evidence is false. */
-export interface Decision {
+interface Decision {
   readonly decision: string
   readonly takes: Evidence
   readonly evidence: string
@@ -174,7 +174,7 @@ export function normalBid(nextBlock: FeeRate, vsize: number): Satoshi {
 }
 
 /** The facts for judging a race. */
-export interface Race {
+interface Race {
   /** Our own state. */
   readonly state: StateRef
   readonly share: bigint

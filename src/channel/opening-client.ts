@@ -55,7 +55,7 @@ import { fundingOutput, fundingScriptOf, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /** The request of `open`, with the keys and the script drawn for it. */
-export interface OfferRequest {
+interface OfferRequest {
   readonly id: ChannelId
   readonly peer: string
   readonly address: string

@@ -31,7 +31,7 @@ import { fundingScriptOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /** The server's own draw for a channel that a peer asks for. */
-export interface AcceptRequest {
+interface AcceptRequest {
   readonly id: ChannelId
   readonly peer: string
   readonly network: Network

@@ -27,7 +27,7 @@ import { fundingScriptOf } from './terms.js'
 import { errorMessage } from './violation.js'
 
 /** A channel with T2 signed, and T1 not signed as far as we know. */
-export type Unsigned = ClientChannel & { readonly outside: { readonly isSigned: false } }
+type Unsigned = ClientChannel & { readonly outside: { readonly isSigned: false } }
 
 export function isUnsigned(channel: Channel): channel is Unsigned {
   return (

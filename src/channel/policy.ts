@@ -8,7 +8,7 @@ import { blockDelta, satoshi, type BlockDelta, type Satoshi } from '../types/uni
 import { PAYMENT_MARGIN } from './schedule.js'
 
 /** The unit of a setting. */
-export type PolicyUnit = 'sat' | 'blocks' | 'confirmations' | 'percent' | 'count'
+type PolicyUnit = 'sat' | 'blocks' | 'confirmations' | 'percent' | 'count'
 
 interface Described<Value> {
   readonly byDefault: (network: Network) => Value
@@ -18,11 +18,11 @@ interface Described<Value> {
 }
 
 /** Bounded by all bitcoin. */
-export interface AmountSetting<Value = unknown> extends Described<Value> {
+interface AmountSetting<Value = unknown> extends Described<Value> {
   readonly unit: 'sat'
 }
 
-export interface CountSetting<
+interface CountSetting<
   Value = unknown,
   Unit extends Exclude<PolicyUnit, 'sat'> = Exclude<PolicyUnit, 'sat'>
 > extends Described<Value> {

@@ -27,7 +27,7 @@ const ENOUGH_HISTORY = DAY
 /** The assumed rise of the stretches that were not seen. */
 const SUDDEN_RISE = 10n
 
-export interface RiskInput {
+interface RiskInput {
   /** The rate for the next block, block by block, the newest last; in sat/kvB. */
   readonly history: readonly bigint[]
   readonly now: bigint

@@ -88,7 +88,7 @@ export function sharesByTurn(channel: EitherSide): readonly bigint[] {
 }
 
 /** The stake of publishing a state of ours now. */
-export interface StakeInput {
+interface StakeInput {
   /** The shares of `sharesByTurn`, up to the state at least. */
   readonly shares: readonly bigint[]
   /** The state, whose payee is `role`. */

@@ -110,7 +110,7 @@ export interface AcceptedClient extends ClientSide {
   readonly outside?: true | undefined
 }
 
-export interface AcceptedServer extends ServerSide {
+interface AcceptedServer extends ServerSide {
   readonly stage: 'accepted'
   readonly terms: Terms
 }
@@ -336,10 +336,10 @@ export const NO_WISHES: TurnWishes = {
 /**
  * `down`: no stream. `up`: a stream, `Reestablish` sent. `live`: both sides know where they stand.
  */
-export type LinkState = 'down' | 'up' | 'live'
+type LinkState = 'down' | 'up' | 'live'
 
 /** T1 is made by an outside wallet. */
-export interface FundedOutside {
+interface FundedOutside {
   readonly psbt: Uint8Array | undefined
   readonly isSigned: boolean
   /** The last transaction seen that pays to the funding script without being T1. */

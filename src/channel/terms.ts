@@ -36,7 +36,7 @@ export interface PaymentLimits {
  * RENEW-1: the channel whose funding output T1 spends, and its newest state, with which this
  * channel begins.
  */
-export interface Renews {
+interface Renews {
   readonly channel: ChannelId
   readonly turn: number
   readonly sequence: number

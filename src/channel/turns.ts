@@ -37,7 +37,7 @@ import { Violation } from './violation.js'
 const MOST_AFTER_REQUEST = 64
 
 /** TURN-7: blocks after which a turn that was granted and not used ends in a close. */
-export const UNUSED_TURN_BLOCKS = 12
+const UNUSED_TURN_BLOCKS = 12
 
 /**
  * The need of payments that wait in front of a channel: `ask` for the turn, `wait` for the answer,

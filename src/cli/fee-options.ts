@@ -17,7 +17,7 @@ export interface CoinOptions {
 }
 
 /** `1`, `2.5` sat/vB. */
-export function parseFeeRate(text: string): number {
+function parseFeeRate(text: string): number {
   if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(text)) {
     throw new InvalidArgumentError(
       'A feerate is in sat/vB, such as 2 or 2.5, with at most 3 decimals.'

@@ -27,7 +27,7 @@ export interface Output {
 }
 
 /** Amounts become numbers: 21 million bitcoin are 2.1 x 10^15 sat, below 2^53 = 9.0 x 10^15. */
-export function toJson(value: unknown): unknown {
+function toJson(value: unknown): unknown {
   if (value === undefined) return null
   if (typeof value === 'bigint') return Number(value)
   if (Array.isArray(value)) return value.map(toJson)

@@ -5,7 +5,7 @@
 import { PaychanError } from '../types/errors.js'
 import type { Io } from './io.js'
 
-export interface Asking {
+interface Asking {
   readonly prompt?: string
   /**
    * Also reads a line that a program pipes in. Not for long-running commands: that line may never

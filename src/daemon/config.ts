@@ -38,15 +38,7 @@ export interface NodeConfig {
 }
 
 /** The flags of the command line. */
-export interface ConfigFlags {
-  readonly network?: string | undefined
-  readonly iUnderstandTheRisk?: boolean | undefined
-  readonly electrum?: readonly string[] | undefined
-  readonly electrumProxy?: string | undefined
-  readonly electrumFingerprint?: string | undefined
-  readonly electrumCa?: string | undefined
-  readonly listen?: readonly string[] | undefined
-}
+export type ConfigFlags = Omit<ConfigFile, 'policy'>
 
 export interface ConfigSources {
   readonly dataDir: string

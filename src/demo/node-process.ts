@@ -17,7 +17,7 @@ const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 /** Any free port of this machine only. */
 const ANY_PORT = '/ip4/127.0.0.1/tcp/0'
 
-export type Who = 'client' | 'server'
+type Who = 'client' | 'server'
 
 export class NodeProcess {
   readonly api: ApiClient

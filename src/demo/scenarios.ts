@@ -25,14 +25,14 @@ const BLOCKS = 72
 /** Turns 12 blocks apart, and room for ten of them. */
 const TWO_WAY: ChannelTerms = { blocks: 160, step: 12 }
 
-export interface Scenario {
+interface Scenario {
   readonly name: string
   readonly title: string
   /** @throws PaychanError `ERR_USAGE` for options that it has no use for */
   readonly run: (narrator: Narrator, options?: DemoOptions) => Promise<Report>
 }
 
-export interface DemoOptions {
+interface DemoOptions {
   /** For `congestion`: lines of height,feerate. */
   readonly trace?: string | undefined
   /**

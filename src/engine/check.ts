@@ -28,13 +28,13 @@ export interface ChannelCheck {
   readonly advice: string | undefined
 }
 
-export interface EngineCheck {
+interface EngineCheck {
   readonly channels: readonly ChannelCheck[]
   readonly payments: readonly Finding[]
   readonly givenUp: readonly Finding[]
 }
 
-export interface CheckEnv extends Pick<AuditEnv, 'verify'> {
+interface CheckEnv extends Pick<AuditEnv, 'verify'> {
   /** Undefined without the seed: then the check that the keys derive from it is skipped. */
   readonly publicKey: Signer['publicKey'] | undefined
   /** Called for every record. */

@@ -53,7 +53,7 @@ export interface KeyedRequest {
 }
 
 /** The parts of the engine that the payments need. */
-export interface KeyedHost {
+interface KeyedHost {
   /** @throws PaychanError `ERR_NO_CHANNEL` */
   actor: (id: ChannelId) => ChannelActor
   /**

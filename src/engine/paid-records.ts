@@ -31,7 +31,7 @@ export interface PaidRecord {
 }
 
 /** `asked` is the whole payment. */
-export interface NameRecord {
+interface NameRecord {
   readonly peer: string
   readonly asked: Satoshi
 }

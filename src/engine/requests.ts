@@ -62,7 +62,7 @@ const receivedRecord = z.object({
 })
 
 /** The sum of what one peer has paid under one name. */
-export interface Received {
+interface Received {
   readonly amount: Satoshi
   /** Milliseconds since 1970, of the last part. */
   readonly time: number

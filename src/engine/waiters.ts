@@ -16,10 +16,10 @@ export interface Closed {
 }
 
 /** The last answer of a chain server to T1 in this process; undefined before the first answer. */
-export type FundingAnswer = 'taken' | Error | undefined
+type FundingAnswer = 'taken' | Error | undefined
 
 /** Tells whether a channel has come where a caller wants it; throws when it never will. */
-export type Arrival = (channel: Channel, answer: FundingAnswer) => boolean
+type Arrival = (channel: Channel, answer: FundingAnswer) => boolean
 
 /**
  * Payments of one channel that callers may wait for at the same time: two windows of 16 updates

@@ -64,7 +64,7 @@ export interface VerifiedRequest extends PaymentRequest {
 }
 
 /** A receipt whose signature is the payee's. */
-export interface VerifiedReceipt extends Receipt {
+interface VerifiedReceipt extends Receipt {
   /** The payee's PeerId. */
   readonly payee: string
 }

@@ -4,7 +4,7 @@ import type { Calendar } from '../testing/calendar.js'
 import { Draws } from '../testing/random.js'
 import type { SimNode } from './node.js'
 
-export interface FaultHost {
+interface FaultHost {
   readonly calendar: Calendar
   readonly seed: number
   readonly start: (node: SimNode) => void

@@ -12,7 +12,7 @@ import { messageOf, PaychanError } from '../types/errors.js'
 import type { Change } from '../engine/ports.js'
 
 /** Writes all changes or none, and resolves once they would survive a loss of power. */
-export type WriteBatch = (changes: readonly Change[]) => Promise<void>
+type WriteBatch = (changes: readonly Change[]) => Promise<void>
 
 interface Waiting {
   readonly changes: readonly Change[]

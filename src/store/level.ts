@@ -20,7 +20,7 @@ export const LOCK_FILE = 'LOCK'
 
 type Database = ClassicLevel<string, Uint8Array>
 
-export interface LevelOptions {
+interface LevelOptions {
   /** False: a missing store is an error. */
   readonly createIfMissing?: boolean
   /**

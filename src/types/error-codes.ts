@@ -19,7 +19,7 @@ export const ERROR_KINDS = {
   bug: { exit: 1, status: 500, means: 'a fault of this software, or damaged data' }
 } as const
 
-export type ErrorKind = keyof typeof ERROR_KINDS
+type ErrorKind = keyof typeof ERROR_KINDS
 
 /** `status` is given where it says more than the status of the kind. */
 type Row = readonly [kind: ErrorKind, means: string, status?: number]

@@ -19,7 +19,7 @@ import { named, outPoint } from './records.js'
 export const ABANDONED = 'wallet/abandoned/'
 
 /** A T1, and our coins that it spends. */
-export interface AbandonedFunding {
+interface AbandonedFunding {
   readonly funding: Txid
   readonly inputs: readonly OutPoint[]
 }

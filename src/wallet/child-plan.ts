@@ -26,7 +26,7 @@ import type { HistoryView } from './history-view.js'
 import type { Reservations } from './coins.js'
 
 /** A T1 of ours that is in no block. */
-export interface UnconfirmedFunding {
+interface UnconfirmedFunding {
   readonly txid: Txid
   readonly vsize: number
   readonly fee: Satoshi

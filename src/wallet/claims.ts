@@ -26,7 +26,7 @@ export function isBuried(height: BlockHeight | undefined, tip: BlockHeight | und
 }
 
 /** The next step for a claim. */
-export type ClaimStep =
+type ClaimStep =
   | { readonly do: 'wait' }
   | { readonly do: 'forget' }
   /** Our sweep is in the mempool: it is sent again with every block, because mempools forget. */

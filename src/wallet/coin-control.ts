@@ -23,7 +23,7 @@ import type { CoinState, WalletBalance, WalletCoin } from './node-wallet.js'
 import type { Notes } from './notes.js'
 import type { OutgoingTransactions } from './outgoing.js'
 
-export interface CoinControlInit {
+interface CoinControlInit {
   readonly network: Network
   readonly addresses: AddressBook
   readonly view: HistoryView

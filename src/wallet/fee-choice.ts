@@ -124,7 +124,7 @@ export async function estimatedRate(
 const TIMES_THE_ESTIMATE = 10n
 
 /** The known part of a planned payment's cost. */
-export interface Cost {
+interface Cost {
   readonly rate?: FeeRate | undefined
   readonly fee?: Satoshi
   readonly amount?: Satoshi | undefined

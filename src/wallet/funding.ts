@@ -42,7 +42,7 @@ const SEQUENCE = 0xfffffffe
 /** A script of the length of every funding script: the cost of a T1 does not depend on its keys. */
 export const ANY_FUNDING_SCRIPT = Uint8Array.from([0, 32, ...new Uint8Array(32)])
 
-export interface FundingPlan<C extends Selectable> extends Selection<C> {
+interface FundingPlan<C extends Selectable> extends Selection<C> {
   readonly scriptPubKey: Uint8Array
   readonly amount: Satoshi
   readonly changeScript: Uint8Array

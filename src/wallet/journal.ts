@@ -10,7 +10,7 @@ import type { HistoryView } from './history-view.js'
 import type { Notes } from './notes.js'
 import type { TransactionKind, WalletTransaction } from './spending.js'
 
-export interface JournalInit {
+interface JournalInit {
   readonly network: Network
   readonly addresses: AddressBook
   readonly view: HistoryView

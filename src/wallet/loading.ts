@@ -21,7 +21,7 @@ import {
   RESERVATIONS
 } from './records.js'
 
-export interface LoadedWallet {
+interface LoadedWallet {
   readonly addresses: AddressBook
   readonly reservations: Reservations
   readonly locks: CoinLocks

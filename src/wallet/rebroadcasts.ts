@@ -17,7 +17,7 @@ import {
 import { isUnderpaid, refusedText } from './refusal-advice.js'
 import { BackgroundTask } from './tasks.js'
 
-export interface RebroadcastsInit {
+interface RebroadcastsInit {
   readonly chain: Chain
   readonly store: Store
   readonly view: HistoryView

@@ -33,7 +33,7 @@ export interface SendPlan {
   readonly fee: Satoshi
 }
 
-export interface SendRequest {
+interface SendRequest {
   readonly coins: readonly Coin[]
   readonly to: Uint8Array
   readonly amount: Satoshi | 'all'

@@ -46,7 +46,7 @@ const SEND_TARGET = blockDelta(6)
  */
 const SEQUENCE = 0xfffffffd
 
-export interface SpenderInit {
+interface SpenderInit {
   readonly chain: Chain
   readonly store: Store
   readonly network: Network

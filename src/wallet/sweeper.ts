@@ -46,7 +46,7 @@ const BUMP_TARGET = blockDelta(6)
 /** Inputs of one sweep: 69 vB each, far below the relay limit. Each claim keeps a copy of it. */
 const MAX_BATCH = 50
 
-export interface SweeperInit {
+interface SweeperInit {
   readonly claims: Claims
   readonly chain: Chain
   readonly store: Store

@@ -6,7 +6,7 @@ import { toHex } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { Chain, ChainTransaction, ScriptWatch, Unsubscribe } from '../engine/ports.js'
 
-export interface WatchesInit {
+interface WatchesInit {
   readonly chain: Chain
   readonly onHistory: (scriptPubKey: Uint8Array, history: readonly ChainTransaction[]) => void
   readonly onError: (error: Error) => void

@@ -10,14 +10,14 @@ import type { Endpoint, Proxy } from './endpoint.js'
 import { checkCertificate, type TlsTrust } from './tls.js'
 
 /** The outcome: exactly one of the two is called first. `onFailure` may be called again. */
-export interface SocketListener {
+interface SocketListener {
   /** Called when the connection stands; with TLS its certificate is trusted. */
   readonly onOpen: (socket: Socket) => void
   readonly onFailure: (error: Error & { code?: string }) => void
 }
 
 /** The route to a server. */
-export interface Way {
+interface Way {
   readonly trust: TlsTrust
   readonly proxy?: Proxy | undefined
 }

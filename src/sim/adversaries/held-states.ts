@@ -79,7 +79,7 @@ export function fundingScriptOf({ terms }: Established): string {
 }
 
 /** Outputs behind the payer's, in satoshis; `inputs`: outpoints beside the channel's, as text. */
-export interface SpendParts {
+interface SpendParts {
   readonly outputs: ReadonlyArray<{ readonly script: Uint8Array; readonly value: number }>
   readonly inputs?: readonly string[]
 }

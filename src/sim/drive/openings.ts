@@ -18,7 +18,7 @@ interface Place {
   readonly records: ChannelRecord[]
 }
 
-export interface OpeningsHost {
+interface OpeningsHost {
   readonly plan: Plan
   readonly calendar: Calendar
   readonly node: (name: string) => SimNode

@@ -23,7 +23,7 @@ interface Account {
   gained: number
 }
 
-export interface AccountsWorld {
+interface AccountsWorld {
   readonly chain: SimChain
   readonly books: Books
   readonly nodes: readonly SimNode[]

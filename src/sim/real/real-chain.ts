@@ -3,7 +3,7 @@ import { parseTransaction, type Transaction } from '../../bitcoin/transaction.js
 import type { Devnet } from '../../devnet/index.js'
 import { toHex } from '../../types/bytes.js'
 
-export interface MinedTransaction {
+interface MinedTransaction {
   readonly txid: string
   readonly fee: number
 }

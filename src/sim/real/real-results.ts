@@ -13,7 +13,7 @@ import type { RealWorld } from './real-world.js'
 import { Curves } from '../measure/samples.js'
 import { chainOf, type RealChain } from './real-chain.js'
 
-export interface RealRunParts {
+interface RealRunParts {
   readonly scenario: Scenario
   readonly plan: Plan
   readonly world: RealWorld

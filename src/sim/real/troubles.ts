@@ -9,7 +9,7 @@ import type { Places, Timed } from './places.js'
 import type { RealNode } from './real-node.js'
 import type { RealWorld } from './real-world.js'
 
-export interface TroubleHost {
+interface TroubleHost {
   readonly agenda: Agenda<Timed>
   readonly world: RealWorld
   readonly places: Places

@@ -2,7 +2,7 @@
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { count, percent } from './format.js'
 
-export interface Tick {
+interface Tick {
   readonly at: number
   readonly label: string
 }

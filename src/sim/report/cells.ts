@@ -19,7 +19,7 @@ export function cellText(kind: CellKind, cell: Cell): string {
 }
 
 /** Numbers by size, words by natural order (`n-2` before `n-10`), empty cells always last. */
-export function compareCells(a: Cell, b: Cell, descending: boolean): number {
+function compareCells(a: Cell, b: Cell, descending: boolean): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1
   const order =
     typeof a === 'number' && typeof b === 'number'

@@ -3,7 +3,7 @@ import type { ChannelResult, NodeResult, Results } from '../results.js'
 import { inOrder } from './format.js'
 
 /** Sizes that a browser draws fluently and a person can read. */
-export interface Limits {
+interface Limits {
   readonly nodes: number
   readonly channels: number
 }

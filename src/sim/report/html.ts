@@ -6,7 +6,7 @@ export class Html {
   constructor(readonly text: string) {}
 }
 
-export type Part = string | number | Html | readonly Part[]
+type Part = string | number | Html | readonly Part[]
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',

@@ -41,7 +41,7 @@ export interface Curve {
   readonly lines: readonly CurveLine[]
 }
 
-export interface Group {
+interface Group {
   readonly name: string
   readonly honest: boolean
 }

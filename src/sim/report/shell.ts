@@ -11,7 +11,7 @@ function asset(name: string): string {
   return readFileSync(new URL(`./assets/${name}`, import.meta.url), 'utf8')
 }
 
-export interface Page {
+interface Page {
   readonly title: string
   readonly body: Html
   /** For the script; the page has none without it. */

@@ -29,8 +29,6 @@ const LINES: ReadonlyArray<readonly [light: string, dark: string]> = [
 /** Lines that share a colour differ in their dashes, and all of them in their marks. */
 const DASHES = ['', '6 4', '2 3']
 
-export const LINE_COLOURS = LINES.length
-
 /** An SVG file must bring its style; the class keeps it from the page around it. */
 export const STYLE = new Html(
   `<style>.drawing{font:13px system-ui,sans-serif;color:#1b2430;background:#fff}.drawing text{fill:currentColor}.drawing .quiet{opacity:.72}.drawing .grid{stroke:currentColor;opacity:.14}.drawing .frame{stroke:currentColor;opacity:.5;fill:none}${LINES.map(

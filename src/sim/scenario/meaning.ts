@@ -10,7 +10,7 @@ import { meanOf } from './quantities.js'
 import { MOST_NODES, type ScenarioFile } from './schema.js'
 
 /** Reports an error at a path. */
-export type Tell = (path: Path, sentence: string, at?: 'key' | 'value') => void
+type Tell = (path: Path, sentence: string, at?: 'key' | 'value') => void
 
 type Channels = ScenarioFile['channels'][number]
 type Group = ScenarioFile['nodes'][string]
@@ -20,7 +20,7 @@ const MOST_CHANNELS = 10_000_000
 const MOST_PAYMENTS = 1_000_000_000
 
 /** The policy that the nodes of a group have; the simulated network is a regtest. */
-export function policyOf(group: Pick<Group, 'policy'>): Policy {
+function policyOf(group: Pick<Group, 'policy'>): Policy {
   return { ...defaultPolicy('regtest'), ...group.policy }
 }
 

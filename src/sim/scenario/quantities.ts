@@ -29,7 +29,7 @@ export class Unreadable extends Error {
 export type Reader<T> = (value: unknown) => T
 
 /** Ten minutes: converts blocks to time, and time to blocks. */
-export const BLOCK_SECONDS = 600
+const BLOCK_SECONDS = 600
 
 const SECONDS: Readonly<Record<string, number>> = {
   ms: 0.001,

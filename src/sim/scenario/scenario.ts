@@ -80,7 +80,7 @@ export type FeeSource =
       readonly points: ReadonlyArray<{ readonly height: number; readonly rate: FeeRate }>
     }
 
-export interface ChainSetup {
+interface ChainSetup {
   /** Seconds between two blocks. */
   readonly interval: Distribution
   /** Virtual bytes of a block; the nodes' transactions compete with the demand of `fees` for it. */

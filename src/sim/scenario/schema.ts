@@ -37,13 +37,7 @@ function of<T>(read: Reader<T>): z.ZodType<T> {
     try {
       return read(value)
     } catch (error) {
-      if (!(error instanceof Unreadable)) throw error
-      context.issues.push({
-        code: 'custom',
-        message: error.message,
-        input: value,
-        path: [...error.path]
-      })
+      context.issues.push(issueOf(error, value))
       return z.NEVER
     }
   })
@@ -217,7 +211,7 @@ const network = z.strictObject({
 const spell = { who: of(readName), every: of(duration), down: of(duration) }
 
 /** The faults, by their kind. */
-export const FAULTS = {
+const FAULTS = {
   crash: z.strictObject({
     kind: z.literal('crash'),
     ...spell,
@@ -239,7 +233,7 @@ export const FAULTS = {
 }
 
 /** The adversaries, by their kind. */
-export const ADVERSARIES = {
+const ADVERSARIES = {
   'publish-old': z.strictObject({
     kind: z.literal('publish-old'),
     who: of(readName),
@@ -305,6 +299,12 @@ const servers = z
     error: 'A node asks one server at least; write honest: 1, or what the others do.'
   })
 
+/** What is wrong with a value that a reader has refused; any other error is a bug. */
+function issueOf(error: unknown, input: unknown): z.core.$ZodRawIssue {
+  if (!(error instanceof Unreadable)) throw error
+  return { code: 'custom', message: error.message, input, path: [...error.path] }
+}
+
 /** One of several shapes, chosen by its `kind`; errors are reported for that one. */
 function byKind<Shapes extends Record<string, z.ZodType>>(
   shapes: Shapes
@@ -324,13 +324,7 @@ function byKind<Shapes extends Record<string, z.ZodType>>(
         )
       )
     } catch (error) {
-      if (!(error instanceof Unreadable)) throw error
-      context.issues.push({
-        code: 'custom',
-        message: error.message,
-        input: value,
-        path: [...error.path]
-      })
+      context.issues.push(issueOf(error, value))
     }
     return z.NEVER
   })

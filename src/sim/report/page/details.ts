@@ -140,7 +140,7 @@ export function showDetails(scene: Scene, clock: Clock, selection: Selection): v
  * The first node whose name is the typed text, else the first that begins with it, else that
  * contains it.
  */
-export function findNode(scene: Scene, text: string): number | undefined {
+function findNode(scene: Scene, text: string): number | undefined {
   const wanted = text.trim().toLowerCase()
   if (wanted === '') return undefined
   const names = scene.nodes.map((node) => scene.name(node).toLowerCase())

@@ -4,7 +4,7 @@ import { colour } from './dom.js'
 import type { Scene, View } from './scene.js'
 import type { Selected } from './selection.js'
 
-export interface Colours {
+interface Colours {
   readonly groups: readonly string[]
   readonly client: string
   readonly server: string
@@ -24,7 +24,7 @@ export function readColours(): Colours {
   }
 }
 
-export interface Moment {
+interface Moment {
   readonly sample: number
   readonly selected: Selected
   readonly hovered: Selected

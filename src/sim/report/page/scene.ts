@@ -3,7 +3,7 @@ import { balanceAt } from '../balances.js'
 import type { PageData, PictureChannel, PictureNode } from '../page-data.js'
 import type { Selected } from './selection.js'
 
-export interface Point {
+interface Point {
   readonly x: number
   readonly y: number
 }
