@@ -118,12 +118,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
       'nobody watches the script any more: what stays behind in the map is memory, and is cancelled'
   },
   {
-    module: 'channel/bidding',
-    from: 'return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height))',
-    to: 'return rivals(channel).some((spend) => spend.turn <= turn && countsAsRival(channel, spend, height))',
-    reason: 'a state of our own turn is our own, and no rival'
-  },
-  {
     module: 'channel/onchain',
     from: 'return vout === undefined || value === undefined',
     to: 'return vout === undefined && value === undefined',
@@ -152,24 +146,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'if (spent === undefined || program === undefined)',
     to: 'if (spent === undefined && program === undefined)',
     reason: 'of a PSBT that was taken each input spends a program; the guard is for the types'
-  },
-  {
-    module: 'channel/publishing',
-    from: 'const seen = rivals(channel).filter((spend) => spend.turn < turn || !countsAsRival(channel, spend, height));',
-    to: 'const seen = rivals(channel).filter((spend) => spend.turn <= turn || !countsAsRival(channel, spend, height));',
-    reason: 'a state of our own turn is our own, and no rival'
-  },
-  {
-    module: 'channel/evidence',
-    from: 'return rivals(channel).filter((spend) => spend.turn > turn);',
-    to: 'return rivals(channel).filter((spend) => spend.turn >= turn);',
-    reason: 'a state of our own turn is our own, and no rival'
-  },
-  {
-    module: 'channel/evidence',
-    from: 'return rivals(channel).filter((spend) => spend.turn < turn && countsAsRival(channel, spend, height));',
-    to: 'return rivals(channel).filter((spend) => spend.turn <= turn && countsAsRival(channel, spend, height));',
-    reason: 'a state of our own turn is our own, and no rival'
   },
   {
     module: 'channel/publishing',
