@@ -193,10 +193,11 @@ function spentBy(
   if (nonWitnessUtxo === undefined) return bare
   const previous = parseTransaction(nonWitnessUtxo)
   const output = previous.outputs[vout]
-  const agrees =
-    bare === undefined ||
-    (output !== undefined && output.value === bare.value && sameBytes(output.script, bare.script))
-  if (previous.txid !== id || output === undefined || !agrees) {
+  if (
+    previous.txid !== id ||
+    output === undefined ||
+    (bare !== undefined && (output.value !== bare.value || !sameBytes(output.script, bare.script)))
+  ) {
     throw mismatch(index, previous.txid, id)
   }
   return output

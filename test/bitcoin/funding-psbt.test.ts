@@ -190,6 +190,26 @@ describe('bitcoin / funded PSBT', () => {
     })
   })
 
+  it('takes an output beside the whole transaction it is of if both say the same; another amount or script is refused: ERR_PSBT_UTXO_MISMATCH', () => {
+    const transaction = wallet.fund([{ ...COIN, txid: id }], PAID, { previous: raw })
+    transaction.updateInput(0, { witnessUtxo: { amount: 300_000n, script: wallet.script } })
+    const text = toHex(psbtOf(transaction))
+    const amount = toHex(new Uint8Array(new BigUint64Array([300_000n]).buffer))
+    const script = toHex(wallet.script)
+    assert.equal(check(bytesOfText(text)).fee, 1_000n)
+    /** The bare output comes last: behind the whole transaction, and before it nothing has its amount. */
+    const altered = (part: string, other: string): Uint8Array => {
+      const at = text.indexOf(`${amount}16${script}`, text.indexOf(toHex(raw)) + toHex(raw).length)
+      const from = text.indexOf(part, at)
+      assert.ok(at > 0 && from >= at)
+      return bytesOfText(text.slice(0, from) + other + text.slice(from + part.length))
+    }
+    const theirs = toHex(new OutsideWallet('other').script)
+    for (const psbt of [altered(amount, amount.replace(/^../, '00')), altered(script, theirs)]) {
+      assert.throws(() => check(psbt), { code: 'ERR_PSBT_UTXO_MISMATCH' })
+    }
+  })
+
   it('refuses a sighash type that would leave the transaction open: ERR_PSBT_SIGHASH', () => {
     const transaction = wallet.fund([COIN], PAID)
     transaction.updateInput(0, { sighashType: SigHash.SINGLE })

@@ -277,4 +277,14 @@ describe('bitcoin / uri', () => {
       })
     )
   })
+
+  it('is written as long as it can be read, and not one character longer', () => {
+    const address = OURS
+    const bare = formatBitcoinUri({ address, label: 'x' }).length - 1
+    const labelled = (length: number): string =>
+      formatBitcoinUri({ address, label: 'x'.repeat(length - bare) })
+    assert.equal(labelled(MAX_URI_LENGTH).length, MAX_URI_LENGTH)
+    assert.equal(parseBitcoinUri(labelled(MAX_URI_LENGTH), 'regtest').address, address)
+    refuses(() => labelled(MAX_URI_LENGTH + 1), 'ERR_INVALID_URI')
+  })
 })
