@@ -166,5 +166,17 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'return satoshi(payments.reduce((sum, { amount }) => (amount > 0n && sum + amount <= balance ? sum + amount : sum), 0n));',
     to: 'return satoshi(payments.reduce((sum, { amount }) => (amount >= 0n && sum + amount <= balance ? sum + amount : sum), 0n));',
     reason: 'a payment of nothing adds nothing to the sum'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (server === undefined)',
+    to: 'if (false)',
+    reason: 'who leaves something out is one of the servers; the guard is for the types'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (!isExtension || script.isOpen)',
+    to: 'if (true)',
+    reason: 'a script that is merged once more has the same history: it is only slower'
   }
 ]
