@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { NETWORKS } from '../../src/bitcoin/network-names.js'
 import { addressFromScript } from '../../src/bitcoin/address.js'
-import { formatBitcoinUri, isBitcoinUri, parseBitcoinUri } from '../../src/bitcoin/uri.js'
+import {
+  formatBitcoinUri,
+  isBitcoinUri,
+  parseBitcoinUri,
+  requestOfUri
+} from '../../src/bitcoin/uri.js'
 import { MAX_URI_LENGTH } from '../../src/bitcoin/uri-length.js'
 import { MAX_MONEY, satoshi } from '../../src/types/units.js'
 import { P2PKH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'
@@ -286,5 +291,12 @@ describe('bitcoin / uri', () => {
     assert.equal(labelled(MAX_URI_LENGTH).length, MAX_URI_LENGTH)
     assert.equal(parseBitcoinUri(labelled(MAX_URI_LENGTH), 'regtest').address, address)
     refuses(() => labelled(MAX_URI_LENGTH + 1), 'ERR_INVALID_URI')
+  })
+
+  it('tells the payment request that it carries, if there is one', () => {
+    assert.deepEqual(
+      ['bitcoin:?paychan=paychan1abc', `bitcoin:${OURS}?label=x`, 'paychan1abc'].map(requestOfUri),
+      ['paychan1abc', undefined, undefined]
+    )
   })
 })
