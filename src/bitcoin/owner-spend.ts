@@ -1,16 +1,21 @@
 /**
  * Spends by the owners of coins: our wallet's signatures, and checks of the signatures of others.
  */
-import { SigHash, Transaction as Signing } from '@scure/btc-signer/transaction.js'
+import { pubECDSA, signECDSA } from '@scure/btc-signer/utils.js'
 import { type OutPoint, sameBytes } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import { scriptOf, witnessProgram } from './address.js'
-import { fromBlock } from './ecdsa.js'
+import { fromBlock, SIGHASH } from './ecdsa.js'
 import { isSignedByBoth } from './funding-spend.js'
 import { hash160, sha256 } from './hashes.js'
 import type { Ecdsa } from './keys.js'
 import { fundingWitnessScript, payoutWitnessScript } from './scripts.js'
-import { parseTransaction, type Transaction, type TxOutput } from './transaction.js'
+import {
+  makeTransaction,
+  parseTransaction,
+  type Transaction,
+  type TxOutput
+} from './transaction.js'
 
 /*
  * Checks that the owners of a coin have signed a transaction that spends it, as far as we know the
@@ -147,26 +152,32 @@ export function signSpend(plan: {
   readonly fee: Satoshi
 }): Transaction {
   const { version, lockTime, coins, outputs, fee } = plan
-  const signing = new Signing({ version, lockTime, allowUnknownOutputs: true })
-  for (const { outPoint, value, script, sequence } of coins) {
-    signing.addInput({
-      txid: outPoint.txid,
-      index: outPoint.vout,
-      sequence,
-      witnessUtxo: { amount: value, script }
-    })
-  }
-  for (const { script, value } of outputs) signing.addOutput({ script, amount: value })
-  for (const [i, { secret }] of coins.entries()) {
-    if (secret === undefined) continue
-    signing.signIdx(secret, i, [SigHash.ALL])
-    signing.finalizeIdx(i)
-  }
-  const transaction = parseTransaction(signing.toBytes(true, true))
+  const unsigned = makeTransaction({ version, lockTime, inputs: coins, outputs })
+  const witnesses = coins.map((coin, i) =>
+    coin.secret === undefined ? [] : signed(unsigned, i, coin, coin.secret)
+  )
+  const transaction = parseTransaction(unsigned.withWitnesses(witnesses).raw)
   const spent = coins.reduce((sum, { value }) => sum + value, 0n)
   const paid = transaction.paidTo()
   if (spent - paid !== fee) {
     throw new Error(`the transaction spends ${spent}, pays ${paid}, and the fee should be ${fee}`)
   }
   return transaction
+}
+
+/** The witness of one input. */
+function signed(
+  tx: Transaction,
+  index: number,
+  { script, value }: SpentCoin,
+  secret: Uint8Array
+): readonly Uint8Array[] {
+  const key = pubECDSA(secret, true)
+  const hash = hash160(key)
+  if (!sameBytes(script, scriptOf({ kind: 'witness', version: 0, program: hash }))) {
+    throw new Error('a coin is to be signed for by a key that does not own it')
+  }
+  // BIP143: the script code of P2WPKH is that of P2PKH.
+  const digest = tx.sighash(index, scriptOf({ kind: 'p2pkh', hash }), value, SIGHASH.ALL)
+  return [Uint8Array.from([...signECDSA(digest, secret), SIGHASH.ALL]), key]
 }

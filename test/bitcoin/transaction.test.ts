@@ -4,14 +4,14 @@ import { crypto, Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { scriptOf } from '../../src/bitcoin/address.js'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
-import { isForgedSpend } from '../../src/bitcoin/owner-spend.js'
+import { isForgedSpend, signSpend } from '../../src/bitcoin/owner-spend.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { Digests } from '../../src/bitcoin/sighash.js'
 import { completeState } from '../../src/bitcoin/template.js'
 import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { fromHex, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { satoshi } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import { loadEcdsa } from '../../src/wallet/ecdsa.js'
 import { funding, K2, p2wpkh, refuses, state } from './support.js'
 
@@ -304,6 +304,42 @@ describe('transactions', () => {
     assert.equal(transaction.over(same).raw, same)
     assert.deepEqual(transaction.over(same).outputs, transaction.outputs)
     assert.equal(transaction.over(COINBASE), transaction)
+  })
+})
+
+describe('spends of coins of the wallet', () => {
+  const secret = new Uint8Array(32).fill(7)
+  const { publicKeyOf, verify } = loadEcdsa()
+  const script = scriptOf({
+    kind: 'witness',
+    version: 0,
+    program: crypto.hash160(publicKeyOf(secret))
+  })
+  const coin = (vout: number, signer: Uint8Array | undefined): Coin => ({
+    outPoint: { txid: txid('ab'.repeat(32)), vout },
+    value: satoshi(1_000n),
+    script,
+    sequence: 0xfffffffd,
+    secret: signer
+  })
+  type Coin = Parameters<typeof signSpend>[0]['coins'][number]
+  const spending = (...coins: Coin[]): ReturnType<typeof signSpend> =>
+    signSpend({
+      version: 2,
+      lockTime: blockHeight(5),
+      coins,
+      outputs: [{ script, value: satoshi(700n) }],
+      fee: satoshi(BigInt(coins.length) * 1_000n - 700n)
+    })
+
+  it('are signed with each key that is there, and for no coin of others', () => {
+    const tx = spending(coin(0, secret), coin(1, undefined), coin(2, secret))
+    for (const index of [0, 2]) {
+      assert.equal(isForgedSpend(tx, index, { script, value: satoshi(1_000n) }, verify), false)
+    }
+    assert.deepEqual(tx.inputs[1]?.witness, [])
+    assert.deepEqual([tx.version, tx.lockTime, tx.inputs[0]?.sequence], [2, 5, 0xfffffffd])
+    assert.throws(() => spending(coin(0, new Uint8Array(32).fill(8))), /does not own it/)
   })
 })
 
