@@ -33,8 +33,8 @@ export type Branch = (typeof BRANCHES)[number]
 export interface Reservation {
   readonly channel: ChannelId
   readonly inputs: readonly OutPoint[]
-  /** The T1 that spends them. */
-  readonly funding: Txid
+  /** The T1 that spends them. Older records lack it. */
+  readonly funding?: Txid
 }
 
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
@@ -66,7 +66,7 @@ export const amount: z.ZodType<Satoshi> = z
 const branchRecord = z.object({ next: index })
 const gapRecord = z.object({ gap: z.number().int().min(1).max(MAX_GAP) })
 const id = z.string().transform((value, context) => parsed(value, txid, context))
-const reservationRecord = z.object({ inputs: z.array(outPoint), funding: id })
+const reservationRecord = z.object({ inputs: z.array(outPoint), funding: id.optional() })
 const claimRecord = z.object({
   value: amount,
   scriptPubKey: bytes,
@@ -104,7 +104,10 @@ export function readGap(value: Uint8Array): number {
 }
 
 export function reservationChange({ channel, inputs, funding }: Reservation): Change {
-  return recordChange(RESERVATIONS + channel, { inputs: inputs.map(outPointText), funding })
+  return recordChange(RESERVATIONS + channel, {
+    inputs: inputs.map(outPointText),
+    ...(funding === undefined ? {} : { funding })
+  })
 }
 
 export function reservationRemoval(channel: ChannelId): Change {
@@ -113,8 +116,12 @@ export function reservationRemoval(channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation(key: string, value: Uint8Array): Reservation {
-  const record = parseRecord(key, value, reservationRecord)
-  return { channel: named(key, () => channelId(key.slice(RESERVATIONS.length))), ...record }
+  const { inputs, funding } = parseRecord(key, value, reservationRecord)
+  return {
+    channel: named(key, () => channelId(key.slice(RESERVATIONS.length))),
+    inputs,
+    ...(funding === undefined ? {} : { funding })
+  }
 }
 
 export function claimChange({ output, sweep }: ClaimRecord): Change {

@@ -264,9 +264,13 @@ class OnChainWallet implements NodeWallet {
     await this.change(async () => {
       const reservation = this.reservations.get(channel)
       if (reservation === undefined) return
-      await this.init.store.commit([reservationRemoval(channel), abandonedChange(reservation)])
+      const { funding, inputs } = reservation
+      await this.init.store.commit([
+        reservationRemoval(channel),
+        ...(funding === undefined ? [] : [abandonedChange({ funding, inputs })])
+      ])
       this.reservations.remove(channel)
-      this.abandoned.add(reservation)
+      if (funding !== undefined) this.abandoned.add({ funding, inputs })
     })
   }
 

@@ -65,9 +65,10 @@ describe('records / vectors', () => {
       [...kinds].sort(),
       [
         ...['chain', 'channel', 'known', 'ledger', 'node', 'paid', 'paid-name', 'payment'],
-        ...['branch', 'claim', 'gap', 'label', 'locked', 'made', 'outgoing', 'reservation'].map(
-          (kind) => `wallet/${kind}`
-        )
+        ...[
+          ...['abandoned', 'branch', 'claim', 'gap', 'label', 'locked', 'made', 'outgoing'],
+          'reservation'
+        ].map((kind) => `wallet/${kind}`)
       ].sort()
     )
   })
