@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { access } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { parseTrace, startDevnet, type Devnet } from '../../src/devnet/index.js'
@@ -200,5 +201,45 @@ describe('paychan devnet', () => {
       events.map(({ event }) => event),
       ['started', 'block', 'stopped']
     )
+  })
+})
+
+describe('paychan devnet --nodes', () => {
+  it('refuses names that cannot be those of peers, and --data alone', async () => {
+    for (const argv of [
+      ['--nodes', 'Alice'],
+      ['--nodes', 'alice,alice'],
+      ['--nodes', 'alice,,bob'],
+      ['--nodes', 'a,b,c,d,e,f,g,h,i,j,k'],
+      ['--data', 'somewhere']
+    ]) {
+      assert.equal(await testWorld().run('devnet', '--port', '0', ...argv), 2, argv.join(' '))
+    }
+  })
+
+  it('starts them with coins and a channel, which pays; nothing stays behind', async () => {
+    const { createNode } = await import('../../src/node/create-node.js')
+    const world = testWorld({
+      createNode: async (config, passphrase, onEvent) =>
+        await createNode({ ...config, passphrase, onEvent })
+    })
+    const ends = world.run('devnet', '--port', '0', '--nodes', 'alice,bob', '--json')
+    await world.printed('"event":"ready"')
+    const nodes = world
+      .out()
+      .split('\n')
+      .filter((line) => line.includes('"event":"node"'))
+      .map((line) => JSON.parse(line) as { name: string; dataDir: string; peerId: string })
+    assert.deepEqual(
+      nodes.map(({ name }) => name),
+      ['alice', 'bob']
+    )
+    const [alice, bob] = nodes
+    const pay = testWorld()
+    assert.equal(await pay.run('pay', 'bob', '1000', '--json', '--data', alice?.dataDir ?? ''), 0)
+    assert.equal((JSON.parse(pay.out()) as { peerId: string }).peerId, bob?.peerId)
+    world.interrupt()
+    assert.equal(await ends, 0)
+    await assert.rejects(access(alice?.dataDir ?? ''))
   })
 })

@@ -16,6 +16,8 @@ import { messageOf, PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
 import type { Output } from '../output.js'
+import { shortChannel } from '../render.js'
+import type { NamedNode } from './devnet-nodes.js'
 import { untilInterrupted } from '../waiting.js'
 
 const DEFAULT_PORT = 50_001
@@ -39,6 +41,12 @@ export function addDevnet(program: Command, world: World): void {
       'show the chain of this bitcoind on regtest instead, http://USER:PASSWORD@HOST:PORT'
     )
     .option(
+      '--nodes <names>',
+      'also start nodes of these names, such as alice,bob: each with coins, and a channel to the next',
+      nodeNames
+    )
+    .option('--data <dir>', 'with --nodes: where their data goes (default: nowhere that stays)')
+    .option(
       '--block-weight <n>',
       'how much weight the transactions of a block may have (4,000,000; 400,000 with a load)',
       wholeNumber(10_000)
@@ -59,10 +67,12 @@ export function addDevnet(program: Command, world: World): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoind http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000'
+      '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet --nodes alice,bob --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoind http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000'
     )
-    .action(async (options: DevnetFlags, command: Command) => {
-      await runDevnet(world, contextOf(world, command).output, options)
+    .action(async (_options: object, command: Command) => {
+      // `--data` is an option of all commands.
+      const flags = command.optsWithGlobals<DevnetFlags>()
+      await runDevnet(world, contextOf(world, command).output, flags)
     })
 
   withJson(devnet.command('trace').summary('print the fee rates of a congested month'))
@@ -205,6 +215,8 @@ interface DevnetFlags {
   readonly load?: true
   readonly trace?: string
   readonly bitcoind?: string
+  readonly nodes?: readonly string[]
+  readonly data?: string
 }
 
 /**
@@ -262,13 +274,51 @@ function checkBackend({
   }
 }
 
-async function runDevnet({ io }: World, output: Output, flags: DevnetFlags): Promise<void> {
+const MOST_NODES = 10
+
+/** Reads `alice,bob`: names that peers may have (`src/node/aliases.ts`). */
+function nodeNames(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  const areFit = names.every((name) => /^[a-z][a-z0-9-]{0,15}$/.test(name))
+  if (!areFit || names.length > MOST_NODES || new Set(names).size < names.length) {
+    throw new InvalidArgumentError(
+      `It must be 1 to ${MOST_NODES} different names of small letters and digits, such as alice,bob.`
+    )
+  }
+  return names
+}
+
+function tellNodes(output: Output, nodes: readonly NamedNode[]): void {
+  for (const { name, peerId, dataDir, channel } of nodes) {
+    output.line(
+      { event: 'node', name, peerId, dataDir, channel: channel?.id },
+      (colors) =>
+        `${colors.bold(name)}  ${peerId}\n  --data ${dataDir}${channel === undefined ? '' : `\n  channel ${shortChannel(channel.id)} to the next one, ${formatAmount(channel.capacity)}`}`
+    )
+  }
+  const [payer, payee] = nodes
+  if (payer === undefined || payee === undefined) return
+  output.line(
+    { event: 'ready' },
+    () =>
+      `Try, in another terminal:\n  paychan pay ${payee.name} 1000 --data ${payer.dataDir}\n  paychan request 3000 --memo tea --data ${payee.dataDir}`
+  )
+}
+
+async function runDevnet(world: World, output: Output, flags: DevnetFlags): Promise<void> {
+  const { io } = world
   // Loaded only here: the script interpreter takes a while, and no other command needs it.
   const { startDevnet } = await import('../../devnet/index.js')
   const interrupted = untilInterrupted(io)
   try {
     const { port, autoMine = false, blockWeight, mempoolVsize, core, bitcoind } = flags
     checkBackend(flags)
+    if (flags.data !== undefined && flags.nodes === undefined) {
+      throw new PaychanError(
+        'ERR_USAGE',
+        '--data goes with --nodes: the devnet itself keeps nothing.'
+      )
+    }
     const load = await traceOf(flags)
     const devnet = await startDevnet({
       port,
@@ -310,8 +360,21 @@ async function runDevnet({ io }: World, output: Output, flags: DevnetFlags): Pro
       () =>
         `Devnet at block ${devnet.height}${bitcoind === undefined ? '' : ` of ${software}`}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`
     )
-    await interrupted.signal
-    await devnet.stop()
+    const { nodes: names, data } = flags
+    let stopNodes = async (): Promise<void> => {}
+    try {
+      if (names !== undefined) {
+        const { startNodes } = await import('./devnet-nodes.js')
+        output.progress(`starting ${names.join(', ')}, with coins and channels ...`)
+        const { nodes, stop } = await startNodes(world, devnet, names, data)
+        stopNodes = stop
+        tellNodes(output, nodes)
+      }
+      await interrupted.signal
+    } finally {
+      await stopNodes()
+      await devnet.stop()
+    }
     output.line({ event: 'stopped' }, () => 'Stopped.')
   } finally {
     interrupted.dispose()
