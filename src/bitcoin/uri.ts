@@ -33,7 +33,7 @@ const SCHEME = /^bitcoin:/i
 const QUERY_CHARACTERS = /^(?:[A-Za-z0-9\-._~!$'()*+,;:@/?]|%[0-9A-Fa-f]{2})*$/
 
 /** Keys that may appear only once: with two, payer and payee could have different ones in mind. */
-const ONCE: ReadonlySet<string> = new Set(['amount', 'label', 'message'])
+const ONCE: ReadonlySet<string> = new Set(['amount', 'label', 'message', 'paychan'])
 
 /** True when a text is meant as such a URI. */
 export function isBitcoinUri(text: string): boolean {

@@ -19,7 +19,9 @@ function until(expires: number | undefined): string {
 export function requestWords(terms: RequestTerms): string {
   const { amount, memo, payee, expires, reusable, network } = terms
   const sum = amount === undefined ? 'an amount of your choice' : formatAmount(amount)
-  return `Request for ${sum}${forWhat(memo)}, from ${payee} on ${network}. ${until(expires)}${reusable ? ', more than once' : ''}.`
+  const what = `Request for ${sum}, from ${payee} on ${network}. ${until(expires)}${reusable ? ', more than once' : ''}.`
+  // A stranger's words come last, and are said to be theirs: they could go on like ours.
+  return memo === '' ? what : `${what}\nThe payee says: ${printable(memo)}`
 }
 
 /** A request that was just made, for a person: the words, the QR code, the text. */
@@ -86,12 +88,14 @@ export function renderRequests(
 }
 
 /** What a receipt says, and what it is worth. */
-export function renderReceipt({ amount, memo, payee, payer, paid, request }: ReceiptInfo): string {
+export function renderReceipt(receipt: ReceiptInfo): string {
+  const { amount, memo, payee, payer, paid, request, network } = receipt
   return [
-    `Valid: ${formatAmount(amount)}${forWhat(memo)} were paid at ${formatTime(paid)}, by the payee's clock.`,
+    `Valid: ${formatAmount(amount)} were paid on ${network} at ${formatTime(paid)}, by the payee's clock.`,
     `  payee    ${payee} (signed this)`,
     `  payer    ${payer}`,
-    `  request  ${request}`
+    `  request  ${request}`,
+    ...(memo === '' ? [] : [`  memo     ${printable(memo)}`])
   ].join('\n')
 }
 

@@ -9,7 +9,7 @@ import type { Colors } from './output.js'
  * U+FFFD.
  */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+  return text.replace(/[\p{Cc}\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu, '\ufffd')
 }
 
 /** Counts code points, so that a letter outside of the BMP counts once. */

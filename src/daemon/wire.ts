@@ -335,6 +335,7 @@ export const requestPayment: z.ZodType<RequestPayment> = z.object({
 
 export const receiptInfo: z.ZodType<ReceiptInfo> = z.object({
   text: z.string(),
+  network: z.enum(NETWORKS),
   request: z.string(),
   nonce: maybe(z.string()),
   payee: z.string(),

@@ -314,6 +314,11 @@ export class Engine {
     return (await findPart(this.#context.store, peer, name, 0)) !== undefined
   }
 
+  /** What a peer has acknowledged of a named payment. */
+  paidUnder(peer: string, name: string): Promise<Satoshi> {
+    return this.#keyed.paidUnder(peer, name)
+  }
+
   /** Pays the missing rest of a named payment; resolves with all its parts. See `NodeApi.pay`. */
   payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 

@@ -18,6 +18,7 @@ import {
   contradiction,
   findPart,
   listedChange,
+  isRequestName,
   partId,
   payeeOf,
   signedChanges,
@@ -184,6 +185,18 @@ export class KeyedPayments {
       return await this.#join(request)
     } finally {
       this.#callers -= 1
+    }
+  }
+
+  /** The sum of the parts of a payment that are acknowledged. */
+  async paidUnder(peer: string, name: string): Promise<Satoshi> {
+    let sum = ZERO_SAT
+    for (let index = 0; ; index++) {
+      const found = await findPart(this.context.store, peer, name, index)
+      if (found === undefined) return sum
+      const { id, record } = found
+      const actor = this.host.actor(record.channel)
+      if (statusOf({ id, record, actor }) === 'acknowledged') sum = addSat(sum, record.amount)
     }
   }
 
@@ -482,7 +495,9 @@ function unfinished(
   why: string
 ): PaychanError {
   const facts = { id: request.id, asked: request.amount, paid, unknown }
-  const again = `Pay again with the id '${request.id}': only what is still missing is paid.`
+  const again = isRequestName(request.id)
+    ? 'Pay the request again, for the same amount: only what is still missing is paid.'
+    : `Pay again with the id '${request.id}': only what is still missing is paid.`
   if (paid === 0n) {
     return new PaychanError(
       'ERR_PAYMENT_UNKNOWN',

@@ -45,9 +45,9 @@ export const NAME_PREFIX = 'paid-name/'
  */
 export function partId(peer: string, id: string, index: number): Uint8Array {
   const request = requestOfName(id)
-  return request === undefined
-    ? hash(`paychan/payment-to/${peer}/${id}/${index}`)
-    : requestPartId(peer, request, index)
+  return request?.payee === peer
+    ? requestPartId(peer, request, index)
+    : hash(`paychan/payment-to/${peer}/${id}/${index}`)
 }
 
 /** A payment for a request; the nonce tells those for a reusable one apart. */
@@ -58,26 +58,37 @@ interface RequestPayment {
 }
 
 /**
- * The name of the payment for a request: whoever asks for it again does not pay twice (REQ-9).
+ * The name of the payment for a request: whoever asks for it again does not pay twice (REQ-9). It has
+ * the payee, since two payees can make requests of the same id.
  */
-export function nameOfRequest({ id, nonce }: RequestPayment): string {
-  return `request:${id}${nonce === undefined ? '' : `:${nonce}`}`
+export function nameOfRequest(payee: string, { id, nonce }: RequestPayment): string {
+  return `request:${payee}:${id}${nonce === undefined ? '' : `:${nonce}`}`
 }
 
-const REQUEST_NAME = /^request:([0-9a-f]{16})(?::([0-9a-f]{16}))?$/
+const REQUEST_NAME = /^request:([0-9A-Za-z]+):([0-9a-f]{16})(?::([0-9a-f]{16}))?$/
 
-function requestOfName(name: string): RequestPayment | undefined {
-  const [, id, nonce] = REQUEST_NAME.exec(name) ?? []
-  return id === undefined ? undefined : { id, nonce }
+function requestOfName(name: string): (RequestPayment & { readonly payee: string }) | undefined {
+  const [, payee, id, nonce] = REQUEST_NAME.exec(name) ?? []
+  return payee === undefined || id === undefined ? undefined : { payee, id, nonce }
+}
+
+/** True for the name of a payment for a request. */
+export function isRequestName(name: string): boolean {
+  return REQUEST_NAME.test(name)
 }
 
 /**
  * REQ-8: the id of a part of the payment for a request: the request's id, by which the payee knows
  * it, and 8 bytes of a hash.
  */
-export function requestPartId(payee: string, request: RequestPayment, index: number): Uint8Array {
-  const rest = hash(`paychan/payment-for/${payee}/${nameOfRequest(request)}/${index}`)
-  return Uint8Array.from([...fromHex(request.id), ...rest.subarray(0, 16 - REQUEST_ID_BYTES)])
+export function requestPartId(
+  payee: string,
+  { id, nonce }: RequestPayment,
+  index: number
+): Uint8Array {
+  const name = `request:${id}${nonce === undefined ? '' : `:${nonce}`}`
+  const rest = hash(`paychan/payment-for/${payee}/${name}/${index}`)
+  return Uint8Array.from([...fromHex(id), ...rest.subarray(0, 16 - REQUEST_ID_BYTES)])
 }
 
 function hash(text: string): Uint8Array {

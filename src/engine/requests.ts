@@ -24,8 +24,15 @@ export const REQUESTED_PREFIX = 'requested/'
 /** Requests that may be open at once: each takes some 500 bytes of memory. */
 const MOST_OPEN = 100_000
 
-/** Milliseconds for which a request that is paid, or has expired, still takes late payments. */
-const LATE_MS = 24 * 60 * 60 * 1_000
+/**
+ * REQ-7: milliseconds for which a request that is paid, or has expired, still takes late payments:
+ * 60 days, and no channel lives longer than eight weeks (`maxBlocks`).
+ */
+const LATE_MS = 60 * 24 * 60 * 60 * 1_000
+
+/** REQ-11: the parts of a payment that are looked for, and how many in a row may be missing. */
+const MOST_PARTS = 256
+const MOST_MISSING = 16
 
 const amount = z.bigint().transform((value) => satoshi(value))
 
@@ -58,7 +65,9 @@ const receivedRecord = z.object({
   sequence: z.number(),
   amount,
   /** Milliseconds since 1970. */
-  time: z.number()
+  time: z.number(),
+  /** The nonce under which a receipt was given for it: it counts under no other one (REQ-11). */
+  nonce: z.string().optional()
 })
 
 /** The sum of what one peer has paid under one name. */
@@ -66,6 +75,8 @@ interface Received {
   readonly amount: Satoshi
   /** Milliseconds since 1970, of the last part. */
   readonly time: number
+  /** Changes to commit before a receipt for it leaves: its parts count under this nonce then. */
+  readonly binding: readonly Change[]
 }
 
 interface OpenRequest {
@@ -157,16 +168,27 @@ export class Requests {
   ): Promise<Received | undefined> {
     const { store, self } = this.context
     let sum: Received | undefined
-    for (let index = 0; ; index++) {
+    let missing = 0
+    // A part that failed on the chain leaves a gap.
+    for (let index = 0; index < MOST_PARTS && missing < MOST_MISSING; index++) {
       const key = receivedKey(toHex(requestPartId(self, { id, nonce }, index)), peer)
       const value = await store.get(key)
-      if (value === undefined) return sum
+      missing = value === undefined ? missing + 1 : 0
+      if (value === undefined) continue
       const part = readReceived(key, value)
+      // Of 8 bytes of a hash two nonces can be found that have a part in common.
+      if (part.nonce !== undefined && part.nonce !== nonce) continue
+      const binds = nonce !== undefined && part.nonce === undefined
       sum = {
         amount: addSat(sum?.amount ?? ZERO_SAT, part.amount),
-        time: Math.max(sum?.time ?? 0, part.time)
+        time: Math.max(sum?.time ?? 0, part.time),
+        binding: [
+          ...(sum?.binding ?? []),
+          ...(binds ? [recordChange(key, { ...part, nonce })] : [])
+        ]
       }
     }
+    return sum
   }
 
   /** The changes to commit beside a log entry. */

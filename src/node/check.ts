@@ -19,7 +19,7 @@ import { createSigner } from '../wallet/signer.js'
 import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
 import { CERTIFICATE_PREFIX, HEADERS_PREFIX } from './electrum-servers.js'
 import { ALIAS_PREFIX, readAlias } from './aliases.js'
-import { readReceiptRecord, RECEIPT_PREFIX } from './requests-facet.js'
+import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './requests-facet.js'
 import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 
@@ -74,6 +74,7 @@ const NODE_RECORDS = [
   CERTIFICATE_PREFIX,
   HEADERS_PREFIX,
   ALIAS_PREFIX,
+  NONCE_PREFIX,
   RECEIPT_PREFIX
 ]
 
@@ -207,6 +208,7 @@ async function checkTexts(store: Store, onRecord: () => void): Promise<Finding[]
   const findings: Finding[] = []
   for (const [prefix, read, meaning] of [
     [ALIAS_PREFIX, readAlias, 'The peer has no name until it is given one again.'],
+    [NONCE_PREFIX, readNonce, 'Ask for the payment in `paychan payments` before you pay again.'],
     [RECEIPT_PREFIX, readReceiptRecord, '`paychan receipt get` fetches it again.']
   ] as const) {
     for await (const [key, value] of store.entries(prefix)) {

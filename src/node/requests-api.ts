@@ -72,7 +72,8 @@ export interface PayRequestOptions {
   readonly amount?: Satoshi | undefined
   /**
    * A name for the payment of a reusable request, 1 to 128 characters: asked for again with the
-   * same one, it is not paid twice. Any other request is paid once in any case.
+   * same one, it is not paid twice. Without a name a payment whose outcome was unknown goes on, and
+   * what was paid is not asked for again. Any other request is paid once in any case.
    */
   readonly id?: string | undefined
 }
@@ -90,6 +91,7 @@ export interface RequestPayment extends PayResult {
 export interface ReceiptInfo {
   /** The text to hand over: `paychanreceipt1...`. */
   readonly text: string
+  readonly network: Network
   /** The id of the request. */
   readonly request: string
   readonly nonce: string | undefined
@@ -128,7 +130,8 @@ export interface RequestsApi {
    */
   read: (request: string) => Promise<RequestTerms>
   /**
-   * Pays a request exactly once, however often it is asked for, and fetches the receipt. Connects
+   * Pays a request once, however often it is asked for, and fetches the receipt; one that is
+   * reusable once for each name, and once for each call without a name that came to an end. Connects
    * to the payee, and asks it first whether the request is still open; opens no channel. Resolves
    * once the payment is on the payee's disk; waits up to 10 s more for the receipt.
    *
@@ -144,7 +147,8 @@ export interface RequestsApi {
    * The receipt for a request that this node has paid; asks the payee when it is not here yet.
    *
    * @param request - the id of the request, or its text
-   * @param id - the name of the payment, for a reusable request
+   * @param id - the name of the payment, for a reusable request; without it, the payment that has no
+   *   receipt yet, or the only one that has
    * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`, `ERR_BAD_ANSWER`
    * @example
    * const { text } = await node.requests.receipt('1f2e3d4c5b6a7988')

@@ -2,7 +2,9 @@
  * Payment requests of a node: made and listed by the payee, read and paid by the payer, with the
  * receipt that the payee signs.
  *
- * - `receipt/<id of the request>/<nonce, if it is reusable>`: a receipt that this node was given
+ * - `receipt/<payee>/<id of the request>[/<nonce>]`: a receipt that this node was given
+ * - `request-nonce/<payee>/<id>/<nonce>`: a payment of a reusable request without a name, whose
+ *   outcome or receipt is not known yet
  */
 import type { PrivateKey } from '@libp2p/interface'
 import { z } from 'zod'
@@ -32,7 +34,7 @@ import {
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange } from '../types/records.js'
-import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
+import { formatAmount, max, satoshi, type Satoshi } from '../types/units.js'
 import { payNamed } from './payments-facet.js'
 import { amountOf } from './plan-payment.js'
 import type {
@@ -47,6 +49,7 @@ import type { Running } from './running.js'
 import { systemClock, systemRandom } from './system.js'
 
 export const RECEIPT_PREFIX = 'receipt/'
+export const NONCE_PREFIX = 'request-nonce/'
 
 const TEN_YEARS_S = 315_360_000
 
@@ -109,21 +112,22 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
 
     receipt: async (given, id) => {
       const parts = running()
-      const isText = isRequestText(given)
-      const terms = isText ? await readable(given, env.network) : undefined
-      const request = terms?.id ?? given
-      const nonce = id === undefined ? undefined : nonceOf(id)
-      const kept = await keptReceipt(parts, request, nonce)
-      if (kept !== undefined) return await readReceipt(kept)
-      if (terms === undefined) {
-        throw new PaychanError(
-          'ERR_NO_RECEIPT',
-          `This node has no receipt for the request ${request}. Give the text of the request (paychan1...), so that its payee can be asked.`,
-          { request }
-        )
+      if (!isRequestText(given)) return await readReceipt(await onlyReceipt(parts, given, id))
+      const terms = await readable(given, env.network)
+      let problem: unknown = noReceipt(
+        terms.id,
+        'This request may be paid more than once: name the payment whose receipt you want (--id).'
+      )
+      for (const nonce of await noncesOf(parts, terms, id)) {
+        try {
+          const kept = await keptReceipt(parts, terms, nonce)
+          if (kept === undefined) await reach(parts, terms)
+          return await readReceipt(kept ?? (await fetchReceipt(parts, terms, nonce)))
+        } catch (error) {
+          problem = error
+        }
       }
-      await reach(parts, terms)
-      return await readReceipt(await fetchReceipt(parts, terms, nonce))
+      throw problem
     }
   }
 }
@@ -132,7 +136,7 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
 
 /** REQ-11: says to a peer how a request stands, and gives the receipt to the one that has paid it. */
 export async function answerQuestion(
-  { engine }: Running,
+  { engine, store }: Running,
   env: RequestsEnv,
   { id, nonce }: Question,
   peer: string
@@ -143,6 +147,7 @@ export async function answerQuestion(
   }
   const received = await engine.requests.receivedFrom(peer, id, nonce)
   const isPaid = received !== undefined && received.amount >= (record.amount ?? 1n)
+  if (isPaid && received.binding.length > 0) await store.commit(received.binding)
   const receipt = isPaid
     ? await signReceipt(
         {
@@ -202,17 +207,37 @@ async function payRequest(
   { network }: RequestsEnv,
   options: PayRequestOptions
 ): Promise<RequestPayment> {
-  const { engine, peers } = parts
+  const { peers } = parts
   const terms = await readable(options.request, network)
-  const { payee, id } = terms
+  const { payee } = terms
   if (payee === peers.self) {
     throw new PaychanError('ERR_INVALID_PEER', 'That is a request of this node itself.', {
       peer: payee
     })
   }
   const amount = amountFor(terms, options.amount)
-  const nonce = nonceFor(terms, options.id)
-  const name = nameOfRequest({ id, nonce })
+  if (options.id !== undefined && !terms.reusable) {
+    throw new PaychanError(
+      'ERR_INVALID_PAYMENT_ID',
+      'This request is paid once in any case: leave the id out.',
+      { id: options.id }
+    )
+  }
+  if (!terms.reusable) return await payUnder(parts, terms, amount, undefined)
+  if (options.id !== undefined) return await payUnder(parts, terms, amount, nonceOf(options.id))
+  return await withNonce(parts, terms, async (nonce) => await payUnder(parts, terms, amount, nonce))
+}
+
+/** Pays a request under its one name, or under a nonce, and fetches the receipt. */
+async function payUnder(
+  parts: Running,
+  terms: VerifiedRequest,
+  amount: Satoshi,
+  nonce: string | undefined
+): Promise<RequestPayment> {
+  const { engine } = parts
+  const { payee, id } = terms
+  const name = nameOfRequest(payee, { id, nonce })
   // What was begun is ended: its parts would be lost to a request that has expired meanwhile.
   if (await engine.hasBegun(payee, name)) await reach(parts, terms).catch(() => {})
   else await assertOpen(parts, terms, nonce)
@@ -221,15 +246,79 @@ async function payRequest(
       throw codeOf(error) === 'ERR_NO_CHANNEL' ? noChannel(terms, amount) : error
     }
   )
-  const kept = await keptReceipt(parts, id, nonce)
   let receiptProblem: string | undefined
   const receipt =
-    kept ??
+    (await keptReceipt(parts, terms, nonce)) ??
     (await fetchReceipt(parts, terms, nonce).catch((error: unknown) => {
       receiptProblem = messageOf(error)
       return undefined
     }))
   return { ...made, request: id, receipt, receiptProblem }
+}
+
+/* A reusable request without a name for the payment: what was not finished goes on. */
+
+/** The nonces that a call of this process uses now, by their keys. */
+const inUse = new WeakMap<Running, Set<string>>()
+
+/**
+ * Pays under the nonce of a payment that did not come to an end, else under a new one, which is
+ * written down before anything is signed (REQ-9).
+ */
+async function withNonce(
+  parts: Running,
+  { payee, id }: VerifiedRequest,
+  pay: (nonce: string) => Promise<RequestPayment>
+): Promise<RequestPayment> {
+  const { store } = parts
+  const used = inUse.get(parts) ?? new Set<string>()
+  inUse.set(parts, used)
+  const begun = (await begunNonces(parts, payee, id)).find(({ key }) => !used.has(key))
+  const nonce = begun?.nonce ?? toHex(systemRandom.bytes(REQUEST_ID_BYTES))
+  const key = nonceKey(payee, id, nonce)
+  used.add(key)
+  try {
+    if (begun === undefined) await store.commit([recordChange(key, { isPaid: false })])
+    const paid = await pay(nonce)
+    await store.commit([
+      paid.receipt === undefined ? recordChange(key, { isPaid: true }) : { key, value: undefined }
+    ])
+    return paid
+  } catch (error) {
+    // Nothing was signed: the next payment is another one.
+    const isBegun = await parts.engine.hasBegun(payee, nameOfRequest(payee, { id, nonce }))
+    if (!isBegun) await store.commit([{ key, value: undefined }])
+    throw error
+  } finally {
+    used.delete(key)
+  }
+}
+
+interface KeptNonce {
+  readonly key: string
+  readonly nonce: string
+  readonly isPaid: boolean
+}
+
+async function keptNonces({ store }: Running, payee: string, id: string): Promise<KeptNonce[]> {
+  const kept: KeptNonce[] = []
+  for await (const [key, value] of store.entries(nonceKey(payee, id, ''))) {
+    kept.push({ key, nonce: key.slice(key.lastIndexOf('/') + 1), ...readNonce(key, value) })
+  }
+  return kept
+}
+
+async function begunNonces(parts: Running, payee: string, id: string): Promise<KeptNonce[]> {
+  return (await keptNonces(parts, payee, id)).filter(({ isPaid }) => !isPaid)
+}
+
+function nonceKey(payee: string, id: string, nonce: string): string {
+  return `${NONCE_PREFIX}${payee}/${id}/${nonce}`
+}
+
+/** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readNonce(key: string, value: Uint8Array): { readonly isPaid: boolean } {
+  return parseRecord(key, value, z.object({ isPaid: z.boolean() }))
 }
 
 /**
@@ -302,16 +391,6 @@ function payable(value: unknown): Satoshi {
   const amount = amountOf(value)
   if (amount > 0n) return amount
   throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
-}
-
-function nonceFor({ reusable }: VerifiedRequest, id: string | undefined): string | undefined {
-  if (reusable) return id === undefined ? toHex(systemRandom.bytes(REQUEST_ID_BYTES)) : nonceOf(id)
-  if (id === undefined) return undefined
-  throw new PaychanError(
-    'ERR_INVALID_PAYMENT_ID',
-    'This request is paid once in any case: leave the id out.',
-    { id }
-  )
 }
 
 /** The nonce that a name stands for. @throws PaychanError `ERR_INVALID_PAYMENT_ID` */
@@ -408,55 +487,125 @@ async function reach({ peers }: Running, terms: VerifiedRequest): Promise<void> 
 /* Receipts. */
 
 /**
- * REQ-12: asks the payee for a receipt, checks that it is for this payment, and keeps it.
+ * REQ-12: asks the payee for a receipt, checks that it is for this payment and all of it, and keeps
+ * it.
  *
  * @throws PaychanError `ERR_NO_RECEIPT`, or why the payee cannot be asked
  */
 async function fetchReceipt(
-  { questions, peers, store }: Running,
-  { payee, id, network, amount }: VerifiedRequest,
+  parts: Running,
+  terms: VerifiedRequest,
   nonce: string | undefined
 ): Promise<string> {
-  const { receipt: signed } = await questions.ask(payee, { id, nonce })
+  const { payee, id } = terms
+  const { receipt: signed } = await parts.questions.ask(payee, { id, nonce })
   if (signed === undefined) {
-    throw new PaychanError(
-      'ERR_NO_RECEIPT',
-      'The payee gives no receipt: it does not know of the whole payment. Compare `paychan payments` on both sides.',
-      { request: id }
+    throw noReceipt(
+      id,
+      'The payee gives no receipt: it does not know of the whole payment. Compare `paychan payments` on both sides.'
     )
   }
   const text = textOf('receipt', signed)
-  const receipt = await verifyReceipt(text)
-  if (
-    receipt.payee !== payee ||
-    receipt.payer !== peers.self ||
-    receipt.id !== id ||
-    receipt.nonce !== nonce ||
-    receipt.network !== network ||
-    receipt.amount < (amount ?? 1n)
-  ) {
-    throw new PaychanError(
-      'ERR_NO_RECEIPT',
-      'The payee gave a receipt for another payment. Compare `paychan payments` on both sides.',
-      { request: id }
+  if (!(await isFor(parts, terms, nonce, text))) {
+    throw noReceipt(
+      id,
+      'The payee gave a receipt for another payment, or for a part of it. Compare `paychan payments` on both sides.'
     )
   }
-  await store.commit([recordChange(receiptKey(id, nonce), text)])
+  const key = nonce === undefined ? undefined : nonceKey(payee, id, nonce)
+  await parts.store.commit([
+    recordChange(receiptKey(payee, id, nonce), text),
+    ...(key === undefined ? [] : [{ key, value: undefined }])
+  ])
   return text
 }
 
-async function keptReceipt(
-  { store }: Running,
-  id: string,
-  nonce: string | undefined
-): Promise<string | undefined> {
-  const key = receiptKey(id, nonce)
-  const value = await store.get(key)
-  return value === undefined ? undefined : readReceiptRecord(key, value)
+/** True for a receipt of this payment, for all that this node has paid. */
+async function isFor(
+  { engine, peers }: Running,
+  { payee, id, network, amount }: VerifiedRequest,
+  nonce: string | undefined,
+  text: string
+): Promise<boolean> {
+  const receipt = await verifyReceipt(text)
+  const paid = await engine.paidUnder(payee, nameOfRequest(payee, { id, nonce }))
+  return (
+    receipt.payee === payee &&
+    receipt.payer === peers.self &&
+    receipt.id === id &&
+    receipt.nonce === nonce &&
+    receipt.network === network &&
+    receipt.amount >= max(amount ?? 1n, paid)
+  )
 }
 
-function receiptKey(id: string, nonce: string | undefined): string {
-  return `${RECEIPT_PREFIX}${id}${nonce === undefined ? '' : `/${nonce}`}`
+/** A receipt that is here, unless more was paid since. */
+async function keptReceipt(
+  parts: Running,
+  terms: VerifiedRequest,
+  nonce: string | undefined
+): Promise<string | undefined> {
+  const key = receiptKey(terms.payee, terms.id, nonce)
+  const value = await parts.store.get(key)
+  if (value === undefined) return undefined
+  const text = readReceiptRecord(key, value)
+  return (await isFor(parts, terms, nonce, text)) ? text : undefined
+}
+
+/** The nonces under which the payment that a person means may have been made, the likeliest first. */
+async function noncesOf(
+  parts: Running,
+  { payee, id, reusable }: VerifiedRequest,
+  name: string | undefined
+): Promise<ReadonlyArray<string | undefined>> {
+  if (!reusable) return [undefined]
+  if (name !== undefined) return [nonceOf(name)]
+  const waiting = (await keptNonces(parts, payee, id)).map(({ nonce }) => nonce)
+  if (waiting.length > 0) return waiting
+  const kept = await keysOf(parts, `${RECEIPT_PREFIX}${payee}/${id}/`)
+  return kept.length === 1 ? kept.map((key) => key.slice(key.lastIndexOf('/') + 1)) : []
+}
+
+/**
+ * The one receipt that is here for a request with this id.
+ *
+ * @throws PaychanError `ERR_NO_RECEIPT`
+ */
+async function onlyReceipt(
+  parts: Running,
+  request: string,
+  name: string | undefined
+): Promise<string> {
+  const nonce = name === undefined ? undefined : nonceOf(name)
+  const found = (await keysOf(parts, RECEIPT_PREFIX)).filter((key) => {
+    const [, , id, of] = key.split('/')
+    return id === request && (nonce === undefined || of === nonce)
+  })
+  const [key, ...others] = found
+  const value = key === undefined ? undefined : await parts.store.get(key)
+  if (key !== undefined && value !== undefined && others.length === 0) {
+    return readReceiptRecord(key, value)
+  }
+  throw noReceipt(
+    request,
+    others.length > 0
+      ? `There are ${found.length} receipts for ${request}: name the payment (--id), or give the text of the request.`
+      : `This node has no receipt for the request ${request}. Give the text of the request (paychan1...), so that its payee can be asked.`
+  )
+}
+
+async function keysOf({ store }: Running, prefix: string): Promise<string[]> {
+  const keys: string[] = []
+  for await (const [key] of store.entries(prefix)) keys.push(key)
+  return keys
+}
+
+function noReceipt(request: string, sentence: string): PaychanError {
+  return new PaychanError('ERR_NO_RECEIPT', sentence, { request })
+}
+
+function receiptKey(payee: string, id: string, nonce: string | undefined): string {
+  return `${RECEIPT_PREFIX}${payee}/${id}${nonce === undefined ? '' : `/${nonce}`}`
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
@@ -473,8 +622,9 @@ export function readReceiptRecord(key: string, value: Uint8Array): string {
  * const { payee, payer, amount } = await readReceipt('paychanreceipt1...')
  */
 export async function readReceipt(text: string): Promise<ReceiptInfo> {
-  const { id, nonce, payee, payer, amount, memo, paid } = await verifyReceipt(text)
+  const { id, nonce, network, payee, payer, amount, memo, paid } = await verifyReceipt(text)
   return {
+    network,
     text: text.replace(/\s+/g, ''),
     request: id,
     nonce,

@@ -142,8 +142,11 @@ const ANSWER_MS = 10_000
 /** Streams of one connection that may ask at the same time. */
 const MOST_STREAMS = 4
 
-/** Each takes a few reads of the disk, and a signature. */
+/** Each takes some reads of the disk, and a signature. */
 const MOST_ANSWERS = 32
+
+/** Questions of one peer that may be answered at the same time. */
+const MOST_OF_A_PEER = 4
 
 export interface RequestComponents extends Pick<PeersComponents, 'registrar'> {
   readonly connectionManager: PeersComponents['connectionManager']
@@ -151,7 +154,8 @@ export interface RequestComponents extends Pick<PeersComponents, 'registrar'> {
 
 /** Asks payees about requests, and answers payers. */
 export class RequestQuestions {
-  #answering = 0
+  /** Number of questions that are being answered, by peer. */
+  readonly #answering = new Map<string, number>()
 
   /**
    * @param answer - what the payee says to a peer; may reject
@@ -229,16 +233,12 @@ export class RequestQuestions {
 
   /** Never rejects: a peer can call this whenever it likes. */
   async #onStream(stream: Stream, { remotePeer }: Connection): Promise<void> {
-    if (this.#answering >= this.most) {
-      stream.abort(new Error('too many questions at the same time'))
-      return
-    }
-    this.#answering += 1
     const signal = AbortSignal.timeout(ANSWER_MS)
     try {
       const framed = lpStream(stream, { maxDataLength: MAX_ANSWER_BYTES })
+      // Whoever says nothing takes nobody's place.
       const question = decodeQuestion((await framed.read({ signal })).subarray())
-      const answer = await this.answer(question, remotePeer.toString())
+      const answer = await this.#answered(question, remotePeer.toString())
       await framed.write(encodeAnswer(answer), { signal })
       await stream.close({ signal })
     } catch (error) {
@@ -246,8 +246,20 @@ export class RequestQuestions {
       stream.abort(reason)
       // A fault of ours; what a peer does wrong ends its stream, and is told to nobody.
       if (error instanceof PaychanError) this.onError(reason)
+    }
+  }
+
+  async #answered(question: Question, peer: string): Promise<Answer> {
+    const own = this.#answering.get(peer) ?? 0
+    const all = [...this.#answering.values()].reduce((sum, each) => sum + each, 0)
+    if (own >= MOST_OF_A_PEER || all >= this.most) throw new Error('too many questions at once')
+    this.#answering.set(peer, own + 1)
+    try {
+      return await this.answer(question, peer)
     } finally {
-      this.#answering -= 1
+      const left = (this.#answering.get(peer) ?? 1) - 1
+      if (left > 0) this.#answering.set(peer, left)
+      else this.#answering.delete(peer)
     }
   }
 }

@@ -229,6 +229,7 @@ export const terms: RequestTerms = {
 
 export const receipt: ReceiptInfo = {
   text: 'paychanreceipt1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq',
+  network: 'regtest',
   request: requested.id,
   nonce: undefined,
   payee: PEER,

@@ -37,7 +37,7 @@ function request(
 async function pay(
   node: Node,
   parts: readonly bigint[],
-  name = nameOfRequest({ id: ID, nonce: undefined })
+  name = nameOfRequest('bob', { id: ID, nonce: undefined })
 ): Promise<void> {
   const amount = satoshi(parts.reduce((sum, part) => sum + part, 0n))
   const channel = node.channel.id
@@ -87,7 +87,7 @@ describe('engine / requests', () => {
     await pay(carol, [3_000n])
     await pay(alice, [2_000n, 2_000n])
     assert.equal((await made(bob)).paidBy, undefined, '3,000 and 4,000 of two are not 5,000 of one')
-    await pay(alice, [1_000n], nameOfRequest({ id: ID, nonce: NONCE }))
+    await pay(alice, [1_000n], nameOfRequest('bob', { id: ID, nonce: NONCE }))
     const { paidBy, paidAt, received } = await made(bob)
     assert.deepEqual([paidBy, received, paidAt !== undefined], ['alice', 8_000n, true])
     assert.deepEqual(
@@ -98,9 +98,13 @@ describe('engine / requests', () => {
 
   it('that are reusable are paid as often as somebody pays, and stay open', async () => {
     await bob.engine.requests.make(request({ reusable: true }))
-    await pay(alice, [5_000n], nameOfRequest({ id: ID, nonce: NONCE }))
-    await pay(alice, [5_000n], nameOfRequest({ id: ID, nonce: NONCE.split('').reverse().join('') }))
-    await pay(alice, [5_000n], nameOfRequest({ id: ID, nonce: NONCE }))
+    await pay(alice, [5_000n], nameOfRequest('bob', { id: ID, nonce: NONCE }))
+    await pay(
+      alice,
+      [5_000n],
+      nameOfRequest('bob', { id: ID, nonce: NONCE.split('').reverse().join('') })
+    )
+    await pay(alice, [5_000n], nameOfRequest('bob', { id: ID, nonce: NONCE }))
     const { received, payments, paidBy } = await made(bob)
     assert.deepEqual([received, payments, paidBy], [10_000n, 2, undefined])
   })
@@ -124,7 +128,7 @@ describe('engine / requests', () => {
     await bob.engine.requests.make(request())
     await pay(alice, [2_000n, 1_000n])
     await bob.restart()
-    const name = nameOfRequest({ id: ID, nonce: undefined })
+    const name = nameOfRequest('bob', { id: ID, nonce: undefined })
     assert.equal(
       await codeFrom(pay(alice, [2_000n], name)),
       'ERR_PAYMENT_CONFLICT',
@@ -142,7 +146,7 @@ describe('engine / requests', () => {
   it('take no other payment for theirs', async () => {
     await bob.engine.requests.make(request())
     await alice.engine.pay(alice.channel.id, satoshi(5_000n), 'tea')
-    await pay(alice, [1_000n], nameOfRequest({ id: '1112131415161718', nonce: undefined }))
+    await pay(alice, [1_000n], nameOfRequest('bob', { id: '1112131415161718', nonce: undefined }))
     assert.deepEqual([(await made(bob)).received, (await made(bob)).payments], [0n, 0])
     assert.deepEqual(
       bob.events.filter(({ type }) => type === 'request'),
@@ -174,12 +178,12 @@ describe('engine / requests / on disk', () => {
     memo: ''
   }
 
-  it('take late payments for a day, and are left alone then', async () => {
+  it('take late payments for 60 days, longer than any channel lives, and are left alone then (REQ-7)', async () => {
     const before = requests()
     await before.make(request({ expires: now + 1_000 }))
     for (const [later, isOpen] of [
-      [1_000 + DAY, true],
-      [1_001 + DAY, false]
+      [1_000 + 60 * DAY, true],
+      [1_001 + 60 * DAY, false]
     ] as const) {
       now = DAY + later
       const after = requests()

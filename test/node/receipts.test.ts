@@ -13,8 +13,10 @@ import { signReceipt, signRequest, type Unsigned, verifyReceipt } from '../../sr
 import { textOf } from '../../protocols/request/1.0/index.js'
 import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
-import { channelId } from '../../src/types/bytes.js'
-import { satoshi, ZERO_SAT } from '../../src/types/units.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { channelId, toHex } from '../../src/types/bytes.js'
+import { decodeRecord, recordChange } from '../../src/types/records.js'
+import { satoshi, type Satoshi, ZERO_SAT } from '../../src/types/units.js'
 import type { Channel } from '../../src/channel/state.js'
 import { codeOfRejection } from './fixture.js'
 
@@ -31,6 +33,8 @@ describe('node / receipts', () => {
   let text: string
   let answer: Answer
   let asked: Question[]
+  /** What this node has paid for the request. */
+  let paid: Satoshi
   let requests: RequestsApi
   let store: ReturnType<SimDisk['storeFor']>
 
@@ -51,9 +55,11 @@ describe('node / receipts', () => {
       payee
     )
     asked = []
+    paid = satoshi(3_000n)
     store = new SimDisk().storeFor(new Life())
     const parts = {
       store,
+      engine: { paidUnder: async () => paid },
       peers: { self: peerIdFromPrivateKey(payer).toString(), isConnected: () => true },
       questions: {
         ask: async (_peer: string, question: Question): Promise<Answer> => {
@@ -113,6 +119,41 @@ describe('node / receipts', () => {
     })
   }
 
+  it('for less than was paid are refused, and asked for again once more was paid', async () => {
+    answer = await receipt()
+    await requests.receipt(text)
+    paid = satoshi(5_000n)
+    assert.equal(await codeOfRejection(requests.receipt(text)), 'ERR_NO_RECEIPT')
+    answer = await receipt({ amount: 5_000n })
+    assert.equal((await requests.receipt(text)).amount, 5_000n)
+    assert.equal(asked.length, 3)
+  })
+
+  it('of another payee with a request of the same id stand in the way of nobody', async () => {
+    const mallory = other
+    const theirs = await signRequest(
+      {
+        network: 'regtest',
+        addresses: [],
+        id: ID,
+        amount: 1n,
+        memo: '',
+        made: 1,
+        expires: undefined,
+        reusable: false,
+        leastFirstPayment: 0n
+      },
+      mallory
+    )
+    answer = await receipt({}, mallory)
+    const another = await requests.receipt(theirs)
+    answer = await receipt()
+    const mine = await requests.receipt(text)
+    assert.notEqual(mine.payee, another.payee)
+    assert.equal((await requests.receipt(text)).payee, mine.payee)
+    assert.equal(await codeOfRejection(requests.receipt(ID)), 'ERR_NO_RECEIPT', 'two have that id')
+  })
+
   it('of somebody else are refused', async () => {
     answer = await receipt({}, other)
     assert.equal(await codeOfRejection(requests.receipt(text)), 'ERR_NO_RECEIPT')
@@ -128,6 +169,88 @@ describe('node / receipts', () => {
   it('are not there while the payee gives none', async () => {
     answer = { state: 'open', receipt: undefined }
     assert.equal(await codeOfRejection(requests.receipt(text)), 'ERR_NO_RECEIPT')
+  })
+})
+
+describe('node / payments for a reusable request without a name (REQ-9)', () => {
+  const OPEN: Answer = { state: 'open', receipt: undefined }
+  let text: string
+  let names: string[]
+  /** The names of payments that were signed. */
+  let begun: Set<string>
+  let outcome: (name: string) => Promise<unknown[]>
+  let requests: RequestsApi
+  const made = async (): Promise<unknown[]> => [{ id: 'ab', amount: satoshi(1_000n) }]
+  const unknown = async (name: string): Promise<never> => {
+    begun.add(name)
+    throw new PaychanError('ERR_PAYMENT_UNKNOWN', 'The connection broke.')
+  }
+
+  beforeEach(async () => {
+    text = await signRequest(
+      {
+        network: 'regtest',
+        addresses: [],
+        id: ID,
+        amount: 1_000n,
+        memo: '',
+        made: 1,
+        expires: undefined,
+        reusable: true,
+        leastFirstPayment: 0n
+      },
+      await keyOf(2)
+    )
+    names = []
+    begun = new Set()
+    outcome = made
+    const parts = {
+      store: new SimDisk().storeFor(new Life()),
+      peers: { self: 'alice', isConnected: () => true },
+      questions: { ask: async () => OPEN },
+      engine: {
+        payable: () => [],
+        paidUnder: async () => ZERO_SAT,
+        hasBegun: async (_peer: string, name: string) => begun.has(name),
+        payOnce: async ({ id }: { readonly id: string }) => {
+          names.push(id)
+          return await outcome(id)
+        }
+      }
+    }
+    requests = requestsFacet(() => parts as unknown as Running, {
+      network: 'regtest',
+      privateKey: await keyOf(1),
+      multiaddrs: () => []
+    })
+  })
+
+  it('go on with the one whose outcome was unknown; what came to an end is not asked for again', async () => {
+    outcome = unknown
+    for (const time of ['first', 'second']) {
+      const code = await codeOfRejection(requests.pay({ request: text }))
+      assert.equal(code, 'ERR_PAYMENT_UNKNOWN', time)
+    }
+    outcome = made
+    await requests.pay({ request: text })
+    await requests.pay({ request: text })
+    const [first, second, third, fourth] = names
+    assert.deepEqual([second, third], [first, first])
+    assert.notEqual(fourth, first)
+  })
+
+  it('of two callers at the same time are two', async () => {
+    await Promise.all([requests.pay({ request: text }), requests.pay({ request: text })])
+    assert.equal(new Set(names).size, 2)
+  })
+
+  it('of which nothing was signed leave nothing behind', async () => {
+    outcome = async () => {
+      throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Too little.')
+    }
+    await codeOfRejection(requests.pay({ request: text }))
+    await codeOfRejection(requests.pay({ request: text }))
+    assert.equal(new Set(names).size, 2)
   })
 })
 
@@ -150,7 +273,7 @@ describe('node / what a payee answers (REQ-11)', () => {
       clock: { now: () => NOW },
       self
     })
-    parts = { engine: { requests: made } } as unknown as Running
+    parts = { engine: { requests: made }, store } as unknown as Running
   })
 
   async function make(changes: { expires?: number; reusable?: boolean } = {}): Promise<void> {
@@ -207,10 +330,26 @@ describe('node / what a payee answers (REQ-11)', () => {
     assert.equal(await ask(self), 'paid', 'to nobody else')
   })
 
-  it('counts no part behind one that is missing', async () => {
+  it('counts parts behind some that failed, and none far behind', async () => {
     await make()
-    await pays(PAYER, 3_000n, 1)
-    assert.equal(await ask(), 'paid', 'the money has come, and there is no receipt for it')
+    await pays(PAYER, 3_000n, 15)
+    assert.equal(await ask(), 'paid, a receipt for 3000')
+    await pays(PAYER, 3_000n, 32)
+    assert.equal(await ask(), 'paid, a receipt for 3000', 'sixteen are missing before it')
+  })
+
+  it('counts a part under one nonce only, though its id would do for two', async () => {
+    await make({ reusable: true })
+    await pays(PAYER, 3_000n, 0, NONCE)
+    assert.equal(await ask(PAYER, NONCE), 'paid, a receipt for 3000')
+    const first = await store.entries('requested/')[Symbol.asyncIterator]().next()
+    assert.ok(first.done !== true)
+    const [key, value] = first.value
+    const twin = '0123456789abcdef'
+    const other = toHex(requestPartId(self, { id: ID, nonce: twin }, 0))
+    const record = decodeRecord<object>(key, value)
+    await store.commit([recordChange(`requested/${other}/${PAYER}`, record)])
+    assert.equal(await ask(PAYER, twin), 'open')
   })
 
   it('says when it has expired, and gives the receipt all the same', async () => {

@@ -78,6 +78,7 @@ describe('node / payment requests', () => {
     const { paid: at, ...receipt } = await readReceipt(paid.receipt ?? '')
     assert.deepEqual(receipt, {
       text: paid.receipt,
+      network: 'regtest',
       request: made.id,
       nonce: undefined,
       payee: toBob,
@@ -187,6 +188,12 @@ describe('node / payment requests', () => {
       [rent.receipt, 'open']
     )
     assert.equal(await income(), 2_000n)
+    const [first, second] = [
+      await alice.api.requests.pay({ request: text }),
+      await alice.api.requests.pay({ request: text })
+    ]
+    assert.deepEqual([first.already, second.already], [false, false])
+    assert.equal(await income(), 4_000n)
     const single = await bob.api.requests.make({ amount: satoshi(1_000n) })
     assert.equal(
       await codeOfRejection(alice.api.requests.pay({ request: single.text, id: 'rent' })),
@@ -279,6 +286,17 @@ describe('node / payment requests', () => {
       assert.equal(await codeOfRejection(bob.api.requests.make(options)), code)
     }
     assert.deepEqual(await bob.api.requests.list(), [])
+  })
+
+  it('a stranger is named by eight letters of its id at least: four are quickly found', async () => {
+    await alice.api.peers.connect(await bob.address())
+    assert.equal(
+      await codeOfRejection(alice.api.peers.alias(toBob.slice(-7), 'bakery')),
+      'ERR_INVALID_PEER'
+    )
+    assert.equal((await alice.api.peers.alias(toBob.slice(-8), 'bakery')).peerId, toBob)
+    await open(alice)
+    assert.equal((await alice.api.peers.alias(toBob.slice(-4), 'bakery')).peerId, toBob)
   })
 
   it('peers have names: to open, to pay, over restarts, until they are taken away', async () => {

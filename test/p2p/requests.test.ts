@@ -139,4 +139,37 @@ describe('p2p / questions about requests', () => {
       'it was not refused'
     ])
   })
+
+  it('from who says nothing take no place', async () => {
+    await answering(async () => OPEN, 1)
+    const connection = await host('asker').dial(host('payee').getMultiaddrs())
+    const silent = await connection.newStream(REQUEST_PROTOCOL)
+    assert.deepEqual(await ask(), OPEN)
+    silent.abort(new Error('enough'))
+  })
+
+  it('of one peer are answered four at a time', async () => {
+    let go = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const second = await startMute()
+    const others = new RequestQuestions(
+      componentsOf(second),
+      async () => OPEN,
+      () => {}
+    )
+    let isHeld = true
+    await answering(async () => {
+      if (isHeld) await held
+      return OPEN
+    })
+    const mine = Array.from({ length: 5 }, async () => await codeOf(ask()))
+    assert.equal(await Promise.race(mine), 'ERR_BAD_ANSWER')
+    isHeld = false
+    assert.deepEqual(await others.ask(addressOf(host('payee')), QUESTION), OPEN, 'another peer')
+    go()
+    assert.equal((await Promise.all(mine)).filter((code) => code === 'ERR_BAD_ANSWER').length, 1)
+    await second.stop()
+  })
 })

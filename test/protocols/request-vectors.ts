@@ -7,6 +7,7 @@
 import { generateKeyPairFromSeed, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { bech32m } from '@scure/base'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,7 +27,7 @@ import {
   type TextKind,
   textOf
 } from '../../protocols/request/1.0/index.js'
-import { nameOfRequest, requestPartId } from '../../src/engine/paid-records.js'
+import { requestPartId } from '../../src/engine/paid-records.js'
 import { toHex } from '../../src/types/bytes.js'
 
 export const REQUEST_VECTORS = join('protocols', 'request', '1.0', 'vectors')
@@ -230,6 +231,15 @@ async function refusedRequests(keys: Keys, good: string, other: PrivateKey): Pro
       })
     },
     {
+      comment: 'an address that says who, and not only where',
+      rule: 'REQ-4',
+      text: await changed({
+        addresses: [
+          multiaddr(`/ip4/192.0.2.1/tcp/9801/p2p/${peerIdFromPrivateKey(payee).toString()}`).bytes
+        ]
+      })
+    },
+    {
       comment: 'an address that is none',
       rule: 'REQ-4',
       text: await changed({ addresses: [Uint8Array.of(0xff, 0xff, 0xff)] })
@@ -346,7 +356,7 @@ function idVectors({ payee }: Keys): object {
     payee: peerId,
     cases: cases.map(({ part, ...request }) => ({
       ...request,
-      name: nameOfRequest(request),
+      name: `request:${request.id}${request.nonce === undefined ? '' : `:${request.nonce}`}`,
       part,
       paymentId: toHex(requestPartId(peerId, request, part))
     }))

@@ -359,7 +359,9 @@ function addressOf(bytes: Uint8Array): string {
   try {
     const address = multiaddr(own(bytes))
     const text = address.toString()
-    if (address.getComponents().length > 0 && equals(multiaddr(text).bytes, bytes)) return text
+    const names = address.getComponents().map(({ name }) => name)
+    const isPlain = names.length > 0 && !names.includes('p2p') && /^[\x21-\x7e]+$/.test(text)
+    if (isPlain && equals(multiaddr(text).bytes, bytes)) return text
   } catch (cause) {
     return refuse('REQ-4', 'An address is not a multiaddr.', { cause })
   }

@@ -209,7 +209,7 @@ export async function payRequest(
     output.result(terms, () => requestWords(terms))
     return
   }
-  output.note(requestWords(terms))
+  for (const line of requestWords(terms).split('\n')) output.note(line)
   const sum = amount ?? terms.amount
   if (sum !== undefined && !yes) await confirm(context, sum, terms)
   const payment = await payOrOpen(context, terms, options, async () =>
