@@ -478,9 +478,10 @@ class OnChainWallet implements NodeWallet {
       })
     }
     for (const funding of this.abandoned.settled(isSpentForGood)) {
+      // At once: this is looked at with every history, and one write is enough.
+      this.abandoned.remove(funding)
       this.inBackground(async () => {
         await this.init.store.commit([abandonedRemoval(funding)])
-        this.abandoned.remove(funding)
       })
     }
     const gone = this.control.spentForGood()

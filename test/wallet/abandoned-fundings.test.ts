@@ -77,8 +77,16 @@ describe('wallet / a T1 that was abandoned (RENEW-7)', () => {
     const { fee } = { fee: BigInt(COIN) - parseTransaction(funding).paidTo() }
     assert.equal(bench.wallet.balance().confirmed, BigInt(COIN - 100_000) - fee)
     assert.equal(onDisk().length, 1)
-    bench.chain.mine(BURIED_DEPTH)
+    const removals: string[] = []
+    const commit = bench.store.commit.bind(bench.store)
+    bench.store.commit = async (changes) => {
+      removals.push(...changes.flatMap(({ key, value }) => (value === undefined ? [key] : [])))
+      await commit(changes)
+    }
+    // Blocks that come faster than the disk writes.
+    bench.chain.mine(BURIED_DEPTH + 20)
     await bench.settled()
     assert.deepEqual(onDisk(), [])
+    assert.equal(removals.filter((key) => key.startsWith(ABANDONED)).length, 1, 'written once')
   })
 })
