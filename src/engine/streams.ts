@@ -212,7 +212,7 @@ export class Links {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
     if (stream.waiting !== undefined) stream.waiting.push(message)
-    else sendOn(stream, message)
+    else if (mayGo(stream, message)) stream.link.send(message)
   }
 
   /**
@@ -227,7 +227,7 @@ export class Links {
     const message = await making
     stream.waiting = undefined
     if (this.#streams.get(actor) !== stream) return
-    for (const each of [message, ...waiting]) sendOn(stream, each)
+    for (const each of [message, ...waiting]) if (mayGo(stream, each)) stream.link.send(each)
   }
 
   /** Ends the stream after the messages already sent; the channel hears of it at once. */
@@ -241,9 +241,9 @@ export class Links {
 }
 
 /** REEST-5: before its first message a side sends only the reason why it does not go on. */
-function sendOn(stream: Stream, message: Message): void {
+function mayGo(stream: Stream, message: Message): boolean {
   stream.begun ||= FIRST_MESSAGES.has(message.type)
-  if (stream.begun || message.type === 'Error') stream.link.send(message)
+  return stream.begun || message.type === 'Error'
 }
 
 function eventOf(message: Message): ChannelEvent {
