@@ -5,7 +5,6 @@
 import { dustLimit } from '../bitcoin/sizes.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { completeState } from '../bitcoin/template.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
 import {
   feeFor,
   feeRate,
@@ -21,11 +20,10 @@ import { isFeeRefusal } from '../types/refusals.js'
 import type { Env } from './env.js'
 import { curveRate, patientRate } from './fee-curve.js'
 import { countsAsRival, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
-import { balances } from './ledger.js'
 import { stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
-import { type Established, type Publication, type ShownSpend } from './state.js'
+import type { Established, Publication, ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
 
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
@@ -35,22 +33,12 @@ export const HURRY_RATE = feeRate(20_000n)
 export const SETTLED = 'ERR_CHANNEL_SETTLED'
 
 /**
- * True when an unknown spend is shown that pays us less than our newest state. Nobody but us can
- * have made a signature of ours that we do not know. A spend that pays us no less is no reason to
- * hurry: it is a close that we have signed and forgotten on this old copy of our data, and our
- * state in its place would bring less (RESTORE-6).
+ * TIME-10: true when a spend is shown that we do not know. It counts only with a signature of ours
+ * (TIME-8), so we have signed it and forgotten that on this old copy of our data: a close, or a T1
+ * that has moved our share to another channel. Our state in its place would bring less.
  */
-export function isSpentByStranger({
-  terms,
-  role,
-  ledger,
-  onChain: { shown }
-}: Established): boolean {
-  return shown.some(
-    ({ kind, raw }) =>
-      kind === 'unknown' &&
-      parseTransaction(raw).paidTo(partyOf(terms, role).closeScript) < balances(terms, ledger)[role]
-  )
+export function isForgottenSpendShown({ onChain: { shown } }: Established): boolean {
+  return shown.some(({ kind }) => kind === 'unknown')
 }
 
 /** TIME-10: true when it is settled early, only because the client has broken a rule. */
@@ -60,8 +48,7 @@ export function isEarly(channel: Established, height: number): boolean {
     terms.mode === 'one-way' &&
     height < terms.settleHeight &&
     stopped?.settleNow === true &&
-    stopped.rule !== '' &&
-    !isSpentByStranger(channel)
+    stopped.rule !== ''
   )
 }
 

@@ -19,8 +19,8 @@ import {
   budgetsOf,
   HURRY_RATE,
   isEarly,
+  isForgottenSpendShown,
   isLastCall,
-  isSpentByStranger,
   outbidding,
   SETTLED,
   worthwhileRate
@@ -47,19 +47,18 @@ function isDue(channel: Established, ours: Pick<Publishable, 'state'>, height: n
   const { terms, stopped, role } = channel
   if (height >= publishHeightOf(terms, ours.state)) return true
   // Only the states of a one-way channel have no lock.
-  return (
-    terms.mode === 'one-way' &&
-    role === 'server' &&
-    (isSpentByStranger(channel) || stopped?.settleNow === true)
-  )
+  return terms.mode === 'one-way' && role === 'server' && stopped?.settleNow === true
 }
 
 /**
  * TIME-7, TIME-10: true when a shown spend pays us as much as ours would: a newer state, or before
- * the settlement height a close or a renewal.
+ * the settlement height a close or a renewal, also one that we have forgotten.
  */
 function mustWait(channel: Established, state: StateRef, height: number): boolean {
-  return isHeldBack(channel, state, height) || (isEarly(channel, height) && isFrozen(channel))
+  return (
+    isHeldBack(channel, state, height) ||
+    (isEarly(channel, height) && (isFrozen(channel) || isForgottenSpendShown(channel)))
+  )
 }
 
 /**
@@ -376,7 +375,8 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
   const spend = spendInSight(channel)
   if (
     spend !== undefined &&
-    (spend.height !== undefined || (spend.kind === 'close' && !isPassedOver(spend, env.height)))
+    (spend.height !== undefined ||
+      ((spend.kind === 'close' || spend.kind === 'unknown') && !isPassedOver(spend, env.height)))
   ) {
     return to(channel, {
       type: 'close-refused',

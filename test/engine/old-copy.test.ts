@@ -85,6 +85,29 @@ describe('engine / a node whose disk went back to before', () => {
     })
   }
 
+  it('a renewal whose T1 is in no block yet: the server leaves T1 alone, and gets what is in the new channel (TIME-10)', async () => {
+    const story = await nodes()
+    const { world, alice, bob } = story
+    const old = await open(story)
+    await alice.engine.pay(old, satoshi(20_000n), '')
+    const copy = bob.store.snapshot()
+    await alice.engine.pay(old, satoshi(100_000n), '')
+    const terms = { amount: NOTHING, blocks: RENEWED_FOR, wait: 'broadcast' } as const
+    const { id: fresh } = await alice.engine.renew(old, terms)
+    await world.pass(1_000)
+    await goBack(world, bob, copy)
+    assert.match(alarmText(bob, 'ERR_UNKNOWN_SPEND'), /paychan recover alice/)
+    assert.equal(await codeFrom(bob.engine.close(old, true)), 'ERR_CHANNEL_CLOSED')
+    await world.mine(3)
+    for (let second = 0; second < 60; second++) await world.pass(1_000)
+    assert.deepEqual(
+      [alice.engine.describe(old).spend?.kind, bob.engine.describe(fresh).ourBalance],
+      ['close', 120_000n]
+    )
+    await world.mineTo(alice.engine.describe(fresh).refundHeight + 2)
+    assert.ok(bob.balance > 118_000n, `bob has ${bob.balance} sat`)
+  })
+
   it('a second channel, while the first goes on: the second is given back, and the first is as ever', async () => {
     const story = await nodes()
     const { world, alice, bob } = story
