@@ -1,5 +1,11 @@
 /** The events of a channel. */
-import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import type {
+  ChannelRecord,
+  Message,
+  Network,
+  Payment,
+  Update
+} from '../../protocols/paychan/1.0/index.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
@@ -98,6 +104,8 @@ export type ChannelEvent =
     }
   /** The peer's list of our payments (REEST-8) contradicts what this node knows of payment `id`. */
   | { readonly type: 'list-contradicted'; readonly id: string }
+  /** RESTORE-4: the peer's record of this channel, whose keys are ours. */
+  | { readonly type: 'handed-back'; readonly record: ChannelRecord; readonly network: Network }
   // from the wallet, or from an outside wallet: then with `psbt`, and not signed
   | {
       readonly type: 'funding-built'

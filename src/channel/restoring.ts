@@ -251,7 +251,7 @@ function bitsOf(derivation: Uint8Array): KeyBits | undefined {
 }
 
 /** The peer that hands the channel back, and our own knowledge of it. */
-interface Restoring extends OurSide {
+export interface Restoring extends OurSide {
   readonly peer: string
   readonly address: string
   readonly network: Network
@@ -429,7 +429,7 @@ function provenTerms(
 }
 
 /** UPD-2 to UPD-4, TURN-6: the last state of each turn, with its payer's signature. */
-function provenStates(
+export function provenStates(
   { states }: ChannelRecord,
   channel: Pick<Established, 'terms' | 'outPoint'>,
   role: Role,

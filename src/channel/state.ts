@@ -368,6 +368,11 @@ export interface Funded {
    * more of the channel than it has told.
    */
   readonly restored?: true | undefined
+  /**
+   * Updates that were in flight on an old copy of our data, when the peer gave back later turns:
+   * other updates may have taken their numbers, so nobody knows whether they were paid (REEST-8).
+   */
+  readonly doubted?: { readonly after: number; readonly upTo: number } | undefined
   /** T1 was in a block, and a reorganisation took it out: sending T1 again may be due (COST-2). */
   readonly reorged?: true | undefined
   /** Refusals in a row by servers of a close, or of T1 of a renewal (COST-5). */

@@ -11,6 +11,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent, FundingHistory } from './events.js'
 import { confirmations, fundingFee, isBuried } from './funding-depth.js'
+import { onHandedBack } from './handed-back.js'
 import { heard, hungUp, isOver, onConnected, onDisconnected, onError } from './linking.js'
 import { CLAIM_AGAIN_BLOCKS, csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
@@ -146,6 +147,8 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
       return onMessage(channel, event.message, env)
     case 'list-contradicted':
       return distrustList(channel, event.id)
+    case 'handed-back':
+      return onHandedBack(channel, event.record, event.network, env)
     case 'funding-built':
       return channel.stage === 'accepted' && channel.role === 'client'
         ? onFundingBuilt(channel, event, env)

@@ -180,7 +180,13 @@ export function paymentInfo(
  */
 export function statusOfUpdate(channel: Channel, sequence: number): PaymentInfo['status'] {
   if (channel.stage !== 'established') return 'failed'
-  const { held, settledSequence } = channel.ledger
+  const {
+    ledger: { held, settledSequence },
+    doubted
+  } = channel
+  if (doubted !== undefined && sequence > doubted.after && sequence <= doubted.upTo) {
+    return 'unknown'
+  }
   if (held !== undefined && sequence <= held.sequence) return 'acknowledged'
   if (settledSequence === undefined) return 'unknown'
   return sequence <= settledSequence ? 'acknowledged' : 'failed'

@@ -5,6 +5,7 @@
 import type { ChannelRecord, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import type { Transition } from '../channel/effects.js'
+import { envOfGivenUp } from '../channel/handed-back.js'
 import { adoptRecord, ourSide } from '../channel/restoring.js'
 import type { Channel, Established } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -113,7 +114,8 @@ export class Restores {
    */
   start(channels: readonly Channel[]): void {
     for (const { stage, role, peer } of channels) {
-      if (stage !== 'established') continue
+      // An opening of ours that came to nothing may have gone on since the copy (RESTORE-4).
+      if (stage !== 'established' && role === 'server') continue
       this.#owed.add(peer)
       if (role === 'client') this.#later(peer, 1)
     }
@@ -150,6 +152,15 @@ export class Restores {
     this.#answered.delete(peer)
     this.#owed.add(peer)
     this.#doubted.add(peer)
+    const under = this.#asking.get(peer)
+    if (under !== undefined) {
+      // Its records may have been judged without this doubt.
+      const again = (): void => {
+        this.doubt(peer)
+      }
+      under.then(again, again)
+      return
+    }
     this.#retries.get(peer)?.()
     this.#retries.delete(peer)
     this.#pursue(peer, 1)
@@ -280,6 +291,14 @@ export class Restores {
     return this.context.actors.has(id) || this.context.registry.isReserved(id)
   }
 
+  /**
+   * RESTORE-4: true for a channel that this node does not know, or knows as an opening of its own
+   * that came to nothing: on an old copy from the middle of the opening it did not.
+   */
+  #mayTake(id: ChannelId): boolean {
+    return !this.#knows(id) || this.context.actors.get(id)?.state.stage === 'abandoned'
+  }
+
   /** The address at which a server was reached last. */
   #addressOf(peer: string): string {
     return (
@@ -373,7 +392,11 @@ export class Restores {
         'ERR_NOT_OUR_CHANNEL',
         'The channel is none between this node and the peer.'
       )
-      if (this.#knows(id)) return 'known'
+      if (known?.state.stage === 'established') {
+        known.post({ type: 'handed-back', record, network })
+        await known.idle()
+      }
+      if (!this.#mayTake(id)) return 'known'
       const side = ourSide(record, (path) => signer.publicKey(path))
       const { closeScript } = side.role === 'client' ? record.open : record.accept
       // What is paid out without the keys of the channel goes there.
@@ -383,19 +406,28 @@ export class Restores {
         'ERR_NOT_OUR_SCRIPT',
         'The script for the close is not an address of this wallet as far as it has searched; restore it with a larger --gap if many addresses were given out.'
       )
-      if (this.#knows(id)) return 'known'
-      const adopt = (): Transition<Established> =>
-        adoptRecord(
+      if (!this.#mayTake(id)) return 'known'
+      const adopt = (): Transition<Established> => {
+        const env = this.context.env(side)
+        const state = actors.get(id)?.state
+        return adoptRecord(
           record,
           { ...side, peer: link.peer, address: link.address ?? link.peer, network },
-          this.context.env(side)
+          state?.stage === 'abandoned' ? envOfGivenUp(state, record, env) : env
         )
-      if (side.role === 'server' && this.bounds.strangers.wantsProof) {
+      }
+      const isGivenUp = known !== undefined
+      if (isGivenUp || (side.role === 'server' && this.bounds.strangers.wantsProof)) {
         await this.#proveFunded(adopt().state)
-        if (this.#knows(id)) return 'known'
+        if (!this.#mayTake(id)) return 'known'
       }
       this.#mustRun()
-      this.context.begin(adopt())
+      const first = adopt()
+      if (known === undefined) this.context.begin(first)
+      else {
+        known.post({ type: 'handed-back', record, network })
+        await known.idle()
+      }
       return 'restored'
     } catch (error) {
       if (!(error instanceof Violation)) throw error
@@ -418,6 +450,7 @@ export class Restores {
   /**
    * RESTORE-7: strangers fill the room for channels that hold nothing, so a look at the chain comes
    * first: a channel with money in it is taken however many there are.
+   * RESTORE-4: and of an opening that this node has given up, only a block shows that it went on.
    *
    * @throws Violation when its T1 is in no block
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
@@ -452,7 +485,7 @@ export class Restores {
       isMined,
       'RESTORE-7',
       NO_ROOM,
-      'This node has as many channels from its peers as it takes whose T1 is in no block; name this one again once its T1 is.'
+      'This node takes no channel just now whose T1 is in no block; name this one again once its T1 is.'
     )
   }
 

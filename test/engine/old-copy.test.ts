@@ -11,9 +11,10 @@ import type { Channel } from '../../src/channel/state.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
 import { restoredChange } from '../../src/engine/restores.js'
+import { planPayment } from '../../src/node/plan-payment.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import type { ChannelId } from '../../src/types/bytes.js'
-import { PaychanError } from '../../src/types/errors.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
 import { BLOCKS, CAPACITY, codeFrom, type Node, quiet, twoNodes, World } from './world.js'
@@ -82,6 +83,72 @@ describe('engine / a node whose disk went back to before', () => {
       await world.mineTo(alice.engine.describe(fresh).refundHeight + 2)
       assert.ok(bob.balance > 48_000n, `bob has ${bob.balance} sat`)
       assert.ok(alice.balance > COIN - 52_000n, `alice has ${alice.balance} sat`)
+    })
+  }
+
+  for (const what of ['the opening', 'a renewal'] as const) {
+    it(`the middle of ${what}: the channel comes back, and no payment with an id is made twice (RESTORE-4)`, async () => {
+      for (let at = 1; at < 30; at++) {
+        const story = await nodes()
+        const { world, alice, bob } = story
+        const old = what === 'the opening' ? undefined : await open(story)
+        const first = alice.commits
+        let copy: Snapshot | undefined
+        alice.crashAt = (moment, commits) => {
+          const isNow = moment === 'after' && commits - first === at
+          if (isNow && alice.engine.channels().at(-1)?.status === 'opening') {
+            copy = alice.store.snapshot()
+          }
+          return false
+        }
+        const fresh = old === undefined ? await open(story) : await renew(story, old)
+        const pay = async (): Promise<unknown> =>
+          await alice.engine.payOnce({
+            ...{ id: 'invoice', peer: 'bob', amount: satoshi(60_000n), memo: 'invoice' },
+            plan: (rest) => planPayment(alice.engine.payable(), 'bob', rest)
+          })
+        await pay()
+        if (copy === undefined) {
+          assert.ok(at > 3, `${at} writes`)
+          return
+        }
+        await goBack(world, alice, copy)
+        const { status, ourBalance } = alice.engine.describe(fresh)
+        assert.ok(ourBalance > CAPACITY - 61_000n && ourBalance <= CAPACITY - 60_000n)
+        // A renewal whose T1 may be signed goes on, and its payments are told by the peer.
+        const outcome = await pay().catch(codeOf)
+        if (status === 'stopped') assert.equal(outcome, 'ERR_PAYMENTS_FORGOTTEN')
+        else assert.equal(what, 'a renewal')
+        assert.equal((await bob.payments()).length, 1)
+      }
+    })
+  }
+
+  for (const who of ['alice', 'bob'] as const) {
+    it(`turns of a two-way channel (${who}): it is given them by itself, and gets all that it had acknowledged (RESTORE-4)`, async () => {
+      const story = await nodes()
+      const { world, alice, bob } = story
+      alice.wallet.receive(COIN / 2n)
+      await world.mine()
+      const step = blockDelta(12)
+      const terms = { peer: 'bob', capacity: CAPACITY, blocks: blockDelta(200), step }
+      const opening = alice.engine.open({ ...terms, wait: 'ready' })
+      await quiet()
+      await world.mine()
+      await opening
+      await alice.pay(100_000n, 'tea')
+      const copy = story[who].store.snapshot()
+      await bob.pay(60_000n, 'change')
+      if (who === 'bob') await alice.pay(200_000n, 'house')
+      const due = story[who].channel.ourBalance
+      await goBack(world, story[who], copy)
+      assert.deepEqual([story[who].channel.ourBalance, story[who].channel.status], [due, 'stopped'])
+      assert.ok(alarmText(story[who], 'ERR_STATE_FORGOTTEN') !== '')
+      assert.equal((await story[who].close()).kind, 'close')
+      await world.mine(2)
+      assert.equal(alice.channel.spend?.kind, 'close')
+      const before = who === 'alice' ? COIN - CAPACITY : 0n
+      assert.ok(story[who].balance > before + due - 1_000n, `${story[who].balance} sat`)
     })
   }
 

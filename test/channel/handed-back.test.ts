@@ -1,0 +1,159 @@
+/**
+ * A side on an old copy of its data, and the turns since: what it takes from its peer's record
+ * (RESTORE-4).
+ */
+import assert from 'node:assert/strict'
+import { decode, encode, type ChannelRecord } from '../../protocols/paychan/1.0/index.js'
+import { otherRole, type Role } from '../../src/bitcoin/keys.js'
+import { recordOf } from '../../src/channel/restoring.js'
+import type { Effect } from '../../src/channel/effects.js'
+import type { Established } from '../../src/channel/state.js'
+import { statusOfUpdate } from '../../src/engine/payments.js'
+import { satoshi } from '../../src/types/units.js'
+import { effectsOf } from './asserts.js'
+import { payment, World } from './world.js'
+
+/** What the peer of `role` tells of the channel, over the wire. */
+function told(world: World, role: Role): ChannelRecord {
+  const peer = world[otherRole(role)]
+  const record = recordOf(peer.channel, peer.env())
+  assert.ok(record)
+  const message = decode(encode(record))
+  assert.ok(message.type === 'ChannelRecord')
+  return message
+}
+
+/** Turn 2; `victim` has gone back to the state that `copied` gives, and both have talked. */
+function goneBack(victim: Role, meanwhile: (world: World) => void = () => {}): World {
+  const world = new World({ step: 20 }).open().paidBy('client', 10_000n)
+  meanwhile(world)
+  const copy = world[victim].established
+  world.paidBy('client', 30_000n).paidBy('server', 15_000n).paidBy('client', 1_000n).disconnect()
+  world[victim].channel = { ...copy, link: 'down' }
+  return world.connect().run()
+}
+
+const handBack = (world: World, role: Role, record = told(world, role)): readonly Effect[] =>
+  world[role].post({ type: 'handed-back', record, network: 'regtest' })
+
+describe('channel / handed back / the turns that an old copy has forgotten (RESTORE-4)', () => {
+  for (const role of ['client', 'server'] as const) {
+    it(`come back to the ${role}: both stand in the same state, and close in it`, () => {
+      const world = goneBack(role)
+      const due = world[role].established.terms.capacity - world[otherRole(role)].info.ourBalance
+      assert.notEqual(world[role].info.ourBalance, due)
+      const effects = handBack(world, role)
+      assert.equal(world[role].info.ourBalance, due)
+      assert.deepEqual(
+        effectsOf(effects, 'notify').map(({ news }) => news.kind),
+        ['handed-back']
+      )
+      assert.deepEqual(
+        [world[role].established.stopped?.mayHaveForgotten, world[role].established.restored],
+        [true, true]
+      )
+      world[role].post({ type: 'close' })
+      world.run().mine()
+      const paid = world.payouts()
+      assert.equal(paid[role] + paid.fee, due)
+    })
+
+    it(`come back to the ${role}, which then compares well with the peer on every stream`, () => {
+      const world = goneBack(role)
+      handBack(world, role)
+      const before = world[role].established.ledger
+      world.disconnect().connect().run()
+      assert.deepEqual(world[role].established.ledger, before)
+    })
+
+    it(`are not taken by a ${role} that has no reason to think that it is on a copy`, () => {
+      const world = goneBack(role)
+      const record = told(world, role)
+      const { channel } = world[role]
+      world[role].channel = { ...channel, stopped: undefined } as Established
+      const before = world[role].channel
+      assert.deepEqual([handBack(world, role, record), world[role].channel], [[], before])
+    })
+
+    for (const [what, change, code] of [
+      [
+        "a state whose signature is not the payer's",
+        (all: ChannelRecord['states']) =>
+          all.map((state, turn) => (turn === 2 ? { ...state, payerBalance: 1n } : state)),
+        'ERR_BAD_SIGNATURE'
+      ],
+      [
+        'a turn more, which nobody has signed',
+        (all: ChannelRecord['states']) => [
+          ...all,
+          { sequence: 9, payerBalance: 1n, signature: new Uint8Array(0) }
+        ],
+        'ERR_BAD_SIGNATURE'
+      ]
+    ] as const) {
+      it(`with ${what} are refused to the ${role}, and a person hears of it`, () => {
+        const world = goneBack(role)
+        const before = world[role].channel
+        const record = told(world, role)
+        const effects = handBack(world, role, { ...record, states: change(record.states) })
+        assert.equal(world[role].channel, before)
+        assert.deepEqual(
+          effectsOf(effects, 'alarm').map((alarm) => alarm.code),
+          [code]
+        )
+      })
+    }
+  }
+
+  it('are not taken when an earlier turn ended otherwise than this side knows', () => {
+    const world = goneBack('server', (world) => world.paidBy('server', 2_000n))
+    const record = told(world, 'server')
+    const before = world.server.channel
+    const [first, ...others] = record.states
+    assert.ok(first)
+    const changed = [{ ...first, sequence: first.sequence - 1 }, ...others]
+    const effects = handBack(world, 'server', { ...record, states: changed })
+    assert.equal(world.server.channel, before)
+    assert.deepEqual(
+      effectsOf(effects, 'alarm').map(({ code }) => code),
+      ['ERR_OUT_OF_ORDER']
+    )
+    handBack(world, 'server', record)
+    assert.equal(world.server.established.ledger.turn, record.states.length - 1)
+  })
+
+  it('are not taken when the newest turn that this side knows would leave it less', () => {
+    const world = goneBack('server')
+    const record = told(world, 'server')
+    const { channel } = world.server
+    const { ledger } = world.server.established
+    const held = ledger.held && { ...ledger.held, payerBalance: satoshi(1n) }
+    world.server.channel = { ...channel, ledger: { ...ledger, held } } as Established
+    const before = world.server.channel
+    const effects = handBack(world, 'server', record)
+    assert.equal(world.server.channel, before)
+    assert.deepEqual(
+      effectsOf(effects, 'alarm').map(({ code }) => code),
+      ['ERR_OUT_OF_ORDER']
+    )
+  })
+
+  it('leave what was in flight on the copy unknown: its numbers may be those of other payments (REEST-8)', () => {
+    const world = new World({ step: 20 }).open().paidBy('client', 10_000n)
+    const before = world.client.established
+    world.client.post({ type: 'pay', payments: [payment(7_000n)] })
+    const copy = world.client.established
+    world.client.channel = before
+    world.queues.server.length = 0
+    world.paidBy('client', 30_000n).paidBy('server', 15_000n).disconnect()
+    world.client.channel = { ...copy, link: 'down' }
+    world.connect().run()
+    handBack(world, 'client')
+    const { ledger } = world.client.established
+    assert.deepEqual(
+      [1, 2, 3].map((sequence) => statusOfUpdate(world.client.channel, sequence)),
+      ['acknowledged', 'unknown', 'acknowledged']
+    )
+    assert.deepEqual([ledger.inFlight, ledger.turn], [[], 1])
+  })
+})
