@@ -274,6 +274,19 @@ export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): 
 }
 
 /**
+ * RENEW-6: true while T1 of the old channel is not deep enough, after a reorganisation, or nobody
+ * tells what happens to it. That passes, and the client asks again: a refusal would end the new
+ * channel, and the old one is frozen.
+ */
+function isNotReady(channel: Channel, env: Env): boolean {
+  return (
+    channel.stage === 'established' &&
+    channel.ledger.held !== undefined &&
+    (!isBuried(channel, env) || !env.isWatched)
+  )
+}
+
+/**
  * RENEW-5, server: the client has signed, and this side completes T1. Updates of ours that are
  * still in flight do not count, as in CLOSE-1.
  */
@@ -292,8 +305,7 @@ export function onCompleteRenewal(
     })
   }
   const { height } = env
-  // After a restart, before the chain is seen: the client asks again (RENEW-6).
-  if (height === undefined) return to(channel)
+  if (height === undefined || isNotReady(channel, env)) return to(channel)
   const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
   if (open instanceof Violation) return refused(channel, draft, open)
   const completed = attempt(

@@ -231,6 +231,30 @@ describe('channel / renewal / the old channel', () => {
     )
   })
 
+  it('does not refuse T1 of the new channel for what passes: T1 of the old one is out of its block, or nobody watches it (RENEW-6)', () => {
+    const { old, renewal, request } = requested()
+    const draft = {
+      by: renewal.server.channel.id,
+      fundingTx: parseTransaction(request.fundingTx),
+      previous: request.previous,
+      fee: satoshi(0n),
+      turn: 0,
+      sequence: 1,
+      serverBalance: satoshi(40_000n)
+    }
+    const event = { type: 'complete-renewal' as const, draft, signature: request.signature }
+    const { channel, established } = old.server
+    assert.deepEqual(old.server.attempt(event, { isWatched: false }).effects, [])
+    const onChain = { ...established.onChain, fundingHeight: undefined }
+    old.server.channel = { ...established, onChain }
+    assert.deepEqual(old.server.attempt(event).effects, [])
+    old.server.channel = channel
+    assert.deepEqual(
+      effectsOf(old.server.attempt(event).effects, 'tell').map((tell) => tell.event.type),
+      ['renewal-completed']
+    )
+  })
+
   it('answers with a refusal when it has never been funded', () => {
     const { renewal, request } = requested()
     const world = new World().until('server', 'accepted')
