@@ -16,7 +16,7 @@
 import type { RenewalRequest, Update, UpdateAck } from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx } from '../bitcoin/funding.js'
 import { lockTimeOf, parseTransaction, type Transaction } from '../bitcoin/transaction.js'
-import type { ChannelId, Txid } from '../types/bytes.js'
+import { txid, type ChannelId, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type Satoshi } from '../types/units.js'
 import { abandon } from './stopping.js'
@@ -293,6 +293,8 @@ export function onRenewalRefused(channel: Channel, error: PaychanError): Transit
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 
+const LOST = 'ERR_RENEWAL_LOST'
+
 /** RENEW-7. */
 export function onFundingLost(channel: Channel, by: Txid): Transition {
   if (
@@ -303,11 +305,21 @@ export function onFundingLost(channel: Channel, by: Txid): Transition {
     return to(channel)
   }
   const error = new PaychanError(
-    'ERR_RENEWAL_LOST',
+    LOST,
     `The old channel was ended by transaction ${by} instead, which is buried; this channel has no money in it.`,
     { txid: by }
   )
-  return abandon(channel, error)
+  return abandon(channel, error, ...lostWith(channel, by))
+}
+
+/** RENEW-7: the channels whose T1 spends the funding output of this one are lost with it. */
+function lostWith(channel: Channel, by: Txid): Effect[] {
+  const closes = channel.stage === 'established' ? channel.closes : []
+  return closes.flatMap(({ renewedAs }) =>
+    renewedAs === undefined
+      ? []
+      : [{ type: 'tell', channel: renewedAs, event: { type: 'funding-lost', by } }]
+  )
 }
 
 /** The chain shows T1: now the client has the server's signature as well. */
@@ -340,6 +352,10 @@ export function lostTo(
     channel.terms.renews === undefined
   ) {
     return undefined
+  }
+  // The old channel was lost itself, and this side was stopped before it could tell.
+  if (old?.stage === 'abandoned' && old.code === LOST && typeof old.facts.txid === 'string') {
+    return txid(old.facts.txid)
   }
   if (old?.stage !== 'established' || height === undefined) return undefined
   const { spend } = old.onChain

@@ -518,6 +518,29 @@ describe('channel / renewal', () => {
     assert.equal(old.server.info.status, 'settling')
   })
 
+  it('is given up with the channel that it renews (RENEW-7)', () => {
+    const { old, renewal } = requested()
+    old.client.post({ type: 'close' })
+    old.run().mine()
+    const by = old.client.info.spend?.txid ?? assert.fail()
+    const { client } = renewal
+    const before = client.established
+    const next = { ...before, id: old.client.channel.id }
+    const signed = { asker: 'client' as const, fee: satoshi(0n), txid: by, raw: undefined }
+    const close = { ...signed, signature: new Uint8Array(64), renewedAs: next.id }
+    client.channel = { ...before, closes: [{ ...close, renewedAs: undefined }, close] }
+    const { state, effects } = client.attempt({ type: 'funding-lost', by })
+    assert.deepEqual(effectsOf(effects, 'tell'), [
+      { type: 'tell', channel: next.id, event: { type: 'funding-lost', by } }
+    ])
+    // Stopped before it was told: the next block finds out.
+    const height = blockHeight(old.chain.height)
+    assert.equal(lostTo(next, state, { height }), by)
+    assert.ok(state.stage === 'abandoned')
+    const cancelled = { ...state, code: 'ERR_CANCELLED' }
+    assert.equal(lostTo(next, cancelled, { height }), undefined)
+  })
+
   it('is given up once another spend of the old channel is buried, and not before (RENEW-7)', () => {
     const { old, renewal } = requested()
     old.client.post({ type: 'close' })
