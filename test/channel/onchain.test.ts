@@ -8,6 +8,7 @@ import type { Established } from '../../src/channel/state.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { effectsOf } from './asserts.js'
+import { transition } from '../../src/channel/transition.js'
 import { World } from './world.js'
 
 const paid = (amount = 40_000n): World => new World().open().paid(amount)
@@ -198,14 +199,20 @@ describe('channel / on the chain / what spends it', () => {
     const codes = ({ effects }: ReturnType<typeof shown>): string[] =>
       effectsOf(effects, 'alarm').map(({ code }) => code)
 
-    it('signed by both, though nobody should have it: alarm, and the server publishes T3 against it', () => {
+    it('signed by both, so by us, on a copy that we do not have any more: alarm, and T3 waits for its height (TIME-10)', () => {
       const world = paid()
       const after = shown(world, spendOf(world, 77, 'client', 'server'))
       assert.deepEqual(codes(after), ['ERR_UNKNOWN_SPEND'])
-      assert.equal(
-        after.state.stage === 'established' && after.state.publication?.kind,
-        'settlement'
+      assert.ok(after.state.stage === 'established')
+      assert.equal(after.state.publication, undefined)
+      const height = after.state.terms.settleHeight
+      const due = transition(
+        after.state,
+        { type: 'tip' },
+        world.server.env({ height: blockHeight(height) })
       )
+      assert.ok(due.state.stage === 'established')
+      assert.equal(due.state.publication?.kind, 'settlement')
     })
 
     for (const [who, ...signers] of [
