@@ -17,7 +17,8 @@ export {
   type Identity,
   type IdentityOptions
 } from './node/identity.js'
-export { readReceipt, readRequest } from './node/requests-facet.js'
+export { readReceipt } from './node/receipts.js'
+export { readRequest } from './node/requests-facet.js'
 export type * from './node/api.js'
 export type { ChannelId, OutPoint, Txid } from './types/bytes.js'
 export { PaychanError, type AlarmEvent, type Facts } from './types/errors.js'

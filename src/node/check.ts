@@ -19,7 +19,7 @@ import { createSigner } from '../wallet/signer.js'
 import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
 import { CERTIFICATE_PREFIX, HEADERS_PREFIX } from './electrum-servers.js'
 import { ALIAS_PREFIX, readAlias } from './aliases.js'
-import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './requests-facet.js'
+import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './receipts.js'
 import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 

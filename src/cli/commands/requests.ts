@@ -152,7 +152,7 @@ export function addRequests(program: Command, world: World): void {
     .addHelpText('after', '\nExample:\n  paychan receipt verify paychanreceipt1...')
     .action(async (text: string, { request }: { request?: string }, command: Command) => {
       const { output } = contextOf(world, command)
-      const { readReceipt } = await import('../../node/requests-facet.js')
+      const { readReceipt } = await import('../../node/receipts.js')
       const read = await readReceipt(text)
       if (request !== undefined) await assertFor(read, request)
       output.result({ ...read, valid: true }, () => renderReceipt(read))
