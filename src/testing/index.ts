@@ -5,6 +5,7 @@
  */
 export type { EngineEvent, Timeouts } from '../engine/context.js'
 export type * from '../engine/ports.js'
+export type { RequestRecord } from '../engine/requests.js'
 export { quiet, World, WorldNode, type NodeSetup, type WorldOptions } from './world.js'
 export type * from './chain.js'
 export type * from './disk.js'
