@@ -39,6 +39,8 @@ const OPTIONS = [
   '-shrinkdebugfile=1'
 ]
 
+const MOST_ATTEMPTS = 5
+
 export class Bitcoind {
   private constructor(
     private readonly child: ChildProcess,
@@ -55,6 +57,17 @@ export class Bitcoind {
    * those of Knots, which follows them
    */
   static async start(release: CoreRelease = DEFAULT_RELEASE): Promise<Bitcoind> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await Bitcoind.#startOnce(release)
+      } catch (error) {
+        // Somebody else has taken the port since it was found to be free.
+        if (attempt === MOST_ATTEMPTS || !/Unable to bind/.test(messageOf(error))) throw error
+      }
+    }
+  }
+
+  static async #startOnce(release: CoreRelease): Promise<Bitcoind> {
     const [program, ...args] = [
       ...(process.env[release === 31 ? CORE_COMMAND : COMMAND] ?? '').split(' '),
       ...(release === 31 ? [] : ['-corepolicy=1']),
@@ -80,7 +93,10 @@ export class Bitcoind {
     const errors: string[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
     for (;;) {
-      if (child.exitCode !== null) throw new Error(`bitcoind has ended: ${errors.join('')}`)
+      if (child.exitCode !== null) {
+        await rm(directory, { recursive: true, force: true })
+        throw new Error(`bitcoind has ended: ${errors.join('')}`)
+      }
       const url = await ready(directory, rpcPort)
       if (url !== undefined) {
         return new Bitcoind(child, directory, url, rpcPort, p2pPort, new BitcoindRpc(url))
