@@ -36,29 +36,43 @@ const MOST_MISSING = 16
 
 const amount = z.bigint().transform((value) => satoshi(value))
 
-const requestRecord = z.object({
-  id: z.string().length(2 * REQUEST_ID_BYTES),
+/** A request as it is on disk. */
+export interface RequestRecord {
+  readonly id: string
   /** The text that payers are given. */
-  text: z.string(),
+  readonly text: string
   /** Undefined when the payer chooses. */
+  readonly amount?: Satoshi | undefined
+  readonly memo: string
+  /** Milliseconds since 1970. */
+  readonly made: number
+  /** Undefined when it never expires. */
+  readonly expires?: number | undefined
+  readonly reusable: boolean
+  /** UPD-10, as it was when the request was made. */
+  readonly leastFirstPayment: Satoshi
+  readonly received: Satoshi
+  /** Number of payments received; a payment that was split counts each part. */
+  readonly payments: number
+  /** The peer that has paid all of it, and when; never set for a reusable one. */
+  readonly paidBy?: string | undefined
+  readonly paidAt?: number | undefined
+}
+
+const requestRecord: z.ZodType<RequestRecord> = z.object({
+  id: z.string().length(2 * REQUEST_ID_BYTES),
+  text: z.string(),
   amount: amount.optional(),
   memo: z.string(),
-  /** Milliseconds since 1970. */
   made: z.number(),
-  /** Undefined when it never expires. */
   expires: z.number().optional(),
   reusable: z.boolean(),
   leastFirstPayment: amount,
   received: amount,
-  /** Number of payments received; a payment that was split counts each part. */
   payments: z.number(),
-  /** The peer that has paid all of it, and when; never set for a reusable one. */
   paidBy: z.string().optional(),
   paidAt: z.number().optional()
 })
-
-/** A request as it is on disk. */
-export type RequestRecord = z.output<typeof requestRecord>
 
 const receivedRecord = z.object({
   channel: z.string(),
@@ -199,17 +213,14 @@ export class Requests {
       if (open === undefined) return []
       const { record, byPeer } = open
       const value = satoshi(payment.amount)
+      const paid = record.reusable ? undefined : add(byPeer, peer, value)
+      const isPaidNow =
+        paid !== undefined && record.paidBy === undefined && paid >= (record.amount ?? 1n)
       const next: RequestRecord = {
         ...record,
         received: addSat(record.received, value),
-        payments: record.payments + 1
-      }
-      if (!record.reusable) {
-        const paid = add(byPeer, peer, value)
-        if (record.paidBy === undefined && paid >= (record.amount ?? 1n)) {
-          next.paidBy = peer
-          next.paidAt = entry.time
-        }
+        payments: record.payments + 1,
+        ...(isPaidNow ? { paidBy: peer, paidAt: entry.time } : {})
       }
       open.record = next
       const { sequence, time } = entry
