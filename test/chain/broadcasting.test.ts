@@ -482,7 +482,8 @@ describe('chain / broadcasting / what has no deadline', () => {
       servers: [{ url: liar.url }, { url: honest.url }],
       network: 'regtest',
       clock,
-      random: seededRandom(1)
+      random: seededRandom(1),
+      times: { answers: 100 }
     })
     const asked = { liar: new Set<string>(), honest: new Set<string>() }
     const closes = Array.from({ length: 3 * PATIENT_SENDS }, (_, n) =>
