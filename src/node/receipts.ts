@@ -48,10 +48,13 @@ export async function fetchReceipt(
       'The payee gave a receipt for another payment, or for a part of it. Compare `paychan payments` on both sides.'
     )
   }
-  const key = nonce === undefined ? undefined : nonceKey(payee, id, nonce)
+  const ended = (await keptNonces(parts, payee, id)).filter(
+    (kept) => kept.nonce === nonce && kept.isPaid
+  )
   await parts.store.commit([
     recordChange(receiptKey(payee, id, nonce), text),
-    ...(key === undefined ? [] : [{ key, value: undefined }])
+    // One that is still being paid is kept: else it would not go on where it was.
+    ...ended.map(({ key }) => ({ key, value: undefined }))
   ])
   return text
 }

@@ -173,12 +173,14 @@ describe('node / receipts', () => {
 })
 
 describe('node / payments for a reusable request without a name (REQ-9)', () => {
+  const PAYER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
   const OPEN: Answer = { state: 'open', receipt: undefined }
   let text: string
   let names: string[]
   /** The names of payments that were signed. */
   let begun: Set<string>
   let outcome: (name: string) => Promise<unknown[]>
+  let answer: Answer
   let requests: RequestsApi
   const made = async (): Promise<unknown[]> => [{ id: 'ab', amount: satoshi(1_000n) }]
   const unknown = async (name: string): Promise<never> => {
@@ -204,10 +206,11 @@ describe('node / payments for a reusable request without a name (REQ-9)', () => 
     names = []
     begun = new Set()
     outcome = made
+    answer = OPEN
     const parts = {
       store: new SimDisk().storeFor(new Life()),
-      peers: { self: 'alice', isConnected: () => true },
-      questions: { ask: async () => OPEN },
+      peers: { self: PAYER, isConnected: () => true },
+      questions: { ask: async () => answer },
       engine: {
         payable: () => [],
         paidUnder: async () => ZERO_SAT,
@@ -225,6 +228,15 @@ describe('node / payments for a reusable request without a name (REQ-9)', () => 
     })
   })
 
+  /** The payee's receipt for a payment with this nonce. */
+  async function paidFor(nonce: string, amount: bigint): Promise<Answer> {
+    const receipt = await signReceipt(
+      { network: 'regtest', payer: PAYER, id: ID, nonce, amount, memo: '', paid: 1 },
+      await keyOf(2)
+    )
+    return { state: 'paid', receipt }
+  }
+
   it('go on with the one whose outcome was unknown; what came to an end is not asked for again', async () => {
     outcome = unknown
     for (const time of ['first', 'second']) {
@@ -237,6 +249,28 @@ describe('node / payments for a reusable request without a name (REQ-9)', () => 
     const [first, second, third, fourth] = names
     assert.deepEqual([second, third], [first, first])
     assert.notEqual(fourth, first)
+  })
+
+  it('go on although a receipt was fetched in the middle, for what was paid until then', async () => {
+    outcome = unknown
+    await codeOfRejection(requests.pay({ request: text }))
+    const [name = ''] = names
+    answer = await paidFor(name.slice(-16), 1_000n)
+    await requests.receipt(text)
+    outcome = made
+    await requests.pay({ request: text })
+    assert.deepEqual(names, [name, name])
+  })
+
+  it('whose receipt came late are not paid again with the next payment', async () => {
+    await requests.pay({ request: text })
+    const [name = ''] = names
+    answer = await paidFor(name.slice(-16), 1_000n)
+    assert.equal((await requests.receipt(text)).nonce, name.slice(-16))
+    assert.equal((await requests.receipt(text)).nonce, name.slice(-16), 'the only one that is here')
+    answer = OPEN
+    await requests.pay({ request: text })
+    assert.equal(new Set(names).size, 2)
   })
 
   it('of two callers at the same time are two', async () => {
