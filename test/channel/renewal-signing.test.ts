@@ -1,4 +1,5 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
+import type { ChannelEvent } from '../../src/channel/events.js'
 import assert from 'node:assert/strict'
 import { lockTimeOf, parseTransaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
@@ -21,10 +22,28 @@ function begun(): { old: World; renewal: World } {
 }
 
 /** Both have signed but the server, which is asked to. */
-function requested(): { old: World; renewal: World; request: RenewalRequest } {
-  const old = paidWorld()
-  const renewal = new World({ renews: { world: old } }).until('client', 'established')
-  return { old, renewal, request: take(renewal, 'server', 'RenewalRequest') }
+function requested(
+  old = paidWorld(),
+  terms: { readonly step?: number; readonly blocks?: number } = {}
+): {
+  old: World
+  renewal: World
+  request: RenewalRequest
+  /** What the old channel is asked to complete. */
+  draft: Extract<ChannelEvent, { type: 'complete-renewal' }>['draft']
+} {
+  const renewal = new World({ renews: { world: old }, ...terms }).until('client', 'established')
+  const request = take(renewal, 'server', 'RenewalRequest')
+  const draft = {
+    by: renewal.server.channel.id,
+    fundingTx: parseTransaction(request.fundingTx),
+    previous: request.previous,
+    fee: satoshi(0n),
+    turn: 0,
+    sequence: 1,
+    serverBalance: satoshi(40_000n)
+  }
+  return { old, renewal, request, draft }
 }
 
 const told = (side: Side, event: Parameters<Side['attempt']>[0]): unknown[] =>
@@ -145,19 +164,10 @@ describe('channel / renewal / the old channel', () => {
   })
 
   it('completes T1 with the same bytes when it is asked twice, whatever comes with the second (RENEW-6)', () => {
-    const { old, renewal, request } = requested()
+    const { old, renewal, request, draft } = requested()
     renewal.server.post(eventOf(request))
     const [close] = old.server.established.closes
     assert.ok(close?.raw !== undefined)
-    const draft = {
-      by: renewal.server.channel.id,
-      fundingTx: parseTransaction(request.fundingTx),
-      previous: request.previous,
-      fee: satoshi(0n),
-      turn: 0,
-      sequence: 1,
-      serverBalance: satoshi(40_000n)
-    }
     for (const signature of [request.signature, new Uint8Array(64)]) {
       const event = { type: 'complete-renewal' as const, draft, signature }
       assert.equal(old.server.attempt(event).state, old.server.channel)
@@ -167,20 +177,7 @@ describe('channel / renewal / the old channel', () => {
 
   it('completes T1 also when the turn was granted meanwhile, as long as nothing is paid or on its way in it (TURN-2)', () => {
     const old = new World({ step: 20, blocks: 300 }).open().paidBy('client', 40_000n)
-    const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).until(
-      'client',
-      'established'
-    )
-    const request = take(renewal, 'server', 'RenewalRequest')
-    const draft = {
-      by: renewal.server.channel.id,
-      fundingTx: parseTransaction(request.fundingTx),
-      previous: request.previous,
-      fee: satoshi(0n),
-      turn: 0,
-      sequence: 1,
-      serverBalance: satoshi(40_000n)
-    }
+    const { request, draft } = requested(old, { step: 20, blocks: 300 })
     const answer = (channel = old.server.established): string => {
       const [event] = effectsOf(
         onCompleteRenewal(channel, draft, request.signature, old.server.env()).effects,
@@ -232,16 +229,7 @@ describe('channel / renewal / the old channel', () => {
   })
 
   it('does not refuse T1 of the new channel for what passes: T1 of the old one is out of its block, or nobody watches it (RENEW-6)', () => {
-    const { old, renewal, request } = requested()
-    const draft = {
-      by: renewal.server.channel.id,
-      fundingTx: parseTransaction(request.fundingTx),
-      previous: request.previous,
-      fee: satoshi(0n),
-      turn: 0,
-      sequence: 1,
-      serverBalance: satoshi(40_000n)
-    }
+    const { old, request, draft } = requested()
     const event = { type: 'complete-renewal' as const, draft, signature: request.signature }
     const { channel, established } = old.server
     assert.deepEqual(old.server.attempt(event, { isWatched: false }).effects, [])
