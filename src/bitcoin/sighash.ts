@@ -3,6 +3,7 @@
  * transaction have in common are hashed once: hashed for each input, they would make the work grow
  * with the square of their number.
  */
+import { concat } from 'uint8arrays'
 import { hashFromTxid, type OutPoint } from '../types/bytes.js'
 import { SIGHASH } from './ecdsa.js'
 import { hash256 } from './hashes.js'
@@ -43,20 +44,20 @@ export class Digests {
     const isOfAllOutputs = part !== SIGHASH.SINGLE && part !== SIGHASH.NONE
     const own = part === SIGHASH.SINGLE ? outputs[index] : undefined
     return hash256(
-      joined([
+      concat([
         uint32(version),
         isOfAllInputs
-          ? (this.#outPoints ??= hash256(joined(inputs.map(({ outPoint }) => spent(outPoint)))))
+          ? (this.#outPoints ??= hash256(concat(inputs.map(({ outPoint }) => spent(outPoint)))))
           : OPEN,
         isOfAllInputs && isOfAllOutputs
-          ? (this.#sequences ??= hash256(joined(inputs.map(({ sequence }) => uint32(sequence)))))
+          ? (this.#sequences ??= hash256(concat(inputs.map(({ sequence }) => uint32(sequence)))))
           : OPEN,
         spent(input.outPoint),
         counted(scriptCode),
         uint64(value),
         uint32(input.sequence),
         isOfAllOutputs
-          ? (this.#outputs ??= hash256(joined(outputs.map(paid))))
+          ? (this.#outputs ??= hash256(concat(outputs.map(paid))))
           : own === undefined
             ? OPEN
             : hash256(paid(own)),
@@ -68,11 +69,11 @@ export class Digests {
 }
 
 function spent({ txid, vout }: OutPoint): Uint8Array {
-  return joined([hashFromTxid(txid), uint32(vout)])
+  return concat([hashFromTxid(txid), uint32(vout)])
 }
 
 function paid({ script, value }: Signed['outputs'][number]): Uint8Array {
-  return joined([uint64(value), counted(script)])
+  return concat([uint64(value), counted(script)])
 }
 
 /** Bytes behind their number, which takes 1, 3 or 5 bytes. */
@@ -85,7 +86,7 @@ function counted(bytes: Uint8Array): Uint8Array {
       : length <= 0xffff
         ? [0xfd, ...number.subarray(0, 2)]
         : [0xfe, ...number]
-  return joined([Uint8Array.from(prefix), bytes])
+  return concat([Uint8Array.from(prefix), bytes])
 }
 
 function uint32(value: number): Uint8Array {
@@ -98,14 +99,4 @@ function uint64(value: bigint): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, value, true)
   return bytes
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

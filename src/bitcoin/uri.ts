@@ -32,8 +32,11 @@ const SCHEME = /^bitcoin:/i
 /** RFC 3986: the characters of a query, without `&` and `=`, which separate. */
 const QUERY_CHARACTERS = /^(?:[A-Za-z0-9\-._~!$'()*+,;:@/?]|%[0-9A-Fa-f]{2})*$/
 
+/** The key of a payment request (`protocols/request/1.0`): its human-readable part (BIP321). */
+const REQUEST_KEY = 'paychan'
+
 /** Keys that may appear only once: with two, payer and payee could have different ones in mind. */
-const ONCE: ReadonlySet<string> = new Set(['amount', 'label', 'message', 'paychan'])
+const ONCE: ReadonlySet<string> = new Set(['amount', 'label', 'message', REQUEST_KEY])
 
 /** True when a text is meant as such a URI. */
 export function isBitcoinUri(text: string): boolean {
@@ -95,9 +98,6 @@ export function formatBitcoinUri({ address, amount, label, message }: PaymentUri
   }
   return uri
 }
-
-/** The key of a payment request (`protocols/request/1.0`): its human-readable part (BIP321). */
-const REQUEST_KEY = 'paychan'
 
 /**
  * The payment request in a URI; undefined for a text that is not such a URI, or has none.

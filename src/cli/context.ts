@@ -9,7 +9,7 @@ import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
 import type { Io } from './io.js'
 import { startPatience, untilInterrupted } from './waiting.js'
-import type { Output } from './output.js'
+import type { Colors, Output } from './output.js'
 
 /** Notation of amounts, for the help of arguments. */
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
@@ -96,6 +96,39 @@ export function interruption(signal: string, mayFollow: string): PaychanError {
     'ERR_INTERRUPTED',
     `${signal}: this command ends, and the node goes on. ${mayFollow}`
   )
+}
+
+/** Number of entries that a list shows when nothing is said. */
+const DEFAULT_LIMIT = 20
+
+export interface LimitOption {
+  readonly limit?: number
+}
+
+/** Adds `--limit` to the command of a list. */
+export function withLimit(command: Command): Command {
+  return command.option(
+    '--limit <n>',
+    `at most so many (default: ${DEFAULT_LIMIT})`,
+    wholeNumber(1)
+  )
+}
+
+/** Shows the newest entries of a list, and says so when there are more. */
+export async function showNewest<T>(
+  context: Context,
+  name: string,
+  { limit = DEFAULT_LIMIT }: LimitOption,
+  list: (node: ApiClient, limit: number) => Promise<readonly T[]>,
+  render: (entries: readonly T[], colors: Colors, width: number) => string
+): Promise<void> {
+  const { output } = context
+  // One more than is shown tells that there are more.
+  const known = await withNode(context, async (node) => await list(node, limit + 1))
+  const entries = known.slice(0, limit)
+  const more = known.length > limit
+  output.result({ [name]: entries, more }, (colors) => render(entries, colors, output.width))
+  if (more) output.note(`These are the newest ${limit}; show more with --limit N.`)
 }
 
 /** The options that every command shows in its help. */

@@ -5,34 +5,36 @@ import type { Colors } from './output.js'
 import { formatTime, renderPaid, shortPeer } from './render.js'
 import { type Cell, type Column, printable, renderTable, widthOf } from './table.js'
 
-function forWhat(memo: string): string {
+/** The purpose of a payment, in the words of whoever asks for it. */
+export function forWhat(memo: string): string {
   return memo === '' ? '' : ` for "${printable(memo)}"`
 }
 
-function until(expires: number | undefined): string {
-  return expires === undefined
-    ? 'It does not expire'
-    : `It may be paid until ${formatTime(expires)}`
+function until({ expires, reusable }: Pick<RequestTerms, 'expires' | 'reusable'>): string {
+  const end =
+    expires === undefined ? 'It does not expire' : `It may be paid until ${formatTime(expires)}`
+  return `${end}${reusable ? ', more than once' : ''}.`
 }
 
 /** What a request of somebody else asks for. */
 export function requestWords(terms: RequestTerms): string {
-  const { amount, memo, payee, expires, reusable, network } = terms
+  const { amount, memo, payee, network } = terms
   const sum = amount === undefined ? 'an amount of your choice' : formatAmount(amount)
-  const what = `Request for ${sum}, from ${payee} on ${network}. ${until(expires)}${reusable ? ', more than once' : ''}.`
+  const what = `Request for ${sum}, from ${payee} on ${network}. ${until(terms)}`
   // A stranger's words come last, and are said to be theirs: they could go on like ours.
   return memo === '' ? what : `${what}\nThe payee says: ${printable(memo)}`
 }
 
 /** A request that was just made, for a person: the words, the QR code, the text. */
 export function renderMade(
-  { id, amount, memo, expires, reusable, text }: RequestInfo,
+  request: RequestInfo,
   qr: string | undefined,
   colors: Colors,
   width: number
 ): string {
+  const { id, amount, memo, text } = request
   const sum = amount === undefined ? 'an amount of the payer’s choice' : formatAmount(amount)
-  const words = `Request ${id}: ${sum}${forWhat(memo)}. ${until(expires)}${reusable ? ', more than once' : ''}.`
+  const words = `Request ${id}: ${sum}${forWhat(memo)}. ${until(request)}`
   const fits = qr !== undefined && qr.split('\n').every((line) => widthOf(line) <= width)
   return [words, '', ...(fits ? [onDark(qr, colors), ''] : []), text].join('\n')
 }

@@ -191,12 +191,21 @@ export class KeyedPayments {
   /** The sum of the parts of a payment that are acknowledged. */
   async paidUnder(peer: string, name: string): Promise<Satoshi> {
     let sum = ZERO_SAT
+    for await (const part of this.#parts(peer, name)) {
+      if (statusOf(part) === 'acknowledged') sum = addSat(sum, part.record.amount)
+    }
+    return sum
+  }
+
+  /**
+   * The parts of a payment that have been signed. They are signed one after another, so there is no
+   * gap in their numbers.
+   */
+  async *#parts(peer: string, name: string): AsyncGenerator<MadePart> {
     for (let index = 0; ; index++) {
       const found = await findPart(this.context.store, peer, name, index)
-      if (found === undefined) return sum
-      const { id, record } = found
-      const actor = this.host.actor(record.channel)
-      if (statusOf({ id, record, actor }) === 'acknowledged') sum = addSat(sum, record.amount)
+      if (found === undefined) return
+      yield { ...found, actor: this.host.actor(found.record.channel) }
     }
   }
 
@@ -248,21 +257,15 @@ export class KeyedPayments {
     if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
 
-  /**
-   * The parts that have been signed before. They are signed one after another, so there is no gap
-   * in their numbers.
-   */
+  /** The parts of a payment that have been signed before. @throws PaychanError `ERR_PAYMENT_CONFLICT` */
   async #made(request: KeyedRequest): Promise<MadePart[]> {
     const payee = await payeeOf(this.context.store, request.id)
     if (payee !== undefined && payee.peer !== request.peer) {
       throw conflict(request, { amount: payee.asked, peer: payee.peer })
     }
     const made: MadePart[] = []
-    for (;;) {
-      const found = await findPart(this.context.store, request.peer, request.id, made.length)
-      if (found === undefined) return made
-      const { id, record } = found
-      const actor = this.host.actor(record.channel)
+    for await (const part of this.#parts(request.peer, request.id)) {
+      const { record, actor } = part
       if (
         (record.asked ?? request.amount) !== request.amount ||
         record.amount > request.amount ||
@@ -270,8 +273,9 @@ export class KeyedPayments {
       ) {
         throw conflict(request, { amount: record.asked ?? record.amount, peer: actor.state.peer })
       }
-      made.push({ id, record, actor })
+      made.push(part)
     }
+    return made
   }
 
   /**

@@ -95,7 +95,7 @@ interface Received {
 
 interface OpenRequest {
   record: RequestRecord
-  /** What each peer has paid; kept for a request that is paid once only. */
+  /** What each peer has paid; kept until one has paid all, for a request that is paid once only. */
   readonly byPeer: Map<string, Satoshi>
 }
 
@@ -130,7 +130,8 @@ export class Requests {
     if (this.#isOver(record)) return
     const { store } = this.context
     const byPeer = new Map<string, Satoshi>()
-    if (!record.reusable) {
+    // Only whether one peer has paid all of it is still to be found out.
+    if (!record.reusable && record.paidBy === undefined && record.received > 0n) {
       for await (const [paid, part] of store.entries(`${REQUESTED_PREFIX}${record.id}`)) {
         const peer = paid.slice(paid.lastIndexOf('/') + 1)
         add(byPeer, peer, readReceived(paid, part).amount)

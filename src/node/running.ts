@@ -35,13 +35,16 @@ export async function peerNamed(
   if (named !== undefined) return named
   if (text.startsWith('/')) return text
   const ours = [peers.self, ...engine.states().map(({ peer }) => peer)]
-  const strangers = (await peers.peers()).map(({ peerId }) => peerId)
-  // Whoever wants an id with an end of four letters has one in a minute: strangers take eight.
-  const found =
-    peerByEnds(ours, text) ??
-    (strangers.includes(text) || text.replace(/\W/g, '').length >= LONG_PART
-      ? peerByEnds(strangers, text)
-      : undefined)
+  const found = peerByEnds(ours, text) ?? (await strangerNamed(peers, text))
   if (found === undefined) assertWholePeer(text)
   return found ?? text
+}
+
+/** Whoever wants an id with an end of four letters has one in a minute: strangers take eight. */
+async function strangerNamed(peers: Libp2pPeers, text: string): Promise<string | undefined> {
+  if (text.replace(/\W/g, '').length < LONG_PART) return undefined
+  return peerByEnds(
+    (await peers.peers()).map(({ peerId }) => peerId),
+    text
+  )
 }

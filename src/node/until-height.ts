@@ -1,6 +1,27 @@
-/** Waiting for the chain, for scripts and tests. */
+/** Waiting for a node, and for what it sees of the chain. */
 import { PaychanError, STORE_FAILED } from '../types/errors.js'
 import type { NodeApi, NodeInfo } from './api.js'
+
+/** Waits for events of a node until a condition holds. */
+export async function until(
+  { events }: Pick<NodeApi, 'events'>,
+  condition: () => Promise<boolean>
+): Promise<void> {
+  for (;;) {
+    let stop = (): void => {}
+    const next = new Promise<void>((resolve) => {
+      stop = events.on(() => {
+        resolve()
+      })
+    })
+    try {
+      if (await condition()) return
+      await next
+    } finally {
+      stop()
+    }
+  }
+}
 
 /** After these errors the node sees no block until a person acts. */
 const IN_VAIN = new Set(['ERR_WRONG_CHAIN', 'ERR_WRONG_NETWORK'])

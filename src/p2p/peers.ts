@@ -6,6 +6,7 @@ import type { Connection, Peer, PeerId, Stream, StreamHandler } from '@libp2p/in
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { PROTOCOL } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
+import type { ErrorCode } from '../types/error-codes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { parseDialTarget } from './dial-target.js'
 import type { DialTarget } from './dial-target.js'
@@ -253,24 +254,12 @@ class PeersOfHost implements Libp2pPeers {
   }
 
   async #newStream(connection: Connection): Promise<Stream> {
-    const name = connection.remotePeer.toString()
+    const peer = connection.remotePeer.toString()
     const signal = AbortSignal.timeout(this.#dialTimeout)
-    try {
-      return await connection.newStream(PROTOCOL, { signal })
-    } catch (cause) {
-      if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
-        throw new PaychanError(
-          'ERR_NO_PAYCHAN',
-          `${name} does not speak ${PROTOCOL}, so no channel can be opened to it.`,
-          { peer: name },
-          { cause }
-        )
-      }
-      // Nothing came back: the connection is dead and has not said so. The next dial makes another
-      // one, instead of trying this one again until TCP gives up, a quarter of an hour later.
-      if (signal.aborted) connection.abort(asError(cause))
-      throw unreachable(name, cause)
-    }
+    return await openStream(connection, PROTOCOL, signal, [
+      'ERR_NO_PAYCHAN',
+      `${peer} does not speak ${PROTOCOL}, so no channel can be opened to it.`
+    ])
   }
 
   #adopt(stream: Stream, connection: Connection): StreamLink {
@@ -331,7 +320,34 @@ function dialledAddress({ direction, remoteAddr, remotePeer }: Connection): stri
   return address.includes('/p2p/') ? address : `${address}/p2p/${remotePeer.toString()}`
 }
 
-function unreachable(peer: string, cause: unknown): PaychanError {
+/**
+ * Opens a stream of a protocol.
+ *
+ * @param notSpoken - code and sentence for a peer that does not speak it
+ * @throws PaychanError that one, `ERR_PEER_UNREACHABLE`
+ */
+export async function openStream(
+  connection: Connection,
+  protocol: string,
+  signal: AbortSignal,
+  [code, sentence]: readonly [code: ErrorCode, sentence: string]
+): Promise<Stream> {
+  const peer = connection.remotePeer.toString()
+  try {
+    return await connection.newStream(protocol, { signal })
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
+      throw new PaychanError(code, sentence, { peer }, { cause })
+    }
+    // Nothing came back: the connection is dead and has not said so. The next dial makes another
+    // one, instead of trying this one again until TCP gives up, a quarter of an hour later.
+    if (signal.aborted) connection.abort(asError(cause))
+    throw unreachable(peer, cause)
+  }
+}
+
+/** The error for a peer that cannot be reached. */
+export function unreachable(peer: string, cause: unknown): PaychanError {
   return new PaychanError(
     'ERR_PEER_UNREACHABLE',
     `${peer} could not be reached: ${messageOf(cause)}`,

@@ -31,7 +31,8 @@ import { ProtocolError } from '../../protocols/paychan/1.0/index.js'
 import type { ErrorCode } from '../types/error-codes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { parseDialTarget } from './dial-target.js'
-import type { PeersComponents } from './peers.js'
+import { asError } from './guarded-listener.js'
+import { openStream, type PeersComponents, unreachable } from './peers.js'
 
 /* Signing and verifying. */
 
@@ -192,28 +193,15 @@ export class RequestQuestions {
     const { peer, address } = parseDialTarget(to)
     const signal = AbortSignal.timeout(ANSWER_MS)
     const name = peer.toString()
-    let stream: Stream
-    try {
-      const connection = await this.components.connectionManager.openConnection(address ?? peer, {
-        signal
+    const connection = await this.components.connectionManager
+      .openConnection(address ?? peer, { signal })
+      .catch((cause: unknown) => {
+        throw unreachable(name, cause)
       })
-      stream = await connection.newStream(REQUEST_PROTOCOL, { signal })
-    } catch (cause) {
-      if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
-        throw new PaychanError(
-          'ERR_NO_REQUESTS_SPOKEN',
-          `${name} does not speak ${REQUEST_PROTOCOL}: it can be paid, and gives no receipt.`,
-          { peer: name },
-          { cause }
-        )
-      }
-      throw new PaychanError(
-        'ERR_PEER_UNREACHABLE',
-        `The payee ${name} could not be reached: ${messageOf(cause)}`,
-        { peer: name },
-        { cause }
-      )
-    }
+    const stream = await openStream(connection, REQUEST_PROTOCOL, signal, [
+      'ERR_NO_REQUESTS_SPOKEN',
+      `${name} does not speak ${REQUEST_PROTOCOL}: it can be paid, and gives no receipt.`
+    ])
     try {
       const framed = lpStream(stream, { maxDataLength: MAX_ANSWER_BYTES })
       await framed.write(encodeQuestion(question), { signal })
@@ -221,7 +209,7 @@ export class RequestQuestions {
       await stream.close({ signal })
       return answer
     } catch (cause) {
-      stream.abort(cause instanceof Error ? cause : new Error(String(cause)))
+      stream.abort(asError(cause))
       throw new PaychanError(
         'ERR_BAD_ANSWER',
         `The payee ${name} did not answer the question about its request: ${messageOf(cause)}`,
@@ -242,7 +230,7 @@ export class RequestQuestions {
       await framed.write(encodeAnswer(answer), { signal })
       await stream.close({ signal })
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error))
+      const reason = asError(error)
       stream.abort(reason)
       // A fault of ours; what a peer does wrong ends its stream, and is told to nobody.
       if (error instanceof PaychanError) this.onError(reason)

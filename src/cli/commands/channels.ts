@@ -11,9 +11,11 @@ import type { ChannelStatus } from '../../node/api.js'
 import {
   AMOUNT_HELP,
   contextOf,
+  type LimitOption,
   PART_HELP,
-  wholeNumber,
+  showNewest,
   withCommonOptions,
+  withLimit,
   withNode,
   type World
 } from '../context.js'
@@ -27,9 +29,6 @@ import {
   type Left
 } from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
-
-/** Number of payments shown by default. */
-const DEFAULT_LIMIT = 20
 
 interface PayOptions {
   readonly memo?: string
@@ -178,33 +177,24 @@ export function addChannelCommands(program: Command, world: World): void {
       )
     })
 
-  withCommonOptions(program.command('payments').summary('payments, sent and received'))
-    .description('Lists payments, the newest first.')
-    .option('--channel <id>', 'only of this channel (its first 8 digits are enough)')
-    .option('--limit <n>', `at most so many (default: ${DEFAULT_LIMIT})`, wholeNumber(1))
+  withLimit(
+    withCommonOptions(program.command('payments').summary('payments, sent and received'))
+      .description('Lists payments, the newest first.')
+      .option('--channel <id>', 'only of this channel (its first 8 digits are enough)')
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  paychan payments\n  paychan payments --channel 1a2b3c4d --limit 100'
     )
-    .action(
-      async (
-        { channel, limit = DEFAULT_LIMIT }: { channel?: string; limit?: number },
-        command: Command
-      ) => {
-        const context = contextOf(world, command)
-        // One more than is shown tells that there are more.
-        const known = await withNode(
-          context,
-          async (node) => await node.payments.list(withoutUndefined({ limit: limit + 1, channel }))
-        )
-        const payments = known.slice(0, limit)
-        const more = known.length > limit
-        context.output.result({ payments, more }, (colors) =>
-          renderPayments(payments, colors, context.output.width)
-        )
-        if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
-      }
-    )
+    .action(async ({ channel, ...shown }: LimitOption & { channel?: string }, command: Command) => {
+      await showNewest(
+        contextOf(world, command),
+        'payments',
+        shown,
+        async (node, limit) => await node.payments.list(withoutUndefined({ limit, channel })),
+        renderPayments
+      )
+    })
 
   withCommonOptions(program.command('close').summary('close a channel'))
     .description(

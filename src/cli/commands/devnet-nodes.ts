@@ -11,6 +11,7 @@ import { type ApiServer, serveApi } from '../../daemon/server.js'
 import type { Devnet } from '../../devnet/index.js'
 import type { ChannelInfo, NodeApi } from '../../node/api.js'
 import { paychanIdentity } from '../../node/identity.js'
+import { until } from '../../node/until-height.js'
 import { PaychanError } from '../../types/errors.js'
 import { satoshi } from '../../types/units.js'
 import type { World } from '../context.js'
@@ -151,22 +152,4 @@ async function withChannel(
     return channel?.status === 'open'
   })
   return { name, peerId, dataDir, channel }
-}
-
-/** Waits for events of a node until a condition holds. */
-async function until(api: NodeApi, condition: () => Promise<boolean>): Promise<void> {
-  for (;;) {
-    let stop = (): void => {}
-    const next = new Promise<void>((resolve) => {
-      stop = api.events.on(() => {
-        resolve()
-      })
-    })
-    try {
-      if (await condition()) return
-      await next
-    } finally {
-      stop()
-    }
-  }
 }

@@ -8,8 +8,10 @@ import type { RequestPayment, RequestTerms } from '../../node/api.js'
 import {
   AMOUNT_HELP,
   contextOf,
-  wholeNumber,
+  type LimitOption,
+  showNewest,
   withCommonOptions,
+  withLimit,
   withNode,
   type Context,
   type World
@@ -24,7 +26,6 @@ import {
   requestWords
 } from '../render-requests.js'
 
-const DEFAULT_LIMIT = 20
 const DAY_S = 86_400
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S }
@@ -93,24 +94,22 @@ export function addRequests(program: Command, world: World): void {
       }
     )
 
-  withCommonOptions(program.command('requests').summary('what this node has asked for'))
-    .description(
+  withLimit(
+    withCommonOptions(
+      program.command('requests').summary('what this node has asked for')
+    ).description(
       'Lists the payment requests of this node, the newest first, and what came for each.'
     )
-    .option('--limit <n>', `at most so many (default: ${DEFAULT_LIMIT})`, wholeNumber(1))
+  )
     .addHelpText('after', '\nExamples:\n  paychan requests\n  paychan requests --limit 100')
-    .action(async ({ limit = DEFAULT_LIMIT }: { limit?: number }, command: Command) => {
-      const context = contextOf(world, command)
-      const known = await withNode(
-        context,
-        async (node) => await node.requests.list({ limit: limit + 1 })
+    .action(async (shown: LimitOption, command: Command) => {
+      await showNewest(
+        contextOf(world, command),
+        'requests',
+        shown,
+        async (node, limit) => await node.requests.list({ limit }),
+        renderRequests
       )
-      const requests = known.slice(0, limit)
-      const more = known.length > limit
-      context.output.result({ requests, more }, (colors) =>
-        renderRequests(requests, colors, context.output.width)
-      )
-      if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
     })
 
   const receipt = program

@@ -11,6 +11,7 @@ import type { Io } from '../io.js'
 import type { Output } from '../output.js'
 import { askPassphrase } from '../passphrase.js'
 import { historiesText, renderInfo, shortChannel, shortPeer } from '../render.js'
+import { forWhat } from '../render-requests.js'
 import { printable } from '../table.js'
 import { untilInterrupted } from '../waiting.js'
 
@@ -226,7 +227,7 @@ function printEvent(output: Output, event: NodeEvent, verbose: boolean): void {
 }
 
 function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
-  const what = memo === '' ? '' : ` for "${printable(memo)}"`
+  const what = forWhat(memo)
   if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`
   const sum = amount === undefined || reusable ? '' : ` of ${formatAmount(amount)}`
   return `${id}: ${formatAmount(received)}${sum} received${what}`

@@ -8,16 +8,15 @@ import type { Satoshi } from '../../types/units.js'
 import {
   AMOUNT_HELP,
   contextOf,
-  wholeNumber,
+  type LimitOption,
+  showNewest,
+  withLimit,
   withCommonOptions,
   withNode,
   type World
 } from '../context.js'
 import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { renderBumped, renderFees, renderSent, renderTransactions } from '../render-wallet.js'
-
-/** Number of transactions shown by default. */
-const DEFAULT_LIMIT = 20
 
 export function addWalletCommands(program: Command, world: World): void {
   withCoins(
@@ -121,30 +120,25 @@ export function addWalletCommands(program: Command, world: World): void {
       context.output.result(fees, (colors) => renderFees(fees, colors))
     })
 
-  withCommonOptions(
-    program.command('transactions').summary("the wallet's transactions on the chain")
-  )
-    .description(
+  withLimit(
+    withCommonOptions(
+      program.command('transactions').summary("the wallet's transactions on the chain")
+    ).description(
       'Lists what came to the wallet and what left it, the newest first. Amounts are what they change for the wallet, fees included.'
     )
-    .option('--limit <n>', `at most so many (default: ${DEFAULT_LIMIT})`, wholeNumber(1))
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  paychan transactions\n  paychan transactions --limit 100 --json'
     )
-    .action(async ({ limit = DEFAULT_LIMIT }: { limit?: number }, command: Command) => {
-      const context = contextOf(world, command)
-      // One more than is shown tells that there are more.
-      const known = await withNode(
-        context,
-        async (node) => await node.wallet.transactions({ limit: limit + 1 })
+    .action(async (shown: LimitOption, command: Command) => {
+      await showNewest(
+        contextOf(world, command),
+        'transactions',
+        shown,
+        async (node, limit) => await node.wallet.transactions({ limit }),
+        renderTransactions
       )
-      const transactions = known.slice(0, limit)
-      const more = known.length > limit
-      context.output.result({ transactions, more }, (colors) =>
-        renderTransactions(transactions, colors, context.output.width)
-      )
-      if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
     })
 
   withCommonOptions(program.command('label').summary('name a transaction or an address'))

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDevnet, type Devnet } from '../../devnet/index.js'
-import type { ChannelInfo, NodeApi } from '../../node/api.js'
+import type { ChannelInfo } from '../../node/api.js'
+import { until } from '../../node/until-height.js'
 import { satoshi } from '../../types/units.js'
 import { coinsOf, policyOf } from '../node.js'
 import type { Plan } from '../plan.js'
@@ -182,7 +183,7 @@ export class RealWorld {
     await this.devnet.mine(START_HEIGHT - this.devnet.height)
     await this.#synced()
     for (const { api, begin } of this.nodes) {
-      await until(async () => (await api.wallet.balance()).confirmed === BigInt(begin), api)
+      await until(api, async () => (await api.wallet.balance()).confirmed === BigInt(begin))
     }
   }
 
@@ -313,19 +314,5 @@ export class RealWorld {
       )
     )
     return !seen.includes(false)
-  }
-}
-
-/** Waits for events of a node until a condition holds. */
-async function until(condition: () => Promise<boolean>, api: NodeApi): Promise<void> {
-  for (;;) {
-    const next = new Promise<void>((resolve) => {
-      const off = api.events.on(() => {
-        off()
-        resolve()
-      })
-    })
-    if (await condition()) return
-    await next
   }
 }
