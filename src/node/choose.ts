@@ -53,6 +53,11 @@ export function channelByPrefix<T extends { readonly id: ChannelId }>(
 const FEWEST = 4
 
 /**
+ * Of a stranger. 58^8 = 1.3 x 10^14: as many keys would have to be made for one that ends like that.
+ */
+export const LONG_PART = 8
+
+/**
  * Beginnings shared by all ids of one kind of key (Ed25519, secp256k1, RSA): they distinguish
  * nobody.
  */
@@ -107,7 +112,7 @@ export function assertWholePeer(text: string): void {
   if (text.startsWith('/') || text.length >= SHORTEST_ID) return
   throw new PaychanError(
     'ERR_INVALID_PEER',
-    `No peer that this node knows has an id that begins or ends with '${text}' (at least ${FEWEST} characters); \`paychan peers\` lists them. Give the whole PeerId, or a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`,
+    `No peer that this node knows has an id that begins or ends with '${text}' (at least ${FEWEST} characters, and ${LONG_PART} of a peer without a channel), or has that name; \`paychan peers\` lists them. Give the whole PeerId, or a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`,
     { peer: text }
   )
 }

@@ -7,7 +7,7 @@ import type { RequestQuestions } from '../p2p/requests.js'
 import type { Aliases } from './aliases.js'
 import type { Libp2pPeers } from '../p2p/peers.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
-import { assertWholePeer, peerByEnds } from './choose.js'
+import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
 
 export interface Running {
   readonly store: Store
@@ -22,9 +22,6 @@ export interface Running {
   readonly aliases: Aliases
   readonly policy: Policy
 }
-
-/** 58^8 = 1.3 x 10^14: as many keys would have to be made for one that ends like that. */
-const LONG_PART = 8
 
 /** Finds the PeerId that a person means, also by its name or a part of it. A multiaddr stays as it is. */
 export async function peerNamed(
