@@ -55,6 +55,7 @@ export class Engine {
   readonly #due: DueActors
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
+  readonly #performer: Performer
   readonly #openings: Openings
   readonly #upkeep: OpeningUpkeep
   readonly #keyed: KeyedPayments
@@ -134,7 +135,7 @@ export class Engine {
         if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
       }
     })
-    const performer = new Performer(this.#context, {
+    this.#performer = new Performer(this.#context, {
       strangers: share,
       requests: this.requests,
       tell: this.#renewals.tell,
@@ -156,7 +157,7 @@ export class Engine {
         this.#due.changed()
         options.onChange?.()
       },
-      perform: performer.perform.bind(performer),
+      perform: this.#performer.perform.bind(this.#performer),
       settled: (actor) => {
         this.#settled(actor)
       },
@@ -213,7 +214,8 @@ export class Engine {
     this.#subscriptions.push(
       peers.onIncoming((link) => acceptLink(link, handler, clock, streams)),
       chain.onStatus(() => {
-        if (chain.status !== 'synced') this.#view.lost()
+        if (chain.status === 'synced') this.#performer.chainIsBack()
+        else this.#view.lost()
       }),
       chain.onTip(() => {
         void this.#onTip()
@@ -615,7 +617,13 @@ export class Engine {
 
   #stopListening(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
-    for (const part of [this.#redial, this.#watches, this.#ackTimers, this.#restores]) {
+    for (const part of [
+      this.#redial,
+      this.#watches,
+      this.#ackTimers,
+      this.#restores,
+      this.#performer
+    ]) {
       part.stopAll()
     }
   }

@@ -18,7 +18,7 @@ import type { ChannelActor } from './channel-actor.js'
 import type { Requests } from './requests.js'
 import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo } from './payments.js'
-import type { Clock, ScriptWatch } from './ports.js'
+import type { Clock, ScriptWatch, Unsubscribe } from './ports.js'
 import type { Renewals } from './renewals.js'
 import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './streams.js'
 import { withTimeout } from './timeout.js'
@@ -26,6 +26,12 @@ import type { Watches } from './watches.js'
 
 /** Time that the watch of a funding script may take before the opening is given up. */
 const WATCH_TIMEOUT_MS = 30_000
+
+/**
+ * Time after which what no server could be asked to take is sent again. The next block is ten
+ * minutes away on average, and a server that was busy for a moment is back long before.
+ */
+const RESEND_MS = 30_000
 
 const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-payments', 'hang-up'])
 
@@ -45,6 +51,9 @@ export class Performer {
   readonly #sent = new WeakMap<Uint8Array, Transaction>()
   /** Our T1s that a server refused for their fee the last time they were sent (EVID-7). */
   readonly #underpaid = new Set<Txid>()
+  /** The channels of which no server could be asked to take a transaction. */
+  readonly #unsent = new Set<ChannelActor>()
+  #cancelResend: Unsubscribe | undefined
 
   constructor(
     private readonly context: EngineContext,
@@ -153,6 +162,27 @@ export class Performer {
     }
   }
 
+  stopAll(): void {
+    this.#cancelResend?.()
+  }
+
+  /** Called when the chain can be asked again. */
+  chainIsBack(): void {
+    if (this.#unsent.size > 0) this.#resendLater()
+  }
+
+  #resendLater(): void {
+    const { chain, clock } = this.context
+    this.#cancelResend ??= clock.after(RESEND_MS, () => {
+      this.#cancelResend = undefined
+      if (chain.status !== 'synced') return
+      const actors = [...this.#unsent]
+      this.#unsent.clear()
+      // A tip that is told again decides nothing anew: it sends what is under way.
+      for (const actor of actors) actor.post({ type: 'tip' })
+    })
+  }
+
   /** Reports a failure in the background loudly; the next block tries again. */
   #background(actor: ChannelActor, work: Promise<void>): void {
     work.catch((error: unknown) => {
@@ -249,6 +279,10 @@ export class Performer {
       if (purpose === 'funding') {
         this.#fundingHeard(actor, txid, isFeeRefusal(kind))
         actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
+      }
+      if (kind === 'unavailable') {
+        this.#unsent.add(actor)
+        this.#resendLater()
       }
       actor.post({
         type: 'broadcast-failed',

@@ -67,11 +67,17 @@ class Dust {
 describe('servers that do not lie / but show what strangers send', function () {
   // A busy machine loses both servers over 21 MB, and waits up to a minute for each (EVID-6).
   this.timeout(600_000)
+  let pair: Pair | undefined
+
+  afterEach('says where a failed story stands', async function () {
+    if (this.currentTest?.state === 'failed') process.stderr.write(`${await pair?.describe()}\n`)
+    await pair?.end()
+  })
 
   itInAll('more dust than is kept costs no server its place, and nobody money', async () => {
     const dust = new Dust()
     const servers: Liar[] = []
-    const pair = await Pair.create(async ({ devnet }) => {
+    pair = await Pair.create(async ({ devnet }) => {
       servers.push(await Liar.start(devnet, dust.lie), await Liar.start(devnet, dust.lie))
       return { electrum: servers.map(({ url }) => url) }
     })
@@ -79,11 +85,12 @@ describe('servers that do not lie / but show what strangers send', function () {
       await pair.payAndSettle(30_000n)
       await pair.paidOut({ server: 30_000n })
       assert.ok(dust.shown > 0)
-      assert.deepEqual([...new Set(pair.reports)], ['ERR_HISTORY_TOO_LARGE'])
+      // A server of a busy machine may fall behind the other one for a minute.
+      const reports = pair.reports.filter((code) => code !== 'ERR_CHAIN_BEHIND')
+      assert.deepEqual([...new Set(reports)], ['ERR_HISTORY_TOO_LARGE'])
       // One for each node and server.
-      assert.ok(pair.reports.length <= 4)
+      assert.ok(reports.length <= 4)
     } finally {
-      await pair.end()
       await Promise.all(
         servers.map(async (server) => {
           await server.stop()
