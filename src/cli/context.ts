@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import type { NodeConfig } from '../daemon/config.js'
 import type { ApiClient } from '../daemon/client.js'
 import { dataPaths, resolveDataDir } from '../daemon/paths.js'
-import type { NodeApi, NodeEvent } from '../node/api.js'
+import type { LocalNode, NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
@@ -26,7 +26,7 @@ export type CreateNode = (
   config: NodeConfig,
   passphrase: AskPassphrase,
   onEvent: (event: NodeEvent) => void
-) => Promise<NodeApi>
+) => Promise<LocalNode>
 
 /** Everything outside of the command line's own code. */
 export interface Outside {
@@ -147,4 +147,17 @@ export function wholeNumber(least: number): (text: string) => number {
     }
     return value
   }
+}
+
+const LIFETIME_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
+
+/** Reads `90s`, `15m`, `1h`, `7d` as seconds; `never` as undefined. */
+export function parseLifetime(text: string): { readonly seconds: number | undefined } {
+  if (text === 'never') return { seconds: undefined }
+  const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
+  const factor = LIFETIME_UNITS[unit]
+  if (count === undefined || factor === undefined || Number(count) === 0) {
+    throw new InvalidArgumentError('It must be a time such as 15m, 1h or 7d, or never.')
+  }
+  return { seconds: Number(count) * factor }
 }

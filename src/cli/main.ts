@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `paychan` command. */
 import type { NodeConfig } from '../daemon/config.js'
-import type { NodeApi, NodeEvent } from '../node/api.js'
+import type { LocalNode, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import { EXIT } from './exit-codes.js'
 import { processIo } from './io.js'
@@ -15,9 +15,9 @@ async function createNode(
   config: NodeConfig,
   passphrase: AskPassphrase,
   onEvent: (event: NodeEvent) => void
-): Promise<NodeApi> {
+): Promise<LocalNode> {
   const node = await import('../node/create-node.js')
-  return await node.createNode({ ...config, passphrase, onEvent })
+  return await node.createNode({ ...config, keepsEvents: true, passphrase, onEvent })
 }
 
 /**

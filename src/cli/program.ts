@@ -57,6 +57,7 @@ export const GROUPS: ReadonlyArray<{
     names: ['request', 'requests', 'receipt'],
     load: async () => (await import('./commands/requests.js')).addRequests
   },
+  { names: ['token'], load: async () => (await import('./commands/token.js')).addToken },
   { names: ['alias'], load: async () => (await import('./commands/alias.js')).addAlias },
   { names: ['devnet'], load: async () => (await import('./commands/devnet.js')).addDevnet },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.js')).addSimulate }

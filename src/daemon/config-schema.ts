@@ -22,6 +22,10 @@ export interface ConfigFile {
   readonly electrumFingerprint?: string | undefined
   readonly electrumCa?: string | undefined
   readonly listen?: readonly string[] | undefined
+  readonly api?: string | undefined
+  readonly apiCert?: string | undefined
+  readonly apiKey?: string | undefined
+  readonly apiHosts?: readonly string[] | undefined
   readonly policy?: PartialPolicy | undefined
 }
 
@@ -65,6 +69,10 @@ const fileSchema = z
     electrumFingerprint: z.string({ error: 'a text, the SHA-256 fingerprint of a certificate' }),
     electrumCa: z.string({ error: 'a text, the path of a file' }),
     listen: z.array(z.string(), { error: 'a list of multiaddrs' }),
+    api: z.string({ error: 'a text, such as "127.0.0.1:9802"' }),
+    apiCert: z.string({ error: 'a text, the path of a file' }),
+    apiKey: z.string({ error: 'a text, the path of a file' }),
+    apiHosts: z.array(z.string(), { error: 'a list of names, such as ["node.example"]' }),
     policy: policySchema
   })
   .partial()

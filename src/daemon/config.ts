@@ -10,6 +10,7 @@ import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { parseProxy } from '../chain/electrum/endpoint.js'
 import { readFingerprint } from '../chain/electrum/tls.js'
 import { messageOf, PaychanError } from '../types/errors.js'
+import { DEFAULT_API } from './paths.js'
 import { didYouMean } from '../types/nearest.js'
 import { checkShape, readPolicyText, type ConfigFile } from './config-schema.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
@@ -33,8 +34,19 @@ export interface NodeConfig {
   readonly listen: readonly string[]
   /** Addresses used instead when a port of `listen` is in use and the user chose no port. */
   readonly listenElse?: readonly string[]
+  /** The API on TCP; undefined when it is not served. */
+  readonly api?: ApiConfig
   readonly dataDir: string
   readonly policy: Policy
+}
+
+/** Where the API listens on TCP, and the files of its certificate. */
+export interface ApiConfig {
+  readonly host: string
+  readonly port: number
+  /** Paths of PEM files. */
+  readonly files?: { readonly cert: string; readonly key: string }
+  readonly hosts: readonly string[]
 }
 
 /** The flags of the command line. */
@@ -74,6 +86,10 @@ const KNOWN_ENV = [
   'PAYCHAN_ELECTRUM_CA',
   'PAYCHAN_ELECTRUM_PROXY',
   'PAYCHAN_LISTEN',
+  'PAYCHAN_API',
+  'PAYCHAN_API_CERT',
+  'PAYCHAN_API_KEY',
+  'PAYCHAN_API_HOSTS',
   'PAYCHAN_PASSPHRASE',
   'PAYCHAN_PASSPHRASE_FD',
   ...POLICY_ENV.keys()
@@ -141,6 +157,13 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
   )
   for (const address of listen.value) checkMultiaddr(address, listen.where)
 
+  const api = apiOf({
+    api: pickOptional('api', flags.api, fromEnv.api, fromFile.api),
+    cert: pickOptional('apiCert', flags.apiCert, fromEnv.apiCert, fromFile.apiCert),
+    key: pickOptional('apiKey', flags.apiKey, fromEnv.apiKey, fromFile.apiKey),
+    hosts: flags.apiHosts ?? fromEnv.apiHosts ?? fromFile.apiHosts ?? []
+  })
+
   const policy: Policy = { ...defaultPolicy(network), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
   return {
@@ -151,6 +174,7 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
     ...(proxy === undefined ? {} : { electrumProxy: proxy.value }),
     listen: [...listen.value],
     ...(listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}),
+    ...(api === undefined ? {} : { api }),
     dataDir,
     policy
   }
@@ -222,6 +246,10 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
     electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'],
     electrumCa: env['PAYCHAN_ELECTRUM_CA'],
     listen,
+    api: env['PAYCHAN_API'],
+    apiCert: env['PAYCHAN_API_CERT'],
+    apiKey: env['PAYCHAN_API_KEY'],
+    apiHosts: list('PAYCHAN_API_HOSTS'),
     policy
   }
 }
@@ -293,6 +321,46 @@ function checkTrust(
       "must be a SHA-256 fingerprint: 32 pairs of hex digits, as 'openssl x509 -noout -fingerprint -sha256 -in FILE' prints them."
     )
   return { electrumFingerprint: plainText }
+}
+
+/** @throws PaychanError `ERR_CONFIG_INVALID` */
+function apiOf({
+  api,
+  cert,
+  key,
+  hosts
+}: {
+  readonly api: Picked<string> | undefined
+  readonly cert: Picked<string> | undefined
+  readonly key: Picked<string> | undefined
+  readonly hosts: readonly string[]
+}): ApiConfig | undefined {
+  if (api === undefined) return undefined
+  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(api.value) ?? []
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  if (bare === '' || Number(port) > 65_535) {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${api.where}: '${api.value}' is not HOST:PORT. Write it like ${DEFAULT_API} or [::1]:9802.`,
+      { key: 'api', where: api.where }
+    )
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    const { where } = cert ?? key ?? api
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${where}: a certificate and its key go together (--api-cert FILE --api-key FILE).`,
+      { key: 'apiCert', where }
+    )
+  }
+  return {
+    host: bare,
+    port: Number(port),
+    ...(cert === undefined || key === undefined
+      ? {}
+      : { files: { cert: cert.value, key: key.value } }),
+    hosts
+  }
 }
 
 function checkMultiaddr(address: string, where: string): void {

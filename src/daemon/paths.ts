@@ -4,6 +4,9 @@ import { join, resolve } from 'node:path'
 import { SEED_FILE } from '../node/layout.js'
 import { PaychanError } from '../types/errors.js'
 
+/** Where the API listens on TCP: beside the port for peers, and on the loopback interface only. */
+export const DEFAULT_API = '127.0.0.1:9802'
+
 export interface DataPaths {
   readonly config: string
   readonly seed: string

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
+import { BUDGET_SPANS, type Scope } from '../node/access-api.js'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
@@ -15,6 +16,7 @@ import {
   closeResult,
   coinInfo,
   fees,
+  newToken,
   nodeInfo,
   paymentInfo,
   payResult,
@@ -26,18 +28,17 @@ import {
   requestInfo,
   requestPayment,
   requestTerms,
+  scopes,
   sendResult,
   settleAllResult,
+  tokenInfo,
   toWire,
   walletTransaction,
   type Wire,
   withoutUndefined
 } from './wire.js'
 
-/** The effect of a verb on money, for granting the right to use it. */
-type Scope = 'read' | 'receive' | 'pay' | 'manage'
-
-type Facet = 'wallet' | 'channels' | 'payments' | 'requests' | 'chain' | 'peers'
+type Facet = 'access' | 'wallet' | 'channels' | 'payments' | 'requests' | 'chain' | 'peers'
 
 /** The names of the calls of a part of `NodeApi` that have an answer. */
 type CallsIn<Part> = {
@@ -69,6 +70,7 @@ export interface Verb {
   readonly name: string
   /** The call of `NodeApi` that it makes; undefined for a verb of the local API alone. */
   readonly call: NodeCall | undefined
+  /** The effect on money, for granting the right to use it. */
   readonly scope: Scope
   readonly meaning: string
   readonly request: z.ZodObject
@@ -411,7 +413,7 @@ const TABLE = [
     request: {
       amount: askedAmount.optional(),
       memo: z.string().optional(),
-      expiresIn: z.number().optional(),
+      expiresIn: z.number().meta({ unit: 'seconds' }).optional(),
       reusable: z.boolean().optional()
     },
     answer: requestInfo,
@@ -478,6 +480,35 @@ const TABLE = [
     body: none,
     args: () => []
   }),
+  verb('makeToken', 'access.make', {
+    scope: 'manage',
+    meaning: 'makes a token for the API on TCP, with what it may do and pay; shows its secret once',
+    request: {
+      name: text,
+      scopes,
+      budget: z.strictObject({ amount: askedAmount, per: z.enum(BUDGET_SPANS) }).optional(),
+      expiresIn: z.int().meta({ unit: 'seconds' }).optional()
+    },
+    answer: newToken,
+    body: (options) => options,
+    args: (options) => [options]
+  }),
+  verb('tokens', 'access.list', {
+    scope: 'manage',
+    meaning: 'the tokens, the newest first, with what each has paid of its budget',
+    request: {},
+    answer: z.array(tokenInfo),
+    body: none,
+    args: () => []
+  }),
+  verb('revokeToken', 'access.revoke', {
+    scope: 'manage',
+    meaning: 'takes a token away',
+    request: { id: text.max(64) },
+    answer: z.null(),
+    body: (id) => ({ id }),
+    args: ({ id }) => [id]
+  }),
   verb('settleAll', 'channels.settleAll', {
     scope: 'manage',
     meaning: 'takes what was paid on all one-way channels, without the clients',
@@ -533,6 +564,11 @@ export const CANCEL: Verb = {
 export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
   [...TABLE, CANCEL].map((row) => [row.name, row])
 )
+
+/** True for a verb that changes nothing. */
+export function isShown({ scope }: Verb): boolean {
+  return scope === 'read'
+}
 
 /*
  * Cancelling a call from another process: the caller names the call with a ticket, and cancels by

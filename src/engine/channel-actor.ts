@@ -20,6 +20,7 @@ import { grantDue, turnNeed } from '../channel/turns.js'
 import type { ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { paymentChange } from './payments.js'
+import { type EventLog, isNews } from './event-log.js'
 import type { Requests } from './requests.js'
 import type { Change, Clock, Store } from './ports.js'
 import { channelChanges } from './stored-channel.js'
@@ -36,6 +37,8 @@ export interface ActorHost {
   readonly store: Store
   after: Clock['after']
   env: (channel: Channel) => Env
+  /** What readers of events that come back will be told; undefined where none are kept. */
+  readonly events?: Pick<EventLog, 'changes' | 'committed'> | undefined
   /** What payments add to the requests of this node. */
   readonly requests: Pick<Requests, 'changes'>
   /** Changes that callers with an id want on disk together with a payment. */
@@ -78,6 +81,8 @@ export class ChannelActor {
   /** True when a write of the unsaved state is planned. */
   #isWritePlanned = false
   #isWriteDue = false
+  /** What was told before its write, which is planned. */
+  #unlogged: readonly Effect[] = []
   #holders: Set<ChannelId> | undefined
   /**
    * The last answer of `nextDue`. It holds for every height between `from` and `at` while the state
@@ -298,8 +303,12 @@ export class ChannelActor {
     if (state !== before) this.host.changed()
     // Keys and outpoints come with a stage, and stay for all of it.
     if (state.stage !== before?.stage) this.host.learn(state)
+    const isTold = this.host.events !== undefined && effects.some(({ effect }) => isNews(effect))
+    if (isTold) this.#unlogged = [...this.#unlogged, ...effects.map(({ effect }) => effect)]
     if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
-    else if ((state !== before || log.length > 0) && !(await this.#commit(state, log))) return
+    else if ((state !== before || log.length > 0 || isTold) && !(await this.#commit(state, log))) {
+      return
+    }
     for (const { effect, stream } of effects) {
       try {
         this.host.perform(this, effect, stream)
@@ -321,15 +330,18 @@ export class ChannelActor {
         ...this.host.requests.changes(state, entry)
       )
     }
-    if (changes.length === 0) return true
+    const told = this.host.events?.changes(state, log, this.#unlogged) ?? []
+    this.#unlogged = []
+    if (changes.length + told.length === 0) return true
     try {
-      await this.host.store.commit(changes)
+      await this.host.store.commit([...changes, ...told])
     } catch (error) {
       this.end(asError(error))
       this.host.onFailure(this, 'store', error)
       return false
     }
     this.#durable = state
+    if (told.length > 0) this.host.events?.committed()
     return true
   }
 
@@ -338,7 +350,8 @@ export class ChannelActor {
     this.#isWritePlanned = true
     this.host.after(WRITE_BEHIND_MS, () => {
       this.#isWritePlanned = false
-      if (this.#ended !== undefined || this.#state === this.#durable) return
+      if (this.#ended !== undefined) return
+      if (this.#state === this.#durable && this.#unlogged.length === 0) return
       this.#isWriteDue = true
       this.#wake()
     })

@@ -39,6 +39,8 @@ export interface EngineOptions extends Ports {
    * left out.
    */
   readonly watchesRisk?: boolean
+  /** Keeps events with numbers for readers that come back (`EventLog`); false when left out. */
+  readonly keepsEvents?: boolean
   /**
    * The fee rates of the chain, shared with other engines; when left out, an engine asks its own
    * chain and remembers.

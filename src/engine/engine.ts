@@ -24,6 +24,7 @@ import { createRegistry, GivenUp, keyOf } from './registry.js'
 import { channelFor, isInChannel, type Payable, payableOf } from './holdings.js'
 import { leastFirstPayment } from '../channel/opening-terms.js'
 import { findPart } from './paid-records.js'
+import { EventLog } from './event-log.js'
 import { Requests } from './requests.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { loadChannels, LogOrder, tellDamage } from './loading.js'
@@ -61,6 +62,8 @@ export class Engine {
   readonly #keyed: KeyedPayments
   /** The payment requests that this node has made. */
   readonly requests: Requests
+  /** Undefined unless events are kept. */
+  readonly eventLog: EventLog | undefined
   readonly #renewals: Renewals
   readonly #restores: Restores
   readonly #host: ActorHost
@@ -128,6 +131,8 @@ export class Engine {
       closeScripts: this.#upkeep.closeScripts
     })
     this.requests = new Requests({ store, clock, self: peers.self })
+    this.eventLog =
+      options.keepsEvents === true ? new EventLog(store, clock, this.requests) : undefined
     this.#keyed = new KeyedPayments(this.#context, {
       actor: (id) => this.#actor(id),
       hasAnswered: async (peer) => await this.#restores.hasAnswered(peer),
@@ -148,6 +153,7 @@ export class Engine {
       after: (ms, callback) => clock.after(ms, callback),
       keyed: this.#keyed,
       requests: this.requests,
+      events: this.eventLog,
       order: this.#order,
       env: this.#context.env,
       learn: (channel) => {
@@ -180,6 +186,7 @@ export class Engine {
     await this.requests.load((error) => {
       this.#context.alarm(error)
     })
+    await this.eventLog?.load()
     const loaded = await loadChannels(store)
     await this.#order.load(store, loaded.channels)
     await this.#givenUp.load(store, (text) => {
@@ -230,6 +237,7 @@ export class Engine {
     this.#stopListening()
     for (const actor of this.#actors.values()) this.#links.hangUp(actor, 'this node stops')
     await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
+    this.eventLog?.stop()
     const stopped = new PaychanError(
       'ERR_NODE_STOPPED',
       'The node was stopped before this was done.'
@@ -416,6 +424,9 @@ export class Engine {
   }
 
   /** The channels as the state machine knows them, the oldest of this process first. */
+  /** The newest state of a channel; undefined when there is none. */
+  stateOf = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
+
   states = (): Channel[] => [...this.#actors.values()].map(({ state }) => state)
 
   /** The channel with this id, if there is one. */

@@ -122,6 +122,34 @@ async function paymentsOf(
   return value === undefined ? undefined : entryUnlessDamaged(key, value)?.payments
 }
 
+/** The payments of one entry of the log; none when it is damaged or gone. */
+export async function paymentsAt(
+  store: Store,
+  channel: Channel,
+  sequence: number
+): Promise<PaymentInfo[]> {
+  const key = paymentKey(channel.id, sequence)
+  const value = await store.get(key)
+  const entry = value === undefined ? undefined : entryUnlessDamaged(key, value)
+  if (entry === undefined) return []
+  return entry.payments.map((payment) => paymentInfo(channel, entry, payment))
+}
+
+/** The newest `count` payments that were sent up to an entry of the log, the oldest first. */
+export async function sentUpTo(
+  store: Store,
+  channel: Channel,
+  upTo: number,
+  count: number
+): Promise<PaymentInfo[]> {
+  const found: PaymentInfo[] = []
+  for (let sequence = upTo; sequence > 0 && found.length < count; sequence--) {
+    const payments = await paymentsAt(store, channel, sequence)
+    found.unshift(...payments.filter(({ direction }) => direction === 'sent'))
+  }
+  return found.slice(-count)
+}
+
 /** An entry of the log that cannot be read: its payments are missing from every list. */
 interface DamagedEntry {
   readonly channel: ChannelId

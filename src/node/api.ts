@@ -13,7 +13,9 @@ import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { AlarmEvent } from '../types/errors.js'
+import type { AccessApi } from './access-api.js'
 import type { ChannelInfo, ChannelsApi } from './channels-api.js'
+import type { Gate } from './running.js'
 import type { RequestInfo, RequestsApi } from './requests-api.js'
 import type { WalletApi } from './wallet-api.js'
 
@@ -26,6 +28,7 @@ export type { SpendKind } from '../channel/state.js'
 export type { PaymentLimits } from '../channel/terms.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { ChainStatus } from '../engine/ports.js'
+export type * from './access-api.js'
 export type * from './channels-api.js'
 export type * from './requests-api.js'
 export type * from './wallet-api.js'
@@ -285,6 +288,8 @@ export interface NodeApi {
   readonly chain: ChainApi
   /** Other nodes. */
   readonly peers: PeersApi
+  /** Tokens, by which programs use this node over the API on TCP. */
+  readonly access: AccessApi
   /** Everything that happens. */
   readonly events: EventsApi
   /**
@@ -321,4 +326,34 @@ export interface NodeApi {
    * await node.stop()
    */
   stop: () => Promise<void>
+}
+
+/** An event with its place among all that this node has told. */
+export interface NumberedNodeEvent {
+  readonly number: number
+  /** False for a part of several payments that were made together: more parts have this number. */
+  readonly isLast: boolean
+  readonly event: NodeEvent
+}
+
+export interface KeptEventsApi extends EventsApi {
+  /**
+   * Events with numbers that only grow, for a reader that comes back: all after the number that it
+   * has read, then each as it comes; those from now on when it names none. They are kept for 30
+   * days, 100,000 at most; when some are gone, an alarm `ERR_EVENTS_LOST` comes first. Channels and
+   * requests are told as they are now. What passes (the chain, servers, risks) has no number, and
+   * is told by `on` only.
+   *
+   * @throws PaychanError `ERR_EVENTS_NOT_KEPT`
+   * @example
+   * for await (const { number, event } of node.events.after(17)) console.log(number, event.type)
+   */
+  after: (number?: number, signal?: AbortSignal) => AsyncGenerator<NumberedNodeEvent>
+}
+
+/** A node in this process, as `createNode` makes it. */
+export interface LocalNode extends NodeApi {
+  readonly events: KeptEventsApi
+  /** What a server of the API on TCP needs: who may ask, and what was answered before. */
+  readonly gate: () => Gate
 }

@@ -18,7 +18,10 @@ import { type AskPassphrase, readSeedFile } from '../wallet/seed-file.js'
 import { createSigner } from '../wallet/signer.js'
 import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
 import { CERTIFICATE_PREFIX, HEADERS_PREFIX } from './electrum-servers.js'
+import { DROPPED_KEY, EVENT_PREFIX, readDropped, readKeptEvent } from '../engine/event-log.js'
+import { readSpent, readToken, SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
 import { ALIAS_PREFIX, readAlias } from './aliases.js'
+import { ANSWER_PREFIX, readAnswer } from './kept-answers.js'
 import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './receipts.js'
 import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
@@ -74,6 +77,11 @@ const NODE_RECORDS = [
   CERTIFICATE_PREFIX,
   HEADERS_PREFIX,
   ALIAS_PREFIX,
+  EVENT_PREFIX,
+  DROPPED_KEY,
+  TOKEN_PREFIX,
+  SPENT_PREFIX,
+  ANSWER_PREFIX,
   NONCE_PREFIX,
   RECEIPT_PREFIX
 ]
@@ -207,6 +215,15 @@ async function checkWallet(store: Store, onRecord: () => void): Promise<Finding[
 async function checkTexts(store: Store, onRecord: () => void): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const [prefix, read, meaning] of [
+    [EVENT_PREFIX, readKeptEvent, 'Readers of events do not hear of it.'],
+    [DROPPED_KEY, readDropped, 'Readers of events may miss some without being told.'],
+    [TOKEN_PREFIX, readToken, 'The token opens nothing; make another one.'],
+    [SPENT_PREFIX, readSpent, 'The budget of its token counts as used up until its time is over.'],
+    [
+      ANSWER_PREFIX,
+      readAnswer,
+      'A request that is sent again with its Idempotency-Key is done again.'
+    ],
     [ALIAS_PREFIX, readAlias, 'The peer has no name until it is given one again.'],
     [NONCE_PREFIX, readNonce, 'Ask for the payment in `paychan payments` before you pay again.'],
     [RECEIPT_PREFIX, readReceiptRecord, '`paychan receipt get` fetches it again.']

@@ -10,7 +10,7 @@ import {
   isInUse
 } from '../p2p/host.js'
 import { STORE_FAILED } from '../types/errors.js'
-import type { NodeApi, NodeEvent } from './api.js'
+import type { LocalNode, NodeEvent } from './api.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 
@@ -34,7 +34,7 @@ export interface NodeOptions
  * const electrum = 'tcp://127.0.0.1:50001'
  * const node = await createNode({ network: 'regtest', electrum, dataDir: './alice', create: true })
  */
-export async function createNode(options: NodeOptions): Promise<NodeApi> {
+export async function createNode(options: NodeOptions): Promise<LocalNode> {
   const { listen = ['/ip4/127.0.0.1/tcp/0'], listenElse } = options
   // Other transports have addresses of their own.
   if (options.transports === undefined) checkListen(listen)
@@ -54,7 +54,7 @@ async function startHost(
   options: NodeOptions,
   { privateKey, root }: Identity,
   listen: readonly string[]
-): Promise<NodeApi> {
+): Promise<LocalNode> {
   const host = createHost({
     privateKey,
     listen,
@@ -82,6 +82,20 @@ async function startHost(
     await stop()
     throw explainListen(error, listen)
   }
-  const { wallet, channels, payments, requests, chain, peers, events, info, pay } = service
-  return { wallet, channels, payments, requests, chain, peers, events, info, pay, stop }
+  const { wallet, channels, payments, requests, chain, peers, access, gate, events, info, pay } =
+    service
+  return {
+    wallet,
+    channels,
+    payments,
+    requests,
+    chain,
+    peers,
+    access,
+    gate,
+    events,
+    info,
+    pay,
+    stop
+  }
 }

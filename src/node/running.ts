@@ -4,10 +4,18 @@ import type { Policy } from '../channel/policy.js'
 import type { Engine } from '../engine/engine.js'
 import type { Signer, Store } from '../engine/ports.js'
 import type { RequestQuestions } from '../p2p/requests.js'
+import type { Access } from './access.js'
 import type { Aliases } from './aliases.js'
 import type { Libp2pPeers } from '../p2p/peers.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
+import type { KeptAnswers } from './kept-answers.js'
 import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
+
+/** The parts of a node that the API on TCP needs besides the calls of `NodeApi`. */
+export interface Gate {
+  readonly access: Access
+  readonly answers: KeptAnswers
+}
 
 export interface Running {
   readonly store: Store
@@ -20,6 +28,7 @@ export interface Running {
   readonly questions: RequestQuestions
   /** Names that a person gave to peers. */
   readonly aliases: Aliases
+  readonly gate: Gate
   readonly policy: Policy
 }
 

@@ -33,12 +33,14 @@ import { readSeedFile } from '../wallet/seed-file.js'
 import { createSigner } from '../wallet/signer.js'
 import { createWallet } from '../wallet/wallet.js'
 import { RequestQuestions } from '../p2p/requests.js'
+import { Access } from './access.js'
 import { Aliases } from './aliases.js'
+import type { AccessApi } from './access-api.js'
 import type {
   ChainApi,
-  EventsApi,
-  NodeApi,
   NodeEvent,
+  KeptEventsApi,
+  LocalNode,
   NodeInfo,
   PeersApi,
   RequestsApi
@@ -50,7 +52,9 @@ import { channelsFacet } from './channels-facet.js'
 import { feesOf } from './funding-choice.js'
 import { payCall, paymentsFacet } from './payments-facet.js'
 import { answerQuestion, requestInfo, requestsFacet, type RequestsEnv } from './requests-facet.js'
-import { peerNamed, type Running } from './running.js'
+import { keptEvents } from './kept-events.js'
+import { KeptAnswers } from './kept-answers.js'
+import { type Gate, peerNamed, type Running } from './running.js'
 import { untilHeight } from './until-height.js'
 import { walletFacet } from './wallet-facet.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
@@ -66,6 +70,8 @@ export interface PaychanInit extends ElectrumInit {
   readonly dataDir: string
   /** Departures from the default policy. */
   readonly policy?: Partial<Policy>
+  /** Keeps events for readers that come back (`node.events.after`); false when left out. */
+  readonly keepsEvents?: boolean
   /** The master key; read from the data directory's seed file when left out. */
   readonly root?: HDKey
 }
@@ -85,7 +91,7 @@ export interface PaychanComponents extends PeersComponents {
   readonly addressManager: { getAddresses: () => Array<{ toString: () => string }> }
 }
 
-export interface Paychan extends Omit<NodeApi, 'stop'>, Startable {}
+export interface Paychan extends Omit<LocalNode, 'stop'>, Startable {}
 
 /** Makes the service; libp2p starts and stops it. */
 export function paychan(init: PaychanInit): (components: PaychanComponents) => Paychan {
@@ -140,7 +146,18 @@ class PaychanService implements Paychan {
     aliases: async () => this.#get().aliases.list()
   }
 
-  readonly events: EventsApi = {
+  readonly access: AccessApi = {
+    make: async (options) => await this.#get().gate.access.make(options),
+    list: async () => await this.#get().gate.access.list(),
+    revoke: async (id) => {
+      await this.#get().gate.access.revoke(id)
+    }
+  }
+
+  readonly gate = (): Gate => this.#get().gate
+
+  readonly events: KeptEventsApi = {
+    after: (number, signal) => keptEvents(this.#get(), number, signal),
     on: (listener) => {
       this.#listeners.add(listener)
       return () => {
@@ -248,14 +265,35 @@ class PaychanService implements Paychan {
         onEvent: (event) => {
           this.#onEngineEvent(event)
         },
-        isListening: () => this.#listeners.size > 0
+        isListening: () => this.#listeners.size > 0,
+        keepsEvents: this.#init.keepsEvents === true
       })
       const aliases = new Aliases(store)
       await aliases.load((error) => {
         this.#alarm('ERR_STORE_CORRUPT', error)
       })
+      const gate = {
+        access: new Access(store, systemClock, systemRandom),
+        answers: new KeptAnswers(store, systemClock)
+      }
+      for (const part of [gate.access, gate.answers]) {
+        await part.load((error) => {
+          this.#alarm('ERR_STORE_CORRUPT', error)
+        })
+      }
       const [peers, questions] = [this.#peers, this.#questions]
-      this.#running = { store, chain, wallet, engine, signer, peers, questions, aliases, policy }
+      this.#running = {
+        store,
+        chain,
+        wallet,
+        engine,
+        signer,
+        peers,
+        questions,
+        aliases,
+        gate,
+        policy
+      }
       await engine.start()
       await this.#peers.start()
       await this.#questions.start()
@@ -367,6 +405,10 @@ class PaychanService implements Paychan {
 
   /** An error in a listener does not affect the payment. */
   #tell(event: NodeEvent): void {
+    if (event.type === 'alarm' && event.code !== STORE_FAILED && this.#failure === undefined) {
+      // A disk that fails is told by whoever writes next.
+      this.#running?.engine.eventLog?.tell(event).catch(() => {})
+    }
     for (const listener of this.#listeners) {
       try {
         listener(event)

@@ -17,8 +17,10 @@ import type {
   ChannelInfo,
   CoinInfo,
   Fees,
+  LocalNode,
   NodeApi,
   NodeEvent,
+  NumberedNodeEvent,
   NodeInfo,
   PaymentInfo,
   PayResult,
@@ -31,6 +33,11 @@ import type {
   SettleAllResult,
   WalletTransaction
 } from '../../src/node/api.js'
+import { randomBytes } from 'node:crypto'
+import { Access } from '../../src/node/access.js'
+import { KeptAnswers } from '../../src/node/kept-answers.js'
+import type { Gate } from '../../src/node/running.js'
+import { openSimStore } from '../../src/testing/disk.js'
 import { untilHeight } from '../../src/node/until-height.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
@@ -247,7 +254,12 @@ interface Call {
 /** The calls of the fake by the names of their verbs, with what they answer unless told otherwise. */
 type Answers = { readonly [Name in NodeVerb]: CallOf<Name> }
 
-export class FakeNode implements NodeApi {
+export class FakeNode implements LocalNode {
+  readonly #store = openSimStore()
+  readonly #gate: Gate = {
+    access: new Access(this.#store, Date, { bytes: (length) => randomBytes(length) }),
+    answers: new KeptAnswers(this.#store, Date)
+  }
   readonly calls: Call[] = []
   /** Overrides for single calls: `node.answers.pay = async () => { throw ... }`. */
   answers: { -readonly [Name in NodeVerb]?: Answers[Name] } = {}
@@ -299,6 +311,11 @@ export class FakeNode implements NodeApi {
     alias: async (_peer, name) => ({ name, peerId: PEER }),
     unalias: async () => {},
     aliases: async () => [{ name: 'bakery', peerId: PEER }],
+    makeToken: async (options) => await this.#gate.access.make(options),
+    tokens: async () => await this.#gate.access.list(),
+    revokeToken: async (id) => {
+      await this.#gate.access.revoke(id)
+    },
     settleAll: async () => ({
       settled: [{ channel: CHANNEL, kind: 'settlement', txid: FUNDING }],
       failed: this.unsettled,
@@ -354,7 +371,16 @@ export class FakeNode implements NodeApi {
     }
   }
 
-  readonly events: NodeApi['events'] = {
+  readonly access: NodeApi['access'] = {
+    make: this.#call('makeToken'),
+    list: this.#call('tokens'),
+    revoke: this.#call('revokeToken')
+  }
+
+  readonly gate = (): Gate => this.#gate
+
+  readonly events: LocalNode['events'] = {
+    after: (number, signal) => this.#after(number, signal),
     on: (listener) => {
       this.#listeners.add(listener)
       return () => {
@@ -367,12 +393,40 @@ export class FakeNode implements NodeApi {
   readonly pay = this.#call('pay')
   readonly stop = this.#call('stop')
 
+  /** Events told so far that have a number: 1 is the first of `kept`. */
+  readonly kept: NodeEvent[] = []
+
+  async *#after(
+    number = this.kept.length,
+    signal = new AbortController().signal
+  ): AsyncGenerator<NumberedNodeEvent> {
+    for (let next = number; ; next++) {
+      while (next >= this.kept.length) {
+        if (isAborted(signal)) return
+        await new Promise<void>((resolve) => {
+          const stop = this.events.on(() => {
+            stop()
+            resolve()
+          })
+          signal.addEventListener('abort', () => {
+            stop()
+            resolve()
+          })
+        })
+      }
+      if (isAborted(signal)) return
+      const event = this.kept[next]
+      if (event !== undefined) yield { number: next + 1, isLast: true, event }
+    }
+  }
+
   /** How many follow the events. */
   followers(): number {
     return this.#listeners.size
   }
 
   emit(event: NodeEvent): void {
+    if (['alarm', 'channel', 'payment', 'request'].includes(event.type)) this.kept.push(event)
     for (const listener of this.#listeners) listener(event)
   }
 
@@ -395,6 +449,10 @@ export class FakeNode implements NodeApi {
     this.signal = signal as AbortSignal
     return rest
   }
+}
+
+function isAborted({ aborted }: AbortSignal): boolean {
+  return aborted
 }
 
 /** The places of all calls of a node: `pay`, `wallet.send`. */

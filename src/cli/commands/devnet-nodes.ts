@@ -8,8 +8,9 @@ import { join, resolve } from 'node:path'
 import { resolveConfig } from '../../daemon/config.js'
 import { assertSocketPath, dataPaths } from '../../daemon/paths.js'
 import { type ApiServer, serveApi } from '../../daemon/server.js'
+import { serveTcp, type TcpApi } from '../../daemon/tcp-api.js'
 import type { Devnet } from '../../devnet/index.js'
-import type { ChannelInfo, NodeApi } from '../../node/api.js'
+import type { ChannelInfo, LocalNode } from '../../node/api.js'
 import { paychanIdentity } from '../../node/identity.js'
 import { until } from '../../node/until-height.js'
 import { PaychanError } from '../../types/errors.js'
@@ -24,6 +25,7 @@ export interface NamedNode {
   readonly name: string
   readonly peerId: string
   readonly dataDir: string
+  readonly apiUrl: string
   /** The channel that it has opened to the next one; undefined for the last. */
   readonly channel: ChannelInfo | undefined
 }
@@ -31,8 +33,10 @@ export interface NamedNode {
 interface Running {
   readonly name: string
   readonly dataDir: string
-  readonly api: NodeApi
+  readonly api: LocalNode
   readonly server: ApiServer
+  /** The API for programs, at any free port. */
+  readonly tcp: TcpApi
 }
 
 /**
@@ -53,7 +57,8 @@ export async function startNodes(
       : await emptyDirectory(resolve(directory))
   const running: Running[] = []
   const stop = async (): Promise<void> => {
-    for (const { api, server } of running.reverse()) {
+    for (const { api, server, tcp } of running.reverse()) {
+      await tcp.close()
       await server.close()
       await api.stop()
     }
@@ -108,7 +113,12 @@ async function startOne(
     () => {}
   )
   try {
-    return { name, dataDir, api, server: await serveApi(api, socket) }
+    const server = await serveApi(api, socket)
+    const onStop = (): void => {
+      server.close().catch(() => {})
+    }
+    const tcp = await serveTcp(api, { host: '127.0.0.1', port: 0, onStop })
+    return { name, dataDir, api, server, tcp }
   } catch (error) {
     await api.stop()
     throw error
@@ -139,11 +149,12 @@ async function fund(devnet: Devnet, running: readonly Running[]): Promise<void> 
 
 async function withChannel(
   devnet: Devnet,
-  { name, dataDir, api }: Running,
+  { name, dataDir, api, tcp }: Running,
   next: Running | undefined
 ): Promise<NamedNode> {
   const { peerId } = await api.info()
-  if (next === undefined) return { name, peerId, dataDir, channel: undefined }
+  const node = { name, peerId, dataDir, apiUrl: tcp.url }
+  if (next === undefined) return { ...node, channel: undefined }
   const { id } = await api.channels.open({ peer: next.name, amount: CAPACITY, wait: 'broadcast' })
   await devnet.mine(1)
   let channel: ChannelInfo | undefined
@@ -151,5 +162,5 @@ async function withChannel(
     channel = (await api.channels.list()).find((each) => each.id === id)
     return channel?.status === 'open'
   })
-  return { name, peerId, dataDir, channel }
+  return { ...node, channel }
 }

@@ -289,11 +289,11 @@ function nodeNames(text: string): readonly string[] {
 }
 
 function tellNodes(output: Output, nodes: readonly NamedNode[]): void {
-  for (const { name, peerId, dataDir, channel } of nodes) {
+  for (const { name, peerId, dataDir, apiUrl, channel } of nodes) {
     output.line(
-      { event: 'node', name, peerId, dataDir, channel: channel?.id },
+      { event: 'node', name, peerId, dataDir, apiUrl, channel: channel?.id },
       (colors) =>
-        `${colors.bold(name)}  ${peerId}\n  --data ${dataDir}${channel === undefined ? '' : `\n  channel ${shortChannel(channel.id)} to the next one, ${formatAmount(channel.capacity)}`}`
+        `${colors.bold(name)}  ${peerId}\n  --data ${dataDir}\n  API ${apiUrl}${channel === undefined ? '' : `\n  channel ${shortChannel(channel.id)} to the next one, ${formatAmount(channel.capacity)}`}`
     )
   }
   const [payer, payee] = nodes

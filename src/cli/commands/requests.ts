@@ -1,5 +1,5 @@
 /** Getting paid: `request`, `requests`, `receipt`; paying a request is `pay` (`payRequest`). */
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import { parseAmount } from '../../types/amount.js'
 import { codeOf, PaychanError } from '../../types/errors.js'
 import { formatAmount, max, satoshi, type Satoshi } from '../../types/units.js'
@@ -8,6 +8,7 @@ import type { RequestPayment, RequestTerms } from '../../node/api.js'
 import {
   AMOUNT_HELP,
   contextOf,
+  parseLifetime,
   type LimitOption,
   showNewest,
   withCommonOptions,
@@ -27,19 +28,6 @@ import {
 } from '../render-requests.js'
 
 const DAY_S = 86_400
-
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S }
-
-/** Reads `90s`, `15m`, `1h`, `7d` as seconds; `never` as undefined. */
-function parseLifetime(text: string): { readonly seconds: number | undefined } {
-  if (text === 'never') return { seconds: undefined }
-  const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
-  const factor = UNITS[unit]
-  if (count === undefined || factor === undefined || Number(count) === 0) {
-    throw new InvalidArgumentError('It must be a time such as 15m, 1h or 7d, or never.')
-  }
-  return { seconds: Number(count) * factor }
-}
 
 interface RequestOptions {
   readonly memo?: string

@@ -1,10 +1,14 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import { formatAmount } from '../../types/units.js'
-import { dataPaths } from '../../daemon/paths.js'
-import type { NodeApi, NodeEvent, PaymentInfo, RequestInfo } from '../../node/api.js'
-import { PaychanError, STORE_FAILED } from '../../types/errors.js'
+import type { ApiConfig } from '../../daemon/config.js'
+import { dataPaths, DEFAULT_API } from '../../daemon/paths.js'
+import type { LocalNode, NodeEvent, PaymentInfo, RequestInfo } from '../../node/api.js'
+import type { ApiServer } from '../../daemon/server.js'
+import type { TcpApi } from '../../daemon/tcp-api.js'
+import { codeOf, PaychanError, STORE_FAILED } from '../../types/errors.js'
 import { plainWords, protocolWords } from '../channel-words.js'
 import { type Context, contextOf, VERBOSE_HELP, withCommonOptions, type World } from '../context.js'
 import type { Io } from '../io.js'
@@ -23,6 +27,10 @@ interface StartOptions {
   readonly electrumFingerprint?: string
   readonly electrumCa?: string
   readonly listen?: string[]
+  readonly api?: string | true
+  readonly apiCert?: string
+  readonly apiKey?: string
+  readonly apiHost?: string[]
   readonly verbose?: boolean
 }
 
@@ -60,6 +68,13 @@ export function addStart(program: Command, world: World): void {
       '--listen <multiaddr...>',
       'where to listen for peers (default: /ip4/127.0.0.1/tcp/9801, or any free port if it is in use)'
     )
+    .option(
+      '--api [host:port]',
+      `serve the API for programs over TCP (default: ${DEFAULT_API}); \`paychan token create\` makes tokens for it`
+    )
+    .option('--api-cert <file>', 'its certificate (PEM): needed unless it listens on 127.0.0.1')
+    .option('--api-key <file>', 'the key of the certificate (PEM)')
+    .option('--api-host <name...>', 'more names that it goes by, such as node.example')
     .option('--verbose', VERBOSE_HELP)
     .addHelpText(
       'after',
@@ -75,6 +90,10 @@ export function addStart(program: Command, world: World): void {
           electrumFingerprint,
           electrumCa,
           listen,
+          api,
+          apiCert,
+          apiKey,
+          apiHost,
           verbose = false
         }: StartOptions,
         command: Command
@@ -88,7 +107,11 @@ export function addStart(program: Command, world: World): void {
           electrumProxy,
           electrumFingerprint,
           electrumCa,
-          listen
+          listen,
+          api: api === true ? DEFAULT_API : api,
+          apiCert,
+          apiKey,
+          apiHosts: apiHost
         })
         const instead = DEPRECATED_NETWORKS[config.network]
         if (instead !== undefined) {
@@ -108,14 +131,15 @@ export function addStart(program: Command, world: World): void {
           }
         )
         isUp = true
-        await serveUntilStopped(context, node, early, verbose)
+        await serveUntilStopped(context, node, config.api, early, verbose)
       }
     )
 }
 
 async function serveUntilStopped(
   { io, output, dataDir }: Context,
-  node: NodeApi,
+  node: LocalNode,
+  api: ApiConfig | undefined,
   early: NodeEvent[],
   verbose: boolean
 ): Promise<void> {
@@ -143,10 +167,23 @@ async function serveUntilStopped(
       await node.stop()
       throw error
     })
+    const tcp =
+      api === undefined
+        ? undefined
+        : await serveTcpApi(node, api, () => {
+            closeLoudly(server)
+          }).catch(async (error: unknown) => {
+            await server.close()
+            await node.stop()
+            throw error
+          })
     const info = await node.info()
-    output.line({ event: 'started', ...info, apiSocket: socket }, (colors) =>
+    output.line({ event: 'started', ...info, apiSocket: socket, apiUrl: tcp?.url }, (colors) =>
       [
         renderInfo(info, colors, output.width, socket),
+        ...(tcp === undefined
+          ? []
+          : [`API for programs: ${tcp.url} (what it can do: ${tcp.url}/)`]),
         '',
         'Running. Stop it with Ctrl-C, or with `paychan stop`.'
       ].join('\n')
@@ -158,6 +195,7 @@ async function serveUntilStopped(
     early.forEach(tell)
 
     const signal = await Promise.race([interrupted.signal, server.closed, failed])
+    await tcp?.close()
     if (signal instanceof PaychanError) {
       // The node stops first, so that its callers still learn the outcome of their payments.
       await node.stop()
@@ -176,6 +214,37 @@ async function serveUntilStopped(
     payments.end()
     interrupted.dispose()
     unsubscribe()
+  }
+}
+
+/** The node has stopped already: what is left is to end. */
+function closeLoudly(server: ApiServer): void {
+  server.close().catch((error: unknown) => {
+    process.emitWarning(error instanceof Error ? error : String(error))
+  })
+}
+
+async function serveTcpApi(
+  node: LocalNode,
+  { files, ...where }: ApiConfig,
+  onStop: () => void
+): Promise<TcpApi> {
+  const { serveTcp } = await import('../../daemon/tcp-api.js')
+  const tls =
+    files === undefined ? undefined : { cert: await pem(files.cert), key: await pem(files.key) }
+  return await serveTcp(node, { ...where, tls, onStop })
+}
+
+async function pem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new PaychanError(
+      'ERR_API_LISTEN',
+      `${path} cannot be read (${codeOf(error)}): the API needs it for TLS.`,
+      { path },
+      { cause: error }
+    )
   }
 }
 

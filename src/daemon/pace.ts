@@ -1,0 +1,58 @@
+/** How fast each of many callers may ask: a bucket for each that fills again with time. */
+import { PaychanError } from '../types/errors.js'
+
+export interface PaceOptions {
+  /** Number of requests that may come at once. */
+  readonly burst: number
+  /** Number of requests a second that may come for long. */
+  readonly perSecond: number
+}
+
+/** Beyond this number the caller that was longest away is forgotten: its bucket would be full. */
+const MOST_CALLERS = 10_000
+
+export class Pace {
+  /** The longest away first. */
+  readonly #buckets = new Map<string, { left: number; at: number }>()
+
+  constructor(
+    private readonly options: PaceOptions,
+    private readonly now = (): number => performance.now()
+  ) {}
+
+  /** @throws PaychanError `ERR_API_TOO_FAST` (facts: waitMs) */
+  take(caller: string): void {
+    const bucket = this.#filled(caller)
+    if (bucket.left < 1) throw this.#tooFast(bucket.left)
+    bucket.left -= 1
+  }
+
+  /** Takes nothing. @throws PaychanError `ERR_API_TOO_FAST` when nothing is left to take */
+  look(caller: string): void {
+    if (!this.#buckets.has(caller)) return
+    const { left } = this.#filled(caller)
+    if (left < 1) throw this.#tooFast(left)
+  }
+
+  #filled(caller: string): { left: number; at: number } {
+    const { burst, perSecond } = this.options
+    const now = this.now()
+    const before = this.#buckets.get(caller) ?? { left: burst, at: now }
+    const left = Math.min(burst, before.left + ((now - before.at) / 1_000) * perSecond)
+    const bucket = { left, at: now }
+    this.#buckets.delete(caller)
+    this.#buckets.set(caller, bucket)
+    const [oldest] = this.#buckets.keys()
+    if (this.#buckets.size > MOST_CALLERS && oldest !== undefined) this.#buckets.delete(oldest)
+    return bucket
+  }
+
+  #tooFast(left: number): PaychanError {
+    const waitMs = Math.ceil(((1 - left) / this.options.perSecond) * 1_000)
+    return new PaychanError(
+      'ERR_API_TOO_FAST',
+      `You ask too often. Wait ${waitMs.toLocaleString('en')} ms, then ask again.`,
+      { waitMs }
+    )
+  }
+}

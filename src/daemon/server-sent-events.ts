@@ -1,0 +1,73 @@
+/** `GET /v1/events` of the API on TCP: server-sent events (the HTML standard, section 9.2). */
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { LocalNode, NodeEvent } from '../node/api.js'
+import { publish } from './dialect.js'
+import { nodeEvent, toWire } from './wire.js'
+
+/** Proxies end connections that are silent for a minute. */
+const PULSE_MS = 15_000
+
+/** What passes is left out for a reader that is so far behind: it would be old when it is read. */
+const MAX_UNREAD_BYTES = 65_536
+
+/**
+ * Sends events for as long as the reader stays: those with a number from the disk, at the pace of
+ * the reader, and beside them what passes.
+ *
+ * @param after - the number of the last event that was read; from now on when undefined
+ */
+export function sendEvents(
+  node: LocalNode,
+  response: ServerResponse,
+  after: number | undefined
+): void {
+  const gone = new AbortController()
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no'
+  })
+  response.write(': connected\n\n')
+  const pulse = setInterval(() => {
+    if (response.writableLength === 0) response.write(': \n\n')
+  }, PULSE_MS)
+  const unsubscribe = node.events.on((event) => {
+    if (isNumbered(event) || response.writableLength > MAX_UNREAD_BYTES) return
+    response.write(lines(event))
+  })
+  response.once('close', () => {
+    clearInterval(pulse)
+    unsubscribe()
+    gone.abort()
+  })
+  sendNumbered(node, response, after, gone.signal)
+    .catch(() => {})
+    .finally(() => {
+      response.end()
+    })
+}
+
+async function sendNumbered(
+  node: LocalNode,
+  response: ServerResponse,
+  after: number | undefined,
+  signal: AbortSignal
+): Promise<void> {
+  for await (const { number, isLast, event } of node.events.after(after, signal)) {
+    // A reader that leaves between two parts is told all of them again, and none is missed.
+    if (!response.write(lines(event, isLast ? number : undefined))) {
+      await Promise.race([once(response, 'drain'), once(response, 'close')])
+    }
+  }
+}
+
+function isNumbered({ type }: NodeEvent): boolean {
+  return type === 'payment' || type === 'request' || type === 'channel' || type === 'alarm'
+}
+
+function lines(event: NodeEvent, number?: number): string {
+  const id = number === undefined ? '' : `id: ${number}\n`
+  const data = JSON.stringify(publish(nodeEvent, toWire(event)))
+  return `${id}event: ${event.type}\ndata: ${data}\n\n`
+}

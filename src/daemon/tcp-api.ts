@@ -1,0 +1,455 @@
+/**
+ * The API for programs in any language: the verbs over HTTP on a TCP port, for whoever has a token.
+ *
+ *     GET  /v1/<verb>      a verb that shows; its fields in the query
+ *     POST /v1/<verb>      any verb; JSON in, JSON out (dialect.ts); errors by RFC 9457
+ *     GET  /v1/events      server-sent events, from a number on
+ *     GET  /openapi.json   all of it, for programs that make clients; / for people
+ */
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { type Context, Hono } from 'hono'
+import { secureHeaders } from 'hono/secure-headers'
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, isIP } from 'node:net'
+import type { Grant } from '../node/access.js'
+import type { LocalNode } from '../node/api.js'
+import { isUndone } from '../node/kept-answers.js'
+import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
+import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
+import { didYouMean } from '../types/nearest.js'
+import { satoshi, type Satoshi } from '../types/units.js'
+import { publish, readPublished, renameField } from './dialect.js'
+import { openApi, readablePage } from './openapi.js'
+import { Pace } from './pace.js'
+import { readJson } from './server.js'
+import { sendEvents } from './server-sent-events.js'
+import { isShown, VERBS, type Verb } from './verbs.js'
+import type { Wire } from './wire.js'
+
+export interface TcpApiOptions {
+  readonly host: string
+  readonly port: number
+  /** PEM texts; without them the API listens on the loopback interface only. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined
+  /** More names that the API goes by, beside `localhost` and IP addresses. */
+  readonly hosts?: readonly string[]
+  /** Called after a caller has stopped the node. */
+  readonly onStop?: () => void
+  /** Called with each request that was answered. */
+  readonly onRequest?: (request: AnsweredRequest) => void
+}
+
+/** One line of a log: it holds no token and no field of a request. */
+export interface AnsweredRequest {
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  readonly ms: number
+  readonly tokenId: string | undefined
+  readonly code: string | undefined
+}
+
+export interface TcpApi {
+  /** Where it listens, with the port that it has. */
+  readonly url: string
+  readonly close: () => Promise<void>
+}
+
+/** Far more than a program opens. Each may hold a body, or unread events. */
+const MAX_CONNECTIONS = 1_024
+
+/** What a token may ask: so many at once, and so many a second for long. */
+const TOKEN_PACE = { burst: 400, perSecond: 200 }
+
+/** What an address may ask with wrong tokens, or none: enough for a person's mistakes. */
+const STRANGER_PACE = { burst: 20, perSecond: 0.5 }
+
+const LONGEST_KEY = 128
+
+interface Bindings {
+  readonly Bindings: HttpBindings
+  readonly Variables: { readonly tokenId: string; readonly code: string; readonly isLocal: boolean }
+}
+
+type Ask = Context<Bindings>
+
+/**
+ * Serves `node`.
+ *
+ * @throws PaychanError `ERR_API_TLS_NEEDED`, `ERR_API_LISTEN`
+ * @example
+ * const api = await serveTcp(node, { host: '127.0.0.1', port: 9802 })
+ * console.log(api.url)
+ */
+export async function serveTcp(node: LocalNode, options: TcpApiOptions): Promise<TcpApi> {
+  const { host, port, tls } = options
+  if (tls === undefined && !isLoopback(host)) {
+    throw new PaychanError(
+      'ERR_API_TLS_NEEDED',
+      `At ${host} the API would be reached from other machines, and tokens would cross the network readable. Give it a certificate (--api-cert and --api-key), or listen at 127.0.0.1 and put a proxy with TLS in front.`,
+      { host }
+    )
+  }
+  const listener = getRequestListener(routes(node, options).fetch)
+  const server = makeServer(tls, (request, response) => {
+    void listener(request, response)
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  await listen(server, host, port)
+  const bound = server.address() as AddressInfo
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve()
+        })
+      })
+      server.closeAllConnections()
+      await closed
+    }
+  }
+}
+
+function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOptions): Hono<Bindings> {
+  const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
+  const app = new Hono<Bindings>()
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'unsafe-inline'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"]
+      },
+      xFrameOptions: 'DENY',
+      referrerPolicy: 'no-referrer',
+      strictTransportSecurity: false
+    })
+  )
+  app.use(async (ask, next) => {
+    const start = performance.now()
+    try {
+      assertHost(ask, hosts)
+      await next()
+    } finally {
+      onRequest?.({
+        method: ask.req.method,
+        path: ask.req.path,
+        status: ask.res.status,
+        ms: performance.now() - start,
+        tokenId: ask.get('tokenId'),
+        code: ask.get('code')
+      })
+    }
+  })
+  app.onError((error, ask) => problem(ask, error))
+  app.notFound((ask) => {
+    const path = ask.req.path.slice(0, 64)
+    return problem(
+      ask,
+      new PaychanError(
+        'ERR_UNKNOWN_VERB',
+        `There is nothing at ${path}. The verbs are at /v1/, and / tells about them.`,
+        { path }
+      )
+    )
+  })
+
+  /** @throws PaychanError `ERR_TOKEN_MISSING` and the like, `ERR_API_TOO_FAST`, `ERR_TOKEN_SCOPE` */
+  function admit(ask: Ask, scope: Verb['scope']): Grant {
+    const from = ask.env.incoming.socket.remoteAddress ?? ''
+    strangers.look(from)
+    let grant: Grant
+    try {
+      grant = node.gate().access.admit(bearerOf(ask))
+    } catch (error) {
+      strangers.take(from)
+      throw error
+    }
+    tokens.take(grant.id)
+    ask.set('tokenId', grant.id)
+    if (!grant.scopes.includes(scope) && !grant.scopes.includes('manage')) {
+      throw new PaychanError(
+        'ERR_TOKEN_SCOPE',
+        `This needs the scope ${scope}, and the token has ${grant.scopes.join(', ')}. Make another token: \`paychan token create --scope ${scope}\`.`,
+        { needs: scope, has: grant.scopes.join(',') }
+      )
+    }
+    return grant
+  }
+
+  async function answer(ask: Ask, verb: Verb): Promise<Response> {
+    const grant = admit(ask, verb.scope)
+    const given = ask.req.method === 'GET' ? queryOf(ask, verb) : await readJson(ask.env.incoming)
+    const body = readPublished(verb.request, given)
+    const key = ask.req.header('idempotency-key')
+    const text = await perform(node, verb, grant, body, key).catch((error: unknown) => {
+      throw renameField(verb.request, error)
+    })
+    if (verb.name === 'stop') {
+      ask.env.outgoing.once('close', () => onStop?.())
+      ask.header('connection', 'close')
+    }
+    if (text === 'null') return ask.body(null, 204)
+    return ask.body(text, 200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+  }
+
+  app.get('/v1/events', (ask) => {
+    admit(ask, 'read')
+    sendEvents(node, ask.env.outgoing, lastEventOf(ask))
+    return RESPONSE_ALREADY_SENT
+  })
+  app.on(['GET', 'POST'], '/v1/:verb', async (ask) => {
+    const name = ask.req.param('verb')
+    const verb = VERBS.get(name)
+    if (verb === undefined) {
+      // Whoever has no token learns nothing here, not even the names.
+      admit(ask, 'read')
+      throw new PaychanError(
+        'ERR_UNKNOWN_VERB',
+        `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, [...VERBS.keys()])}`,
+        { verb: name.slice(0, 64) }
+      )
+    }
+    if (ask.req.method === 'GET' && !isShown(verb)) {
+      throw new PaychanError('ERR_METHOD_NOT_ALLOWED', 'Use POST here.', { method: 'GET' })
+    }
+    return await answer(ask, verb)
+  })
+  app.get('/openapi.json', (ask) => ask.json(openApi()))
+  app.get('/', (ask) => ask.html(readablePage()))
+  return app
+}
+
+/** Performs a verb, once for each Idempotency-Key, and within the budget of the token. */
+async function perform(
+  node: LocalNode,
+  verb: Verb,
+  grant: Grant,
+  body: unknown,
+  key: string | undefined
+): Promise<string> {
+  const run = async (asked: unknown): Promise<string> =>
+    JSON.stringify(publish(verb.answer, await verb.run(node, asked)))
+  if (key !== undefined && (key === '' || key.length > LONGEST_KEY)) {
+    throw new PaychanError(
+      'ERR_INVALID_REQUEST',
+      `An Idempotency-Key has 1 to ${LONGEST_KEY} characters.`,
+      { field: 'Idempotency-Key' }
+    )
+  }
+  // What a payment's id names is paid once in any case (`pay` in node/api.ts).
+  if (verb.scope === 'pay') return await payWithin(node, verb, grant, named(body, key, grant), run)
+  if (key === undefined || isShown(verb)) return await run(body)
+  return await node
+    .gate()
+    .answers.once(grant.id, key, JSON.stringify([verb.name, body]), async () => await run(body))
+}
+
+/** A payment needs a name, so that its budget is counted once however often it is asked for. */
+function named(body: unknown, key: string | undefined, { id, hasBudget }: Grant): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+  const given = (body as { id?: unknown }).id
+  if (key !== undefined && given !== undefined && given !== key) {
+    throw new PaychanError(
+      'ERR_INVALID_REQUEST',
+      "The field 'id' and the Idempotency-Key are two names for one payment: give one of them, or the same.",
+      { field: 'id' }
+    )
+  }
+  if (given !== undefined) return body
+  if (key !== undefined) return { ...body, id: key }
+  return hasBudget && !('request' in body) ? { ...body, id: `${id} ${randomUUID()}` } : body
+}
+
+async function payWithin(
+  node: LocalNode,
+  verb: Verb,
+  { id, hasBudget }: Grant,
+  body: unknown,
+  run: (body: unknown) => Promise<string>
+): Promise<string> {
+  if (!hasBudget) return await run(body)
+  const { access } = node.gate()
+  // Read as the verb reads it, so that what is wrong is refused before it is counted.
+  const asked = verb.request.safeParse(body)
+  if (!asked.success) return await run(body)
+  const { payment, amount } = await costOf(node, asked.data)
+  await access.reserve(id, payment, amount)
+  try {
+    const text = await run(body)
+    const { already } = JSON.parse(text) as { readonly already?: boolean }
+    await access.settle(id, payment, already !== true)
+    return text
+  } catch (error) {
+    await access.settle(id, payment, !isUndone(error))
+    throw error
+  }
+}
+
+/**
+ * The name and the amount by which a payment counts. The amount is part of the name: a second call
+ * under the first one's name must not pay more than was counted.
+ */
+async function costOf(
+  node: LocalNode,
+  asked: Record<string, unknown>
+): Promise<{ readonly payment: string; readonly amount: Satoshi }> {
+  const {
+    id = '',
+    to,
+    request,
+    amount
+  } = asked as {
+    readonly id?: string
+    readonly to?: string
+    readonly request?: string
+    readonly amount?: Satoshi
+  }
+  const cost = amount ?? satoshi(0n)
+  if (request === undefined) {
+    return { payment: JSON.stringify(['pay', to, id, String(cost)]), amount: cost }
+  }
+  const terms = await node.requests.read(request)
+  const asks = amount ?? terms.amount ?? satoshi(0n)
+  const name = ['request', terms.payee, terms.id, terms.reusable ? id : '', String(asks)]
+  return { payment: JSON.stringify(name), amount: asks }
+}
+
+/* What a request says of itself. */
+
+function bearerOf(ask: Ask): string {
+  const given = ask.req.header('authorization')
+  const [, token] = /^Bearer +(\S+)$/i.exec(given ?? '') ?? []
+  if (token !== undefined) return token
+  throw new PaychanError(
+    'ERR_TOKEN_MISSING',
+    'This needs a token: `Authorization: Bearer TOKEN`. `paychan token create` makes one.'
+  )
+}
+
+function lastEventOf(ask: Ask): number | undefined {
+  const text = ask.req.header('last-event-id') ?? ask.req.query('after')
+  if (text === undefined) return undefined
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new PaychanError(
+    'ERR_INVALID_REQUEST',
+    'Last-Event-ID is the number of the last event that was read, such as 17.',
+    { field: 'Last-Event-ID' }
+  )
+}
+
+/** The fields of a query. A number is a number, and everything else a text. */
+function queryOf(ask: Ask, { request }: Verb): unknown {
+  const shape = request.shape
+  return Object.fromEntries(
+    Object.entries(ask.req.query()).map(([name, value]) => [
+      name,
+      name in shape && /^\d{1,15}$/.test(value) && !acceptsText(shape[name]) ? Number(value) : value
+    ])
+  )
+}
+
+function acceptsText(field: unknown): boolean {
+  return (field as { safeParse: (value: unknown) => { success: boolean } }).safeParse('0').success
+}
+
+/**
+ * A page of another site can have a browser ask here, also under a name of its own that leads to
+ * this machine (DNS rebinding): such requests name another host, or another origin.
+ */
+function assertHost(ask: Ask, hosts: readonly string[]): void {
+  const host = hostOf(`http://${ask.req.header('host') ?? ''}`)
+  const name = host?.hostname.replace(/^\[|\]$/g, '') ?? ''
+  if (host === undefined || !(isIP(name) > 0 || name === 'localhost' || hosts.includes(name))) {
+    throw new PaychanError(
+      'ERR_API_HOST',
+      `This API does not go by the name '${name.slice(0, 64)}'. Use its address, or start the node with --api-host ${name.slice(0, 64)}.`,
+      { host: name.slice(0, 64) }
+    )
+  }
+  const origin = ask.req.header('origin')
+  if (origin !== undefined && hostOf(origin)?.host !== host.host) {
+    throw new PaychanError(
+      'ERR_API_ORIGIN',
+      'Pages of other sites may not ask this API. A program sends no Origin.',
+      { origin: origin.slice(0, 128) }
+    )
+  }
+}
+
+function hostOf(url: string): URL | undefined {
+  return URL.canParse(url) ? new URL(url) : undefined
+}
+
+/** RFC 9457, with our code and facts. */
+function problem(ask: Ask, error: unknown): Response {
+  const record = toErrorRecord(error)
+  const { code, message, facts } = record
+  ask.set('code', code)
+  const status = error instanceof PaychanError ? statusOf(code) : 500
+  const headers: Record<string, string> = {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store'
+  }
+  // The unread rest of a refused body would be taken for the next request.
+  if (ask.req.method === 'POST') headers['connection'] = 'close'
+  if (status === 401) headers['www-authenticate'] = 'Bearer'
+  if (status === 429 || status === 503) {
+    headers['retry-after'] = String(Math.ceil(Number(facts['waitMs'] ?? 1_000) / 1_000))
+  }
+  const body: Wire = {
+    type: `urn:paychan:error:${code}`,
+    title: isErrorCode(code) ? ERROR_CODES[code][1] : code,
+    status,
+    detail: message,
+    code,
+    facts: facts as Wire
+  }
+  return ask.body(JSON.stringify(body), status as 400, headers)
+}
+
+/* The port. */
+
+function makeServer(
+  tls: TcpApiOptions['tls'],
+  listener: (request: IncomingMessage, response: ServerResponse) => void
+): Server {
+  if (tls === undefined) return createServer(listener)
+  try {
+    return createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, listener)
+  } catch (error) {
+    throw new PaychanError(
+      'ERR_API_LISTEN',
+      `The certificate or the key of the API cannot be used (${messageOf(error)}). Both are PEM files, and belong together.`,
+      {},
+      { cause: error }
+    )
+  }
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      const why = codeOf(error) === 'EADDRINUSE' ? 'the port is in use' : messageOf(error)
+      reject(
+        new PaychanError(
+          'ERR_API_LISTEN',
+          `The API cannot listen at ${host}:${port}: ${why}. Choose another one: --api HOST:PORT.`,
+          { host, port },
+          { cause: error }
+        )
+      )
+    })
+    server.listen(port, host, resolve)
+  })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}

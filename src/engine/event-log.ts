@@ -1,0 +1,253 @@
+/**
+ * Events with a number that only grows, for readers that come back: what a channel, a payment, a
+ * request or an alarm had to tell. An event of a channel is written in the commit of the step that it
+ * tells of, so it is on the disk exactly when that is; and it is told after that, in the order of the
+ * numbers.
+ *
+ * - `event/<number>`: what happened, by reference where another record has it
+ * - `event-dropped`: the highest number that is no longer kept
+ */
+import { z } from 'zod'
+import type { Effect, PaymentLogEntry, Step } from '../channel/effects.js'
+import type { News } from '../channel/news.js'
+import type { Channel } from '../channel/state.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
+import { codeOf } from '../types/errors.js'
+import { parseRecord, readRecord, recordChange } from '../types/records.js'
+import type { Change, Clock, Store } from './ports.js'
+import type { Requests } from './requests.js'
+
+export const EVENT_PREFIX = 'event/'
+export const DROPPED_KEY = 'event-dropped'
+
+/** Events are kept for so long, and so many of them. */
+const KEPT_MS = 30 * 86_400_000
+const MOST_KEPT = 100_000
+
+/** Number of events between two looks at what is too old. */
+const LOOK_EVERY = 1_000
+
+const DIGITS = 15
+
+/** An event as it is on the disk. */
+export type KeptEvent =
+  | {
+      readonly type: 'channel'
+      readonly channel: ChannelId
+      readonly news: News
+      readonly step: Step | undefined
+      readonly txid: Txid | undefined
+    }
+  /** The payments of one entry of the payment log. */
+  | { readonly type: 'received'; readonly channel: ChannelId; readonly sequence: number }
+  /** The newest `count` sent payments up to an entry of the payment log: all are acknowledged. */
+  | {
+      readonly type: 'sent'
+      readonly channel: ChannelId
+      readonly upTo: number
+      readonly count: number
+    }
+  | { readonly type: 'request'; readonly id: string }
+  /** An event of the node that no channel tells, as it is. */
+  | { readonly type: 'told'; readonly event: unknown }
+
+export interface NumberedEvent {
+  readonly number: number
+  readonly event: KeptEvent
+}
+
+export class EventLog {
+  #next = 1
+  #dropped = 0
+  #sinceLook = 0
+  /** Those that wait for the next event. */
+  #waiting: Array<() => void> = []
+  #ended = false
+
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly requests: Pick<Requests, 'openFor'>
+  ) {}
+
+  async load(): Promise<void> {
+    const dropped = await this.store.get(DROPPED_KEY)
+    this.#dropped = dropped === undefined ? 0 : readDropped(DROPPED_KEY, dropped)
+    this.#next = this.#dropped + 1
+    for await (const [key] of this.store.entries(EVENT_PREFIX)) {
+      this.#next = Math.max(this.#next, numberOf(key) + 1)
+    }
+    await this.#drop()
+  }
+
+  /** The number of the newest event; 0 before the first. */
+  get newest(): number {
+    return this.#next - 1
+  }
+
+  /** The highest number that is no longer kept. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** What a step of a channel has to tell, to be committed with the step. */
+  changes(channel: Channel, log: readonly PaymentLogEntry[], effects: readonly Effect[]): Change[] {
+    const events: KeptEvent[] = []
+    for (const { direction, sequence, payments, forgottenAfter } of log) {
+      if (direction !== 'received' || forgottenAfter !== undefined) continue
+      events.push({ type: 'received', channel: channel.id, sequence })
+      for (const id of new Set(
+        payments.flatMap((payment) => this.requests.openFor(payment)?.record.id ?? [])
+      )) {
+        events.push({ type: 'request', id })
+      }
+    }
+    for (const effect of effects) {
+      if (effect.type === 'notify') {
+        const { news, step, txid } = effect
+        events.push({ type: 'channel', channel: channel.id, news, step, txid })
+      }
+      if (effect.type === 'payments-acknowledged' && channel.stage === 'established') {
+        const upTo = channel.ledger.held?.sequence ?? 0
+        events.push({ type: 'sent', channel: channel.id, upTo, count: effect.payments.length })
+      }
+    }
+    return events.map((event) => this.#change(event))
+  }
+
+  /** Writes an event that no channel tells; resolves once it is on the disk. */
+  async tell(event: unknown): Promise<void> {
+    await this.store.commit([this.#change({ type: 'told', event })])
+    this.committed()
+  }
+
+  /** To be called after each commit with events in it. */
+  committed(): void {
+    this.#wake()
+    this.#sinceLook++
+    if (this.#sinceLook < LOOK_EVERY) return
+    this.#sinceLook = 0
+    // A disk that fails tells so by the next step of a channel.
+    this.#drop().catch(() => {})
+  }
+
+  /** Ends all that follow. */
+  stop(): void {
+    this.#ended = true
+    this.#wake()
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+
+  /**
+   * All events after a number, and then each as it comes. A reader takes them at its own pace: what
+   * it has not read waits on the disk.
+   */
+  async *follow(after: number, signal?: AbortSignal): AsyncGenerator<NumberedEvent> {
+    let last = after
+    const onAbort = (): void => {
+      this.#wake()
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    while (!this.#ended && signal?.aborted !== true) {
+      // From before the look: what comes while it lasts is looked at again.
+      const changed = new Promise<void>((resolve) => {
+        this.#waiting.push(resolve)
+      })
+      for await (const each of this.#read(last)) {
+        yield each
+        last = each.number
+      }
+      await changed
+    }
+    signal?.removeEventListener('abort', onAbort)
+  }
+
+  #change(event: KeptEvent): Change {
+    const key = keyOf(this.#next++)
+    return recordChange(key, { at: this.clock.now(), event })
+  }
+
+  async *#read(after: number): AsyncGenerator<NumberedEvent> {
+    for (const prefix of prefixesAfter(after)) {
+      for await (const [key, value] of this.store.entries(EVENT_PREFIX + prefix)) {
+        const event = eventUnlessDamaged(key, value)
+        if (event !== undefined) yield { number: numberOf(key), event }
+      }
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const [since, most] = [this.clock.now() - KEPT_MS, this.newest - MOST_KEPT]
+    const old: Change[] = []
+    let dropped = this.#dropped
+    for await (const [key, value] of this.store.entries(EVENT_PREFIX)) {
+      const number = numberOf(key)
+      if (number > most && (timeOf(key, value) ?? 0) > since) break
+      dropped = number
+      old.push({ key, value: undefined })
+    }
+    if (old.length === 0) return
+    await this.store.commit([...old, recordChange(DROPPED_KEY, { number: dropped })])
+    this.#dropped = dropped
+  }
+}
+
+/** True for an effect that becomes an event here. */
+export function isNews({ type }: Effect): boolean {
+  return type === 'notify' || type === 'payments-acknowledged'
+}
+
+/** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readKeptEvent(key: string, value: Uint8Array): KeptEvent {
+  return readRecord(key, value, ({ event }: { readonly event: KeptEvent }) => event)
+}
+
+/** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readDropped(key: string, value: Uint8Array): number {
+  return parseRecord(key, value, z.object({ number: z.number() })).number
+}
+
+function eventUnlessDamaged(key: string, value: Uint8Array): KeptEvent | undefined {
+  try {
+    return readKeptEvent(key, value)
+  } catch (error) {
+    if (codeOf(error) === 'ERR_STORE_CORRUPT') return undefined
+    throw error
+  }
+}
+
+function timeOf(key: string, value: Uint8Array): number | undefined {
+  try {
+    return readRecord(key, value, ({ at }: { readonly at: number }) => at)
+  } catch {
+    return undefined
+  }
+}
+
+function keyOf(number: number): string {
+  return EVENT_PREFIX + number.toString().padStart(DIGITS, '0')
+}
+
+function numberOf(key: string): number {
+  return Number(key.slice(EVENT_PREFIX.length))
+}
+
+/**
+ * The beginnings of all numbers above one, in order: a store reads by prefix, and a reader that comes
+ * back has most of the log behind it. Of 17 (in three digits): 018, 019, 02 to 09, 1 to 9.
+ */
+function prefixesAfter(number: number): string[] {
+  const digits = number.toString().padStart(DIGITS, '0')
+  const prefixes: string[] = []
+  for (let at = DIGITS - 1; at >= 0; at--) {
+    for (let digit = Number(digits[at]) + 1; digit <= 9; digit++) {
+      prefixes.push(digits.slice(0, at) + String(digit))
+    }
+  }
+  return prefixes
+}

@@ -1,0 +1,373 @@
+/**
+ * Who may use this node over the API on TCP, and for how much: tokens and their budgets.
+ *
+ * - `access/token/<id>`: the hash of a token, its scopes, budget and times
+ * - `access/spent/<id>/<payment>`: an amount that counts against a budget, and since when
+ *
+ * What a payment costs is on the disk before anything is signed: a crash between the two counts a
+ * payment that was not made, and never the other way round.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+import type { Clock, Random, Store } from '../engine/ports.js'
+import { toHex } from '../types/bytes.js'
+import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { parseRecord, recordChange } from '../types/records.js'
+import {
+  type AccessApi,
+  type Budget,
+  BUDGET_SPANS,
+  type BudgetSpan,
+  type NewToken,
+  type Scope,
+  SCOPES,
+  type TokenInfo,
+  type TokenOptions
+} from './access-api.js'
+
+export const TOKEN_PREFIX = 'access/token/'
+export const SPENT_PREFIX = 'access/spent/'
+
+/** A token is `paychan_`, its id and its secret: secret scanners find it by its beginning. */
+const FORM = /^paychan_([0-9a-f]{8})_([0-9a-f]{64})$/
+
+const ID_BYTES = 4
+/** 2^256 possibilities, so a plain hash keeps it: nobody can try them. */
+const SECRET_BYTES = 32
+
+const MOST_TOKENS = 1_000
+const LONGEST_NAME = 64
+const LONGEST_LIFE_S = 10 * 365 * 86_400
+
+const DAY_MS = 86_400_000
+
+/** A month has at most 31 days; a budget counts a day too many rather than one too few. */
+const SPAN_MS: Readonly<Record<BudgetSpan, number>> = {
+  hour: 3_600_000,
+  day: DAY_MS,
+  week: 7 * DAY_MS,
+  month: 31 * DAY_MS,
+  total: Number.POSITIVE_INFINITY
+}
+
+/** Number of amounts that a budget keeps apart; the older half is then added up. */
+const MOST_SPENT = 10_000
+
+const amountSchema = z.bigint().transform((value) => satoshi(value))
+
+const tokenSchema = z.object({
+  name: z.string(),
+  hash: z.string(),
+  scopes: z.array(z.enum(SCOPES)),
+  budget: z.object({ amount: amountSchema, per: z.enum(BUDGET_SPANS) }).optional(),
+  made: z.number(),
+  expires: z.number().optional()
+})
+
+type TokenRecord = z.infer<typeof tokenSchema>
+
+const spentSchema = z.object({ amount: amountSchema, at: z.number() })
+
+type Spent = z.infer<typeof spentSchema>
+
+/** An amount that counts, and how far its payment has come. */
+interface Counted extends Spent {
+  /** Number of calls that are under way for this payment. */
+  underWay: number
+  /** True once one of them has, or may have, paid. */
+  mayBePaid: boolean
+}
+
+interface Token {
+  readonly id: string
+  readonly record: TokenRecord
+  /** By payment, the oldest first. */
+  readonly spent: Map<string, Counted>
+}
+
+/** The right of one request: whose it is, and for what. */
+export interface Grant {
+  readonly id: string
+  readonly scopes: readonly Scope[]
+  readonly hasBudget: boolean
+}
+
+export class Access implements AccessApi {
+  readonly #tokens = new Map<string, Token>()
+
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly random: Random
+  ) {}
+
+  /**
+   * Leaves out tokens that are damaged, and tells them. A budget with a damaged amount is used up:
+   * the amount is not known.
+   */
+  async load(onDamaged: (error: unknown) => void): Promise<void> {
+    for await (const [key, value] of this.store.entries(TOKEN_PREFIX)) {
+      const record = await unlessDamaged(onDamaged, () => readToken(key, value))
+      const id = key.slice(TOKEN_PREFIX.length)
+      if (record !== undefined) this.#tokens.set(id, { id, record, spent: new Map() })
+    }
+    for await (const [key, value] of this.store.entries(SPENT_PREFIX)) {
+      const [id = '', payment = ''] = key.slice(SPENT_PREFIX.length).split('/')
+      const token = this.#tokens.get(id)
+      if (token === undefined) continue
+      const all = { amount: token.record.budget?.amount ?? satoshi(0n), at: this.clock.now() }
+      const entry = (await unlessDamaged(onDamaged, () => readSpent(key, value))) ?? all
+      token.spent.set(payment, counted(entry))
+    }
+    for (const { spent } of this.#tokens.values()) sortByTime(spent)
+  }
+
+  readonly make = async ({ name, scopes, budget, expiresIn }: TokenOptions): Promise<NewToken> => {
+    checkOptions({ name, scopes, budget, expiresIn })
+    if (this.#tokens.size >= MOST_TOKENS) {
+      throw new PaychanError(
+        'ERR_TOO_MANY_TOKENS',
+        `There are ${MOST_TOKENS} tokens already: revoke some that are not used any more.`
+      )
+    }
+    const id = this.#freshId()
+    const secret = toHex(this.random.bytes(SECRET_BYTES))
+    const made = this.clock.now()
+    const record: TokenRecord = {
+      name,
+      hash: hashOf(secret),
+      scopes: SCOPES.filter((scope) => scopes.includes(scope)),
+      budget,
+      made,
+      expires: expiresIn === undefined ? undefined : made + 1_000 * expiresIn
+    }
+    const token = { id, record, spent: new Map<string, Counted>() }
+    await this.store.commit([recordChange(TOKEN_PREFIX + id, record)])
+    this.#tokens.set(id, token)
+    return { ...this.#infoOf(token), token: `paychan_${id}_${secret}` }
+  }
+
+  readonly list = async (): Promise<TokenInfo[]> =>
+    await Promise.resolve(
+      [...this.#tokens.values()]
+        .sort((a, b) => b.record.made - a.record.made)
+        .map((token) => this.#infoOf(token))
+    )
+
+  readonly revoke = async (id: string): Promise<void> => {
+    const token = this.#tokens.get(id)
+    if (token === undefined) {
+      throw new PaychanError(
+        'ERR_NO_TOKEN',
+        `There is no token ${id.slice(0, 16)}; \`paychan token list\` has the ids.`,
+        { id: id.slice(0, 16) }
+      )
+    }
+    // First out of use: a disk that fails must not leave it in use.
+    this.#tokens.delete(id)
+    await this.store.commit([
+      { key: TOKEN_PREFIX + id, value: undefined },
+      ...[...token.spent.keys()].map((payment) => ({
+        key: spentKey(id, payment),
+        value: undefined
+      }))
+    ])
+  }
+
+  /**
+   * The right that a token gives.
+   *
+   * @throws PaychanError `ERR_TOKEN_INVALID`, `ERR_TOKEN_EXPIRED`
+   */
+  admit(text: string): Grant {
+    const [, id = '', secret = ''] = FORM.exec(text) ?? []
+    const token = this.#tokens.get(id)
+    // As long for an id that does not exist: the time says nothing about which exist.
+    const given = Buffer.from(hashOf(secret), 'hex')
+    const kept = Buffer.from(token?.record.hash ?? hashOf(''), 'hex')
+    const isRight = timingSafeEqual(given, kept) && secret !== ''
+    if (token === undefined || !isRight) {
+      throw new PaychanError(
+        'ERR_TOKEN_INVALID',
+        'This is not a token of this node, or it was revoked. Make one: `paychan token create`.'
+      )
+    }
+    const { record } = token
+    if (record.expires !== undefined && this.clock.now() > record.expires) {
+      throw new PaychanError(
+        'ERR_TOKEN_EXPIRED',
+        `The token '${record.name}' has expired. Make another one: \`paychan token create\`.`,
+        { id }
+      )
+    }
+    return { id, scopes: record.scopes, hasBudget: record.budget !== undefined }
+  }
+
+  /**
+   * Counts a payment against the budget of a token, before it is made; resolves once that is on the
+   * disk. One that is asked for again is counted once. To be followed by `settle`.
+   *
+   * @throws PaychanError `ERR_BUDGET_USED_UP` (facts: limit, per, spent, asked),
+   *   `ERR_TOKEN_INVALID` when it was revoked meanwhile
+   */
+  async reserve(id: string, payment: string, amount: Satoshi): Promise<void> {
+    const token = this.#tokens.get(id)
+    if (token === undefined) {
+      throw new PaychanError('ERR_TOKEN_INVALID', 'This token was revoked.')
+    }
+    const { budget } = token.record
+    const name = hashOf(payment).slice(0, 32)
+    if (budget === undefined) return
+    const known = token.spent.get(name)
+    if (known !== undefined) {
+      known.underWay++
+      return
+    }
+    const at = this.clock.now()
+    const changes = this.#forget(token, budget, at)
+    const spent = sumOf(token.spent)
+    if (spent + amount > budget.amount) {
+      if (changes.length > 0) await this.store.commit(changes)
+      throw usedUp(budget, spent, amount)
+    }
+    token.spent.set(name, { amount, at, underWay: 1, mayBePaid: false })
+    // A disk that fails stops the node, and nothing is signed.
+    await this.store.commit([...changes, recordChange(spentKey(id, name), { amount, at })])
+  }
+
+  /**
+   * Ends what `reserve` began. A payment counts no more once all calls for it have ended and none
+   * of them may have paid.
+   */
+  async settle(id: string, payment: string, mayBePaid: boolean): Promise<void> {
+    const name = hashOf(payment).slice(0, 32)
+    const spent = this.#tokens.get(id)?.spent
+    const entry = spent?.get(name)
+    if (spent === undefined || entry === undefined) return
+    entry.underWay--
+    entry.mayBePaid ||= mayBePaid
+    if (entry.underWay > 0 || entry.mayBePaid) return
+    spent.delete(name)
+    await this.store.commit([{ key: spentKey(id, name), value: undefined }])
+  }
+
+  /** Drops what lies outside of the span, and adds up the older half of what is too much to keep. */
+  #forget(
+    { id, spent }: Token,
+    { per }: Budget,
+    now: number
+  ): Array<{ readonly key: string; readonly value: Uint8Array | undefined }> {
+    const since = now - SPAN_MS[per]
+    const done = [...spent].filter(([, { underWay }]) => underWay === 0)
+    const old = done.filter(([, { at }]) => at <= since)
+    const many = done.length - old.length < MOST_SPENT ? [] : done.slice(0, MOST_SPENT / 2)
+    for (const [name] of [...old, ...many]) spent.delete(name)
+    const changes: Array<{ readonly key: string; readonly value: Uint8Array | undefined }> = [
+      ...old,
+      ...many
+    ].map(([name]) => ({ key: spentKey(id, name), value: undefined }))
+    const last = many.at(-1)
+    if (last === undefined) return changes
+    const rest = [...spent]
+    spent.clear()
+    // At the time of its newest part, so that none counts for too short.
+    const sum = { amount: sumOf(new Map(many)), at: last[1].at }
+    spent.set(last[0], counted(sum))
+    for (const [name, entry] of rest) spent.set(name, entry)
+    return [
+      ...changes.filter(({ key }) => key !== spentKey(id, last[0])),
+      recordChange(spentKey(id, last[0]), sum)
+    ]
+  }
+
+  #infoOf({ id, record, spent }: Token): TokenInfo {
+    const { name, scopes, budget, made, expires } = record
+    const since = this.clock.now() - SPAN_MS[budget?.per ?? 'total']
+    const counted = new Map([...spent].filter(([, { at }]) => at > since))
+    return { id, name, scopes, budget, spent: sumOf(counted), made, expires }
+  }
+
+  #freshId(): string {
+    for (;;) {
+      const id = toHex(this.random.bytes(ID_BYTES))
+      if (!this.#tokens.has(id)) return id
+    }
+  }
+}
+
+/** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readToken(key: string, value: Uint8Array): TokenRecord {
+  return parseRecord(key, value, tokenSchema)
+}
+
+/** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readSpent(key: string, value: Uint8Array): Spent {
+  return parseRecord(key, value, spentSchema)
+}
+
+async function unlessDamaged<T>(
+  onDamaged: (error: unknown) => void,
+  read: () => T
+): Promise<T | undefined> {
+  try {
+    return await Promise.resolve(read())
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+    onDamaged(error)
+    return undefined
+  }
+}
+
+function checkOptions({ name, scopes, budget, expiresIn }: TokenOptions): void {
+  const problem =
+    name === '' || name.length > LONGEST_NAME || /[\p{Cc}\p{Cf}]/u.test(name)
+      ? `A token has a name of 1 to ${LONGEST_NAME} characters on one line.`
+      : scopes.length === 0
+        ? `A token has at least one scope: ${SCOPES.join(', ')}.`
+        : budget !== undefined && scopes.includes('manage')
+          ? 'A budget would not hold a token with the scope manage, which may send coins and open channels. Leave out one of the two.'
+          : budget !== undefined && !scopes.includes('pay')
+            ? 'A budget is for what a token pays: add the scope pay, or leave out the budget.'
+            : budget !== undefined && budget.amount <= 0n
+              ? 'A budget is at least 1 sat.'
+              : expiresIn !== undefined && !(expiresIn >= 1 && expiresIn <= LONGEST_LIFE_S)
+                ? 'A token lives for at least a second, and for ten years at most.'
+                : undefined
+  if (problem !== undefined) throw new PaychanError('ERR_INVALID_TOKEN_REQUEST', problem)
+}
+
+function usedUp({ amount: limit, per }: Budget, spent: Satoshi, asked: Satoshi): PaychanError {
+  const left = spent < limit ? limit - spent : 0n
+  const span = per === 'total' ? 'in all' : `a ${per}`
+  return new PaychanError(
+    'ERR_BUDGET_USED_UP',
+    `This token may pay ${formatAmount(limit)} ${span}, and ${formatAmount(satoshi(left))} are left: ${formatAmount(asked)} were refused, and nothing was signed.`,
+    { limit, per, spent, asked }
+  )
+}
+
+/** What is on the disk may have been paid: a crash does not tell. */
+function counted(entry: Spent): Counted {
+  return { ...entry, underWay: 0, mayBePaid: true }
+}
+
+function sumOf(spent: ReadonlyMap<string, Spent>): Satoshi {
+  let sum = 0n
+  for (const { amount } of spent.values()) sum += amount
+  return satoshi(sum)
+}
+
+function sortByTime(spent: Map<string, Counted>): void {
+  const sorted = [...spent].sort(([, a], [, b]) => a.at - b.at)
+  spent.clear()
+  for (const [name, entry] of sorted) spent.set(name, entry)
+}
+
+function spentKey(id: string, payment: string): string {
+  return `${SPENT_PREFIX}${id}/${payment}`
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,77 @@
+/** The events of a node for readers that come back, each with its number. */
+import type { KeptEvent } from '../engine/event-log.js'
+import { paymentsAt, sentUpTo } from '../engine/payments.js'
+import { alarm, PaychanError } from '../types/errors.js'
+import type { NodeEvent, NumberedNodeEvent } from './api.js'
+import { requestInfo } from './requests-facet.js'
+import type { Running } from './running.js'
+
+/**
+ * All events after a number, then each as it comes; without a number, those from now on. An event
+ * that stands for several payments comes in parts, which have one number; the last part is marked.
+ *
+ * @throws PaychanError `ERR_EVENTS_NOT_KEPT`
+ */
+export async function* keptEvents(
+  parts: Running,
+  after: number | undefined,
+  signal?: AbortSignal
+): AsyncGenerator<NumberedNodeEvent> {
+  const { eventLog: log } = parts.engine
+  if (log === undefined) {
+    throw new PaychanError(
+      'ERR_EVENTS_NOT_KEPT',
+      'This node keeps no events: start it with `keepsEvents: true`.'
+    )
+  }
+  let from = after ?? log.newest
+  if (from < log.dropped || from > log.newest) {
+    const first = from > log.newest ? log.newest : log.dropped
+    yield {
+      number: first,
+      isLast: true,
+      event: { ...alarm(lost(from, first)), channel: undefined }
+    }
+    from = first
+  }
+  for await (const { number, event } of log.follow(from, signal)) {
+    const events = await toldNow(parts, event)
+    for (const [index, each] of events.entries()) {
+      yield { number, isLast: index === events.length - 1, event: each }
+    }
+  }
+}
+
+function lost(after: number, first: number): PaychanError {
+  return new PaychanError(
+    'ERR_EVENTS_LOST',
+    `The events after number ${after} are not all kept any more: they go on after ${first}. Look at the payments and channels in between.`,
+    { after, first }
+  )
+}
+
+/** What is kept by reference is as it is now: a channel that was opened then may be closed. */
+async function toldNow({ engine, store }: Running, event: KeptEvent): Promise<NodeEvent[]> {
+  switch (event.type) {
+    case 'told':
+      return [event.event as NodeEvent]
+    case 'request': {
+      const record = await engine.requests.find(event.id)
+      return record === undefined ? [] : [{ type: 'request', request: requestInfo(record) }]
+    }
+    case 'channel': {
+      if (engine.stateOf(event.channel) === undefined) return []
+      return [{ ...event, channel: engine.describe(event.channel) }]
+    }
+    case 'received':
+    case 'sent': {
+      const channel = engine.stateOf(event.channel)
+      if (channel === undefined) return []
+      const payments =
+        event.type === 'received'
+          ? await paymentsAt(store, channel, event.sequence)
+          : await sentUpTo(store, channel, event.upTo, event.count)
+      return payments.map((payment) => ({ type: 'payment', payment }))
+    }
+  }
+}
