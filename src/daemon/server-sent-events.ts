@@ -57,7 +57,7 @@ async function sendNumbered(
   for await (const { number, isLast, event } of node.events.after(after, signal)) {
     // A reader that leaves between two parts is told all of them again, and none is missed.
     if (!response.write(lines(event, isLast ? number : undefined))) {
-      await Promise.race([once(response, 'drain'), once(response, 'close')])
+      await once(response, 'drain', { signal })
     }
   }
 }

@@ -9,7 +9,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import type { Clock, Random, Store } from '../engine/ports.js'
+import type { Change, Clock, Random, Store } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { codeOf, PaychanError } from '../types/errors.js'
@@ -82,8 +82,7 @@ interface Counted extends Spent {
 interface Token {
   readonly id: string
   readonly record: TokenRecord
-  /** By payment, the oldest first. */
-  readonly spent: Map<string, Counted>
+  readonly spent: Spending
 }
 
 /** The right of one request: whose it is, and for what. */
@@ -110,7 +109,7 @@ export class Access implements AccessApi {
     for await (const [key, value] of this.store.entries(TOKEN_PREFIX)) {
       const record = await unlessDamaged(onDamaged, () => readToken(key, value))
       const id = key.slice(TOKEN_PREFIX.length)
-      if (record !== undefined) this.#tokens.set(id, { id, record, spent: new Map() })
+      if (record !== undefined) this.#tokens.set(id, { id, record, spent: new Spending() })
     }
     for await (const [key, value] of this.store.entries(SPENT_PREFIX)) {
       const [id = '', payment = ''] = key.slice(SPENT_PREFIX.length).split('/')
@@ -120,7 +119,7 @@ export class Access implements AccessApi {
       const entry = (await unlessDamaged(onDamaged, () => readSpent(key, value))) ?? all
       token.spent.set(payment, counted(entry))
     }
-    for (const { spent } of this.#tokens.values()) sortByTime(spent)
+    for (const { spent } of this.#tokens.values()) spent.sort()
   }
 
   readonly make = async ({ name, scopes, budget, expiresIn }: TokenOptions): Promise<NewToken> => {
@@ -142,7 +141,7 @@ export class Access implements AccessApi {
       made,
       expires: expiresIn === undefined ? undefined : made + 1_000 * expiresIn
     }
-    const token = { id, record, spent: new Map<string, Counted>() }
+    const token = { id, record, spent: new Spending() }
     await this.store.commit([recordChange(TOKEN_PREFIX + id, record)])
     this.#tokens.set(id, token)
     return { ...this.#infoOf(token), token: `paychan_${id}_${secret}` }
@@ -168,7 +167,7 @@ export class Access implements AccessApi {
     this.#tokens.delete(id)
     await this.store.commit([
       { key: TOKEN_PREFIX + id, value: undefined },
-      ...[...token.spent.keys()].map((payment) => ({
+      ...token.spent.names().map((payment) => ({
         key: spentKey(id, payment),
         value: undefined
       }))
@@ -226,7 +225,7 @@ export class Access implements AccessApi {
     }
     const at = this.clock.now()
     const changes = this.#forget(token, budget, at)
-    const spent = sumOf(token.spent)
+    const spent = token.spent.sum
     if (spent + amount > budget.amount) {
       if (changes.length > 0) await this.store.commit(changes)
       throw usedUp(budget, spent, amount)
@@ -244,7 +243,7 @@ export class Access implements AccessApi {
     const name = hashOf(payment).slice(0, 32)
     const spent = this.#tokens.get(id)?.spent
     const entry = spent?.get(name)
-    if (spent === undefined || entry === undefined) return
+    if (spent === undefined || entry === undefined || entry.underWay === 0) return
     entry.underWay--
     entry.mayBePaid ||= mayBePaid
     if (entry.underWay > 0 || entry.mayBePaid) return
@@ -253,39 +252,31 @@ export class Access implements AccessApi {
   }
 
   /** Drops what lies outside of the span, and adds up the older half of what is too much to keep. */
-  #forget(
-    { id, spent }: Token,
-    { per }: Budget,
-    now: number
-  ): Array<{ readonly key: string; readonly value: Uint8Array | undefined }> {
-    const since = now - SPAN_MS[per]
-    const done = [...spent].filter(([, { underWay }]) => underWay === 0)
-    const old = done.filter(([, { at }]) => at <= since)
-    const many = done.length - old.length < MOST_SPENT ? [] : done.slice(0, MOST_SPENT / 2)
-    for (const [name] of [...old, ...many]) spent.delete(name)
-    const changes: Array<{ readonly key: string; readonly value: Uint8Array | undefined }> = [
-      ...old,
-      ...many
-    ].map(([name]) => ({ key: spentKey(id, name), value: undefined }))
-    const last = many.at(-1)
-    if (last === undefined) return changes
-    const rest = [...spent]
-    spent.clear()
-    // At the time of its newest part, so that none counts for too short.
-    const sum = { amount: sumOf(new Map(many)), at: last[1].at }
-    spent.set(last[0], counted(sum))
-    for (const [name, entry] of rest) spent.set(name, entry)
-    return [
-      ...changes.filter(({ key }) => key !== spentKey(id, last[0])),
-      recordChange(spentKey(id, last[0]), sum)
-    ]
+  #forget({ id, spent }: Token, { per }: Budget, now: number): Change[] {
+    const old = spent.until(now - SPAN_MS[per])
+    for (const [name] of old) spent.delete(name)
+    const changes: Change[] = old.map(([name]) => ({ key: spentKey(id, name), value: undefined }))
+    if (spent.size < MOST_SPENT) return changes
+    const [first, ...more] = spent.oldest(MOST_SPENT / 2)
+    if (first === undefined) return changes
+    const [name] = first
+    let { amount, at } = first[1]
+    for (const [other, entry] of more) {
+      spent.delete(other)
+      changes.push({ key: spentKey(id, other), value: undefined })
+      amount = satoshi(amount + entry.amount)
+      // At the time of its newest part, so that none counts for too short.
+      at = Math.max(at, entry.at)
+    }
+    spent.set(name, counted({ amount, at }))
+    return [...changes, recordChange(spentKey(id, name), { amount, at })]
   }
 
   #infoOf({ id, record, spent }: Token): TokenInfo {
     const { name, scopes, budget, made, expires } = record
-    const since = this.clock.now() - SPAN_MS[budget?.per ?? 'total']
-    const counted = new Map([...spent].filter(([, { at }]) => at > since))
-    return { id, name, scopes, budget, spent: sumOf(counted), made, expires }
+    const old = spent.until(this.clock.now() - SPAN_MS[budget?.per ?? 'total'])
+    const gone = old.reduce((sum, [, { amount }]) => sum + amount, 0n)
+    return { id, name, scopes, budget, spent: satoshi(spent.sum - gone), made, expires }
   }
 
   #freshId(): string {
@@ -352,16 +343,56 @@ function counted(entry: Spent): Counted {
   return { ...entry, underWay: 0, mayBePaid: true }
 }
 
-function sumOf(spent: ReadonlyMap<string, Spent>): Satoshi {
-  let sum = 0n
-  for (const { amount } of spent.values()) sum += amount
-  return satoshi(sum)
-}
+/** What counts against a budget, by payment, the oldest first; and its sum. */
+class Spending {
+  readonly #entries = new Map<string, Counted>()
+  sum: Satoshi = satoshi(0n)
 
-function sortByTime(spent: Map<string, Counted>): void {
-  const sorted = [...spent].sort(([, a], [, b]) => a.at - b.at)
-  spent.clear()
-  for (const [name, entry] of sorted) spent.set(name, entry)
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(payment: string): Counted | undefined {
+    return this.#entries.get(payment)
+  }
+
+  names(): string[] {
+    return [...this.#entries.keys()]
+  }
+
+  /** One that is there keeps its place. */
+  set(payment: string, entry: Counted): void {
+    const before = this.#entries.get(payment)?.amount ?? 0n
+    this.#entries.set(payment, entry)
+    this.sum = satoshi(this.sum - before + entry.amount)
+  }
+
+  delete(payment: string): void {
+    const before = this.#entries.get(payment)?.amount ?? 0n
+    this.#entries.delete(payment)
+    this.sum = satoshi(this.sum - before)
+  }
+
+  /** Those of a time and before, unless they are under way. */
+  until(time: number): Array<readonly [string, Counted]> {
+    const found: Array<readonly [string, Counted]> = []
+    for (const [name, entry] of this.#entries) {
+      if (entry.at > time) break
+      if (entry.underWay === 0) found.push([name, entry])
+    }
+    return found
+  }
+
+  /** The oldest that are not under way. */
+  oldest(count: number): Array<readonly [string, Counted]> {
+    return [...this.#entries].filter(([, { underWay }]) => underWay === 0).slice(0, count)
+  }
+
+  sort(): void {
+    const sorted = [...this.#entries].sort(([, a], [, b]) => a.at - b.at)
+    this.#entries.clear()
+    for (const [name, entry] of sorted) this.#entries.set(name, entry)
+  }
 }
 
 function spentKey(id: string, payment: string): string {
