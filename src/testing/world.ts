@@ -51,6 +51,8 @@ export interface WorldOptions {
 export interface NodeSetup {
   readonly policy?: Partial<Policy>
   readonly timeouts?: Partial<Timeouts>
+  /** Keeps events with numbers (`Engine.eventLog`). */
+  readonly keepsEvents?: boolean
   /** Coins that it begins with, in a block; none when left out. */
   readonly coins?: readonly bigint[]
   /** The servers of the chain that it asks: one honest server when left out. */
@@ -433,6 +435,7 @@ export class WorldNode {
       onEvent: (event) => {
         if (life.alive) this.tell(event)
       },
+      keepsEvents: setup.keepsEvents === true,
       ...(setup.timeouts === undefined ? {} : { timeouts: setup.timeouts })
     })
     return { life, store, view, engine }

@@ -40,6 +40,7 @@ export async function soon(condition: () => boolean, strike: () => void = () => 
 export interface NodeSetup {
   readonly policy?: Partial<Policy>
   readonly timeouts?: Partial<Timeouts>
+  readonly keepsEvents?: boolean
   /** Puts something between the engine and the chain. */
   readonly chain?: (chain: Chain) => Chain
   /** Puts something between the engine and the network. */

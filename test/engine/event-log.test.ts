@@ -1,0 +1,239 @@
+/**
+ * Events with a number: a reader that comes back with the last one that it has seen misses nothing
+ * and sees nothing twice, whenever the node crashed.
+ */
+import assert from 'node:assert/strict'
+import { EventLog, type NumberedEvent } from '../../src/engine/event-log.js'
+import { paymentsAt, sentUpTo } from '../../src/engine/payments.js'
+import { openSimStore } from '../../src/testing/disk.js'
+import { codeOf } from '../../src/types/errors.js'
+import { sized } from '../size.js'
+import { BLOCKS, CAPACITY, type Node, quiet, twoNodes, type World } from './world.js'
+
+/** Reads all events of a node in each of its lives, and comes back after each crash. */
+class Reader {
+  readonly seen: NumberedEvent[] = []
+
+  constructor(private readonly node: Node) {}
+
+  /** To be called in each life. */
+  read(): void {
+    const { life, engine } = this.node
+    const log = engine.eventLog ?? assert.fail()
+    void (async () => {
+      for await (const each of log.follow(this.seen.at(-1)?.number ?? 0)) {
+        if (!life.alive) return
+        this.seen.push(each)
+      }
+    })().catch(() => {})
+  }
+
+  /** The payments that were told, by their ids. */
+  async payments(direction: 'sent' | 'received'): Promise<string[]> {
+    const { engine, store: kept } = this.node
+    const store = openSimStore(kept.snapshot())
+    const told: string[] = []
+    for (const { event } of this.seen) {
+      if (event.type !== 'sent' && event.type !== 'received') continue
+      const state = engine.stateOf(event.channel) ?? assert.fail()
+      if (event.type === 'sent' && direction === 'sent') {
+        const sent = await sentUpTo(store, state, event.upTo, event.count)
+        told.push(...sent.map(({ id }) => id))
+      }
+      if (event.type === 'received' && direction === 'received') {
+        told.push(...(await paymentsAt(store, state, event.sequence)).map(({ id }) => id))
+      }
+    }
+    return told
+  }
+
+  get news(): string[] {
+    return this.seen.flatMap(({ event }) => (event.type === 'channel' ? [event.news.kind] : []))
+  }
+}
+
+interface Lives {
+  readonly world: World
+  readonly alice: Node
+  readonly bob: Node
+  readonly readers: readonly [Reader, Reader]
+}
+
+async function lives(): Promise<Lives> {
+  const { world, alice, bob } = await twoNodes({ keepsEvents: true }, { keepsEvents: true })
+  return { world, alice, bob, readers: [new Reader(alice), new Reader(bob)] }
+}
+
+/** An opening, five payments of which three are made at once, and a settlement. */
+async function story({ world, alice, bob, readers }: Lives, onCrash: () => void): Promise<void> {
+  const revive = async (): Promise<void> => {
+    await quiet()
+    for (const [node, reader] of [
+      [alice, readers[0]],
+      [bob, readers[1]]
+    ] as const) {
+      if (node.life.alive) continue
+      onCrash()
+      await node.restart()
+      reader.read()
+    }
+    await world.pass(60_000)
+  }
+  for (const reader of readers) reader.read()
+  const open = async (): Promise<void> => {
+    if (alice.engine.channels().some(({ status }) => status !== 'abandoned')) return
+    alice.engine
+      .open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' })
+      .catch(() => {})
+    await quiet()
+  }
+  await open()
+  await revive()
+  await open()
+  await world.mine(2)
+  await revive()
+  for (const batch of [1, 3, 1]) {
+    for (let n = 0; n < batch; n++) alice.pay(1_000n).catch(() => {})
+    await revive()
+  }
+  await world.mine(2)
+  await revive()
+  bob.close(true).catch(() => {})
+  await revive()
+  await world.mine(2)
+  await revive()
+  await world.mine(2)
+  await quiet()
+}
+
+describe('engine / events with numbers', () => {
+  it('tell what happened, in order, each once', async () => {
+    const all = await lives()
+    await story(all, () => assert.fail('nobody crashes'))
+    const [client, server] = all.readers
+    assert.equal((await client.payments('sent')).length, 5)
+    assert.deepEqual(await server.payments('received'), await client.payments('sent'))
+    assert.deepEqual(
+      client.news,
+      all.alice.story.map(({ kind }) => kind)
+    )
+    assert.deepEqual(
+      server.seen.map(({ number }) => number),
+      server.seen.map((_, n) => n + 1)
+    )
+  })
+
+  it('miss nothing and repeat nothing, at whichever write a node crashes', async () => {
+    const every = sized({ small: 5, all: 1 })
+    const whole = await lives()
+    await story(whole, () => {})
+    let crashes = 0
+    for (const name of ['alice', 'bob'] as const) {
+      for (let at = 1 + (name === 'bob' ? 2 : 0); at <= whole[name].commits; at += every) {
+        for (const when of ['before', 'after'] as const) {
+          const all = await lives()
+          const node = all[name]
+          node.crashAt = (moment, commit) => moment === when && commit === at
+          await story(all, () => {
+            crashes++
+          })
+          const what = `${name} crashes ${when} write ${at}`
+          for (const [reader, one, direction] of [
+            [all.readers[0], all.alice, 'sent'],
+            [all.readers[1], all.bob, 'received']
+          ] as const) {
+            const numbers = reader.seen.map(({ number }) => number)
+            assert.deepEqual(
+              numbers,
+              [...new Set(numbers)].sort((a, b) => a - b),
+              what
+            )
+            const told = await reader.payments(direction)
+            const made = await acknowledged(one)
+            assert.deepEqual([...told].sort(), made.sort(), `${what}: ${direction}`)
+          }
+        }
+      }
+    }
+    assert.ok(crashes > 4, `${crashes} crashes`)
+  }).timeout(180_000)
+
+  it('are forgotten after a month, and beyond 100,000; whoever has read less is told', async () => {
+    const store = openSimStore()
+    let time = 1_800_000_000_000
+    const make = async (): Promise<EventLog> => {
+      const log = new EventLog(store, { now: () => time }, { openFor: () => undefined })
+      await log.load()
+      return log
+    }
+    const log = await make()
+    for (let n = 0; n < 20; n++) await log.tell({ n })
+    time += 29 * 86_400_000
+    for (let n = 20; n < 30; n++) await log.tell({ n })
+    time += 2 * 86_400_000
+    const later = await make()
+    assert.deepEqual([later.dropped, later.newest], [20, 30])
+    assert.deepEqual(await taken(later, 25, 5), [26, 27, 28, 29, 30])
+    time += 365 * 86_400_000
+    const emptied = await make()
+    assert.deepEqual([emptied.dropped, emptied.newest], [30, 30])
+    await emptied.tell({ n: 30 })
+    assert.deepEqual(await taken(emptied, 30, 1), [31])
+  })
+
+  it('are read from any number on', async () => {
+    const store = openSimStore()
+    const log = new EventLog(store, { now: () => 0 }, { openFor: () => undefined })
+    await log.load()
+    for (let n = 1; n <= 120; n++) await log.tell({ n })
+    for (const after of [0, 1, 8, 9, 10, 11, 19, 98, 99, 100, 101, 109, 119]) {
+      const expected = Array.from({ length: 120 - after }, (_, n) => after + n + 1)
+      assert.deepEqual(await taken(log, after, 120 - after), expected, `after ${after}`)
+    }
+  })
+
+  it('end for a reader that leaves, and with the node', async () => {
+    const { alice } = await lives()
+    const log = alice.engine.eventLog ?? assert.fail()
+    const leaving = new AbortController()
+    const reading = [log.follow(log.newest, leaving.signal), log.follow(log.newest)].map(
+      async (events) => await events.next()
+    )
+    leaving.abort()
+    assert.equal((await reading[0])?.done, true)
+    await alice.engine.stop()
+    assert.equal((await reading[1])?.done, true)
+  })
+
+  it('leave out a record that is damaged', async () => {
+    const store = openSimStore()
+    const log = new EventLog(store, { now: () => 0 }, { openFor: () => undefined })
+    await log.load()
+    for (let n = 1; n <= 3; n++) await log.tell({ n })
+    await store.commit([{ key: 'event/000000000000002', value: Uint8Array.of(1) }])
+    assert.deepEqual(await taken(log, 0, 2), [1, 3])
+  })
+})
+
+/** The numbers of the next events. */
+async function taken(log: EventLog, after: number, count: number): Promise<number[]> {
+  const numbers: number[] = []
+  if (count === 0) return numbers
+  for await (const { number } of log.follow(after)) {
+    if (numbers.push(number) === count) break
+  }
+  return numbers
+}
+
+/** The ids of the payments that a node counts as made. */
+async function acknowledged({ engine }: Node): Promise<string[]> {
+  const ids: string[] = []
+  try {
+    for await (const { payment } of engine.payments()) {
+      if (payment.status === 'acknowledged') ids.push(payment.id)
+    }
+  } catch (error) {
+    assert.fail(codeOf(error))
+  }
+  return ids
+}
