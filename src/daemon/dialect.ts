@@ -94,6 +94,10 @@ export function publishedName(name: string, schema: JsonSchema): string {
 function published(schema: JsonSchema): JsonSchema {
   const { unit, anyOf, properties, required, items, additionalProperties, ...rest } = schema
   if (unit === 'sat') return { type: 'integer' }
+  const kinds = [...new Set((schema.enum ?? []).map((value) => typeof value))]
+  // Makers of clients take no list of values of several types.
+  if (kinds.length > 1)
+    return { anyOf: kinds.map((kind) => ({ type: kind === 'number' ? 'integer' : kind })) }
   const named = properties ?? {}
   const nameOf = (name: string): string => publishedName(name, named[name] ?? {})
   return {

@@ -89,7 +89,7 @@ function operationOf(verb: Verb, named: Names): object {
     tags: [tagOf(verb)],
     summary: sentence(meaning),
     description: `Needs the scope \`${scope}\`.`,
-    ...(isShown(verb) ? { parameters: queryOf(request) } : bodyOf(verb, request)),
+    ...(isShown(verb) ? { parameters: queryOf(request) } : bodyOf(verb, request, named)),
     responses: {
       ...(answer.type === 'null'
         ? { 204: { description: 'Done.' } }
@@ -106,7 +106,7 @@ function operationOf(verb: Verb, named: Names): object {
   }
 }
 
-function bodyOf(verb: Verb, request: JsonSchema): object {
+function bodyOf(verb: Verb, request: JsonSchema, named: Names): object {
   const once = {
     name: 'Idempotency-Key',
     in: 'header',
@@ -121,7 +121,9 @@ function bodyOf(verb: Verb, request: JsonSchema): object {
     requestBody: {
       required: true,
       content: {
-        'application/json': { schema: { ...request, title: `${capital(verb.name)}Body` } }
+        'application/json': {
+          schema: named.hoist({ ...request, title: `${capital(verb.name)}Body` })
+        }
       }
     }
   }

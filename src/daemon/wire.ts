@@ -222,7 +222,9 @@ export const peerInfo: z.ZodType<PeerInfo> = z
   })
   .meta({ title: 'Peer' })
 
-export const peerAlias: z.ZodType<PeerAlias> = z.object({ name: z.string(), peerId: z.string() })
+export const peerAlias: z.ZodType<PeerAlias> = z
+  .object({ name: z.string(), peerId: z.string() })
+  .meta({ title: 'PeerAlias' })
 
 export const channelInfo: z.ZodType<ChannelInfo> = z
   .object({
@@ -299,7 +301,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z
       })
     )
   })
-  .meta({ title: 'PeerAlias' })
+  .meta({ title: 'Channel' })
 
 const paymentShape = {
   id: z.string(),
@@ -317,7 +319,7 @@ export const psbtResult: z.ZodType<PsbtResult> = z
     channel: channelInfo,
     warnings: z.array(z.string())
   })
-  .meta({ title: 'Channel' })
+  .meta({ title: 'PsbtResult' })
 
 export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape).meta({ title: 'Payment' })
 
@@ -328,7 +330,7 @@ export const payResult: z.ZodType<PayResult> = z
     already: z.boolean(),
     parts: z.array(paymentInfo)
   })
-  .meta({ title: 'PsbtResult' })
+  .meta({ title: 'PaymentResult' })
 
 export const requestInfo: z.ZodType<RequestInfo> = z
   .object({
@@ -347,7 +349,7 @@ export const requestInfo: z.ZodType<RequestInfo> = z
     paidAt: maybe(time),
     leastFirstPayment: amount
   })
-  .meta({ title: 'PaymentResult' })
+  .meta({ title: 'Request' })
 
 export const requestTerms: z.ZodType<RequestTerms> = z
   .object({
@@ -362,7 +364,7 @@ export const requestTerms: z.ZodType<RequestTerms> = z
     reusable: z.boolean(),
     leastFirstPayment: amount
   })
-  .meta({ title: 'Request' })
+  .meta({ title: 'RequestTerms' })
 
 export const requestPayment: z.ZodType<RequestPayment> = z
   .object({
@@ -374,7 +376,7 @@ export const requestPayment: z.ZodType<RequestPayment> = z
     receipt: maybe(z.string()),
     receiptProblem: maybe(z.string())
   })
-  .meta({ title: 'RequestTerms' })
+  .meta({ title: 'RequestPayment' })
 
 export const receiptInfo: z.ZodType<ReceiptInfo> = z
   .object({
@@ -388,7 +390,7 @@ export const receiptInfo: z.ZodType<ReceiptInfo> = z
     memo: z.string(),
     paid: time
   })
-  .meta({ title: 'RequestPayment' })
+  .meta({ title: 'Receipt' })
 
 export const scopes = z.array(z.enum(SCOPES))
 
@@ -416,7 +418,7 @@ export const closeResult: z.ZodType<CloseResult> = z
     kind: z.enum(['close', 'settlement', 'abandoned']),
     txid: maybe(transaction)
   })
-  .meta({ title: 'Receipt' })
+  .meta({ title: 'CloseResult' })
 
 export const recoverResult: z.ZodType<RecoverResult> = z
   .object({
@@ -425,7 +427,7 @@ export const recoverResult: z.ZodType<RecoverResult> = z
     known: z.number(),
     refused: z.array(z.object({ channel, code: z.string(), reason: z.string() }))
   })
-  .meta({ title: 'CloseResult' })
+  .meta({ title: 'RecoverResult' })
 
 export const settleAllResult: z.ZodType<SettleAllResult> = z
   .object({
@@ -433,7 +435,7 @@ export const settleAllResult: z.ZodType<SettleAllResult> = z
     failed: z.array(z.object({ channel, code: z.string(), reason: z.string() })),
     leftOut: z.array(channel)
   })
-  .meta({ title: 'RecoverResult' })
+  .meta({ title: 'SettleAllResult' })
 
 /** The nine steps of the classic channel, and its end. */
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
@@ -443,61 +445,76 @@ const FACTS = { sat: amount, height, number: z.number(), text: z.string(), chann
 /** News about a channel: its kind, and the facts in its row of the table. */
 const news = z.union(
   Object.entries(NEWS).map(([kind, facts]) =>
-    z.object({
-      kind: z.literal(kind),
-      ...Object.fromEntries(
-        Object.entries<FactUnit>(facts).map(([fact, unit]) => [fact, FACTS[unit]])
-      )
-    })
+    z
+      .object({
+        kind: z.literal(kind),
+        ...Object.fromEntries(
+          Object.entries<FactUnit>(facts).map(([fact, unit]) => [fact, FACTS[unit]])
+        )
+      })
+      .meta({ title: `News${pascal(kind)}` })
   )
 ) as unknown as z.ZodType<News>
+
+/** `funding-built` is `FundingBuilt`. */
+function pascal(name: string): string {
+  return name.replace(/(?:^|-)(.)/g, (_, letter: string) => letter.toUpperCase())
+}
 
 /** Amounts among the facts are texts. */
 const fact = z.union([z.string(), z.number(), z.boolean()])
 
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
-  z.object({
-    type: z.literal('channel'),
-    channel: channelInfo,
-    news,
-    step: maybe(step).optional(),
-    txid: maybe(transaction).optional()
-  }),
-  z.object({ type: z.literal('payment'), payment: paymentInfo }),
-  z.object({ type: z.literal('request'), request: requestInfo }),
-  z.object({
-    type: z.literal('chain'),
-    status: chainStatus,
-    height: maybe(height),
-    reason: maybe(z.string()).optional()
-  }),
-  histories.extend({ type: z.literal('histories') }),
-  z.object({
-    type: z.literal('risk'),
-    channel,
-    risk: z.number(),
-    stake: amount,
-    isHigh: z.boolean()
-  }),
-  z.object({ type: z.literal('server'), server: z.string(), code: z.string(), text: z.string() }),
-  z.object({
-    type: z.literal('alarm'),
-    code: z.string(),
-    text: z.string(),
-    facts: z.record(z.string(), maybe(fact)),
-    channel: maybe(channel),
-    count: maybe(z.number()).optional(),
-    channels: maybe(z.array(channel)).optional()
-  })
+  z
+    .object({
+      type: z.literal('channel'),
+      channel: channelInfo,
+      news,
+      step: maybe(step).optional(),
+      txid: maybe(transaction).optional()
+    })
+    .meta({ title: 'ChannelEvent' }),
+  z.object({ type: z.literal('payment'), payment: paymentInfo }).meta({ title: 'PaymentEvent' }),
+  z.object({ type: z.literal('request'), request: requestInfo }).meta({ title: 'RequestEvent' }),
+  z
+    .object({
+      type: z.literal('chain'),
+      status: chainStatus,
+      height: maybe(height),
+      reason: maybe(z.string()).optional()
+    })
+    .meta({ title: 'ChainEvent' }),
+  histories.extend({ type: z.literal('histories') }).meta({ title: 'HistoriesEvent' }),
+  z
+    .object({
+      type: z.literal('risk'),
+      channel,
+      risk: z.number(),
+      stake: amount,
+      isHigh: z.boolean()
+    })
+    .meta({ title: 'RiskEvent' }),
+  z
+    .object({ type: z.literal('server'), server: z.string(), code: z.string(), text: z.string() })
+    .meta({ title: 'ServerEvent' }),
+  z
+    .object({
+      type: z.literal('alarm'),
+      code: z.string(),
+      text: z.string(),
+      facts: z.record(z.string(), maybe(fact)).meta({ title: 'Facts' }),
+      channel: maybe(channel),
+      count: maybe(z.number()).optional(),
+      channels: maybe(z.array(channel)).optional()
+    })
+    .meta({ title: 'AlarmEvent' })
 ])
 
-export const errorRecord: z.ZodType<ErrorRecord> = z
-  .object({
-    code: z.string(),
-    message: z.string(),
-    facts: z.record(z.string(), fact)
-  })
-  .meta({ title: 'SettleAllResult' })
+export const errorRecord: z.ZodType<ErrorRecord> = z.object({
+  code: z.string(),
+  message: z.string(),
+  facts: z.record(z.string(), fact)
+})
 
 /* Help for zod's optional fields under `exactOptionalPropertyTypes`. */
 

@@ -188,7 +188,7 @@ export class EventLog {
     for await (const [key, value] of this.store.entries(EVENT_PREFIX)) {
       const number = numberOf(key)
       if (number > most && (timeOf(key, value) ?? 0) > since) break
-      dropped = number
+      dropped = Math.max(dropped, number)
       old.push({ key, value: undefined })
     }
     if (old.length === 0) return

@@ -7,7 +7,7 @@ import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { VERBS } from '../../src/daemon/verbs.js'
 import { itInAll } from '../size.js'
 
-const FILES = ['api', 'wallet-api', 'channels-api', 'requests-api'].map(
+const FILES = ['api', 'access-api', 'wallet-api', 'channels-api', 'requests-api'].map(
   (name) => `src/node/${name}.ts`
 )
 
@@ -86,9 +86,12 @@ function errorsIn(code: string): string[] {
 describe('the docstring of each public call', () => {
   const all = docstrings()
 
-  it('is there, for as many calls as there are verbs, and two beside them', () => {
+  it('is there, for as many calls as there are verbs, and three beside them', () => {
     const calls = [...VERBS.values()].filter(({ call }) => call !== undefined)
-    assert.equal(all.length, calls.length + ['chain.untilHeight', 'events.on'].length)
+    assert.equal(
+      all.length,
+      calls.length + ['chain.untilHeight', 'events.after', 'events.on'].length
+    )
     assert.deepEqual(
       all.filter(({ text, example }) => text.length < 40 || example === '').map(({ name }) => name),
       []

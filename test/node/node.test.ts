@@ -35,7 +35,7 @@ describe('node', () => {
 
   it('has every call where the table of verbs says', async () => {
     const { api } = await fixture.node('alice')
-    assert.deepEqual(placesOf(api), [...servedPlaces(), 'events.on'].sort())
+    assert.deepEqual(placesOf(api), [...servedPlaces(), 'events.after', 'events.on', 'gate'].sort())
   })
 
   describe('two of them over TCP', () => {
