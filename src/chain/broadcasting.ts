@@ -73,9 +73,8 @@ export class Broadcasts {
       async () => {
         await wait(this.patience, prompt)
       },
-      async () => {
-        await all
-      }
+      // All have answered.
+      () => {}
     )
     const isPatient = typeof weight === 'object'
     await (isPatient

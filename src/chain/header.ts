@@ -141,7 +141,7 @@ export function bitsFromTarget(target: bigint): number {
     mantissa >>= 8
     size += 1
   }
-  return ((size << 24) | mantissa) >>> 0
+  return (size << 24) | mantissa
 }
 
 /* Checks that a block header may follow those before it. Pure. */
@@ -234,16 +234,15 @@ export function checkHeaders(
   if (headers.length % HEADER_SIZE !== 0) {
     throw refused('The Electrum server sent headers that are not 80 bytes each.', height)
   }
-  const headerAt: HeaderLookup = (at) =>
-    at < height
-      ? before(at)
-      : headers.subarray((at - height) * HEADER_SIZE, (at - height + 1) * HEADER_SIZE)
+  const own = (at: number): Uint8Array =>
+    headers.subarray((at - height) * HEADER_SIZE, (at - height + 1) * HEADER_SIZE)
+  const headerAt: HeaderLookup = (at) => (at < height ? before(at) : own(at))
   const previous = before(height - 1)
   if (previous === undefined) throw new RangeError(`no header at height ${height - 1}`)
   let hash = headerHash(previous)
   let work = 0n
   for (let at = height; at < height + headers.length / HEADER_SIZE; at++) {
-    const header = headers.subarray((at - height) * HEADER_SIZE, (at - height + 1) * HEADER_SIZE)
+    const header = own(at)
     hash = checkHeader(params, headerAt, hash, header, at)
     work += workFromBits(bitsOf(header))
   }

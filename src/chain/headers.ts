@@ -41,7 +41,7 @@ export interface Anchor {
 }
 
 export class HeaderChain {
-  #buffer: Uint8Array
+  #buffer = new Uint8Array(0)
   /** The height of the first header that is kept. */
   #first = 0
   #count = 0
@@ -56,7 +56,6 @@ export class HeaderChain {
     public anchor?: Anchor,
     private readonly now?: () => number
   ) {
-    this.#buffer = new Uint8Array(4096 * HEADER_SIZE)
     if (params.checkpoint === undefined) this.#begin(0, params.genesis)
   }
 
@@ -122,7 +121,7 @@ export class HeaderChain {
   /** A chain of its own that ends at a height of ours. */
   upTo(height: number): HeaderChain {
     const copy = new HeaderChain(this.params, this.anchor, this.now)
-    if (this.isStarted) copy.#begin(this.#first, this.between(this.#first, height + 1))
+    copy.#begin(this.#first, this.between(this.#first, height + 1))
     return copy
   }
 
@@ -170,7 +169,8 @@ export class HeaderChain {
    */
   connect(height: number, headers: Uint8Array): void {
     const end = height + headers.length / HEADER_SIZE
-    if (end - this.#first > MAX_HEADERS) {
+    const count = end - this.#first
+    if (count > MAX_HEADERS) {
       throw new PaychanError(
         'ERR_CHAIN_LIED',
         `The Electrum server claims more than ${MAX_HEADERS} blocks. Use another server.`,
@@ -188,9 +188,9 @@ export class HeaderChain {
       )
     }
     this.#checkAnchor(height, headers)
-    this.#reserve(end - this.#first)
+    this.#reserve(count)
     this.#buffer.set(headers, (height - this.#first) * HEADER_SIZE)
-    this.#count = end - this.#first
+    this.#count = count
     this.#work += work - replaced
   }
 
@@ -232,9 +232,10 @@ export class HeaderChain {
     )
   }
 
+  /** Makes room: twice as much as is needed, so that headers that come one by one seldom move. */
   #reserve(count: number): void {
     if (count * HEADER_SIZE <= this.#buffer.length) return
-    const larger = new Uint8Array(Math.max(count * HEADER_SIZE, this.#buffer.length * 2))
+    const larger = new Uint8Array(count * 2 * HEADER_SIZE)
     larger.set(this.#buffer)
     this.#buffer = larger
   }
@@ -303,7 +304,7 @@ export function chainOfKept(
   if (first > begin) return undefined
   try {
     if (params.checkpoint !== undefined) chain.start(first, headers.subarray(0, split))
-    else if (!sameBytes(headers.subarray(0, split), params.genesis)) return undefined
+    // Without one the first block is that of the network, whatever was kept.
     chain.connect(begin + 1, headers.subarray(split))
     return chain
   } catch {

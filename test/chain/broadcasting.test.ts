@@ -9,7 +9,8 @@ import {
   REFUSAL_MS,
   Broadcasts,
   isAlreadyThere,
-  refusalKind
+  refusalKind,
+  Underpaid
 } from '../../src/chain/broadcasting.js'
 import {
   createElectrumChain,
@@ -25,7 +26,7 @@ import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { alice, output, signed, type Spendable } from '../devnet/support.js'
 import { FakeServer, Refusal } from './fake-server.js'
-import { FakeClock, realClock, Recorder, seededRandom } from './helpers.js'
+import { FakeClock, isSettled, realClock, Recorder, seededRandom } from './helpers.js'
 
 const SENT = makeTransaction({ version: 3, inputs: [], outputs: [] })
 const idOf = (n: number): Txid => txid(n.toString(16).padStart(64, '0'))
@@ -335,6 +336,38 @@ describe('electrum chain / packages', () => {
   })
 })
 
+describe('chain / broadcasting / what pays too little alone', () => {
+  const parents = Array.from({ length: 101 }, (_, n) =>
+    makeTransaction({
+      version: 3,
+      inputs: [],
+      outputs: [{ script: new Uint8Array(22), value: satoshi(BigInt(n)) }]
+    })
+  )
+  const [oldest = assert.fail(), second = assert.fail()] = parents
+  const newest = parents[100] ?? assert.fail()
+  const child = makeTransaction({
+    version: 3,
+    inputs: [oldest, second, second, newest].map(({ txid: id }, vout) => ({
+      outPoint: { txid: id, vout },
+      sequence: 0
+    })),
+    outputs: []
+  })
+
+  it('is kept for a child: a hundred of them, those that were refused last, each once', () => {
+    const underpaid = new Underpaid()
+    for (const parent of parents.slice(0, 100)) underpaid.add(parent)
+    assert.deepEqual(underpaid.parentsOf(child), [oldest, second])
+    underpaid.add(oldest)
+    assert.deepEqual(underpaid.parentsOf(child), [oldest, second])
+    underpaid.add(newest)
+    assert.deepEqual(underpaid.parentsOf(child), [oldest, newest], 'it was refused once more')
+    underpaid.remove(newest.txid)
+    assert.deepEqual(underpaid.parentsOf(child), [oldest])
+  })
+})
+
 describe('chain / broadcasting / what has no deadline', () => {
   const ID = txid('ab'.repeat(32))
   const settle = async (): Promise<void> => {
@@ -412,21 +445,55 @@ describe('chain / broadcasting / what has no deadline', () => {
     assert.equal(await sends.enter('close', first), true)
     assert.equal(await sends.enter('close', first), false)
     const next = sends.enter('close', second)
+    sends.look()
+    assert.equal(await isSettled(next), false)
     sends.leave('close', false)
     assert.equal(await next, true)
+  })
+
+  it('waits no more at the end: all are answered, and nothing stands in the line', async () => {
+    const sends = new PatientSends({ now: () => 0 })
+    const entered = await Promise.all(
+      Array.from({ length: PATIENT_SENDS }, (_, n) => sends.enter(`first ${n}`, ID))
+    )
+    assert.ok(entered.every(Boolean))
+    const late = sends.enter('late', ID)
+    sends.stop()
+    assert.equal(await late, false)
+    sends.leave('first 0', false)
+    assert.equal(await sends.enter('late', ID), true)
   })
 
   describe('at several servers', () => {
     const A_LONG_TIME = new Promise<never>(() => {})
     let clock: FakeClock
     let broadcasts: Broadcasts
+    let reports: ServerReport[]
+    const none = (): PoolServer => server('tcp://none:1', () => ID, 'synced', 0)
     const waits = (): PoolServer => server('tcp://a:1', () => A_LONG_TIME)
     const PATIENT = { patientFor: 'close 1' } as const
 
     beforeEach(() => {
       clock = new FakeClock()
-      broadcasts = new Broadcasts(clock, 100, () => {})
+      reports = []
+      broadcasts = new Broadcasts(clock, 100, (report) => {
+        reports.push(report)
+      })
     })
+
+    /** A server that answers when it is told to. */
+    function late(url: string): { server: PoolServer; take: (id: Txid) => void } {
+      let take = (_: Txid): void => {}
+      const taken = new Promise<Txid>((resolve) => {
+        take = resolve
+      })
+      return {
+        server: server(url, () => taken),
+        take: (id) => {
+          take(id)
+        }
+      }
+    }
 
     it('one that lets it wait holds up nobody else: whoever takes it first answers', async () => {
       const sent = broadcasts.send([waits(), server('tcp://b:1', () => ID)], SENT, PATIENT)
@@ -443,15 +510,8 @@ describe('chain / broadcasting / what has no deadline', () => {
     })
 
     it('one that takes it after a refusal has taken it', async () => {
-      let take = (_: Txid): void => {}
-      const taken = new Promise<Txid>((resolve) => {
-        take = resolve
-      })
-      const sent = broadcasts.send(
-        [server('tcp://a:1', () => taken), server('tcp://b:1', () => refused(ID))],
-        SENT,
-        PATIENT
-      )
+      const { server: slow, take } = late('tcp://a:1')
+      const sent = broadcasts.send([slow, server('tcp://b:1', () => refused(ID))], SENT, PATIENT)
       await clock.set.when((ms) => ms === 35_000)
       clock.advance(34_000)
       take(ID)
@@ -460,7 +520,6 @@ describe('chain / broadcasting / what has no deadline', () => {
     })
 
     it('what waits in every line already is sent by nobody again, and is not told as taken', async () => {
-      const none = (): PoolServer => server('tcp://a:1', () => ID, 'synced', 0)
       assert.deepEqual(await broadcasts.send([none(), none()], SENT, PATIENT), {
         txid: SENT.txid,
         taken: 0,
@@ -471,6 +530,29 @@ describe('chain / broadcasting / what has no deadline', () => {
         broadcasts.send([none(), server('tcp://b:1', () => refused(ID))], SENT, PATIENT),
         { code: 'ERR_BROADCAST_REFUSED' }
       )
+      await settle()
+      assert.deepEqual(reports, [], 'nobody has taken it, so that nobody disagrees')
+    })
+
+    it('a line in which it waits already says nothing: the others have all the time that they need', async () => {
+      const { server: slow, take } = late('tcp://b:1')
+      const sent = broadcasts.send([none(), slow], SENT, PATIENT)
+      await settle()
+      clock.advance(30_000)
+      take(ID)
+      await clock.set.when((ms) => ms === 100)
+      clock.advance(100)
+      assert.equal((await sent).taken, 1)
+    })
+
+    it('what has a deadline waits for each server that was asked, however long ago one has refused it', async () => {
+      const { server: slow, take } = late('tcp://a:1')
+      const sent = broadcasts.send([slow, server('tcp://b:1', () => refused(ID))], SENT)
+      await settle()
+      clock.advance(60_000)
+      assert.equal(await isSettled(sent), false)
+      take(ID)
+      assert.equal((await sent).taken, 1)
     })
   })
 

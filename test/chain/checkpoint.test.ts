@@ -12,7 +12,7 @@ import {
   type HeaderSource,
   syncHeaders
 } from '../../src/chain/header-sync.js'
-import { PERIOD, targetFromBits } from '../../src/chain/header.js'
+import { HEADER_SIZE, PERIOD, targetFromBits } from '../../src/chain/header.js'
 import { HeaderChain, MAX_HEADERS } from '../../src/chain/headers.js'
 import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
 import { SharedFetches } from '../../src/chain/shared-fetches.js'
@@ -111,6 +111,56 @@ describe('header chain / checkpoint', () => {
     const chain = new HeaderChain(params)
     await syncHeaders(chain, source, tipOf(blocks))
     assert.equal(await extendDown(chain, forged, 10).catch(codeOf), 'ERR_CHAIN_LIED')
+    assert.equal(chain.first, 2_016)
+  })
+
+  it('starts with what ends at the checkpoint, at its height and with its hash, and nowhere without one', () => {
+    const upTo = (height: number): Uint8Array =>
+      concat(blocks.blocks.slice(HEIGHT - 10, height + 1).map(({ header }) => header))
+    for (const [of, first, headers] of [
+      [params, HEIGHT - 11, upTo(HEIGHT)],
+      [params, HEIGHT - 11, upTo(HEIGHT + 1)],
+      [params, HEIGHT - 10, upTo(HEIGHT - 1)],
+      [chainParams('regtest'), HEIGHT - 10, upTo(HEIGHT)]
+    ] as const) {
+      assert.throws(
+        () => {
+          new HeaderChain(of).start(first, headers)
+        },
+        { code: 'ERR_WRONG_NETWORK' }
+      )
+    }
+    const chain = new HeaderChain(params)
+    assert.equal(chain.upTo(chain.height).isStarted, false)
+    chain.start(HEIGHT - 10, upTo(HEIGHT))
+    assert.deepEqual([chain.first, chain.height], [HEIGHT - 10, HEIGHT])
+  })
+
+  it('takes older headers where they end below its first one, and says at which height one does not follow', () => {
+    const chain = new HeaderChain(params)
+    const row = (from: number, to: number): Uint8Array =>
+      concat(blocks.blocks.slice(from, to).map(({ header }) => header))
+    assert.throws(
+      () => {
+        chain.prepend(0, row(0, 1))
+      },
+      { name: 'RangeError' }
+    )
+    chain.start(2_016, row(2_016, HEIGHT + 1))
+    assert.throws(
+      () => {
+        chain.prepend(2_000, row(2_001, 2_016))
+      },
+      { name: 'RangeError', message: 'these headers do not end below height 2016' }
+    )
+    const forged = row(2_000, 2_016)
+    forged.fill(1, 5 * HEADER_SIZE + 36, 5 * HEADER_SIZE + 68)
+    assert.throws(
+      () => {
+        chain.prepend(2_000, forged)
+      },
+      { code: 'ERR_CHAIN_LIED', facts: { height: 2_006 } }
+    )
     assert.equal(chain.first, 2_016)
   })
 

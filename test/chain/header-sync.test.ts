@@ -62,9 +62,41 @@ describe('header chain', () => {
     headers.connect(1, concat(fake.blocks.slice(1).map(({ header }) => header)))
     assert.equal(headers.height, 4200)
     assert.equal(headers.tip.hash, fake.tipHash)
-    assert.deepEqual(headers.headerAt(4099), fake.header(4099))
+    for (const height of [0, 4_099]) {
+      assert.deepEqual(headers.headerAt(height), fake.header(height))
+    }
     assert.equal(headers.hashAt(4201), undefined)
     assert.equal(headers.headerAt(-1), undefined)
+    const buried = headers.upTo(4_150)
+    assert.deepEqual(buried.tip, { height: 4_150, hash: hashOf(fake.header(4_150)) })
+    assert.deepEqual(
+      headers.between(4_199, 9_999),
+      concat([4_199, 4_200].map((at) => fake.header(at)))
+    )
+  })
+
+  it('counts its work up to each of its blocks, also after another branch has taken their place', () => {
+    const fake = new FakeChain()
+    fake.mine(20)
+    const headers = synced()
+    const headersFrom = (height: number): Uint8Array =>
+      concat(fake.blocks.slice(height).map(({ header }) => header))
+    headers.connect(1, headersFrom(1))
+    assert.deepEqual(
+      [-1, 0, 10, 20].map((height) => headers.workUpTo(height)),
+      [0n, 2n, 22n, 42n]
+    )
+    fake.unmine(5)
+    fake.mine(4)
+    assert.throws(
+      () => {
+        headers.connect(16, headersFrom(16))
+      },
+      { code: 'ERR_CHAIN_BEHIND', facts: { height: 19, known: 20 } }
+    )
+    fake.mine(2)
+    headers.connect(16, headersFrom(16))
+    assert.deepEqual([headers.height, headers.workUpTo(21)], [21, 44n])
   })
 
   it('stays as it was when what it is given is refused', () => {

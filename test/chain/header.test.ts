@@ -65,6 +65,11 @@ describe('block header', () => {
     assert.equal(workFromBits(0x207fffff), 2n)
   })
 
+  it('counts the hashes up to and with the target, and no work where no target is named', () => {
+    assert.equal(workFromBits(0x03000003), 1n << 254n)
+    assert.equal(workFromBits(0), 0n)
+  })
+
   it('accepts a header that follows, and shows its merkle root', () => {
     const header = makeHeader(params.genesis, root)
     assert.deepEqual(checkHeader(params, genesisAlone, genesisHash, header, 1), headerHash(header))
@@ -110,6 +115,21 @@ describe('block header', () => {
         headerHash(previous),
         makeHeader(previous, root, { time: 1_400_000_000 + time }),
         headers.length
+      )
+    assert.throws(() => check(600), { code: 'ERR_CHAIN_LIED', message: /time is before/ })
+    check(601)
+  })
+
+  it('sorts these times first: miners need not put them in order', () => {
+    const times = [900, 800, 700, 600, 500, 1_000, 1_100, 100, 200, 300, 400]
+    const headers = times.map((time) => makeHeader(params.genesis, root, { time }))
+    const check = (time: number): Uint8Array =>
+      checkHeader(
+        { ...params, bip94: false },
+        (height) => (height < 11 ? headers[height] : undefined),
+        headerHash(headers[10] ?? assert.fail()),
+        makeHeader(headers[10] ?? assert.fail(), root, { time }),
+        11
       )
     assert.throws(() => check(600), { code: 'ERR_CHAIN_LIED', message: /time is before/ })
     check(601)
@@ -186,6 +206,26 @@ describe('block header', () => {
     assert.throws(() => checkHeaders(params, genesisAlone, first.subarray(1), 1), {
       code: 'ERR_CHAIN_LIED',
       message: /80 bytes/
+    })
+  })
+
+  it('checks each of a row against those before it in the row', () => {
+    const made = [100, 500, 300, 300].reduce<Uint8Array[]>(
+      (all, time) => [...all, makeHeader(all.at(-1) ?? params.genesis, root, { time: 2e9 + time })],
+      []
+    )
+    assert.throws(() => checkHeaders(params, genesisAlone, concat(made), 1), {
+      code: 'ERR_CHAIN_LIED',
+      facts: { height: 4 },
+      message: /time is before/
+    })
+    assert.equal(checkHeaders(params, genesisAlone, concat(made.slice(0, 3)), 1), 6n)
+  })
+
+  it('checks no row that does not follow anything', () => {
+    assert.throws(() => checkHeaders(params, genesisAlone, makeHeader(params.genesis, root), 3), {
+      name: 'RangeError',
+      message: 'no header at height 2'
     })
   })
 })
@@ -269,6 +309,15 @@ describe('difficulty', () => {
     )
   })
 
+  it('is not known without the block before', () => {
+    for (const network of ['mainnet', 'testnet', 'regtest'] as const) {
+      assert.equal(
+        requiredBits(chainParams(network), 5, 1_000, () => undefined),
+        undefined
+      )
+    }
+  })
+
   it('stays as it is in between, however long a block takes', () => {
     const at: HeaderLookup = () => header(1_700_000_000, HARD)
     for (const network of ['mainnet', 'signet'] as const) {
@@ -303,7 +352,9 @@ describe('difficulty', () => {
     it('is what the period began with when all were exceptions', () => {
       assert.equal(
         requiredBits(testnet, PERIOD + 2, 3_000, (height) =>
-          header(1_000 * (height - PERIOD + 1), LIMIT)
+          height < 0
+            ? undefined
+            : header(1_000 * (height - PERIOD + 1), height < PERIOD ? HARD : LIMIT)
         ),
         LIMIT
       )
@@ -408,6 +459,18 @@ describe('headers from the future', () => {
     )
     assert.equal(chain.height, 0)
     chain.connect(1, next(chain, 3 * HOUR))
+  })
+
+  it('are named by their height and their time', () => {
+    const chain = chainOf(testnet)
+    const [first, ahead] = [next(chain, HOUR), 3 * HOUR + 7]
+    const second = makeHeader(first, ROOT, { time: START + ahead })
+    assert.throws(
+      () => {
+        chain.connect(1, concat([first, second]))
+      },
+      { code: 'ERR_BLOCK_FROM_FUTURE', facts: { height: 2, ahead } }
+    )
   })
 
   it('are good once their time has come: nobody has lied', () => {

@@ -87,9 +87,15 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     module: 'chain/headers',
-    from: 'this.#buffer = new Uint8Array(4096 * HEADER_SIZE);',
-    to: 'this.#buffer = new Uint8Array(4096 / HEADER_SIZE);',
-    reason: 'room that is not there at the beginning is made with the first headers'
+    from: 'if (count * HEADER_SIZE <= this.#buffer.length)',
+    to: 'if (false)',
+    reason: 'the headers move into new room though there is some: it is only slower'
+  },
+  {
+    module: 'chain/header',
+    from: 'return bitsFromTarget(target > limit ? limit : target);',
+    to: 'return bitsFromTarget(target >= limit ? limit : target);',
+    reason: 'of two that are equal either is the limit'
   },
   {
     module: 'chain/headers',
