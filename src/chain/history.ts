@@ -127,7 +127,7 @@ export class VerifiedHistory {
       (least, { height = Infinity }) => Math.min(least, height),
       Infinity
     )
-    if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
+    await extendDown(context.headers, context.source, lowest)
     const withdrawn = withdrawnFrom(
       this.#history.filter((each) => isProvedIn(each, context.headers)),
       entries
@@ -255,15 +255,13 @@ export class VerifiedHistory {
         checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
       ))
     const waiting: ProvedTransaction = { transaction, height: undefined }
-    const hasRoom = before?.block !== undefined || this.#share.take(transaction)
-    if (before === undefined && hasRoom) this.#keep(waiting)
+    if (before === undefined && this.#share.take(transaction)) this.#keep(waiting)
     // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a
     // transaction as well.
     const { strippedSize } = transaction
     const { height } = entry
     if (height === undefined || strippedSize === INNER_NODE_SIZE) {
       if (this.#share.take(transaction)) return waiting
-      this.#partial?.delete(entry.txid)
       this.#share.leftOut(entry.txid)
       return undefined
     }
@@ -459,8 +457,7 @@ function isProvedIn({ height, block }: ProvedTransaction, headers: HeaderChain):
  */
 function keptOnce(shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
   if (kept === undefined) return shown
-  const transaction = shown.transaction.over(kept)
-  return transaction === shown.transaction ? shown : { ...shown, transaction }
+  return { ...shown, transaction: shown.transaction.over(kept) }
 }
 
 /** The server's history entry for a transaction. */

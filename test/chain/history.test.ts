@@ -5,6 +5,7 @@ import { scriptOf } from '../../src/bitcoin/address.js'
 import { hash160 } from '../../src/bitcoin/hashes.js'
 import { signSpend, SpendJudge } from '../../src/bitcoin/owner-spend.js'
 import {
+  makeTransaction,
   parseTransaction,
   type Transaction as ParsedTransaction
 } from '../../src/bitcoin/transaction.js'
@@ -90,6 +91,13 @@ describe('chain / history', () => {
     await assert.rejects(load(b, lost), /lost/)
     assert.deepEqual(await load(a, b), [a, b])
     assert.deepEqual(asked, [a, lost, b, lost, a])
+  })
+
+  it('nor does it when they were whole once', async () => {
+    assert.deepEqual(await load(a, b), [a, b])
+    await assert.rejects(load(a, lost), /lost/)
+    assert.deepEqual(await load(a, b), [a, b])
+    assert.deepEqual(asked, [a, b, lost, b])
   })
 })
 
@@ -197,6 +205,18 @@ describe('chain / history / of spends that wait (COST-7)', () => {
     const [second = assert.fail()] = others
     assert.deepEqual(await load([second, made]), [second.txid, made.txid])
     assert.equal(verified, 2)
+    const [{ outPoint, sequence } = assert.fail()] = first.inputs
+    const unsigned = makeTransaction({
+      version: 2,
+      inputs: [{ outPoint, sequence }],
+      outputs: [{ script: own, value: satoshi(9_000n) }]
+    })
+    raws.set(unsigned.txid, unsigned.raw)
+    await assert.rejects(load([made, unsigned]), {
+      code: 'ERR_CHAIN_LIED',
+      facts: { txid: unsigned.txid },
+      message: /a spend that the owner of the coins has not signed/
+    })
   })
 })
 

@@ -80,6 +80,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'the bytes are read again, to the same content: it is only slower'
   },
   {
+    module: 'chain/history',
+    from: 'return Array.from({ length: Math.ceil(entries.length / FETCHED_AT_ONCE) }, (_, n) => entries.slice(n * FETCHED_AT_ONCE, (n + 1) * FETCHED_AT_ONCE));',
+    to: 'return Array.from({ length: Math.ceil(entries.length * FETCHED_AT_ONCE) }, (_, n) => entries.slice(n * FETCHED_AT_ONCE, (n + 1) * FETCHED_AT_ONCE));',
+    reason: 'behind the last of them come empty ones, for which nothing is fetched'
+  },
+  {
     module: 'chain/header',
     from: "if (BigInt('0x' + hashText(hash)) > target)",
     to: "if (BigInt('0x' + hashText(hash)) >= target)",
