@@ -105,7 +105,6 @@ export class PooledScript {
       cancelRetry: () => {},
       watch: member.watchScript(this.scriptPubKey, {
         onHistory: (history, isPart = false) => {
-          if (this.#views.get(member) !== view) return
           view.history = history
           view.isTold = true
           view.isPart = isPart

@@ -91,6 +91,15 @@ describe('histories of several servers', () => {
       assert.equal(merged?.transaction, real.transaction)
       assert.equal(merged?.shownBy, 2, 'both know of it')
     }
+    const [proved, told] = [made(3), made(3)]
+    proved.setWitness(0, [Uint8Array.of(1)])
+    told.setWitness(0, [Uint8Array.of(2)])
+    assert.deepEqual(
+      mergeHistories([view([at(proved, 5, 'other')]), view([at(told)])], best).map(
+        ({ transaction, shownBy }) => [transaction.inputs[0]?.witness[0]?.[0], shownBy]
+      ),
+      [[2, 2]]
+    )
   })
 
   it('of one transaction with two witnesses both are there, whoever answers last: nothing proves either', () => {

@@ -110,12 +110,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'the next header names the hash that is otherwise worked out: it is only slower'
   },
   {
-    module: 'chain/pooled-script',
-    from: 'this.#isOpen = views.some(({ history, isUsed }) => history !== merged &&',
-    to: 'this.#isOpen = views.some(({ history, isUsed }) => history !== merged ||',
-    reason: 'a script that counts as open is merged again with each block: it is only slower'
-  },
-  {
     module: 'chain/history',
     from: 'if (header === undefined || blockHash === undefined) {',
     to: 'if (header === undefined && blockHash === undefined) {',
