@@ -35,7 +35,7 @@ import {
   workOf
 } from './pooled-script.js'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { DEFAULT_POOL_TIMES, type PoolTimes, REGTEST_ROW } from './timeouts.js'
+import { type PoolTimes, poolTimes } from './timeouts.js'
 import type { ProvedWatcher } from './script-watch.js'
 import { PooledFees } from './pooled-fees.js'
 import { TipSettling } from './tip-settling.js'
@@ -94,11 +94,7 @@ class ServerPool implements ElectrumChain {
 
   constructor(init: PoolInit) {
     this.#init = init
-    this.#times = {
-      ...DEFAULT_POOL_TIMES,
-      ...(init.network === 'regtest' ? { row: REGTEST_ROW } : {}),
-      ...init.times
-    }
+    this.#times = poolTimes(init.network, init.times)
     this.#log = init.log ?? (() => {})
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
@@ -264,13 +260,12 @@ class ServerPool implements ElectrumChain {
   #listen(server: PoolServer): void {
     const { chain } = server
     chain.onTip(() => {
-      if (server.chain !== chain) return
       this.#compare()
       // What it has proved, or left out, may count by now.
       for (const script of [...this.#scripts.values()]) if (script.isOpen) script.update()
     })
     chain.onStatus((status) => {
-      if (server.chain !== chain || this.#stopped) return
+      if (server.chain !== chain) return
       if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) {
         this.#drop(server, PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? ''))
       }
@@ -353,9 +348,7 @@ class ServerPool implements ElectrumChain {
     server.lag ??= {
       work: workOf(best),
       cancel: this.#init.clock.after(this.#times.lag, () => {
-        server.lag = undefined
         this.#dropForLag(server)
-        this.#compare()
       })
     }
   }
@@ -412,15 +405,12 @@ class ServerPool implements ElectrumChain {
         { txid, height, shownBy: shownBy.url }
       )
     )
-    this.#compare()
   }
 
   /** Drops a server, but not for ever: it may be repaired later. */
   #drop(server: PoolServer, fault: Error): void {
-    if (this.#stopped || !server.isUsed) return
+    if (!server.isUsed) return
     server.fault = fault
-    server.lag?.cancel()
-    server.lag = undefined
     void server.chain.stop()
     server.droppedAt = this.#init.clock.now()
     const isAlone = !this.#isAnyUp
@@ -431,8 +421,9 @@ class ServerPool implements ElectrumChain {
         ? `No other Electrum server is up. It is tried again in ${this.#times.retryAlone / 1000} s.`
         : `The others go on. It is tried again in ${this.#times.retry / 1000} s, or as soon as none of them is up.`
     )
-    this.#setRetries()
     for (const script of [...this.#scripts.values()]) script.update()
+    // Nothing waits for it any more.
+    this.#compare()
   }
 
   /** True when a server is up, or on the way: one that hangs is down before long. */

@@ -1,5 +1,7 @@
 /** The time limits of a server, and of a pool of servers. */
 
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+
 /* The time limits of an Electrum server. */
 
 /**
@@ -69,7 +71,7 @@ export interface PoolTimes {
   readonly retryAlone: number
 }
 
-export const DEFAULT_POOL_TIMES: PoolTimes = {
+const DEFAULT_POOL_TIMES: PoolTimes = {
   lag: 60_000,
   omission: 10_000,
   answers: 3_000,
@@ -80,5 +82,10 @@ export const DEFAULT_POOL_TIMES: PoolTimes = {
   retryAlone: 30_000
 }
 
-/** The `row` of regtest, where blocks come as fast as somebody makes them. */
-export const REGTEST_ROW = 0
+/**
+ * The times of a pool, with those that are given. On regtest blocks come as fast as somebody makes
+ * them: there is no row of blocks to wait with.
+ */
+export function poolTimes(network: Network, given: Partial<PoolTimes> = {}): PoolTimes {
+  return { ...DEFAULT_POOL_TIMES, ...(network === 'regtest' ? { row: 0 } : {}), ...given }
+}

@@ -554,6 +554,8 @@ describe('server pool', () => {
         setImmediate(resolve)
       })
     }
+    hand.advance(1_000)
+    assert.equal(states(), 'down,used', 'at its first time it is not tried once more')
     // It is alone until those that were there before have had time to come back (EVID-6).
     const synced = statusOf(chain, 'synced')
     hand.advance(60_000)

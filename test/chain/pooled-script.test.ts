@@ -518,6 +518,10 @@ describe('server pool / proofs', () => {
     await areAt(203, 223)
     const { height, hash } = await anchors.when(() => true)
     assert.equal(hash, chain.headers.hashAt(height))
+    second.chain.mine()
+    second.notifyTip()
+    await areAt(203, 224)
+    assert.equal(anchors.all.length, 1)
   })
 
   it('gives a server that is always a block late the time to come to each of them', async () => {

@@ -145,7 +145,9 @@ describe('chain / a script on several servers', () => {
     })
   }
   const refuses = (server: TestServer, reason: unknown): void => {
-    server.ready = Promise.reject(reason)
+    server.ready = Promise.resolve().then(() => {
+      AbortSignal.abort(reason).throwIfAborted()
+    })
     server.ready.catch(() => {})
   }
 

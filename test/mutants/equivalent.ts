@@ -181,6 +181,45 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     module: 'chain/pool',
+    from: 'if (script.isOpen)',
+    to: 'if (true)',
+    reason: 'a script that is merged once more has the same history: it is only slower'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (server.chain !== chain)',
+    to: 'if (false)',
+    reason: 'a chain that was replaced was stopped half a minute before, and tells nothing any more'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (theirs === undefined || best === undefined)',
+    to: 'if (false)',
+    reason:
+      'who is behind has a tip, and so has the one that it is behind; the guard is for the types'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (theirs === undefined || best === undefined)',
+    to: 'if (theirs === undefined && best === undefined)',
+    reason:
+      'who is behind has a tip, and so has the one that it is behind; the guard is for the types'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (server.isUsed || server.retry?.at === server.droppedAt + wait)',
+    to: 'if (server.isUsed || server.retry?.at === server.droppedAt - wait)',
+    reason: 'the timer is set once more, for the same time: it is only slower'
+  },
+  {
+    module: 'chain/pool',
+    from: 'server.retry = undefined;',
+    to: ';',
+    reason:
+      'a timer that has run is for another time than the one after the next drop, and is replaced'
+  },
+  {
+    module: 'chain/pool',
     from: 'if (!isExtension || script.isOpen)',
     to: 'if (true)',
     reason: 'a script that is merged once more has the same history: it is only slower'
