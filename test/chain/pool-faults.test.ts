@@ -216,6 +216,7 @@ describe('server pool / faults', () => {
     assert.deepEqual([reports.all.length, states()], [1, 'used,used'])
     clock.advance(1)
     assert.deepEqual([reports.all.length, states()], [2, 'used,dropped'])
+    assert.equal(clock.set.last, 70_000, 'and it is tried again')
   })
 
   it('what is proved counts as soon as the followed server has the block, though its tip still waits', async () => {

@@ -5,6 +5,7 @@ import { closeIfDue } from '../../src/channel/closing.js'
 import { nextDue } from '../../src/channel/due.js'
 import type { Env } from '../../src/channel/env.js'
 import type { ClientChannel } from '../../src/channel/state.js'
+import { mustYield } from '../../src/channel/turns.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
@@ -367,7 +368,11 @@ describe('channel / turns / asking', () => {
     world.client.grants = false
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.run()
-    for (let n = 0; n < 64; n++) world.paidBy('client', 1n)
+    for (let n = 0; n < 64; n++) {
+      assert.equal(mustYield(world.client.established), false)
+      world.paidBy('client', 1n)
+    }
+    assert.equal(mustYield(world.client.established), true)
     world.client.grants = true
     world.client.post({ type: 'grant-turn' })
     world.run()

@@ -223,5 +223,29 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'if (!isExtension || script.isOpen)',
     to: 'if (true)',
     reason: 'a script that is merged once more has the same history: it is only slower'
+  },
+  {
+    module: 'bitcoin/funding-spend',
+    from: 'client === undefined ||',
+    to: 'client === undefined &&',
+    reason: 'a witness without a second item has no third one, which is looked at next'
+  },
+  {
+    module: 'bitcoin/funding-spend',
+    from: 'server === undefined ||',
+    to: 'server === undefined &&',
+    reason: 'a witness without a third item has no fourth one, which is looked at next'
+  },
+  {
+    module: 'channel/signing',
+    from: 'return turn === channel.ledger.turn',
+    to: 'return false',
+    reason: 'the digest of the present turn is laid out anew: it is only slower'
+  },
+  {
+    module: 'chain/pool',
+    from: 'if (!server.isUsed)',
+    to: 'if (false)',
+    reason: 'who is dropped is stopped, and nothing that it has said is looked at any more'
   }
 ]
