@@ -139,6 +139,16 @@ describe('addresses', () => {
 })
 
 describe('bitcoin / destinations', () => {
+  it('of a witness program are one push of all that follows, of a length that it names', () => {
+    for (const script of [P2WSH, P2TR, p2wpkh()]) {
+      for (const length of [-1, 1]) {
+        const other = Uint8Array.from(script)
+        other[1] = (other[1] ?? 0) + length
+        assert.equal(destinationOf(other), undefined)
+      }
+    }
+  })
+
   it('are what scripts of a known form pay to, and lead back to them', () => {
     for (const script of [P2PKH, P2SH, P2TR, P2WSH, p2wpkh()]) {
       const to = destinationOf(script)

@@ -10,7 +10,14 @@ import fc from 'fast-check'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingScript } from '../../src/bitcoin/funding.js'
 import { checkFundedPsbt, type FundedPsbt } from '../../src/bitcoin/funding-psbt.js'
-import { basePsbt, bytesOfText, isPsbt, MAX_PSBT_BYTES, psbtText } from '../../src/bitcoin/psbt.js'
+import {
+  basePsbt,
+  bytesOfText,
+  isPsbt,
+  MAX_PSBT_BYTES,
+  parsePsbt,
+  psbtText
+} from '../../src/bitcoin/psbt.js'
 import { signedFunding } from '../../src/bitcoin/signed-funding.js'
 import { toHex } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
@@ -515,9 +522,23 @@ describe('bitcoin / PSBT as text', () => {
     assert.ok(isPsbt(psbt) && psbtText(psbt).startsWith('cHNidP8B'))
   })
 
-  for (const text of ['', '  ', 'not base64!', 'cHNidP8', '==']) {
+  for (const [text, why] of [
+    ['', /it is empty/],
+    ['  ', /it is empty/],
+    ['not base64!', /neither base64 nor hex/],
+    ['cHNidP8', /neither base64 nor hex/],
+    ['==', /neither base64 nor hex/],
+    ['A===', /neither base64 nor hex/]
+  ] as const) {
     it(`refuses '${text}'`, () => {
-      assert.throws(() => bytesOfText(text), { code: 'ERR_PSBT_MALFORMED' })
+      assert.throws(() => bytesOfText(text), { code: 'ERR_PSBT_MALFORMED', message: why })
     })
   }
+
+  it('is refused by its first bytes when they are those of something else', () => {
+    assert.throws(() => parsePsbt(new Uint8Array(100)), {
+      code: 'ERR_PSBT_MALFORMED',
+      message: /it does not begin as one/
+    })
+  })
 })

@@ -295,8 +295,18 @@ describe('bitcoin / uri', () => {
 
   it('tells the payment request that it carries, if there is one', () => {
     assert.deepEqual(
-      ['bitcoin:?paychan=paychan1abc', `bitcoin:${OURS}?label=x`, 'paychan1abc'].map(requestOfUri),
-      ['paychan1abc', undefined, undefined]
+      [
+        'bitcoin:?paychan=paychan1abc',
+        `bitcoin:${OURS}?label=x`,
+        'paychan1abc',
+        'https://shop.example/?paychan=paychan1abc'
+      ].map(requestOfUri),
+      ['paychan1abc', undefined, undefined, undefined]
     )
+    assert.throws(() => parseBitcoinUri('bitcoin:?paychan=paychan1abc', 'regtest'), {
+      code: 'ERR_URI_UNSUPPORTED',
+      facts: { parameter: 'paychan' },
+      message: /asks to be paid on a channel/
+    })
   })
 })

@@ -247,5 +247,24 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: 'if (!server.isUsed)',
     to: 'if (false)',
     reason: 'who is dropped is stopped, and nothing that it has said is looked at any more'
+  },
+  {
+    module: 'bitcoin/uri',
+    from: "if (codeOf(error) === 'ERR_INVALID_ADDRESS')",
+    to: 'if (true)',
+    reason: 'an address is refused with no other code'
+  },
+  {
+    module: 'bitcoin/address',
+    from: 'if (opcode === undefined || length === undefined || script.length < 4 || script.length > 42) {',
+    to: 'if (opcode === undefined && length === undefined || script.length < 4 || script.length > 42) {',
+    reason: 'a script without a second byte has less than four, which is looked at next'
+  },
+  {
+    module: 'channel/stakes',
+    from: "const least = ended.reduce((least, { turn, payerBalance }) => min(least, shareIn(terms.capacity, turn, payerBalance, payee)), payee === 'server' ? inRefund : terms.capacity - inRefund);",
+    to: "const least = ended.reduce((least, { turn, payerBalance }) => min(least, shareIn(terms.capacity, turn, payerBalance, payee)), payee === 'server' ? inRefund : terms.capacity + inRefund);",
+    reason:
+      'a client is paid in later turns alone, and the first one leaves it no more than T2 does'
   }
 ]
