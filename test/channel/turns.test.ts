@@ -363,6 +363,21 @@ describe('channel / turns / asking', () => {
     )
   })
 
+  it('until something is paid in it the states of the turn before are those that mature', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    const matures = (): unknown[] =>
+      [world.client, world.server].map(({ info: { turns } }) => [
+        turns?.oursMatures,
+        turns?.theirsMatures
+      ])
+    const before = matures()
+    world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    world.run()
+    assert.deepEqual([turnsOf(world), matures()], [[1, 1], before])
+    world.paidBy('server', 1_000n)
+    assert.notDeepEqual(matures(), before)
+  })
+
   it('a payer that pays on and on lets the other side in after 64 updates (TURN-2)', () => {
     const world = twoWay().paidBy('client', 10_000n)
     world.client.grants = false

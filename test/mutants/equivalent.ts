@@ -266,5 +266,11 @@ export const EQUIVALENT: readonly Equivalent[] = [
     to: "const least = ended.reduce((least, { turn, payerBalance }) => min(least, shareIn(terms.capacity, turn, payerBalance, payee)), payee === 'server' ? inRefund : terms.capacity + inRefund);",
     reason:
       'a client is paid in later turns alone, and the first one leaves it no more than T2 does'
+  },
+  {
+    module: 'channel/reestablishing',
+    from: "const ledger = channel.stage === 'established' ? channel.ledger : undefined;",
+    to: 'const ledger = true ? channel.ledger : undefined;',
+    reason: 'a state without the property gives undefined as well; the guard is for the types'
   }
 ]
