@@ -111,6 +111,7 @@ function laterTurns(channel: Established, record: ChannelRecord, env: Env): Esta
   return {
     ...channel,
     restored: true,
+    ...(channel.copied === undefined ? {} : { copied: undefined }),
     ledger: { ...proven.ledger, held },
     ended: [
       ...ended,

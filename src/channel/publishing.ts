@@ -11,6 +11,7 @@ import { formatAmount, feeFor, feeRate, max, satoshi, type FeeRate } from '../ty
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
+import { isHeldForPeer, notedAsDue, settlesBlindly } from './copied.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import {
@@ -40,12 +41,14 @@ import { partyOf } from './terms.js'
 import { isWorthless } from './unfunded.js'
 
 /**
- * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6).
- * An unconfirmed close changes nothing (CLOSE-8).
+ * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6),
+ * and no peer is waited for (RESTORE-10). An unconfirmed close changes nothing (CLOSE-8).
  */
 function isDue(channel: Established, ours: Pick<Publishable, 'state'>, height: number): boolean {
   const { terms, stopped, role } = channel
-  if (height >= publishHeightOf(terms, ours.state)) return true
+  if (height >= publishHeightOf(terms, ours.state)) {
+    return stopped?.settleNow === true || !isHeldForPeer(channel, ours.state, height)
+  }
   // Only the states of a one-way channel have no lock.
   return terms.mode === 'one-way' && role === 'server' && stopped?.settleNow === true
 }
@@ -65,21 +68,22 @@ function mustWait(channel: Established, state: StateRef, height: number): boolea
  * Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called
  * after every event, so it must be cheap when nothing is due.
  */
-export function publishIfDue(channel: Established, env: Env): Transition<Established> {
-  const { publication: before, onChain } = channel
+export function publishIfDue(known: Established, env: Env): Transition<Established> {
+  const { publication: before, onChain } = known
   if (
     env.height === undefined ||
     !onChain.fundingSeen ||
     onChain.spend !== undefined ||
     // COST-2: the state of a T1 that was never in a block.
-    isWorthless(channel)
+    isWorthless(known)
   ) {
-    return to(channel)
+    return to(known)
   }
-  const held = newestHeld(channel)
+  const held = newestHeld(known)
+  if (held === undefined) return to(known)
+  const channel = notedAsDue(known, held.state, env.height)
   // Checked before any transaction is laid out, which takes longer than all else of an event.
   if (
-    held === undefined ||
     (before === undefined && !isDue(channel, held, env.height)) ||
     mustWait(channel, held.state, env.height)
   ) {
@@ -388,6 +392,10 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
   }
   if (channel.publication !== undefined) return to(channel, broadcastOf(channel.publication))
   const ours = publishable(channel)
+  if (channel.copied !== undefined && ours !== undefined) {
+    const error = settlesBlindly(channel, publishHeightOf(terms, ours.state))
+    return to(channel, { type: 'close-refused', error })
+  }
   const matures = ours === undefined ? undefined : publishHeightOf(terms, ours.state)
   if (terms.mode === 'one-way' && channel.role === 'client') {
     return to(

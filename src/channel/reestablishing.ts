@@ -10,6 +10,7 @@ import { satoshi } from '../types/units.js'
 import { abandon, closeOnly, stop } from './stopping.js'
 import { to, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import { heardFrom } from './copied.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
 import { initialBalance, signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
 import { isBase } from './ledger.js'
@@ -81,11 +82,14 @@ export function onReestablish(
       ? asPayer(state, message, isAnswer, env)
       : asPayee(state, message, env)
   const forgotten = compared.forgotten ?? relapsed(relapse)
+  const { state: stands, broken, again } = compared
+  const heard =
+    broken === undefined && again === undefined ? heardFrom(stands, message.turn) : stands
   const known = mayHaveGoneBack(forgotten)
     ? withoutOurWord(compared.effects ?? [], state.ledger, forgotten.message)
     : (compared.effects ?? [])
   return concluded(
-    { ...compared, forgotten, effects: [...effects, ...known] },
+    { ...compared, state: heard, forgotten, effects: [...effects, ...known] },
     isAnswer ? [] : [answer(compared.state, message, env)]
   )
 }

@@ -369,6 +369,11 @@ export interface Funded {
    */
   readonly restored?: true | undefined
   /**
+   * This side's data was put back from a backup, and the peer has not said since where the channel
+   * stands (RESTORE-10). `dueSince`: the height at which a state was first seen to be due.
+   */
+  readonly copied?: { readonly dueSince: BlockHeight | undefined } | undefined
+  /**
    * Updates that were in flight on an old copy of our data, when the peer gave back later turns:
    * other updates may have taken their numbers, so nobody knows whether they were paid (REEST-8).
    */

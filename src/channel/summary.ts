@@ -15,6 +15,7 @@ import {
 import type { Env } from './env.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { channelRefusal } from './channel-refusal.js'
+import { AWAITS_PEER } from './copied.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
 import { newestHeld, shareAtRisk } from './publishable.js'
 import { quote } from './quote.js'
@@ -348,6 +349,7 @@ function reasonOf(channel: Channel, env: Env): string | undefined {
   if (channel.stage === 'abandoned') return channel.reason
   if (channel.stage !== 'established') return undefined
   const next = renewedAs(channel)
+  if (channel.copied !== undefined && spendInSight(channel) === undefined) return AWAITS_PEER
   if (channel.stopped === undefined && next === undefined) {
     return channelRefusal(channel, env) instanceof PaychanError
       ? undefined

@@ -469,6 +469,10 @@ export const ERROR_CODES = {
   ERR_CLOSE_FEE_TOO_HIGH: ['refused', 'asking again would have to pay more than the estimate'],
   ERR_CLOSE_REFUSED: ['refused', 'the peer refused to close'],
   ERR_CLOSE_TIMEOUT: ['peer', 'the peer did not answer in time'],
+  ERR_BACKUP_MAY_BE_OLD: [
+    'refused',
+    'the node was put back from a backup, and a peer has not said since where a channel stands (RESTORE-10)'
+  ],
   ERR_NOTHING_TO_SETTLE: ['refused', 'this side holds nothing that could be published'],
   ERR_NOT_READY: [
     'busy',
