@@ -34,15 +34,21 @@ export async function askPassphrase(
   )
 }
 
-/**
- * Asks for a passphrase to encrypt a seed with; a person types it twice.
- *
- * @param fromEnvironment - false when the environment holds the old passphrase
- */
-export async function newPassphrase(io: Io, fromEnvironment = true): Promise<string> {
+interface NewPassphrase {
+  readonly what?: 'seed' | 'backup'
+  /** False when the environment holds the old passphrase. */
+  readonly fromEnvironment?: boolean
+}
+
+/** Asks for a passphrase to encrypt the seed or a backup with; a person types it twice. */
+export async function newPassphrase(
+  io: Io,
+  { what = 'seed', fromEnvironment = true }: NewPassphrase = {}
+): Promise<string> {
   const given = fromEnvironment ? await givenPassphrase(io) : undefined
   if (given !== undefined) return given
-  const first = (await io.stdin.readLine('New passphrase: ')) ?? refuse()
+  const prompt = what === 'seed' ? 'New passphrase: ' : 'Passphrase for the backup: '
+  const first = (await io.stdin.readLine(prompt)) ?? refuse()
   if (io.stdin.isTTY && (await io.stdin.readLine('The same once more: ')) !== first) {
     throw new PaychanError(
       'ERR_PASSPHRASE_MISMATCH',

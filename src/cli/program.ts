@@ -34,6 +34,7 @@ export const GROUPS: ReadonlyArray<{
     load: async () => (await import('./commands/seed.js')).addSeedCommands
   },
   { names: ['start'], load: async () => (await import('./commands/start.js')).addStart },
+  { names: ['backup'], load: async () => (await import('./commands/backup.js')).addBackup },
   { names: ['check'], load: async () => (await import('./commands/check.js')).addCheck },
   {
     names: ['info', 'address', 'balance', 'connect', 'peers', 'stop'],

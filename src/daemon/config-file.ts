@@ -1,7 +1,14 @@
 /** Reads the `config.json` of a data directory. */
 import { readFile } from 'node:fs/promises'
 import { codeOf, PaychanError } from '../types/errors.js'
-import { resolveConfig, type ConfigFlags, type ConfigSources, type NodeConfig } from './config.js'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import {
+  namedNetworkOf,
+  resolveConfig,
+  type ConfigFlags,
+  type ConfigSources,
+  type NodeConfig
+} from './config.js'
 import { parseConfigText } from './config-schema.js'
 import { dataPaths } from './paths.js'
 
@@ -15,10 +22,25 @@ export async function loadConfig(
   env: ConfigSources['env'],
   flags: ConfigFlags
 ): Promise<NodeConfig> {
+  return resolveConfig({ dataDir, file: await fileOf(dataDir), env, flags })
+}
+
+/**
+ * The network that a data directory is meant for, when its configuration or the environment says so.
+ *
+ * @throws PaychanError as `loadConfig`
+ */
+export async function namedNetwork(
+  dataDir: string,
+  env: ConfigSources['env']
+): Promise<Network | undefined> {
+  return namedNetworkOf({ file: await fileOf(dataDir), env })
+}
+
+async function fileOf(dataDir: string): Promise<ConfigSources['file']> {
   const path = dataPaths(dataDir).config
   const text = await readIfPresent(path)
-  const file = text === undefined ? undefined : { path, content: parseConfigText(text, path) }
-  return resolveConfig({ dataDir, file, env, flags })
+  return text === undefined ? undefined : { path, content: parseConfigText(text, path) }
 }
 
 async function readIfPresent(path: string): Promise<string | undefined> {

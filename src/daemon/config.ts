@@ -254,6 +254,16 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
   }
 }
 
+/** The network that the environment or the file names; undefined when neither does. */
+export function namedNetworkOf({
+  file,
+  env
+}: Pick<ConfigSources, 'file' | 'env'>): Network | undefined {
+  const inFile = file === undefined ? undefined : checkShape(file.content, file.path).network
+  const named = pickOptional('network', undefined, readEnvironment(env).network, inFile)
+  return named === undefined ? undefined : checkNetwork(named.value)
+}
+
 const MAINNET_SENTENCE =
   'On mainnet real money is at stake, and this software is young: a bug of ours, a lost data directory or a node that is off when it should watch can cost all that is in your channels. If you know that and want it, say so with --i-understand-the-risk. To try things out use --network regtest or signet.'
 

@@ -1,7 +1,7 @@
 /** The location of a node's data directory, and the layout inside it. */
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { SEED_FILE } from '../node/layout.js'
+import { CONFIG_FILE, SEED_FILE } from '../node/layout.js'
 import { PaychanError } from '../types/errors.js'
 
 /** Where the API listens on TCP: beside the port for peers, and on the loopback interface only. */
@@ -16,7 +16,7 @@ export interface DataPaths {
 /** The files of the data directory that the daemon and the command line use. */
 export function dataPaths(dataDir: string): DataPaths {
   return {
-    config: join(dataDir, 'config.json'),
+    config: join(dataDir, CONFIG_FILE),
     seed: join(dataDir, SEED_FILE),
     socket: join(dataDir, 'api.sock')
   }

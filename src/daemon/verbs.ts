@@ -10,6 +10,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import {
   askedAmount,
+  backupResult,
   balance,
   bumpResult,
   channelInfo,
@@ -524,6 +525,14 @@ const TABLE = [
     answer: closeResult,
     body: (channel, options) => ({ channel, ...options }),
     args: ({ channel, ...options }) => [channel, options]
+  }),
+  verb('backup', 'backup', {
+    scope: 'manage',
+    meaning: 'writes an encrypted backup of everything into a file of its machine',
+    request: { file: text.max(4_096), passphrase: text.max(1_024) },
+    answer: backupResult,
+    body: (request) => request,
+    args: (request) => [request]
   }),
   verb('stop', 'stop', {
     scope: 'manage',

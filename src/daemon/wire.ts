@@ -7,6 +7,7 @@ import { NETWORKS } from '../bitcoin/network-names.js'
 import { type FactUnit, NEWS, type News } from '../channel/news.js'
 import { ofEachSetting, type Policy } from '../channel/policy.js'
 import type {
+  BackupResult,
   Balance,
   BumpResult,
   ChannelInfo,
@@ -221,6 +222,18 @@ export const peerInfo: z.ZodType<PeerInfo> = z
     alias: maybe(z.string()).optional()
   })
   .meta({ title: 'Peer' })
+
+export const backupResult: z.ZodType<BackupResult> = z
+  .object({
+    file: z.string(),
+    id: z.string(),
+    madeAt: time,
+    network: z.enum(NETWORKS),
+    peerId: z.string(),
+    channels: z.number(),
+    records: z.number()
+  })
+  .meta({ title: 'BackupResult' })
 
 export const peerAlias: z.ZodType<PeerAlias> = z
   .object({ name: z.string(), peerId: z.string() })

@@ -34,6 +34,17 @@ export function restoredChange(): Change {
   return recordChange(RESTORED_KEY, { restored: true })
 }
 
+/**
+ * Written when a data directory is made from a backup (RESTORE-10). Value: which one, and when that
+ * was made.
+ */
+export const COPIED_KEY = 'restored-copy'
+
+/** The changes that make a node treat its data as an old copy, and ask its peers. */
+export function copiedChanges(backup: string, madeAt: number): Change[] {
+  return [restoredChange(), recordChange(COPIED_KEY, { backup, madeAt })]
+}
+
 /** RESTORE-7: a peer that sends so many records that prove nothing has none for us. */
 const MOST_REFUSED = 8
 /**
@@ -92,7 +103,10 @@ export class Restores {
   #underWay = 0
   readonly #retries = new Map<string, Unsubscribe>()
   readonly #records: ToldRecords
+  /** The data directory was made from the words or from a backup: every peer is asked. */
   #isMarked = false
+  /** People know that everything was lost, but what the words bring back. */
+  #isFromWords = false
   #stopped = false
 
   constructor(
@@ -102,9 +116,11 @@ export class Restores {
     this.#records = new ToldRecords(context)
   }
 
-  /** Reads whether the data directory was made from the words. */
+  /** Reads whether the data directory was made from the words, or from a backup. */
   async load(): Promise<void> {
-    this.#isMarked = (await this.context.store.get(RESTORED_KEY)) !== undefined
+    const { store } = this.context
+    this.#isMarked = (await store.get(RESTORED_KEY)) !== undefined
+    this.#isFromWords = this.#isMarked && (await store.get(COPIED_KEY)) === undefined
   }
 
   /**
@@ -272,7 +288,7 @@ export class Restores {
 
   /** Tells people; a node made from its words knows that it has lost everything. */
   #tell(peer: string, restored: readonly ChannelId[]): void {
-    if (restored.length === 0 || this.#isMarked) return
+    if (restored.length === 0 || this.#isFromWords) return
     const names = restored
       .slice(0, MOST_NAMED)
       .map((id) => id.slice(0, 8))

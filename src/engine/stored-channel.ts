@@ -6,11 +6,12 @@
  *     ledger/<id>               the ledger; an update in flight has the number of its payments only,
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
+import { asCopied } from '../channel/copied.js'
 import type { Ledger } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { StateRef } from '../channel/schedule.js'
 import type { ChannelId } from '../types/bytes.js'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import { givenUpChanges, isGivenUpByServer } from './registry.js'
 import { paymentKey, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
@@ -114,6 +115,20 @@ function renamed<T>(fields: object, from: string, to: string): T {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name === from ? to : name, value as unknown])
   ) as T
+}
+
+/**
+ * The record of a channel as a backup has it (RESTORE-10); the same record for any other key, and
+ * for one that is damaged: the node finds that out.
+ */
+export function copiedRecord(key: string, value: Uint8Array): Uint8Array {
+  if (!key.startsWith(CHANNEL_PREFIX)) return value
+  try {
+    return recordChange(key, storedForm(asCopied(readTerms(key, value)))).value
+  } catch (error) {
+    if (codeOf(error) === 'ERR_STORE_CORRUPT') return value
+    throw error
+  }
 }
 
 /** The changes that take a channel out of the store. */

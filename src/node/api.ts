@@ -181,6 +181,27 @@ export type NodeEvent =
       readonly channels?: readonly ChannelId[] | undefined
     })
 
+export interface BackupRequest {
+  /** The path of the file, for the process of the node; its directory must exist. */
+  readonly file: string
+  /** At least 8 characters. The file is worth nothing without it. */
+  readonly passphrase: string
+}
+
+/** A backup that was made. */
+export interface BackupResult {
+  /** The whole path. */
+  readonly file: string
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly madeAt: number
+  readonly network: Network
+  readonly peerId: string
+  /** Number of channels in it, closed ones too, and of all records. */
+  readonly channels: number
+  readonly records: number
+}
+
 export interface PaymentsApi {
   /**
    * Lists what was paid and received, the newest first: on one channel (at least 8 of its first
@@ -318,6 +339,17 @@ export interface NodeApi {
    * await node.pay({ to: '12D3KooW...', amount: satoshi(1_000n), memo: 'coffee', id: 'invoice 17' })
    */
   pay: (request: PayRequest) => Promise<PayResult>
+  /**
+   * Writes an encrypted backup of everything, as it is at one moment, into one file; resolves once
+   * the file is on the disk. It never replaces a file that is no backup of this node, or one whose
+   * data this node has not gone through. A backup that is put back (`paychan restore --from`) is an
+   * old copy: its peers have to come back, and channels may only close then.
+   *
+   * @throws PaychanError `ERR_BACKUP_EXISTS`, `ERR_BACKUP_UNWRITABLE`, `ERR_PASSPHRASE_TOO_SHORT`
+   * @example
+   * await node.backup({ file: '/mnt/usb/alice.backup', passphrase: 'several words in a row' })
+   */
+  backup: (request: BackupRequest) => Promise<BackupResult>
   /**
    * Stops the node. Resolves once what was under way has ended, and the data directory is free for
    * another process. May be called more than once.

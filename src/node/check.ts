@@ -16,6 +16,7 @@ import { loadEcdsa } from '../wallet/ecdsa.js'
 import { checkRecord, meaningOfDamage } from '../wallet/loading.js'
 import { type AskPassphrase, readSeedFile } from '../wallet/seed-file.js'
 import { createSigner } from '../wallet/signer.js'
+import { BACKUPS_KEY } from './backup.js'
 import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
 import { CERTIFICATE_PREFIX, HEADERS_PREFIX } from './electrum-servers.js'
 import { DROPPED_KEY, EVENT_PREFIX, readDropped, readKeptEvent } from '../engine/event-log.js'
@@ -83,7 +84,8 @@ const NODE_RECORDS = [
   SPENT_PREFIX,
   ANSWER_PREFIX,
   NONCE_PREFIX,
-  RECEIPT_PREFIX
+  RECEIPT_PREFIX,
+  BACKUPS_KEY
 ]
 
 /**

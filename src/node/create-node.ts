@@ -82,8 +82,20 @@ async function startHost(
     await stop()
     throw explainListen(error, listen)
   }
-  const { wallet, channels, payments, requests, chain, peers, access, gate, events, info, pay } =
-    service
+  const {
+    wallet,
+    channels,
+    payments,
+    requests,
+    chain,
+    peers,
+    access,
+    gate,
+    events,
+    info,
+    pay,
+    backup
+  } = service
   return {
     wallet,
     channels,
@@ -96,6 +108,7 @@ async function startHost(
     events,
     info,
     pay,
+    backup,
     stop
   }
 }

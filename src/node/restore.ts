@@ -33,13 +33,7 @@ export async function restoreData(
   dataDir: string,
   { words, passphrase, gap, used = 0 }: RestoreOptions
 ): Promise<void> {
-  if (gap < 1 || gap > MAX_GAP) {
-    throw new PaychanError(
-      'ERR_INVALID_GAP',
-      `The gap is 1 to ${MAX_GAP} addresses; each is a subscription on the Electrum server.`,
-      { gap, most: MAX_GAP }
-    )
-  }
+  assertGap(gap)
   if (used > MAX_GAP) {
     throw new PaychanError(
       'ERR_INVALID_GAP',
@@ -59,4 +53,14 @@ export async function restoreData(
   } finally {
     await store.close()
   }
+}
+
+/** @throws PaychanError `ERR_INVALID_GAP` */
+export function assertGap(gap: number): void {
+  if (gap >= 1 && gap <= MAX_GAP) return
+  throw new PaychanError(
+    'ERR_INVALID_GAP',
+    `The gap is 1 to ${MAX_GAP} addresses; each is a subscription on the Electrum server.`,
+    { gap, most: MAX_GAP }
+  )
 }

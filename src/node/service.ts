@@ -37,6 +37,8 @@ import { Access } from './access.js'
 import { Aliases } from './aliases.js'
 import type { AccessApi } from './access-api.js'
 import type {
+  BackupRequest,
+  BackupResult,
   ChainApi,
   NodeEvent,
   KeptEventsApi,
@@ -46,6 +48,7 @@ import type {
   RequestsApi
 } from './api.js'
 import { Alarms } from './alarms.js'
+import { makeBackup } from './backup.js'
 import { belongsTo } from './chain-anchor.js'
 import { historiesOf, tellOfChain } from './chain-progress.js'
 import { channelsFacet } from './channels-facet.js'
@@ -171,6 +174,7 @@ class PaychanService implements Paychan {
   #stopTelling: () => void = () => {}
   #starting = false
   #stopping: Promise<void> | undefined
+  #backups: Promise<unknown> = Promise.resolve()
   /** The reason why the node stops by itself. */
   #failure: PaychanError | undefined
 
@@ -360,6 +364,17 @@ class PaychanService implements Paychan {
       policy,
       ecdsa: signer.implementation
     }
+  }
+
+  readonly backup = async (request: BackupRequest): Promise<BackupResult> => {
+    const { store } = this.#get()
+    const { dataDir, network } = this.#init
+    // One after another: each knows the one before.
+    const made = this.#backups.then(
+      async () => await makeBackup({ dataDir, store, network, peerId: this.#peers.self }, request)
+    )
+    this.#backups = made.catch(() => {})
+    return await made
   }
 
   #multiaddrs(): string[] {

@@ -111,7 +111,7 @@ export const ERROR_CODES = {
   ERR_PASSPHRASE_TOO_SHORT: ['refused', 'a passphrase is too short to keep anybody out'],
   ERR_PASSPHRASE_MISMATCH: ['refused', 'a passphrase was typed differently the second time'],
   ERR_PASSPHRASE_NEEDED: ['refused', 'the seed is encrypted, and no passphrase was given'],
-  ERR_WRONG_PASSPHRASE: ['refused', 'a passphrase does not open the seed'],
+  ERR_WRONG_PASSPHRASE: ['refused', 'a passphrase does not open the seed, or the backup'],
   ERR_SCENARIO_INVALID: ['usage', 'a scenario has a mistake; its line is said'],
   ERR_NO_SCENARIO: ['usage', 'there is no such scenario, or it cannot be read'],
   ERR_TOO_MANY_NODES: ['usage', 'a scenario is too large to be run with real nodes'],
@@ -180,17 +180,28 @@ export const ERROR_CODES = {
     'the disk refused a write; the node stops, and nothing that it could not write was acknowledged'
   ],
   ERR_STORE_LOCKED: ['refused', 'another process uses the data directory'],
-  ERR_STORE_VERSION: ['refused', 'the data directory was written by a newer release'],
+  ERR_STORE_VERSION: [
+    'refused',
+    'the data directory, or the backup, was written by a newer release'
+  ],
   ERR_STORE_CORRUPT: ['bug', 'a record on disk is damaged; the others go on'],
   ERR_NO_DATA: ['missing', 'there is no data of a node in the directory'],
   ERR_NOT_CHECKED: [
     'refused',
     'a data directory could not be read, which says nothing about what is in it'
   ],
+  ERR_BACKUP_EXISTS: [
+    'refused',
+    'a backup would take the place of a file that may be worth more, and leaves it alone'
+  ],
+  ERR_BACKUP_UNWRITABLE: ['refused', 'a backup cannot be written: a full disk, or no permission'],
+  ERR_BACKUP_UNREADABLE: ['refused', 'a file is no backup, or a damaged one, or cannot be read'],
+  ERR_DATA_EXISTS: ['refused', 'there is a node in the directory already'],
+  ERR_RESTORE_FAILED: ['refused', 'a backup could not be put back: a full disk, or no permission'],
   ERR_SEED_EXISTS: ['refused', 'there is a seed already, and it is never overwritten'],
   ERR_SEED_UNREADABLE: ['refused', 'the seed is missing, damaged, or not a list of words'],
   ERR_SEED_UNWRITABLE: ['refused', 'the seed cannot be written'],
-  ERR_WRONG_NETWORK: ['refused', 'the data directory is of another network'],
+  ERR_WRONG_NETWORK: ['refused', 'the data directory, or the backup, is of another network'],
   ERR_WRONG_CHAIN: ['chain', 'the data directory belongs to another chain than the server shows'],
   ERR_WRONG_PEER_ID: ['refused', 'the channels of the data directory belong to another peer id'],
 

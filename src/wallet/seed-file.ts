@@ -3,24 +3,29 @@
  * ever takes its place.
  */
 import { open } from 'node:fs/promises'
-import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { normalizeWords } from '../bitcoin/seed.js'
 import { fromHex, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import {
+  assertLongEnough,
+  type AskPassphrase,
+  hexOf,
+  isBearable,
+  keyOf,
+  openAsking,
+  passphraseNeeded,
+  SALT_BYTES,
+  SCRYPT_COST,
+  scryptFields
+} from './passphrase-key.js'
 import { createPrivateFile, replacePrivateFile } from './private-file.js'
+
+export type { AskPassphrase } from './passphrase-key.js'
 
 /** In bytes. 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096
-
-/**
- * Asks for the passphrase of an encrypted seed; asks again after a wrong one, as attempt 2 or 3.
- * Undefined: there is no other passphrase.
- */
-export type AskPassphrase = (attempt: number) => Promise<string | undefined>
-
-/** Number of attempts: typing mistakes are allowed; a guesser has to start again. */
-const MOST_ATTEMPTS = 3
 
 /**
  * Writes the words to a new file, encrypted when there is a passphrase. File and name are on the
@@ -73,7 +78,11 @@ export async function readSeedFile(
 ): Promise<string> {
   try {
     const content = await readContent(path)
-    return normalizeWords(isEncrypted(content) ? await decryptAsking(content, ask) : content)
+    return normalizeWords(
+      isEncrypted(content)
+        ? await openAsking(ask, async (passphrase) => await decryptWords(content, passphrase))
+        : content
+    )
   } catch (error) {
     if (error instanceof PaychanError) {
       throw PaychanError.of(error.code, `${path}: ${error.message}`, { ...error.facts, path })
@@ -95,22 +104,6 @@ export async function readSeedFile(
   }
 }
 
-async function decryptAsking(content: string, ask: AskPassphrase): Promise<string> {
-  let passphrase = (await ask(1)) ?? (await passphraseNeeded())
-  for (let attempt = 2; ; attempt++) {
-    try {
-      return await decryptWords(content, passphrase)
-    } catch (error) {
-      const other =
-        codeOf(error) === 'ERR_WRONG_PASSPHRASE' && attempt <= MOST_ATTEMPTS
-          ? await ask(attempt)
-          : undefined
-      if (other === undefined) throw error
-      passphrase = other
-    }
-  }
-}
-
 /** True when the seed of a file is encrypted. Errors: those of `readSeedFile`. */
 export async function isSeedEncrypted(path: string): Promise<boolean> {
   let asked = false
@@ -121,15 +114,6 @@ export async function isSeedEncrypted(path: string): Promise<boolean> {
     if (codeOf(error) !== 'ERR_PASSPHRASE_NEEDED') throw error
   })
   return asked
-}
-
-async function passphraseNeeded(): Promise<never> {
-  return await Promise.reject(
-    new PaychanError(
-      'ERR_PASSPHRASE_NEEDED',
-      'the seed is encrypted, and nobody is there to ask. Give the passphrase in PAYCHAN_PASSPHRASE, or the number of a file descriptor to read it from in PAYCHAN_PASSPHRASE_FD.'
-    )
-  )
 }
 
 async function contentOf(words: string, passphrase: string | undefined): Promise<string> {
@@ -198,45 +182,25 @@ function refuseOthers(path: string, mode: number): void {
 
 /*
  * A seed under a passphrase: scrypt makes a key of it, AES-256-GCM encrypts the words and proves
- * that they are whole. The parameters stand in the file, so that later releases may ask for more.
+ * that they are whole.
  *
  *     {"paychan":"seed","v":1,"kdf":"scrypt","N":131072,"r":8,"p":1,"salt":hex,"cipher":"aes-256-gcm","nonce":hex,"data":hex,"tag":hex}
- *
- * OWASP's Password Storage Cheat Sheet asks for N = 2^17, r = 8, p = 1 of scrypt: 128 MiB
- * (128 x N x r bytes) and some tenths of a second for each guess.
  */
 
 const VERSION = 1
-const COST = { N: 131_072, r: 8, p: 1 } as const
 const KEY_BYTES = 32
-const SALT_BYTES = 16
 /** The nonce length that GCM is made for (NIST SP 800-38D, 8.2). */
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** In bytes: a file that asks for more is not one of ours, and could only exhaust the memory. */
-const MAX_MEMORY = 1_073_741_824
-
-/** Shortest passphrase in characters: shorter ones are guessed, whatever a guess costs. */
-const MIN_PASSPHRASE_LENGTH = 8
-
-const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`))
 const shape = z.strictObject({
   paychan: z.literal('seed'),
   v: z.literal(VERSION),
-  kdf: z.literal('scrypt'),
-  N: z
-    .int()
-    .min(2)
-    .max(4_194_304)
-    .refine((value) => (value & (value - 1)) === 0),
-  r: z.int().min(1).max(32),
-  p: z.int().min(1).max(16),
-  salt: hex(SALT_BYTES),
+  ...scryptFields,
   cipher: z.literal('aes-256-gcm'),
-  nonce: hex(NONCE_BYTES),
+  nonce: hexOf(NONCE_BYTES),
   data: z.string().regex(/^([0-9a-f]{2}){1,1024}$/),
-  tag: hex(TAG_BYTES)
+  tag: hexOf(TAG_BYTES)
 })
 
 type Sealed = z.infer<typeof shape>
@@ -252,25 +216,24 @@ export function isEncrypted(content: string): boolean {
  * @throws PaychanError `ERR_PASSPHRASE_TOO_SHORT`
  */
 export async function encryptWords(words: string, passphrase: string): Promise<string> {
-  if ([...passphrase].length < MIN_PASSPHRASE_LENGTH) {
-    throw new PaychanError(
-      'ERR_PASSPHRASE_TOO_SHORT',
-      `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; several words in a row are a good one.`,
-      { least: MIN_PASSPHRASE_LENGTH }
-    )
-  }
+  assertLongEnough(passphrase)
   const head = {
     paychan: 'seed' as const,
     v: VERSION as typeof VERSION,
     kdf: 'scrypt' as const,
-    ...COST,
+    ...SCRYPT_COST,
     salt: toHex(randomBytes(SALT_BYTES)),
     cipher: 'aes-256-gcm' as const,
     nonce: toHex(randomBytes(NONCE_BYTES))
   }
-  const cipher = createCipheriv(head.cipher, await keyOf(passphrase, head), fromHex(head.nonce), {
-    authTagLength: TAG_BYTES
-  })
+  const cipher = createCipheriv(
+    head.cipher,
+    await keyOf(passphrase, head, KEY_BYTES),
+    fromHex(head.nonce),
+    {
+      authTagLength: TAG_BYTES
+    }
+  )
   cipher.setAAD(authenticated(head))
   const data = Buffer.concat([cipher.update(words, 'utf8'), cipher.final()])
   return JSON.stringify({ ...head, data: toHex(data), tag: toHex(cipher.getAuthTag()) })
@@ -281,7 +244,7 @@ export async function decryptWords(content: string, passphrase: string): Promise
   const sealed = readSealed(content)
   const decipher = createDecipheriv(
     sealed.cipher,
-    await keyOf(passphrase, sealed),
+    await keyOf(passphrase, sealed, KEY_BYTES),
     fromHex(sealed.nonce),
     { authTagLength: TAG_BYTES }
   )
@@ -310,7 +273,7 @@ function readSealed(content: string): Sealed {
     )
   }
   const sealed = shape.safeParse(json)
-  if (!sealed.success || memoryOf(sealed.data) > MAX_MEMORY) throw damaged(sealed.error)
+  if (!sealed.success || !isBearable(sealed.data)) throw damaged(sealed.error)
   return sealed.data
 }
 
@@ -344,28 +307,4 @@ function authenticated({
   nonce
 }: Omit<Sealed, 'data' | 'tag'>): Uint8Array {
   return new TextEncoder().encode(JSON.stringify([paychan, v, kdf, N, r, p, salt, cipher, nonce]))
-}
-
-function memoryOf({ N, r }: Pick<Sealed, 'N' | 'r'>): number {
-  return 128 * N * r
-}
-
-async function keyOf(
-  passphrase: string,
-  { N, r, p, salt }: Pick<Sealed, 'N' | 'r' | 'p' | 'salt'>
-): Promise<Uint8Array> {
-  // One form for letters that can be written in several ways, as BIP39 does it.
-  const text = passphrase.normalize('NFKD')
-  return await new Promise((resolve, reject) => {
-    scrypt(
-      text,
-      fromHex(salt),
-      KEY_BYTES,
-      { N, r, p, maxmem: memoryOf({ N, r }) * 2 },
-      (error, key) => {
-        if (error === null) resolve(key)
-        else reject(error)
-      }
-    )
-  })
 }

@@ -322,6 +322,10 @@ export class FakeNode implements LocalNode {
       leftOut: []
     }),
     close: async () => ({ channel: CHANNEL, kind: 'close', txid: FUNDING }),
+    backup: async ({ file }) => ({
+      ...{ file, id: '0b'.repeat(16), madeAt: 1_700_000_000_000, network: 'regtest' },
+      ...{ peerId: PEER, channels: 2, records: 40 }
+    }),
     stop: async () => {}
   }
 
@@ -391,6 +395,7 @@ export class FakeNode implements LocalNode {
 
   readonly info = this.#call('info')
   readonly pay = this.#call('pay')
+  readonly backup = this.#call('backup')
   readonly stop = this.#call('stop')
 
   /** Events told so far that have a number: 1 is the first of `kept`. */

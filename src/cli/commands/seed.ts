@@ -2,12 +2,15 @@
  * The verbs about the seed and its contents: `restore`, `recover`, `encrypt`, `decrypt`. The words
  * and passphrases are never arguments.
  */
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { PaychanError } from '../../types/errors.js'
 import { formatAmount } from '../../types/units.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { RecoverResult } from '../../node/api.js'
 import { DEFAULT_RESTORE_GAP } from '../../node/layout.js'
 import {
+  type Context,
   contextOf,
   PART_HELP,
   wholeNumber,
@@ -18,7 +21,7 @@ import {
 import type { Colors } from '../output.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
 import { renderChannels } from '../render-channels.js'
-import { shortChannel, shortPeer } from '../render.js'
+import { formatTime, shortChannel, shortPeer } from '../render.js'
 
 const BRINGS_BACK = [
   "The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay to them as well) and the node's peer id.",
@@ -27,12 +30,32 @@ const BRINGS_BACK = [
   'A peer that is gone cannot be asked, and one that lies can name an older state: keep copies of the data directory, too.'
 ].join(' ')
 
+const IS_OLD_COPY = [
+  'A backup is an old copy: the node must not run anywhere else, now or later, or its channels only close.',
+  'Start it soon, where its peers find it. Each is asked what happened since, and hands back the newest state; where something did, the channel only closes then.',
+  'Until a peer has said where a channel stands, nothing is paid on it, and nothing is settled because a person asks for it; a state that is due waits half an hour for the peer, and is then published as it is in the backup.',
+  'What was received after the backup from a peer that does not come back, or lies, is lost.'
+].join(' ')
+
+interface RestoreOptions {
+  readonly encrypt?: boolean
+  readonly gap: number
+  readonly used: number
+  readonly from?: string
+}
+
 export function addSeedCommands(program: Command, world: World): void {
   withCommonOptions(
-    program.command('restore').summary('make a wallet from words that you wrote down')
+    program
+      .command('restore')
+      .summary('make a wallet from words that you wrote down, or put a backup back')
   )
     .description(
-      `Reads 12 or 24 words from standard input, on as many lines as they take, and writes them to a new data directory. With the next start the chain is searched for their coins.\n\n${BRINGS_BACK}`
+      `Reads 12 or 24 words from standard input, on as many lines as they take, and writes them to a new data directory. With the next start the chain is searched for their coins.\n\n${BRINGS_BACK}\n\nWith --from it puts back what \`paychan backup\` wrote. ${IS_OLD_COPY}`
+    )
+    .option(
+      '--from <file>',
+      'put a backup back (its passphrase is asked for; PAYCHAN_PASSPHRASE; or a line of the input)'
     )
     .option(
       '--encrypt',
@@ -40,7 +63,7 @@ export function addSeedCommands(program: Command, world: World): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt\n  paychan restore --data ./bob --gap 1000   (a busy server hands out many addresses)'
+      '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt\n  paychan restore --data ./bob --gap 1000   (a busy server hands out many addresses)\n  paychan restore --data ./alice --from /mnt/usb/alice.backup'
     )
     .option(
       '--gap <n>',
@@ -54,26 +77,32 @@ export function addSeedCommands(program: Command, world: World): void {
       wholeNumber(0),
       0
     )
-    .action(
-      async (
-        { encrypt = false, gap, used }: { encrypt?: boolean; gap: number; used: number },
-        command: Command
-      ) => {
-        const { io, output, dataDir } = contextOf(world, command)
-        const [{ readWords }, { restoreData }] = await Promise.all([
-          import('../seed-words.js'),
-          import('../../node/restore.js')
-        ])
-        const { words, passphrase } = await readWords(io, encrypt)
-        const { seed: seedFile } = dataPaths(dataDir)
-        await restoreData(dataDir, { words, passphrase, gap, used })
-        output.result(
-          { dataDir, seedFile, encrypted: encrypt, gap },
-          () =>
-            `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins, up to ${gap} unused addresses in a row; \`paychan balance\` shows what it found.\n\n${BRINGS_BACK}`
-        )
+    .action(async ({ encrypt = false, gap, used, from }: RestoreOptions, command: Command) => {
+      const context = contextOf(world, command)
+      const { io, output, dataDir } = context
+      if (from !== undefined) {
+        if (encrypt || used > 0) {
+          throw new PaychanError(
+            'ERR_USAGE',
+            'A backup has the seed as it was, and knows the addresses: leave --encrypt and --used out. `paychan encrypt` encrypts the seed afterwards.'
+          )
+        }
+        await putBack(context, resolve(from), gap)
+        return
       }
-    )
+      const [{ readWords }, { restoreData }] = await Promise.all([
+        import('../seed-words.js'),
+        import('../../node/restore.js')
+      ])
+      const { words, passphrase } = await readWords(io, encrypt)
+      const { seed: seedFile } = dataPaths(dataDir)
+      await restoreData(dataDir, { words, passphrase, gap, used })
+      output.result(
+        { dataDir, seedFile, encrypted: encrypt, gap },
+        () =>
+          `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins, up to ${gap} unused addresses in a row; \`paychan balance\` shows what it found.\n\n${BRINGS_BACK}`
+      )
+    })
 
   withCommonOptions(
     program.command('recover').summary('ask a peer for channels that this node has lost')
@@ -120,7 +149,7 @@ export function addSeedCommands(program: Command, world: World): void {
         seedFile,
         async (attempt) =>
           await askPassphrase(io, attempt, { prompt: 'Passphrase until now: ', fromInput: true }),
-        async () => await newPassphrase(io, !already)
+        async () => await newPassphrase(io, { fromEnvironment: !already })
       )
       output.result({ seedFile, encrypted: true }, () => `The seed in ${seedFile} is encrypted.`)
       if (!already) {
@@ -148,6 +177,37 @@ export function addSeedCommands(program: Command, world: World): void {
         () => `The seed in ${seedFile} is not encrypted any more.`
       )
     })
+}
+
+/** Puts a backup back, and looks through what came of it. */
+async function putBack({ io, output, dataDir }: Context, file: string, gap: number): Promise<void> {
+  const [{ restoreBackup }, { checkData }, { namedNetwork }] = await Promise.all([
+    import('../../node/restore-backup.js'),
+    import('../../node/check.js'),
+    import('../../daemon/config-file.js')
+  ])
+  const restored = await restoreBackup(dataDir, {
+    file,
+    gap,
+    network: await namedNetwork(dataDir, io.env),
+    passphrase: async (attempt) =>
+      await askPassphrase(io, attempt, { prompt: 'Passphrase of the backup: ', fromInput: true })
+  })
+  const { network, madeAt, peerId, records, hasSeed } = restored
+  const { ok, channels } = await checkData({ dataDir, network })
+  output.result(
+    { dataDir, ...restored, channels: channels.length, ok },
+    () =>
+      `Put back the node ${peerId} on ${network} in ${dataDir}, as it was on ${formatTime(madeAt)}: ${channels.length} channels, ${records} records.\n\n${IS_OLD_COPY}`
+  )
+  if (!hasSeed) {
+    output.note(
+      'The backup has no seed, since the application that made it keeps its seed itself: give it the same one.'
+    )
+  }
+  if (!ok) {
+    output.note('Something in the backup is damaged: `paychan check` says what, and what to do.')
+  }
 }
 
 /* The channels that a peer handed back, in words and a table. */
