@@ -7,6 +7,7 @@ import type { LocalNode, NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
+import { type CsvColumn, renderCsv } from './csv.js'
 import type { Io } from './io.js'
 import { startPatience, untilInterrupted } from './waiting.js'
 import type { Colors, Output } from './output.js'
@@ -114,15 +115,48 @@ export function withLimit(command: Command): Command {
   )
 }
 
-/** Shows the newest entries of a list, and says so when there are more. */
+export interface CsvOption {
+  readonly csv?: true
+}
+
+export interface ListOptions extends LimitOption, CsvOption {}
+
+/** Adds `--csv` to the command of a list. */
+export function withCsv(command: Command): Command {
+  return command.option('--csv', 'all of it as CSV (RFC 4180), for spreadsheets and programs')
+}
+
+/** Adds `--limit` and `--csv` to the command of a list. */
+export function withList(command: Command): Command {
+  return withCsv(withLimit(command))
+}
+
+/** @throws PaychanError `ERR_USAGE` */
+export function assertOneForm({ json }: Output, csv: true | undefined): void {
+  if (!json || csv !== true) return
+  throw new PaychanError('ERR_USAGE', 'Give --json or --csv: a result has one form.')
+}
+
+/**
+ * Shows the newest entries of a list, and says so when there are more; as CSV all of them, unless a
+ * limit is given.
+ */
 export async function showNewest<T>(
   context: Context,
   name: string,
-  { limit = DEFAULT_LIMIT }: LimitOption,
-  list: (node: ApiClient, limit: number) => Promise<readonly T[]>,
-  render: (entries: readonly T[], colors: Colors, width: number) => string
+  { limit: asked, csv }: ListOptions,
+  list: (node: ApiClient, limit: number | undefined) => Promise<readonly T[]>,
+  render: (entries: readonly T[], colors: Colors, width: number) => string,
+  columns?: ReadonlyArray<CsvColumn<T>>
 ): Promise<void> {
   const { output } = context
+  if (csv === true && columns !== undefined) {
+    assertOneForm(output, csv)
+    const all = await withNode(context, async (node) => await list(node, asked))
+    output.text(renderCsv(columns, all))
+    return
+  }
+  const limit = asked ?? DEFAULT_LIMIT
   // One more than is shown tells that there are more.
   const known = await withNode(context, async (node) => await list(node, limit + 1))
   const entries = known.slice(0, limit)
@@ -147,17 +181,4 @@ export function wholeNumber(least: number): (text: string) => number {
     }
     return value
   }
-}
-
-const LIFETIME_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
-
-/** Reads `90s`, `15m`, `1h`, `7d` as seconds; `never` as undefined. */
-export function parseLifetime(text: string): { readonly seconds: number | undefined } {
-  if (text === 'never') return { seconds: undefined }
-  const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
-  const factor = LIFETIME_UNITS[unit]
-  if (count === undefined || factor === undefined || Number(count) === 0) {
-    throw new InvalidArgumentError('It must be a time such as 15m, 1h or 7d, or never.')
-  }
-  return { seconds: Number(count) * factor }
 }

@@ -19,6 +19,8 @@ export interface Output {
   result: (data: object, text: (colors: Colors) => string) => void
   /** One of many: a line of newline-delimited JSON, or a line of text. */
   line: (data: object, text: (colors: Colors) => string) => void
+  /** The whole result, as it is: a file for other programs. */
+  text: (whole: string) => void
   /** Shows work under way, on stderr. On a terminal each line replaces the one before. */
   progress: (text: string) => void
   /** A remark beside the result, on stderr. */
@@ -76,6 +78,10 @@ export function createOutput(io: Io, json: boolean): Output {
     width: io.stdout.columns ?? USUAL_WIDTH,
     result: emit,
     line: emit,
+    text: (whole) => {
+      clearProgress()
+      io.stdout.write(whole)
+    },
     progress: (text) => {
       if (json) return
       clearProgress()

@@ -51,8 +51,12 @@ export const GROUPS: ReadonlyArray<{
   },
   { names: ['psbt'], load: async () => (await import('./commands/psbt.js')).addPsbt },
   {
-    names: ['pay', 'channels', 'channel', 'payments', 'close', 'settle'],
+    names: ['pay', 'channels', 'channel', 'close', 'settle'],
     load: async () => (await import('./commands/channels.js')).addChannelCommands
+  },
+  {
+    names: ['payments', 'payment'],
+    load: async () => (await import('./commands/payments.js')).addPaymentCommands
   },
   {
     names: ['request', 'requests', 'receipt'],

@@ -5,6 +5,7 @@ import type {
   ChannelInfo,
   CloseResult,
   NodeInfo,
+  PaymentDetails,
   PaymentInfo,
   PayResult,
   PeerInfo,
@@ -203,6 +204,33 @@ export function renderPayments(
     colors,
     width
   )
+}
+
+const STATUS_MEANS: Readonly<Record<PaymentInfo['status'], string>> = {
+  acknowledged: 'the payee has it on its disk',
+  unknown: 'signed and sent, and not acknowledged: do not pay again before that is known',
+  failed: 'the chain has settled without it: nothing was paid'
+}
+
+/** Renders all details of one payment, ids whole. */
+export function renderPayment(
+  { id, name, peerId, direction, amount, memo, time, status, parts }: PaymentDetails,
+  colors: Colors,
+  width: number
+): string {
+  const [first] = parts
+  const fields: Array<readonly [string, Cell]> = [
+    ['payment', id],
+    ...(name === undefined ? [] : [['name', name] as const]),
+    [direction === 'sent' ? 'to' : 'from', peerId],
+    ['amount', formatAmount(amount)],
+    ['memo', memo],
+    ['time', formatTime(time)],
+    ['status', `${status}: ${STATUS_MEANS[status]}`],
+    ...(parts.length > 1 || first === undefined ? [] : [['channel', first.channel] as const])
+  ]
+  const whole = renderFields(fields, colors, width)
+  return parts.length > 1 ? `${whole}\n\n${renderPayments(parts, colors, width)}` : whole
 }
 
 /** The result of `open`. */

@@ -19,6 +19,7 @@ import {
   fees,
   newToken,
   nodeInfo,
+  paymentDetails,
   paymentInfo,
   payResult,
   peerAlias,
@@ -403,10 +404,27 @@ const TABLE = [
   verb('payments', 'payments.list', {
     scope: 'read',
     meaning: 'what was paid and received, the newest first',
-    request: { channel: text.optional(), limit },
+    request: {
+      channel: text.optional(),
+      peer: text.optional(),
+      since: z.number().optional(),
+      until: z.number().optional(),
+      direction: z.enum(['sent', 'received']).optional(),
+      status: z.enum(['acknowledged', 'unknown', 'failed']).optional(),
+      memo: z.string().max(1_024).optional(),
+      limit
+    },
     answer: z.array(paymentInfo),
     body: (filter) => filter ?? {},
     args: (filter) => [filter]
+  }),
+  verb('payment', 'payments.get', {
+    scope: 'read',
+    meaning: 'one payment, by its id or by the name that it was made with',
+    request: { id: text.max(512) },
+    answer: paymentDetails,
+    body: (id) => ({ id }),
+    args: ({ id }) => [id]
   }),
   verb('makeRequest', 'requests.make', {
     scope: 'receive',

@@ -17,6 +17,7 @@ import type {
   NewToken,
   NodeEvent,
   NodeInfo,
+  PaymentDetails,
   PaymentInfo,
   PayResult,
   PeerAlias,
@@ -335,6 +336,14 @@ export const psbtResult: z.ZodType<PsbtResult> = z
   .meta({ title: 'PsbtResult' })
 
 export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape).meta({ title: 'Payment' })
+
+export const paymentDetails: z.ZodType<PaymentDetails> = z
+  .object({
+    ...paymentShape,
+    name: maybe(z.string()),
+    parts: z.array(paymentInfo)
+  })
+  .meta({ title: 'PaymentDetails' })
 
 export const payResult: z.ZodType<PayResult> = z
   .object({

@@ -30,7 +30,13 @@ import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { loadChannels, LogOrder, tellDamage } from './loading.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
 import { takePsbt } from './outside-wallet.js'
-import { type LoggedPayment, PaymentIds, type PaymentInfo, readPayments } from './payments.js'
+import {
+  type LoggedPayment,
+  PaymentIds,
+  type PaymentInfo,
+  paymentsUnder,
+  readPayments
+} from './payments.js'
 import { Performer, recover } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
@@ -437,21 +443,25 @@ export class Engine {
 
   /** The payment log, oldest update first. */
   payments(only?: ChannelId): AsyncGenerator<LoggedPayment> {
-    return readPayments(
-      this.#context.store,
-      new Map([...this.#actors].map(([id, actor]) => [id, actor.state])),
-      only,
-      ({ channel, sequence }) => {
-        this.#context.alarm(
-          new PaychanError(
-            'ERR_STORE_CORRUPT',
-            `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`,
-            { cause: 'payments', sequence }
-          ),
-          channel
-        )
-      }
-    )
+    return readPayments(this.#context.store, this.#states(), only, ({ channel, sequence }) => {
+      this.#context.alarm(
+        new PaychanError(
+          'ERR_STORE_CORRUPT',
+          `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`,
+          { cause: 'payments', sequence }
+        ),
+        channel
+      )
+    })
+  }
+
+  /** What was paid under a name, part by part. */
+  async paymentsUnder(name: string): Promise<PaymentInfo[]> {
+    return await paymentsUnder(this.#context.store, this.#states(), name)
+  }
+
+  #states(): ReadonlyMap<ChannelId, Channel> {
+    return new Map([...this.#actors].map(([id, actor]) => [id, actor.state]))
   }
 
   /**

@@ -12,6 +12,7 @@ import type { Channel } from '../channel/state.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import { codeOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
+import { findPart, payeeOf } from './paid-records.js'
 import type { Change, Random, Store } from './ports.js'
 import { readRecord, recordChange } from '../types/records.js'
 
@@ -180,6 +181,32 @@ export async function* readPayments(
       for (const payment of entry.payments) {
         yield { payment: paymentInfo(channel, entry, payment), order: entry.order }
       }
+    }
+  }
+}
+
+/**
+ * What was paid under a name, part by part, as far as the log has it; nothing for a name that is not
+ * known.
+ */
+export async function paymentsUnder(
+  store: Store,
+  channels: ReadonlyMap<ChannelId, Channel>,
+  name: string
+): Promise<PaymentInfo[]> {
+  const found: PaymentInfo[] = []
+  const payee = await payeeOf(store, name)
+  if (payee === undefined) return found
+  for (let index = 0; ; index++) {
+    const part = await findPart(store, payee.peer, name, index)
+    if (part === undefined) return found
+    const { channel: id, sequence } = part.record
+    const key = paymentKey(id, sequence)
+    const [channel, value] = [channels.get(id), await store.get(key)]
+    const entry = value === undefined ? undefined : entryUnlessDamaged(key, value)
+    const payment = entry?.payments.find((each) => toHex(each.id) === part.id)
+    if (channel !== undefined && entry !== undefined && payment !== undefined) {
+      found.push(paymentInfo(channel, entry, payment))
     }
   }
 }

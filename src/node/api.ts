@@ -202,17 +202,52 @@ export interface BackupResult {
   readonly records: number
 }
 
+/** The payments of a list; each part that is left out lets all pass. */
+export interface PaymentFilter {
+  /** At least 8 of the first digits of a channel's id. */
+  readonly channel?: string
+  /** A PeerId, its beginning or end, or its name. */
+  readonly peer?: string
+  /** Milliseconds since 1970, by this node's clock: not before. */
+  readonly since?: number
+  /** Milliseconds since 1970: before. */
+  readonly until?: number
+  readonly direction?: PaymentInfo['direction']
+  readonly status?: PaymentInfo['status']
+  /** A part of the memo; capital and small letters are the same. */
+  readonly memo?: string
+  readonly limit?: number
+}
+
+/** A payment with its parts: fields of the first one, but for the amount, which is the whole. */
+export interface PaymentDetails extends PaymentInfo {
+  /** The name that it was found by; undefined when it was found by an id. */
+  readonly name: string | undefined
+  readonly parts: readonly PaymentInfo[]
+}
+
 export interface PaymentsApi {
   /**
-   * Lists what was paid and received, the newest first: on one channel (at least 8 of its first
-   * digits), or on all; at most `limit` payments, else all. Amounts are in satoshis, times in
-   * milliseconds since 1970. Waits for the disk, and for no peer.
+   * Lists what was paid and received, the newest first: what fits all parts of the filter; at most
+   * `limit` payments, else all. Amounts are in satoshis, times in milliseconds since 1970. Waits for
+   * the disk, and for no peer.
    *
-   * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`
+   * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_PEER`,
+   *   `ERR_AMBIGUOUS_PEER`
    * @example
    * const [newest] = await node.payments.list({ limit: 1 })
    */
-  list: (filter?: { readonly channel?: string; readonly limit?: number }) => Promise<PaymentInfo[]>
+  list: (filter?: PaymentFilter) => Promise<PaymentInfo[]>
+  /**
+   * Finds one payment: by the name that it was made with (`PayRequest.id`), or by its id, of which
+   * the first 8 digits are enough. Amounts are in satoshis, times in milliseconds since 1970. Waits
+   * for the disk, and for no peer.
+   *
+   * @throws PaychanError `ERR_NO_PAYMENT`, `ERR_AMBIGUOUS_PAYMENT`
+   * @example
+   * const { status, parts } = await node.payments.get('invoice 17')
+   */
+  get: (id: string) => Promise<PaymentDetails>
 }
 
 export interface ChainApi {

@@ -1,8 +1,16 @@
 /** Payments of a node: made on the channel that fits, or on several; and listed. */
 import { codeOf, PaychanError } from '../types/errors.js'
 import { toHex } from '../types/bytes.js'
-import type { Satoshi } from '../types/units.js'
-import type { NodeApi, PaymentsApi, PayResult } from './api.js'
+import type { LoggedPayment } from '../engine/payments.js'
+import { sumShown, type Satoshi } from '../types/units.js'
+import type {
+  NodeApi,
+  PaymentDetails,
+  PaymentFilter,
+  PaymentInfo,
+  PaymentsApi,
+  PayResult
+} from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
 import { newestFirst } from './lists.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
@@ -12,13 +20,91 @@ import { systemRandom } from './system.js'
 /** The facet `payments`; `running` throws while the node is stopped. */
 export function paymentsFacet(running: () => Running): PaymentsApi {
   return {
-    list: async ({ channel, limit } = {}) => {
-      const { engine } = running()
+    list: async ({ channel, peer, limit, ...filter } = {}) => {
+      const parts = running()
+      const { engine } = parts
       const only =
         channel === undefined ? undefined : channelByPrefix(engine.channels(), channel).id
-      return await newestFirst(engine.payments(only), limit)
+      const peerId = peer === undefined ? undefined : await peerNamed(parts, peer)
+      return await newestFirst(fitting(engine.payments(only), { ...filter, peerId }), limit)
+    },
+
+    get: async (id) => {
+      const { engine } = running()
+      const named = await engine.paymentsUnder(id)
+      if (named.length > 0) return detailsOf(named, id)
+      return detailsOf([await paymentByPrefix(engine.payments(), id)], undefined)
     }
   }
+}
+
+/** The payments of a log that fit all parts of a filter. */
+async function* fitting(
+  log: AsyncIterable<LoggedPayment>,
+  {
+    peerId,
+    since = -Infinity,
+    until = Infinity,
+    direction,
+    status,
+    memo = ''
+  }: Omit<PaymentFilter, 'channel' | 'peer' | 'limit'> & { readonly peerId: string | undefined }
+): AsyncGenerator<LoggedPayment> {
+  const part = memo.toLowerCase()
+  for await (const logged of log) {
+    const { payment } = logged
+    if (
+      (peerId === undefined || payment.peerId === peerId) &&
+      payment.time >= since &&
+      payment.time < until &&
+      (direction === undefined || payment.direction === direction) &&
+      (status === undefined || payment.status === status) &&
+      payment.memo.toLowerCase().includes(part)
+    ) {
+      yield logged
+    }
+  }
+}
+
+/** At least one part. A payment is what its least certain part is. */
+function detailsOf(parts: readonly PaymentInfo[], name: string | undefined): PaymentDetails {
+  const [first] = parts
+  if (first === undefined) throw new TypeError('a payment has a part')
+  const is = (status: PaymentInfo['status']): boolean =>
+    parts.some((part) => part.status === status)
+  const status = is('unknown') ? 'unknown' : is('failed') ? 'failed' : 'acknowledged'
+  return { ...first, amount: sumShown(parts.map(({ amount }) => amount)), status, name, parts }
+}
+
+const PAYMENT_PREFIX = /^[0-9a-f]{8,32}$/
+
+async function paymentByPrefix(
+  log: AsyncIterable<LoggedPayment>,
+  prefix: string
+): Promise<PaymentInfo> {
+  const found: PaymentInfo[] = []
+  if (PAYMENT_PREFIX.test(prefix)) {
+    for await (const { payment } of log) {
+      if (payment.id.startsWith(prefix)) found.push(payment)
+    }
+  }
+  const [only] = found
+  if (only === undefined) {
+    throw new PaychanError(
+      'ERR_NO_PAYMENT',
+      `No payment was made with the name '${prefix}', and none has an id that begins with it (at least 8 digits); \`paychan payments --json\` has the ids.`,
+      { asked: prefix }
+    )
+  }
+  // Peers choose ids, and two may choose the same.
+  if (found.length > 1) {
+    throw new PaychanError(
+      'ERR_AMBIGUOUS_PAYMENT',
+      `${found.length} payments begin with ${prefix}; give more digits, or look for it with \`paychan payments --peer PEER\`.`,
+      { asked: prefix, matches: found.length }
+    )
+  }
+  return only
 }
 
 /** The call `pay`; `running` throws while the node is stopped. */

@@ -351,6 +351,8 @@ export const ERROR_CODES = {
   // Payments
   ERR_NO_CHANNEL: ['missing', 'there is no such channel, or none to pay that peer on'],
   ERR_AMBIGUOUS_PEER: ['usage', 'the ids of several peers begin or end like that; give more of it'],
+  ERR_AMBIGUOUS_PAYMENT: ['usage', 'the ids of several payments begin like that; give more digits'],
+  ERR_NO_PAYMENT: ['missing', 'no payment has that id or that name'],
   ERR_AMBIGUOUS_CHANNEL: ['usage', 'several channels begin like that; give more digits'],
   ERR_CHANNEL_NOT_OPEN: [
     'refused',

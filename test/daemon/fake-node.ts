@@ -322,6 +322,7 @@ export class FakeNode implements LocalNode {
       leftOut: []
     }),
     close: async () => ({ channel: CHANNEL, kind: 'close', txid: FUNDING }),
+    payment: async () => ({ ...payment, name: undefined, parts: [payment] }),
     backup: async ({ file }) => ({
       ...{ file, id: '0b'.repeat(16), madeAt: 1_700_000_000_000, network: 'regtest' },
       ...{ peerId: PEER, channels: 2, records: 40 }
@@ -351,7 +352,10 @@ export class FakeNode implements LocalNode {
     recover: this.#call('recover')
   }
 
-  readonly payments: NodeApi['payments'] = { list: this.#call('payments') }
+  readonly payments: NodeApi['payments'] = {
+    list: this.#call('payments'),
+    get: this.#call('payment')
+  }
   readonly requests: NodeApi['requests'] = {
     make: this.#call('makeRequest'),
     list: this.#call('requests'),

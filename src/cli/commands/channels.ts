@@ -1,5 +1,5 @@
 /**
- * The verbs about money in channels: `pay`, `channels`, `channel`, `payments`, `close`, `settle`.
+ * The verbs about money in channels: `pay`, `channels`, `channel`, `close`, `settle`.
  */
 import type { Command } from 'commander'
 import { parseAmount } from '../../types/amount.js'
@@ -10,24 +10,19 @@ import { channelByPrefix } from '../../node/choose.js'
 import type { ChannelStatus } from '../../node/api.js'
 import {
   AMOUNT_HELP,
+  assertOneForm,
   contextOf,
-  type LimitOption,
+  type CsvOption,
   PART_HELP,
-  showNewest,
   withCommonOptions,
-  withLimit,
+  withCsv,
   withNode,
   type World
 } from '../context.js'
+import { renderCsv } from '../csv.js'
+import { CHANNEL_CSV } from '../csv-tables.js'
 import { EXIT, Exit } from '../exit-codes.js'
-import {
-  leftAfter,
-  renderClosed,
-  renderPaid,
-  renderPayments,
-  renderSettled,
-  type Left
-} from '../render.js'
+import { leftAfter, renderClosed, renderPaid, renderSettled, type Left } from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
 
 interface PayOptions {
@@ -131,19 +126,29 @@ export function addChannelCommands(program: Command, world: World): void {
       }
     )
 
-  withCommonOptions(program.command('channels').summary('the channels, and what is in them'))
+  withCsv(
+    withCommonOptions(program.command('channels').summary('the channels, and what is in them'))
+  )
     .description(
       'Lists the channels that are not closed, with our share of each and what can be spent now; in a wider terminal also whose they are, the other share and the block of the refund. Below a channel stands what there is to say of it; of two-way channels also whose turn it is, how many are left, and when the state of each side matures. `paychan channel ID` shows all of one.'
     )
     .option('--all', 'also those that are closed, and openings that came to nothing')
-    .addHelpText('after', '\nExamples:\n  paychan channels\n  paychan channels --all')
-    .action(async ({ all = false }: { all?: boolean }, command: Command) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan channels\n  paychan channels --all --csv > channels.csv'
+    )
+    .action(async ({ all = false, csv }: { all?: boolean } & CsvOption, command: Command) => {
       const { output, ...context } = contextOf(world, command)
+      assertOneForm(output, csv)
       const known = await withNode(
         { ...context, output },
         async (node) => await node.channels.list()
       )
       const channels = known.filter(({ status }) => all || !isOver(status))
+      if (csv === true) {
+        output.text(renderCsv(CHANNEL_CSV, channels))
+        return
+      }
       const hidden = known.length - channels.length
       output.result({ channels, hidden }, (colors) =>
         channels.length === 0 && hidden > 0
@@ -174,25 +179,6 @@ export function addChannelCommands(program: Command, world: World): void {
       )
       context.output.result(channel, (colors) =>
         renderChannel(channel, colors, context.output.width)
-      )
-    })
-
-  withLimit(
-    withCommonOptions(program.command('payments').summary('payments, sent and received'))
-      .description('Lists payments, the newest first.')
-      .option('--channel <id>', 'only of this channel (its first 8 digits are enough)')
-  )
-    .addHelpText(
-      'after',
-      '\nExamples:\n  paychan payments\n  paychan payments --channel 1a2b3c4d --limit 100'
-    )
-    .action(async ({ channel, ...shown }: LimitOption & { channel?: string }, command: Command) => {
-      await showNewest(
-        contextOf(world, command),
-        'payments',
-        shown,
-        async (node, limit) => await node.payments.list(withoutUndefined({ limit, channel })),
-        renderPayments
       )
     })
 

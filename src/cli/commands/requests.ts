@@ -8,7 +8,6 @@ import type { RequestPayment, RequestTerms } from '../../node/api.js'
 import {
   AMOUNT_HELP,
   contextOf,
-  parseLifetime,
   type LimitOption,
   showNewest,
   withCommonOptions,
@@ -26,6 +25,7 @@ import {
   renderRequests,
   requestWords
 } from '../render-requests.js'
+import { parseLifetime } from '../times.js'
 
 const DAY_S = 86_400
 

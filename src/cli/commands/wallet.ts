@@ -8,13 +8,14 @@ import type { Satoshi } from '../../types/units.js'
 import {
   AMOUNT_HELP,
   contextOf,
-  type LimitOption,
+  type ListOptions,
   showNewest,
-  withLimit,
+  withList,
   withCommonOptions,
   withNode,
   type World
 } from '../context.js'
+import { TRANSACTION_CSV } from '../csv-tables.js'
 import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { renderBumped, renderFees, renderSent, renderTransactions } from '../render-wallet.js'
 
@@ -120,7 +121,7 @@ export function addWalletCommands(program: Command, world: World): void {
       context.output.result(fees, (colors) => renderFees(fees, colors))
     })
 
-  withLimit(
+  withList(
     withCommonOptions(
       program.command('transactions').summary("the wallet's transactions on the chain")
     ).description(
@@ -129,15 +130,16 @@ export function addWalletCommands(program: Command, world: World): void {
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  paychan transactions\n  paychan transactions --limit 100 --json'
+      '\nExamples:\n  paychan transactions\n  paychan transactions --limit 100 --json\n  paychan transactions --csv > transactions.csv'
     )
-    .action(async (shown: LimitOption, command: Command) => {
+    .action(async (shown: ListOptions, command: Command) => {
       await showNewest(
         contextOf(world, command),
         'transactions',
         shown,
-        async (node, limit) => await node.wallet.transactions({ limit }),
-        renderTransactions
+        async (node, limit) => await node.wallet.transactions(withoutUndefined({ limit })),
+        renderTransactions,
+        TRANSACTION_CSV
       )
     })
 

@@ -1,0 +1,56 @@
+/** Times as people write them: how long, and when. */
+import { InvalidArgumentError } from 'commander'
+
+const DAY_S = 86_400
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S, w: 7 * DAY_S }
+
+/** Reads `90s`, `15m`, `1h`, `7d`, `2w` as seconds; undefined for any other text. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit = ''] = /^(\d{1,9})([smhdw])$/.exec(text) ?? []
+  const factor = UNITS[unit]
+  return count === undefined || factor === undefined || Number(count) === 0
+    ? undefined
+    : Number(count) * factor
+}
+
+/** A parser for `90s`, `15m`, `1h`, `7d` as seconds; `never` as undefined. */
+export function parseLifetime(text: string): { readonly seconds: number | undefined } {
+  if (text === 'never') return { seconds: undefined }
+  const seconds = parseDuration(text)
+  if (seconds === undefined) {
+    throw new InvalidArgumentError('It must be a time such as 15m, 1h or 7d, or never.')
+  }
+  return { seconds }
+}
+
+/** A day, with or without a time of that day; without a zone it is UTC, as in every list. */
+const MOMENT =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?(?:\.\d{1,3})?)(Z|[+-]\d{2}:\d{2})?)?$/
+
+/** For the help of options. */
+export const MOMENT_HELP = '2026-11-30, "2026-11-30 08:00" (UTC), or 7d for seven days ago'
+
+/**
+ * A parser for a time: a day, a time of a day, or so long ago. In milliseconds since 1970.
+ *
+ * @param end - of a day alone, its end is meant
+ */
+export function momentBy(now: () => number, end: boolean): (text: string) => number {
+  return (text) => {
+    const ago = parseDuration(text)
+    if (ago !== undefined) return now() - ago * 1_000
+    const [, day, time = '00:00', zone = 'Z'] = MOMENT.exec(text.trim()) ?? []
+    const moment = day === undefined ? NaN : Date.parse(`${day}T${time}${zone}`)
+    // The 31st of June would be the 1st of July.
+    if (day === undefined || Number.isNaN(moment) || !isDay(day)) {
+      throw new InvalidArgumentError(`It must be a time such as ${MOMENT_HELP}.`)
+    }
+    return end && text.trim() === day ? moment + DAY_S * 1_000 : moment
+  }
+}
+
+function isDay(day: string): boolean {
+  const midnight = new Date(`${day}T00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)
+}
