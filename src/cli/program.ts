@@ -18,7 +18,12 @@ With --json, stdout is exactly one JSON object, {"error":{"code","message","fact
 (\`start\` and \`devnet\`, which keep running: one per line). Amounts are numbers of satoshis; amounts
 among the facts of an error are decimal strings.`
 
-type Add = (program: Command, world: World) => void
+/** `programFor` makes the program that another line means. */
+type Add = (
+  program: Command,
+  world: World,
+  programFor: (argv: readonly string[]) => Promise<Command>
+) => void
 
 /**
  * The commands in the order of the help, with their modules: a command line loads only what its
@@ -64,6 +69,10 @@ export const GROUPS: ReadonlyArray<{
   },
   { names: ['token'], load: async () => (await import('./commands/token.js')).addToken },
   { names: ['alias'], load: async () => (await import('./commands/alias.js')).addAlias },
+  {
+    names: ['completion'],
+    load: async () => (await import('./commands/completion.js')).addCompletion
+  },
   { names: ['devnet'], load: async () => (await import('./commands/devnet.js')).addDevnet },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.js')).addSimulate }
 ]
@@ -95,7 +104,7 @@ export async function createProgram(world: World, argv: readonly string[] = []):
     .addHelpText('after', `\n${EXAMPLE}\n\n${EXIT_CODES_HELP}`)
   withCommonOptions(program)
   for (const add of await Promise.all(groupsFor(argv).map(async ({ load }) => await load()))) {
-    add(program, world)
+    add(program, world, async (line) => await createProgram(world, line))
   }
   return program
 }

@@ -3,11 +3,11 @@ import { InvalidArgumentError } from 'commander'
 
 const DAY_S = 86_400
 
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S, w: 7 * DAY_S }
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S }
 
-/** Reads `90s`, `15m`, `1h`, `7d`, `2w` as seconds; undefined for any other text. */
+/** Reads `90s`, `15m`, `1h`, `7d` as seconds; undefined for any other text. */
 export function parseDuration(text: string): number | undefined {
-  const [, count, unit = ''] = /^(\d{1,9})([smhdw])$/.exec(text) ?? []
+  const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
   const factor = UNITS[unit]
   return count === undefined || factor === undefined || Number(count) === 0
     ? undefined

@@ -105,7 +105,7 @@ describe('what a command loads', () => {
     const world = { ...outside, io, output: createOutput(io, false) }
     for (const { names, load } of GROUPS) {
       const program = new Command()
-      ;(await load())(program, world)
+      ;(await load())(program, world, async () => await Promise.resolve(program))
       assert.deepEqual(
         program.commands.map((command) => command.name()),
         names

@@ -21,7 +21,7 @@ export function addPaymentCommands(program: Command, world: World): void {
       .description(
         'Lists payments, the newest first; with filters only those that fit all of them. `paychan payment ID` shows all of one.'
       )
-      .option('--channel <id>', 'only of this channel (its first 8 digits are enough)')
+      .option('--channel <channel>', 'only of this channel (its first 8 digits are enough)')
       .option('--peer <peer>', 'only with this peer: its id, a part of it, or its name')
       .option('--since <time>', `not before: ${MOMENT_HELP}`, momentBy(Date.now, false))
       .option('--until <time>', 'before; a day counts to its end', momentBy(Date.now, true))
