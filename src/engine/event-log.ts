@@ -197,6 +197,23 @@ export class EventLog {
   }
 }
 
+/** Above all numbers that a node gave out after a backup of it was made. */
+const AFTER_BACKUP = 1_000_000_000
+
+/**
+ * The change for a store that is put back from a backup, whose events are left out: numbers are given
+ * out once, so they go on far above, and a reader that comes back hears that it has missed some.
+ */
+export function renumberedChange(highest: number): Change {
+  return recordChange(DROPPED_KEY, { number: highest + AFTER_BACKUP })
+}
+
+/** The number that a record of the log has, or stands for; 0 for any other record. */
+export function numberIn(key: string, value: Uint8Array): number {
+  if (key.startsWith(EVENT_PREFIX)) return numberOf(key)
+  return key === DROPPED_KEY ? readDropped(key, value) : 0
+}
+
 /** True for an effect that becomes an event here. */
 export function isNews({ type }: Effect): boolean {
   return type === 'notify' || type === 'payments-acknowledged'

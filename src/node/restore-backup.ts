@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Change } from '../engine/ports.js'
+import { EVENT_PREFIX, numberIn, renumberedChange } from '../engine/event-log.js'
 import { copiedChanges } from '../engine/restores.js'
 import { copiedRecord } from '../engine/stored-channel.js'
 import { openLevelStore } from '../store/level.js'
@@ -15,6 +16,8 @@ import type { AskPassphrase } from '../wallet/passphrase-key.js'
 import { createPrivateFile, syncDirectory } from '../wallet/private-file.js'
 import { GAP_KEY, gapChange, readGap } from '../wallet/records.js'
 import { type BackupHead, openBackup, readBackupHead } from './backup-file.js'
+import { ANSWER_PREFIX } from './kept-answers.js'
+import { SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
 import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from './layout.js'
 import { assertGap } from './restore.js'
 
@@ -33,6 +36,12 @@ export interface RestoredBackup extends BackupHead {
   /** False when the application kept the seed itself. */
   readonly hasSeed: boolean
 }
+
+/**
+ * What is not put back: tokens that were revoked, and budgets that were used, after the backup, and
+ * numbers of events, which are given out once.
+ */
+const LEFT_OUT = [TOKEN_PREFIX, SPENT_PREFIX, ANSWER_PREFIX, EVENT_PREFIX]
 
 /** Records that are written at once. */
 const BATCH = 1_000
@@ -104,7 +113,7 @@ async function fill(
   const files = new Map<string, Uint8Array>()
   const store = await openLevelStore(directory)
   let records = 0
-  let watched = 0
+  let [watched, newest] = [0, 0]
   try {
     let batch: Change[] = []
     for await (const { kind, name, value } of entries) {
@@ -113,25 +122,35 @@ async function fill(
         continue
       }
       records += 1
-      if (name === GAP_KEY) watched = gapIn(value)
+      newest = Math.max(
+        newest,
+        unlessDamaged(() => numberIn(name, value))
+      )
+      if (LEFT_OUT.some((prefix) => name.startsWith(prefix))) continue
+      if (name === GAP_KEY) watched = unlessDamaged(() => readGap(value))
       batch.push({ key: name, value: copiedRecord(name, value) })
       if (batch.length < BATCH) continue
       await store.commit(batch)
       batch = []
     }
     // Addresses that were given out after the backup lie behind those that it knows.
-    await store.commit([...batch, ...copiedChanges(id, madeAt), gapChange(Math.max(gap, watched))])
+    await store.commit([
+      ...batch,
+      ...copiedChanges(id, madeAt),
+      gapChange(Math.max(gap, watched)),
+      ...(newest === 0 ? [] : [renumberedChange(newest)])
+    ])
   } finally {
     await store.close()
   }
   return { files, records }
 }
 
-function gapIn(value: Uint8Array): number {
+/** 0 for a record that is damaged: it can be done without. */
+function unlessDamaged(read: () => number): number {
   try {
-    return readGap(value)
+    return read()
   } catch (error) {
-    // A damaged record: the usual gap does.
     if (codeOf(error) === 'ERR_STORE_CORRUPT') return 0
     throw error
   }

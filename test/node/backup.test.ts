@@ -3,10 +3,13 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DROPPED_KEY, EVENT_PREFIX, EventLog } from '../../src/engine/event-log.js'
 import type { Change, Store } from '../../src/engine/ports.js'
 import { COPIED_KEY, RESTORED_KEY } from '../../src/engine/restores.js'
 import type { ChannelInfo } from '../../src/node/api.js'
 import { type BackupSource, backupData, BACKUPS_KEY, makeBackup } from '../../src/node/backup.js'
+import { SPENT_PREFIX, TOKEN_PREFIX } from '../../src/node/access.js'
+import { ANSWER_PREFIX } from '../../src/node/kept-answers.js'
 import { NETWORK_KEY } from '../../src/node/chain-anchor.js'
 import { PEER_KEY } from '../../src/node/identity.js'
 import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from '../../src/node/layout.js'
@@ -125,14 +128,39 @@ describe('node / backup', () => {
     )
   })
 
+  it('brings no token back that may be revoked, and no number of an event that may be given out', async () => {
+    const alice = await source('alice', [
+      recordChange(`${TOKEN_PREFIX}5f0c9a13`, { any: 'thing' }),
+      recordChange(`${SPENT_PREFIX}5f0c9a13/1`, { any: 'thing' }),
+      recordChange(`${ANSWER_PREFIX}5f0c9a13/key`, { any: 'thing' }),
+      recordChange(`${EVENT_PREFIX}000000000000017`, {
+        at: 0,
+        event: { type: 'request', id: '1' }
+      }),
+      recordChange(DROPPED_KEY, { number: 12 })
+    ])
+    await backup(alice)
+    await restore('bob')
+    const { store } = await opened(join(dir, 'bob'))
+    const keys = [...(await contents(store)).keys()]
+    assert.deepEqual(
+      keys.filter((key) => /^(?:access|event\/)/.test(key)),
+      []
+    )
+    const log = new EventLog(store, { now: () => 1 }, { openFor: () => undefined })
+    await log.load()
+    assert.deepEqual([log.newest, log.dropped], [1_000_000_017, 1_000_000_017])
+  })
+
   it('is for its owner only, leaves nothing beside it, and shows nothing of the seed or the records', async () => {
     const alice = await source('alice', [recordChange('payment/1', { memo: 'two coffees' })])
     await backup(alice)
     assert.equal((await stat(file)).mode & 0o777, 0o600)
     assert.deepEqual((await readdir(dir)).sort(), ['alice', 'node.backup'])
     const text = (await readFile(file)).toString('latin1')
-    for (const secret of ['abandon', 'coffees', 'payment/'])
-      {assert.equal(text.includes(secret), false)}
+    for (const secret of ['abandon', 'coffees', 'payment/']) {
+      assert.equal(text.includes(secret), false)
+    }
   })
 
   it('is of one moment: what is committed together is in it together, or not at all', async () => {
@@ -277,8 +305,9 @@ describe('node / backup', () => {
               const small = {
                 writeFile: async (data: Uint8Array) => {
                   pieces += 1
-                  if (pieces > 2)
-                    {throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })}
+                  if (pieces > 2) {
+                    throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
+                  }
                   await target.writeFile(data)
                 }
               }
