@@ -110,7 +110,6 @@ function laterTurns(channel: Established, record: ChannelRecord, env: Env): Esta
   const { inFlight } = ledger
   return {
     ...channel,
-    restored: true,
     ...(channel.copied === undefined ? {} : { copied: undefined }),
     ledger: { ...proven.ledger, held },
     ended: [

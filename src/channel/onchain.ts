@@ -262,8 +262,11 @@ export function stateIn(
  * and it pays to the scripts of both and to nobody else. A side that lost nothing has signed no
  * such close.
  */
-function isForgottenClose({ terms, outPoint, restored }: Established, tx: Transaction): boolean {
-  if (restored !== true) return false
+function isForgottenClose(
+  { terms, outPoint, restored, stopped }: Established,
+  tx: Transaction
+): boolean {
+  if (restored !== true && stopped?.mayHaveForgotten !== true) return false
   const { client, server } = signedParts(tx, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
   return (

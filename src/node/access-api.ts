@@ -50,7 +50,7 @@ export interface NewToken extends TokenInfo {
 
 export interface AccessApi {
   /**
-   * Makes a token; waits for the disk.
+   * Makes a token, and shows its secret this one time; waits for the disk.
    *
    * @throws PaychanError `ERR_INVALID_TOKEN_REQUEST`, `ERR_TOO_MANY_TOKENS`
    * @example

@@ -9,7 +9,9 @@ import { recordOf } from '../../src/channel/restoring.js'
 import type { Effect } from '../../src/channel/effects.js'
 import type { Established } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
-import { satoshi } from '../../src/types/units.js'
+import { lockOf } from '../../src/channel/schedule.js'
+import { stateDigest } from '../../src/channel/signing.js'
+import { feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf } from './asserts.js'
 import { payment, World } from './world.js'
 
@@ -50,7 +52,7 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
       )
       assert.deepEqual(
         [world[role].established.stopped?.mayHaveForgotten, world[role].established.restored],
-        [true, true]
+        [true, undefined]
       )
       world[role].post({ type: 'close' })
       world.run().mine()
@@ -103,6 +105,51 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
         )
       })
     }
+  }
+
+  // The peer keeps its own balance in any case: all that could burn is the share of this side.
+  for (const victim of ['client', 'server'] as const) {
+    it(`do not make a ${victim} burn its share, when the peer calls it a copy in the last block of a window, behind a dear close`, () => {
+      const peer = otherRole(victim)
+      const world = new World({ capacity: 1_000_000n, blocks: 300, step: 36 }).open()
+      world.paidBy('client', 500_000n)
+      if (victim === 'client') world.paidBy('server', 1_000n)
+      const { turn } = world[victim].established.ledger
+      const share = world[victim].info.ourBalance
+      world.mineTo(lockOf(world[victim].established.terms, turn + 1) - 1)
+      // The close is true, and its fee is the peer's own.
+      world[peer].feeRate = feeRate(1_700_000n)
+      world[peer].post({ type: 'close' })
+      world.deliver(victim)
+      world.queues[peer].length = 0
+      const text = 'You run twice.'
+      world[victim].post({
+        type: 'message',
+        message: { type: 'Error', code: 'ERR_COPY_RUNNING', rule: 'REEST-4', text, fatal: true }
+      })
+      const record = told(world, victim)
+      const newest = record.states.at(-1) ?? assert.fail()
+      const theirs = world[peer].info.ourBalance
+      const states = [
+        ...record.states,
+        {
+          sequence: newest.sequence,
+          payerBalance: 1_000_000n - newest.payerBalance,
+          signature: new Uint8Array(0)
+        },
+        {
+          sequence: newest.sequence + 1,
+          payerBalance: theirs,
+          signature: world[peer]
+            .env()
+            .sign(stateDigest(world[victim].established, theirs, turn + 2))
+        }
+      ]
+      handBack(world, victim, { ...record, states })
+      assert.equal(world[victim].established.ledger.turn, turn + 2, 'the record is taken')
+      world.mine(8)
+      assert.equal(world.payouts()[victim], share)
+    })
   }
 
   it('are not taken when an earlier turn ended otherwise than this side knows', () => {

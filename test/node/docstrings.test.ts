@@ -114,9 +114,9 @@ describe('the docstring of each public call', () => {
       ({ example }, index) => `export async function example${index}() {\n${example}\n}\n`
     )
     const code = [
-      "import { satoshi, type NodeApi } from '../../dist/src/index.js'",
+      "import { satoshi, type LocalNode } from '../../dist/src/index.js'",
       "import type { Devnet } from '../../dist/src/devnet/index.js'",
-      'declare const node: NodeApi, devnet: Devnet\n',
+      'declare const node: LocalNode, devnet: Devnet\n',
       ...examples
     ].join('\n')
     assert.deepEqual(errorsIn(code), [])
