@@ -96,8 +96,9 @@ function published(schema: JsonSchema): JsonSchema {
   if (unit === 'sat') return { type: 'integer' }
   const kinds = [...new Set((schema.enum ?? []).map((value) => typeof value))]
   // Makers of clients take no list of values of several types.
-  if (kinds.length > 1)
+  if (kinds.length > 1) {
     return { anyOf: kinds.map((kind) => ({ type: kind === 'number' ? 'integer' : kind })) }
+  }
   const named = properties ?? {}
   const nameOf = (name: string): string => publishedName(name, named[name] ?? {})
   return {
