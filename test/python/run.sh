@@ -21,8 +21,7 @@ python3 -m venv "$room/venv" > "$room/log" 2>&1 || skip "no virtual environment 
 "$room/venv/bin/pip" install -q "$GENERATOR" ruff > "$room/log" 2>&1 ||
   skip "$GENERATOR cannot be installed ($(tail -1 "$room/log"))"
 
-cli () { node dist/src/cli/main.js "$@"; }
-cli devnet --port 0 --nodes alice,bob --data "$room/nodes" --json > "$room/devnet" 2>&1 &
+node dist/src/cli/main.js devnet --port 0 --nodes alice,bob --data "$room/nodes" --json > "$room/devnet" 2>&1 &
 devnet=$!
 for _ in $(seq 300); do
   if grep -q '"ready"' "$room/devnet" || ! kill -0 "$devnet" 2> /dev/null; then break; fi
@@ -35,5 +34,5 @@ node -e "fetch('${urls[0]}/openapi.json').then((a) => a.text()).then((text) => f
 PATH="$room/venv/bin:$PATH" openapi-python-client generate --path "$room/openapi.json" \
   --meta none --output-path "$room/paychan_client" --fail-on-warning
 cp test/python/shop.py "$room"
-token () { cli token create --scope manage --data "$room/nodes/$1"; }
+token () { node dist/src/cli/main.js token create --scope manage --data "$room/nodes/$1"; }
 "$room/venv/bin/python" "$room/shop.py" "${urls[1]}" "$(token bob)" "${urls[0]}" "$(token alice)"
