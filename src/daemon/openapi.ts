@@ -6,7 +6,7 @@ import { isShown, VERBS, type Verb } from './verbs.js'
 import { nodeEvent } from './wire.js'
 
 const INTRODUCTION =
-  'Amounts are whole numbers of satoshis, feerates are in sat/vB, times in milliseconds since 1970; the unit is part of the name. What is not known is null. Every call but this page has `Authorization: Bearer TOKEN`; `paychan token create` makes a token. Send an `Idempotency-Key` with what must not be done twice, and ask again with the same key when the answer is lost.'
+  'Amounts are whole numbers of satoshis, feerates are in sat/vB, times in milliseconds since 1970; the unit is part of the name. What is not known is null. Every call but this page, `/health` and `/ready` has `Authorization: Bearer TOKEN`; `paychan token create` makes a token. Send an `Idempotency-Key` with what must not be done twice, and ask again with the same key when the answer is lost.'
 
 /** The whole document; the same for every node of this release. */
 export function openApi(): object {

@@ -4,6 +4,7 @@
  *     GET  /v1/<verb>      a verb that shows; its fields in the query
  *     POST /v1/<verb>      any verb; JSON in, JSON out (dialect.ts); errors by RFC 9457
  *     GET  /v1/events      server-sent events, from a number on
+ *     GET  /health, /ready for whoever watches the process: it answers; it sees the chain
  *     GET  /openapi.json   all of it, for programs that make clients; / for people
  */
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
@@ -220,6 +221,16 @@ function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOption
       throw new PaychanError('ERR_METHOD_NOT_ALLOWED', 'Use POST here.', { method: 'GET' })
     }
     return await answer(ask, verb)
+  })
+  app.get('/health', (ask) => ask.json({ status: 'ok' }))
+  app.get('/ready', async (ask) => {
+    const { chain } = await node.info()
+    if (chain.status === 'synced') return ask.json({ status: 'ready' })
+    throw new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      `The node does not see the chain (${chain.status}): channels cannot be opened now.`,
+      { status: chain.status }
+    )
   })
   app.get('/openapi.json', (ask) => ask.json(openApi()))
   app.get('/', (ask) => ask.html(readablePage()))

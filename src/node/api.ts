@@ -421,6 +421,10 @@ export interface KeptEventsApi extends EventsApi {
 /** A node in this process, as `createNode` makes it. */
 export interface LocalNode extends NodeApi {
   readonly events: KeptEventsApi
-  /** What a server of the API on TCP needs: who may ask, and what was answered before. */
+  /**
+   * What a server of the API on TCP needs: who may ask, and what was answered before.
+   *
+   * @internal
+   */
   readonly gate: () => Gate
 }

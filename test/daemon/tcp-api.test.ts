@@ -10,7 +10,7 @@ import { isShown, VERBS } from '../../src/daemon/verbs.js'
 import type { NodeEvent, TokenOptions } from '../../src/node/api.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { balance, channel, FakeNode, payment, PEER, terms } from './fake-node.js'
+import { balance, channel, FakeNode, info, payment, PEER, terms } from './fake-node.js'
 
 interface Answer {
   readonly status: number
@@ -160,6 +160,15 @@ describe('the API on TCP', () => {
       }
       assert.equal((await ask('/v2/info')).code, 'ERR_UNKNOWN_VERB')
       assert.deepEqual(asked(), [])
+    })
+
+    it('whether it answers, and whether it sees the chain, to whoever watches the process', async () => {
+      assert.deepEqual(JSON.parse((await ask('/health')).text), { status: 'ok' })
+      assert.deepEqual(JSON.parse((await ask('/ready')).text), { status: 'ready' })
+      node.answers.info = async () => ({ ...info, chain: { ...info.chain, status: 'down' } })
+      const away = await ask('/ready')
+      assert.deepEqual([away.status, away.code], [503, 'ERR_CHAIN_UNAVAILABLE'])
+      assert.equal((await ask('/health')).status, 200)
     })
 
     it('each verb in its OpenAPI document, with the fields and answers of the table', () => {
