@@ -6,6 +6,7 @@ import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { createElectrumChain } from '../../src/chain/chain.js'
 import { RpcConnection } from '../../src/chain/electrum/rpc.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
+import { systemClock } from '../../src/node/system.js'
 import { FakeServer, Refusal, SILENCE } from './fake-server.js'
 import { FakeClock, Recorder, seededRandom } from './helpers.js'
 
@@ -55,6 +56,27 @@ describe('an Electrum server that hangs', () => {
     assert.equal((await call).txid, transaction.getId())
     await chain.stop()
     assert.equal(clock.pending, 0)
+  })
+
+  it('has not hung when this process was too busy to read its answer', async () => {
+    const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(server.url).port) })
+    await once(socket, 'connect')
+    const connection = new RpcConnection(socket, {
+      clock: systemClock,
+      requestTimeout: 10_000,
+      silence: 50,
+      onNotification: () => {}
+    })
+    server.on('server.ping', () => {
+      // The answer lies in the socket by the time that the timer is due.
+      queueMicrotask(() => {
+        const end = performance.now() + 100
+        while (performance.now() < end);
+      })
+      return null
+    })
+    assert.equal(await connection.request('server.ping', []), null)
+    connection.close(new Error('done'))
   })
 
   it('may refuse pings: that is an answer too', async () => {

@@ -57,6 +57,8 @@ export class Pair {
         balance: await api.wallet.balance(),
         pending: (await api.wallet.transactions()).filter(({ status }) => status === 'mempool'),
         alarms: events.all.filter(({ type }) => type === 'alarm').slice(-5),
+        chain: (await api.info()).chain,
+        reports: events.all.flatMap((event) => (event.type === 'server' ? event.text : [])),
         events: events.all
           .flatMap((event) => (event.type === 'channel' ? [event.news] : []))
           .slice(-12)

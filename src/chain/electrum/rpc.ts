@@ -95,6 +95,8 @@ export class RpcConnection {
   /** The time of the last message, or of the first of the requests that wait. */
   #heard = 0
   #probed = false
+  /** True while what has come is read once more, before the server counts as silent. */
+  #isLastLook = false
   #cancelWatch: Unsubscribe | undefined
 
   /** Takes over a connected socket. */
@@ -203,6 +205,7 @@ export class RpcConnection {
   #hear(): void {
     this.#heard = this.#options.clock.now()
     this.#probed = false
+    this.#isLastLook = false
   }
 
   /**
@@ -213,9 +216,18 @@ export class RpcConnection {
     const { clock, silence, onQuiet } = this.#options
     if (silence === undefined || this.#cancelWatch !== undefined || this.#over !== undefined) return
     const quiet = clock.now() - this.#heard
-    this.#cancelWatch = clock.after((this.#probed ? silence : silence / 2) - quiet, () => {
+    const wait = Math.max(0, (this.#probed ? silence : silence / 2) - quiet)
+    this.#cancelWatch = clock.after(wait, () => {
       this.#cancelWatch = undefined
       const quiet = clock.now() - this.#heard
+      // After a time in which this process was busy, or asleep, timers are due before anything that
+      // has come meanwhile is read.
+      if (quiet >= silence && !this.#isLastLook) {
+        this.#isLastLook = true
+        this.#probed = true
+        this.#watch()
+        return
+      }
       if (quiet >= silence) {
         return this.close(
           unavailable(
