@@ -218,7 +218,7 @@ function inOrder({ publication }: Established, shown: readonly ShownSpend[]): Sh
 function recognise(channel: Established, tx: Transaction): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
   const { txid, raw } = tx
-  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, tx)) {
+  if (isOwnClose(channel, tx) || isForgottenClose(channel, tx)) {
     return {
       txid,
       raw,
@@ -255,6 +255,11 @@ export function stateIn(
         : undefined
   if (value === undefined || value > terms.capacity) return undefined
   return { state, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
+}
+
+/** True for a close that we remember to have signed. */
+function isOwnClose({ closes }: Established, { txid }: Pick<Transaction, 'txid'>): boolean {
+  return closes.some((close) => close.txid === txid)
 }
 
 /**
@@ -327,16 +332,17 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
  * what it has back. In a state whose payer signs nothing (its balance is dust) the payee chooses
  * the outputs: giving back less than an update took counts as nothing. A state of a later turn than
  * we know, or one that leaves us less than all that we have signed, shows that we are on an old copy
- * of our data: nobody knows whether the payments in flight were paid (TURN-2, REEST-8). Undefined
- * then.
+ * of our data, and so does a close that we do not know: nobody knows whether the payments in flight
+ * were paid (TURN-2, REEST-8). Undefined then.
  */
 function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance, state } = spend
+  const { inFlight } = channel.ledger
   if (hasLostLedger(channel) || isForgotten(channel, spend)) return undefined
+  if (spend.kind === 'close' && inFlight.length > 0 && !isOwnClose(channel, spend)) return undefined
   if (state !== channel.ledger.turn || clientBalance === undefined) return held
   const payerHas = shareIn(channel.terms.capacity, state, clientBalance, 'client')
-  const { inFlight } = channel.ledger
   if (payerHas >= balances(channel.terms, channel.ledger)[payerOf(state)]) return held
   const included = inFlight.find(({ payerBalance }) => payerBalance <= payerHas) ?? inFlight.at(-1)
   return included?.sequence ?? held

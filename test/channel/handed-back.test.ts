@@ -12,7 +12,7 @@ import { statusOfUpdate } from '../../src/engine/payments.js'
 import { lockOf } from '../../src/channel/schedule.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
-import { effectsOf } from './asserts.js'
+import { effectsOf, sentOf } from './asserts.js'
 import { payment, World } from './world.js'
 
 /** What the peer of `role` tells of the channel, over the wire. */
@@ -151,6 +151,24 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
       assert.equal(world.payouts()[victim], share)
     })
   }
+
+  it('a close that the copy does not know is known as one, and says nothing of what was in flight (REEST-8)', () => {
+    const world = new World({ capacity: 1_000_000n, step: 20 }).open().paidBy('client', 10_000n)
+    const [{ sequence } = assert.fail()] = sentOf(world.pay(5_000n), 'Update')
+    const copy = world.client.established
+    world.run().paidBy('server', 2_000n).paidBy('client', 1_000n)
+    world.client.post({ type: 'close' })
+    world.run().disconnect()
+    world.client.channel = { ...copy, link: 'down' }
+    const text = 'You run twice.'
+    world.client.post({
+      type: 'message',
+      message: { type: 'Error', code: 'ERR_COPY_RUNNING', rule: 'REEST-4', text, fatal: true }
+    })
+    world.mine(8)
+    assert.equal(world.client.info.spend?.kind, 'close')
+    assert.equal(statusOfUpdate(world.client.channel, sequence), 'unknown')
+  })
 
   it('are not taken when an earlier turn ended otherwise than this side knows', () => {
     const world = goneBack('server', (world) => world.paidBy('server', 2_000n))
