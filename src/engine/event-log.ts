@@ -12,8 +12,7 @@ import type { Effect, PaymentLogEntry, Step } from '../channel/effects.js'
 import type { News } from '../channel/news.js'
 import type { Channel } from '../channel/state.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
-import { codeOf } from '../types/errors.js'
-import { parseRecord, readRecord, recordChange } from '../types/records.js'
+import { parseRecord, readRecord, recordChange, unlessDamaged } from '../types/records.js'
 import type { Change, Clock, Store } from './ports.js'
 import type { Requests } from './requests.js'
 
@@ -175,7 +174,7 @@ export class EventLog {
   async *#read(after: number): AsyncGenerator<NumberedEvent> {
     for (const prefix of prefixesAfter(after)) {
       for await (const [key, value] of this.store.entries(EVENT_PREFIX + prefix)) {
-        const event = eventUnlessDamaged(key, value)
+        const event = unlessDamaged(() => readKeptEvent(key, value))
         if (event !== undefined) yield { number: numberOf(key), event }
       }
     }
@@ -227,15 +226,6 @@ export function readKeptEvent(key: string, value: Uint8Array): KeptEvent {
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readDropped(key: string, value: Uint8Array): number {
   return parseRecord(key, value, z.object({ number: z.number() })).number
-}
-
-function eventUnlessDamaged(key: string, value: Uint8Array): KeptEvent | undefined {
-  try {
-    return readKeptEvent(key, value)
-  } catch (error) {
-    if (codeOf(error) === 'ERR_STORE_CORRUPT') return undefined
-    throw error
-  }
 }
 
 function timeOf(key: string, value: Uint8Array): number | undefined {

@@ -10,11 +10,10 @@ import {
 import type { PaymentLogEntry } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
-import { codeOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { findPart, payeeOf } from './paid-records.js'
 import type { Change, Random, Store } from './ports.js'
-import { readRecord, recordChange } from '../types/records.js'
+import { readRecord, recordChange, unlessDamaged } from '../types/records.js'
 
 /** A payment, the update that made it, and its outcome. */
 export interface PaymentInfo {
@@ -73,12 +72,7 @@ export function sequenceOf(key: string): number {
 }
 
 function entryUnlessDamaged(key: string, value: Uint8Array): StoredEntry | undefined {
-  try {
-    return readEntry(key, value)
-  } catch (error) {
-    if (codeOf(error) === 'ERR_STORE_CORRUPT') return undefined
-    throw error
-  }
+  return unlessDamaged(() => readEntry(key, value))
 }
 
 /**

@@ -11,11 +11,17 @@ import type { Ledger } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { StateRef } from '../channel/schedule.js'
 import type { ChannelId } from '../types/bytes.js'
-import { codeOf, PaychanError } from '../types/errors.js'
+import { PaychanError } from '../types/errors.js'
 import { givenUpChanges, isGivenUpByServer } from './registry.js'
 import { paymentKey, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, readRecord, recordChange } from '../types/records.js'
+import {
+  corruptRecord,
+  decodeRecord,
+  readRecord,
+  recordChange,
+  unlessDamaged
+} from '../types/records.js'
 
 export const CHANNEL_PREFIX = 'channel/'
 export const LEDGER_PREFIX = 'ledger/'
@@ -123,12 +129,8 @@ function renamed<T>(fields: object, from: string, to: string): T {
  */
 export function copiedRecord(key: string, value: Uint8Array): Uint8Array {
   if (!key.startsWith(CHANNEL_PREFIX)) return value
-  try {
-    return recordChange(key, storedForm(asCopied(readTerms(key, value)))).value
-  } catch (error) {
-    if (codeOf(error) === 'ERR_STORE_CORRUPT') return value
-    throw error
-  }
+  const terms = unlessDamaged(() => readTerms(key, value))
+  return terms === undefined ? value : recordChange(key, storedForm(asCopied(terms))).value
 }
 
 /** The changes that take a channel out of the store. */

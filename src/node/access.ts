@@ -12,8 +12,8 @@ import { z } from 'zod'
 import type { Change, Clock, Random, Store } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
-import { codeOf, PaychanError } from '../types/errors.js'
-import { parseRecord, recordChange } from '../types/records.js'
+import { PaychanError } from '../types/errors.js'
+import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import {
   type AccessApi,
   type Budget,
@@ -107,7 +107,7 @@ export class Access implements AccessApi {
    */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
     for await (const [key, value] of this.store.entries(TOKEN_PREFIX)) {
-      const record = await unlessDamaged(onDamaged, () => readToken(key, value))
+      const record = unlessDamaged(() => readToken(key, value), onDamaged)
       const id = key.slice(TOKEN_PREFIX.length)
       if (record !== undefined) this.#tokens.set(id, { id, record, spent: new Spending() })
     }
@@ -116,7 +116,7 @@ export class Access implements AccessApi {
       const token = this.#tokens.get(id)
       if (token === undefined) continue
       const all = { amount: token.record.budget?.amount ?? satoshi(0n), at: this.clock.now() }
-      const entry = (await unlessDamaged(onDamaged, () => readSpent(key, value))) ?? all
+      const entry = unlessDamaged(() => readSpent(key, value), onDamaged) ?? all
       token.spent.set(payment, counted(entry))
     }
     for (const { spent } of this.#tokens.values()) spent.sort()
@@ -297,19 +297,6 @@ export function readSpent(key: string, value: Uint8Array): Spent {
   return parseRecord(key, value, spentSchema)
 }
 
-async function unlessDamaged<T>(
-  onDamaged: (error: unknown) => void,
-  read: () => T
-): Promise<T | undefined> {
-  try {
-    return await Promise.resolve(read())
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-    onDamaged(error)
-    return undefined
-  }
-}
-
 function checkOptions({ name, scopes, budget, expiresIn }: TokenOptions): void {
   const problem =
     name === '' || name.length > LONGEST_NAME || /[\p{Cc}\p{Cf}]/u.test(name)
@@ -399,6 +386,7 @@ function spentKey(id: string, payment: string): string {
   return `${SPENT_PREFIX}${id}/${payment}`
 }
 
-function hashOf(text: string): string {
+/** SHA-256, in hex. */
+export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }

@@ -6,8 +6,8 @@
 import { z } from 'zod'
 import type { Store } from '../engine/ports.js'
 import { parseDialTarget } from '../p2p/dial-target.js'
-import { codeOf, PaychanError } from '../types/errors.js'
-import { parseRecord, recordChange } from '../types/records.js'
+import { PaychanError } from '../types/errors.js'
+import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import type { PeerAlias } from './api.js'
 
 export const ALIAS_PREFIX = 'alias/'
@@ -26,12 +26,8 @@ export class Aliases {
   /** Leaves out records that are damaged, and tells them. */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
     for await (const [key, value] of this.store.entries(ALIAS_PREFIX)) {
-      try {
-        this.#peers.set(key.slice(ALIAS_PREFIX.length), readAlias(key, value))
-      } catch (error) {
-        if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-        onDamaged(error)
-      }
+      const peer = unlessDamaged(() => readAlias(key, value), onDamaged)
+      if (peer !== undefined) this.#peers.set(key.slice(ALIAS_PREFIX.length), peer)
     }
   }
 

@@ -8,13 +8,14 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { NETWORKS } from '../bitcoin/network-names.js'
 import type { Anchor } from '../chain/headers.js'
 import type { Store } from '../engine/ports.js'
-import { codeOf, PaychanError } from '../types/errors.js'
+import { PaychanError } from '../types/errors.js'
 import {
   corruptRecord,
   decodeRecord,
   earlierRecords,
   parseRecord,
-  recordChange
+  recordChange,
+  unlessDamaged
 } from '../types/records.js'
 
 /** Value: the height and the hash of the block. */
@@ -77,15 +78,14 @@ export async function readAnchor(
 ): Promise<Anchor | undefined> {
   const value = await store.get(ANCHOR_KEY)
   if (value === undefined) return undefined
-  try {
-    return parseRecord(ANCHOR_KEY, value, anchorShape)
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-    onDamaged(
-      'The record of the chain that this data directory belongs to is damaged: make sure yourself that the Electrum server is one of the right chain.'
-    )
-    return undefined
-  }
+  return unlessDamaged(
+    () => parseRecord(ANCHOR_KEY, value, anchorShape),
+    () => {
+      onDamaged(
+        'The record of the chain that this data directory belongs to is damaged: make sure yourself that the Electrum server is one of the right chain.'
+      )
+    }
+  )
 }
 
 export async function writeAnchor(store: Store, { height, hash }: Anchor): Promise<void> {

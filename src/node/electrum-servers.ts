@@ -21,11 +21,11 @@ import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
 import type { ServerAddress } from '../chain/pooled-script.js'
 import type { Change, Store } from '../engine/ports.js'
-import { alarm, codeOf, PaychanError } from '../types/errors.js'
+import { alarm, PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
-import { parseRecord, recordChange } from '../types/records.js'
+import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 
 /** The settings for a node's Electrum servers. */
 export interface ElectrumInit {
@@ -183,12 +183,7 @@ async function certificatesOf(
 
 /** A damaged record is as one that was never written: the next certificate is a first one. */
 function shownIn(key: string, value: Uint8Array): string {
-  try {
-    return parseRecord(key, value, z.string())
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-    return ''
-  }
+  return unlessDamaged(() => parseRecord(key, value, z.string())) ?? ''
 }
 
 /*

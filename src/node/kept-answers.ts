@@ -4,11 +4,11 @@
  *
  * - `access/answer/<caller>/<hash of the name>`: what was asked, and the answer once there is one
  */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock, Store } from '../engine/ports.js'
-import { codeOf, PaychanError } from '../types/errors.js'
-import { parseRecord, recordChange } from '../types/records.js'
+import { PaychanError } from '../types/errors.js'
+import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
+import { hashOf } from './access.js'
 
 export const ANSWER_PREFIX = 'access/answer/'
 
@@ -52,12 +52,8 @@ export class KeptAnswers {
   async load(onDamaged: (error: unknown) => void): Promise<void> {
     const found: Array<readonly [string, Kept]> = []
     for await (const [key, value] of this.store.entries(ANSWER_PREFIX)) {
-      try {
-        found.push([key, readAnswer(key, value)])
-      } catch (error) {
-        if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-        onDamaged(error)
-      }
+      const kept = unlessDamaged(() => readAnswer(key, value), onDamaged)
+      if (kept !== undefined) found.push([key, kept])
     }
     found.sort(([, a], [, b]) => a.at - b.at)
     for (const [key, kept] of found) this.#kept.set(key, kept)
@@ -138,8 +134,4 @@ export class KeptAnswers {
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readAnswer(key: string, value: Uint8Array): Kept {
   return parseRecord(key, value, answerSchema)
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }

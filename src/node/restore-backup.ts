@@ -12,6 +12,7 @@ import { copiedChanges } from '../engine/restores.js'
 import { copiedRecord } from '../engine/stored-channel.js'
 import { openLevelStore } from '../store/level.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { unlessDamaged } from '../types/records.js'
 import type { AskPassphrase } from '../wallet/passphrase-key.js'
 import { createPrivateFile, syncDirectory } from '../wallet/private-file.js'
 import { GAP_KEY, gapChange, readGap } from '../wallet/records.js'
@@ -122,12 +123,10 @@ async function fill(
         continue
       }
       records += 1
-      newest = Math.max(
-        newest,
-        unlessDamaged(() => numberIn(name, value))
-      )
+      // What is damaged can be done without.
+      newest = Math.max(newest, unlessDamaged(() => numberIn(name, value)) ?? 0)
       if (LEFT_OUT.some((prefix) => name.startsWith(prefix))) continue
-      if (name === GAP_KEY) watched = unlessDamaged(() => readGap(value))
+      if (name === GAP_KEY) watched = unlessDamaged(() => readGap(value)) ?? 0
       batch.push({ key: name, value: copiedRecord(name, value) })
       if (batch.length < BATCH) continue
       await store.commit(batch)
@@ -144,16 +143,6 @@ async function fill(
     await store.close()
   }
   return { files, records }
-}
-
-/** 0 for a record that is damaged: it can be done without. */
-function unlessDamaged(read: () => number): number {
-  try {
-    return read()
-  } catch (error) {
-    if (codeOf(error) === 'ERR_STORE_CORRUPT') return 0
-    throw error
-  }
 }
 
 /**

@@ -11,7 +11,7 @@
  */
 import { fromHex, toHex } from './bytes.js'
 import { crc32 } from './checksum.js'
-import { PaychanError } from './errors.js'
+import { codeOf, PaychanError } from './errors.js'
 
 /**
  * Layout of the records of this release. A store with a higher one was written by a later release;
@@ -89,6 +89,25 @@ export function readRecord<T, R>(key: string, bytes: Uint8Array, read: (value: T
     return read(value)
   } catch (error) {
     throw error instanceof PaychanError ? error : corruptRecord(key, error)
+  }
+}
+
+/**
+ * Reads what the node can do without when its record is damaged: undefined then.
+ *
+ * @param onDamaged - hears of the damage
+ * @throws whatever else `read` throws, such as `ERR_STORE_VERSION`
+ */
+export function unlessDamaged<T>(
+  read: () => T,
+  onDamaged: (error: unknown) => void = () => {}
+): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+    onDamaged(error)
+    return undefined
   }
 }
 
