@@ -341,7 +341,7 @@ export class ChannelActor {
       return false
     }
     this.#durable = state
-    if (told.length > 0) this.host.events?.committed()
+    if (told.length > 0) this.host.events?.committed(told)
     return true
   }
 

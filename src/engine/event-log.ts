@@ -57,6 +57,8 @@ export interface NumberedEvent {
 
 export class EventLog {
   #next = 1
+  /** The highest number that is on the disk, and with it all below: commits keep their order. */
+  #committed = 0
   #dropped = 0
   #sinceLook = 0
   /** Those that wait for the next event. */
@@ -76,6 +78,7 @@ export class EventLog {
     for await (const [key] of this.store.entries(EVENT_PREFIX)) {
       this.#next = Math.max(this.#next, numberOf(key) + 1)
     }
+    this.#committed = this.newest
     await this.#drop()
   }
 
@@ -116,12 +119,14 @@ export class EventLog {
 
   /** Writes an event that no channel tells; resolves once it is on the disk. */
   async tell(event: unknown): Promise<void> {
-    await this.store.commit([this.#change({ type: 'told', event })])
-    this.committed()
+    const changes = [this.#change({ type: 'told', event })]
+    await this.store.commit(changes)
+    this.committed(changes)
   }
 
   /** To be called after each commit with events in it. */
-  committed(): void {
+  committed(changes: readonly Change[]): void {
+    for (const { key } of changes) this.#committed = Math.max(this.#committed, numberOf(key))
     this.#wake()
     this.#sinceLook++
     if (this.#sinceLook < LOOK_EVERY) return
@@ -172,11 +177,12 @@ export class EventLog {
   }
 
   async *#read(after: number): AsyncGenerator<NumberedEvent> {
-    for (const prefix of prefixesAfter(after)) {
-      for await (const [key, value] of this.store.entries(EVENT_PREFIX + prefix)) {
-        const event = unlessDamaged(() => readKeptEvent(key, value))
-        if (event !== undefined) yield { number: numberOf(key), event }
-      }
+    for (let number = after + 1; number <= this.#committed; number++) {
+      const key = keyOf(number)
+      const value = await this.store.get(key)
+      // One that is gone was dropped meanwhile, or lost with a damaged part of the store.
+      const event = value && unlessDamaged(() => readKeptEvent(key, value))
+      if (event !== undefined) yield { number, event }
     }
   }
 
@@ -242,19 +248,4 @@ function keyOf(number: number): string {
 
 function numberOf(key: string): number {
   return Number(key.slice(EVENT_PREFIX.length))
-}
-
-/**
- * The beginnings of all numbers above one, in order: a store reads by prefix, and a reader that comes
- * back has most of the log behind it. Of 17 (in three digits): 018, 019, 02 to 09, 1 to 9.
- */
-function prefixesAfter(number: number): string[] {
-  const digits = number.toString().padStart(DIGITS, '0')
-  const prefixes: string[] = []
-  for (let at = DIGITS - 1; at >= 0; at--) {
-    for (let digit = Number(digits[at]) + 1; digit <= 9; digit++) {
-      prefixes.push(digits.slice(0, at) + String(digit))
-    }
-  }
-  return prefixes
 }

@@ -192,6 +192,32 @@ describe('engine / events with numbers', () => {
     }
   })
 
+  it('are not missed when they come while others are read', async () => {
+    const store = openSimStore()
+    const log = new EventLog(store, { now: () => 0 }, { openFor: () => undefined })
+    await log.load()
+    for (let n = 1; n <= 8; n++) await log.tell({ n })
+    let isFirst = true
+    const meanwhile = async (): Promise<void> => {
+      if (!isFirst) return
+      isFirst = false
+      await Promise.all([log.tell({ n: 9 }), log.tell({ n: 10 })])
+    }
+    const { get, entries } = store
+    store.get = async (key) => {
+      const value = await get.call(store, key)
+      await meanwhile()
+      return value
+    }
+    store.entries = async function* (prefix) {
+      yield* entries.call(store, prefix)
+      await meanwhile()
+    }
+    const reading = taken(log, 8, 3)
+    await log.tell({ n: 11 })
+    assert.deepEqual(await reading, [9, 10, 11])
+  })
+
   it('end for a reader that leaves, and with the node', async () => {
     const { alice } = await lives()
     const log = alice.engine.eventLog ?? assert.fail()
