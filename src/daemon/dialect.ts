@@ -91,33 +91,45 @@ export function publishedName(name: string, schema: JsonSchema): string {
   return name + ending
 }
 
+/** A schema whose parts are changed; where there are none, none are added. */
+export function withParts(
+  schema: JsonSchema,
+  change: (part: JsonSchema) => JsonSchema
+): JsonSchema {
+  const { anyOf, items, additionalProperties, properties } = schema
+  return {
+    ...schema,
+    ...(anyOf && { anyOf: anyOf.map(change) }),
+    ...(items && { items: change(items) }),
+    ...(typeof additionalProperties === 'object' && {
+      additionalProperties: change(additionalProperties)
+    }),
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, part]) => [name, change(part)])
+      )
+    })
+  }
+}
+
 function published(schema: JsonSchema): JsonSchema {
-  const { unit, anyOf, properties, required, items, additionalProperties, ...rest } = schema
+  const { unit, ...inWords } = withParts(schema, published)
   if (unit === 'sat') return { type: 'integer' }
   const kinds = [...new Set((schema.enum ?? []).map((value) => typeof value))]
   // Makers of clients take no list of values of several types.
   if (kinds.length > 1) {
     return { anyOf: kinds.map((kind) => ({ type: kind === 'number' ? 'integer' : kind })) }
   }
-  const named = properties ?? {}
-  const nameOf = (name: string): string => publishedName(name, named[name] ?? {})
+  const { properties, required } = inWords
+  const nameOf = (name: string): string => publishedName(name, schema.properties?.[name] ?? {})
   return {
-    ...rest,
-    ...(anyOf === undefined ? {} : { anyOf: anyOf.map(published) }),
-    ...(items === undefined ? {} : { items: published(items) }),
-    ...(typeof additionalProperties === 'object'
-      ? { additionalProperties: published(additionalProperties) }
-      : additionalProperties === undefined
-        ? {}
-        : { additionalProperties }),
-    ...(properties === undefined
-      ? {}
-      : {
-          properties: Object.fromEntries(
-            Object.entries(properties).map(([name, each]) => [nameOf(name), published(each)])
-          )
-        }),
-    ...(required === undefined ? {} : { required: required.map(nameOf) })
+    ...inWords,
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, part]) => [nameOf(name), part])
+      )
+    }),
+    ...(required && { required: required.map(nameOf) })
   }
 }
 

@@ -1,7 +1,7 @@
 /** OpenAPI 3.1 of the API on TCP, and the same for people: both are made from the table of verbs. */
 import { VERSION } from '../node/layout.js'
 import { ERROR_KINDS } from '../types/error-codes.js'
-import { type JsonSchema, publishedSchema } from './dialect.js'
+import { type JsonSchema, publishedSchema, withParts } from './dialect.js'
 import { isShown, VERBS, type Verb } from './verbs.js'
 import { nodeEvent } from './wire.js'
 
@@ -56,27 +56,11 @@ class Names {
   readonly schemas: Record<string, JsonSchema> = {}
 
   hoist(schema: JsonSchema): JsonSchema {
-    const inside = this.#inside(schema)
+    const inside = withParts(schema, (part) => this.hoist(part))
     const { title } = schema
     if (title === undefined) return inside
     this.schemas[title] = inside
     return { $ref: `#/components/schemas/${title}` }
-  }
-
-  #inside(schema: JsonSchema): JsonSchema {
-    const { anyOf, items, properties } = schema
-    return {
-      ...schema,
-      ...(anyOf === undefined ? {} : { anyOf: anyOf.map((each) => this.hoist(each)) }),
-      ...(items === undefined ? {} : { items: this.hoist(items) }),
-      ...(properties === undefined
-        ? {}
-        : {
-            properties: Object.fromEntries(
-              Object.entries(properties).map(([name, each]) => [name, this.hoist(each)])
-            )
-          })
-    }
   }
 }
 

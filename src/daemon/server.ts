@@ -14,9 +14,8 @@ import { dirname } from 'node:path'
 import type { NodeApi, NodeEvent } from '../node/api.js'
 import { statusOf } from '../types/error-codes.js'
 import { alarm, codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
-import { didYouMean } from '../types/nearest.js'
 import { assertSocketPath } from './paths.js'
-import { VERBS } from './verbs.js'
+import { verbNamed } from './verbs.js'
 import { toWire, type Wire } from './wire.js'
 
 export interface ApiServer {
@@ -81,14 +80,7 @@ export async function serveApi(node: NodeApi, socketPath: string): Promise<ApiSe
       streamEvents(node, response)
       return
     }
-    const verb = VERBS.get(name)
-    if (verb === undefined) {
-      throw new PaychanError(
-        'ERR_UNKNOWN_VERB',
-        `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, [...VERBS.keys()])}`,
-        { verb: name.slice(0, 64) }
-      )
-    }
+    const verb = verbNamed(name)
     requireMethod(request, 'POST')
     const result = await verb.run(node, await readJson(request))
     if (name !== 'stop') {

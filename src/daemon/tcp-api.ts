@@ -20,14 +20,13 @@ import type { LocalNode } from '../node/api.js'
 import { isUndone } from '../node/kept-answers.js'
 import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
-import { didYouMean } from '../types/nearest.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { publish, readPublished, renameField } from './dialect.js'
 import { openApi, readablePage } from './openapi.js'
 import { Pace } from './pace.js'
 import { readJson } from './server.js'
 import { sendEvents } from './server-sent-events.js'
-import { isShown, VERBS, type Verb } from './verbs.js'
+import { isShown, VERBS, type Verb, verbNamed } from './verbs.js'
 import type { Wire } from './wire.js'
 
 export interface TcpApiOptions {
@@ -39,18 +38,6 @@ export interface TcpApiOptions {
   readonly hosts?: readonly string[]
   /** Called after a caller has stopped the node. */
   readonly onStop?: () => void
-  /** Called with each request that was answered. */
-  readonly onRequest?: (request: AnsweredRequest) => void
-}
-
-/** One line of a log: it holds no token and no field of a request. */
-export interface AnsweredRequest {
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  readonly ms: number
-  readonly tokenId: string | undefined
-  readonly code: string | undefined
 }
 
 export interface TcpApi {
@@ -72,7 +59,6 @@ const LONGEST_KEY = 128
 
 interface Bindings {
   readonly Bindings: HttpBindings
-  readonly Variables: { readonly tokenId: string; readonly code: string; readonly isLocal: boolean }
 }
 
 type Ask = Context<Bindings>
@@ -115,8 +101,11 @@ export async function serveTcp(node: LocalNode, options: TcpApiOptions): Promise
   }
 }
 
-function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOptions): Hono<Bindings> {
+function routes(node: LocalNode, { hosts = [], onStop }: TcpApiOptions): Hono<Bindings> {
   const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
+  // Made once, and not at the start: anybody may ask for them, and few nodes are.
+  let document: object | undefined
+  let page: string | undefined
   const app = new Hono<Bindings>()
   app.use(
     secureHeaders({
@@ -133,20 +122,8 @@ function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOption
     })
   )
   app.use(async (ask, next) => {
-    const start = performance.now()
-    try {
-      assertHost(ask, hosts)
-      await next()
-    } finally {
-      onRequest?.({
-        method: ask.req.method,
-        path: ask.req.path,
-        status: ask.res.status,
-        ms: performance.now() - start,
-        tokenId: ask.get('tokenId'),
-        code: ask.get('code')
-      })
-    }
+    assertHost(ask, hosts)
+    await next()
   })
   app.onError((error, ask) => problem(ask, error))
   app.notFound((ask) => {
@@ -173,7 +150,6 @@ function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOption
       throw error
     }
     tokens.take(grant.id)
-    ask.set('tokenId', grant.id)
     if (!grant.scopes.includes(scope) && !grant.scopes.includes('manage')) {
       throw new PaychanError(
         'ERR_TOKEN_SCOPE',
@@ -207,16 +183,9 @@ function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOption
   })
   app.on(['GET', 'POST'], '/v1/:verb', async (ask) => {
     const name = ask.req.param('verb')
-    const verb = VERBS.get(name)
-    if (verb === undefined) {
-      // Whoever has no token learns nothing here, not even the names.
-      admit(ask, 'read')
-      throw new PaychanError(
-        'ERR_UNKNOWN_VERB',
-        `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, [...VERBS.keys()])}`,
-        { verb: name.slice(0, 64) }
-      )
-    }
+    // Whoever has no token learns nothing here, not even the names.
+    if (!VERBS.has(name)) admit(ask, 'read')
+    const verb = verbNamed(name)
     if (ask.req.method === 'GET' && !isShown(verb)) {
       throw new PaychanError('ERR_METHOD_NOT_ALLOWED', 'Use POST here.', { method: 'GET' })
     }
@@ -232,8 +201,8 @@ function routes(node: LocalNode, { hosts = [], onStop, onRequest }: TcpApiOption
       { status: chain.status }
     )
   })
-  app.get('/openapi.json', (ask) => ask.json(openApi()))
-  app.get('/', (ask) => ask.html(readablePage()))
+  app.get('/openapi.json', (ask) => ask.json((document ??= openApi())))
+  app.get('/', (ask) => ask.html((page ??= readablePage())))
   return app
 }
 
@@ -245,8 +214,8 @@ async function perform(
   body: unknown,
   key: string | undefined
 ): Promise<string> {
-  const run = async (asked: unknown): Promise<string> =>
-    JSON.stringify(publish(verb.answer, await verb.run(node, asked)))
+  const run = async (asked: unknown): Promise<Wire> =>
+    publish(verb.answer, await verb.run(node, asked))
   if (key !== undefined && (key === '' || key.length > LONGEST_KEY)) {
     throw new PaychanError(
       'ERR_INVALID_REQUEST',
@@ -255,11 +224,12 @@ async function perform(
     )
   }
   // What a payment's id names is paid once in any case (`pay` in node/api.ts).
-  if (verb.scope === 'pay') return await payWithin(node, verb, grant, named(body, key, grant), run)
-  if (key === undefined || isShown(verb)) return await run(body)
-  return await node
-    .gate()
-    .answers.once(grant.id, key, JSON.stringify([verb.name, body]), async () => await run(body))
+  if (verb.scope === 'pay') {
+    return JSON.stringify(await payWithin(node, verb, grant, named(body, key, grant), run))
+  }
+  const text = async (): Promise<string> => JSON.stringify(await run(body))
+  if (key === undefined || isShown(verb)) return await text()
+  return await node.gate().answers.once(grant.id, key, JSON.stringify([verb.name, body]), text)
 }
 
 /** A payment needs a name, so that its budget is counted once however often it is asked for. */
@@ -283,8 +253,8 @@ async function payWithin(
   verb: Verb,
   { id, hasBudget }: Grant,
   body: unknown,
-  run: (body: unknown) => Promise<string>
-): Promise<string> {
+  run: (body: unknown) => Promise<Wire>
+): Promise<Wire> {
   if (!hasBudget) return await run(body)
   const { access } = node.gate()
   // Read as the verb reads it, so that what is wrong is refused before it is counted.
@@ -293,14 +263,22 @@ async function payWithin(
   const { payment, amount } = await costOf(node, asked.data)
   await access.reserve(id, payment, amount)
   try {
-    const text = await run(body)
-    const { already } = JSON.parse(text) as { readonly already?: boolean }
+    const answer = await run(body)
+    const { already } = answer as { readonly already?: boolean }
     await access.settle(id, payment, already !== true)
-    return text
+    return answer
   } catch (error) {
     await access.settle(id, payment, !isUndone(error))
     throw error
   }
+}
+
+/** What `pay` and `payRequest` are asked for. */
+interface CostlyRequest {
+  readonly id?: string
+  readonly to?: string
+  readonly request?: string
+  readonly amount?: Satoshi
 }
 
 /**
@@ -311,25 +289,14 @@ async function costOf(
   node: LocalNode,
   asked: Record<string, unknown>
 ): Promise<{ readonly payment: string; readonly amount: Satoshi }> {
-  const {
-    id = '',
-    to,
-    request,
-    amount
-  } = asked as {
-    readonly id?: string
-    readonly to?: string
-    readonly request?: string
-    readonly amount?: Satoshi
-  }
-  const cost = amount ?? satoshi(0n)
-  if (request === undefined) {
-    return { payment: JSON.stringify(['pay', to, id, String(cost)]), amount: cost }
-  }
-  const terms = await node.requests.read(request)
-  const asks = amount ?? terms.amount ?? satoshi(0n)
-  const name = ['request', terms.payee, terms.id, terms.reusable ? id : '', String(asks)]
-  return { payment: JSON.stringify(name), amount: asks }
+  const { id = '', to, request, amount } = asked as CostlyRequest
+  const terms = request === undefined ? undefined : await node.requests.read(request)
+  const cost = amount ?? terms?.amount ?? satoshi(0n)
+  const name =
+    terms === undefined
+      ? ['pay', to, id, String(cost)]
+      : ['request', terms.payee, terms.id, terms.reusable ? id : '', String(cost)]
+  return { payment: JSON.stringify(name), amount: cost }
 }
 
 /* What a request says of itself. */
@@ -402,7 +369,6 @@ function hostOf(url: string): URL | undefined {
 function problem(ask: Ask, error: unknown): Response {
   const record = toErrorRecord(error)
   const { code, message, facts } = record
-  ask.set('code', code)
   const status = error instanceof PaychanError ? statusOf(code) : 500
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',

@@ -7,6 +7,7 @@ import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
 import { BUDGET_SPANS, type Scope } from '../node/access-api.js'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
+import { didYouMean } from '../types/nearest.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './tickets.js'
 import {
@@ -592,6 +593,14 @@ export const CANCEL: Verb = {
 export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
   [...TABLE, CANCEL].map((row) => [row.name, row])
 )
+
+/** @throws PaychanError `ERR_UNKNOWN_VERB` */
+export function verbNamed(name: string): Verb {
+  const verb = VERBS.get(name)
+  if (verb !== undefined) return verb
+  const [said, near] = [name.slice(0, 64), didYouMean(name, [...VERBS.keys()])]
+  throw new PaychanError('ERR_UNKNOWN_VERB', `There is no verb '${said}'.${near}`, { verb: said })
+}
 
 /** True for a verb that changes nothing. */
 export function isShown({ scope }: Verb): boolean {

@@ -82,33 +82,19 @@ async function startHost(
     await stop()
     throw explainListen(error, listen)
   }
-  const {
-    wallet,
-    channels,
-    payments,
-    requests,
-    chain,
-    peers,
-    access,
-    gate,
-    events,
-    info,
-    pay,
-    backup
-  } = service
   return {
-    wallet,
-    channels,
-    payments,
-    requests,
-    chain,
-    peers,
-    access,
-    gate,
-    events,
-    info,
-    pay,
-    backup,
+    wallet: service.wallet,
+    channels: service.channels,
+    payments: service.payments,
+    requests: service.requests,
+    chain: service.chain,
+    peers: service.peers,
+    access: service.access,
+    events: service.events,
+    info: service.info,
+    pay: service.pay,
+    backup: service.backup,
+    gate: service.gate,
     stop
   }
 }
