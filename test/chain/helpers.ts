@@ -1,4 +1,5 @@
 /** What the chain tests share: clocks, randomness, and waiting for events instead of for time. */
+import { Transaction } from 'bitcoinjs-lib'
 import type {
   Chain,
   ChainTransaction,
@@ -130,6 +131,14 @@ export function testScript(number: number): Uint8Array {
   const script = new Uint8Array(22).fill(number)
   script.set([0x00, 0x14])
   return script
+}
+
+/** A payment to `testScript(1)`, of as many satoshis as its number. */
+export function numberedPayment(number: number): Transaction {
+  const tx = new Transaction()
+  tx.addInput(new Uint8Array(32).fill(number), 0)
+  tx.addOutput(testScript(1), BigInt(number))
+  return tx
 }
 
 /** Whether a promise has settled, after everything that is due now has run. */

@@ -28,20 +28,13 @@ import {
   Recorder,
   recordingWatcher,
   type RecordingWatcher,
+  numberedPayment as payment,
   testScript
 } from './helpers.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
 import { itInAll } from '../size.js'
 
 const SCRIPT = testScript(1)
-
-/** A payment to the script. */
-function payment(n: number): Transaction {
-  const tx = new Transaction()
-  tx.addInput(new Uint8Array(32).fill(n), 0)
-  tx.addOutput(SCRIPT, BigInt(n))
-  return tx
-}
 
 describe('chain / history', () => {
   const [a, b, lost] = [payment(1), payment(2), payment(3)].map((tx) => txid(tx.getId()))

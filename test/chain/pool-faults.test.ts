@@ -8,7 +8,8 @@ import { createServerPool } from '../../src/chain/pool.js'
 import { poolTimes, type PoolTimes } from '../../src/chain/timeouts.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
 import { idOf, merkleProof } from './fake-chain.js'
-import { FakeServer, Refusal } from './fake-server.js'
+import type { FakeServer } from './fake-server.js'
+import { Refusal } from './fake-server.js'
 import {
   FakeClock,
   realClock,
@@ -18,8 +19,8 @@ import {
   testScript
 } from './helpers.js'
 import { entries } from './watch-world.js'
+import { BY_ANSWERS, mineOn, NEVER, PATIENT, twoServers, until } from './two-servers.js'
 
-const NEVER = 1_000_000
 const HISTORY = 'blockchain.scripthash.get_history'
 const PROOF = 'blockchain.transaction.get_merkle'
 const SCRIPT = testScript(1)
@@ -34,8 +35,7 @@ describe('server pool / faults', () => {
   let logged: string[]
 
   beforeEach(async () => {
-    ;[first, second] = [await new FakeServer().listen(), await new FakeServer().listen()]
-    mineBoth(3)
+    ;[first, second] = await twoServers()
   })
 
   afterEach(async () => {
@@ -44,8 +44,7 @@ describe('server pool / faults', () => {
   })
 
   function mineBoth(count = 1): void {
-    first.chain.mine(count)
-    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+    mineOn(first, second, count)
   }
 
   function make(
@@ -58,17 +57,8 @@ describe('server pool / faults', () => {
       network: 'regtest',
       clock: realClock,
       random: seededRandom(),
-      timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER },
-      times: {
-        lag: NEVER,
-        omission: NEVER,
-        answers: 100,
-        settle: NEVER,
-        first: NEVER,
-        retry: NEVER,
-        retryAlone: NEVER,
-        ...times
-      },
+      timeouts: PATIENT,
+      times: { ...BY_ANSWERS, first: NEVER, ...times },
       log: (line) => {
         logged.push(line)
       },
@@ -89,14 +79,6 @@ describe('server pool / faults', () => {
     make(times, { clock })
     await chain.start()
     await areStates('used,used')
-  }
-
-  async function until(test: () => boolean): Promise<void> {
-    while (!test()) {
-      await new Promise((resolve) => {
-        setImmediate(resolve)
-      })
-    }
   }
 
   const states = (): string => chain.servers.map(({ state }) => state).join()

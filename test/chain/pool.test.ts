@@ -5,13 +5,13 @@ import type { PoolTimes } from '../../src/chain/timeouts.js'
 import type { ElectrumChain, ServerReport } from '../../src/chain/chain.js'
 import type { Clock, Tip } from '../../src/engine/ports.js'
 import { blockDelta } from '../../src/types/units.js'
-import { FakeServer, Refusal } from './fake-server.js'
+import type { FakeServer } from './fake-server.js'
+import { Refusal } from './fake-server.js'
 import { idOf, makeHeader } from './fake-chain.js'
 import { FakeClock, realClock, Recorder, seededRandom, statusOf, testScript } from './helpers.js'
 import { toHex } from '../../src/types/bytes.js'
 import type { PaychanError } from '../../src/types/errors.js'
-
-const NEVER = 1_000_000
+import { BY_ANSWERS, mineOn, NEVER, PATIENT, twoServers } from './two-servers.js'
 
 describe('server pool', () => {
   let first: FakeServer
@@ -22,11 +22,7 @@ describe('server pool', () => {
   let logged: string[]
 
   beforeEach(async () => {
-    first = await new FakeServer().listen()
-    first.chain.mine(3)
-    // The same blocks; from here on each may go its own way.
-    second = await new FakeServer().listen()
-    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+    ;[first, second] = await twoServers()
   })
 
   afterEach(async () => {
@@ -47,16 +43,8 @@ describe('server pool', () => {
       network: 'regtest',
       clock,
       random: seededRandom(),
-      timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER },
-      times: {
-        lag: NEVER,
-        omission: NEVER,
-        answers: 100,
-        settle: 10,
-        retry: NEVER,
-        retryAlone: NEVER,
-        ...times
-      },
+      timeouts: PATIENT,
+      times: { ...BY_ANSWERS, settle: 10, ...times },
       log: (line) => {
         logged.push(line)
       },
@@ -95,8 +83,7 @@ describe('server pool', () => {
 
   /** The same block on both. */
   function mineBoth(): void {
-    first.chain.mine()
-    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+    mineOn(first, second)
   }
 
   it('goes on without a pause when one of them goes', async () => {

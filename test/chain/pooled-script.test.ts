@@ -22,7 +22,8 @@ import { lowerMedian, nextBlockOf } from '../../src/chain/waiting.js'
 import type { Txid } from '../../src/types/bytes.js'
 import { blockHeight } from '../../src/types/units.js'
 import { idOf } from './fake-chain.js'
-import { FakeServer, Refusal, SILENCE } from './fake-server.js'
+import type { FakeServer } from './fake-server.js'
+import { Refusal, SILENCE } from './fake-server.js'
 import {
   FakeClock,
   realClock,
@@ -32,6 +33,7 @@ import {
   testScript
 } from './helpers.js'
 import { entries, watchWorld, type WatchWorld } from './watch-world.js'
+import { BY_ANSWERS, copyBlocks, mineOn, PATIENT, twoServers, until } from './two-servers.js'
 
 /** A transaction that spends a coin, one of each number. */
 function made(coin: number, version = 1): Transaction {
@@ -277,7 +279,6 @@ describe('the lower median', () => {
  * slow, dropped, or on another branch.
  */
 
-const NEVER = 1_000_000
 const HISTORY = 'blockchain.scripthash.get_history'
 const SUBSCRIBE = 'blockchain.scripthash.subscribe'
 const SCRIPT = testScript(1)
@@ -290,8 +291,7 @@ describe('server pool / proofs', () => {
   let anchors: Recorder<Anchor>
 
   beforeEach(async () => {
-    ;[first, second] = [await new FakeServer().listen(), await new FakeServer().listen()]
-    mineBoth(3)
+    ;[first, second] = await twoServers()
   })
 
   afterEach(async () => {
@@ -309,16 +309,8 @@ describe('server pool / proofs', () => {
       network: 'regtest',
       clock,
       random: seededRandom(),
-      timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER },
-      times: {
-        lag: NEVER,
-        omission: NEVER,
-        answers: 100,
-        settle: NEVER,
-        retry: NEVER,
-        retryAlone: NEVER,
-        ...times
-      },
+      timeouts: PATIENT,
+      times: { ...BY_ANSWERS, ...times },
       onReport: (report) => {
         reports.push(report)
       },
@@ -330,14 +322,6 @@ describe('server pool / proofs', () => {
     await areUsed()
   }
 
-  async function until(test: () => boolean): Promise<void> {
-    while (!test()) {
-      await new Promise((resolve) => {
-        setImmediate(resolve)
-      })
-    }
-  }
-
   const areUsed = async (): Promise<void> => {
     await until(() => chain.servers.every(({ state }) => state === 'used'))
   }
@@ -346,12 +330,7 @@ describe('server pool / proofs', () => {
   }
 
   function mineBoth(count = 1): void {
-    first.chain.mine(count)
-    copy(first, second)
-  }
-
-  function copy(from: FakeServer, to: FakeServer): void {
-    to.chain.blocks.splice(0, to.chain.blocks.length, ...from.chain.blocks)
+    mineOn(first, second, count)
   }
 
   it('counts though the server that is preferred comes to the block later, and says nothing of it', async () => {
@@ -392,7 +371,7 @@ describe('server pool / proofs', () => {
       [[idOf(payment), undefined]],
       'proved on a branch with less work'
     )
-    copy(first, second)
+    copyBlocks(first, second)
     second.notifyTip()
     assert.deepEqual(
       entries(
@@ -412,7 +391,7 @@ describe('server pool / proofs', () => {
     second.notifyScript(SCRIPT)
     second.notifyTip()
     await watcher.histories.when((each) => each.some(({ height }) => height === 4))
-    copy(first, second)
+    copyBlocks(first, second)
     second.on(HISTORY, () => SILENCE)
     second.notifyTip()
     first.notifyTip()

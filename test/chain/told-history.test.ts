@@ -13,18 +13,10 @@ import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { type BlockHeight, blockHeight } from '../../src/types/units.js'
 import { itInAll } from '../size.js'
 import { FakeChain, idOf } from './fake-chain.js'
-import { type History, testScript } from './helpers.js'
+import { type History, numberedPayment as payment, testScript } from './helpers.js'
 import { entries } from './watch-world.js'
 
 const SCRIPT = testScript(1)
-
-/** A payment to the script. */
-function payment(n: number): Transaction {
-  const tx = new Transaction()
-  tx.addInput(new Uint8Array(32).fill(n), 0)
-  tx.addOutput(SCRIPT, BigInt(n))
-  return tx
-}
 
 describe('chain / history / of a server that tells what a test says', () => {
   /** A transaction, and the height that the server names. */
