@@ -19,18 +19,32 @@ import {
 import { isFeeRefusal } from '../types/refusals.js'
 import type { Env } from './env.js'
 import { curveRate, patientRate } from './fee-curve.js'
-import { countsAsRival, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
+import {
+  closeLimit,
+  countsAsRival,
+  HURRY_RATE,
+  normalBid,
+  PATIENCE,
+  provenRace,
+  rivals,
+  winnable
+} from './evidence.js'
 import { stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
 import type { Established, Publication, ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
 
-/** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
-export const HURRY_RATE = feeRate(20_000n)
-
 /** The reason why a channel takes no payments once its user settles it. */
 export const SETTLED = 'ERR_CHANNEL_SETTLED'
+
+/**
+ * STAKE-3: true when our user wants its money now. The code alone is no proof: an `Error` of the
+ * peer may name any code, and settles nothing.
+ */
+export function isSettledByUser({ stopped }: Pick<Established, 'stopped'>): boolean {
+  return stopped?.code === SETTLED && stopped.settleNow
+}
 
 /**
  * TIME-10: true when a spend is shown that we do not know. It counts only with a signature of ours
@@ -245,8 +259,8 @@ export function outbidding(
 
 interface Budgets {
   /**
-   * The loss if another state is in a block instead of ours; for a bid that every server has
-   * refused for its fee, at most what it can win (EVID-5).
+   * The loss if another state is in a block instead of ours; for a bid that servers have refused for
+   * its fee, at most what it can win (EVID-5, EVID-10).
    */
   readonly race: bigint
   /** STAKE-3: the amount that may be paid patiently, and the height from which on. */
@@ -280,18 +294,25 @@ export function budgetsOf(
             feeFor(SAFE_RELAY_RATE, vsizeOf(channel, ours)) as bigint
           )
         )
+  const race = {
+    state: ours.state,
+    share: ours.share,
+    vsize: vsizeOf(channel, ours),
+    height,
+    nextBlock: env.nextBlockRate,
+    estimate: env.feeRate
+  }
+  const { publication } = channel
+  const isRefused = isFeeRefusal(publication?.refusedFor)
   // T2 has time: refused or not, it does not burn more than it can win.
-  const isRefused = isFeeRefusal(channel.publication?.refusedFor)
-  const most =
-    isRefused || deadline === undefined
-      ? winnable(channel, {
-          state: ours.state,
-          share: ours.share,
-          vsize: vsizeOf(channel, ours),
-          height,
-          nextBlock: env.nextBlockRate
-        })
+  const limits = [
+    isRefused || deadline === undefined ? winnable(channel, race) : undefined,
+    publication !== undefined && (isRefused || publication.isUnderpaid === true)
+      ? closeLimit(channel, publication, race)
       : undefined
+  ].filter((limit) => limit !== undefined)
+  const [first, ...others] = limits
+  const most = first === undefined ? undefined : others.reduce((a, b) => max(a, b), first)
   return {
     race: most === undefined ? stake : min(stake, most),
     patient: most === undefined ? patient : min(patient, most),
@@ -307,7 +328,7 @@ export function budgetsOf(
  */
 function patientFrom(channel: Established, state: StateRef, since: number, height: number): number {
   const last = lastDeadlineOf(channel, state) ?? publishHeightOf(channel.terms, state)
-  const from = channel.stopped?.code === SETTLED ? Math.min(since, last) : last
+  const from = isSettledByUser(channel) ? Math.min(since, last) : last
   return rivals(channel).some(
     (spend) => isOlder(spend.state, state) && countsAsRival(channel, spend, height)
   )

@@ -11,11 +11,14 @@
  * make up everything below for free, so it never decides about more than the fee of a normal
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
-import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
+import { readableTransaction } from '../bitcoin/transaction.js'
+import { sameBytes } from '../types/bytes.js'
+import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
-import type { Established, OnChain, ShownSpend } from './state.js'
+import type { Established, OnChain, Publication, ShownSpend } from './state.js'
+import { partyOf } from './terms.js'
 
 type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 
@@ -79,6 +82,14 @@ export const DECISIONS: readonly Decision[] = [
     evidence:
       'all servers refuse it for its fee, and two show a state that counts, pays what the next block takes, and was passed over by no block; for T2 any newer state',
     ifFalse: 'a block; for T2 days'
+  },
+  {
+    decision: 'let a close go first',
+    takes: 'shown',
+    evidence:
+      'a spend that is no state, counts, pays about as much as our refused bid, and is shown by more servers than any older state that counts',
+    ifFalse:
+      'a block: our bid pays what it can win over that spend, or twice the estimate, or 20 sat/vB, and twice as much with each block that passes over it'
   },
   {
     decision: 'call a payment made or failed',
@@ -173,6 +184,17 @@ export function normalBid(nextBlock: FeeRate, vsize: number): Satoshi {
   return feeFor(feeRate((nextBlock * 5n) / 4n), vsize)
 }
 
+/** More doublings than the contents of any channel allow. */
+const MOST_PASSED = 50
+
+/** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
+export const HURRY_RATE = feeRate(20_000n)
+
+/** EVID-4: the most that a refusal alone can make a bid pay, for a server can refuse falsely. */
+export function hurriedBid(estimate: FeeRate, vsize: number): Satoshi {
+  return feeFor(max(feeRate(estimate * 2n), HURRY_RATE), vsize)
+}
+
 /** The facts for judging a race. */
 interface Race {
   /** Our own state. */
@@ -181,6 +203,7 @@ interface Race {
   readonly vsize: number
   readonly height: number
   readonly nextBlock: FeeRate
+  readonly estimate: FeeRate
 }
 
 /**
@@ -218,6 +241,66 @@ export function winnable(
     (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
   const older = olderThan(channel, state, height).filter(limits)
   return older.length === 0 && !newer.some(limits) ? undefined : most(older)
+}
+
+/**
+ * EVID-10: the most that a bid may pay which a server has refused for its fee, while a spend that is
+ * no state (a close; also one that we have forgotten) can be why; undefined when none can.
+ *
+ * Such a spend pays us what both have signed. Its fee is the other side's (CLOSE-3), who gets it
+ * back when our bid replaces it: without this limit a close with a fee of nearly all that the other
+ * side has makes us burn as much of our share for nothing.
+ *
+ * It may be made up: the other side hands it to one server alone, and an older state to all others.
+ * So it limits nothing while an older state is shown by two servers, or by as many as show it.
+ * And no miner may have it: each block that passes over it while we bid doubles the limit. (What
+ * came before our first bid proves nothing: a server may have shown for weeks what mempools get at
+ * the end.)
+ */
+export function closeLimit(
+  channel: Established,
+  refused: Pick<Publication, 'fee' | 'txid' | 'begun'>,
+  { state, share, vsize, height, estimate }: Race
+): bigint | undefined {
+  const older = olderThan(channel, state, height)
+  const mostShown = older.reduce((most, { shownBy }) => Math.max(most, shownBy), 0)
+  const hurried: bigint = hurriedBid(estimate, vsize)
+  const closes = channel.onChain.shown.filter(
+    (spend) =>
+      spend.state === undefined &&
+      spend.txid !== refused.txid &&
+      countsAsRival(channel, spend, height) &&
+      mostShown < Math.min(2, spend.shownBy) &&
+      isWhyRefused(spend, refused.fee, vsize)
+  )
+  if (closes.length === 0) return undefined
+  return closes.reduce<bigint>((most, spend) => {
+    const shownSince = Math.max(spend.since ?? height, refused.begun ?? height)
+    const passed = BigInt(Math.min(MOST_PASSED, Math.max(0, height - shownSince)))
+    const won: bigint = share - paidToUs(channel, spend)
+    return max(most, max(won, hurried * 2n ** passed))
+  }, 0n)
+}
+
+/**
+ * BIP125 rules 3 and 4: a bid is refused that pays less than what it replaces, in all or for its
+ * size, or hardly more. A spend that pays less than four fifths of the bid is not why.
+ */
+function isWhyRefused({ fee, vsize }: ShownSpend, bid: bigint, bidVsize: number): boolean {
+  const paid: bigint = fee ?? 0n
+  const forItsSize = (paid * BigInt(bidVsize)) / BigInt(vsize)
+  return max(paid, forItsSize) * 5n >= bid * 4n
+}
+
+/** What a spend that is no state pays to the script of our closes. */
+function paidToUs({ role, terms }: Established, { raw }: Pick<ShownSpend, 'raw'>): Satoshi {
+  const { closeScript } = partyOf(terms, role)
+  return satoshi(
+    (readableTransaction(raw)?.outputs ?? []).reduce<bigint>(
+      (paid, { script, value }) => (sameBytes(script, closeScript) ? paid + value : paid),
+      0n
+    )
+  )
 }
 
 /**

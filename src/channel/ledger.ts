@@ -93,6 +93,18 @@ export function inFlightValue(ledger: Ledger, terms: Beginning): Satoshi {
   return subSat(heldBalance(ledger, terms), signedBalance(ledger, terms))
 }
 
+/**
+ * REEST-9: true when so many updates can lead from the balance of one state to that of another: each
+ * pays at least 1 sat (UPD-7, UPD-13). No signature covers a sequence, so a peer could name any: the
+ * highest one that the wire carries leaves no number for another update.
+ */
+export function canLeadTo(
+  before: Pick<HeldState, 'sequence' | 'payerBalance'>,
+  after: { readonly sequence: number; readonly payerBalance: bigint }
+): boolean {
+  return BigInt(after.sequence - before.sequence) <= before.payerBalance - after.payerBalance
+}
+
 /** Both balances in the newest acknowledged state; they add up to the capacity. */
 export function balances(terms: Beginning, ledger: Ledger): Record<Role, Satoshi> {
   const payerHas = heldBalance(ledger, terms)

@@ -7,7 +7,7 @@
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { formatAmount, feeFor, feeRate, max, satoshi, type FeeRate } from '../types/units.js'
+import { formatAmount, feeRate, max, satoshi, type FeeRate } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
@@ -18,7 +18,6 @@ import {
   baseOf,
   bid,
   budgetsOf,
-  HURRY_RATE,
   isEarly,
   isForgottenSpendShown,
   isLastCall,
@@ -26,7 +25,7 @@ import {
   SETTLED,
   worthwhileRate
 } from './bidding.js'
-import { countsAsRival, isHeldBack, provenRace, rivals } from './evidence.js'
+import { countsAsRival, hurriedBid, isHeldBack, provenRace, rivals } from './evidence.js'
 import { leastShare, newestHeld, publishable, vsizeOf, type Publishable } from './publishable.js'
 import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
 import {
@@ -269,7 +268,7 @@ function bidAtOnce(
   if (!isTaken && isLastCall(channel, ours.state, publication, height)) {
     return bid(channel, ours, env, { previous: publication, leastRate })
   }
-  const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
+  const unproven = hurriedBid(env.feeRate, vsize)
   const most =
     provenRace(channel, ours.state, height) === undefined
       ? unproven

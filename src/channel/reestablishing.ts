@@ -12,8 +12,15 @@ import { to, type Effect, type PaymentLogEntry, type Transition } from './effect
 import type { Env } from './env.js'
 import { heardFrom } from './copied.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
-import { initialBalance, signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
-import { isBase } from './ledger.js'
+import {
+  canLeadTo,
+  initialBalance,
+  isBase,
+  signedBalance,
+  totalOf,
+  type HeldState,
+  type Ledger
+} from './ledger.js'
 import { isUnsigned } from './outside-funding.js'
 import { acknowledge, updateMessage } from './paying.js'
 import { renewalRequest } from './renewing.js'
@@ -290,6 +297,13 @@ const forged = (sequence: number): Violation =>
     `The signature of state ${sequence} is not the payer's.`,
     { sequence }
   )
+const tooManyUpdates = (sequence: number): Violation =>
+  new Violation(
+    'REEST-9',
+    'ERR_OUT_OF_ORDER',
+    `State ${sequence} is said to follow after more updates than satoshis were paid since.`,
+    { sequence }
+  )
 const larger = (sequence: number): Violation =>
   new Violation(
     'REEST-9',
@@ -315,6 +329,10 @@ function asPayee(channel: Established, message: Reestablish, env: Env): Comparis
   if (!isNews) return { state: channel }
   if (payerBalance > (held?.payerBalance ?? initialBalance(terms))) {
     return { state: channel, broken: larger(sequence) }
+  }
+  const before = held ?? { sequence: 0, payerBalance: initialBalance(terms) }
+  if (sequence > before.sequence && !canLeadTo(before, message)) {
+    return { state: channel, broken: tooManyUpdates(sequence) }
   }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
   const adopted: HeldState = {
@@ -394,6 +412,9 @@ function adoptOwn(
   const signed = newestSigned(ledger) ?? 0
   const left = signedBalance(ledger, terms)
   if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
+  if (!canLeadTo({ sequence: signed, payerBalance: left }, message)) {
+    return { state: channel, broken: tooManyUpdates(sequence) }
+  }
   // A payee that opens the stream cannot know that a list is needed; one that answers without a
   // list never will.
   if (!isAnswer && paymentsAfter === sequence && sequence > 0) {

@@ -21,7 +21,7 @@ import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
 import { NOTHING_ON_CHAIN } from './establishing.js'
 import { FINAL_DEPTH } from './funding-depth.js'
-import { balances, initialBalance, type Ledger, NEW_LEDGER } from './ledger.js'
+import { balances, canLeadTo, initialBalance, type Ledger, NEW_LEDGER } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
 import { termsOf } from './opening-terms.js'
 import { isUnsigned } from './outside-funding.js'
@@ -466,6 +466,15 @@ export function provenStates(
         'UPD-3',
         'ERR_BALANCE_MISMATCH',
         `The payer of turn ${turn} is said to have more than the turn began with.`
+      )
+      must(
+        canLeadTo(
+          { sequence: before?.sequence ?? 0, payerBalance: begin },
+          { sequence, payerBalance: balance }
+        ),
+        'UPD-13',
+        'ERR_OUT_OF_ORDER',
+        `State ${sequence} is said to follow after more updates than satoshis were paid in turn ${turn}.`
       )
       const digest = stateDigest({ ...channel, ledger: NEW_LEDGER }, satoshi(balance), turn)
       must(

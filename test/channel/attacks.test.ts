@@ -182,3 +182,48 @@ describe('attacks / a rule broken while fees are high', () => {
     assert.equal(publication(), 362n)
   })
 })
+
+describe('attacks / a close with a fee of nearly all that the other side has', () => {
+  /** The client's close pays 420,000 sat of its own to miners; the server is back at a height. */
+  function dearClose(height: number, options: { step?: number } = {}): World {
+    const world = new World({ capacity: 1_000_000n, ...options }).open().paid(500_000n)
+    world.chain.servers = 2
+    world.client.feeRate = feeRate(2_270_000n)
+    world.client.post({ type: 'close' })
+    world.run().kill('client')
+    const fee = world.chain.spendOf(world.funding.outPoint)?.fee ?? 0n
+    assert.ok(fee > 400_000n && fee < 450_000n, `${fee} sat`)
+    // No block takes anything.
+    world.chain.lowestFeeRate = 1_000_000_000_000n
+    world.server.blind = true
+    world.mineTo(height)
+    world.server.blind = false
+    world.lookAtChain()
+    return world
+  }
+  const bid = ({ server }: World): bigint => server.established.publication?.fee ?? 0n
+
+  it('costs who comes back two blocks before the deadline no more than a hurried bid, doubled with each block that passes over it (EVID-10)', () => {
+    // L is 700. 181 vB at 20 sat/vB are 3,620 sat.
+    const world = dearClose(698)
+    assert.ok(bid(world) > 0n && bid(world) <= 3_620n, `${bid(world)} sat`)
+    world.mine()
+    assert.ok(bid(world) <= 7_240n, `${bid(world)} sat`)
+    world.chain.lowestFeeRate = 0n
+    world.mine()
+    assert.equal(world.payouts().server, 500_000n, 'the close pays all of it')
+  })
+
+  it('of a two-way channel as well', () => {
+    const world = dearClose(500 + 200 + 2 * 144 - 2, { step: 144 })
+    assert.ok(bid(world) <= 7_240n, `${bid(world)} sat`)
+    world.mine()
+    assert.ok(bid(world) <= 14_480n, `${bid(world)} sat`)
+  })
+
+  it('holds nothing back for long when no block takes it', () => {
+    const world = dearClose(664)
+    world.mineTo(690)
+    assert.ok(bid(world) > 100_000n, `${bid(world)} sat`)
+  })
+})

@@ -7,6 +7,7 @@ import { onPublicationAccepted, onPublicationRefused } from '../../src/channel/p
 import type { Established, Publication, ShownSpend } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { eventOf } from './asserts.js'
 import type { Side } from './side.js'
 import { World } from './world.js'
 
@@ -164,6 +165,20 @@ describe('channel / bidding / budgets', () => {
       [budgets(channel, 679).patient, budgets(channel, 680).patient],
       [0n, 75_000n / 4n]
     )
+  })
+
+  it('the word of the other side that it was settled is not that of the user (STAKE-3)', () => {
+    const { state } = client.attempt(
+      eventOf({
+        type: 'Error',
+        code: 'ERR_CHANNEL_SETTLED',
+        rule: '',
+        text: 'settled',
+        fatal: true
+      })
+    )
+    assert.ok(state.stage === 'established' && state.stopped?.code === 'ERR_CHANNEL_SETTLED')
+    assert.deepEqual(budgets(state, 679), budgets(channel, 679))
   })
 
   it('an older state of the other side that could be mined is given a day; no other spend is', () => {

@@ -8,7 +8,7 @@ import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/fun
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { completeState, payerOutput } from '../../src/bitcoin/template.js'
 import type { FundingHistory } from '../../src/channel/events.js'
-import { DECISIONS, winnable } from '../../src/channel/evidence.js'
+import { closeLimit, DECISIONS, winnable } from '../../src/channel/evidence.js'
 import { csvPayout, onHistory, settlePayments } from '../../src/channel/onchain.js'
 import { publishable } from '../../src/channel/publishable.js'
 import { lockOf } from '../../src/channel/schedule.js'
@@ -384,7 +384,14 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
             }))
           }
         },
-        { state: 1, share: 75_000n, vsize: 181, height: 680, nextBlock: feeRate(20_000n) }
+        {
+          state: 1,
+          share: 75_000n,
+          vsize: 181,
+          height: 680,
+          nextBlock: feeRate(20_000n),
+          estimate: feeRate(20_000n)
+        }
       )
     assert.equal(most({}), 15_000n)
     assert.equal(most({ clientBalance: satoshi(74_000n) }), 4_525n, 'a normal bid in any case')
@@ -399,6 +406,85 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
     ] as const) {
       assert.equal(most(change), undefined, what)
     }
+  })
+
+  it('and below a close that pays as much, unless an older state may be why it is refused (EVID-10)', () => {
+    const { client } = race(2, 30_000n)
+    const channel = client.established
+    const [old = assert.fail()] = channel.onChain.shown
+    const paysUs = fundingSpend(
+      {
+        outPoint: channel.outPoint,
+        value: channel.terms.capacity,
+        clientKey: client.channelKey.publicKey,
+        serverKey: client.channelKey.publicKey
+      },
+      0,
+      0,
+      [{ script: client.closeScript, value: satoshi(70_000n) }]
+    ).raw
+    const close: ShownSpend = {
+      ...old,
+      kind: 'close',
+      state: undefined,
+      txid: txid('cc'.repeat(32)),
+      raw: paysUs,
+      fee: satoshi(20_000n),
+      vsize: 181,
+      lock: 0,
+      shownBy: 1,
+      since: blockHeight(600)
+    }
+    const most = (
+      shown: readonly ShownSpend[],
+      { fee = 10_000n, begun = 680, share = 75_000n } = {}
+    ): bigint | undefined =>
+      closeLimit(
+        { ...channel, onChain: { ...channel.onChain, shown } },
+        { fee: satoshi(fee), txid: txid('bb'.repeat(32)), begun: blockHeight(begun) },
+        {
+          state: 1,
+          share,
+          vsize: 181,
+          height: 680,
+          nextBlock: feeRate(5_000n),
+          estimate: feeRate(5_000n)
+        }
+      )
+    const aged = { ...old, shownBy: 1 }
+    // 181 vB at 20 sat/vB are 3,620 sat; it leaves us 5,000 sat less than our state.
+    assert.equal(most([close]), 5_000n)
+    assert.equal(most([close], { share: 70_000n }), 3_620n)
+    assert.equal(
+      most([close], { share: 70_000n, begun: 678 }),
+      14_480n,
+      'two blocks passed over it'
+    )
+    assert.equal(
+      most([{ ...close, since: blockHeight(679) }], { share: 70_000n, begun: 600 }),
+      7_240n
+    )
+    assert.equal(most([close], { fee: 25_000n }), 5_000n)
+    assert.equal(most([close], { fee: 25_001n }), undefined, 'it pays too little to be why')
+    assert.equal(most([{ ...close, lock: 681 }]), undefined, 'its lock has not come')
+    assert.equal(
+      most([{ ...close, fee: undefined }]),
+      undefined,
+      'it has an input of unknown worth'
+    )
+    assert.equal(most([{ ...close, txid: txid('bb'.repeat(32)) }]), undefined, 'it is our own')
+    assert.equal(most([old]), undefined, 'only an older state is shown')
+    assert.equal(most([close, aged]), undefined, 'as many show an older state')
+    assert.equal(most([{ ...close, shownBy: 2 }, aged]), 5_000n, 'more show the close')
+    assert.equal(
+      most([
+        { ...close, shownBy: 3 },
+        { ...old, shownBy: 2 }
+      ]),
+      undefined,
+      'two show an older state'
+    )
+    assert.equal(most([close, { ...aged, lock: 681 }]), 5_000n, 'the older state has not matured')
   })
 
   it('T2 waits for a T3 that no block takes, and then pays a few normal bids, not what the other side has put into it', () => {

@@ -129,7 +129,8 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
       })
       const record = told(world, victim)
       const newest = record.states.at(-1) ?? assert.fail()
-      const theirs = world[peer].info.ourBalance
+      // One satoshi more was paid, so that there was another update (REEST-9).
+      const theirs = satoshi(world[peer].info.ourBalance - 1n)
       const states = [
         ...record.states,
         {

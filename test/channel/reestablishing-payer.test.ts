@@ -77,7 +77,7 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     assert.deepEqual(effectsOf(world.client.effects.slice(from), 'payments-acknowledged'), [])
   })
 
-  it('nobody hears of payments when the payee counts one more that paid nothing', () => {
+  it('stops when the payee counts one more that paid nothing, and nobody hears of payments (REEST-9)', () => {
     const world = paid().disconnect().connect()
     world.deliver('server')
     const answer = take(world, 'client', 'Reestablish')
@@ -86,7 +86,7 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
       type: 'message',
       message: { ...answer, sequence: sequence + 1, payments: [], paymentsAfter: sequence }
     })
-    assert.equal(world.client.established.ledger.held?.sequence, sequence + 1)
+    assertStopped(world.client, effects, 'REEST-9', 'ERR_OUT_OF_ORDER')
     assert.deepEqual(effectsOf(effects, 'payments-acknowledged'), [])
   })
 
@@ -188,6 +188,16 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
         'a larger balance under the same number',
         (world) => ({ sequence: 1, ...stateOf(world, 95_000n) }),
         'ERR_BALANCE_MISMATCH'
+      ],
+      [
+        'more updates than satoshis were paid since',
+        (world) => ({ sequence: 10_002, ...stateOf(world, 80_000n), paymentsAfter: 1 }),
+        'ERR_OUT_OF_ORDER'
+      ],
+      [
+        'the newest state under the last number that there is',
+        (world) => ({ sequence: 2 ** 32 - 1, ...stateOf(world, 90_000n) }),
+        'ERR_OUT_OF_ORDER'
       ]
     ]
   for (const [what, changes, code] of lies) {

@@ -298,6 +298,11 @@ describe('channel / reestablishing / a payee that was restored from an old copy'
         'a balance above the capacity',
         () => ({ sequence: 2, payerBalance: 100_001n }),
         'ERR_BALANCE_MISMATCH'
+      ],
+      [
+        'more updates than satoshis were paid since',
+        (world) => ({ sequence: 10_002, ...stateOf(world, 80_000n) }),
+        'ERR_OUT_OF_ORDER'
       ]
     ]
   for (const [what, changes, code] of lies) {

@@ -519,6 +519,10 @@ describe('channel / restoring / a record that proves nothing is refused (RESTORE
       refusal(world, 'server', second({ sequence: first?.sequence })),
       'UPD-2 ERR_OUT_OF_ORDER'
     )
+    assert.equal(
+      refusal(world, 'server', second({ sequence: 2 ** 32 - 1 })),
+      'UPD-13 ERR_OUT_OF_ORDER'
+    )
   })
 
   it('a balance that the payer itself has signed, and that is more than its turn began with (UPD-3)', () => {

@@ -13,7 +13,7 @@ import type { RaceResult, RiskBucket } from '../results.js'
 import type { ChannelRecord } from './channels.js'
 import { rounded } from './payments.js'
 import { curveRate, patientRate } from '../../channel/fee-curve.js'
-import { SETTLED } from '../../channel/bidding.js'
+import { isSettledByUser } from '../../channel/bidding.js'
 import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
 import { ageOf, isOlder, payeeOf, stateOfLock, type StateRef } from '../../channel/schedule.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
@@ -176,8 +176,7 @@ function boundOf(
   const previous = feeRate(BigInt(Math.round(Math.min(last?.rate ?? 0, last?.most ?? 0) * 1_000)))
   const { from, deadline } = windowOf(state, publication.state, height)
   const lastDeadline = lastDeadlineOf(state, publication.state)
-  const isPatient =
-    lastDeadline === undefined || height >= lastDeadline || state.stopped?.code === SETTLED
+  const isPatient = lastDeadline === undefined || height >= lastDeadline || isSettledByUser(state)
   // STAKE-3: once nothing presses any more, the bid may reach the whole share.
   const worth = isPatient ? ours.share : stakeAt(state, ours, height, estimate)
   const budget = feeRate((worth * 1_000n) / BigInt(vsizeOf(state, ours)))
