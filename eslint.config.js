@@ -32,8 +32,10 @@ export const ROOMS = {
   'src/testing': LIBRARY,
   // The engine in virtual time; for 'simulate real' whole nodes and a devnet.
   'src/sim': [...LIBRARY, 'src/node', 'src/devnet', 'src/testing'],
+  // What is sold by the unit, over HTTP and libp2p: it has a node by its API.
+  'src/metering': ['protocols', ...CORE, 'src/node'],
   'src/daemon': [...LIBRARY, 'src/node'],
-  'src/cli': [...LIBRARY, 'src/node', 'src/devnet', 'src/daemon', 'src/sim'],
+  'src/cli': [...LIBRARY, 'src/node', 'src/metering', 'src/devnet', 'src/daemon', 'src/sim'],
   // What a cheat of the demos does no node does: it reads the records of one, and signs for itself.
   'src/demo': [
     ...CORE,
@@ -45,7 +47,16 @@ export const ROOMS = {
     'src/daemon',
     'src/cli'
   ],
-  bench: [...CORE, 'src/engine', ...ADAPTERS, 'src/node', 'src/devnet', 'src/testing', 'src/sim'],
+  bench: [
+    ...CORE,
+    'src/engine',
+    ...ADAPTERS,
+    'src/node',
+    'src/metering',
+    'src/devnet',
+    'src/testing',
+    'src/sim'
+  ],
   'src/index.ts': ['protocols', 'src/types', 'src/node'],
   // They have the package by its name, as any other program.
   examples: []

@@ -1,0 +1,443 @@
+/**
+ * Puts a price on HTTP: a request without a payment is answered with 402 and a challenge; one with a
+ * paid unit goes on, and its answer gets a receipt. What could not be delivered (a status from 500 on)
+ * is not charged.
+ *
+ * @example
+ * const gate = new Gate({ node, price: satoshi(2n), realm: 'api.example.com' })
+ * app.use('/paid/*', gate.hono())
+ */
+import { randomBytes } from 'node:crypto'
+import type { ChannelInfo, NodeApi, NodeInfo, PaymentInfo } from '../node/api.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
+import {
+  challengeHeader,
+  challengeId,
+  isOwnChallenge,
+  isPayment,
+  readCredential,
+  receiptHeader,
+  toToken,
+  type Challenge
+} from './payment-auth.js'
+import { Sessions, type Standing, type Taking } from './sessions.js'
+import {
+  INTENT,
+  memoOf,
+  METHOD,
+  payloadShape,
+  requestOf,
+  sessionOfMemo,
+  termsOf,
+  type SessionPayload
+} from './session-terms.js'
+
+/** A part of a node; the whole of it fits, also one in another process. */
+export type PayeeNode = Pick<NodeApi, 'info' | 'events'> & {
+  readonly payments: Pick<NodeApi['payments'], 'list'>
+  readonly channels: Pick<NodeApi['channels'], 'list'>
+}
+
+/** The parts of a request that a price may depend on. */
+export interface PricedRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: { get: (name: string) => string | null }
+}
+
+export interface GateOptions {
+  /** The node that is paid. */
+  readonly node: PayeeNode
+  /** The price of a request; nothing is asked for where it is 0. */
+  readonly price: Satoshi | ((request: PricedRequest) => Satoshi)
+  /** The name of what is sold, as the client sees it: mostly the host. */
+  readonly realm: string
+  /** What it is, for people. */
+  readonly description?: string
+  readonly unitType?: string
+  /** Seconds for which a session lives; an hour when left out. */
+  readonly lifetime?: number
+  /** Requests that are answered while the first channel of a payer is being opened; none. */
+  readonly trustedUnits?: number
+  /** Milliseconds that a request waits for its payment; 2,000 when left out. */
+  readonly patience?: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+/** A request that may go on, or the answer that it gets instead. */
+export type Admission =
+  | { readonly refusal: Response }
+  | {
+      readonly refusal: undefined
+      /** Undefined where nothing was paid. */
+      readonly receipt: string | undefined
+      /** Says that it was not delivered, so that it costs nothing. */
+      readonly giveBack: () => void
+    }
+
+const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => {} }
+
+const HOUR_S = 3_600
+const PATIENCE_MS = 2_000
+/** A look-up goes back so far: the event of a payment is not later than that. */
+const LOOK_BACK_MS = 300_000
+/** The addresses and limits of a node change seldom. */
+const INFO_FOR_MS = 10_000
+
+/** Seconds after which a payer may ask again: its channel needs blocks. */
+const RETRY_S = 30
+
+/** A channel that is on its way, and cannot be paid on yet. */
+const OPENING: ReadonlySet<ChannelInfo['status']> = new Set(['confirming'])
+
+/** Problem types of the scheme (section 8 of the draft), and of its sessions. */
+const PROBLEMS = 'https://paymentauth.org/problems/'
+
+interface Problem {
+  readonly status: number
+  readonly type: string
+  readonly title: string
+  readonly detail: string
+  readonly retryAfter?: number
+  readonly session?: Standing & { readonly missing: bigint }
+}
+
+const PAYMENT_REQUIRED = {
+  status: 402,
+  type: 'payment-required',
+  title: 'Payment Required'
+} as const
+
+export class Gate {
+  readonly #options: GateOptions
+  readonly #secret = randomBytes(32)
+  readonly #sessions = new Sessions()
+  readonly #waiting = new Map<string, Set<(isCredited: boolean) => void>>()
+  readonly #stop: () => void
+  #info: { readonly at: number; readonly info: NodeInfo } | undefined
+  /** Channels that a session was trusted for, each once. */
+  readonly #trusted = new Set<string>()
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#stop = options.node.events.on((event) => {
+      if (event.type === 'payment') this.#credit(event.payment)
+    })
+  }
+
+  /** Listens to the node no more. Requests that wait for a payment are refused. */
+  stop(): void {
+    this.#stop()
+    for (const waiting of this.#waiting.values()) for (const wake of [...waiting]) wake(false)
+  }
+
+  /** Answers a request, with the handler where it is paid. */
+  async handle(request: Request, next: () => Promise<Response>): Promise<Response> {
+    const admission = await this.admit(request)
+    if (admission.refusal !== undefined) return admission.refusal
+    const { receipt, giveBack } = admission
+    let answer: Response
+    try {
+      answer = await next()
+    } catch (error) {
+      giveBack()
+      throw error
+    }
+    if (answer.status >= 500) giveBack()
+    else if (receipt !== undefined) return withReceipt(answer, receipt)
+    return answer
+  }
+
+  /** Decides if a request may go on, and takes its unit when it may. */
+  async admit(request: PricedRequest): Promise<Admission> {
+    const { price } = this.#options
+    const asked = typeof price === 'function' ? price(request) : price
+    if (asked === 0n) return FREE
+    const authorization = request.headers.get('authorization')
+    if (!isPayment(authorization)) {
+      return await this.#refused(asked, {
+        ...PAYMENT_REQUIRED,
+        detail: `This costs ${formatAmount(asked)}. Pay the session of the challenge, and ask again with its credential.`
+      })
+    }
+    try {
+      const { challenge, payload } = readCredential(authorization)
+      const said = payloadShape.safeParse(payload)
+      if (!said.success) {
+        throw new PaychanError(
+          'ERR_MALFORMED_CREDENTIAL',
+          'The credential has no payload of the method paychan. Ask once more without it, and answer the challenge that comes.'
+        )
+      }
+      return await this.#answer(asked, challenge, said.data)
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_MALFORMED_CREDENTIAL') throw error
+      return await this.#refused(asked, {
+        status: 400,
+        type: 'malformed-credential',
+        title: 'Malformed Payment Credential',
+        detail: messageOf(error)
+      })
+    }
+  }
+
+  /** For Hono: `app.use('/paid/*', gate.hono())`. */
+  hono(): (
+    context: { readonly req: { readonly raw: Request }; res: Response },
+    next: () => Promise<void>
+  ) => Promise<Response | undefined> {
+    return async (context, next) => {
+      const admission = await this.admit(context.req.raw)
+      if (admission.refusal !== undefined) return admission.refusal
+      const { receipt, giveBack } = admission
+      await next()
+      if (context.res.status >= 500) giveBack()
+      else if (receipt !== undefined) context.res = withReceipt(context.res, receipt)
+      return undefined
+    }
+  }
+
+  async #answer(asked: Satoshi, challenge: Challenge, payload: SessionPayload): Promise<Admission> {
+    const terms = termsOf(challenge)
+    if (!isOwnChallenge(this.#secret, challenge) || terms === undefined) {
+      return await this.#refused(asked, {
+        status: 401,
+        type: 'verification-failed',
+        title: 'Payment Verification Failed',
+        detail:
+          'The challenge of the credential is not one that this server has made since it was started. Pay the one that comes with this answer.'
+      })
+    }
+    if (Date.parse(challenge.expires ?? '') < this.#now()) {
+      return await this.#refused(asked, {
+        status: 402,
+        type: 'payment-expired',
+        title: 'Payment Expired',
+        detail: 'The session is over. Pay the one that comes with this answer.'
+      })
+    }
+    if (terms.price !== asked) {
+      return await this.#refused(asked, {
+        ...PAYMENT_REQUIRED,
+        detail: `This costs ${formatAmount(asked)}, and the session pays ${formatAmount(terms.price)} a unit. Pay the one that comes with this answer.`
+      })
+    }
+    if (payload.action === 'open') await this.#trust(challenge.id, payload.channelId, asked)
+    const number = payload.cumulativeAmount
+    const taking = await this.#taken(challenge.id, number, asked)
+    const standing = this.#sessions.standing(challenge.id)
+    switch (taking.kind) {
+      case 'taken':
+        return {
+          refusal: undefined,
+          receipt: this.#receipt(challenge, number, standing),
+          giveBack: () => {
+            this.#sessions.giveBack(challenge.id, asked)
+          }
+        }
+      case 'spent already':
+        return await this.#refused(
+          asked,
+          {
+            status: 402,
+            type: 'session/delta-too-small',
+            title: 'Unit Spent Already',
+            detail: `Unit ${number} of this session has been spent. Use a higher cumulativeAmount.`,
+            session: { ...standing, missing: 0n }
+          },
+          challenge
+        )
+      case 'short':
+        return await this.#refused(
+          asked,
+          {
+            status: 402,
+            type: 'session/insufficient-balance',
+            title: 'Insufficient Balance',
+            detail: `${formatAmount(standing.paid)} were paid for this session, and ${formatAmount(standing.spent)} are spent. Pay ${taking.missing} sat with the memo ${memoOf(challenge.id)}.`,
+            session: { ...standing, missing: taking.missing },
+            ...(payload.action === 'open' ? { retryAfter: RETRY_S } : {})
+          },
+          challenge
+        )
+    }
+  }
+
+  /** Takes a unit; waits a moment for a payment that is not told yet, then looks for it itself. */
+  async #taken(id: string, number: bigint, price: Satoshi): Promise<Taking> {
+    const { patience = PATIENCE_MS } = this.#options
+    const until = this.#now() + patience
+    let taking = this.#sessions.take(id, number, price)
+    while (taking.kind === 'short' && (await this.#isCredited(id, until - this.#now()))) {
+      taking = this.#sessions.take(id, number, price)
+    }
+    if (taking.kind !== 'short') return taking
+    await this.#lookUp(id)
+    return this.#sessions.take(id, number, price)
+  }
+
+  /** Waits for the next payment to a session; false when none comes in time. */
+  async #isCredited(id: string, ms: number): Promise<boolean> {
+    if (ms <= 0) return false
+    const waiting = this.#waiting.get(id) ?? new Set()
+    this.#waiting.set(id, waiting)
+    return await new Promise<boolean>((resolve) => {
+      const end = (isCredited: boolean): void => {
+        clearTimeout(timer)
+        waiting.delete(wake)
+        if (waiting.size === 0) this.#waiting.delete(id)
+        resolve(isCredited)
+      }
+      const wake = (isCredited: boolean): void => {
+        end(isCredited)
+      }
+      const timer = setTimeout(end, ms, false)
+      waiting.add(wake)
+    })
+  }
+
+  #credit({ id, direction, status, memo, amount }: PaymentInfo): void {
+    if (direction !== 'received' || status !== 'acknowledged') return
+    const session = sessionOfMemo(memo)
+    if (session === undefined) return
+    this.#sessions.credit(session, { id, amount }, this.#now())
+    for (const wake of [...(this.#waiting.get(session) ?? [])]) wake(true)
+  }
+
+  /** Payments of which no event came: the connection to the node was broken, say. */
+  async #lookUp(id: string): Promise<void> {
+    const since = this.#now() - LOOK_BACK_MS
+    const memo = memoOf(id)
+    const list = await this.#options.node.payments.list({ memo, since, direction: 'received' })
+    for (const payment of list) if (payment.memo === memo) this.#credit(payment)
+  }
+
+  /** Lets the first channel of a payer, while it is opened, have some units before they are paid. */
+  async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
+    const { trustedUnits = 0, node } = this.#options
+    if (trustedUnits === 0 || this.#trusted.has(channelId)) return
+    const channel = (await node.channels.list()).find((each) => each.id === channelId)
+    if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
+    this.#trusted.add(channelId)
+    this.#sessions.trust(id, price * BigInt(trustedUnits))
+  }
+
+  #receipt({ id }: Challenge, number: bigint, { paid, spent, units }: Standing): string {
+    return receiptHeader({
+      method: METHOD,
+      intent: INTENT,
+      status: 'success',
+      timestamp: new Date(this.#now()).toISOString(),
+      reference: `${id}:${number}`,
+      challengeId: id,
+      acceptedCumulative: paid.toString(),
+      spent: spent.toString(),
+      units
+    })
+  }
+
+  /** An answer that says what is wrong, with a challenge: a new one, or that of the session. */
+  async #refused(price: Satoshi, problem: Problem, same?: Challenge): Promise<Admission> {
+    const { session, retryAfter, type, ...said } = problem
+    const { chain } = await this.#nodeInfo()
+    if (chain.status !== 'synced') {
+      return {
+        refusal: problemOf(
+          503,
+          {
+            type: 'about:blank',
+            title: 'Service Unavailable',
+            detail: 'The node that is paid does not see the chain now, and takes no payments.'
+          },
+          { 'retry-after': RETRY_S.toString() }
+        )
+      }
+    }
+    const challenge = same ?? (await this.#challenge(price))
+    const facts =
+      session === undefined
+        ? {}
+        : {
+            acceptedCumulative: session.paid.toString(),
+            spent: session.spent.toString(),
+            missing: session.missing.toString()
+          }
+    return {
+      refusal: problemOf(
+        problem.status,
+        {
+          ...said,
+          type: `${PROBLEMS}${type}`,
+          challengeId: challenge.id,
+          method: METHOD,
+          ...facts,
+          ...(retryAfter === undefined ? {} : { retryAfter })
+        },
+        {
+          'www-authenticate': challengeHeader(challenge),
+          ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter.toString() })
+        }
+      )
+    }
+  }
+
+  async #challenge(price: Satoshi): Promise<Challenge> {
+    const { realm, description, unitType = 'request', lifetime = HOUR_S } = this.#options
+    const { peerId, network, multiaddrs, policy } = await this.#nodeInfo()
+    const { minFirstPayment = ZERO_SAT, minDepth } = policy
+    const terms = {
+      price,
+      unitType,
+      recipient: peerId,
+      network,
+      multiaddrs,
+      minFirstPayment,
+      minDepth
+    }
+    const asked = {
+      realm,
+      method: METHOD,
+      intent: INTENT,
+      request: toToken(requestOf(terms)),
+      expires: new Date(this.#now() + lifetime * 1_000).toISOString(),
+      description,
+      // Two sessions that ask for the same at the same moment are two.
+      opaque: toToken({ nonce: randomBytes(12).toString('base64url') })
+    }
+    return { id: challengeId(this.#secret, asked), ...asked }
+  }
+
+  async #nodeInfo(): Promise<NodeInfo> {
+    const now = this.#now()
+    if (this.#info === undefined || now - this.#info.at > INFO_FOR_MS) {
+      this.#info = { at: now, info: await this.#options.node.info() }
+    }
+    return this.#info.info
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? Date.now()
+  }
+}
+
+function problemOf(status: number, problem: object, headers: Record<string, string>): Response {
+  return new Response(JSON.stringify({ status, ...problem }), {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...headers
+    }
+  })
+}
+
+/** The answer with its receipt. What was paid for is for the payer alone. */
+function withReceipt(answer: Response, receipt: string): Response {
+  const headers = new Headers(answer.headers)
+  headers.set('payment-receipt', receipt)
+  if (!headers.has('cache-control')) headers.set('cache-control', 'private')
+  const { status, statusText } = answer
+  return new Response(answer.body, { status, statusText, headers })
+}

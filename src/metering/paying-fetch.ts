@@ -1,0 +1,314 @@
+/**
+ * `fetch` that pays: a request that is answered with 402 and a challenge of the method paychan is
+ * paid over a channel, within limits, and asked again. Later requests to the same server are paid in
+ * advance, so they take one round trip.
+ *
+ * What is signed is spent, and a server may take a payment and deliver nothing. So nothing is paid
+ * for a request twice, and a server that does not deliver what was paid is paid no more by this
+ * `fetch`: it keeps one unit, or what the first payment on a new channel has to be.
+ */
+import type { NodeApi } from '../node/api.js'
+import { codeOf, factsOf, PaychanError } from '../types/errors.js'
+import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
+import {
+  credentialHeader,
+  readChallenges,
+  readReceipt,
+  type Challenge,
+  type Receipt
+} from './payment-auth.js'
+import { memoOf, termsOf, type SessionTerms } from './session-terms.js'
+
+/** A part of a node; the whole of it fits, also one in another process. */
+export type PayerNode = Pick<NodeApi, 'info' | 'pay'> & {
+  readonly channels: Pick<NodeApi['channels'], 'open'>
+}
+
+export interface PayingOptions {
+  /** The node that pays. */
+  readonly node: PayerNode
+  /** The most that one request may cost. */
+  readonly mostPerRequest: Satoshi
+  /** The most that all requests together may cost. */
+  readonly budget: Satoshi
+  /** Opens a channel where there is none to pay on; without it that is an error. */
+  readonly open?: { readonly amount: Satoshi; readonly blocks?: number }
+  /** Asks and answers; the global `fetch` when left out. */
+  readonly fetch?: typeof fetch
+}
+
+/** What a server was paid, in this process. */
+interface Account {
+  readonly challenge: Challenge
+  readonly terms: SessionTerms
+  /** Paid, or about to be. */
+  paid: bigint
+  /** Of that, taken by requests. */
+  spent: bigint
+  /** The number of the newest unit. */
+  number: bigint
+}
+
+export interface PayingFetch {
+  (input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /** What has been paid so far. */
+  readonly paid: Satoshi
+}
+
+/** The receipt of an answer that was paid; undefined when there is none. */
+export function receiptOf(answer: Response): Receipt | undefined {
+  return readReceipt(answer.headers.get('payment-receipt'))
+}
+
+/**
+ * Makes a `fetch` that pays. It rejects as `fetch` does, as `node.pay` and `node.channels.open` do,
+ * and with these, before anything is paid: `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP` (facts: price,
+ * paid, budget), `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_INSECURE_PAYMENT`; and with
+ * `ERR_PAID_NOT_DELIVERED` (facts: paid) when the server asks for more after it was paid.
+ *
+ * @example
+ * const pay = payingFetch({ node, mostPerRequest: satoshi(5n), budget: satoshi(1_000n) })
+ * console.log(await (await pay('https://api.example.com/weather')).json())
+ */
+export function payingFetch(options: PayingOptions): PayingFetch {
+  const payer = new Payer(options)
+  const call = async (input: string | URL | Request, init?: RequestInit): Promise<Response> =>
+    await payer.fetch(new Request(input, init))
+  return Object.defineProperty(call, 'paid', { get: () => payer.paid }) as PayingFetch
+}
+
+class Payer {
+  /** By what is asked for, without the query: the account that paid for it last. */
+  readonly #byPlace = new Map<string, Account>()
+  /** By server and price. */
+  readonly #accounts = new Map<string, Account>()
+  readonly #opening = new Map<string, Promise<unknown>>()
+  readonly #ask: typeof fetch
+  /** The network of the node, which never changes. */
+  #network: string | undefined
+  paid: Satoshi = ZERO_SAT
+
+  constructor(private readonly options: PayingOptions) {
+    this.#ask = options.fetch ?? fetch
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const { origin, pathname } = new URL(request.url)
+    const place = `${origin}${pathname}`
+    const known = this.#lively(this.#byPlace.get(place))
+    // A body is read once; each try has its own copy.
+    const answer =
+      known === undefined
+        ? await this.#ask(request.clone())
+        : await this.#paidFor(request.clone(), known)
+    if (answer.status !== 402 && answer.status !== 401) return answer
+    const asked = challengeOf(answer)
+    if (asked === undefined) {
+      if (answer.status === 401) return answer
+      throw new PaychanError(
+        'ERR_NO_PAYMENT_METHOD',
+        `${origin} wants to be paid, and not by the method paychan. Pay it by another client.`,
+        { origin }
+      )
+    }
+    if (known !== undefined) this.#refusedUnit(origin, known, asked.challenge)
+    const account = await this.#accountFor(request, asked, known)
+    this.#remember(place, account)
+    const second = await this.#paidFor(request, account)
+    if (second.status !== 402 && second.status !== 401) return second
+    this.#forget(account)
+    throw notDelivered(origin, account.paid)
+  }
+
+  /** A server that asks for more in the session that has just paid takes, and does not deliver. */
+  #refusedUnit(origin: string, account: Account, { id }: Challenge): void {
+    if (id === account.challenge.id) {
+      this.#forget(account)
+      throw notDelivered(origin, account.paid)
+    }
+    account.spent -= account.terms.price
+  }
+
+  /** The account, as long as its session lives. */
+  #lively(account: Account | undefined): Account | undefined {
+    const { expires } = account?.challenge ?? {}
+    const isOver = expires !== undefined && Date.parse(expires) < Date.now() + MARGIN_MS
+    return isOver ? undefined : account
+  }
+
+  #remember(place: string, account: Account): void {
+    this.#byPlace.delete(place)
+    this.#byPlace.set(place, account)
+    const [oldest] = this.#byPlace.keys()
+    if (this.#byPlace.size > MOST_PLACES && oldest !== undefined) this.#byPlace.delete(oldest)
+  }
+
+  #forget(account: Account): void {
+    for (const accounts of [this.#byPlace, this.#accounts]) {
+      for (const [key, each] of accounts) if (each === account) accounts.delete(key)
+    }
+  }
+
+  /**
+   * The account for a price: one that another request has made meanwhile, or that other places of
+   * the server are paid by; else a new one, for a server that may be paid. Nothing is paid yet.
+   */
+  async #accountFor(
+    { url }: Request,
+    { challenge, terms }: Pick<Account, 'challenge' | 'terms'>,
+    refused: Account | undefined
+  ): Promise<Account> {
+    const { origin, protocol, hostname } = new URL(url)
+    if (protocol !== 'https:' && !isLoopback(hostname)) {
+      throw new PaychanError(
+        'ERR_INSECURE_PAYMENT',
+        `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
+        { origin }
+      )
+    }
+    this.#network ??= (await this.options.node.info()).network
+    if (terms.network !== this.#network) {
+      throw new PaychanError(
+        'ERR_WRONG_NETWORK',
+        `${origin} wants to be paid on ${terms.network}, and this node is on ${this.#network}.`,
+        { asked: terms.network, network: this.#network }
+      )
+    }
+    this.#checkPrice(origin, terms.price)
+    const key = `${origin} ${terms.price} ${terms.recipient}`
+    const made = this.#lively(this.#accounts.get(key))
+    if (made !== undefined && made !== refused) return made
+    const account: Account = { challenge, terms, paid: 0n, spent: 0n, number: 0n }
+    this.#accounts.set(key, account)
+    return account
+  }
+
+  #checkPrice(origin: string, price: Satoshi): void {
+    const { mostPerRequest } = this.options
+    if (price <= mostPerRequest) return
+    throw new PaychanError(
+      'ERR_PRICE_TOO_HIGH',
+      `${origin} asks for ${formatAmount(price)} a unit, and at most ${formatAmount(mostPerRequest)} are allowed.`,
+      { price, most: mostPerRequest }
+    )
+  }
+
+  /** Asks with a unit that is paid; its number is its own. */
+  async #paidFor(request: Request, account: Account): Promise<Response> {
+    const { terms, challenge } = account
+    const { origin } = new URL(request.url)
+    this.#checkPrice(origin, terms.price)
+    account.spent += terms.price
+    account.number += terms.price
+    const { number } = account
+    const missing = account.spent - account.paid
+    if (missing > 0n) {
+      try {
+        await this.#pay(origin, account, satoshi(missing))
+      } catch (error) {
+        account.spent -= terms.price
+        throw error
+      }
+    }
+    const headers = new Headers(request.headers)
+    const payload = { action: 'voucher', cumulativeAmount: number.toString() }
+    headers.set('authorization', credentialHeader({ challenge, payload }))
+    // A server that sends the request elsewhere must not hand the payment on.
+    const answer = await this.#ask(new Request(request, { headers, redirect: 'manual' }))
+    // The server charges nothing for what it could not deliver.
+    if (answer.status >= 500) account.spent -= terms.price
+    return answer
+  }
+
+  async #pay(origin: string, account: Account, missing: Satoshi, isOpened = false): Promise<void> {
+    const { open } = this.options
+    const { recipient, multiaddrs } = account.terms
+    try {
+      await this.#send(origin, account, missing)
+    } catch (error) {
+      const code = codeOf(error)
+      const { least } = factsOf(error)
+      if (code === 'ERR_BELOW_MIN_FIRST_PAYMENT' && typeof least === 'bigint') {
+        await this.#send(origin, account, satoshi(least))
+        return
+      }
+      const [address] = multiaddrs
+      if (!NO_CHANNEL.has(code) || open === undefined || address === undefined || isOpened) {
+        throw error
+      }
+      await this.#open(recipient, address)
+      await this.#pay(origin, account, missing, true)
+    }
+  }
+
+  async #send(origin: string, account: Account, amount: Satoshi): Promise<void> {
+    this.#spend(origin, amount)
+    account.paid += amount
+    try {
+      const { recipient } = account.terms
+      await this.options.node.pay({ to: recipient, amount, memo: memoOf(account.challenge.id) })
+    } catch (error) {
+      // What was signed and not acknowledged counts as paid: it may turn out either way.
+      if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
+        account.paid -= amount
+        this.paid = satoshi(this.paid - amount)
+      }
+      throw error
+    }
+  }
+
+  /** One channel for all requests that wait for it. */
+  async #open(recipient: string, address: string): Promise<void> {
+    const { node, open } = this.options
+    if (open === undefined) return
+    const opening =
+      this.#opening.get(recipient) ??
+      node.channels.open({ peer: address, ...open }).finally(() => {
+        this.#opening.delete(recipient)
+      })
+    this.#opening.set(recipient, opening)
+    await opening
+  }
+
+  /** Counts a payment before it is made. */
+  #spend(origin: string, amount: Satoshi): void {
+    const { budget } = this.options
+    if (this.paid + amount > budget) {
+      throw new PaychanError(
+        'ERR_BUDGET_USED_UP',
+        `${formatAmount(this.paid)} of a budget of ${formatAmount(budget)} are paid, and ${origin} asks for ${formatAmount(amount)}.`,
+        { price: amount, paid: this.paid, budget }
+      )
+    }
+    this.paid = satoshi(this.paid + amount)
+  }
+}
+
+/** A session that ends so soon is used no more: the request takes time. */
+const MARGIN_MS = 5_000
+/** Places whose prices are remembered; the one that was asked for longest ago goes first. */
+const MOST_PLACES = 10_000
+
+/** The first challenge that this method can answer. */
+function challengeOf(answer: Response): Pick<Account, 'challenge' | 'terms'> | undefined {
+  for (const challenge of readChallenges(answer.headers.get('www-authenticate') ?? '')) {
+    const terms = termsOf(challenge)
+    if (terms !== undefined) return { challenge, terms }
+  }
+  return undefined
+}
+
+/** Reasons why there is no channel to pay on. */
+const NO_CHANNEL: ReadonlySet<string> = new Set(['ERR_NO_CHANNEL', 'ERR_INVALID_PEER'])
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+function notDelivered(origin: string, paid: bigint): PaychanError {
+  return new PaychanError(
+    'ERR_PAID_NOT_DELIVERED',
+    `${origin} was paid ${formatAmount(satoshi(paid))}, and asks for more before it delivers. It is paid no more; ask its owner.`,
+    { origin, paid }
+  )
+}

@@ -1,0 +1,287 @@
+/** A priced HTTP server and clients that pay it over a channel between real nodes. */
+import assert from 'node:assert/strict'
+import { Hono } from 'hono'
+import { Gate, type GateOptions } from '../../src/metering/gate.js'
+import {
+  challengeHeader,
+  credentialHeader,
+  readChallenges,
+  type Challenge
+} from '../../src/metering/payment-auth.js'
+import { payingFetch, receiptOf, type PayingFetch } from '../../src/metering/paying-fetch.js'
+import { memoOf } from '../../src/metering/session-terms.js'
+import { satoshi, type Satoshi } from '../../src/types/units.js'
+import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+
+const PRICE = satoshi(2n)
+const PLACE = 'http://localhost/weather'
+
+interface Problem {
+  readonly type: string
+  readonly detail: string
+  readonly missing?: string
+}
+
+describe('metering / a priced server', () => {
+  let fixture: Fixture
+  let payer: TestNode
+  let payee: TestNode
+  let gate: Gate
+  let served = 0
+  let status = 200
+  let server: (request: Request) => Promise<Response>
+
+  before(async () => {
+    fixture = await Fixture.create()
+    payer = await fixture.rich('payer')
+    payee = await fixture.node('payee')
+    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
+    await payer.api.pay({ to: (await payee.api.info()).peerId, amount: satoshi(10_000n) })
+  })
+  after(async () => {
+    await fixture.end()
+  })
+  beforeEach(() => {
+    ;[served, status] = [0, 200]
+    start()
+  })
+  afterEach(() => {
+    gate.stop()
+  })
+
+  function start(options: Partial<GateOptions> = {}): void {
+    gate = new Gate({ node: payee.api, price: PRICE, realm: 'localhost', ...options })
+    server = async (request) =>
+      await gate.handle(request, async () => {
+        served++
+        return new Response(await request.text(), { status })
+      })
+  }
+
+  const client = (budget = 1_000n, most: Satoshi = PRICE): PayingFetch =>
+    payingFetch({
+      node: payer.api,
+      mostPerRequest: most,
+      budget: satoshi(budget),
+      fetch: async (input, init) => await server(new Request(input, init))
+    })
+
+  async function challenged(request = new Request(PLACE)): Promise<Challenge> {
+    const answer = await server(request)
+    assert.equal(answer.status, 402)
+    const [challenge] = readChallenges(answer.headers.get('www-authenticate') ?? '')
+    assert.ok(challenge)
+    return challenge
+  }
+
+  const asked = async (challenge: Challenge, cumulativeAmount: string): Promise<Response> =>
+    await server(
+      new Request(PLACE, {
+        headers: {
+          authorization: credentialHeader({
+            challenge,
+            payload: { action: 'voucher', cumulativeAmount }
+          })
+        }
+      })
+    )
+
+  it('asks for money with a problem and a challenge that says how to pay it', async () => {
+    const answer = await server(new Request(PLACE))
+    assert.deepEqual(
+      [answer.status, answer.headers.get('cache-control'), answer.headers.get('content-type')],
+      [402, 'no-store', 'application/problem+json']
+    )
+    const { type, detail } = (await answer.json()) as Problem
+    assert.equal(type, 'https://paymentauth.org/problems/payment-required')
+    assert.match(detail, /^This costs 2 sat\./)
+    assert.equal(served, 0)
+  })
+
+  it('is paid by the request, and the bill is exact', async () => {
+    const pay = client()
+    for (let n = 1; n <= 5; n++) {
+      const answer = await pay(PLACE, { method: 'POST', body: `call ${n}` })
+      assert.equal(await answer.text(), `call ${n}`)
+      const receipt = receiptOf(answer)
+      assert.deepEqual([receipt?.units, receipt?.spent], [n, `${2 * n}`])
+      assert.equal(answer.headers.get('cache-control'), 'private')
+    }
+    assert.deepEqual([served, pay.paid], [5, 10n])
+    const [{ memo } = assert.fail()] = await payee.api.payments.list({ limit: 1 })
+    assert.match(memo, /^402:/)
+  })
+
+  it('serves many callers at once, each for its own unit', async () => {
+    const pay = client()
+    const answers = await Promise.all(Array.from({ length: 64 }, async () => await pay(PLACE)))
+    assert.ok(answers.every((answer) => answer.status === 200))
+    assert.deepEqual([served, pay.paid], [64, 128n])
+  })
+
+  it('refuses a unit that is not paid, and one that is spent', async () => {
+    start({ patience: 0 })
+    const challenge = await challenged()
+    const unpaid = await asked(challenge, '2')
+    const problem = (await unpaid.json()) as Problem
+    assert.deepEqual([unpaid.status, problem.missing], [402, '2'])
+    assert.match(problem.type, /insufficient-balance$/)
+    const to = (await payee.api.info()).peerId
+    await payer.api.pay({ to, amount: PRICE, memo: memoOf(challenge.id) })
+    assert.equal((await asked(challenge, '2')).status, 200)
+    const again = await asked(challenge, '2')
+    assert.deepEqual([again.status, served], [402, 1])
+    assert.match(((await again.json()) as Problem).type, /delta-too-small$/)
+  })
+
+  it('knows a payment of which it was told nothing', async () => {
+    gate.stop()
+    const told = { ...payee.api, events: { on: () => () => {} } }
+    start({ node: told, patience: 0 })
+    assert.equal((await client()(PLACE)).status, 200)
+  })
+
+  it('takes no challenge of another server, for another price, or out of time', async () => {
+    const to = (await payee.api.info()).peerId
+    const foreign = await challenged()
+    gate.stop()
+    start()
+    await payer.api.pay({ to, amount: PRICE, memo: memoOf(foreign.id) })
+    const refused = await asked(foreign, '2')
+    assert.equal(refused.status, 401)
+    assert.match(((await refused.json()) as Problem).type, /verification-failed$/)
+    const own = await challenged()
+    assert.equal((await asked({ ...own, realm: 'elsewhere' }, '2')).status, 401)
+    let now = Date.now()
+    gate.stop()
+    start({ now: () => now, lifetime: 60 })
+    const late = await challenged()
+    now += 60_001
+    assert.match(((await (await asked(late, '2')).json()) as Problem).type, /payment-expired$/)
+    assert.equal(served, 0)
+  })
+
+  it('refuses what it cannot read', async () => {
+    for (const authorization of [
+      'Payment x',
+      credentialHeader({ challenge: await challenged(), payload: { action: 'steal' } }),
+      credentialHeader({
+        challenge: await challenged(),
+        payload: { action: 'voucher', cumulativeAmount: '-2' }
+      })
+    ]) {
+      const answer = await server(new Request(PLACE, { headers: { authorization } }))
+      assert.equal(answer.status, 400)
+      assert.match(((await answer.json()) as Problem).type, /malformed-credential$/)
+    }
+  })
+
+  it('charges nothing for what it could not deliver', async () => {
+    const pay = client()
+    status = 503
+    for (let n = 0; n < 3; n++) assert.equal((await pay(PLACE)).status, 503)
+    assert.equal(pay.paid, 2n)
+    status = 200
+    assert.equal((await pay(PLACE)).status, 200)
+    assert.equal(pay.paid, 2n, 'the unit that was paid')
+  })
+
+  it('that is restarted in mid-session costs a client one unit at the most', async () => {
+    const pay = client()
+    await pay(PLACE)
+    gate.stop()
+    start()
+    for (let n = 0; n < 3; n++) assert.equal((await pay(PLACE)).status, 200)
+    assert.equal(pay.paid, 10n, 'four units, and the one that the first server had of the next')
+  })
+
+  it('has prices by place, and free ones', async () => {
+    gate.stop()
+    start({
+      price: ({ url }) => satoshi(url.endsWith('/free') ? 0n : url.endsWith('/b') ? 3n : 2n)
+    })
+    const pay = client(1_000n, satoshi(3n))
+    for (const place of ['a', 'b', 'a', 'free', 'b']) {
+      const answer = await pay(`http://localhost/${place}`)
+      assert.equal(answer.status, 200, place)
+      assert.equal(receiptOf(answer) === undefined, place === 'free')
+    }
+    assert.equal(pay.paid, 10n)
+  })
+
+  it('fits into Hono', async () => {
+    const app = new Hono()
+    app.use('/paid/*', gate.hono())
+    app.get('/paid/:name', (c) => c.text(`hello ${c.req.param('name')}`))
+    server = async (request) => await app.fetch(request)
+    assert.equal((await server(new Request('http://localhost/paid/x'))).status, 402)
+    const answer = await client()('http://localhost/paid/x')
+    assert.equal(await answer.text(), 'hello x')
+    assert.equal(receiptOf(answer)?.units, 1)
+  })
+
+  describe('a client', () => {
+    it('pays nothing above its limits', async () => {
+      assert.equal(await codeOfRejection(client(1_000n, satoshi(1n))(PLACE)), 'ERR_PRICE_TOO_HIGH')
+      const pay = client(5n)
+      await pay(PLACE)
+      await pay(PLACE)
+      assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_BUDGET_USED_UP')
+      assert.deepEqual([pay.paid, served], [4n, 2])
+    })
+
+    it('stops after one unit when a server takes and does not deliver', async () => {
+      const honest = server
+      const pay = client()
+      server = async (request) => {
+        const bare = new Request(PLACE)
+        return await honest(request.headers.has('authorization') ? bare : request)
+      }
+      assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_PAID_NOT_DELIVERED')
+      assert.deepEqual([pay.paid, served], [2n, 0])
+    })
+
+    it('pays nothing in the clear, on another network, or by another method', async () => {
+      const pay = client()
+      assert.equal(await codeOfRejection(pay('http://example.com/')), 'ERR_INSECURE_PAYMENT')
+      const challenge = await challenged()
+      const answer = (header: string) => async () =>
+        new Response('', { status: 402, headers: { 'www-authenticate': header } })
+      server = answer(challengeHeader({ ...challenge, method: 'lightning' }))
+      assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_NO_PAYMENT_METHOD')
+      server = answer('Basic realm="x"')
+      assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_NO_PAYMENT_METHOD')
+      const request = Buffer.from(
+        Buffer.from(challenge.request, 'base64url')
+          .toString()
+          .replace(/bip122:[0-9a-f]+/, 'bip122:000000000019d6689c085ae165831e93')
+      ).toString('base64url')
+      server = answer(challengeHeader({ ...challenge, request }))
+      assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_WRONG_NETWORK')
+      assert.equal(pay.paid, 0n)
+    })
+
+    it('opens a channel where there is none, when it may, and pays what the first payment has to be', async () => {
+      const shop = await fixture.node('shop')
+      gate.stop()
+      start({ node: shop.api })
+      const first = client(20_000n)
+      assert.equal(await codeOfRejection(first(PLACE)), 'ERR_NO_CHANNEL')
+      const pay = payingFetch({
+        node: payer.api,
+        mostPerRequest: PRICE,
+        budget: satoshi(20_000n),
+        open: { amount: satoshi(100_000n) },
+        fetch: async (input, init) => await server(new Request(input, init))
+      })
+      const answers = await Promise.all([pay(PLACE), pay(PLACE), pay(PLACE)])
+      assert.deepEqual(
+        answers.map((answer) => answer.status),
+        [200, 200, 200]
+      )
+      const channels = await shop.api.channels.list()
+      assert.equal(channels.length, 1, 'one for all that wait')
+      assert.equal(channels[0]?.ourBalance, pay.paid)
+    })
+  })
+})

@@ -1,0 +1,94 @@
+/** The books of a server that sells by the unit: nothing is sold twice, nothing unpaid. */
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { Sessions } from '../../src/metering/sessions.js'
+import { satoshi } from '../../src/types/units.js'
+
+const PRICE = satoshi(2n)
+
+describe('metering / sessions', () => {
+  it('a unit is taken once, and when it is paid', () => {
+    const sessions = new Sessions()
+    assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'short', missing: 2n })
+    sessions.credit('a', { id: 'p1', amount: satoshi(3n) }, 0)
+    assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'taken' })
+    assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'spent already' })
+    assert.deepEqual(sessions.take('a', 4n, PRICE), { kind: 'short', missing: 1n })
+    assert.deepEqual(sessions.take('b', 4n, PRICE), { kind: 'short', missing: 2n }, 'its own')
+    assert.deepEqual(sessions.standing('a'), { paid: 3n, spent: 2n, units: 1 })
+  })
+
+  it('a payment that is told twice counts once; ten minutes later nobody tells it any more', () => {
+    const sessions = new Sessions()
+    for (const now of [0, 599_999]) sessions.credit('a', { id: 'p1', amount: satoshi(5n) }, now)
+    assert.equal(sessions.standing('a').paid, 5n)
+    sessions.credit('a', { id: 'p2', amount: satoshi(1n) }, 600_000)
+    sessions.credit('a', { id: 'p2', amount: satoshi(1n) }, 600_001)
+    assert.equal(sessions.standing('a').paid, 6n)
+  })
+
+  it('a unit that could not be delivered costs nothing, and its number stays used', () => {
+    const sessions = new Sessions()
+    sessions.credit('a', { id: 'p1', amount: PRICE }, 0)
+    sessions.take('a', 2n, PRICE)
+    sessions.giveBack('a', PRICE)
+    assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'spent already' })
+    assert.deepEqual(sessions.take('a', 4n, PRICE), { kind: 'taken' })
+    sessions.giveBack('unknown', PRICE)
+    assert.deepEqual(sessions.standing('unknown'), { paid: 0n, spent: 0n, units: 0 })
+  })
+
+  it('what is trusted is spent first, and then has to be paid', () => {
+    const sessions = new Sessions()
+    sessions.trust('a', 4n)
+    assert.deepEqual(
+      [2n, 4n, 6n].map((number) => sessions.take('a', number, PRICE).kind),
+      ['taken', 'taken', 'short']
+    )
+    sessions.credit('a', { id: 'p1', amount: PRICE }, 0)
+    assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'taken' })
+  })
+
+  it('the session that was used longest ago goes first, and a spent number never comes back', () => {
+    const sessions = new Sessions(2)
+    let count = 0
+    for (const id of ['a', 'b', 'a', 'c']) {
+      sessions.credit(id, { id: `${id}${count++}`, amount: PRICE }, 0)
+    }
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((id) => sessions.standing(id).paid),
+      [4n, 0n, 2n]
+    )
+    const many = new Sessions()
+    many.credit('a', { id: 'p', amount: satoshi(100_000n) }, 0)
+    for (let n = 1n; n <= 5_000n; n++) many.take('a', n, satoshi(1n))
+    assert.deepEqual(many.take('a', 1n, satoshi(1n)), { kind: 'spent already' })
+    assert.deepEqual(many.take('a', 5_000n, satoshi(1n)), { kind: 'spent already' })
+    assert.deepEqual(many.take('a', 5_001n, satoshi(1n)), { kind: 'taken' })
+  })
+
+  it('in any order of payments, units and faults no more is spent than was paid', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('pay' as const), id: fc.nat(20), amount: fc.bigInt(1n, 9n) }),
+      fc.record({ kind: fc.constant('take' as const), number: fc.bigInt(1n, 30n) })
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const sessions = new Sessions()
+        const paid = new Map<number, bigint>()
+        const taken: bigint[] = []
+        for (const each of steps) {
+          if (each.kind === 'pay') {
+            sessions.credit('a', { id: `${each.id}`, amount: satoshi(each.amount) }, 0)
+            if (!paid.has(each.id)) paid.set(each.id, each.amount)
+          } else if (sessions.take('a', each.number, PRICE).kind === 'taken') {
+            taken.push(each.number)
+          }
+        }
+        const sum = [...paid.values()].reduce((a, b) => a + b, 0n)
+        assert.ok(BigInt(taken.length) * PRICE <= sum)
+        assert.equal(new Set(taken).size, taken.length)
+      })
+    )
+  })
+})
