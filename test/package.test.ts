@@ -18,7 +18,7 @@ describe('the package', () => {
     ])
     const isPacked = (path: string): boolean =>
       manifest.files.some((folder) => path.startsWith(`./${folder}/`))
-    assert.equal(targets.length, 8)
+    assert.equal(targets.length, 10)
     assert.deepEqual(
       targets.filter((path) => !existsSync(path) || !isPacked(path)),
       []

@@ -12,7 +12,8 @@ export interface Sink {
   readonly isTTY: boolean
   /** Width of the terminal in columns now; undefined without a terminal. */
   readonly columns: number | undefined
-  write: (text: string) => void
+  /** Text, or the bytes of a page that is passed on. */
+  write: (text: string | Uint8Array) => void
 }
 
 export interface Io {

@@ -67,6 +67,10 @@ export const GROUPS: ReadonlyArray<{
     names: ['request', 'requests', 'receipt'],
     load: async () => (await import('./commands/requests.js')).addRequests
   },
+  {
+    names: ['gate', 'fetch', 'credential'],
+    load: async () => (await import('./commands/metering.js')).addMetering
+  },
   { names: ['token'], load: async () => (await import('./commands/token.js')).addToken },
   { names: ['alias'], load: async () => (await import('./commands/alias.js')).addAlias },
   {

@@ -7,10 +7,12 @@
  * for a request twice, and a server that does not deliver what was paid is paid no more by this
  * `fetch`: it keeps one unit, or what the first payment on a new channel has to be.
  */
+import { z } from 'zod'
 import type { NodeApi } from '../node/api.js'
 import { codeOf, factsOf, PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import {
+  challengeShape,
   credentialHeader,
   readChallenges,
   readReceipt,
@@ -33,12 +35,44 @@ export interface PayingOptions {
   readonly budget: Satoshi
   /** Opens a channel where there is none to pay on; without it that is an error. */
   readonly open?: { readonly amount: Satoshi; readonly blocks?: number }
+  /** Sessions that an earlier process has paid for. */
+  readonly sessions?: readonly PaidSession[]
   /** Asks and answers; the global `fetch` when left out. */
   readonly fetch?: typeof fetch
 }
 
-/** What a server was paid, in this process. */
+/** What a server was paid for a session, and is left of it: to go on with it in another process. */
+export interface PaidSession {
+  readonly origin: string
+  readonly challenge: Challenge
+  readonly paidSat: number
+  readonly spentSat: number
+  readonly number: number
+}
+
+const sats = z.number().int().nonnegative()
+const paidSessionsShape = z.array(
+  z.object({
+    origin: z.string(),
+    challenge: challengeShape,
+    paidSat: sats,
+    spentSat: sats,
+    number: sats
+  })
+)
+
+/** Reads kept sessions. A text that is damaged has none: new ones are paid for then. */
+export function readPaidSessions(text: string): PaidSession[] {
+  try {
+    return paidSessionsShape.parse(JSON.parse(text))
+  } catch {
+    return []
+  }
+}
+
+/** What a server was paid. */
 interface Account {
+  readonly origin: string
   readonly challenge: Challenge
   readonly terms: SessionTerms
   /** Paid, or about to be. */
@@ -51,8 +85,17 @@ interface Account {
 
 export interface PayingFetch {
   (input: string | URL | Request, init?: RequestInit): Promise<Response>
+  /**
+   * Pays for one request, and leaves it to another client: resolves with the value of its
+   * `Authorization` header, which is good for one. Rejects with `ERR_NOTHING_TO_PAY` as well.
+   */
+  readonly credential: (input: string | URL | Request, init?: RequestInit) => Promise<string>
   /** What has been paid so far. */
   readonly paid: Satoshi
+  /** What the requests so far have cost: less than was paid, as long as some of that is left. */
+  readonly spent: Satoshi
+  /** The sessions that can be gone on with. */
+  readonly sessions: readonly PaidSession[]
 }
 
 /** The receipt of an answer that was paid; undefined when there is none. */
@@ -74,7 +117,15 @@ export function payingFetch(options: PayingOptions): PayingFetch {
   const payer = new Payer(options)
   const call = async (input: string | URL | Request, init?: RequestInit): Promise<Response> =>
     await payer.fetch(new Request(input, init))
-  return Object.defineProperty(call, 'paid', { get: () => payer.paid }) as PayingFetch
+  return Object.defineProperties(call, {
+    paid: { get: () => payer.paid },
+    spent: { get: () => payer.spent },
+    sessions: { get: () => payer.sessions() },
+    credential: {
+      value: async (input: string | URL | Request, init?: RequestInit) =>
+        await payer.credential(new Request(input, init))
+    }
+  }) as PayingFetch
 }
 
 class Payer {
@@ -87,46 +138,57 @@ class Payer {
   /** The network of the node, which never changes. */
   #network: string | undefined
   paid: Satoshi = ZERO_SAT
+  spent: Satoshi = ZERO_SAT
 
   constructor(private readonly options: PayingOptions) {
     this.#ask = options.fetch ?? fetch
+    for (const { origin, challenge, paidSat, spentSat, number } of options.sessions ?? []) {
+      const terms = termsOf(challenge)
+      if (terms === undefined) continue
+      const [paid, spent] = [BigInt(paidSat), BigInt(spentSat)]
+      const account = { origin, challenge, terms, paid, spent, number: BigInt(number) }
+      this.#accounts.set(keyOf(account), account)
+    }
+  }
+
+  sessions(): PaidSession[] {
+    return [...this.#accounts.values()].flatMap((account) => {
+      const { origin, challenge, paid, spent, number } = account
+      if (this.#lively(account) === undefined) return []
+      const [paidSat, spentSat] = [Number(paid), Number(spent)]
+      return [{ origin, challenge, paidSat, spentSat, number: Number(number) }]
+    })
   }
 
   async fetch(request: Request): Promise<Response> {
     const { origin, pathname } = new URL(request.url)
     const place = `${origin}${pathname}`
-    const known = this.#lively(this.#byPlace.get(place))
+    let account = this.#lively(this.#byPlace.get(place))
+    let isNew = false
     // A body is read once; each try has its own copy.
-    const answer =
-      known === undefined
+    let answer =
+      account === undefined
         ? await this.#ask(request.clone())
-        : await this.#paidFor(request.clone(), known)
-    if (answer.status !== 402 && answer.status !== 401) return answer
-    const asked = challengeOf(answer)
-    if (asked === undefined) {
-      if (answer.status === 401) return answer
-      throw new PaychanError(
-        'ERR_NO_PAYMENT_METHOD',
-        `${origin} wants to be paid, and not by the method paychan. Pay it by another client.`,
-        { origin }
-      )
+        : await this.#paidFor(request.clone(), account)
+    while (answer.status === 402 || (answer.status === 401 && account !== undefined)) {
+      const asked = this.#asked(answer, origin)
+      if (account !== undefined) {
+        // A server that asks for more after it was paid takes, and does not deliver. An older session
+        // may have been lost with a restart of the server.
+        if (isNew || asked.challenge.id === account.challenge.id) {
+          this.#forget(account)
+          throw notDelivered(origin, account.paid)
+        }
+        this.#giveBack(account)
+        if (asked.terms.price === account.terms.price) this.#forget(account)
+      }
+      const made = await this.#accountFor(request, asked)
+      isNew = made.challenge.id === asked.challenge.id
+      account = made
+      this.#remember(place, account)
+      answer = await this.#paidFor(request.clone(), account)
     }
-    if (known !== undefined) this.#refusedUnit(origin, known, asked.challenge)
-    const account = await this.#accountFor(request, asked, known)
-    this.#remember(place, account)
-    const second = await this.#paidFor(request, account)
-    if (second.status !== 402 && second.status !== 401) return second
-    this.#forget(account)
-    throw notDelivered(origin, account.paid)
-  }
-
-  /** A server that asks for more in the session that has just paid takes, and does not deliver. */
-  #refusedUnit(origin: string, account: Account, { id }: Challenge): void {
-    if (id === account.challenge.id) {
-      this.#forget(account)
-      throw notDelivered(origin, account.paid)
-    }
-    account.spent -= account.terms.price
+    return answer
   }
 
   /** The account, as long as its session lives. */
@@ -155,8 +217,7 @@ class Payer {
    */
   async #accountFor(
     { url }: Request,
-    { challenge, terms }: Pick<Account, 'challenge' | 'terms'>,
-    refused: Account | undefined
+    { challenge, terms }: Pick<Account, 'challenge' | 'terms'>
   ): Promise<Account> {
     const { origin, protocol, hostname } = new URL(url)
     if (protocol !== 'https:' && !isLoopback(hostname)) {
@@ -175,10 +236,10 @@ class Payer {
       )
     }
     this.#checkPrice(origin, terms.price)
-    const key = `${origin} ${terms.price} ${terms.recipient}`
+    const account: Account = { origin, challenge, terms, paid: 0n, spent: 0n, number: 0n }
+    const key = keyOf(account)
     const made = this.#lively(this.#accounts.get(key))
-    if (made !== undefined && made !== refused) return made
-    const account: Account = { challenge, terms, paid: 0n, spent: 0n, number: 0n }
+    if (made !== undefined) return made
     this.#accounts.set(key, account)
     return account
   }
@@ -193,31 +254,78 @@ class Payer {
     )
   }
 
-  /** Asks with a unit that is paid; its number is its own. */
-  async #paidFor(request: Request, account: Account): Promise<Response> {
-    const { terms, challenge } = account
+  async credential(request: Request): Promise<string> {
     const { origin } = new URL(request.url)
+    const answer = await this.#ask(request)
+    await answer.body?.cancel()
+    if (answer.status !== 402) {
+      throw new PaychanError(
+        'ERR_NOTHING_TO_PAY',
+        `${request.url} answers with ${answer.status}, and does not ask to be paid.`,
+        { status: answer.status }
+      )
+    }
+    const asked = this.#asked(answer, origin)
+    return await this.#unit(origin, await this.#accountFor(request, asked))
+  }
+
+  /** @throws PaychanError `ERR_NO_PAYMENT_METHOD` */
+  #asked(answer: Response, origin: string): Pick<Account, 'challenge' | 'terms'> {
+    for (const challenge of readChallenges(answer.headers.get('www-authenticate') ?? '')) {
+      const terms = termsOf(challenge)
+      if (terms !== undefined) return { challenge, terms }
+    }
+    throw new PaychanError(
+      'ERR_NO_PAYMENT_METHOD',
+      `${origin} wants to be paid, and not by the method paychan. Pay it by another client.`,
+      { origin }
+    )
+  }
+
+  /** Asks with a unit that is paid. */
+  async #paidFor(request: Request, account: Account): Promise<Response> {
+    const headers = new Headers(request.headers)
+    // A server that sends the request elsewhere must not hand the payment on.
+    const ask = async (credential: string): Promise<Response> => {
+      headers.set('authorization', credential)
+      return await this.#ask(new Request(request.clone(), { headers, redirect: 'manual' }))
+    }
+    let answer = await ask(await this.#unit(new URL(request.url).origin, account))
+    // Another process may go on with the same session, and have used the number.
+    for (let tries = 0; tries < MOST_NUMBERS && (await isNumberUsed(answer)); tries++) {
+      account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
+      answer = await ask(credentialOf(account))
+    }
+    // The server charges nothing for what it could not deliver.
+    if (answer.status >= 500) this.#giveBack(account)
+    return answer
+  }
+
+  /** Pays for a unit, when the account has none left; its number is its own. */
+  async #unit(origin: string, account: Account): Promise<string> {
+    const { terms } = account
     this.#checkPrice(origin, terms.price)
     account.spent += terms.price
+    this.spent = satoshi(this.spent + terms.price)
     account.number += terms.price
-    const { number } = account
+    const credential = credentialOf(account)
     const missing = account.spent - account.paid
     if (missing > 0n) {
       try {
         await this.#pay(origin, account, satoshi(missing))
       } catch (error) {
-        account.spent -= terms.price
+        this.#giveBack(account)
         throw error
       }
     }
-    const headers = new Headers(request.headers)
-    const payload = { action: 'voucher', cumulativeAmount: number.toString() }
-    headers.set('authorization', credentialHeader({ challenge, payload }))
-    // A server that sends the request elsewhere must not hand the payment on.
-    const answer = await this.#ask(new Request(request, { headers, redirect: 'manual' }))
-    // The server charges nothing for what it could not deliver.
-    if (answer.status >= 500) account.spent -= terms.price
-    return answer
+    return credential
+  }
+
+  /** The unit was not taken: it is left for another request. */
+  #giveBack(account: Account): void {
+    const { price } = account.terms
+    account.spent -= price
+    this.spent = satoshi(this.spent - price)
   }
 
   async #pay(origin: string, account: Account, missing: Satoshi, isOpened = false): Promise<void> {
@@ -227,9 +335,9 @@ class Payer {
       await this.#send(origin, account, missing)
     } catch (error) {
       const code = codeOf(error)
-      const { least } = factsOf(error)
-      if (code === 'ERR_BELOW_MIN_FIRST_PAYMENT' && typeof least === 'bigint') {
-        await this.#send(origin, account, satoshi(least))
+      const least = leastOf(error)
+      if (code === 'ERR_BELOW_MIN_FIRST_PAYMENT' && least !== undefined) {
+        await this.#send(origin, account, least)
         return
       }
       const [address] = multiaddrs
@@ -289,13 +397,38 @@ const MARGIN_MS = 5_000
 /** Places whose prices are remembered; the one that was asked for longest ago goes first. */
 const MOST_PLACES = 10_000
 
-/** The first challenge that this method can answer. */
-function challengeOf(answer: Response): Pick<Account, 'challenge' | 'terms'> | undefined {
-  for (const challenge of readChallenges(answer.headers.get('www-authenticate') ?? '')) {
-    const terms = termsOf(challenge)
-    if (terms !== undefined) return { challenge, terms }
-  }
-  return undefined
+/** The credential for the newest unit. */
+function credentialOf({ challenge, number }: Account): string {
+  const payload = { action: 'voucher', cumulativeAmount: number.toString() }
+  return credentialHeader({ challenge, payload })
+}
+
+const problemShape = z.object({ type: z.string() })
+
+/** True when the number of a unit was spent already. */
+async function isNumberUsed(answer: Response): Promise<boolean> {
+  if (answer.status !== 402) return false
+  const problem = problemShape.safeParse(
+    await answer
+      .clone()
+      .json()
+      .catch(() => undefined)
+  )
+  return problem.success && problem.data.type.endsWith('session/delta-too-small')
+}
+
+/** Numbers that are tried for one unit. */
+const MOST_NUMBERS = 3
+
+function keyOf({ origin, terms }: Pick<Account, 'origin' | 'terms'>): string {
+  return `${origin} ${terms.price} ${terms.recipient}`
+}
+
+/** What the first payment has to be. Facts from another process are texts. */
+function leastOf(error: unknown): Satoshi | undefined {
+  const { least } = factsOf(error)
+  if (typeof least === 'bigint') return satoshi(least)
+  return typeof least === 'string' && /^\d{1,16}$/.test(least) ? satoshi(BigInt(least)) : undefined
 }
 
 /** Reasons why there is no channel to pay on. */

@@ -29,7 +29,7 @@ export interface Challenge {
   readonly opaque?: string | undefined
 }
 
-const challengeShape = z.object({
+export const challengeShape = z.object({
   id: z.string().min(1).max(256),
   realm: z.string().max(256),
   method: z.string().regex(/^[a-z][a-z0-9:_-]*$/),

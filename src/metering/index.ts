@@ -1,0 +1,24 @@
+/**
+ * Paying for what is used, over HTTP and over libp2p: a price for a server, a `fetch` that pays it,
+ * and streams that are paid as they go.
+ *
+ * @module paychan/metering
+ */
+export {
+  Gate,
+  type Admission,
+  type GateOptions,
+  type PayeeNode,
+  type PricedRequest
+} from './gate.js'
+export {
+  payingFetch,
+  readPaidSessions,
+  receiptOf,
+  type PaidSession,
+  type PayerNode,
+  type PayingFetch,
+  type PayingOptions
+} from './paying-fetch.js'
+export type { Challenge, Receipt } from './payment-auth.js'
+export { servePriced, type PricedProxy, type ProxyOptions } from './proxy.js'

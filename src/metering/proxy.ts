@@ -1,0 +1,114 @@
+/** A priced proxy: puts any HTTP server behind a gate, unchanged. */
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { serve, type ServerType } from '@hono/node-server'
+import { Hono } from 'hono'
+import { proxy } from 'hono/proxy'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import type { Gate } from './gate.js'
+import { isPayment } from './payment-auth.js'
+
+export interface ProxyOptions {
+  readonly gate: Gate
+  /** The server that is sold, such as `http://127.0.0.1:8080`; a path is put before each request's. */
+  readonly upstream: string
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  /** Certificate and key, PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+export interface PricedProxy {
+  readonly url: string
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Serves the upstream server for money. Waits until it listens.
+ *
+ * @throws PaychanError `ERR_GATE_LISTEN`
+ */
+export async function servePriced(options: ProxyOptions): Promise<PricedProxy> {
+  const { gate, upstream, host, port, tls } = options
+  const app = new Hono()
+  app.use(gate.hono())
+  app.all('*', async (c) => {
+    const { pathname, search } = new URL(c.req.url)
+    const authorization = c.req.header('authorization')
+    const headers = {
+      ...c.req.header(),
+      host: undefined,
+      // The payment is for us.
+      ...(isPayment(authorization ?? null) ? { authorization: undefined } : {})
+    }
+    const target = `${upstream.replace(/\/+$/, '')}${pathname}${search}`
+    try {
+      return await proxy(target, { raw: c.req.raw, headers, redirect: 'manual' })
+    } catch (error) {
+      return c.json(
+        {
+          type: 'about:blank',
+          title: 'Bad Gateway',
+          status: 502,
+          detail: `The server behind this one cannot be reached (${causeOf(error)}). Nothing was charged.`
+        },
+        502,
+        { 'content-type': 'application/problem+json' }
+      )
+    }
+  })
+  const server = await listen(
+    (listening) =>
+      serve(
+        {
+          fetch: app.fetch,
+          hostname: host,
+          port,
+          ...(tls === undefined ? {} : { createServer: createTlsServer, serverOptions: tls })
+        },
+        listening
+      ),
+    `${host}:${port}`
+  )
+  const { address, family, port: bound } = server.address() as AddressInfo
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve()
+        })
+      })
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      await closed
+    }
+  }
+}
+
+async function listen(
+  start: (listening: () => void) => ServerType,
+  where: string
+): Promise<ServerType> {
+  return await new Promise<ServerType>((resolve, reject) => {
+    const server = start(() => {
+      resolve(server)
+    })
+    server.once('error', (error) => {
+      reject(
+        new PaychanError(
+          'ERR_GATE_LISTEN',
+          `It cannot listen at ${where} (${codeOf(error)}). Choose another place with --listen.`,
+          { where }
+        )
+      )
+    })
+  })
+}
+
+/** What `fetch` says only in the cause of its error. */
+function causeOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error
+    ? messageOf(error.cause)
+    : messageOf(error)
+}

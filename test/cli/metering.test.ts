@@ -1,0 +1,143 @@
+/** Selling and buying by the request on the command line, with real nodes behind their sockets. */
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { serveApi } from '../../src/daemon/server.js'
+import { dataPaths } from '../../src/daemon/paths.js'
+import { satoshi } from '../../src/types/units.js'
+import { Fixture, type TestNode } from '../node/fixture.js'
+import { testWorld, type TestWorld } from './world.js'
+
+describe('commands about metering', () => {
+  let fixture: Fixture
+  let upstream: Server
+  let sold: string
+  let status = 200
+  let gate: { world: TestWorld; ended: Promise<number>; url: string }
+
+  before(async () => {
+    fixture = await Fixture.create()
+    const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
+    await serve(alice, 'alice')
+    await serve(bob, 'bob')
+    await alice.api.channels.open({ peer: await bob.address(), amount: satoshi(500_000n) })
+    upstream = createServer((request, response) => {
+      response.writeHead(status, { 'x-upstream': 'yes' })
+      response.end(
+        `${request.method} ${request.url} ${request.headers.authorization ?? 'no authorization'}`
+      )
+    })
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+    sold = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
+    gate = await open(['--free', '/health'])
+  })
+  after(async () => {
+    gate.world.interrupt()
+    assert.equal(await gate.ended, 0)
+    upstream.close()
+    await fixture.end()
+  })
+  beforeEach(() => {
+    status = 200
+  })
+
+  async function serve({ api }: TestNode, name: string): Promise<void> {
+    const server = await serveApi(api, dataPaths(fixture.path(name)).socket)
+    fixture.onEnd(async () => {
+      await server.close()
+    })
+  }
+
+  async function open(more: readonly string[]): Promise<typeof gate> {
+    const world = testWorld({ env: { PAYCHAN_DATA: fixture.path('bob'), NO_COLOR: '1' } })
+    const line = [
+      'gate',
+      '--upstream',
+      sold,
+      '--price',
+      '2sat',
+      '--listen',
+      '127.0.0.1:0',
+      '--json'
+    ]
+    const ended = world.run(...line, ...more)
+    await world.printed('"url"')
+    const { url } = JSON.parse(world.out()) as { url: string }
+    return { world, ended, url }
+  }
+
+  async function alice(...argv: string[]): Promise<TestWorld & { code: number }> {
+    const world = testWorld({ env: { PAYCHAN_DATA: fixture.path('alice'), NO_COLOR: '1' } })
+    return { ...world, code: await world.run(...argv) }
+  }
+
+  it('fetch pays, prints the page alone, and says what it cost; later it uses what is left', async () => {
+    const first = await alice('fetch', `${gate.url}/a?b=c`)
+    assert.deepEqual([first.code, first.out()], [0, 'GET /a?b=c no authorization'])
+    assert.match(first.err(), /^Paid \d+ sat, and it cost 2 sat: the rest is left/m)
+    const second = await alice('fetch', `${gate.url}/a`, '-d', 'x', '-i')
+    assert.match(second.out(), /^200 OK\n[^]*x-upstream: yes\n[^]*\nPOST \/a no authorization$/)
+    assert.match(second.err(), /^It cost 2 sat, of what was paid before\.$/m)
+  })
+
+  it('two at once use two numbers of one session', async () => {
+    const both = await Promise.all([alice('fetch', gate.url), alice('fetch', gate.url)])
+    assert.deepEqual(
+      both.map(({ code }) => code),
+      [0, 0]
+    )
+  })
+
+  it('credential pays for a page that another client gets, once', async () => {
+    const { out, code } = await alice('credential', `${gate.url}/b`)
+    assert.equal(code, 0)
+    const headers = { authorization: out().trim() }
+    assert.equal((await fetch(`${gate.url}/b`, { headers })).status, 200)
+    assert.equal((await fetch(`${gate.url}/b`, { headers })).status, 402)
+  })
+
+  it('what the server behind it cannot answer costs nothing, and so does what is free', async () => {
+    status = 500
+    const failed = await alice('fetch', gate.url, '--json')
+    const result = JSON.parse(failed.out()) as Record<string, unknown>
+    assert.deepEqual([result['status'], result['spentSat']], [500, 0])
+    status = 200
+    const free = await alice('fetch', `${gate.url}/health`)
+    assert.match(free.err(), /It cost nothing \(status 200\)\./)
+  })
+
+  it('damaged notes about sessions are done without', async () => {
+    const file = join(fixture.path('alice'), 'paid-sessions.json')
+    assert.match(await readFile(file, 'utf8'), /"spentSat"/)
+    await writeFile(file, '[{')
+    const { code, err } = await alice('fetch', gate.url)
+    assert.deepEqual([code, /^Paid 2 sat\.$/m.test(err())], [0, true])
+  })
+
+  it('bad input gets its sentence', async () => {
+    for (const [argv, code] of [
+      [['fetch', 'ftp://x'], 'ERR_USAGE'],
+      [['fetch', gate.url, '--most', '1sat'], 'ERR_PRICE_TOO_HIGH'],
+      [['fetch', gate.url, '-H', 'nonsense'], 'ERR_USAGE'],
+      [['fetch', 'http://127.0.0.1:1/'], 'ERR_SERVER_UNREACHABLE'],
+      [['credential', `${gate.url}/health`], 'ERR_NOTHING_TO_PAY'],
+      [['gate', '--upstream', sold, '--price', '0'], 'ERR_INVALID_AMOUNT'],
+      [['gate', '--upstream', sold, '--price', '2', '--cert', 'x'], 'ERR_USAGE'],
+      [['gate', '--upstream', sold, '--price', '2', '--listen', 'x'], 'ERR_USAGE'],
+      [
+        ['gate', '--upstream', sold, '--price', '2', '--listen', gate.url.slice(7)],
+        'ERR_GATE_LISTEN'
+      ]
+    ] as const) {
+      const { out, code: exit } = await alice(...argv, '--json')
+      assert.notEqual(exit, 0)
+      assert.equal(
+        (JSON.parse(out()) as { error: { code: string } }).error.code,
+        code,
+        argv.join(' ')
+      )
+    }
+  })
+})
