@@ -157,18 +157,21 @@ export class EventLog {
       this.#wake()
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    while (!this.#ended && signal?.aborted !== true) {
-      // From before the look: what comes while it lasts is looked at again.
-      const changed = new Promise<void>((resolve) => {
-        this.#waiting.push(resolve)
-      })
-      for await (const each of this.#read(last)) {
-        yield each
-        last = each.number
+    try {
+      while (!this.#ended && signal?.aborted !== true) {
+        // From before the look: what comes while it lasts is looked at again.
+        const changed = new Promise<void>((resolve) => {
+          this.#waiting.push(resolve)
+        })
+        for await (const each of this.#read(last)) {
+          yield each
+          last = each.number
+        }
+        await changed
       }
-      await changed
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
     }
-    signal?.removeEventListener('abort', onAbort)
   }
 
   #change(event: KeptEvent): Change {

@@ -3,6 +3,7 @@
  * and sees nothing twice, whenever the node crashed.
  */
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { EventLog, type NumberedEvent } from '../../src/engine/event-log.js'
 import { paymentsAt, sentUpTo } from '../../src/engine/payments.js'
 import { openSimStore } from '../../src/testing/disk.js'
@@ -229,6 +230,18 @@ describe('engine / events with numbers', () => {
     assert.equal((await reading[0])?.done, true)
     await alice.engine.stop()
     assert.equal((await reading[1])?.done, true)
+  })
+
+  it('leave nothing behind at the signal of a reader that goes before it is aborted', async () => {
+    const log = new EventLog(openSimStore(), { now: () => 0 }, { openFor: () => undefined })
+    await log.load()
+    await log.tell({ n: 1 })
+    const { signal } = new AbortController()
+    for await (const { number } of log.follow(0, signal)) {
+      assert.equal(number, 1)
+      break
+    }
+    assert.deepEqual(getEventListeners(signal, 'abort'), [])
   })
 
   it('leave out a record that is damaged', async () => {
