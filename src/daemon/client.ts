@@ -10,7 +10,8 @@ import { untilHeight } from '../node/until-height.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
-import { callsOfVerbs, CANCEL, type Verb } from './verbs.js'
+import type { Verb } from './verb.js'
+import { callsOfVerbs, CANCEL } from './verbs.js'
 
 /** The events of a node in another process. `on` is the same as `follow(...).stop`. */
 interface FollowedEvents extends EventsApi {

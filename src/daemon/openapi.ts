@@ -2,7 +2,8 @@
 import { VERSION } from '../node/layout.js'
 import { ERROR_KINDS } from '../types/error-codes.js'
 import { type JsonSchema, publishedSchema, withParts } from './dialect.js'
-import { isShown, VERBS, type Verb } from './verbs.js'
+import type { Verb } from './verb.js'
+import { isShown, VERBS } from './verbs.js'
 import { nodeEvent } from './wire.js'
 
 const INTRODUCTION =

@@ -26,7 +26,8 @@ import { openApi, readablePage } from './openapi.js'
 import { Pace } from './pace.js'
 import { readJson } from './server.js'
 import { sendEvents } from './server-sent-events.js'
-import { isShown, VERBS, type Verb, verbNamed } from './verbs.js'
+import type { Verb } from './verb.js'
+import { isShown, VERBS, verbNamed } from './verbs.js'
 import type { Wire } from './wire.js'
 
 export interface TcpApiOptions {

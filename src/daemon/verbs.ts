@@ -4,12 +4,21 @@
  */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
-import { BUDGET_SPANS, type Scope } from '../node/access-api.js'
+import { BUDGET_SPANS } from '../node/access-api.js'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
 import { blockDelta } from '../types/units.js'
-import { cancel, cancellable } from './tickets.js'
+import { cancel } from './tickets.js'
+import {
+  type CallAt,
+  type NodeCall,
+  placeOf,
+  readRequest,
+  ticket,
+  verb,
+  type Verb
+} from './verb.js'
 import {
   askedAmount,
   backupResult,
@@ -36,126 +45,9 @@ import {
   sendResult,
   settleAllResult,
   tokenInfo,
-  toWire,
   walletTransaction,
-  type Wire,
   withoutUndefined
 } from './wire.js'
-
-type Facet = 'access' | 'wallet' | 'channels' | 'payments' | 'requests' | 'chain' | 'peers'
-
-/** The names of the calls of a part of `NodeApi` that have an answer. */
-type CallsIn<Part> = {
-  [Name in keyof Part & string]: Part[Name] extends (...args: never[]) => Promise<unknown>
-    ? Name
-    : never
-}[keyof Part & string]
-
-/** The calls that no verb makes: a client waits by the events and `info`. */
-type NotServed = 'chain.untilHeight'
-
-/** A call of `NodeApi`, by its place there: `pay`, `wallet.send`. */
-export type NodeCall = Exclude<
-  CallsIn<NodeApi> | { [Name in Facet]: `${Name}.${CallsIn<NodeApi[Name]>}` }[Facet],
-  NotServed
->
-
-/** The type of the call at a place of `NodeApi`. */
-export type CallAt<Place extends NodeCall> = (
-  Place extends `${infer Name extends Facet}.${infer Call}`
-    ? NodeApi[Name][Call & keyof NodeApi[Name]]
-    : NodeApi[Place & keyof NodeApi]
-) extends infer Call extends (...args: never[]) => Promise<unknown>
-  ? Call
-  : never
-
-/** A row of the table. */
-export interface Verb {
-  readonly name: string
-  /** The call of `NodeApi` that it makes; undefined for a verb of the local API alone. */
-  readonly call: NodeCall | undefined
-  /** The effect on money, for granting the right to use it. */
-  readonly scope: Scope
-  readonly meaning: string
-  readonly request: z.ZodObject
-  readonly answer: z.ZodType
-  /** The body of a request, from the arguments of the call. */
-  readonly body: (...args: never[]) => object
-  /**
-   * True when the call has a `signal`; over the wire that is a ticket, by which `cancel` names it.
-   */
-  readonly isCancellable: boolean
-  readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
-}
-
-/** The answer of a node's call; null for nothing. */
-type AnswerOf<Place extends NodeCall> =
-  Awaited<ReturnType<CallAt<Place>>> extends infer Answer
-    ? [Answer] extends [void]
-      ? null
-      : Answer
-    : never
-
-interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
-  readonly scope: Scope
-  readonly meaning: string
-  readonly request: Shape
-  readonly answer: z.ZodType<AnswerOf<Place>>
-  /** The body of a request, from the arguments of the call. */
-  readonly body: (...args: Parameters<CallAt<Place>>) => object
-  /** The arguments of the call, from the body of a request. */
-  readonly args: (
-    request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>,
-    signal?: AbortSignal
-  ) => [...Parameters<CallAt<Place>>]
-  readonly isCancellable?: boolean
-}
-
-type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
-
-function verb<Name extends string, Place extends NodeCall, Shape extends z.ZodRawShape>(
-  name: Name,
-  call: Place,
-  { scope, meaning, request: shape, answer, body, args, isCancellable = false }: Row<Place, Shape>
-): Verb & { readonly name: Name; readonly call: Place } {
-  const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
-  const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
-    const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
-    const fields = withoutUndefined(given) as Parameters<typeof args>[0]
-    const make = callAt(node, call)
-    return toWire(await cancellable(node, named, (signal) => make(...args(fields, signal))))
-  }
-  return {
-    name,
-    call,
-    scope,
-    meaning,
-    request,
-    answer,
-    body: body as Verb['body'],
-    isCancellable,
-    run
-  }
-}
-
-type AnyCall = (...args: unknown[]) => Promise<unknown>
-
-/** Facet and name of a call; the facet is the node itself for `info`, `pay` and `stop`. */
-function placeOf(call: NodeCall): { readonly facet: string | undefined; readonly name: string } {
-  const [first = call, name] = call.split('.')
-  return name === undefined ? { facet: undefined, name: first } : { facet: first, name }
-}
-
-function callAt(node: NodeApi, call: NodeCall): AnyCall {
-  const { facet, name } = placeOf(call)
-  const part = (facet === undefined ? node : node[facet as Facet]) as unknown as Record<
-    string,
-    AnyCall | undefined
-  >
-  const found = part[name]
-  if (found === undefined) throw new Error(`a node has no call ${call}`)
-  return found
-}
 
 /** Puts a call at the place of each verb in `NodeApi`. */
 export function callsOfVerbs(
@@ -174,28 +66,6 @@ export function callsOfVerbs(
 type ServedApi = NodeCall extends Served['call']
   ? Omit<NodeApi, 'chain' | 'events'> & { readonly chain: Omit<NodeApi['chain'], 'untilHeight'> }
   : never
-
-/** @throws PaychanError `ERR_UNKNOWN_FIELD`, `ERR_INVALID_REQUEST` (facts: field) */
-function readRequest<Request>(ask: z.ZodType<Request>, body: unknown): Request {
-  const result = ask.safeParse(body)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  if (issue?.code === 'unrecognized_keys') {
-    const field = issue.keys[0] ?? ''
-    throw new PaychanError('ERR_UNKNOWN_FIELD', `This verb has no field '${field}'.`, { field })
-  }
-  const field = issue?.path.join('.') ?? ''
-  throw new PaychanError(
-    'ERR_INVALID_REQUEST',
-    field === ''
-      ? 'The body of a request is one JSON object.'
-      : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`,
-    { field }
-  )
-}
-
-/** A name for a call, drawn by the caller, for cancelling it. */
-const ticket = z.string().min(1).max(64)
 
 /** The node checks the target, and that only one of the two is given. */
 const feeChoice = {
