@@ -57,7 +57,7 @@ export const ROOMS = {
     'src/testing',
     'src/sim'
   ],
-  'src/index.ts': ['protocols', 'src/types', 'src/node'],
+  'src/index.ts': ['protocols', 'src/types', 'src/node', 'src/daemon'],
   // They have the package by its name, as any other program.
   examples: []
 }

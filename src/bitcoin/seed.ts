@@ -79,6 +79,7 @@ export function rootFromWords(words: string, passphrase = ''): HDKey {
  *     m / 84' / coin' / 0' / branch / index            coins (BIP84: P2WPKH); branch 0 receive, 1 change, 2 what a server gives to peers
  *     m / 7364985' / coin' / role' / high' / low' / use'   channel keys; role 0 client, 1 server; use 0 channel, 1 payout
  *     m / 7364985' / coin' / 2'                        libp2p identity: the key's 32 bytes seed an Ed25519 key
+ *     m / 7364985' / coin' / 3'                        webhooks: its 32 bytes are the key of an HMAC that makes their secrets
  *
  * `coin` is SLIP-44's: 0 for mainnet, 1 for the test networks. BIP43 makes the first level the
  * number of the document that defines the rest. No BIP defines channel keys, so the number is one
@@ -93,7 +94,7 @@ export type { HDKey } from '@scure/bip32'
 export const CHANNEL_PURPOSE = 0x706179
 
 const BIP84_PURPOSE = 84
-const ROLES = { client: 0, server: 1, identity: 2 } as const
+const ROLES = { client: 0, server: 1, identity: 2, webhooks: 3 } as const
 const USES = { channel: 0, payout: 1 } as const
 
 /** The master key of 64 bytes (BIP32), or of any 16 to 64 bytes. */
@@ -134,6 +135,11 @@ export function addressBranch(root: HDKey, network: Network, branch: number): HD
  */
 export function identitySeed(root: HDKey, network: Network): Uint8Array {
   return secretOf(hardened(channelRoot(root, network), ROLES.identity))
+}
+
+/** The 32 bytes from which the secrets of webhooks are made. */
+export function webhookSeed(root: HDKey, network: Network): Uint8Array {
+  return secretOf(hardened(channelRoot(root, network), ROLES.webhooks))
 }
 
 /** The 32 secret bytes of a node. */

@@ -17,7 +17,9 @@ async function createNode(
   onEvent: (event: NodeEvent) => void
 ): Promise<LocalNode> {
   const node = await import('../node/create-node.js')
-  return await node.createNode({ ...config, keepsEvents: true, passphrase, onEvent })
+  const { webhooksByHttp } = await import('../daemon/webhook-sender.js')
+  const webhooks = webhooksByHttp()
+  return await node.createNode({ ...config, keepsEvents: true, webhooks, passphrase, onEvent })
 }
 
 /**

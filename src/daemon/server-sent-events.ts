@@ -2,8 +2,9 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { LocalNode, NodeEvent } from '../node/api.js'
+import { NUMBERED_EVENTS } from '../node/webhooks-api.js'
 import { publish } from './dialect.js'
-import { nodeEvent, toWire } from './wire.js'
+import { nodeEvent, toWire, type Wire } from './wire.js'
 
 /** Proxies end connections that are silent for a minute. */
 const PULSE_MS = 15_000
@@ -63,11 +64,15 @@ async function sendNumbered(
 }
 
 function isNumbered({ type }: NodeEvent): boolean {
-  return type === 'payment' || type === 'request' || type === 'channel' || type === 'alarm'
+  return NUMBERED_EVENTS.some((numbered) => numbered === type)
 }
 
 function lines(event: NodeEvent, number?: number): string {
   const id = number === undefined ? '' : `id: ${number}\n`
-  const data = JSON.stringify(publish(nodeEvent, toWire(event)))
-  return `${id}event: ${event.type}\ndata: ${data}\n\n`
+  return `${id}event: ${event.type}\ndata: ${JSON.stringify(publishedEvent(event))}\n\n`
+}
+
+/** An event in the words of the API on TCP. */
+export function publishedEvent(event: NodeEvent): Wire {
+  return publish(nodeEvent, toWire(event))
 }

@@ -18,6 +18,7 @@ import { type AddressInfo, isIP } from 'node:net'
 import type { Grant } from '../node/access.js'
 import type { LocalNode } from '../node/api.js'
 import { isUndone } from '../node/kept-answers.js'
+import { isLoopback } from '../node/system.js'
 import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
@@ -426,8 +427,4 @@ async function listen(server: Server, host: string, port: number): Promise<void>
     })
     server.listen(port, host, resolve)
   })
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }

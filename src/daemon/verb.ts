@@ -12,7 +12,8 @@ import { toWire, type Wire, withoutUndefined } from './wire.js'
 /** A name for a call, drawn by the caller, for cancelling it. */
 export const ticket = z.string().min(1).max(64)
 
-type Facet = 'access' | 'wallet' | 'channels' | 'payments' | 'requests' | 'chain' | 'peers'
+type Facet =
+  'access' | 'wallet' | 'channels' | 'payments' | 'requests' | 'chain' | 'peers' | 'webhooks'
 
 /** The names of the calls of a part of `NodeApi` that have an answer. */
 type CallsIn<Part> = {

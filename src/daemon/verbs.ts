@@ -29,6 +29,8 @@ import {
   coinInfo,
   fees,
   newToken,
+  newWebhook,
+  numberedEvents,
   nodeInfo,
   paymentDetails,
   paymentInfo,
@@ -46,6 +48,7 @@ import {
   settleAllResult,
   tokenInfo,
   walletTransaction,
+  webhookInfo,
   withoutUndefined
 } from './wire.js'
 
@@ -81,6 +84,7 @@ const limit = z.int().min(1).max(1_000_000).optional()
 const MOST_COINS = 1_000
 const coins = z.array(text.max(128)).max(MOST_COINS)
 const lifetime = z.int().min(1).max(1_000_000)
+const eventNumber = z.int().min(1)
 
 const none = (): object => ({})
 
@@ -399,6 +403,42 @@ const TABLE = [
     answer: z.null(),
     body: (id) => ({ id }),
     args: ({ id }) => [id]
+  }),
+  verb('addWebhook', 'webhooks.add', {
+    scope: 'manage',
+    meaning: 'posts events to a URL, from now on or from a number on; shows its secret once',
+    request: {
+      url: text.max(4_096),
+      events: numberedEvents.optional(),
+      from: eventNumber.optional()
+    },
+    answer: newWebhook,
+    body: (options) => options,
+    args: (options) => [options]
+  }),
+  verb('webhooks', 'webhooks.list', {
+    scope: 'manage',
+    meaning: 'the webhooks, the newest first, with how far each has come',
+    request: {},
+    answer: z.array(webhookInfo),
+    body: none,
+    args: () => []
+  }),
+  verb('removeWebhook', 'webhooks.remove', {
+    scope: 'manage',
+    meaning: 'takes a webhook away',
+    request: { id: text.max(64) },
+    answer: z.null(),
+    body: (id) => ({ id }),
+    args: ({ id }) => [id]
+  }),
+  verb('replayWebhook', 'webhooks.replay', {
+    scope: 'manage',
+    meaning: 'posts the events from a number on once more, also where a receiver wanted no more',
+    request: { id: text.max(64), from: eventNumber },
+    answer: webhookInfo,
+    body: (id, from) => ({ id, from }),
+    args: ({ id, from }) => [id, from]
   }),
   verb('settleAll', 'channels.settleAll', {
     scope: 'manage',

@@ -15,6 +15,7 @@ import type {
   CoinInfo,
   Fees,
   NewToken,
+  NewWebhook,
   NodeEvent,
   NodeInfo,
   PaymentDetails,
@@ -31,9 +32,11 @@ import type {
   SendResult,
   SettleAllResult,
   TokenInfo,
-  WalletTransaction
+  WalletTransaction,
+  WebhookInfo
 } from '../node/api.js'
 import { BUDGET_SPANS, SCOPES } from '../node/access-api.js'
+import { NUMBERED_EVENTS } from '../node/webhooks-api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
@@ -433,6 +436,27 @@ export const tokenInfo: z.ZodType<TokenInfo> = z.object(tokenShape).meta({ title
 export const newToken: z.ZodType<NewToken> = z
   .object({ ...tokenShape, token: z.string() })
   .meta({ title: 'NewToken' })
+
+export const numberedEvents = z.array(z.enum(NUMBERED_EVENTS))
+
+const webhookShape = {
+  id: z.string(),
+  url: z.string(),
+  events: maybe(numberedEvents),
+  status: z.enum(['active', 'failing', 'stopped']),
+  delivered: z.number(),
+  failures: z.number(),
+  nextTry: maybe(time),
+  lastStatus: maybe(z.number()),
+  lastProblem: maybe(z.string()),
+  made: time
+}
+
+export const webhookInfo: z.ZodType<WebhookInfo> = z.object(webhookShape).meta({ title: 'Webhook' })
+
+export const newWebhook: z.ZodType<NewWebhook> = z
+  .object({ ...webhookShape, secret: z.string() })
+  .meta({ title: 'NewWebhook' })
 
 export const closeResult: z.ZodType<CloseResult> = z
   .object({

@@ -18,6 +18,7 @@ import type { ChannelInfo, ChannelsApi } from './channels-api.js'
 import type { Gate } from './running.js'
 import type { RequestInfo, RequestsApi } from './requests-api.js'
 import type { WalletApi } from './wallet-api.js'
+import type { WebhooksApi } from './webhooks-api.js'
 
 export type { Role } from '../bitcoin/keys.js'
 export type { ServerStatus } from '../chain/chain.js'
@@ -32,6 +33,7 @@ export type * from './access-api.js'
 export type * from './channels-api.js'
 export type * from './requests-api.js'
 export type * from './wallet-api.js'
+export type * from './webhooks-api.js'
 
 export interface NodeInfo {
   readonly version: string
@@ -346,6 +348,8 @@ export interface NodeApi {
   readonly peers: PeersApi
   /** Tokens, by which programs use this node over the API on TCP. */
   readonly access: AccessApi
+  /** Receivers to whom this node posts its events. */
+  readonly webhooks: WebhooksApi
   /** Everything that happens. */
   readonly events: EventsApi
   /**

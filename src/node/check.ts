@@ -23,6 +23,7 @@ import { DROPPED_KEY, EVENT_PREFIX, readDropped, readKeptEvent } from '../engine
 import { readSpent, readToken, SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
 import { ALIAS_PREFIX, readAlias } from './aliases.js'
 import { ANSWER_PREFIX, readAnswer } from './kept-answers.js'
+import { readWebhook, WEBHOOK_PREFIX } from './webhooks.js'
 import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './receipts.js'
 import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
@@ -83,6 +84,7 @@ const NODE_RECORDS = [
   TOKEN_PREFIX,
   SPENT_PREFIX,
   ANSWER_PREFIX,
+  WEBHOOK_PREFIX,
   NONCE_PREFIX,
   RECEIPT_PREFIX,
   BACKUPS_KEY
@@ -226,6 +228,7 @@ async function checkTexts(store: Store, onRecord: () => void): Promise<Finding[]
       readAnswer,
       'A request that is sent again with its Idempotency-Key is done again.'
     ],
+    [WEBHOOK_PREFIX, readWebhook, 'The webhook gets no events; add another one.'],
     [ALIAS_PREFIX, readAlias, 'The peer has no name until it is given one again.'],
     [NONCE_PREFIX, readNonce, 'Ask for the payment in `paychan payments` before you pay again.'],
     [RECEIPT_PREFIX, readReceiptRecord, '`paychan receipt get` fetches it again.']

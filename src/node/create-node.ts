@@ -90,6 +90,7 @@ async function startHost(
     chain: service.chain,
     peers: service.peers,
     access: service.access,
+    webhooks: service.webhooks,
     events: service.events,
     info: service.info,
     pay: service.pay,

@@ -1,5 +1,5 @@
 /** The events of a node for readers that come back, each with its number. */
-import type { KeptEvent } from '../engine/event-log.js'
+import type { EventLog, KeptEvent } from '../engine/event-log.js'
 import { paymentsAt, sentUpTo } from '../engine/payments.js'
 import { alarm, PaychanError } from '../types/errors.js'
 import type { NodeEvent, NumberedNodeEvent } from './api.js'
@@ -24,6 +24,16 @@ export async function* keptEvents(
       'This node keeps no events: start it with `keepsEvents: true`.'
     )
   }
+  yield* numberedEvents(log, async (event) => await toldNow(parts, event), after, signal)
+}
+
+/** The same, of any log. */
+export async function* numberedEvents(
+  log: EventLog,
+  told: (event: KeptEvent) => Promise<NodeEvent[]>,
+  after: number | undefined,
+  signal?: AbortSignal
+): AsyncGenerator<NumberedNodeEvent> {
   let from = after ?? log.newest
   if (from < log.dropped || from > log.newest) {
     const first = from > log.newest ? log.newest : log.dropped
@@ -35,7 +45,7 @@ export async function* keptEvents(
     from = first
   }
   for await (const { number, event } of log.follow(from, signal)) {
-    const events = await toldNow(parts, event)
+    const events = await told(event)
     for (const [index, each] of events.entries()) {
       yield { number, isLast: index === events.length - 1, event: each }
     }

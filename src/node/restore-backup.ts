@@ -19,6 +19,7 @@ import { GAP_KEY, gapChange, readGap } from '../wallet/records.js'
 import { type BackupHead, openBackup, readBackupHead } from './backup-file.js'
 import { ANSWER_PREFIX } from './kept-answers.js'
 import { SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
+import { WEBHOOK_PREFIX } from './webhooks.js'
 import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from './layout.js'
 import { assertGap } from './restore.js'
 
@@ -40,9 +41,9 @@ export interface RestoredBackup extends BackupHead {
 
 /**
  * What is not put back: tokens that were revoked, and budgets that were used, after the backup, and
- * numbers of events, which are given out once.
+ * numbers of events, which are given out once, with the webhooks that stand at one.
  */
-const LEFT_OUT = [TOKEN_PREFIX, SPENT_PREFIX, ANSWER_PREFIX, EVENT_PREFIX]
+const LEFT_OUT = [TOKEN_PREFIX, SPENT_PREFIX, ANSWER_PREFIX, EVENT_PREFIX, WEBHOOK_PREFIX]
 
 /** Records that are written at once. */
 const BATCH = 1_000

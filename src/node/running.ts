@@ -9,6 +9,7 @@ import type { Aliases } from './aliases.js'
 import type { Libp2pPeers } from '../p2p/peers.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import type { KeptAnswers } from './kept-answers.js'
+import type { Webhooks } from './webhooks.js'
 import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
 
 /** The parts of a node that the API on TCP needs besides the calls of `NodeApi`. */
@@ -29,6 +30,7 @@ export interface Running {
   /** Names that a person gave to peers. */
   readonly aliases: Aliases
   readonly gate: Gate
+  readonly webhooks: Webhooks
   readonly policy: Policy
 }
 

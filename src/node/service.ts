@@ -18,7 +18,7 @@ import {
   serviceDependencies,
   type Startable
 } from '@libp2p/interface'
-import { type HDKey, rootFromWords } from '../bitcoin/seed.js'
+import { type HDKey, rootFromWords, webhookSeed } from '../bitcoin/seed.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import { Engine } from '../engine/engine.js'
@@ -62,6 +62,8 @@ import { untilHeight } from './until-height.js'
 import { walletFacet } from './wallet-facet.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { staysPeer } from './identity.js'
+import { Webhooks, type WebhookSender } from './webhooks.js'
+import type { WebhooksApi } from './webhooks-api.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 import type { ErrorCode } from '../types/error-codes.js'
@@ -75,6 +77,11 @@ export interface PaychanInit extends ElectrumInit {
   readonly policy?: Partial<Policy>
   /** Keeps events for readers that come back (`node.events.after`); false when left out. */
   readonly keepsEvents?: boolean
+  /**
+   * Posts events to webhooks (`webhooksByHttp()`), and keeps them for that; nothing is posted when
+   * left out.
+   */
+  readonly webhooks?: WebhookSender
   /** The master key; read from the data directory's seed file when left out. */
   readonly root?: HDKey
 }
@@ -155,6 +162,15 @@ class PaychanService implements Paychan {
     revoke: async (id) => {
       await this.#get().gate.access.revoke(id)
     }
+  }
+
+  readonly webhooks: WebhooksApi = {
+    add: async (options) => await this.#get().webhooks.add(options),
+    list: async () => await this.#get().webhooks.list(),
+    remove: async (id) => {
+      await this.#get().webhooks.remove(id)
+    },
+    replay: async (id, from) => await this.#get().webhooks.replay(id, from)
   }
 
   readonly gate = (): Gate => this.#get().gate
@@ -270,7 +286,7 @@ class PaychanService implements Paychan {
           this.#onEngineEvent(event)
         },
         isListening: () => this.#listeners.size > 0,
-        keepsEvents: this.#init.keepsEvents === true
+        keepsEvents: this.#init.keepsEvents === true || this.#init.webhooks !== undefined
       })
       const aliases = new Aliases(store)
       await aliases.load((error) => {
@@ -280,7 +296,19 @@ class PaychanService implements Paychan {
         access: new Access(store, systemClock, systemRandom),
         answers: new KeptAnswers(store, systemClock)
       }
-      for (const part of [gate.access, gate.answers]) {
+      const webhooks = new Webhooks({
+        store,
+        clock: systemClock,
+        random: systemRandom,
+        secret: webhookSeed(root, network),
+        sender: this.#init.webhooks,
+        newest: () => engine.eventLog?.newest ?? 0,
+        follow: (after, signal) => keptEvents(this.#get(), after, signal),
+        onAlarm: (error) => {
+          this.#emit({ ...alarm(error), channel: undefined })
+        }
+      })
+      for (const part of [gate.access, gate.answers, webhooks]) {
         await part.load((error) => {
           this.#alarm('ERR_STORE_CORRUPT', error)
         })
@@ -296,6 +324,7 @@ class PaychanService implements Paychan {
         questions,
         aliases,
         gate,
+        webhooks,
         policy
       }
       await engine.start()
@@ -306,6 +335,7 @@ class PaychanService implements Paychan {
       })
       await chain.start()
       this.#assertDisk()
+      webhooks.start()
     } catch (error) {
       if (this.#running === undefined) await store.close()
       else await this.stop()
@@ -326,6 +356,7 @@ class PaychanService implements Paychan {
 
   async #stop(running: Running): Promise<void> {
     this.#stopTelling()
+    await running.webhooks.stop()
     await running.engine.stop()
     await this.#questions.stop()
     await this.#peers.stop()

@@ -1,5 +1,6 @@
-/** The clock and the dice of the machine, as ports. */
+/** The clock and the dice of the machine, as ports; and its addresses for itself. */
 import { randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
 import type { Clock, Random } from '../engine/ports.js'
 
 export const systemClock: Clock = {
@@ -14,3 +15,8 @@ export const systemClock: Clock = {
 }
 
 export const systemRandom: Random = { bytes: (length) => new Uint8Array(randomBytes(length)) }
+
+/** True for a host that is this machine, whoever asks. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}

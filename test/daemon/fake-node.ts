@@ -31,7 +31,8 @@ import type {
   RequestTerms,
   SendResult,
   SettleAllResult,
-  WalletTransaction
+  WalletTransaction,
+  WebhookInfo
 } from '../../src/node/api.js'
 import { randomBytes } from 'node:crypto'
 import { Access } from '../../src/node/access.js'
@@ -246,6 +247,19 @@ export const receipt: ReceiptInfo = {
   paid: 1_800_000_100_000
 }
 
+export const webhook: WebhookInfo = {
+  id: '5f0c9a135f0c9a13',
+  url: 'https://shop.example/paid',
+  events: ['payment', 'request'],
+  status: 'failing',
+  delivered: 17,
+  failures: 2,
+  nextTry: 1_800_000_060_000,
+  lastStatus: 503,
+  lastProblem: undefined,
+  made: 1_800_000_000_000
+}
+
 interface Call {
   readonly verb: string
   readonly args: readonly unknown[]
@@ -316,6 +330,13 @@ export class FakeNode implements LocalNode {
     revokeToken: async (id) => {
       await this.#gate.access.revoke(id)
     },
+    addWebhook: async ({ url, events }) => ({
+      ...{ ...webhook, url, events, status: 'active', failures: 0 },
+      ...{ nextTry: undefined, lastStatus: undefined, secret: 'whsec_c2VjcmV0' }
+    }),
+    webhooks: async () => [webhook],
+    removeWebhook: async () => {},
+    replayWebhook: async (_id, from) => ({ ...webhook, delivered: from - 1 }),
     settleAll: async () => ({
       settled: [{ channel: CHANNEL, kind: 'settlement', txid: FUNDING }],
       failed: this.unsettled,
@@ -383,6 +404,13 @@ export class FakeNode implements LocalNode {
     make: this.#call('makeToken'),
     list: this.#call('tokens'),
     revoke: this.#call('revokeToken')
+  }
+
+  readonly webhooks: NodeApi['webhooks'] = {
+    add: this.#call('addWebhook'),
+    list: this.#call('webhooks'),
+    remove: this.#call('removeWebhook'),
+    replay: this.#call('replayWebhook')
   }
 
   readonly gate = (): Gate => this.#gate

@@ -10,6 +10,7 @@ import type { ChannelInfo } from '../../src/node/api.js'
 import { type BackupSource, backupData, BACKUPS_KEY, makeBackup } from '../../src/node/backup.js'
 import { SPENT_PREFIX, TOKEN_PREFIX } from '../../src/node/access.js'
 import { ANSWER_PREFIX } from '../../src/node/kept-answers.js'
+import { WEBHOOK_PREFIX } from '../../src/node/webhooks.js'
 import { NETWORK_KEY } from '../../src/node/chain-anchor.js'
 import { PEER_KEY } from '../../src/node/identity.js'
 import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from '../../src/node/layout.js'
@@ -128,11 +129,12 @@ describe('node / backup', () => {
     )
   })
 
-  it('brings no token back that may be revoked, and no number of an event that may be given out', async () => {
+  it('brings no token back that may be revoked, no number of an event that may be given out, and no webhook', async () => {
     const alice = await source('alice', [
       recordChange(`${TOKEN_PREFIX}5f0c9a13`, { any: 'thing' }),
       recordChange(`${SPENT_PREFIX}5f0c9a13/1`, { any: 'thing' }),
       recordChange(`${ANSWER_PREFIX}5f0c9a13/key`, { any: 'thing' }),
+      recordChange(`${WEBHOOK_PREFIX}5f0c9a13`, { any: 'thing' }),
       recordChange(`${EVENT_PREFIX}000000000000017`, {
         at: 0,
         event: { type: 'request', id: '1' }
@@ -144,7 +146,7 @@ describe('node / backup', () => {
     const { store } = await opened(join(dir, 'bob'))
     const keys = [...(await contents(store)).keys()]
     assert.deepEqual(
-      keys.filter((key) => /^(?:access|event\/)/.test(key)),
+      keys.filter((key) => /^(?:access|event\/|webhook)/.test(key)),
       []
     )
     const log = new EventLog(store, { now: () => 1 }, { openFor: () => undefined })

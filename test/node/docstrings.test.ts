@@ -7,9 +7,14 @@ import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { VERBS } from '../../src/daemon/verbs.js'
 import { itInAll } from '../size.js'
 
-const FILES = ['api', 'access-api', 'wallet-api', 'channels-api', 'requests-api'].map(
-  (name) => `src/node/${name}.ts`
-)
+const FILES = [
+  'api',
+  'access-api',
+  'wallet-api',
+  'webhooks-api',
+  'channels-api',
+  'requests-api'
+].map((name) => `src/node/${name}.ts`)
 
 interface Docstring {
   /** `ChannelsApi.open`. */

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Devnet, DevnetOptions } from '../../src/devnet/devnet.js'
-import type { ChannelInfo, NodeApi, NodeEvent } from '../../src/node/api.js'
+import type { ChannelInfo, LocalNode, NodeEvent } from '../../src/node/api.js'
 import { checkData } from '../../src/node/check.js'
 import { createNode, type NodeOptions } from '../../src/node/create-node.js'
 import { channelId } from '../../src/types/bytes.js'
@@ -140,7 +140,7 @@ export class Fixture {
 
 export class TestNode {
   constructor(
-    readonly api: NodeApi,
+    readonly api: LocalNode,
     readonly events: Recorder<NodeEvent>,
     private readonly devnet: Devnet
   ) {}

@@ -5,7 +5,12 @@ import { HDKey } from '@scure/bip32'
 import fc from 'fast-check'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import type { KeyPath } from '../../src/bitcoin/keys.js'
-import { CHANNEL_PURPOSE, identitySeed, rootFromWords } from '../../src/bitcoin/seed.js'
+import {
+  CHANNEL_PURPOSE,
+  identitySeed,
+  rootFromWords,
+  webhookSeed
+} from '../../src/bitcoin/seed.js'
 import { toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
@@ -108,6 +113,11 @@ describe('signer', () => {
         (await generateKeyPairFromSeed('Ed25519', again)).publicKey.toString(),
         key.publicKey.toString()
       )
+    })
+
+    it("is another than the one of webhooks, at m/7364985'/coin'/3'", () => {
+      const root = testRoot('alice')
+      assert.deepEqual(webhookSeed(root, 'regtest'), root.derive("m/7364985'/1'/3'").privateKey)
     })
 
     it("follows the documented path m/7364985'/coin'/2'", () => {
