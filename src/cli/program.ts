@@ -72,6 +72,7 @@ export const GROUPS: ReadonlyArray<{
     load: async () => (await import('./commands/metering.js')).addMetering
   },
   { names: ['token'], load: async () => (await import('./commands/token.js')).addToken },
+  { names: ['webhook'], load: async () => (await import('./commands/webhook.js')).addWebhook },
   { names: ['alias'], load: async () => (await import('./commands/alias.js')).addAlias },
   {
     names: ['completion'],
