@@ -30,6 +30,7 @@ export function openApi(): object {
     servers: [{ url: '/' }],
     security: [{ token: [] }],
     paths: { ...paths, '/v1/events': { get: eventsOperation(event) } },
+    webhooks: { event: { post: webhookOperation(event) } },
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
       schemas: { ...named.schemas, Problem: PROBLEM }
@@ -151,6 +152,28 @@ function eventsOperation(event: JsonSchema): object {
         content: { 'text/event-stream': { schema: event } }
       }
     }
+  }
+}
+
+function webhookOperation(event: JsonSchema): object {
+  const number: JsonSchema = {
+    type: 'object',
+    properties: { id: { type: 'integer' } },
+    required: ['id']
+  }
+  return {
+    operationId: 'webhook',
+    tags: ['webhooks'],
+    summary: 'An event with its number, as webhooks are sent it.',
+    description:
+      'Signed by the Standard Webhooks specification (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Posted until it is answered 2xx, under the same `webhook-id`.',
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': { schema: { allOf: [event, number] } }
+      }
+    },
+    responses: { '2XX': { description: 'It was taken.' }, 410: { description: 'No more, please.' } }
   }
 }
 

@@ -177,6 +177,7 @@ describe('the API on TCP', () => {
         ...[...VERBS.keys()].map((name) => `/v1/${name}`),
         '/v1/events'
       ])
+      assert.match(JSON.stringify(openApi()), /"webhooks":\{"event":\{"post":/)
       for (const verb of VERBS.values()) {
         const path = paths[`/v1/${verb.name}`] ?? {}
         assert.deepEqual(Object.keys(path), [isShown(verb) ? 'get' : 'post'], verb.name)

@@ -2,18 +2,28 @@
 
     python shop.py BOB_URL BOB_TOKEN ALICE_URL ALICE_TOKEN
 
-It makes a token with a budget, a request, waits for the event that it is paid, and sees the budget
-refuse. The tokens that it is given have the scope manage.
+It makes a token with a budget, a request, waits for the event that it is paid, is told the same by
+a webhook, and sees the budget refuse. The tokens that it is given have the scope manage.
 """
+import base64
+import hashlib
+import hmac
 import json
+import queue
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 from paychan_client import AuthenticatedClient
 from paychan_client.api.access import make_token
 from paychan_client.api.node import info, pay
 from paychan_client.api.requests import make_request, pay_request, requests
+from paychan_client.api.webhooks import add_webhook, remove_webhook, webhooks
 from paychan_client.models import (
+    AddWebhookBody,
+    AddWebhookBodyEventsItem,
     BudgetPer,
     MakeRequestBody,
     MakeTokenBody,
@@ -23,6 +33,8 @@ from paychan_client.models import (
     PayBody,
     PayRequestBody,
     Problem,
+    RemoveWebhookBody,
+    WebhookStatus,
 )
 
 bob_url, bob_token, alice_url, alice_token = sys.argv[1:]
@@ -41,6 +53,38 @@ assert made.budget.amount_sat == 5_000 and made.budget.per == BudgetPer.DAY
 shopper = AuthenticatedClient(base_url=alice_url, token=made.token)
 print("token for", made.budget.amount_sat, "sat a", made.budget.per.value)
 
+deliveries: queue.Queue = queue.Queue()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(204)
+        self.end_headers()
+        deliveries.put((self.headers, body))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def verified(secret: str, headers, body: bytes) -> bool:
+    name, time_ = headers["webhook-id"], headers["webhook-timestamp"]
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{name}.{time_}.".encode() + body, hashlib.sha256).digest()
+    right = "v1," + base64.b64encode(digest).decode()
+    return hmac.compare_digest(right, headers["webhook-signature"]) and abs(time.time() - int(time_)) < 300
+
+
+receiver = HTTPServer(("127.0.0.1", 0), Receiver)
+threading.Thread(target=receiver.serve_forever, daemon=True).start()
+hook = add_webhook.sync(
+    client=bob,
+    body=AddWebhookBody(
+        url=f"http://127.0.0.1:{receiver.server_port}/paid",
+        events=[AddWebhookBodyEventsItem.REQUEST],
+    ),
+)
+
 asked = make_request.sync(client=bob, body=MakeRequestBody(amount_sat=3_000, memo="two teas"))
 print("request for", asked.amount_sat, "sat:", asked.text[:24] + "...")
 
@@ -58,6 +102,14 @@ with httpx.stream("GET", f"{bob_url}/v1/events", headers=headers, timeout=30) as
             if event["type"] == "request" and event["request"]["state"] == "paid":
                 break
 print("event", number, "says that it is paid:", event["request"]["receivedSat"], "sat")
+
+told, body = deliveries.get(timeout=30)
+assert verified(hook.secret, told, body) and not verified(hook.secret, told, body + b" ")
+assert json.loads(body) == {"id": number, **event}
+print("webhook", told["webhook-id"], "says the same")
+[listed] = webhooks.sync(client=bob)
+assert listed.id == hook.id and listed.status == WebhookStatus.ACTIVE and "secret" not in listed.to_dict()
+assert not isinstance(remove_webhook.sync(client=bob, body=RemoveWebhookBody(id=hook.id)), Problem)
 
 # Whoever comes back with the number before it is told again, and once.
 after = {**headers, "Last-Event-ID": str(number - 1)}
