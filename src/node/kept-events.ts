@@ -1,7 +1,7 @@
 /** The events of a node for readers that come back, each with its number. */
 import type { EventLog, KeptEvent } from '../engine/event-log.js'
 import { paymentsAt, sentUpTo } from '../engine/payments.js'
-import { alarm, PaychanError } from '../types/errors.js'
+import { alarm, codeOf, PaychanError } from '../types/errors.js'
 import type { NodeEvent, NumberedNodeEvent } from './api.js'
 import { requestInfo } from './requests-facet.js'
 import type { Running } from './running.js'
@@ -45,7 +45,11 @@ export async function* numberedEvents(
     from = first
   }
   for await (const { number, event } of log.follow(from, signal)) {
-    const events = await told(event)
+    // What an event refers to may be damaged: the reader goes on behind it.
+    const events = await told(event).catch((error: unknown) => {
+      if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+      return []
+    })
     for (const [index, each] of events.entries()) {
       yield { number, isLast: index === events.length - 1, event: each }
     }
