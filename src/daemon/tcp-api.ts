@@ -231,7 +231,8 @@ async function perform(
   }
   const text = async (): Promise<string> => JSON.stringify(await run(body))
   if (key === undefined || isShown(verb)) return await text()
-  return await node.gate().answers.once(grant.id, key, JSON.stringify([verb.name, body]), text)
+  const asked = JSON.stringify([verb.name, body])
+  return await node.gate().answers.once(grant.id, key, asked, text, verb.showsSecret)
 }
 
 /** A payment needs a name, so that its budget is counted once however often it is asked for. */

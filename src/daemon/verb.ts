@@ -56,6 +56,8 @@ export interface Verb {
    * True when the call has a `signal`; over the wire that is a ticket, by which `cancel` names it.
    */
   readonly isCancellable: boolean
+  /** True when the answer has a secret: it is given once, and kept nowhere. */
+  readonly showsSecret: boolean
   readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
 }
 
@@ -80,6 +82,7 @@ interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
     signal?: AbortSignal
   ) => [...Parameters<CallAt<Place>>]
   readonly isCancellable?: boolean
+  readonly showsSecret?: boolean
 }
 
 type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
@@ -88,8 +91,10 @@ type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
 export function verb<Name extends string, Place extends NodeCall, Shape extends z.ZodRawShape>(
   name: Name,
   call: Place,
-  { scope, meaning, request: shape, answer, body, args, isCancellable = false }: Row<Place, Shape>
+  row: Row<Place, Shape>
 ): Verb & { readonly name: Name; readonly call: Place } {
+  const { scope, meaning, request: shape, answer, body, args } = row
+  const { isCancellable = false, showsSecret = false } = row
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
   const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
     const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
@@ -106,6 +111,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
     answer,
     body: body as Verb['body'],
     isCancellable,
+    showsSecret,
     run
   }
 }

@@ -386,7 +386,8 @@ const TABLE = [
     },
     answer: newToken,
     body: (options) => options,
-    args: (options) => [options]
+    args: (options) => [options],
+    showsSecret: true
   }),
   verb('tokens', 'access.list', {
     scope: 'manage',
@@ -414,7 +415,8 @@ const TABLE = [
     },
     answer: newWebhook,
     body: (options) => options,
-    args: (options) => [options]
+    args: (options) => [options],
+    showsSecret: true
   }),
   verb('webhooks', 'webhooks.list', {
     scope: 'manage',
@@ -494,6 +496,7 @@ export const CANCEL: Verb = {
   answer: z.null(),
   body: none,
   isCancellable: false,
+  showsSecret: false,
   run: async (node, body) => {
     cancel(node, readRequest(byTicket, body).ticket)
     return null

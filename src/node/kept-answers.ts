@@ -18,7 +18,13 @@ const KEPT_MS = 7 * 86_400_000
 /** Of a channel at the most, some 2 kB each. */
 const MOST_KEPT = 10_000
 
-const answerSchema = z.object({ asked: z.string(), at: z.number(), answer: z.string().optional() })
+const answerSchema = z.object({
+  asked: z.string(),
+  at: z.number(),
+  answer: z.string().optional(),
+  /** It was done, and its answer had a secret. */
+  isSecret: z.literal(true).optional()
+})
 
 type Kept = z.infer<typeof answerSchema>
 
@@ -63,6 +69,7 @@ export class KeptAnswers {
    * Does what was asked once: asked again, it gives the answer of the first time.
    *
    * @param asked - the request, which has to be the same each time
+   * @param isSecret - the answer is shown once, and kept nowhere
    * @throws PaychanError `ERR_IDEMPOTENCY_CONFLICT`, `ERR_IDEMPOTENCY_UNKNOWN`, and whatever `run`
    *   does
    */
@@ -70,7 +77,8 @@ export class KeptAnswers {
     caller: string,
     name: string,
     asked: string,
-    run: () => Promise<string>
+    run: () => Promise<string>,
+    isSecret = false
   ): Promise<string> {
     const key = `${ANSWER_PREFIX}${caller}/${hashOf(name)}`
     const hash = hashOf(asked)
@@ -84,13 +92,19 @@ export class KeptAnswers {
     const underWay = this.#underWay.get(key)
     if (underWay !== undefined) return await underWay
     if (known?.answer !== undefined) return known.answer
+    if (known?.isSecret === true) {
+      throw new PaychanError(
+        'ERR_IDEMPOTENCY_UNKNOWN',
+        'The request with this Idempotency-Key was done, and its answer had a secret, which is shown once and not kept. If you have not got it, take away what was made, and ask with a new key.'
+      )
+    }
     if (known !== undefined) {
       throw new PaychanError(
         'ERR_IDEMPOTENCY_UNKNOWN',
         'It is not known what became of the request with this Idempotency-Key: the node ended, or it failed, while it was under way. Look at the channels, payments and transactions, then ask with a new key.'
       )
     }
-    const running = this.#run(key, { asked: hash, at: this.clock.now() }, run)
+    const running = this.#run(key, { asked: hash, at: this.clock.now() }, run, isSecret)
     this.#underWay.set(key, running)
     try {
       return await running
@@ -99,7 +113,12 @@ export class KeptAnswers {
     }
   }
 
-  async #run(key: string, kept: Kept, run: () => Promise<string>): Promise<string> {
+  async #run(
+    key: string,
+    kept: Kept,
+    run: () => Promise<string>,
+    isSecret: boolean
+  ): Promise<string> {
     this.#kept.set(key, kept)
     await this.store.commit([...this.#forgotten(), recordChange(key, kept)])
     let answer: string
@@ -112,7 +131,7 @@ export class KeptAnswers {
       }
       throw error
     }
-    const done = { ...kept, answer }
+    const done: Kept = isSecret ? { ...kept, isSecret } : { ...kept, answer }
     this.#kept.set(key, done)
     await this.store.commit([recordChange(key, done)])
     return answer

@@ -211,6 +211,20 @@ describe('node / access', () => {
 })
 
 describe('node / answers that are kept', () => {
+  it('keeps no secret, and says so to whoever asks for it again', async () => {
+    const world = new Fixture()
+    const ask = async (): Promise<string> =>
+      await world.answers.once('me', 'a', 'token', async () => 'pc1-secret', true)
+    assert.equal(await ask(), 'pc1-secret')
+    for await (const [, value] of world.store.entries('')) {
+      assert.doesNotMatch(Buffer.from(value).toString('latin1'), /pc1-secret/)
+    }
+    for (const restart of [false, true]) {
+      if (restart) await world.restart()
+      await assert.rejects(ask(), { code: 'ERR_IDEMPOTENCY_UNKNOWN', message: /a secret/ })
+    }
+  })
+
   it('does not do again, after a crash, what may have been done', async () => {
     const world = new Fixture()
     const hung = world.answers.once('me', 'a', 'open', () => new Promise(() => {}))
