@@ -8,7 +8,7 @@
  * app.use('/paid/*', gate.hono())
  */
 import { randomBytes } from 'node:crypto'
-import type { ChannelInfo, NodeApi, NodeInfo, PaymentInfo } from '../node/api.js'
+import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
 import {
@@ -21,23 +21,23 @@ import {
   toToken,
   type Challenge
 } from './payment-auth.js'
-import { Sessions, type Standing, type Taking } from './sessions.js'
+import { Credits, type PaidNode } from './credits.js'
+import type { Standing } from './sessions.js'
 import {
   INTENT,
   memoOf,
   METHOD,
   payloadShape,
   requestOf,
-  sessionOfMemo,
   termsOf,
   type SessionPayload
 } from './session-terms.js'
 
 /** A part of a node; the whole of it fits, also one in another process. */
-export type PayeeNode = Pick<NodeApi, 'info' | 'events'> & {
-  readonly payments: Pick<NodeApi['payments'], 'list'>
-  readonly channels: Pick<NodeApi['channels'], 'list'>
-}
+export type PayeeNode = PaidNode &
+  Pick<NodeApi, 'info'> & {
+    readonly channels: Pick<NodeApi['channels'], 'list'>
+  }
 
 /** The parts of a request that a price may depend on. */
 export interface PricedRequest {
@@ -80,9 +80,6 @@ export type Admission =
 const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => {} }
 
 const HOUR_S = 3_600
-const PATIENCE_MS = 2_000
-/** A look-up goes back so far: the event of a payment is not later than that. */
-const LOOK_BACK_MS = 300_000
 /** The addresses and limits of a node change seldom. */
 const INFO_FOR_MS = 10_000
 
@@ -113,24 +110,19 @@ const PAYMENT_REQUIRED = {
 export class Gate {
   readonly #options: GateOptions
   readonly #secret = randomBytes(32)
-  readonly #sessions = new Sessions()
-  readonly #waiting = new Map<string, Set<(isCredited: boolean) => void>>()
-  readonly #stop: () => void
+  readonly #credits: Credits
   #info: { readonly at: number; readonly info: NodeInfo } | undefined
   /** Channels that a session was trusted for, each once. */
   readonly #trusted = new Set<string>()
 
   constructor(options: GateOptions) {
     this.#options = options
-    this.#stop = options.node.events.on((event) => {
-      if (event.type === 'payment') this.#credit(event.payment)
-    })
+    this.#credits = new Credits(options)
   }
 
   /** Listens to the node no more. Requests that wait for a payment are refused. */
   stop(): void {
-    this.#stop()
-    for (const waiting of this.#waiting.values()) for (const wake of [...waiting]) wake(false)
+    this.#credits.stop()
   }
 
   /** Answers a request, with the handler where it is paid. */
@@ -210,7 +202,7 @@ export class Gate {
           'The challenge of the credential is not one that this server has made since it was started. Pay the one that comes with this answer.'
       })
     }
-    if (Date.parse(challenge.expires ?? '') < this.#now()) {
+    if (Date.parse(challenge.expires ?? '') < this.#credits.now()) {
       return await this.#refused(asked, {
         status: 402,
         type: 'payment-expired',
@@ -226,15 +218,15 @@ export class Gate {
     }
     if (payload.action === 'open') await this.#trust(challenge.id, payload.channelId, asked)
     const number = payload.cumulativeAmount
-    const taking = await this.#taken(challenge.id, number, asked)
-    const standing = this.#sessions.standing(challenge.id)
+    const taking = await this.#credits.take(challenge.id, number, asked)
+    const standing = this.#credits.standing(challenge.id)
     switch (taking.kind) {
       case 'taken':
         return {
           refusal: undefined,
           receipt: this.#receipt(challenge, number, standing),
           giveBack: () => {
-            this.#sessions.giveBack(challenge.id, asked)
+            this.#credits.giveBack(challenge.id, asked)
           }
         }
       case 'spent already':
@@ -265,55 +257,6 @@ export class Gate {
     }
   }
 
-  /** Takes a unit; waits a moment for a payment that is not told yet, then looks for it itself. */
-  async #taken(id: string, number: bigint, price: Satoshi): Promise<Taking> {
-    const { patience = PATIENCE_MS } = this.#options
-    const until = this.#now() + patience
-    let taking = this.#sessions.take(id, number, price)
-    while (taking.kind === 'short' && (await this.#isCredited(id, until - this.#now()))) {
-      taking = this.#sessions.take(id, number, price)
-    }
-    if (taking.kind !== 'short') return taking
-    await this.#lookUp(id)
-    return this.#sessions.take(id, number, price)
-  }
-
-  /** Waits for the next payment to a session; false when none comes in time. */
-  async #isCredited(id: string, ms: number): Promise<boolean> {
-    if (ms <= 0) return false
-    const waiting = this.#waiting.get(id) ?? new Set()
-    this.#waiting.set(id, waiting)
-    return await new Promise<boolean>((resolve) => {
-      const end = (isCredited: boolean): void => {
-        clearTimeout(timer)
-        waiting.delete(wake)
-        if (waiting.size === 0) this.#waiting.delete(id)
-        resolve(isCredited)
-      }
-      const wake = (isCredited: boolean): void => {
-        end(isCredited)
-      }
-      const timer = setTimeout(end, ms, false)
-      waiting.add(wake)
-    })
-  }
-
-  #credit({ id, direction, status, memo, amount }: PaymentInfo): void {
-    if (direction !== 'received' || status !== 'acknowledged') return
-    const session = sessionOfMemo(memo)
-    if (session === undefined) return
-    this.#sessions.credit(session, { id, amount }, this.#now())
-    for (const wake of [...(this.#waiting.get(session) ?? [])]) wake(true)
-  }
-
-  /** Payments of which no event came: the connection to the node was broken, say. */
-  async #lookUp(id: string): Promise<void> {
-    const since = this.#now() - LOOK_BACK_MS
-    const memo = memoOf(id)
-    const list = await this.#options.node.payments.list({ memo, since, direction: 'received' })
-    for (const payment of list) if (payment.memo === memo) this.#credit(payment)
-  }
-
   /** Lets the first channel of a payer, while it is opened, have some units before they are paid. */
   async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
     const { trustedUnits = 0, node } = this.#options
@@ -321,7 +264,7 @@ export class Gate {
     const channel = (await node.channels.list()).find((each) => each.id === channelId)
     if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
     this.#trusted.add(channelId)
-    this.#sessions.trust(id, price * BigInt(trustedUnits))
+    this.#credits.trust(id, price * BigInt(trustedUnits))
   }
 
   #receipt({ id }: Challenge, number: bigint, { paid, spent, units }: Standing): string {
@@ -329,7 +272,7 @@ export class Gate {
       method: METHOD,
       intent: INTENT,
       status: 'success',
-      timestamp: new Date(this.#now()).toISOString(),
+      timestamp: new Date(this.#credits.now()).toISOString(),
       reference: `${id}:${number}`,
       challengeId: id,
       acceptedCumulative: paid.toString(),
@@ -401,7 +344,7 @@ export class Gate {
       method: METHOD,
       intent: INTENT,
       request: toToken(requestOf(terms)),
-      expires: new Date(this.#now() + lifetime * 1_000).toISOString(),
+      expires: new Date(this.#credits.now() + lifetime * 1_000).toISOString(),
       description,
       // Two sessions that ask for the same at the same moment are two.
       opaque: toToken({ nonce: randomBytes(12).toString('base64url') })
@@ -410,15 +353,11 @@ export class Gate {
   }
 
   async #nodeInfo(): Promise<NodeInfo> {
-    const now = this.#now()
+    const now = this.#credits.now()
     if (this.#info === undefined || now - this.#info.at > INFO_FOR_MS) {
       this.#info = { at: now, info: await this.#options.node.info() }
     }
     return this.#info.info
-  }
-
-  #now(): number {
-    return this.#options.now?.() ?? Date.now()
   }
 }
 

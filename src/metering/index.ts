@@ -16,9 +16,18 @@ export {
   readPaidSessions,
   receiptOf,
   type PaidSession,
-  type PayerNode,
   type PayingFetch,
   type PayingOptions
 } from './paying-fetch.js'
+export {
+  buyStream,
+  StreamSales,
+  type PaidStream,
+  type Per,
+  type PurchaseOptions,
+  type SaleOptions,
+  type StreamBill
+} from './paid-stream.js'
 export type { Challenge, Receipt } from './payment-auth.js'
+export type { PayerNode, PurseOptions } from './purse.js'
 export { servePriced, type PricedProxy, type ProxyOptions } from './proxy.js'

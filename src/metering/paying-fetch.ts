@@ -8,8 +8,7 @@
  * `fetch`: it keeps one unit, or what the first payment on a new channel has to be.
  */
 import { z } from 'zod'
-import type { NodeApi } from '../node/api.js'
-import { codeOf, factsOf, PaychanError } from '../types/errors.js'
+import { PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import {
   challengeShape,
@@ -19,22 +18,12 @@ import {
   type Challenge,
   type Receipt
 } from './payment-auth.js'
-import { memoOf, termsOf, type SessionTerms } from './session-terms.js'
+import { Purse, type PurseOptions } from './purse.js'
+import { termsOf, type SessionTerms } from './session-terms.js'
 
-/** A part of a node; the whole of it fits, also one in another process. */
-export type PayerNode = Pick<NodeApi, 'info' | 'pay'> & {
-  readonly channels: Pick<NodeApi['channels'], 'open'>
-}
-
-export interface PayingOptions {
-  /** The node that pays. */
-  readonly node: PayerNode
+export interface PayingOptions extends PurseOptions {
   /** The most that one request may cost. */
   readonly mostPerRequest: Satoshi
-  /** The most that all requests together may cost. */
-  readonly budget: Satoshi
-  /** Opens a channel where there is none to pay on; without it that is an error. */
-  readonly open?: { readonly amount: Satoshi; readonly blocks?: number }
   /** Sessions that an earlier process has paid for. */
   readonly sessions?: readonly PaidSession[]
   /** Asks and answers; the global `fetch` when left out. */
@@ -133,15 +122,15 @@ class Payer {
   readonly #byPlace = new Map<string, Account>()
   /** By server and price. */
   readonly #accounts = new Map<string, Account>()
-  readonly #opening = new Map<string, Promise<unknown>>()
+  readonly #purse: Purse
   readonly #ask: typeof fetch
   /** The network of the node, which never changes. */
   #network: string | undefined
-  paid: Satoshi = ZERO_SAT
   spent: Satoshi = ZERO_SAT
 
   constructor(private readonly options: PayingOptions) {
     this.#ask = options.fetch ?? fetch
+    this.#purse = new Purse(options)
     for (const { origin, challenge, paidSat, spentSat, number } of options.sessions ?? []) {
       const terms = termsOf(challenge)
       if (terms === undefined) continue
@@ -149,6 +138,10 @@ class Payer {
       const account = { origin, challenge, terms, paid, spent, number: BigInt(number) }
       this.#accounts.set(keyOf(account), account)
     }
+  }
+
+  get paid(): Satoshi {
+    return this.#purse.paid
   }
 
   sessions(): PaidSession[] {
@@ -312,7 +305,12 @@ class Payer {
     const missing = account.spent - account.paid
     if (missing > 0n) {
       try {
-        await this.#pay(origin, account, satoshi(missing))
+        const { challenge } = account
+        const { recipient: payee, multiaddrs } = terms
+        const bill = { session: challenge.id, payee, multiaddrs, name: origin }
+        await this.#purse.pay(bill, satoshi(missing), (change) => {
+          account.paid += change
+        })
       } catch (error) {
         this.#giveBack(account)
         throw error
@@ -326,69 +324,6 @@ class Payer {
     const { price } = account.terms
     account.spent -= price
     this.spent = satoshi(this.spent - price)
-  }
-
-  async #pay(origin: string, account: Account, missing: Satoshi, isOpened = false): Promise<void> {
-    const { open } = this.options
-    const { recipient, multiaddrs } = account.terms
-    try {
-      await this.#send(origin, account, missing)
-    } catch (error) {
-      const code = codeOf(error)
-      const least = leastOf(error)
-      if (code === 'ERR_BELOW_MIN_FIRST_PAYMENT' && least !== undefined) {
-        await this.#send(origin, account, least)
-        return
-      }
-      const [address] = multiaddrs
-      if (!NO_CHANNEL.has(code) || open === undefined || address === undefined || isOpened) {
-        throw error
-      }
-      await this.#open(recipient, address)
-      await this.#pay(origin, account, missing, true)
-    }
-  }
-
-  async #send(origin: string, account: Account, amount: Satoshi): Promise<void> {
-    this.#spend(origin, amount)
-    account.paid += amount
-    try {
-      const { recipient } = account.terms
-      await this.options.node.pay({ to: recipient, amount, memo: memoOf(account.challenge.id) })
-    } catch (error) {
-      // What was signed and not acknowledged counts as paid: it may turn out either way.
-      if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
-        account.paid -= amount
-        this.paid = satoshi(this.paid - amount)
-      }
-      throw error
-    }
-  }
-
-  /** One channel for all requests that wait for it. */
-  async #open(recipient: string, address: string): Promise<void> {
-    const { node, open } = this.options
-    if (open === undefined) return
-    const opening =
-      this.#opening.get(recipient) ??
-      node.channels.open({ peer: address, ...open }).finally(() => {
-        this.#opening.delete(recipient)
-      })
-    this.#opening.set(recipient, opening)
-    await opening
-  }
-
-  /** Counts a payment before it is made. */
-  #spend(origin: string, amount: Satoshi): void {
-    const { budget } = this.options
-    if (this.paid + amount > budget) {
-      throw new PaychanError(
-        'ERR_BUDGET_USED_UP',
-        `${formatAmount(this.paid)} of a budget of ${formatAmount(budget)} are paid, and ${origin} asks for ${formatAmount(amount)}.`,
-        { price: amount, paid: this.paid, budget }
-      )
-    }
-    this.paid = satoshi(this.paid + amount)
   }
 }
 
@@ -423,16 +358,6 @@ const MOST_NUMBERS = 3
 function keyOf({ origin, terms }: Pick<Account, 'origin' | 'terms'>): string {
   return `${origin} ${terms.price} ${terms.recipient}`
 }
-
-/** What the first payment has to be. Facts from another process are texts. */
-function leastOf(error: unknown): Satoshi | undefined {
-  const { least } = factsOf(error)
-  if (typeof least === 'bigint') return satoshi(least)
-  return typeof least === 'string' && /^\d{1,16}$/.test(least) ? satoshi(BigInt(least)) : undefined
-}
-
-/** Reasons why there is no channel to pay on. */
-const NO_CHANNEL: ReadonlySet<string> = new Set(['ERR_NO_CHANNEL', 'ERR_INVALID_PEER'])
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)

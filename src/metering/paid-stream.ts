@@ -1,0 +1,471 @@
+/**
+ * Streams of any libp2p protocol that are paid as they go. The one who pays is one unit ahead: it pays
+ * a unit over its channel, and the next one once that is used. So a side that stops to pay gets
+ * nothing more, and one that stops to deliver has been paid for one unit. What is left of it belongs to
+ * the account of the two, also after the connection broke.
+ *
+ * On the wire: frames with their length before them (as libp2p's `lpStream` writes them), each of
+ * one byte that says what it is, and
+ *
+ *     0  the offer of the seller, first: JSON
+ *     1  data that is sold: the units that are used with it (8 bytes, big-endian), the data
+ *     2  data that is not: the data
+ *
+ * The money goes over the stream of the channel, with the memo `402:SESSION`.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Stream } from '@libp2p/interface'
+import { lpStream, type LengthPrefixedStream } from '@libp2p/utils'
+import { z } from 'zod'
+import { messageOf, PaychanError } from '../types/errors.js'
+import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
+import { Credits, type CreditsOptions } from './credits.js'
+import { Purse, type PurseOptions } from './purse.js'
+
+/** What a unit is: a message, a begun second in which something is sold, or so many bytes. */
+export type Per = 'message' | 'second' | { readonly bytes: number }
+
+export interface SaleOptions extends CreditsOptions {
+  /** Price of a unit. */
+  readonly price: Satoshi
+  readonly per: Per
+  /** What is sold: what the seller sends (`out`, when left out), or what it takes in (`in`). */
+  readonly sells?: 'out' | 'in'
+}
+
+export interface PurchaseOptions extends PurseOptions {
+  /** PeerId of the seller, at the other end of the stream. */
+  readonly seller: string
+  /** The most that a unit may cost. */
+  readonly mostPerUnit: Satoshi
+  /** Units that are paid before they are used; 1 when left out. More hide the time of a payment. */
+  readonly ahead?: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+/** A stream with messages, some of which are paid. */
+export interface PaidStream {
+  /**
+   * Sends a message, or with a price by bytes a part of a stream of bytes. What is sold waits until it
+   * is paid.
+   */
+  readonly send: (data: Uint8Array) => Promise<void>
+  /** What the other side sends, until it closes. */
+  readonly received: AsyncGenerator<Uint8Array>
+  readonly close: () => Promise<void>
+  /** Where the account of the two stands: the units that are used, and what has been paid for them. */
+  readonly bill: () => StreamBill
+}
+
+export interface StreamBill {
+  readonly session: string
+  readonly units: number
+  readonly paid: Satoshi
+}
+
+const [OFFER, SOLD, FREE] = [0, 1, 2] as const
+
+/** A frame of what is sold has this before the data. */
+const SOLD_HEAD = 9
+
+/** Milliseconds that what is sold waits for its payment. */
+const PATIENCE_MS = 30_000
+const SECOND_MS = 1_000
+
+const count = z.number().int().nonnegative()
+const offerShape = z.object({
+  session: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/),
+  priceSat: z.number().int().positive(),
+  per: z.union([
+    z.literal('message'),
+    z.literal('second'),
+    z.object({ bytes: z.number().int().positive() })
+  ]),
+  sells: z.enum(['out', 'in']),
+  /** Where the account stands, as the seller has it. */
+  units: count,
+  paidSat: count
+})
+
+/** Counts the units that are used: the same on both sides. */
+class Meter {
+  #bytes = 0
+  #until = 0
+
+  constructor(
+    private readonly per: Per,
+    private readonly now: () => number
+  ) {}
+
+  /** Units that data uses beside those before. */
+  use(data: Uint8Array): number {
+    const { per } = this
+    if (per === 'message') return 1
+    if (per === 'second') {
+      const now = this.now()
+      if (now < this.#until) return 0
+      this.#until = now + SECOND_MS
+      return 1
+    }
+    const before = Math.ceil(this.#bytes / per.bytes)
+    this.#bytes += data.length
+    return Math.ceil(this.#bytes / per.bytes) - before
+  }
+
+  /** Data in parts that use one unit each at the most. */
+  parts(data: Uint8Array): Uint8Array[] {
+    const { per } = this
+    if (typeof per === 'string') return [data]
+    const parts: Uint8Array[] = []
+    let at = 0
+    while (at < data.length) {
+      const room = per.bytes - ((this.#bytes + at) % per.bytes)
+      parts.push(data.subarray(at, at + room))
+      at += room
+    }
+    return parts
+  }
+}
+
+function frame(kind: number, data: Uint8Array, units?: bigint): Uint8Array {
+  const head = units === undefined ? 1 : SOLD_HEAD
+  const bytes = new Uint8Array(head + data.length)
+  bytes[0] = kind
+  if (units !== undefined) new DataView(bytes.buffer).setBigUint64(1, units)
+  bytes.set(data, head)
+  return bytes
+}
+
+interface Frame {
+  readonly kind: number
+  readonly data: Uint8Array
+  /** Units that are used with it. */
+  readonly units: bigint
+}
+
+/** @throws PaychanError `ERR_BAD_FRAME` */
+function readFrame(bytes: Uint8Array): Frame {
+  const [kind] = bytes
+  if (kind === SOLD && bytes.length >= SOLD_HEAD) {
+    const units = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(1)
+    return { kind, units, data: bytes.subarray(SOLD_HEAD) }
+  }
+  if (kind === OFFER || kind === FREE) return { kind, units: 0n, data: bytes.subarray(1) }
+  throw badFrame()
+}
+
+/** The next frame; undefined at the end of the stream. */
+async function next(frames: LengthPrefixedStream<Stream>): Promise<Frame | undefined> {
+  try {
+    return readFrame((await frames.read()).subarray())
+  } catch (error) {
+    if (error instanceof Error && error.name === 'UnexpectedEOFError') return undefined
+    throw error
+  }
+}
+
+/** What a peer has bought: it outlives its streams. */
+interface Account {
+  readonly session: string
+  units: number
+}
+
+/**
+ * Sells on the streams of a protocol: one account for each peer.
+ *
+ * @example
+ * const sales = new StreamSales({ node, price: satoshi(1n), per: 'message' })
+ * await libp2p.handle('/answers/1.0', async (stream, connection) => {
+ *   const paid = await sales.sell(stream, connection.remotePeer.toString())
+ *   for await (const question of paid.received) await paid.send(answerTo(question))
+ * })
+ */
+export class StreamSales {
+  readonly #credits: Credits
+  readonly #accounts = new Map<string, Account>()
+
+  constructor(private readonly options: SaleOptions) {
+    this.#credits = new Credits({ patience: PATIENCE_MS, ...options })
+  }
+
+  /** Listens to the node no more. What waits for its payment is not sent. */
+  stop(): void {
+    this.#credits.stop()
+  }
+
+  /** Sells on a stream that the buyer has opened, or that was opened to it. */
+  async sell(stream: Stream, buyer: string): Promise<PaidStream> {
+    const { price, per, sells = 'out' } = this.options
+    const frames = lpStream(stream)
+    const account = this.#accounts.get(buyer) ?? {
+      session: randomBytes(18).toString('base64url'),
+      units: 0
+    }
+    this.#accounts.set(buyer, account)
+    const meter = new Meter(per, () => this.#credits.now())
+    const { paid } = this.#credits.standing(account.session)
+    const offer = {
+      session: account.session,
+      priceSat: Number(price),
+      per,
+      sells,
+      units: account.units,
+      paidSat: Number(paid)
+    }
+    await frames.write(frame(OFFER, Buffer.from(JSON.stringify(offer))))
+
+    const take = async (units: number): Promise<void> => {
+      if (units === 0) return
+      const [number, cost] = [BigInt(account.units + units), satoshi(price * BigInt(units))]
+      account.units += units
+      const taking = await this.#credits.take(account.session, number, cost)
+      if (taking.kind === 'taken') return
+      account.units -= units
+      const error = new PaychanError(
+        'ERR_NOT_PAID',
+        `Unit ${number} of the stream to ${buyer} was not paid in time: nothing more is sold on it.`,
+        { buyer, units: account.units }
+      )
+      stream.abort(error)
+      throw error
+    }
+    const sold = async (data: Uint8Array): Promise<void> => {
+      for (const part of meter.parts(data)) {
+        await take(meter.use(part))
+        await frames.write(frame(SOLD, part, BigInt(account.units)))
+      }
+    }
+    return streamOf(stream, frames, {
+      send: sells === 'out' ? sold : async (data) => await frames.write(frame(FREE, data)),
+      onFrame: async ({ kind, data }) => {
+        if (kind !== (sells === 'in' ? SOLD : FREE)) throw badFrame()
+        if (kind === SOLD) await take(meter.use(data))
+      },
+      bill: () => {
+        const { paid } = this.#credits.standing(account.session)
+        return { session: account.session, units: account.units, paid: satoshi(paid) }
+      }
+    })
+  }
+}
+
+/**
+ * Buys on a stream whose other end sells. Resolves once the offer has come and is within limits.
+ *
+ * @throws PaychanError `ERR_PRICE_TOO_HIGH` (facts: price, most), `ERR_BAD_FRAME`; reading and sending
+ *   reject with `ERR_BUDGET_USED_UP`, `ERR_BILL_WRONG` and what `node.pay` rejects with as well
+ * @example
+ * const limits = { mostPerUnit: satoshi(1n), budget: satoshi(500n) }
+ * const paid = await buyStream(stream, { node, seller, ...limits })
+ * await paid.send(question)
+ * for await (const answer of paid.received) console.log(answer)
+ */
+export async function buyStream(stream: Stream, options: PurchaseOptions): Promise<PaidStream> {
+  const frames = lpStream(stream)
+  try {
+    return new Purchase(stream, frames, options, await offerOf(frames, options)).stream
+  } catch (error) {
+    stream.abort(error instanceof Error ? error : new Error(messageOf(error)))
+    throw error
+  }
+}
+
+type Offer = z.output<typeof offerShape>
+
+async function offerOf(
+  frames: LengthPrefixedStream<Stream>,
+  { mostPerUnit, seller }: PurchaseOptions
+): Promise<Offer> {
+  const first = await next(frames)
+  if (first?.kind !== OFFER) throw badFrame()
+  const read = offerShape.safeParse(jsonOf(first.data))
+  if (!read.success) throw badFrame()
+  const price = satoshi(BigInt(read.data.priceSat))
+  if (price <= mostPerUnit) return read.data
+  throw new PaychanError(
+    'ERR_PRICE_TOO_HIGH',
+    `${seller} asks for ${formatAmount(price)} a unit, and at most ${formatAmount(mostPerUnit)} are allowed.`,
+    { price, most: mostPerUnit }
+  )
+}
+
+class Purchase {
+  readonly stream: PaidStream
+  readonly #purse: Purse
+  readonly #meter: Meter
+  readonly #price: bigint
+  readonly #begun: number
+  readonly #now: () => number
+  /** Units that are used on this stream, and that are to be paid. */
+  #used = 0
+  #wanted = 0
+  /** Satoshis that units of this stream can use, those of earlier streams that are left included. */
+  #credit: bigint
+  #paying: Promise<void> = Promise.resolve()
+  #fail: (error: unknown) => void = () => {}
+  readonly #failed = new Promise<never>((_resolve, reject) => {
+    this.#fail = reject
+  })
+  #failure: unknown
+
+  constructor(
+    stream: Stream,
+    private readonly frames: LengthPrefixedStream<Stream>,
+    private readonly options: PurchaseOptions,
+    private readonly offer: Offer
+  ) {
+    const { sells, per, priceSat, units, paidSat, session } = offer
+    this.#purse = new Purse(options)
+    this.#now = options.now ?? Date.now
+    this.#begun = this.#now()
+    this.#meter = new Meter(per, this.#now)
+    this.#price = BigInt(priceSat)
+    // The word of the seller: it may say too little, and has then taken one unit.
+    const left = BigInt(paidSat) - BigInt(units) * this.#price
+    this.#credit = left > 0n ? left : 0n
+    // It is heard where somebody reads; else nobody waits for it.
+    this.#failed.catch(() => {})
+    if (sells === 'out') this.#payAhead()
+    this.stream = streamOf(stream, frames, {
+      send:
+        sells === 'in'
+          ? async (data) => await this.#pays(data)
+          : async (data) => await frames.write(frame(FREE, data)),
+      onFrame: async (each) => {
+        this.#takes(each)
+      },
+      failed: this.#failed,
+      bill: () => ({
+        session,
+        units: units + this.#used,
+        paid: satoshi(BigInt(paidSat) + this.#purse.paid)
+      })
+    })
+  }
+
+  /** What is bought has come: it is paid already, and the next unit is paid now. */
+  #takes({ kind, data, units }: Frame): void {
+    const { sells } = this.offer
+    if (kind !== (sells === 'out' ? SOLD : FREE)) throw badFrame()
+    if (kind === FREE) return
+    const used = Number(units) - this.offer.units
+    const most = this.#used + this.#most(data)
+    if (used < this.#used || used > most) {
+      throw new PaychanError(
+        'ERR_BILL_WRONG',
+        `The seller counts ${used} units, and there were ${most}: nothing more is bought from it.`,
+        { said: used, most }
+      )
+    }
+    this.#used = used
+    this.#payAhead()
+    this.#checkFailure()
+  }
+
+  /** Units that data uses at the most. Clocks differ, and data may be late: a second is allowed for. */
+  #most(data: Uint8Array): number {
+    if (this.offer.per !== 'second') return this.#meter.use(data)
+    return Math.floor((this.#now() - this.#begun) / SECOND_MS) + 2 - this.#used
+  }
+
+  /** What is bought is that the seller takes data: it is paid before it goes. */
+  async #pays(data: Uint8Array): Promise<void> {
+    for (const part of this.#meter.parts(data)) {
+      this.#used += this.#meter.use(part)
+      await this.#paid(this.#used)
+      await this.frames.write(frame(SOLD, part, BigInt(this.offer.units + this.#used)))
+    }
+  }
+
+  #payAhead(): void {
+    const { ahead = 1 } = this.options
+    this.#paid(this.#used + ahead).catch((error: unknown) => {
+      this.#failure ??= error
+      this.#checkFailure()
+    })
+  }
+
+  /** What is paid already may still be used up. */
+  #checkFailure(): void {
+    if (this.#failure !== undefined && this.#credit < BigInt(this.#used + 1) * this.#price) {
+      this.#fail(this.#failure)
+    }
+  }
+
+  /** Pays for so many units of this stream; what is asked for meanwhile is one payment. */
+  async #paid(units: number): Promise<void> {
+    this.#wanted = Math.max(this.#wanted, units)
+    const { session } = this.offer
+    const { seller } = this.options
+    const bill = { session, payee: seller, multiaddrs: [], name: seller }
+    const paying = this.#paying
+      .catch(() => {})
+      .then(async () => {
+        const missing = BigInt(this.#wanted) * this.#price - this.#credit
+        if (missing <= 0n) return
+        await this.#purse.pay(bill, satoshi(missing), (change) => {
+          this.#credit += change
+        })
+      })
+    this.#paying = paying
+    await paying
+  }
+}
+
+interface Ends {
+  readonly send: (data: Uint8Array) => Promise<void>
+  /** Looks at a frame before its data is handed on. */
+  readonly onFrame: (frame: Frame) => Promise<void>
+  /** Rejects when nothing more can come. */
+  readonly failed?: Promise<never>
+  readonly bill: () => StreamBill
+}
+
+function streamOf(
+  stream: Stream,
+  frames: LengthPrefixedStream<Stream>,
+  { send, onFrame, failed, bill }: Ends
+): PaidStream {
+  async function* received(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        const coming = next(frames)
+        const frame = await (failed === undefined ? coming : Promise.race([coming, failed]))
+        if (frame === undefined) return
+        await onFrame(frame)
+        yield frame.data
+      }
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(messageOf(error)))
+      throw error
+    }
+  }
+  let last: Promise<void> = Promise.resolve()
+  return {
+    // One after another, as they were asked for.
+    send: async (data) => {
+      const sent = last.catch(() => {}).then(async () => await send(data))
+      last = sent
+      await sent
+    },
+    received: received(),
+    close: async () => {
+      await last.catch(() => {})
+      await stream.close()
+    },
+    bill
+  }
+}
+
+function jsonOf(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function badFrame(): PaychanError {
+  return new PaychanError('ERR_BAD_FRAME', 'The other side does not speak as a paid stream does.')
+}

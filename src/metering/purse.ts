@@ -1,0 +1,124 @@
+/**
+ * What may be paid, and what has been: every payment for what is metered goes through a purse, which
+ * counts it before it is made.
+ */
+import type { NodeApi } from '../node/api.js'
+import { codeOf, factsOf, PaychanError } from '../types/errors.js'
+import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { memoOf } from './session-terms.js'
+
+/** A part of a node; the whole of it fits, also one in another process. */
+export type PayerNode = Pick<NodeApi, 'info' | 'pay'> & {
+  readonly channels: Pick<NodeApi['channels'], 'open'>
+}
+
+export interface PurseOptions {
+  /** The node that pays. */
+  readonly node: PayerNode
+  /** The most that may be paid in all. */
+  readonly budget: Satoshi
+  /** Opens a channel where there is none to pay on, `most` (1) in all; without it that is an error. */
+  readonly open?: { readonly amount: Satoshi; readonly blocks?: number; readonly most?: number }
+}
+
+/** Who is paid, and for what. */
+export interface Bill {
+  readonly session: string
+  /** PeerId. */
+  readonly payee: string
+  /** Where it is reached; what does not end with its PeerId is not dialled. */
+  readonly multiaddrs: readonly string[]
+  /** Its name in sentences. */
+  readonly name: string
+}
+
+/** Reasons why there is no channel to pay on. */
+const NO_CHANNEL: ReadonlySet<string> = new Set(['ERR_NO_CHANNEL', 'ERR_INVALID_PEER'])
+
+export class Purse {
+  readonly #opening = new Map<string, Promise<unknown>>()
+  #opened = 0
+  paid: Satoshi = ZERO_SAT
+
+  constructor(private readonly options: PurseOptions) {}
+
+  /**
+   * Pays, or what the first payment on a channel has to be at least. `count` is told of each change:
+   * before a payment is made, and when it could not be.
+   *
+   * @throws PaychanError `ERR_BUDGET_USED_UP`, and whatever `node.pay` and `node.channels.open` do
+   */
+  async pay(
+    bill: Bill,
+    amount: Satoshi,
+    count: (change: bigint) => void,
+    isOpened = false
+  ): Promise<void> {
+    try {
+      await this.#send(bill, amount, count)
+    } catch (error) {
+      const code = codeOf(error)
+      const least = leastOf(error)
+      if (code === 'ERR_BELOW_MIN_FIRST_PAYMENT' && least !== undefined) {
+        await this.#send(bill, least, count)
+        return
+      }
+      const address = bill.multiaddrs.find((each) => each.endsWith(`/p2p/${bill.payee}`))
+      const { open } = this.options
+      if (!NO_CHANNEL.has(code) || open === undefined || address === undefined || isOpened) {
+        throw error
+      }
+      await this.#open(bill.payee, address, open, error)
+      await this.pay(bill, amount, count, true)
+    }
+  }
+
+  async #send(bill: Bill, amount: Satoshi, count: (change: bigint) => void): Promise<void> {
+    const { budget, node } = this.options
+    if (this.paid + amount > budget) {
+      throw new PaychanError(
+        'ERR_BUDGET_USED_UP',
+        `${formatAmount(this.paid)} of a budget of ${formatAmount(budget)} are paid, and ${bill.name} asks for ${formatAmount(amount)}.`,
+        { price: amount, paid: this.paid, budget }
+      )
+    }
+    this.paid = satoshi(this.paid + amount)
+    count(amount)
+    try {
+      await node.pay({ to: bill.payee, amount, memo: memoOf(bill.session) })
+    } catch (error) {
+      // What was signed and not acknowledged counts as paid: it may turn out either way.
+      if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
+        this.paid = satoshi(this.paid - amount)
+        count(0n - amount)
+      }
+      throw error
+    }
+  }
+
+  /** One channel for all that wait for it. */
+  async #open(
+    payee: string,
+    address: string,
+    { most = 1, ...terms }: NonNullable<PurseOptions['open']>,
+    error: unknown
+  ): Promise<void> {
+    const underWay = this.#opening.get(payee)
+    if (underWay === undefined && this.#opened >= most) throw error
+    if (underWay === undefined) this.#opened++
+    const opening =
+      underWay ??
+      this.options.node.channels.open({ peer: address, ...terms }).finally(() => {
+        this.#opening.delete(payee)
+      })
+    this.#opening.set(payee, opening)
+    await opening
+  }
+}
+
+/** What the first payment has to be. Facts from another process are texts. */
+function leastOf(error: unknown): Satoshi | undefined {
+  const { least } = factsOf(error)
+  if (typeof least === 'bigint') return satoshi(least)
+  return typeof least === 'string' && /^\d{1,16}$/.test(least) ? satoshi(BigInt(least)) : undefined
+}
