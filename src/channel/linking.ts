@@ -8,6 +8,7 @@ import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { forgetTheirWish } from './turns.js'
 import { isOpening, type Channel, type Established, type Stopped } from './state.js'
+import { codeOfPeer } from './violation.js'
 
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
@@ -101,8 +102,9 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     // Its code is advice: a peer that says that it has forgotten a state itself has nothing to
     // tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
+    const code = codeOfPeer(error.code)
     const stopped: Stopped = {
-      code: error.code,
+      code,
       reason: `the peer says: ${error.text}`,
       rule: error.rule,
       settleNow: false,
@@ -115,10 +117,10 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
       ...unknownNow(channel, error),
       ...refused,
       alarm(
-        PaychanError.of(
-          error.code,
+        new PaychanError(
+          code,
           `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}`,
-          { rule: error.rule, peer: channel.peer }
+          { rule: error.rule, peer: channel.peer, peerCode: error.code }
         )
       ),
       ...ask

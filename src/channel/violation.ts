@@ -4,7 +4,7 @@ import {
   plainText,
   type ErrorMessage
 } from '../../protocols/paychan/1.0/index.js'
-import type { ErrorCode } from '../types/error-codes.js'
+import { isErrorCode, kindOf, type ErrorCode } from '../types/error-codes.js'
 import { PaychanError, type Facts } from '../types/errors.js'
 
 /** Raised by a check; `rule` is the id in protocols/paychan/1.0/spec.md. */
@@ -17,6 +17,15 @@ export class Violation extends PaychanError {
   ) {
     super(code, message, { ...facts, rule })
   }
+}
+
+/**
+ * The code by which this side goes on to speak of a peer's fatal `Error`. A peer may name any: one
+ * that says that the disk of this node has failed, or that its user wants to settle, must have no
+ * effect here. So only the code of a rule is taken over (ERR-6).
+ */
+export function codeOfPeer(code: string): ErrorCode {
+  return isErrorCode(code) && kindOf(code) === 'rule' ? code : 'ERR_PEER_STOPPED'
 }
 
 /** Throws unless a rule holds. */

@@ -4,6 +4,7 @@ import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index
 import type { Effect, Transition } from '../../src/channel/effects.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
 import { stateDigest } from '../../src/channel/signing.js'
+import type { Stopped } from '../../src/channel/state.js'
 import type { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Side } from './side.js'
@@ -133,4 +134,12 @@ export function forge(
     payments,
     payerBalance
   }
+}
+
+/** The user of one side settles; the other one hears of it (ERR-6). */
+export function isSettled({ code, reason }: Stopped): boolean {
+  return (
+    code === 'ERR_CHANNEL_SETTLED' ||
+    (code === 'ERR_PEER_STOPPED' && reason.endsWith('settled on the chain by its user'))
+  )
 }

@@ -177,7 +177,7 @@ describe('channel / bidding / budgets', () => {
         fatal: true
       })
     )
-    assert.ok(state.stage === 'established' && state.stopped?.code === 'ERR_CHANNEL_SETTLED')
+    assert.ok(state.stage === 'established' && state.stopped?.code === 'ERR_PEER_STOPPED')
     assert.deepEqual(budgets(state, 679), budgets(channel, 679))
   })
 

@@ -7,7 +7,7 @@ import type { Role } from '../../src/bitcoin/keys.js'
 import { balances, signedBalance } from '../../src/channel/ledger.js'
 import { payableNow } from '../../src/channel/paying.js'
 import { stateDigest } from '../../src/channel/signing.js'
-import { sentOf } from './asserts.js'
+import { isSettled, sentOf } from './asserts.js'
 import { ecdsa } from './keys.js'
 import { paymentsOf } from './side.js'
 import { payment, type World } from './world.js'
@@ -218,7 +218,7 @@ export class Watch {
       established: { stopped, role }
     } of [this.world.client, this.world.server]) {
       assert.ok(
-        stopped === undefined || stopped.code === 'ERR_CHANNEL_SETTLED',
+        stopped === undefined || isSettled(stopped),
         `the ${role} stopped: ${stopped?.code} ${stopped?.reason}`
       )
     }

@@ -307,9 +307,25 @@ describe('channel / linking / on Error', () => {
 
   it('the first reason to stop stays', () => {
     const world = paid()
-    world.client.post(error('ERR_FIRST', true))
-    world.client.post(error('ERR_SECOND', true))
-    assert.equal(world.client.established.stopped?.code, 'ERR_FIRST')
+    world.client.post(error('ERR_BAD_ACK', true))
+    world.client.post(error('ERR_BAD_MESSAGE', true))
+    assert.equal(world.client.established.stopped?.code, 'ERR_BAD_ACK')
+  })
+
+  it('its code is its own word: this side takes over that of a rule, and no other (ERR-6)', () => {
+    for (const code of [
+      'ERR_STORE_FAILED',
+      'ERR_CHANNEL_SETTLED',
+      'ERR_INTERNAL',
+      'ERR_ANY',
+      '__proto__'
+    ]) {
+      const world = paid()
+      const effects = world.client.post(error(code, true))
+      assert.equal(world.client.established.stopped?.code, 'ERR_PEER_STOPPED')
+      const [alarm] = effectsOf(effects, 'alarm')
+      assert.deepEqual([alarm?.code, alarm?.facts['peerCode']], ['ERR_PEER_STOPPED', code])
+    }
   })
 
   it('a fatal one is said again on every later stream, which stays for a close in peace (ERR-3)', () => {

@@ -11,7 +11,7 @@ import type { Established } from '../../src/channel/state.js'
 import { toHex, type Txid } from '../../src/types/bytes.js'
 import { feeRate } from '../../src/types/units.js'
 import { anyCommand, perform, type Command } from './commands.js'
-import { sentOf } from './asserts.js'
+import { isSettled, sentOf } from './asserts.js'
 import { paymentsOf } from './side.js'
 import { World } from './world.js'
 
@@ -215,10 +215,7 @@ export class Storm {
     for (const {
       established: { stopped, role }
     } of [client, server]) {
-      const isExplained =
-        stopped === undefined ||
-        stopped.code === 'ERR_CHANNEL_SETTLED' ||
-        stopped.rule === 'REEST-4'
+      const isExplained = stopped === undefined || isSettled(stopped) || stopped.rule === 'REEST-4'
       assert.ok(
         isExplained,
         `two honest sides, and the ${role} stopped: ${stopped?.rule} ${stopped?.code} ${stopped?.reason}`
