@@ -12,7 +12,14 @@
 import { dustLimit } from '../bitcoin/sizes.js'
 import { otherRole } from '../bitcoin/keys.js'
 import { payerOutput } from '../bitcoin/template.js'
-import { feeRate, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  type BlockHeight,
+  feeRate,
+  subSat,
+  ZERO_SAT,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
 import { publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
@@ -66,10 +73,21 @@ type RiskEnv = Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>
  * it away.
  */
 export function exposureOf(channel: Established, env: RiskEnv): Exposure | undefined {
-  const ours = publishable(channel)
-  return ours === undefined || channel.onChain.spend !== undefined
-    ? undefined
-    : exposure(channel, ours, env)
+  const ours = stateAtStake(channel)
+  return ours && exposure(channel, ours, env)
+}
+
+/** The stake of `exposureOf` without the risk, which takes long, and the height up to which it lasts. */
+export function stakeNow(
+  channel: Established,
+  env: RiskEnv
+): Pick<AtStake, 'stake' | 'deadline'> | undefined {
+  const ours = stateAtStake(channel)
+  return ours && atStake(channel, ours, env)
+}
+
+function stateAtStake(channel: Established): Publishable | undefined {
+  return channel.onChain.spend === undefined ? publishable(channel) : undefined
 }
 
 /** UPD-19: the payee's exposure, by our own calculation, once we have `payerBalance` left. */
@@ -100,7 +118,15 @@ export function exposureOfPayee(
 /** A placeholder: nothing is published here. */
 const NO_SIGNATURE = new Uint8Array(64)
 
-function exposure(channel: EitherSide, ours: Publishable, env: RiskEnv): Exposure | undefined {
+/** The stretch of blocks in which a state can be lost to an older one, and the loss. */
+interface AtStake {
+  readonly stake: bigint
+  /** The height at which our bids begin. */
+  readonly begin: number
+  readonly deadline: BlockHeight
+}
+
+function atStake(channel: EitherSide, ours: Publishable, env: RiskEnv): AtStake | undefined {
   const { height } = env
   const deadline = deadlineOf(channel, ours.state)
   if (height === undefined || deadline === undefined) return undefined
@@ -108,7 +134,13 @@ function exposure(channel: EitherSide, ours: Publishable, env: RiskEnv): Exposur
   const stake =
     stakeAt(channel, ours, begin, env.feeRate) -
     dustLimit(partyOf(channel.terms, channel.role).closeScript)
-  if (stake <= 0n) return undefined
+  return stake <= 0n ? undefined : { stake, begin, deadline }
+}
+
+function exposure(channel: EitherSide, ours: Publishable, env: RiskEnv): Exposure | undefined {
+  const lasting = atStake(channel, ours, env)
+  if (lasting === undefined) return undefined
+  const { stake, begin, deadline } = lasting
   const budget = feeRate((stake * 1000n) / BigInt(vsizeOf(channel, ours)))
   const since = channel.publication?.since ?? { height: begin, feeRate: env.feeRate }
   let previous: FeeRate = channel.publication?.feeRate ?? feeRate(0n)

@@ -6,7 +6,7 @@
 import type { Role } from '../bitcoin/keys.js'
 import { dustLimit } from '../bitcoin/sizes.js'
 import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
-import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { max, min, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import {
   ageOf,
@@ -170,7 +170,7 @@ export function lastDeadlineOf({ terms, role }: Established, state: StateRef): n
 export function deadlineOf(
   { terms }: Pick<EitherSide, 'terms'>,
   state: StateRef
-): number | undefined {
+): BlockHeight | undefined {
   const before = stateBefore(state, 1)
   return before === undefined ? undefined : lockOf(terms, before)
 }

@@ -20,7 +20,7 @@ import { balances, inFlightValue, isBase } from './ledger.js'
 import { newestHeld, shareAtRisk } from './publishable.js'
 import { quote } from './quote.js'
 import { renewedChannel } from './renewing.js'
-import { exposureOf } from './risk.js'
+import { exposureOf, stakeNow } from './risk.js'
 import {
   lastPaymentHeightOf,
   lastTurnAt,
@@ -154,6 +154,30 @@ export interface ChannelInfo {
 
 /** Summarises a channel as it looks from this side, now. */
 export function summarise(channel: Channel, env: Env): ChannelInfo {
+  const risk = channel.stage === 'established' ? exposureOf(channel, env)?.risk : undefined
+  return { ...shapeOf(channel, env), risk }
+}
+
+/** A channel for whoever adds up all of them: without its risk, which takes a millisecond and more. */
+export interface Outline extends Shape {
+  /** The possible loss if an older state of the other side is mined instead of our newest one. */
+  readonly stake: Satoshi
+  /** The height from which a block may take such a state; undefined when nothing is at stake. */
+  readonly deadline: BlockHeight | undefined
+}
+
+export function outlineOf(channel: Channel, env: Env): Outline {
+  const atStake = channel.stage === 'established' ? stakeNow(channel, env) : undefined
+  return {
+    ...shapeOf(channel, env),
+    stake: satoshi(atStake?.stake ?? 0n),
+    deadline: atStake?.deadline
+  }
+}
+
+type Shape = Omit<ChannelInfo, 'risk'>
+
+function shapeOf(channel: Channel, env: Env): Shape {
   const common = {
     id: channel.id,
     peerId: channel.peer,
@@ -191,7 +215,6 @@ export function summarise(channel: Channel, env: Env): ChannelInfo {
       inFlight: ZERO_SAT,
       atRisk: ZERO_SAT,
       alone: undefined,
-      risk: undefined,
       funding: undefined,
       confirmations: 0,
       minDepth: undefined,
@@ -210,7 +233,7 @@ function figures(
   channel: Established,
   env: Env
 ): Omit<
-  ChannelInfo,
+  Shape,
   | 'id'
   | 'peerId'
   | 'role'
@@ -237,7 +260,6 @@ function figures(
     inFlight: ledger.settledSequence === undefined ? inFlightValue(ledger, terms) : ZERO_SAT,
     atRisk: shareAtRisk(channel, env),
     alone: aloneOf(channel),
-    risk: exposureOf(channel, env)?.risk,
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
     minDepth: terms.minDepth,

@@ -5,9 +5,10 @@
 import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
+import { balances } from '../channel/ledger.js'
 import { isWorthSettling } from '../channel/publishable.js'
 import type { Channel } from '../channel/state.js'
-import { summarise, type ChannelInfo } from '../channel/summary.js'
+import { outlineOf, summarise, type ChannelInfo, type Outline } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
 import { alarm, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
@@ -421,25 +422,35 @@ export class Engine {
 
   /** All channels, the newest first. */
   channels(): ChannelInfo[] {
+    return this.#shown().map((state) => summarise(state, this.#envForPeople(state)))
+  }
+
+  /** The same without their risks: what costs little with thousands of channels. */
+  outlines = (): Outline[] =>
+    this.#shown().map((state) => outlineOf(state, this.#envForPeople(state)))
+
+  #shown(): Channel[] {
     return [...this.#actors.values()]
       .map((actor) => actor.shown)
       .sort((a, b) =>
         a.openedAt === b.openedAt ? (a.id < b.id ? -1 : 1) : b.openedAt - a.openedAt
       )
-      .map((state) => this.#summary(state))
   }
 
-  /** The channels as the state machine knows them, the oldest of this process first. */
   /** The newest state of a channel; undefined when there is none. */
   stateOf = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
 
+  /** The channels as the state machine knows them, the oldest of this process first. */
   states = (): Channel[] => [...this.#actors.values()].map(({ state }) => state)
 
   /** The channel with this id, if there is one. */
   find = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
-  describe = (id: ChannelId): ChannelInfo => this.#summary(this.#actor(id).shown)
+  describe = (id: ChannelId): ChannelInfo => {
+    const state = this.#actor(id).shown
+    return summarise(state, this.#envForPeople(state))
+  }
 
   /** The payment log, oldest update first. */
   payments(only?: ChannelId): AsyncGenerator<LoggedPayment> {
@@ -472,15 +483,16 @@ export class Engine {
     satoshi(
       this.states()
         .filter(isInChannel)
-        .reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n)
+        .reduce<bigint>((sum, state) => sum + balances(state.terms, state.ledger)[state.role], 0n)
     )
 
   /** The part of `inChannels` on which no server reports now. */
   unwatched = (): Satoshi =>
     satoshi(
       this.states()
-        .filter((state) => isInChannel(state) && !this.#envFor(state).isWatched)
-        .reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n)
+        .filter(isInChannel)
+        .filter((state) => !this.#envFor(state).isWatched)
+        .reduce<bigint>((sum, state) => sum + balances(state.terms, state.ledger)[state.role], 0n)
     )
 
   #onReestablish(link: Link, message: Reestablish): LinkListener {
@@ -580,8 +592,8 @@ export class Engine {
   }
 
   /** For people the last height that was seen is better than none. */
-  #summary(state: Channel): ChannelInfo {
-    return summarise(state, { ...this.#envFor(state), height: this.#context.chain.tip?.height })
+  #envForPeople(state: Channel): Env {
+    return { ...this.#envFor(state), height: this.#context.chain.tip?.height }
   }
 
   /** The height, undefined while the server is silent: a height that may be old decides nothing. */

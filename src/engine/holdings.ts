@@ -4,7 +4,7 @@
  */
 import { quote, type Quote } from '../channel/quote.js'
 import { mayPay, payerOf } from '../channel/schedule.js'
-import type { Channel } from '../channel/state.js'
+import type { Channel, Established } from '../channel/state.js'
 import { type ChannelStatus, statusOf } from '../channel/summary.js'
 import type { ChannelId } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
@@ -12,7 +12,7 @@ import type { BlockHeight } from '../types/units.js'
 /* The place of our share of a channel: in the channel, or among the coins of the wallet. */
 
 /** True when T1 is in sight, and the transaction that pays us out is not. */
-export function isInChannel(channel: Channel): boolean {
+export function isInChannel(channel: Channel): channel is Established {
   if (channel.stage !== 'established' || !channel.onChain.fundingSeen) return false
   if (channel.onChain.spend !== undefined) return false
   // The wallet takes charge of the payer's output of a settlement once that is in a block; what it

@@ -36,7 +36,7 @@ export async function newestFirst(
  */
 export function settledOf(
   { settled, failed }: Pick<SettleAllResult, 'settled' | 'failed'>,
-  channels: readonly ChannelInfo[]
+  channels: ReadonlyArray<Omit<ChannelInfo, 'risk'>>
 ): SettleAllResult {
   const done = new Set([...settled, ...failed].map(({ channel }) => channel))
   const leftOut = channels.filter(
@@ -91,7 +91,7 @@ export function coinInfo({
  * neither.
  */
 export function transactionKinds(
-  channels: readonly ChannelInfo[]
+  channels: ReadonlyArray<Omit<ChannelInfo, 'risk'>>
 ): (id: Txid) => TransactionKind | undefined {
   const kinds = new Map<Txid, TransactionKind>()
   for (const { role, funding, spend } of channels) {
@@ -112,7 +112,7 @@ export function transactionKinds(
  */
 export function withRenewals(
   all: readonly WalletTransaction[],
-  channels: readonly ChannelInfo[],
+  channels: ReadonlyArray<Omit<ChannelInfo, 'risk'>>,
   tip: BlockHeight | undefined
 ): WalletTransaction[] {
   const known = new Map(all.map((each) => [each.txid, each]))

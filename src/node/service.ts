@@ -369,7 +369,7 @@ class PaychanService implements Paychan {
 
   readonly info = async (): Promise<NodeInfo> => {
     const { chain, engine, signer, wallet, policy } = this.#get()
-    const channels = engine.channels()
+    const channels = engine.outlines()
     return {
       version: VERSION,
       network: this.#init.network,

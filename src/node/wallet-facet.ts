@@ -55,7 +55,7 @@ export function walletFacet(running: () => Running): WalletApi {
 
     transactions: async ({ limit } = {}) => {
       const { wallet, engine, chain } = running()
-      const channels = engine.channels()
+      const channels = engine.outlines()
       const all = withRenewals(
         wallet.transactions(transactionKinds(channels)),
         channels,

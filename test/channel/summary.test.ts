@@ -1,10 +1,26 @@
 import assert from 'node:assert/strict'
 import { NEW_LEDGER, balances } from '../../src/channel/ledger.js'
 import { lockOf, heightsBefore, payerOf } from '../../src/channel/schedule.js'
+import type { Env } from '../../src/channel/env.js'
+import { exposureOf } from '../../src/channel/risk.js'
+import type { Channel } from '../../src/channel/state.js'
+import { type ChannelInfo, outlineOf } from '../../src/channel/summary.js'
 import { isUnwatched } from '../../src/channel/unwatched.js'
 import { errorMessage, Violation } from '../../src/channel/violation.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
+
+interface Seen {
+  readonly channel: Channel
+  readonly env: Env
+  readonly info: ChannelInfo
+}
+
+const sideOf = (side: { channel: Channel; env: () => Env; info: ChannelInfo }): Seen => ({
+  channel: side.channel,
+  env: side.env(),
+  info: side.info
+})
 
 describe('channel / summary', () => {
   it('tells who has what, and what could be paid now', () => {
@@ -59,6 +75,22 @@ describe('channel / summary', () => {
       new World().open().paid(10_000n).kill('client').mineTo(664).server.info.status,
       'settling'
     )
+  })
+
+  it('has an outline for whoever adds up all channels: no risk, but what is at stake, and until when', () => {
+    const world = new World().open().paid(40_000n)
+    for (const { channel, env, info } of [sideOf(world.client), sideOf(world.server)]) {
+      const { stake, deadline, ...outline } = outlineOf(channel, env)
+      assert.deepEqual({ ...outline, risk: info.risk }, info)
+      assert.equal(deadline === undefined, stake === 0n)
+    }
+    const { channel, env } = sideOf(world.server)
+    const { stake, deadline } = outlineOf(channel, env)
+    assert.deepEqual(stake, exposureOf(world.server.established, env)?.stake)
+    assert.ok(stake > 39_000n && stake <= 40_000n, `${stake} sat`)
+    assert.equal(deadline, 700, 'L: T2 gives all of it back to the client')
+    const offered = new World().offer().client
+    assert.equal(outlineOf(offered.channel, offered.env()).deadline, undefined)
   })
 
   it('says by what our share comes home without the peer, and from when on', () => {
