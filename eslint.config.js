@@ -73,6 +73,11 @@ const BITCOIN_PACKAGES = {
     '^(bitcoinjs-lib|tiny-secp256k1|secp256k1|bip32|bip39|ecpair|@scure/(?!base$)|@noble/|@bitcoinerlab/)',
   message: 'src/bitcoin owns Bitcoin: import what it makes of this package.'
 }
+/** Figures for Prometheus are the daemon's: a library's user loads none of it. */
+const METRICS_PACKAGES = {
+  regex: '^(prom-client|@libp2p/prometheus-metrics)$',
+  message: 'src/daemon counts: give it what it needs by `Meter` (src/engine/meter.ts).'
+}
 const NO_BITCORE = { name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }
 
 /** The rooms that compute and nothing else: same input, same output. */
@@ -209,6 +214,15 @@ export default defineConfig(
     files: ['src/**/*.ts', 'protocols/**/*.ts', 'bench/**/*.ts'],
     ignores: ['src/devnet/**'],
     rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: [NO_BITCORE], patterns: [BITCOIN_PACKAGES, METRICS_PACKAGES] }
+      ]
+    }
+  },
+  {
+    files: ['src/daemon/**/*.ts'],
+    rules: {
       'no-restricted-imports': ['error', { paths: [NO_BITCORE], patterns: [BITCOIN_PACKAGES] }]
     }
   },
@@ -228,7 +242,7 @@ export default defineConfig(
           patterns: [
             ...(room === 'src/bitcoin' ? [] : [BITCOIN_PACKAGES]),
             {
-              regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|zod$)',
+              regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|prom-client$|zod$)',
               message: 'This room is pure: no input or output.'
             },
             {

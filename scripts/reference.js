@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { POLICY } from '../dist/src/channel/policy.js'
 import { envName } from '../dist/src/daemon/config.js'
+import { METRICS } from '../dist/src/daemon/metrics-table.js'
 import { VERBS } from '../dist/src/daemon/verbs.js'
 import { ERROR_CODES, ERROR_KINDS } from '../dist/src/types/error-codes.js'
 import { formatAmount } from '../dist/src/types/units.js'
@@ -57,10 +58,19 @@ function verbTable() {
   return ['| verb | call | scope | fields | does |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
+function metricTable() {
+  const rows = Object.entries(METRICS).map(
+    ([name, { type, unit, labels, help }]) =>
+      `| \`${name}\` | ${type} | ${unit ?? ''} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`
+  )
+  return ['| metric | type | unit | labels | means |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
 const TABLES = [
   { page: 'docs/api.md', name: 'verbs', make: verbTable },
   { page: 'docs/errors.md', name: 'kinds', make: kindTable },
   { page: 'docs/errors.md', name: 'codes', make: codeTable },
+  { page: 'docs/metrics.md', name: 'metrics', make: metricTable },
   { page: 'docs/configuration.md', name: 'policy', make: policyTable }
 ]
 

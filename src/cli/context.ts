@@ -4,6 +4,7 @@ import type { NodeConfig } from '../daemon/config.js'
 import type { ApiClient } from '../daemon/client.js'
 import { dataPaths, resolveDataDir } from '../daemon/paths.js'
 import type { LocalNode, NodeEvent } from '../node/api.js'
+import type { NodeOptions } from '../node/create-node.js'
 import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
@@ -22,11 +23,15 @@ export const PART_HELP = 'its beginning or end is enough if no other has it'
 export const VERBOSE_HELP =
   'show the steps in the words of the protocol, with the ids of transactions'
 
+/** What a node is made with to be looked after. */
+export type Watching = Pick<NodeOptions, 'meter' | 'metrics' | 'logger'>
+
 /** The function that `start` runs; a test may give another. */
 export type CreateNode = (
   config: NodeConfig,
   passphrase: AskPassphrase,
-  onEvent: (event: NodeEvent) => void
+  onEvent: (event: NodeEvent) => void,
+  watching?: Watching
 ) => Promise<LocalNode>
 
 /** Everything outside of the command line's own code. */

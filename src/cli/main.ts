@@ -3,6 +3,7 @@
 import type { NodeConfig } from '../daemon/config.js'
 import type { LocalNode, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
+import type { Watching } from './context.js'
 import { EXIT } from './exit-codes.js'
 import { processIo } from './io.js'
 import { run } from './program.js'
@@ -14,12 +15,19 @@ const LINGER_MS = 2_000
 async function createNode(
   config: NodeConfig,
   passphrase: AskPassphrase,
-  onEvent: (event: NodeEvent) => void
+  onEvent: (event: NodeEvent) => void,
+  watching: Watching = {}
 ): Promise<LocalNode> {
   const node = await import('../node/create-node.js')
   const { webhooksByHttp } = await import('../daemon/webhook-sender.js')
-  const webhooks = webhooksByHttp()
-  return await node.createNode({ ...config, keepsEvents: true, webhooks, passphrase, onEvent })
+  return await node.createNode({
+    ...config,
+    ...watching,
+    keepsEvents: true,
+    webhooks: webhooksByHttp(),
+    passphrase,
+    onEvent
+  })
 }
 
 /**

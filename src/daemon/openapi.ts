@@ -210,6 +210,7 @@ ${sections.join('\n')}
 <section aria-labelledby="events"><h2 id="events">events</h2><article><h3><code>GET /v1/events</code> <small>read</small></h3><p>${markup(
     'Everything that happens, as server-sent events. Payments, requests, channels and alarms have a number (`id`): connect again with `Last-Event-ID`, and nothing is missed or seen twice.'
   )}</p></article></section>
+<section aria-labelledby="metrics"><h2 id="metrics">metrics</h2><article><h3><code>GET /metrics</code> <small>read</small></h3><p>Figures of the node, in the text format of Prometheus.</p></article></section>
 <section aria-labelledby="errors"><h2 id="errors">errors</h2><p>${markup(
     'Problem details (RFC 9457): `code` says which, `detail` what to do, `facts` has the values.'
   )}</p><table><thead><tr><th>kind</th><th>status</th><th>means</th></tr></thead><tbody>${kinds.join('')}</tbody></table></section>

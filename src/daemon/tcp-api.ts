@@ -4,6 +4,7 @@
  *     GET  /v1/<verb>      a verb that shows; its fields in the query
  *     POST /v1/<verb>      any verb; JSON in, JSON out (dialect.ts); errors by RFC 9457
  *     GET  /v1/events      server-sent events, from a number on
+ *     GET  /metrics        figures for Prometheus
  *     GET  /health, /ready for whoever watches the process: it answers; it sees the chain
  *     GET  /openapi.json   all of it, for programs that make clients; / for people
  */
@@ -23,6 +24,7 @@ import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { publish, readPublished, renameField } from './dialect.js'
+import type { MetricsPage } from './metrics.js'
 import { openApi, readablePage } from './openapi.js'
 import { Pace } from './pace.js'
 import { readJson } from './server.js'
@@ -38,6 +40,8 @@ export interface TcpApiOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
   /** More names that the API goes by, beside `localhost` and IP addresses. */
   readonly hosts?: readonly string[]
+  /** The page at `/metrics`; there is none when left out. */
+  readonly metrics?: MetricsPage | undefined
   /** Called after a caller has stopped the node. */
   readonly onStop?: () => void
 }
@@ -103,7 +107,7 @@ export async function serveTcp(node: LocalNode, options: TcpApiOptions): Promise
   }
 }
 
-function routes(node: LocalNode, { hosts = [], onStop }: TcpApiOptions): Hono<Bindings> {
+function routes(node: LocalNode, { hosts = [], metrics, onStop }: TcpApiOptions): Hono<Bindings> {
   const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
   // Made once, and not at the start: anybody may ask for them, and few nodes are.
   let document: object | undefined
@@ -193,6 +197,15 @@ function routes(node: LocalNode, { hosts = [], onStop }: TcpApiOptions): Hono<Bi
     }
     return await answer(ask, verb)
   })
+  if (metrics !== undefined) {
+    app.get('/metrics', async (ask) => {
+      admit(ask, 'read')
+      return ask.body(await metrics.text(), 200, {
+        'content-type': metrics.contentType,
+        'cache-control': 'no-store'
+      })
+    })
+  }
   app.get('/health', (ask) => ask.json({ status: 'ok' }))
   app.get('/ready', async (ask) => {
     const { chain } = await node.info()

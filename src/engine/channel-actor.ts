@@ -47,6 +47,7 @@ export interface ActorHost {
     /** The id of a payment that contradicts the peer's list of payments. */
     contradiction: (channel: Channel, listed: PaymentLogEntry) => Promise<string | undefined>
   }
+  readonly meter?: ConstructorParameters<typeof Waiters>[0]
   /** The place in the payment log of the next entry. */
   readonly order: { next: () => number }
   /** Called before the commit: from here on the node knows what two channels must not share. */
@@ -68,7 +69,7 @@ interface MeantEffect {
 }
 
 export class ChannelActor {
-  readonly waiters = new Waiters()
+  readonly waiters: Waiters
   readonly #inbox = new Inbox()
   #state: Channel
   /** The newest state that is known to be on disk. */
@@ -98,6 +99,7 @@ export class ChannelActor {
     private readonly host: ActorHost,
     from: { readonly stored: Channel } | { readonly first: Transition }
   ) {
+    this.waiters = new Waiters(host.meter)
     this.#state = 'stored' in from ? from.stored : from.first.state
     this.#durable = 'stored' in from ? from.stored : undefined
     this.#first = 'first' in from ? from.first : undefined

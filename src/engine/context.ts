@@ -11,6 +11,7 @@ import type { ChannelId, Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
 import type { Actors, ChannelActor } from './channel-actor.js'
 import type { FeeView } from './fee-estimates.js'
+import type { Meter } from './meter.js'
 import type { PaymentInfo } from './payments.js'
 import type { Ports } from './ports.js'
 import type { RequestRecord } from './requests.js'
@@ -46,6 +47,8 @@ export interface EngineOptions extends Ports {
    * chain and remembers.
    */
   readonly fees?: FeeView
+  /** Times the acknowledgements of payments; nothing is timed when left out. */
+  readonly meter?: Pick<Meter, 'now' | 'acknowledged'> | undefined
 }
 
 /** Limits in milliseconds. Every wait for another party ends. */

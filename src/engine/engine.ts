@@ -162,6 +162,7 @@ export class Engine {
       requests: this.requests,
       events: this.eventLog,
       order: this.#order,
+      meter: options.meter,
       env: this.#context.env,
       learn: (channel) => {
         this.#registry.learn(channel, keyOf(channel, signer))

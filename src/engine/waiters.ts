@@ -4,10 +4,16 @@ import { awaitsInputs, isUnsigned } from '../channel/outside-funding.js'
 import { spendInSight, type Channel } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import type { Meter } from './meter.js'
 
 interface Waiter<T> {
   resolve: (value: T) => void
   reject: (error: Error) => void
+}
+
+interface Payer extends Waiter<void> {
+  /** By the clock of the meter; 0 without one. */
+  readonly since: number
 }
 
 export interface Closed {
@@ -44,12 +50,14 @@ export function admitCaller(waiting: number): void {
 export class Waiters {
   #reconnecting = 0
   /** By the payment object: the state keeps the object that was posted. */
-  #payments: Map<Payment, Waiter<void>> | undefined
+  #payments: Map<Payment, Payer> | undefined
   #closes: Array<Waiter<Closed>> = []
   #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []
   #answer: FundingAnswer
   /** The transaction that has ended the channel, as far as the closes know. */
   #spentBy: Txid | undefined
+
+  constructor(private readonly meter?: Pick<Meter, 'now' | 'acknowledged'>) {}
 
   /** Number of callers of `pay` that have not been answered. */
   get payers(): number {
@@ -69,16 +77,21 @@ export class Waiters {
   /** Resolves when this payment is acknowledged. */
   payment(payment: Payment): Promise<void> {
     // Most channels have nobody who waits, and an empty map takes 200 bytes.
-    const payments = (this.#payments ??= new Map<Payment, Waiter<void>>())
-    return new Promise((resolve, reject) => payments.set(payment, { resolve, reject }))
+    const payments = (this.#payments ??= new Map<Payment, Payer>())
+    const since = this.meter?.now() ?? 0
+    return new Promise((resolve, reject) => payments.set(payment, { resolve, reject, since }))
   }
 
   settlePayment(payment: Payment, error?: Error): void {
     const waiter = this.#payments?.get(payment)
     if (waiter === undefined) return
     this.#payments?.delete(payment)
-    if (error === undefined) waiter.resolve()
-    else waiter.reject(error)
+    if (error !== undefined) {
+      waiter.reject(error)
+      return
+    }
+    waiter.resolve()
+    this.meter?.acknowledged(this.meter.now() - waiter.since)
   }
 
   /** Resolves when the next close is done. */

@@ -15,7 +15,10 @@ import { paychanIdentity, type Identity, type IdentityOptions } from './identity
 import { paychan, type PaychanInit } from './service.js'
 
 export interface NodeOptions
-  extends Omit<PaychanInit, 'root'>, IdentityOptions, Pick<HostInit, 'transports'> {
+  extends
+    Omit<PaychanInit, 'root'>,
+    IdentityOptions,
+    Pick<HostInit, 'transports' | 'metrics' | 'logger'> {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
   /** Addresses used instead when a port of `listen` is in use; without them that is an error. */
@@ -55,10 +58,13 @@ async function startHost(
   { privateKey, root }: Identity,
   listen: readonly string[]
 ): Promise<LocalNode> {
+  const { transports, metrics, logger } = options
   const host = createHost({
     privateKey,
     listen,
-    ...(options.transports === undefined ? {} : { transports: options.transports })
+    ...(transports === undefined ? {} : { transports }),
+    metrics,
+    logger
   })
   const libp2p = await createLibp2p({
     ...host,

@@ -9,6 +9,7 @@ import type {
   PaymentFilter,
   PaymentInfo,
   PaymentsApi,
+  PayRequest,
   PayResult
 } from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
@@ -111,38 +112,56 @@ async function paymentByPrefix(
 export function payCall(running: () => Running): NodeApi['pay'] {
   return async (request) => {
     const parts = running()
-    const { engine, peers } = parts
     const amount = amountOf(request.amount)
-    const { id, memo = '' } = request
-    const direct = id === undefined ? engine.channelFor(request.to, amount) : undefined
-    const to = direct === undefined ? await payeeNamed(parts, request.to) : request.to
-    if (to === peers.self) {
-      throw new PaychanError(
-        'ERR_INVALID_PEER',
-        'That is this node itself: it cannot pay itself.',
-        {
-          peer: to
-        }
-      )
-    }
-    if (id === undefined) {
-      const channel =
-        direct ??
-        engine.channelFor(to, amount) ??
-        soleChannel(planPayment(engine.payable(), to, amount))
-      try {
-        if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
-      } catch (error) {
-        // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
-        if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) {
-          throw error
-        }
+    return await metered(parts, amount, async () => await payWith(parts, amount, request))
+  }
+}
+
+/** Tells the meter of an error; what is paid it hears from the events. */
+export async function metered<T>(
+  { meter }: Pick<Running, 'meter'>,
+  amount: Satoshi,
+  pay: () => Promise<T>
+): Promise<T> {
+  try {
+    return await pay()
+  } catch (error) {
+    meter?.failed(amount, error)
+    throw error
+  }
+}
+
+/** Pays on the channel that fits as it is, else by a plan. */
+async function payWith(
+  parts: Running,
+  amount: Satoshi,
+  { to: named, id, memo = '' }: PayRequest
+): Promise<PayResult> {
+  const { engine, peers } = parts
+  const direct = id === undefined ? engine.channelFor(named, amount) : undefined
+  const to = direct === undefined ? await payeeNamed(parts, named) : named
+  if (to === peers.self) {
+    throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', {
+      peer: to
+    })
+  }
+  if (id === undefined) {
+    const channel =
+      direct ??
+      engine.channelFor(to, amount) ??
+      soleChannel(planPayment(engine.payable(), to, amount))
+    try {
+      if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
+    } catch (error) {
+      // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
+      if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.states().length === 1) {
+        throw error
       }
     }
-    const name =
-      id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
-    return await payNamed(parts, { ...name, to, amount, memo })
   }
+  const name =
+    id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
+  return await payNamed(parts, { ...name, to, amount, memo })
 }
 
 /** Pays under a name, on as many channels as it takes: what was paid under it before is not paid again. */

@@ -26,7 +26,7 @@ import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { recordChange } from '../types/records.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
-import { payNamed } from './payments-facet.js'
+import { metered, payNamed } from './payments-facet.js'
 import {
   begunNonces,
   fetchReceipt,
@@ -239,7 +239,8 @@ async function payUnder(
   // What was begun is ended: its parts would be lost to a request that has expired meanwhile.
   if (await engine.hasBegun(payee, name)) await reach(parts, terms).catch(() => {})
   else await assertOpen(parts, terms, nonce)
-  const made = await payNamed(parts, { to: payee, amount, memo: terms.memo, id: name }).catch(
+  const asked = { to: payee, amount, memo: terms.memo, id: name }
+  const made = await metered(parts, amount, async () => await payNamed(parts, asked)).catch(
     (error: unknown) => {
       throw codeOf(error) === 'ERR_NO_CHANNEL' ? noChannel(terms, amount) : error
     }

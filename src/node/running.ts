@@ -2,6 +2,7 @@
 import type { ElectrumChain } from '../chain/chain.js'
 import type { Policy } from '../channel/policy.js'
 import type { Engine } from '../engine/engine.js'
+import type { Meter } from '../engine/meter.js'
 import type { Signer, Store } from '../engine/ports.js'
 import type { RequestQuestions } from '../p2p/requests.js'
 import type { Access } from './access.js'
@@ -16,6 +17,8 @@ import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
 export interface Gate {
   readonly access: Access
   readonly answers: KeptAnswers
+  /** All channels, without what takes long to reckon. */
+  readonly outlines: Engine['outlines']
 }
 
 export interface Running {
@@ -32,6 +35,7 @@ export interface Running {
   readonly gate: Gate
   readonly webhooks: Webhooks
   readonly policy: Policy
+  readonly meter: Meter | undefined
 }
 
 /** Finds the PeerId that a person means, also by its name or a part of it. A multiaddr stays as it is. */

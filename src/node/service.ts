@@ -23,6 +23,7 @@ import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/context.js'
+import type { Meter } from '../engine/meter.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
@@ -82,6 +83,8 @@ export interface PaychanInit extends ElectrumInit {
    * left out.
    */
   readonly webhooks?: WebhookSender
+  /** Counts and times the work of the node; nothing is timed when left out. */
+  readonly meter?: Meter | undefined
   /** The master key; read from the data directory's seed file when left out. */
   readonly root?: HDKey
 }
@@ -234,12 +237,13 @@ class PaychanService implements Paychan {
    */
   async start(): Promise<void> {
     if (this.#running !== undefined) return
-    const { network, dataDir } = this.#init
+    const { network, dataDir, meter } = this.#init
     const policy = { ...defaultPolicy(network), ...this.#init.policy }
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
     const store = onStoreFailure(
       await openLevelStore(join(dataDir, STORE_DIRECTORY), {
+        meter,
         onDamage: (sentence) => {
           const error = new PaychanError('ERR_STORE_CORRUPT', sentence, { cause: 'store' })
           this.#emit({ ...alarm(error), channel: undefined })
@@ -286,7 +290,8 @@ class PaychanService implements Paychan {
           this.#onEngineEvent(event)
         },
         isListening: () => this.#listeners.size > 0,
-        keepsEvents: this.#init.keepsEvents === true || this.#init.webhooks !== undefined
+        keepsEvents: this.#init.keepsEvents === true || this.#init.webhooks !== undefined,
+        meter
       })
       const aliases = new Aliases(store)
       await aliases.load((error) => {
@@ -294,7 +299,8 @@ class PaychanService implements Paychan {
       })
       const gate = {
         access: new Access(store, systemClock, systemRandom),
-        answers: new KeptAnswers(store, systemClock)
+        answers: new KeptAnswers(store, systemClock),
+        outlines: engine.outlines
       }
       const webhooks = new Webhooks({
         store,
@@ -325,7 +331,8 @@ class PaychanService implements Paychan {
         aliases,
         gate,
         webhooks,
-        policy
+        policy,
+        meter
       }
       await engine.start()
       await this.#peers.start()

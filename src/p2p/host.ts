@@ -72,6 +72,10 @@ export interface HostInit {
   readonly transports?: NonNullable<Libp2pOptions['transports']>
   /** The ping settings that find dead connections; `KEEP_ALIVE` when left out. */
   readonly keepAlive?: KeepAlive
+  /** Counts what libp2p does; nothing is counted when left out. */
+  readonly metrics?: NonNullable<Libp2pOptions['metrics']> | undefined
+  /** Takes what libp2p logs; when left out, `DEBUG` of the environment says what is shown of it. */
+  readonly logger?: NonNullable<Libp2pOptions['logger']> | undefined
 }
 
 /**
@@ -86,8 +90,11 @@ export function createHost(
   init: HostInit
 ): Libp2pOptions<HostServices> & { services: ServiceFactoryMap<HostServices> } {
   const { pingInterval, pingTimeout } = init.keepAlive ?? KEEP_ALIVE
+  const { metrics, logger } = init
   return {
     privateKey: init.privateKey,
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(logger === undefined ? {} : { logger }),
     addresses: { listen: [...init.listen] },
     transports: init.transports ?? [tcp()],
     connectionEncrypters: [noise()],

@@ -129,6 +129,16 @@ describe('the rooms', () => {
     assert.ok(!(await restricts('src/devnet', code)))
   })
 
+  it('keep Prometheus in the daemon', async () => {
+    for (const name of ['prom-client', '@libp2p/prometheus-metrics']) {
+      const code = `import * as counted from '${name}'\nexport const all = counted\n`
+      for (const room of ['src/channel', 'src/engine', 'src/node', 'src/cli', 'bench']) {
+        assert.ok(await restricts(room, code), `${name} in ${room}`)
+      }
+      assert.ok(!(await restricts('src/daemon', code)))
+    }
+  })
+
   for (const name of [
     'bitcoinjs-lib',
     'tiny-secp256k1',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Watching } from '../../src/cli/context.js'
 import { paymentLines, type PaymentLines } from '../../src/cli/commands/start.js'
 import { connectApi } from '../../src/daemon/client.js'
 import type { NodeConfig } from '../../src/daemon/config.js'
@@ -202,6 +203,33 @@ describe('commands that need no running node', () => {
         lines.map(({ event }) => event),
         ['started', 'alarm', 'stopped']
       )
+    })
+
+    it('counts for Prometheus where it serves an API, and nowhere else', async () => {
+      const given: Array<Watching | undefined> = []
+      const node = new FakeNode()
+      const createNode: WorldOptions['createNode'] = async (_config, _ask, _tell, watching) => {
+        given.push(watching)
+        return await Promise.resolve(node)
+      }
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode })
+      const done = world.run('start', '--json', '--api', '127.0.0.1:0')
+      await world.printed('started')
+      const { apiUrl } = JSON.parse(world.out()) as { apiUrl: string }
+      const { token } = await node.gate().access.make({ name: 'prometheus', scopes: ['read'] })
+      given[0]?.meter?.committed(7)
+      const page = await fetch(`${apiUrl}/metrics`, {
+        headers: { authorization: `Bearer ${token}`, connection: 'close' }
+      })
+      assert.match(await page.text(), /^paychan_commit_seconds_sum 0\.007$/m)
+      world.interrupt()
+      await done
+      const quiet = testWorld({ env: { PAYCHAN_DATA: dir }, createNode })
+      const over = quiet.run('start')
+      await quiet.printed('Running.')
+      quiet.interrupt()
+      await over
+      assert.deepEqual(given[1]?.meter, undefined)
     })
 
     it('ends when somebody says stop', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { createConnection } from 'node:net'
+import type { Outline } from '../../src/channel/summary.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { type ApiClient, connectApi } from '../../src/daemon/client.js'
 import { type ApiServer, serveApi } from '../../src/daemon/server.js'
@@ -266,14 +267,27 @@ interface Call {
 }
 
 /** The calls of the fake by the names of their verbs, with what they answer unless told otherwise. */
+/** An alarm with this code, about nothing. */
+export const alarmed = (code: string, text = 'Something is wrong.'): AlarmOfNode => ({
+  type: 'alarm',
+  code,
+  text,
+  facts: {},
+  channel: undefined
+})
+
+type AlarmOfNode = Extract<NodeEvent, { type: 'alarm' }>
+
 type Answers = { readonly [Name in NodeVerb]: CallOf<Name> }
 
 export class FakeNode implements LocalNode {
   readonly #store = openSimStore()
   readonly #gate: Gate = {
     access: new Access(this.#store, Date, { bytes: (length) => randomBytes(length) }),
-    answers: new KeptAnswers(this.#store, Date)
+    answers: new KeptAnswers(this.#store, Date),
+    outlines: () => this.outlines
   }
+  outlines: Outline[] = [{ ...channel, stake: satoshi(0n), deadline: undefined }]
   readonly calls: Call[] = []
   /** Overrides for single calls: `node.answers.pay = async () => { throw ... }`. */
   answers: { -readonly [Name in NodeVerb]?: Answers[Name] } = {}

@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { createConnection } from 'node:net'
 import { publishedSchema, type JsonSchema } from '../../src/daemon/dialect.js'
+import { NodeMetrics } from '../../src/daemon/metrics.js'
 import { openApi } from '../../src/daemon/openapi.js'
 import { serveTcp, type TcpApi, type TcpApiOptions } from '../../src/daemon/tcp-api.js'
 import { isShown, VERBS } from '../../src/daemon/verbs.js'
 import type { NodeEvent, TokenOptions } from '../../src/node/api.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { balance, channel, FakeNode, info, payment, PEER, terms } from './fake-node.js'
+import { alarmed, balance, channel, FakeNode, info, payment, PEER, terms } from './fake-node.js'
 
 interface Answer {
   readonly status: number
@@ -436,6 +437,30 @@ describe('the API on TCP', () => {
     })
   })
 
+  describe('has a page of figures for Prometheus', () => {
+    beforeEach(async () => {
+      await api.close()
+      await serve({ metrics: new NodeMetrics().of(node) })
+    })
+
+    it('for whoever may read, and for nobody else', async () => {
+      const { status, headers, text } = await ask('/metrics', { token: await tokenFor({}) })
+      assert.equal(status, 200)
+      assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+      assert.match(text, /^paychan_channels\{status="open"\} 1$/m)
+      assert.equal((await ask('/metrics')).code, 'ERR_TOKEN_MISSING')
+      const payer = await tokenFor({ scopes: ['pay'] })
+      assert.equal((await ask('/metrics', { token: payer })).code, 'ERR_TOKEN_SCOPE')
+    })
+
+    it('where it is served with them', async () => {
+      await api.close()
+      await serve()
+      const token = await tokenFor({})
+      assert.equal((await ask('/metrics', { token })).code, 'ERR_UNKNOWN_VERB')
+    })
+  })
+
   it('stops the node, and says so first', async () => {
     const token = await tokenFor({ scopes: ['manage'] })
     const stopped = new Promise<void>((resolve) => {
@@ -447,13 +472,7 @@ describe('the API on TCP', () => {
   })
 
   describe('tells events', () => {
-    const numbered = (text: string): NodeEvent => ({
-      type: 'alarm',
-      code: 'ERR_WATCH_FAILED',
-      text,
-      facts: {},
-      channel: undefined
-    })
+    const numbered = (text: string): NodeEvent => alarmed('ERR_WATCH_FAILED', text)
 
     /** Reads until a text has come; then leaves. */
     async function read(until: string, headers: Asked['headers'] = {}): Promise<string> {

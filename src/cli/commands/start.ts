@@ -6,6 +6,7 @@ import { formatAmount } from '../../types/units.js'
 import type { ApiConfig } from '../../daemon/config.js'
 import { dataPaths, DEFAULT_API } from '../../daemon/paths.js'
 import type { LocalNode, NodeEvent, PaymentInfo, RequestInfo } from '../../node/api.js'
+import type { MetricsPage } from '../../daemon/metrics.js'
 import type { ApiServer } from '../../daemon/server.js'
 import type { TcpApi } from '../../daemon/tcp-api.js'
 import { codeOf, PaychanError, STORE_FAILED } from '../../types/errors.js'
@@ -123,25 +124,42 @@ export function addStart(program: Command, world: World): void {
         // node is up.
         const early: NodeEvent[] = []
         let isUp = false
+        const metrics =
+          config.api === undefined
+            ? undefined
+            : new (await import('../../daemon/metrics.js')).NodeMetrics()
         const node = await world.createNode(
           config,
           async (attempt) => await askPassphrase(context.io, attempt),
           (event) => {
+            metrics?.count(event)
             if (!isUp) early.push(event)
-          }
+          },
+          metrics?.forNode
         )
         isUp = true
-        await serveUntilStopped(context, node, config.api, early, verbose)
+        await serveUntilStopped(context, node, {
+          api: config.api,
+          metrics: metrics?.of(node),
+          early,
+          verbose
+        })
       }
     )
+}
+
+interface Serving {
+  readonly api: ApiConfig | undefined
+  readonly metrics: MetricsPage | undefined
+  /** What was told while the node started. */
+  readonly early: NodeEvent[]
+  readonly verbose: boolean
 }
 
 async function serveUntilStopped(
   { io, output, dataDir }: Context,
   node: LocalNode,
-  api: ApiConfig | undefined,
-  early: NodeEvent[],
-  verbose: boolean
+  { api, metrics, early, verbose }: Serving
 ): Promise<void> {
   let tell = (event: NodeEvent): void => {
     early.push(event)
@@ -170,7 +188,7 @@ async function serveUntilStopped(
     const tcp =
       api === undefined
         ? undefined
-        : await serveTcpApi(node, api, () => {
+        : await serveTcpApi(node, api, metrics, () => {
             closeLoudly(server)
           }).catch(async (error: unknown) => {
             await server.close()
@@ -227,12 +245,13 @@ function closeLoudly(server: ApiServer): void {
 async function serveTcpApi(
   node: LocalNode,
   { files, ...where }: ApiConfig,
+  metrics: MetricsPage | undefined,
   onStop: () => void
 ): Promise<TcpApi> {
   const { serveTcp } = await import('../../daemon/tcp-api.js')
   const tls =
     files === undefined ? undefined : { cert: await pem(files.cert), key: await pem(files.key) }
-  return await serveTcp(node, { ...where, tls, onStop })
+  return await serveTcp(node, { ...where, tls, metrics, onStop })
 }
 
 async function pem(path: string): Promise<string> {
