@@ -3,7 +3,7 @@
  * read when somebody asks. Nothing here is loaded by a node without an API.
  */
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { Meter } from '../engine/meter.js'
 import type { LocalNode, NodeEvent } from '../node/api.js'
 import type { NodeOptions } from '../node/create-node.js'
@@ -16,6 +16,7 @@ import {
   type ReadMetric,
   type Seen
 } from './metrics-table.js'
+import { Timing } from './timing.js'
 
 /** A page of figures, as `/metrics` shows it. */
 export interface MetricsPage {
@@ -42,6 +43,8 @@ export class NodeMetrics {
   readonly #payments = KINDS.map((kind) => ({ ...kind, count: 0, amount: 0n }))
   readonly #sent = this.#countOf('sent', 'acknowledged')
   readonly #received = this.#countOf('received', 'acknowledged')
+  readonly #acknowledged = timingOf('paychan_payment_acknowledgement_seconds')
+  readonly #committed = timingOf('paychan_commit_seconds')
   readonly #alarms = new Map<string, number>()
   readonly #highRisks = new Map<string, bigint>()
   #tip: { readonly height: number; readonly since: number } | undefined
@@ -53,15 +56,13 @@ export class NodeMetrics {
   /** @param now - milliseconds of a clock that only goes forward */
   constructor(private readonly now: () => number = () => performance.now()) {
     collectDefaultMetrics({ register: this.#registry })
-    const acknowledged = this.#histogram('paychan_payment_acknowledgement_seconds')
-    const committed = this.#histogram('paychan_commit_seconds')
     const meter: Meter = {
       now,
       acknowledged: (ms) => {
-        acknowledged.observe(ms / 1_000)
+        this.#acknowledged.observe(ms)
       },
       committed: (ms) => {
-        committed.observe(ms / 1_000)
+        this.#committed.observe(ms)
       },
       failed: (amount, error) => {
         this.#failed(amount, error)
@@ -129,7 +130,12 @@ export class NodeMetrics {
           tipAge: this.#tip && (this.now() - this.#tip.since) / 1_000
         }
         for (const read of this.#reading) read(seen)
-        return `${await this.#registry.metrics()}\n${await this.#libp2p.metrics()}`
+        return [
+          this.#acknowledged.text,
+          this.#committed.text,
+          await this.#registry.metrics(),
+          await this.#libp2p.metrics()
+        ].join('\n')
       }
     }
   }
@@ -155,13 +161,6 @@ export class NodeMetrics {
     counted.amount += typeof paid === 'bigint' ? amount - paid : amount
   }
 
-  #histogram(
-    name: 'paychan_payment_acknowledgement_seconds' | 'paychan_commit_seconds'
-  ): Histogram {
-    const { help, buckets } = METRICS[name]
-    return new Histogram({ name, help, buckets: [...buckets], registers: [this.#registry] })
-  }
-
   /** Shows, of a metric, the samples that there are now, and no older ones. */
   #reader(name: string, { type, help, labels, read }: ReadMetric): (seen: Seen) => void {
     const options = { name, help, labelNames: [...labels], registers: [this.#registry] }
@@ -175,4 +174,11 @@ export class NodeMetrics {
       }
     }
   }
+}
+
+function timingOf(
+  name: 'paychan_payment_acknowledgement_seconds' | 'paychan_commit_seconds'
+): Timing {
+  const { help, buckets } = METRICS[name]
+  return new Timing(name, help, buckets)
 }
