@@ -5,17 +5,17 @@ import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import { formatAmount } from '../../types/units.js'
 import type { ApiConfig } from '../../daemon/config.js'
 import { dataPaths, DEFAULT_API } from '../../daemon/paths.js'
-import type { LocalNode, NodeEvent, PaymentInfo, RequestInfo } from '../../node/api.js'
+import type { LocalNode, NodeEvent, RequestInfo } from '../../node/api.js'
 import type { MetricsPage } from '../../daemon/metrics.js'
 import type { ApiServer } from '../../daemon/server.js'
 import type { TcpApi } from '../../daemon/tcp-api.js'
 import { codeOf, PaychanError, STORE_FAILED } from '../../types/errors.js'
 import { plainWords, protocolWords } from '../channel-words.js'
 import { type Context, contextOf, VERBOSE_HELP, withCommonOptions, type World } from '../context.js'
-import type { Io } from '../io.js'
 import type { Output } from '../output.js'
 import { askPassphrase } from '../passphrase.js'
-import { historiesText, renderInfo, shortChannel, shortPeer } from '../render.js'
+import { paymentLines } from '../payment-lines.js'
+import { historiesText, renderInfo, shortChannel } from '../render.js'
 import { forWhat } from '../render-requests.js'
 import { printable } from '../table.js'
 import { untilInterrupted } from '../waiting.js'
@@ -326,58 +326,4 @@ function riskText({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>)
   return isHigh
     ? `by the fees seen, ${formatAmount(stake)} are at stake with a risk of ${percent} that our state is in no block in time; think of closing the channel`
     : `the risk is ${percent} again`
-}
-
-/* Incoming payments on a terminal: at most one line a second, for any number of payments. */
-
-const WINDOW_MS = 1_000
-
-export interface PaymentLines {
-  add: (payment: PaymentInfo) => void
-  /** Shows the pending lines. */
-  end: () => void
-}
-
-/** The first payment is shown at once; those that come within a second of a line share the next. */
-export function paymentLines(io: Pick<Io, 'after'>, show: (line: string) => void): PaymentLines {
-  let cancel: (() => void) | undefined
-  let waiting: PaymentInfo[] = []
-
-  function flush(): void {
-    cancel = undefined
-    if (waiting.length === 0) return
-    show(lineOf(waiting))
-    waiting = []
-    cancel = io.after(WINDOW_MS, flush)
-  }
-
-  return {
-    add: (payment) => {
-      waiting.push(payment)
-      if (cancel === undefined) flush()
-    },
-    end: () => {
-      cancel?.()
-      flush()
-      cancel?.()
-    }
-  }
-}
-
-function lineOf(payments: readonly PaymentInfo[]): string {
-  const [first] = payments
-  if (first !== undefined && payments.length === 1) {
-    const { direction, amount, peerId, channel, memo } = first
-    const who = `${direction === 'sent' ? 'to' : 'from'} ${shortPeer(peerId)}`
-    return `${direction} ${formatAmount(amount)} ${who} on channel ${shortChannel(channel)}${memo === '' ? '' : `: ${memo}`}`
-  }
-  return (['received', 'sent'] as const)
-    .flatMap((direction) => {
-      const these = payments.filter((payment) => payment.direction === direction)
-      if (these.length === 0) return []
-      return [
-        `${direction} ${these.length.toLocaleString('en')} ${these.length === 1 ? 'payment' : 'payments'}, ${formatAmount(these.reduce((sum, { amount }) => sum + amount, 0n))}`
-      ]
-    })
-    .join('; ')
 }
