@@ -24,7 +24,7 @@ export const VERBOSE_HELP =
   'show the steps in the words of the protocol, with the ids of transactions'
 
 /** What a node is made with to be looked after. */
-export type Watching = Pick<NodeOptions, 'meter' | 'metrics' | 'logger'>
+export type Watching = Pick<NodeOptions, 'meter' | 'metrics' | 'logger' | 'electrumLog'>
 
 /** The function that `start` runs; a test may give another. */
 export type CreateNode = (

@@ -13,14 +13,17 @@ export interface PaymentLines {
 }
 
 /** The first payment is shown at once; those that come within a second of a line share the next. */
-export function paymentLines(io: Pick<Io, 'after'>, show: (line: string) => void): PaymentLines {
+export function paymentLines(
+  io: Pick<Io, 'after'>,
+  show: (payments: readonly PaymentInfo[]) => void
+): PaymentLines {
   let cancel: (() => void) | undefined
   let waiting: PaymentInfo[] = []
 
   function flush(): void {
     cancel = undefined
     if (waiting.length === 0) return
-    show(lineOf(waiting))
+    show(waiting)
     waiting = []
     cancel = io.after(WINDOW_MS, flush)
   }
@@ -38,7 +41,8 @@ export function paymentLines(io: Pick<Io, 'after'>, show: (line: string) => void
   }
 }
 
-function lineOf(payments: readonly PaymentInfo[]): string {
+/** One of them whole, or the sums of several. */
+export function paymentText(payments: readonly PaymentInfo[]): string {
   const [first] = payments
   if (first !== undefined && payments.length === 1) {
     const { direction, amount, peerId, channel, memo } = first

@@ -26,6 +26,8 @@ export interface ConfigFile {
   readonly apiCert?: string | undefined
   readonly apiKey?: string | undefined
   readonly apiHosts?: readonly string[] | undefined
+  readonly logLevel?: string | undefined
+  readonly logFormat?: string | undefined
   readonly policy?: PartialPolicy | undefined
 }
 
@@ -73,6 +75,8 @@ const fileSchema = z
     apiCert: z.string({ error: 'a text, the path of a file' }),
     apiKey: z.string({ error: 'a text, the path of a file' }),
     apiHosts: z.array(z.string(), { error: 'a list of names, such as ["node.example"]' }),
+    logLevel: z.string({ error: 'a text, such as "info"' }),
+    logFormat: z.string({ error: 'a text, such as "json"' }),
     policy: policySchema
   })
   .partial()

@@ -13,6 +13,7 @@ import { messageOf, PaychanError } from '../types/errors.js'
 import { DEFAULT_API } from './paths.js'
 import { didYouMean } from '../types/nearest.js'
 import { checkShape, readPolicyText, type ConfigFile } from './config-schema.js'
+import { DEFAULT_LOG, LOG_FORMATS, LOG_LEVELS, type LogConfig } from './log-levels.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 
 export interface NodeConfig {
@@ -36,6 +37,7 @@ export interface NodeConfig {
   readonly listenElse?: readonly string[]
   /** The API on TCP; undefined when it is not served. */
   readonly api?: ApiConfig
+  readonly log: LogConfig
   readonly dataDir: string
   readonly policy: Policy
 }
@@ -90,6 +92,8 @@ const KNOWN_ENV = [
   'PAYCHAN_API_CERT',
   'PAYCHAN_API_KEY',
   'PAYCHAN_API_HOSTS',
+  'PAYCHAN_LOG_LEVEL',
+  'PAYCHAN_LOG_FORMAT',
   'PAYCHAN_PASSPHRASE',
   'PAYCHAN_PASSPHRASE_FD',
   ...POLICY_ENV.keys()
@@ -164,6 +168,25 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
     hosts: flags.apiHosts ?? fromEnv.apiHosts ?? fromFile.apiHosts ?? []
   })
 
+  const level = pick(
+    'logLevel',
+    flags.logLevel,
+    fromEnv.logLevel,
+    fromFile.logLevel,
+    DEFAULT_LOG.level
+  )
+  const format = pick(
+    'logFormat',
+    flags.logFormat,
+    fromEnv.logFormat,
+    fromFile.logFormat,
+    DEFAULT_LOG.format
+  )
+  const log: LogConfig = {
+    level: oneOf('logLevel', level, LOG_LEVELS),
+    format: oneOf('logFormat', format, LOG_FORMATS)
+  }
+
   const policy: Policy = { ...defaultPolicy(network), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
   return {
@@ -175,6 +198,7 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
     listen: [...listen.value],
     ...(listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}),
     ...(api === undefined ? {} : { api }),
+    log,
     dataDir,
     policy
   }
@@ -250,6 +274,8 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
     apiCert: env['PAYCHAN_API_CERT'],
     apiKey: env['PAYCHAN_API_KEY'],
     apiHosts: list('PAYCHAN_API_HOSTS'),
+    logLevel: env['PAYCHAN_LOG_LEVEL'],
+    logFormat: env['PAYCHAN_LOG_FORMAT'],
     policy
   }
 }
@@ -277,6 +303,21 @@ function checkNetwork(value: string): Network {
     )
   }
   return network
+}
+
+/** @throws PaychanError `ERR_CONFIG_INVALID` */
+function oneOf<T extends string>(
+  key: string,
+  { value, where }: Picked<string>,
+  words: readonly T[]
+): T {
+  const found = words.find((word) => word === value)
+  if (found !== undefined) return found
+  throw new PaychanError(
+    'ERR_CONFIG_INVALID',
+    `${where}: '${value}' is none of ${words.join(', ')}.${didYouMean(value, words)}`,
+    { key, where }
+  )
 }
 
 function checkProxy({ value, where }: Picked<string>): void {

@@ -42,8 +42,20 @@ export interface TcpApiOptions {
   readonly hosts?: readonly string[]
   /** The page at `/metrics`; there is none when left out. */
   readonly metrics?: MetricsPage | undefined
+  /** Called when a request is answered. */
+  readonly onAnswer?: (answered: Answered) => void
   /** Called after a caller has stopped the node. */
   readonly onStop?: () => void
+}
+
+/** A request and its answer, without what may be a secret: what was sent, and paths of callers' own. */
+export interface Answered {
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  /** Of a refusal. */
+  readonly code: string | undefined
+  readonly tookMs: number
 }
 
 export interface TcpApi {
@@ -65,6 +77,8 @@ const LONGEST_KEY = 128
 
 interface Bindings {
   readonly Bindings: HttpBindings
+  /** The code of the problem that is answered. */
+  readonly Variables: { code?: string }
 }
 
 type Ask = Context<Bindings>
@@ -107,12 +121,42 @@ export async function serveTcp(node: LocalNode, options: TcpApiOptions): Promise
   }
 }
 
-function routes(node: LocalNode, { hosts = [], metrics, onStop }: TcpApiOptions): Hono<Bindings> {
+const PAGES: ReadonlySet<string> = new Set([
+  '/',
+  '/health',
+  '/ready',
+  '/metrics',
+  '/openapi.json',
+  '/v1/events'
+])
+
+/** Whoever mistakes the place for a token puts that into the path. */
+function knownPath(path: string): string {
+  return PAGES.has(path) || VERBS.has(path.replace('/v1/', '')) ? path : '(unknown)'
+}
+
+function routes(
+  node: LocalNode,
+  { hosts = [], metrics, onAnswer, onStop }: TcpApiOptions
+): Hono<Bindings> {
   const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
   // Made once, and not at the start: anybody may ask for them, and few nodes are.
   let document: object | undefined
   let page: string | undefined
   const app = new Hono<Bindings>()
+  if (onAnswer !== undefined) {
+    app.use(async (ask, next) => {
+      const since = performance.now()
+      await next()
+      onAnswer({
+        method: ask.req.method,
+        path: knownPath(ask.req.path),
+        status: ask.res.status,
+        code: ask.get('code'),
+        tookMs: Math.round(performance.now() - since)
+      })
+    })
+  }
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -386,6 +430,7 @@ function problem(ask: Ask, error: unknown): Response {
   const record = toErrorRecord(error)
   const { code, message, facts } = record
   const status = error instanceof PaychanError ? statusOf(code) : 500
+  ask.set('code', code)
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store'

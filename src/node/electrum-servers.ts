@@ -43,6 +43,8 @@ export interface ElectrumInit {
    * With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities.
    */
   readonly electrumCa?: string
+  /** Told, in sentences for whoever looks for a fault, what becomes of connections to servers. */
+  readonly electrumLog?: ((text: string) => void) | undefined
 }
 
 /**
@@ -90,6 +92,7 @@ export async function openChain(
       firstUse
     }),
     proxy: electrumProxy === undefined ? undefined : parseProxy(electrumProxy),
+    ...(init.electrumLog === undefined ? {} : { log: init.electrumLog }),
     onReport: ({ server, code, text }) => {
       emit({ type: 'server', server, code, text })
     },

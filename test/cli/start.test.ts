@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Watching } from '../../src/cli/context.js'
-import { paymentLines, type PaymentLines } from '../../src/cli/payment-lines.js'
+import { paymentLines, type PaymentLines, paymentText } from '../../src/cli/payment-lines.js'
 import { connectApi } from '../../src/daemon/client.js'
 import type { NodeConfig } from '../../src/daemon/config.js'
 import { PaychanError } from '../../src/types/errors.js'
@@ -341,7 +341,7 @@ describe('the lines of payments', () => {
           }
         }
       },
-      (line) => shown.push(line)
+      (payments) => shown.push(paymentText(payments))
     )
   })
 

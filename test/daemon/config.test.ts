@@ -42,6 +42,7 @@ describe('configuration', () => {
         electrum: [DEFAULT_ELECTRUM],
         listen: [...DEFAULT_LISTEN],
         listenElse: LISTEN_ELSE,
+        log: { level: 'info', format: 'text' },
         dataDir: '/data',
         policy: defaultPolicy('regtest')
       })
@@ -97,6 +98,31 @@ describe('configuration', () => {
         resolve({ file, flags: { electrum: undefined, listen: undefined } }).electrum,
         ['tcp://file:1']
       )
+    })
+  })
+
+  describe('the log', () => {
+    it('has a level and a format, from any source', () => {
+      const file = { logLevel: 'warn', logFormat: 'json' }
+      assert.deepEqual(resolve({ file }).log, { level: 'warn', format: 'json' })
+      const env = { PAYCHAN_LOG_LEVEL: 'debug', PAYCHAN_LOG_FORMAT: 'text' }
+      assert.deepEqual(resolve({ file, env }).log, { level: 'debug', format: 'text' })
+      const flags = { logLevel: 'silent' }
+      assert.deepEqual(resolve({ file, env, flags }).log, { level: 'silent', format: 'text' })
+    })
+
+    it('takes no other words, and says which it takes', () => {
+      for (const [sources, text] of [
+        [{ flags: { logLevel: 'warning' } }, /^--log-level: 'warning' is none of .*'warn'\?/],
+        [
+          { env: { PAYCHAN_LOG_FORMAT: 'yaml' } },
+          /^PAYCHAN_LOG_FORMAT: 'yaml' is none of text, json/
+        ],
+        [{ file: { logLevel: 3 } }, /'logLevel' in .* must be a text/]
+      ] as const) {
+        const message = text
+        assert.throws(() => resolve(sources), { code: 'ERR_CONFIG_INVALID', message })
+      }
     })
   })
 

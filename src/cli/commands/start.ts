@@ -2,22 +2,36 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
-import { formatAmount } from '../../types/units.js'
 import type { ApiConfig } from '../../daemon/config.js'
+import { DEFAULT_LOG, LOG_LEVELS } from '../../daemon/log-levels.js'
 import { dataPaths, DEFAULT_API } from '../../daemon/paths.js'
-import type { LocalNode, NodeEvent, RequestInfo } from '../../node/api.js'
+import type { LocalNode, NodeEvent } from '../../node/api.js'
 import type { MetricsPage } from '../../daemon/metrics.js'
 import type { ApiServer } from '../../daemon/server.js'
-import type { TcpApi } from '../../daemon/tcp-api.js'
+import type { TcpApi, TcpApiOptions } from '../../daemon/tcp-api.js'
 import { codeOf, PaychanError, STORE_FAILED } from '../../types/errors.js'
-import { plainWords, protocolWords } from '../channel-words.js'
-import { type Context, contextOf, VERBOSE_HELP, withCommonOptions, type World } from '../context.js'
-import type { Output } from '../output.js'
+import {
+  type Context,
+  contextOf,
+  VERBOSE_HELP,
+  type Watching,
+  withCommonOptions,
+  type World
+} from '../context.js'
+import {
+  answeredEntry,
+  deprecatedEntry,
+  detailEntry,
+  entryOf,
+  paymentsEntry,
+  startedEntry,
+  STOPPED,
+  stoppingEntry
+} from '../event-lines.js'
+import { Log } from '../log.js'
 import { askPassphrase } from '../passphrase.js'
 import { paymentLines } from '../payment-lines.js'
-import { historiesText, renderInfo, shortChannel } from '../render.js'
-import { forWhat } from '../render-requests.js'
-import { printable } from '../table.js'
+import { renderInfo } from '../render.js'
 import { untilInterrupted } from '../waiting.js'
 
 interface StartOptions {
@@ -32,6 +46,8 @@ interface StartOptions {
   readonly apiCert?: string
   readonly apiKey?: string
   readonly apiHost?: string[]
+  readonly logLevel?: string
+  readonly logFormat?: string
   readonly verbose?: boolean
 }
 
@@ -76,6 +92,11 @@ export function addStart(program: Command, world: World): void {
     .option('--api-cert <file>', 'its certificate (PEM): needed unless it listens on 127.0.0.1')
     .option('--api-key <file>', 'the key of the certificate (PEM)')
     .option('--api-host <name...>', 'more names that it goes by, such as node.example')
+    .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (default: ${DEFAULT_LOG.level})`)
+    .option(
+      '--log-format <format>',
+      'text for people (the default), or json: one object a line, with its time and level'
+    )
     .option('--verbose', VERBOSE_HELP)
     .addHelpText(
       'after',
@@ -95,6 +116,8 @@ export function addStart(program: Command, world: World): void {
           apiCert,
           apiKey,
           apiHost,
+          logLevel,
+          logFormat,
           verbose = false
         }: StartOptions,
         command: Command
@@ -112,14 +135,13 @@ export function addStart(program: Command, world: World): void {
           api: api === true ? DEFAULT_API : api,
           apiCert,
           apiKey,
-          apiHosts: apiHost
+          apiHosts: apiHost,
+          logLevel,
+          logFormat
         })
+        const log = new Log(context.output, config.log)
         const instead = DEPRECATED_NETWORKS[config.network]
-        if (instead !== undefined) {
-          context.output.note(
-            `${config.network} (3) is about to be given up by those who run it: use --network ${instead}.`
-          )
-        }
+        if (instead !== undefined) log.note(deprecatedEntry(config.network, instead))
         // Events during the start, such as damage found, are told after the line that says that the
         // node is up.
         const early: NodeEvent[] = []
@@ -135,12 +157,13 @@ export function addStart(program: Command, world: World): void {
             metrics?.count(event)
             if (!isUp) early.push(event)
           },
-          metrics?.forNode
+          { ...metrics?.forNode, ...(log.takes('debug') ? await debugging(log) : {}) }
         )
         isUp = true
         await serveUntilStopped(context, node, {
           api: config.api,
           metrics: metrics?.of(node),
+          log,
           early,
           verbose
         })
@@ -148,9 +171,22 @@ export function addStart(program: Command, world: World): void {
     )
 }
 
+/** What the node is made with so that libp2p, and what talks to Electrum servers, are in the log. */
+async function debugging(log: Log): Promise<Watching> {
+  const { libp2pLogger } = await import('../../daemon/libp2p-log.js')
+  const logger = libp2pLogger((level, component, text) => {
+    log.write(detailEntry(level, component, text))
+  }, log.takes('trace'))
+  const electrumLog = (text: string): void => {
+    log.write(detailEntry('debug', 'electrum', text))
+  }
+  return { logger, electrumLog }
+}
+
 interface Serving {
   readonly api: ApiConfig | undefined
   readonly metrics: MetricsPage | undefined
+  readonly log: Log
   /** What was told while the node started. */
   readonly early: NodeEvent[]
   readonly verbose: boolean
@@ -159,7 +195,7 @@ interface Serving {
 async function serveUntilStopped(
   { io, output, dataDir }: Context,
   node: LocalNode,
-  { api, metrics, early, verbose }: Serving
+  { api, metrics, log, early, verbose }: Serving
 ): Promise<void> {
   let tell = (event: NodeEvent): void => {
     early.push(event)
@@ -175,8 +211,8 @@ async function serveUntilStopped(
     }
   })
   const interrupted = untilInterrupted(io)
-  const payments = paymentLines(io, (line) => {
-    output.line({}, (colors) => `${colors.dim('payment')}  ${printable(line)}`)
+  const payments = paymentLines(io, (several) => {
+    log.write(paymentsEntry(several))
   })
   try {
     const socket = dataPaths(dataDir).socket
@@ -188,15 +224,22 @@ async function serveUntilStopped(
     const tcp =
       api === undefined
         ? undefined
-        : await serveTcpApi(node, api, metrics, () => {
-            closeLoudly(server)
+        : await serveTcpApi(node, api, {
+            metrics,
+            onAnswer: (answered) => {
+              log.write(answeredEntry(answered))
+            },
+            onStop: () => {
+              closeLoudly(server)
+            }
           }).catch(async (error: unknown) => {
             await server.close()
             await node.stop()
             throw error
           })
     const info = await node.info()
-    output.line({ event: 'started', ...info, apiSocket: socket, apiUrl: tcp?.url }, (colors) =>
+    const reached = { apiSocket: socket, apiUrl: tcp?.url }
+    const started = startedEntry(info, reached, (colors) =>
       [
         renderInfo(info, colors, output.width, socket),
         ...(tcp === undefined
@@ -206,9 +249,13 @@ async function serveUntilStopped(
         'Running. Stop it with Ctrl-C, or with `paychan stop`.'
       ].join('\n')
     )
+    log.write(started, { event: 'started', ...info, ...reached })
     tell = (event) => {
-      if (event.type === 'payment' && !output.json) payments.add(event.payment)
-      else printEvent(output, event, verbose)
+      const { type, ...rest } = event
+      const data = { event: type, ...rest }
+      if (event.type !== 'payment') log.write(entryOf(event, verbose), data)
+      else if (log.isEachEvent) log.write(paymentsEntry([event.payment]), data)
+      else payments.add(event.payment)
     }
     early.forEach(tell)
 
@@ -222,12 +269,12 @@ async function serveUntilStopped(
     }
     // Without a signal the stop came over the API, and the node has stopped already.
     if (signal !== undefined) {
-      output.note(`${signal}: stopping.`)
+      log.note(stoppingEntry(signal))
       await server.close()
       await node.stop()
     }
     payments.end()
-    output.line({ event: 'stopped' }, () => 'Stopped.')
+    log.write(STOPPED)
   } finally {
     payments.end()
     interrupted.dispose()
@@ -245,13 +292,12 @@ function closeLoudly(server: ApiServer): void {
 async function serveTcpApi(
   node: LocalNode,
   { files, ...where }: ApiConfig,
-  metrics: MetricsPage | undefined,
-  onStop: () => void
+  watching: Pick<TcpApiOptions, 'metrics' | 'onAnswer' | 'onStop'>
 ): Promise<TcpApi> {
   const { serveTcp } = await import('../../daemon/tcp-api.js')
   const tls =
     files === undefined ? undefined : { cert: await pem(files.cert), key: await pem(files.key) }
-  return await serveTcp(node, { ...where, tls, metrics, onStop })
+  return await serveTcp(node, { ...where, ...watching, tls })
 }
 
 async function pem(path: string): Promise<string> {
@@ -265,65 +311,4 @@ async function pem(path: string): Promise<string> {
       { cause: error }
     )
   }
-}
-
-function printEvent(output: Output, event: NodeEvent, verbose: boolean): void {
-  const { type, ...rest } = event
-  const data = { event: type, ...rest }
-  switch (event.type) {
-    case 'chain':
-      output.line(
-        data,
-        (colors) =>
-          `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}${event.reason === undefined ? '' : `: ${printable(event.reason)}`}`
-      )
-      break
-    case 'histories':
-      output.line(data, (colors) => `${colors.dim('chain')}    ${historiesText(event)}`)
-      break
-    case 'channel':
-      output.line(
-        data,
-        (colors) =>
-          `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(verbose ? protocolWords(event) : plainWords(event))}`
-      )
-      break
-    case 'risk':
-      output.line(
-        data,
-        (colors) => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`
-      )
-      break
-    case 'server':
-      output.line(
-        data,
-        (colors) => `${colors.yellow('server')}   ${printable(event.text)} (${event.code})`
-      )
-      break
-    case 'alarm':
-      output.line(
-        data,
-        (colors) => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`
-      )
-      break
-    case 'request':
-      output.line(data, (colors) => `${colors.green('request')}  ${requestText(event.request)}`)
-      break
-    case 'payment':
-      output.line(data, () => '')
-  }
-}
-
-function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
-  const what = forWhat(memo)
-  if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`
-  const sum = amount === undefined || reusable ? '' : ` of ${formatAmount(amount)}`
-  return `${id}: ${formatAmount(received)}${sum} received${what}`
-}
-
-function riskText({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>): string {
-  const percent = `${(risk * 100).toFixed(0)} %`
-  return isHigh
-    ? `by the fees seen, ${formatAmount(stake)} are at stake with a risk of ${percent} that our state is in no block in time; think of closing the channel`
-    : `the risk is ${percent} again`
 }

@@ -1,0 +1,194 @@
+/** The events of a node as lines of its log. */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Answered } from '../daemon/tcp-api.js'
+import type { NodeEvent, NodeInfo, PaymentInfo, RequestInfo } from '../node/api.js'
+import { formatAmount } from '../types/units.js'
+import { plainWords, protocolWords } from './channel-words.js'
+import { type Entry, withUnits } from './log.js'
+import type { Colors } from './output.js'
+import { paymentText } from './payment-lines.js'
+import { historiesText, shortChannel } from './render.js'
+import { forWhat } from './render-requests.js'
+import { printable } from './table.js'
+
+/** An event other than a payment, of which many share a line. */
+export type LoneEvent = Exclude<NodeEvent, { readonly type: 'payment' }>
+
+/** @param isVerbose - tells of channels in the words of the protocol */
+export function entryOf(event: LoneEvent, isVerbose: boolean): Entry {
+  switch (event.type) {
+    case 'chain': {
+      const { status, height, reason } = event
+      const where = height === undefined ? '' : ` at block ${height}`
+      const why = reason === undefined ? '' : `: ${printable(reason)}`
+      return {
+        level: status === 'down' ? 'warn' : 'info',
+        event: 'chain',
+        facts: { status, height, reason },
+        text: (colors) => `${colors.dim('chain')}    ${status}${where}${why}`
+      }
+    }
+    case 'histories':
+      return {
+        level: 'info',
+        event: 'histories',
+        facts: { known: event.known, total: event.total },
+        text: (colors) => `${colors.dim('chain')}    ${historiesText(event)}`
+      }
+    case 'channel': {
+      const { id, peerId, status, ourBalance, theirBalance } = event.channel
+      const words = printable(isVerbose ? protocolWords(event) : plainWords(event))
+      return {
+        level: 'info',
+        event: 'channel',
+        facts: {
+          news: event.news.kind,
+          channel: id,
+          peerId,
+          status,
+          ourBalanceSat: Number(ourBalance),
+          theirBalanceSat: Number(theirBalance),
+          txid: event.txid,
+          text: words
+        },
+        text: (colors) => `${colors.dim('channel')}  ${shortChannel(id)} ${status}: ${words}`
+      }
+    }
+    case 'risk': {
+      const { channel, risk, stake, isHigh } = event
+      const percent = Math.round(risk * 100)
+      return {
+        level: isHigh ? 'warn' : 'info',
+        event: 'risk',
+        facts: { channel, riskPercent: percent, stakeSat: Number(stake), isHigh },
+        text: (colors) =>
+          `${colors.yellow('risk')}     ${shortChannel(channel)} ${
+            isHigh
+              ? `by the fees seen, ${formatAmount(stake)} are at stake with a risk of ${percent} % that our state is in no block in time; think of closing the channel`
+              : `the risk is ${percent} % again`
+          }`
+      }
+    }
+    case 'server': {
+      const { server, code, text } = event
+      return {
+        level: 'warn',
+        event: 'server',
+        facts: { server, code, text },
+        text: (colors) => `${colors.yellow('server')}   ${printable(text)} (${code})`
+      }
+    }
+    case 'alarm': {
+      const { code, text, facts, channel, channels, count } = event
+      return {
+        level: 'error',
+        event: 'alarm',
+        facts: { code, text, channel, channels, count, facts: withUnits(facts) },
+        text: (colors) => `${colors.red('ALARM')}    ${printable(text)} (${code})`
+      }
+    }
+    case 'request': {
+      const { id, state, received, amount } = event.request
+      return {
+        level: 'info',
+        event: 'request',
+        facts: {
+          request: id,
+          state,
+          receivedSat: Number(received),
+          amountSat: amount === undefined ? undefined : Number(amount)
+        },
+        text: (colors) => `${colors.green('request')}  ${requestText(event.request)}`
+      }
+    }
+  }
+}
+
+/** Payments that share a line. */
+export function paymentsEntry(payments: readonly PaymentInfo[]): Entry {
+  const sumOf = (direction: PaymentInfo['direction']): { count: number; sum: number } => {
+    const these = payments.filter((payment) => payment.direction === direction)
+    const sum = these.reduce((total, { amount }) => total + amount, 0n)
+    return { count: these.length, sum: Number(sum) }
+  }
+  const [sent, received] = [sumOf('sent'), sumOf('received')]
+  const only = payments.length === 1 ? payments[0] : undefined
+  return {
+    level: 'info',
+    event: 'payment',
+    facts: {
+      sentCount: sent.count,
+      sentSat: sent.sum,
+      receivedCount: received.count,
+      receivedSat: received.sum,
+      payment: only?.id,
+      peerId: only?.peerId,
+      channel: only?.channel,
+      memo: only?.memo
+    },
+    text: (colors) => `${colors.dim('payment')}  ${printable(paymentText(payments))}`
+  }
+}
+
+/** The first line: who the node is, and where it is reached. */
+export function startedEntry(
+  { version, network, peerId, multiaddrs, chain, channels }: NodeInfo,
+  reached: { readonly apiSocket: string; readonly apiUrl: string | undefined },
+  text: (colors: Colors) => string
+): Entry {
+  return {
+    level: 'info',
+    event: 'started',
+    facts: {
+      version,
+      network,
+      peerId,
+      multiaddrs,
+      chain: chain.status,
+      height: chain.height,
+      channels: channels.total,
+      ...reached
+    },
+    text
+  }
+}
+
+export const STOPPED: Entry = { level: 'info', event: 'stopped', facts: {}, text: () => 'Stopped.' }
+
+export function stoppingEntry(signal: string): Entry {
+  const text = `${signal}: stopping.`
+  return { level: 'info', event: 'stopping', facts: { signal }, text: () => text }
+}
+
+export function deprecatedEntry(network: Network, instead: Network): Entry {
+  const text = `${network} (3) is about to be given up by those who run it: use --network ${instead}.`
+  return { level: 'warn', event: 'deprecated', facts: { network, instead, text }, text: () => text }
+}
+
+/** What only somebody who looks for a fault wants to know. */
+export function detailEntry(level: 'debug' | 'trace', component: string, text: string): Entry {
+  return {
+    level,
+    event: 'detail',
+    facts: { component, text },
+    text: (colors) => `${colors.dim(level)}    ${component} ${printable(text)}`
+  }
+}
+
+/** A request to the API on TCP, after its answer. */
+export function answeredEntry({ method, path, status, code, tookMs }: Answered): Entry {
+  const how = code === undefined ? `${status}` : `${status} ${code}`
+  return {
+    level: 'debug',
+    event: 'api',
+    facts: { method, path, status, code, tookMs },
+    text: (colors) => `${colors.dim('api')}      ${method} ${path}: ${how}, ${tookMs} ms`
+  }
+}
+
+function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
+  const what = forWhat(memo)
+  if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`
+  const sum = amount === undefined || reusable ? '' : ` of ${formatAmount(amount)}`
+  return `${id}: ${formatAmount(received)}${sum} received${what}`
+}
