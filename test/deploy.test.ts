@@ -9,8 +9,11 @@ import { parse } from 'yaml'
 import { createOutput } from '../src/cli/output.js'
 import { createProgram } from '../src/cli/program.js'
 import { resolveConfig } from '../src/daemon/config.js'
-import { dataPaths } from '../src/daemon/paths.js'
+import { NodeMetrics } from '../src/daemon/metrics.js'
+import { METRICS, type MetricName } from '../src/daemon/metrics-table.js'
+import { dataPaths, DEFAULT_API } from '../src/daemon/paths.js'
 import { testWorld } from './cli/world.js'
+import { FakeNode } from './daemon/fake-node.js'
 
 const read = (name: string): string => readFileSync(join('deploy', name), 'utf8')
 
@@ -32,6 +35,55 @@ interface Compose {
 }
 
 const compose = parse(read('compose.yaml'), { merge: true }) as Compose
+
+interface Dashboard {
+  readonly panels: ReadonlyArray<{
+    readonly id: number
+    readonly type: string
+    readonly title: string
+    readonly gridPos: {
+      readonly x: number
+      readonly y: number
+      readonly w: number
+      readonly h: number
+    }
+    readonly targets?: ReadonlyArray<{ readonly expr: string }>
+  }>
+  readonly templating: unknown
+}
+
+interface Scraping {
+  readonly rule_files: readonly string[]
+  readonly scrape_configs: ReadonlyArray<{
+    readonly authorization: { readonly credentials_file: string }
+    readonly static_configs: unknown
+  }>
+}
+
+interface Alerts {
+  readonly groups: ReadonlyArray<{
+    readonly rules: ReadonlyArray<{
+      readonly alert: string
+      readonly expr: string
+      readonly labels: { readonly severity: string }
+      readonly annotations: { readonly summary: string }
+    }>
+  }>
+}
+
+/** The metrics that an expression of Prometheus names. */
+function metricsIn(expr: string): string[] {
+  const outsideOfBraces = expr.replace(/\{[^}]*\}/g, '{}').replace(/by \([^)]*\)/g, '')
+  return [...outsideOfBraces.matchAll(/\b(?:paychan|process|nodejs|libp2p)_\w+/g)].map(([name]) =>
+    name.replace(/_bucket$/, '')
+  )
+}
+
+/** The metrics of the node and of its process. */
+async function servedMetrics(): Promise<Set<string>> {
+  const page = await new NodeMetrics().of(new FakeNode()).text()
+  return new Set([...page.matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name))
+}
 
 /** `paychan` lines in a shell's text. */
 function linesIn(text: string): string[][] {
@@ -252,6 +304,89 @@ describe('deploy', () => {
       } finally {
         rmSync(dir, { recursive: true, force: true })
       }
+    })
+  })
+
+  describe('grafana-dashboard.json', () => {
+    const { panels, templating } = JSON.parse(read('grafana-dashboard.json')) as Dashboard
+    const shown = panels.filter(({ type }) => type !== 'row')
+    const asked = shown.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+
+    it('asks for metrics that a node has, and for all of its own', async () => {
+      const served = await servedMetrics()
+      const named = new Set(asked.flatMap(metricsIn))
+      for (const name of named) assert.ok(served.has(name) || name.startsWith('libp2p_'), name)
+      const missing = Object.keys(METRICS).filter((name) => !named.has(name))
+      assert.deepEqual(missing, ['paychan_info'], 'which names the nodes to choose from')
+      assert.ok(JSON.stringify(templating).includes('paychan_info'))
+    })
+
+    it('asks for labels that they have', () => {
+      for (const expr of asked) {
+        for (const [, labels = '', , metric = ''] of expr.matchAll(
+          /by \(([^)]*)\) \((?:rate\()?((paychan_\w+?)(?:_bucket)?)\{/g
+        )) {
+          const known: readonly string[] = [...METRICS[metric as MetricName].labels, 'le']
+          for (const label of labels.split(', ')) assert.ok(known.includes(label), expr)
+        }
+      }
+    })
+
+    it('has a place and a title for each panel, none over another', () => {
+      assert.ok(shown.length > 10)
+      assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length)
+      const taken = new Set<string>()
+      for (const { title, gridPos } of panels) {
+        assert.ok(title.length > 0)
+        assert.ok(gridPos.x + gridPos.w <= 24, title)
+        for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+          for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+            assert.ok(!taken.has(`${x} ${y}`), title)
+            taken.add(`${x} ${y}`)
+          }
+        }
+      }
+    })
+  })
+
+  describe('prometheus.yml and prometheus-alerts.yml', () => {
+    const { scrape_configs: scrapes, rule_files: files } = parse(read('prometheus.yml')) as Scraping
+    const { groups } = parse(read('prometheus-alerts.yml')) as Alerts
+    const rules = groups.flatMap((group) => group.rules)
+
+    it('asks where the API listens, with a token that a shown line makes', () => {
+      const [scrape] = scrapes
+      assert.deepEqual(scrape?.static_configs, [{ targets: [DEFAULT_API] }])
+      const [line = [], ...others] = linesIn(read('prometheus.yml').replace(/^[^#]*$/gm, ''))
+      assert.deepEqual(others, [])
+      assert.deepEqual(line.slice(-2), ['>', scrape?.authorization.credentials_file])
+      assert.deepEqual(line.slice(0, 2), ['token', 'create'])
+      assert.deepEqual(line.slice(4, 6), ['--scope', 'read'])
+      assert.deepEqual(files, ['prometheus-alerts.yml'])
+    })
+
+    it('alerts by metrics that a node has, each with what to do', async () => {
+      const served = await servedMetrics()
+      for (const { alert, expr, labels, annotations } of rules) {
+        for (const name of metricsIn(expr)) assert.ok(served.has(name), `${alert}: ${name}`)
+        assert.ok(expr === 'up{job="paychan"} == 0' || metricsIn(expr).length > 0, alert)
+        assert.match(labels.severity, /^(critical|warning)$/)
+        assert.match(annotations.summary, /[.]$/)
+      }
+    })
+
+    it('alerts when a deadline is near, the chain or a server is lost, and at an alarm', () => {
+      const all = rules.map(({ expr }) => expr).join()
+      for (const name of [
+        'paychan_nearest_deadline_blocks',
+        'paychan_chain_synced',
+        'paychan_electrum_servers',
+        'paychan_alarms_total'
+      ]) {
+        assert.ok(all.includes(name), name)
+      }
+      const page = readFileSync('docs/metrics.md', 'utf8')
+      for (const { alert } of rules) assert.ok(page.includes(`\`${alert}\``), alert)
     })
   })
 })

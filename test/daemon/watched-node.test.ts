@@ -1,10 +1,13 @@
 /** Two whole nodes, and the pages of figures about them. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { NodeMetrics } from '../../src/daemon/metrics.js'
 import type { LocalNode } from '../../src/node/api.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
+
+const dashboard = readFileSync('deploy/grafana-dashboard.json', 'utf8')
 
 describe('the metrics of two whole nodes', () => {
   let fixture: Fixture
@@ -73,6 +76,9 @@ describe('the metrics of two whole nodes', () => {
       assert.equal(value(page, 'paychan_chain_height_blocks'), fixture.devnet.height)
       assert.equal(value(page, 'paychan_electrum_servers{state="used"}'), 1)
       assert.match(page, /^libp2p_connection_manager_connections\{.*\} 1$/m)
+      for (const [name] of dashboard.matchAll(/libp2p_\w+(?=\{)/g)) {
+        assert.ok(page.includes(`# TYPE ${name} `), name)
+      }
       for (const secret of [id, to, (await api.info()).peerId]) assert.ok(!page.includes(secret))
     }
   })
