@@ -14,6 +14,8 @@ import { testWorld } from './world.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
+const LIBRARY = fileURLToPath(new URL('../../src/index.js', import.meta.url))
+
 /** Writes the address of every module that is loaded to standard error. */
 const HOOKS =
   'import { writeSync } from "node:fs"; export async function load (url, context, next) { writeSync(2, "LOAD " + url + "\\n"); return next(url, context) }'
@@ -42,11 +44,13 @@ describe('what a command loads', () => {
     await rm(dir, { recursive: true, force: true })
   })
 
-  async function loadedBy(...argv: string[]): Promise<Loaded> {
+  const loadedBy = async (...argv: string[]): Promise<Loaded> => await loadedByScript(MAIN, argv)
+
+  async function loadedByScript(script: string, argv: readonly string[] = []): Promise<Loaded> {
     const [output, seen] = await new Promise<[string, string]>((resolve, reject) => {
       execFile(
         process.execPath,
-        ['--import', asModule(WATCH), MAIN, ...argv],
+        ['--import', asModule(WATCH), script, ...argv],
         { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } },
         (error, stdout, stderr) => {
           if (error === null) resolve([stdout, stderr])
@@ -90,6 +94,14 @@ describe('what a command loads', () => {
       assert.deepEqual(packages, ['commander', 'picocolors', 'zod'])
     })
   }
+
+  it('the library: nothing that counts for Prometheus', async () => {
+    const { packages } = await loadedByScript(LIBRARY)
+    assert.ok(packages.includes('libp2p'))
+    for (const name of ['prom-client', '@libp2p/prometheus-metrics', 'hono', 'commander']) {
+      assert.ok(!packages.includes(name), name)
+    }
+  })
 
   it('the help of all: nothing of Bitcoin or libp2p', async () => {
     assert.deepEqual(
