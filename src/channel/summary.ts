@@ -158,7 +158,7 @@ export function summarise(channel: Channel, env: Env): ChannelInfo {
   return { ...shapeOf(channel, env), risk }
 }
 
-/** A channel for whoever adds up all of them: without its risk, which takes a millisecond and more. */
+/** A channel for whoever adds up all of them: without its risk, which takes longer than all the rest. */
 export interface Outline extends Shape {
   /** The possible loss if an older state of the other side is mined instead of our newest one. */
   readonly stake: Satoshi
