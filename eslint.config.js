@@ -34,8 +34,18 @@ export const ROOMS = {
   'src/sim': [...LIBRARY, 'src/node', 'src/devnet', 'src/testing'],
   // What is sold by the unit, over HTTP and libp2p: it has a node by its API.
   'src/metering': ['protocols', ...CORE, 'src/node'],
+  // What people read of channels, payments and requests, wherever they read it.
+  'src/words': [...CORE, 'src/node'],
   'src/daemon': [...LIBRARY, 'src/node'],
-  'src/cli': [...LIBRARY, 'src/node', 'src/metering', 'src/devnet', 'src/daemon', 'src/sim'],
+  'src/cli': [
+    ...LIBRARY,
+    'src/node',
+    'src/metering',
+    'src/words',
+    'src/devnet',
+    'src/daemon',
+    'src/sim'
+  ],
   // What a cheat of the demos does no node does: it reads the records of one, and signs for itself.
   'src/demo': [
     ...CORE,
@@ -43,6 +53,7 @@ export const ROOMS = {
     'src/store',
     'src/wallet',
     'src/node',
+    'src/words',
     'src/devnet',
     'src/daemon',
     'src/cli'

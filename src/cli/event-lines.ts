@@ -1,15 +1,14 @@
 /** The events of a node as lines of its log. */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Answered } from '../daemon/tcp-api.js'
-import type { NodeEvent, NodeInfo, PaymentInfo, RequestInfo } from '../node/api.js'
-import { formatAmount } from '../types/units.js'
-import { plainWords, protocolWords } from './channel-words.js'
+import type { NodeEvent, NodeInfo, PaymentInfo } from '../node/api.js'
+import { plainWords, protocolWords } from '../words/channel-news.js'
+import { historiesText, riskText } from '../words/node.js'
+import { paymentText } from '../words/payments.js'
+import { requestText } from '../words/requests.js'
+import { printable, shortChannel } from '../words/text.js'
 import { type Entry, withUnits } from './log.js'
 import type { Colors } from './output.js'
-import { paymentText } from './payment-lines.js'
-import { historiesText, shortChannel } from './render.js'
-import { forWhat } from './render-requests.js'
-import { printable } from './table.js'
 
 /** An event other than a payment, of which many share a line. */
 export type LoneEvent = Exclude<NodeEvent, { readonly type: 'payment' }>
@@ -61,12 +60,7 @@ export function entryOf(event: LoneEvent, isVerbose: boolean): Entry {
         level: isHigh ? 'warn' : 'info',
         event: 'risk',
         facts: { channel, riskPercent: percent, stakeSat: Number(stake), isHigh },
-        text: (colors) =>
-          `${colors.yellow('risk')}     ${shortChannel(channel)} ${
-            isHigh
-              ? `by the fees seen, ${formatAmount(stake)} are at stake with a risk of ${percent} % that our state is in no block in time; think of closing the channel`
-              : `the risk is ${percent} % again`
-          }`
+        text: (colors) => `${colors.yellow('risk')}     ${shortChannel(channel)} ${riskText(event)}`
       }
     }
     case 'server': {
@@ -184,11 +178,4 @@ export function answeredEntry({ method, path, status, code, tookMs }: Answered):
     facts: { method, path, status, code, tookMs },
     text: (colors) => `${colors.dim('api')}      ${method} ${path}: ${how}, ${tookMs} ms`
   }
-}
-
-function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
-  const what = forWhat(memo)
-  if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`
-  const sum = amount === undefined || reusable ? '' : ` of ${formatAmount(amount)}`
-  return `${id}: ${formatAmount(received)}${sum} received${what}`
 }

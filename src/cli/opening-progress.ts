@@ -12,10 +12,10 @@ import {
   type ChannelEvent,
   plainWords,
   protocolWords
-} from './channel-words.js'
+} from '../words/channel-news.js'
 import { type Context, interruption } from './context.js'
-import { shortChannel } from './render.js'
 import { startPatience, untilInterrupted } from './waiting.js'
+import { shortChannel } from '../words/text.js'
 
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
 

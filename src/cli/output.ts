@@ -6,7 +6,8 @@
 import pc from 'picocolors'
 import { toErrorRecord } from '../types/errors.js'
 import type { Io, Sink } from './io.js'
-import { cut, printable } from './table.js'
+import { cut } from './table.js'
+import { printable } from '../words/text.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
 

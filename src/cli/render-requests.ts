@@ -1,29 +1,11 @@
 /** Payment requests and receipts in words and tables. */
-import type { ReceiptInfo, RequestInfo, RequestPayment, RequestTerms } from '../node/api.js'
+import type { ReceiptInfo, RequestInfo, RequestPayment } from '../node/api.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors } from './output.js'
-import { formatTime, renderPaid, shortPeer } from './render.js'
-import { type Cell, type Column, printable, renderTable, widthOf } from './table.js'
-
-/** The purpose of a payment, in the words of whoever asks for it. */
-export function forWhat(memo: string): string {
-  return memo === '' ? '' : ` for "${printable(memo)}"`
-}
-
-function until({ expires, reusable }: Pick<RequestTerms, 'expires' | 'reusable'>): string {
-  const end =
-    expires === undefined ? 'It does not expire' : `It may be paid until ${formatTime(expires)}`
-  return `${end}${reusable ? ', more than once' : ''}.`
-}
-
-/** What a request of somebody else asks for. */
-export function requestWords(terms: RequestTerms): string {
-  const { amount, memo, payee, network } = terms
-  const sum = amount === undefined ? 'an amount of your choice' : formatAmount(amount)
-  const what = `Request for ${sum}, from ${payee} on ${network}. ${until(terms)}`
-  // A stranger's words come last, and are said to be theirs: they could go on like ours.
-  return memo === '' ? what : `${what}\nThe payee says: ${printable(memo)}`
-}
+import { type Cell, type Column, renderTable, widthOf } from './table.js'
+import { paidWords } from '../words/payments.js'
+import { forWhat, until } from '../words/requests.js'
+import { printable, shortPeer, formatTime } from '../words/text.js'
 
 /** A request that was just made, for a person: the words, the QR code, the text. */
 export function renderMade(
@@ -105,6 +87,6 @@ export function renderReceipt(receipt: ReceiptInfo): string {
 export function renderRequestPaid(payment: RequestPayment): string {
   const { receipt } = payment
   return receipt === undefined
-    ? renderPaid(payment)
-    : `${renderPaid(payment)}\nReceipt, signed by the payee (check it anywhere with: paychan receipt verify):\n${receipt}`
+    ? paidWords(payment)
+    : `${paidWords(payment)}\nReceipt, signed by the payee (check it anywhere with: paychan receipt verify):\n${receipt}`
 }

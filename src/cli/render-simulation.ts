@@ -6,15 +6,8 @@ import { formatProblem, ScenarioError } from '../sim/scenario/problems.js'
 import type { Settings } from '../sim/scenario/load-scenario.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors, Output } from './output.js'
-import {
-  type Cell,
-  type Column,
-  printable,
-  renderFields,
-  renderTable,
-  widthOf,
-  wrap
-} from './table.js'
+import { type Cell, type Column, renderFields, renderTable, widthOf, wrap } from './table.js'
+import { printable } from '../words/text.js'
 
 /* Renders the results of a simulation for people, the most important first. */
 

@@ -2,8 +2,8 @@
 import { formatAmount } from '../types/units.js'
 import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../node/api.js'
 import type { Colors } from './output.js'
-import { type Cell, printable, renderTable } from './table.js'
-import { shortChannel } from './render.js'
+import { type Cell, renderTable } from './table.js'
+import { printable, shortChannel } from '../words/text.js'
 
 const WAITING = 'No server has it yet: it is on disk, and goes out as soon as one answers.'
 

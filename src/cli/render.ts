@@ -3,57 +3,18 @@ import { formatAmount } from '../types/units.js'
 import type {
   Balance,
   ChannelInfo,
-  CloseResult,
   NodeInfo,
   PaymentDetails,
   PaymentInfo,
-  PayResult,
   PeerInfo,
   SettleAllResult
 } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
-import { type Cell, type Column, printable, renderFields, renderTable } from './table.js'
-
-/** Number of digits of a channel id that tables show, and that commands accept. */
-const SHORT_DIGITS = 8
-
-/** The first digits of a channel id. */
-export function shortChannel(id: string): string {
-  return id.slice(0, SHORT_DIGITS)
-}
-
-/** The last characters of a peer id: the first ones are the same for all Ed25519 keys. */
-export function shortPeer(peerId: string): string {
-  return peerId.length <= SHORT_DIGITS ? peerId : `…${peerId.slice(-SHORT_DIGITS)}`
-}
-
-/** `2027-01-15 08:00:00Z`: the same in every time zone. */
-export function formatTime(milliseconds: number): string {
-  const date = new Date(milliseconds)
-  return Number.isNaN(date.getTime())
-    ? '?'
-    : date
-        .toISOString()
-        .replace('T', ' ')
-        .replace(/\.\d+Z$/, 'Z')
-}
-
-function chainText({ status, server, height, lastError, histories }: NodeInfo['chain']): string {
-  const where = height === undefined ? '' : ` at block ${height}`
-  return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}${histories === undefined ? '' : `, ${historiesText(histories)}`}`
-}
-
-/** `reading histories: 3,200 of 10,000`: until all are known, a channel may be out of date. */
-export function historiesText({
-  known,
-  total
-}: {
-  readonly known: number
-  readonly total: number
-}): string {
-  return `reading histories: ${known.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`
-}
+import { type Cell, type Column, renderFields, renderTable } from './table.js'
+import { chainText, serverText } from '../words/node.js'
+import { STATUS_MEANS } from '../words/payments.js'
+import { printable, shortChannel, shortPeer, formatTime } from '../words/text.js'
 
 /** The limits for channels that others open to this node. */
 function takes({
@@ -118,10 +79,6 @@ export function renderInfo(
 /** The address counts to write down beside the words. */
 function usedText({ receive, change, close }: NonNullable<NodeInfo['addresses']>): string {
   return `${receive} addresses (receive), ${change} (change), ${close} (close)`
-}
-
-function serverText({ url, state, height, problem }: NodeInfo['chain']['servers'][number]): string {
-  return `${url} ${state}${height === undefined ? '' : ` at block ${height}`}${problem === undefined ? '' : `: ${printable(problem)}`}`
 }
 
 export function renderBalance(balance: Balance, colors: Colors): string {
@@ -206,12 +163,6 @@ export function renderPayments(
   )
 }
 
-const STATUS_MEANS: Readonly<Record<PaymentInfo['status'], string>> = {
-  acknowledged: 'the payee has it on its disk',
-  unknown: 'signed and sent, and not acknowledged: do not pay again before that is known',
-  failed: 'the chain has settled without it: nothing was paid'
-}
-
 /** Renders all details of one payment, ids whole. */
 export function renderPayment(
   { id, name, peerId, direction, amount, memo, time, status, parts }: PaymentDetails,
@@ -239,67 +190,6 @@ export function renderOpened(channel: ChannelInfo): string {
   const start = `Channel ${id} with ${shortPeer(channel.peerId)}: ${formatAmount(channel.capacity)}, refund at block ${channel.refundHeight}.`
   if (channel.status === 'open') return `${start}\nPay with: paychan pay ${id} AMOUNT`
   return `${start}\nIt is ${channel.status}; see it with: paychan channels`
-}
-
-/**
- * The amounts that can be paid after a payment: on its channels, and on all channels to that peer.
- */
-export interface Left {
-  readonly onThese: bigint
-  readonly inAll: bigint
-}
-
-/**
- * Computed from the channels as they are now. A channel that waits for its peer is not counted:
- * nothing can be paid on it.
- */
-export function leftAfter({ peerId, parts }: PayResult, channels: readonly ChannelInfo[]): Left {
-  const sum = (of: readonly ChannelInfo[]): bigint =>
-    of.reduce((total, { spendable }) => total + spendable, 0n)
-  const toPeer = channels.filter((channel) => channel.peerId === peerId)
-  return {
-    onThese: sum(toPeer.filter(({ id }) => parts.some(({ channel }) => channel === id))),
-    inAll: sum(toPeer)
-  }
-}
-
-/**
- * The result of `pay`, which resolves only when all is acknowledged. `left` is unknown when the
- * node did not say.
- */
-export function renderPaid(
-  { amount, channel, peerId, parts, already, time }: PayResult,
-  left?: Left
-): string {
-  const start = already
-    ? `${formatAmount(amount)} were paid already to ${shortPeer(peerId)}, at ${formatTime(time)}; nothing was paid now. It was`
-    : `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
-  const carried =
-    parts.length === 1
-      ? ` on channel ${shortChannel(channel)}.`
-      : ` in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
-  return `${start}${carried}${left === undefined ? '' : ` ${leftText(left, parts.length > 1)}`}`
-}
-
-function leftText({ onThese, inAll }: Left, areSeveral: boolean): string {
-  const here = `${formatAmount(onThese)} ${onThese === 1n ? 'is' : 'are'} left to pay on ${areSeveral ? 'them' : 'it'}`
-  return inAll === onThese
-    ? `${here}.`
-    : `${here}, ${formatAmount(inAll)} on all channels to that peer.`
-}
-
-/** The result of `close`. */
-export function renderClosed({ channel, kind, txid }: CloseResult): string {
-  const id = shortChannel(channel)
-  const where = txid === undefined ? '' : ` in transaction ${txid}`
-  switch (kind) {
-    case 'close':
-      return `Channel ${id} is closed by both sides${where}.`
-    case 'settlement':
-      return `Channel ${id} is being settled alone${where}.`
-    case 'abandoned':
-      return `Channel ${id} is abandoned: nothing had been funded.`
-  }
 }
 
 /** The result of `settle --all`. */

@@ -1,16 +1,8 @@
 /**
  * Text for a terminal: harmless, no wider than it is, in aligned columns.
  */
+import { printable } from '../words/text.js'
 import type { Colors } from './output.js'
-
-/**
- * Text of a stranger (a memo, a reason), safe for a terminal: control characters, which could move
- * the cursor or recolour an amount, and marks that reverse the direction of writing are shown as
- * U+FFFD.
- */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu, '\ufffd')
-}
 
 /** Counts code points, so that a letter outside of the BMP counts once. */
 export function widthOf(text: string): number {

@@ -2,22 +2,17 @@ import assert from 'node:assert/strict'
 import pc from 'picocolors'
 import { stripVTControlCharacters } from 'node:util'
 import { type FactUnit, NEWS } from '../../src/channel/news.js'
-import { plainWords, protocolWords } from '../../src/cli/channel-words.js'
+import { plainWords, protocolWords } from '../../src/words/channel-news.js'
 import { createOutput } from '../../src/cli/output.js'
 import { renderChannel, renderChannels } from '../../src/cli/render-channels.js'
 import {
-  formatTime,
-  leftAfter,
   renderBalance,
-  renderClosed,
   renderInfo,
   renderOpened,
-  renderPaid,
   renderPayments,
-  renderPeers,
-  shortPeer
+  renderPeers
 } from '../../src/cli/render.js'
-import { printable, renderFields, renderTable } from '../../src/cli/table.js'
+import { renderFields, renderTable } from '../../src/cli/table.js'
 import type { ChannelInfo, News } from '../../src/node/api.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
@@ -33,6 +28,9 @@ import {
   peer
 } from '../daemon/fake-node.js'
 import { testWorld } from './world.js'
+import { closedWords } from '../../src/words/channels.js'
+import { paidWords, leftAfter } from '../../src/words/payments.js'
+import { printable, shortPeer, formatTime } from '../../src/words/text.js'
 
 describe('what people read', () => {
   const plain = pc.createColors(false)
@@ -264,15 +262,15 @@ describe('what people read', () => {
     const other = { ...channel, id: channelId('ee'.repeat(32)), spendable: satoshi(1_000n) }
     const stranger = { ...channel, peerId: 'another', id: channelId('dd'.repeat(32)) }
     assert.match(
-      renderPaid(paid, leftAfter(paid, [channel, stranger])),
+      paidWords(paid, leftAfter(paid, [channel, stranger])),
       / on channel 1a2b3c4d\. 749,000 sat are left to pay on it\.$/
     )
     assert.match(
-      renderPaid(paid, leftAfter(paid, [channel, other])),
+      paidWords(paid, leftAfter(paid, [channel, other])),
       / 749,000 sat are left to pay on it, 750,000 sat on all channels to that peer\.$/
     )
     assert.match(
-      renderPaid(paid, leftAfter(paid, [{ ...channel, spendable: satoshi(0n) }])),
+      paidWords(paid, leftAfter(paid, [{ ...channel, spendable: satoshi(0n) }])),
       / 0 sat are left to pay on it\.$/
     )
   })
@@ -316,13 +314,13 @@ describe('what people read', () => {
       /1,000,000 sat.*block 1048\.\nPay with: paychan pay 1a2b3c4d AMOUNT/
     )
     assert.match(renderOpened({ ...channel, status: 'confirming' }), /It is confirming/)
-    assert.match(renderPaid(paid), /^Paid 1,000 sat to …/)
+    assert.match(paidWords(paid), /^Paid 1,000 sat to …/)
     assert.match(
-      renderPaid({ ...paid, already: true }),
+      paidWords({ ...paid, already: true }),
       /^1,000 sat were paid already to …\S+, at \d{4}-.*Z; nothing was paid now\./
     )
     assert.match(
-      renderPaid({
+      paidWords({
         ...paid,
         amount: satoshi(3_000n),
         parts: [
@@ -333,17 +331,14 @@ describe('what people read', () => {
       /^Paid 3,000 sat to …\S+ in 2 parts: 1,000 sat on channel 1a2b3c4d, 2,000 sat on channel ffeeddcc\.$/
     )
     assert.match(
-      renderClosed({ channel: CHANNEL, kind: 'close', txid: FUNDING }),
+      closedWords({ channel: CHANNEL, kind: 'close', txid: FUNDING }),
       /closed by both sides in transaction f0f0/
     )
     assert.match(
-      renderClosed({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }),
+      closedWords({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }),
       /settled alone/
     )
-    assert.match(
-      renderClosed({ channel: CHANNEL, kind: 'abandoned', txid: undefined }),
-      /abandoned/
-    )
+    assert.match(closedWords({ channel: CHANNEL, kind: 'abandoned', txid: undefined }), /abandoned/)
   })
 
   it('times, the same everywhere, and no crash for one that is none', () => {

@@ -3,13 +3,13 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Watching } from '../../src/cli/context.js'
-import { paymentLines, type PaymentLines, paymentText } from '../../src/cli/payment-lines.js'
 import { connectApi } from '../../src/daemon/client.js'
 import type { NodeConfig } from '../../src/daemon/config.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { channel, FakeNode, info, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type WorldOptions } from './world.js'
+import { paymentLines, type PaymentLines, paymentText } from '../../src/words/payments.js'
 
 describe('commands that need no running node', () => {
   let dir: string

@@ -22,8 +22,10 @@ import {
 import { renderCsv } from '../csv.js'
 import { CHANNEL_CSV } from '../csv-tables.js'
 import { EXIT, Exit } from '../exit-codes.js'
-import { leftAfter, renderClosed, renderPaid, renderSettled, type Left } from '../render.js'
+import { renderSettled } from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
+import { closedWords } from '../../words/channels.js'
+import { paidWords, type Left, leftAfter } from '../../words/payments.js'
 
 interface PayOptions {
   readonly memo?: string
@@ -122,7 +124,7 @@ export function addChannelCommands(program: Command, world: World): void {
           'the peer to acknowledge the payment',
           payMayFollow(id)
         )
-        context.output.result({ ...payment, left: left?.inAll }, () => renderPaid(payment, left))
+        context.output.result({ ...payment, left: left?.inAll }, () => paidWords(payment, left))
       }
     )
 
@@ -197,7 +199,7 @@ export function addChannelCommands(program: Command, world: World): void {
         force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close',
         force ? SETTLE_MAY_FOLLOW : CLOSE_MAY_FOLLOW
       )
-      context.output.result(closed, () => renderClosed(closed))
+      context.output.result(closed, () => closedWords(closed))
     })
 
   withCommonOptions(program.command('settle').summary('settle channels without their peers'))
@@ -233,7 +235,7 @@ export function addChannelCommands(program: Command, world: World): void {
             patience,
             SETTLE_MAY_FOLLOW
           )
-          context.output.result(closed, () => renderClosed(closed))
+          context.output.result(closed, () => closedWords(closed))
         }
       }
     )

@@ -6,8 +6,8 @@ import { PaychanError } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type World } from '../context.js'
 import { EXIT, Exit } from '../exit-codes.js'
 import type { Colors } from '../output.js'
-import { printable } from '../table.js'
 import { askPassphrase } from '../passphrase.js'
+import { printable } from '../../words/text.js'
 
 /** Milliseconds without output; longer than a person waits without asking. */
 const SILENT_MS = 1_000

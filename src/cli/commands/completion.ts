@@ -3,7 +3,7 @@ import { Argument, type Command } from 'commander'
 import type { ApiClient } from '../../daemon/client.js'
 import { type Candidate, complete, linesOf, SCRIPTS, type ValueKind } from '../completion.js'
 import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
-import { shortChannel } from '../render.js'
+import { shortChannel } from '../../words/text.js'
 
 /** Milliseconds that a person who has pressed Tab waits for a node; then there are no names. */
 const ASK_MS = 500

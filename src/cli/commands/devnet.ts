@@ -16,9 +16,9 @@ import { messageOf, PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
 import type { Output } from '../output.js'
-import { shortChannel } from '../render.js'
 import type { NamedNode } from './devnet-nodes.js'
 import { untilInterrupted } from '../waiting.js'
+import { shortChannel } from '../../words/text.js'
 
 const DEFAULT_PORT = 50_001
 /** A tenth of a block of Bitcoin: the load has to sign less for it. */

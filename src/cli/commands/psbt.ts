@@ -17,7 +17,9 @@ import {
 } from '../context.js'
 import type { Io } from '../io.js'
 import { followOpening, isChannel } from '../opening-progress.js'
-import { renderClosed, renderOpened, shortChannel, shortPeer } from '../render.js'
+import { renderOpened } from '../render.js'
+import { closedWords } from '../../words/channels.js'
+import { shortChannel, shortPeer } from '../../words/text.js'
 
 interface How {
   readonly wait: 'ready' | 'broadcast'
@@ -59,7 +61,7 @@ export function addPsbt(program: Command, world: World): void {
             )
           }
           const closed = await cancelled(context, channel)
-          context.output.result(closed, () => renderClosed(closed))
+          context.output.result(closed, () => closedWords(closed))
           return
         }
         const asked =

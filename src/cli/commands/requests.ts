@@ -17,15 +17,10 @@ import {
   type World
 } from '../context.js'
 import { followOpening, isOpened } from '../opening-progress.js'
-import { shortPeer } from '../render.js'
-import {
-  renderMade,
-  renderReceipt,
-  renderRequestPaid,
-  renderRequests,
-  requestWords
-} from '../render-requests.js'
+import { renderMade, renderReceipt, renderRequestPaid, renderRequests } from '../render-requests.js'
 import { parseLifetime } from '../times.js'
+import { requestWords } from '../../words/requests.js'
+import { shortPeer } from '../../words/text.js'
 
 const DAY_S = 86_400
 

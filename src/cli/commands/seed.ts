@@ -21,7 +21,7 @@ import {
 import type { Colors } from '../output.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
 import { renderChannels } from '../render-channels.js'
-import { formatTime, shortChannel, shortPeer } from '../render.js'
+import { shortChannel, shortPeer, formatTime } from '../../words/text.js'
 
 const BRINGS_BACK = [
   "The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay to them as well) and the node's peer id.",

@@ -30,9 +30,9 @@ import {
 } from '../event-lines.js'
 import { Log } from '../log.js'
 import { askPassphrase } from '../passphrase.js'
-import { paymentLines } from '../payment-lines.js'
 import { renderInfo } from '../render.js'
 import { untilInterrupted } from '../waiting.js'
+import { paymentLines } from '../../words/payments.js'
 
 interface StartOptions {
   readonly network?: string

@@ -14,9 +14,9 @@ import { formatAmount } from '../../types/units.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import { parseLifetime } from '../times.js'
-import { formatTime } from '../render.js'
 import type { Colors } from '../output.js'
-import { printable, renderTable } from '../table.js'
+import { renderTable } from '../table.js'
+import { printable, formatTime } from '../../words/text.js'
 
 interface CreateOptions {
   readonly name?: string

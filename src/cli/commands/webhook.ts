@@ -9,8 +9,8 @@ import {
 import { withoutUndefined } from '../../daemon/wire.js'
 import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import type { Colors } from '../output.js'
-import { formatTime } from '../render.js'
-import { printable, renderTable } from '../table.js'
+import { formatTime, printable } from '../../words/text.js'
+import { renderTable } from '../table.js'
 
 interface AddOptions {
   readonly events?: readonly NumberedEventType[]

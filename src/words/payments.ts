@@ -1,0 +1,116 @@
+/** Payments in words: what was paid, what is left, what comes in. */
+import type { ChannelInfo, PaymentInfo, PayResult } from '../node/api.js'
+import { formatAmount } from '../types/units.js'
+import { formatTime, shortChannel, shortPeer } from './text.js'
+
+/** What the status of a payment means. */
+export const STATUS_MEANS: Readonly<Record<PaymentInfo['status'], string>> = {
+  acknowledged: 'the payee has it on its disk',
+  unknown: 'signed and sent, and not acknowledged: do not pay again before that is known',
+  failed: 'the chain has settled without it: nothing was paid'
+}
+
+/**
+ * The amounts that can be paid after a payment: on its channels, and on all channels to that peer.
+ */
+export interface Left {
+  readonly onThese: bigint
+  readonly inAll: bigint
+}
+
+/**
+ * Computed from the channels as they are now. A channel that waits for its peer is not counted:
+ * nothing can be paid on it.
+ */
+export function leftAfter({ peerId, parts }: PayResult, channels: readonly ChannelInfo[]): Left {
+  const sum = (of: readonly ChannelInfo[]): bigint =>
+    of.reduce((total, { spendable }) => total + spendable, 0n)
+  const toPeer = channels.filter((channel) => channel.peerId === peerId)
+  return {
+    onThese: sum(toPeer.filter(({ id }) => parts.some(({ channel }) => channel === id))),
+    inAll: sum(toPeer)
+  }
+}
+
+/**
+ * The result of `pay`, which resolves only when all is acknowledged. `left` is unknown when the
+ * node did not say.
+ */
+export function paidWords(
+  { amount, channel, peerId, parts, already, time }: PayResult,
+  left?: Left
+): string {
+  const start = already
+    ? `${formatAmount(amount)} were paid already to ${shortPeer(peerId)}, at ${formatTime(time)}; nothing was paid now. It was`
+    : `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
+  const carried =
+    parts.length === 1
+      ? ` on channel ${shortChannel(channel)}.`
+      : ` in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
+  return `${start}${carried}${left === undefined ? '' : ` ${leftText(left, parts.length > 1)}`}`
+}
+
+function leftText({ onThese, inAll }: Left, areSeveral: boolean): string {
+  const here = `${formatAmount(onThese)} ${onThese === 1n ? 'is' : 'are'} left to pay on ${areSeveral ? 'them' : 'it'}`
+  return inAll === onThese
+    ? `${here}.`
+    : `${here}, ${formatAmount(inAll)} on all channels to that peer.`
+}
+
+/* Payments as they come: at most one line a second, for any number of payments. */
+
+const WINDOW_MS = 1_000
+
+export interface PaymentLines {
+  add: (payment: PaymentInfo) => void
+  /** Shows the pending lines. */
+  end: () => void
+}
+
+/** The first payment is shown at once; those that come within a second of a line share the next. */
+export function paymentLines(
+  { after }: { readonly after: (ms: number, run: () => void) => () => void },
+  show: (payments: readonly PaymentInfo[]) => void
+): PaymentLines {
+  let cancel: (() => void) | undefined
+  let waiting: PaymentInfo[] = []
+
+  function flush(): void {
+    cancel = undefined
+    if (waiting.length === 0) return
+    show(waiting)
+    waiting = []
+    cancel = after(WINDOW_MS, flush)
+  }
+
+  return {
+    add: (payment) => {
+      waiting.push(payment)
+      if (cancel === undefined) flush()
+    },
+    end: () => {
+      cancel?.()
+      flush()
+      cancel?.()
+    }
+  }
+}
+
+/** One of them whole, or the sums of several. */
+export function paymentText(payments: readonly PaymentInfo[]): string {
+  const [first] = payments
+  if (first !== undefined && payments.length === 1) {
+    const { direction, amount, peerId, channel, memo } = first
+    const who = `${direction === 'sent' ? 'to' : 'from'} ${shortPeer(peerId)}`
+    return `${direction} ${formatAmount(amount)} ${who} on channel ${shortChannel(channel)}${memo === '' ? '' : `: ${memo}`}`
+  }
+  return (['received', 'sent'] as const)
+    .flatMap((direction) => {
+      const these = payments.filter((payment) => payment.direction === direction)
+      if (these.length === 0) return []
+      return [
+        `${direction} ${these.length.toLocaleString('en')} ${these.length === 1 ? 'payment' : 'payments'}, ${formatAmount(these.reduce((sum, { amount }) => sum + amount, 0n))}`
+      ]
+    })
+    .join('; ')
+}

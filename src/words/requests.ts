@@ -1,0 +1,33 @@
+/** Payment requests in words. */
+import type { RequestInfo, RequestTerms } from '../node/api.js'
+import { formatAmount } from '../types/units.js'
+import { formatTime, printable } from './text.js'
+
+/** The purpose of a payment, in the words of whoever asks for it. */
+export function forWhat(memo: string): string {
+  return memo === '' ? '' : ` for "${printable(memo)}"`
+}
+
+/** Until when a request may be paid, and how often. */
+export function until({ expires, reusable }: Pick<RequestTerms, 'expires' | 'reusable'>): string {
+  const end =
+    expires === undefined ? 'It does not expire' : `It may be paid until ${formatTime(expires)}`
+  return `${end}${reusable ? ', more than once' : ''}.`
+}
+
+/** What a request of somebody else asks for. */
+export function requestWords(terms: RequestTerms): string {
+  const { amount, memo, payee, network } = terms
+  const sum = amount === undefined ? 'an amount of your choice' : formatAmount(amount)
+  const what = `Request for ${sum}, from ${payee} on ${network}. ${until(terms)}`
+  // A stranger's words come last, and are said to be theirs: they could go on like ours.
+  return memo === '' ? what : `${what}\nThe payee says: ${printable(memo)}`
+}
+
+/** What has come for a request of this node. */
+export function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
+  const what = forWhat(memo)
+  if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`
+  const sum = amount === undefined || reusable ? '' : ` of ${formatAmount(amount)}`
+  return `${id}: ${formatAmount(received)}${sum} received${what}`
+}
