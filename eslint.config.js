@@ -31,12 +31,14 @@ export const ROOMS = {
   // The ports of the engine in virtual time, and engines between them.
   'src/testing': LIBRARY,
   // The engine in virtual time; for 'simulate real' whole nodes and a devnet.
-  'src/sim': [...LIBRARY, 'src/node', 'src/devnet', 'src/testing'],
+  'src/sim': [...LIBRARY, 'src/node', 'src/devnet', 'src/testing', 'src/browser'],
+  // What runs in a browser, for all pages.
+  'src/browser': [],
   // What is sold by the unit, over HTTP and libp2p: it has a node by its API.
   'src/metering': ['protocols', ...CORE, 'src/node'],
   // What people read of channels, payments and requests, wherever they read it.
   'src/words': [...CORE, 'src/node'],
-  'src/daemon': [...LIBRARY, 'src/node'],
+  'src/daemon': [...LIBRARY, 'src/node', 'src/words', 'src/browser'],
   'src/cli': [
     ...LIBRARY,
     'src/node',

@@ -108,6 +108,11 @@ export interface ChannelInfo {
    */
   readonly atRisk: Satoshi
   /**
+   * What we lose, net of fees, if an older state is in a block instead of our newest; zero when no
+   * older one could be.
+   */
+  readonly stake: Satoshi
+  /**
    * The transaction that brings our share home without the peer, and the height from which this
    * node publishes it by itself; undefined when we hold nothing that spends the funding output, or
    * when that output is spent. From then on blocks decide when it settles: a share waits while a
@@ -160,19 +165,13 @@ export function summarise(channel: Channel, env: Env): ChannelInfo {
 
 /** A channel for whoever adds up all of them: without its risk, which takes longer than all the rest. */
 export interface Outline extends Shape {
-  /** The possible loss if an older state of the other side is mined instead of our newest one. */
-  readonly stake: Satoshi
   /** The height from which a block may take such a state; undefined when nothing is at stake. */
   readonly deadline: BlockHeight | undefined
 }
 
 export function outlineOf(channel: Channel, env: Env): Outline {
   const atStake = channel.stage === 'established' ? stakeNow(channel, env) : undefined
-  return {
-    ...shapeOf(channel, env),
-    stake: satoshi(atStake?.stake ?? 0n),
-    deadline: atStake?.deadline
-  }
+  return { ...shapeOf(channel, env), deadline: atStake?.deadline }
 }
 
 type Shape = Omit<ChannelInfo, 'risk'>
@@ -214,6 +213,7 @@ function shapeOf(channel: Channel, env: Env): Shape {
       turns: undefined,
       inFlight: ZERO_SAT,
       atRisk: ZERO_SAT,
+      stake: ZERO_SAT,
       alone: undefined,
       funding: undefined,
       confirmations: 0,
@@ -260,6 +260,7 @@ function figures(
     inFlight: ledger.settledSequence === undefined ? inFlightValue(ledger, terms) : ZERO_SAT,
     atRisk: shareAtRisk(channel, env),
     alone: aloneOf(channel),
+    stake: satoshi(stakeNow(channel, env)?.stake ?? 0n),
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
     minDepth: terms.minDepth,

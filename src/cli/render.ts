@@ -13,7 +13,7 @@ import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { type Cell, type Column, renderFields, renderTable } from './table.js'
 import { chainText, serverText } from '../words/node.js'
-import { STATUS_MEANS } from '../words/payments.js'
+import { paymentFields } from '../words/payments.js'
 import { printable, shortChannel, shortPeer, formatTime } from '../words/text.js'
 
 /** The limits for channels that others open to this node. */
@@ -164,23 +164,9 @@ export function renderPayments(
 }
 
 /** Renders all details of one payment, ids whole. */
-export function renderPayment(
-  { id, name, peerId, direction, amount, memo, time, status, parts }: PaymentDetails,
-  colors: Colors,
-  width: number
-): string {
-  const [first] = parts
-  const fields: Array<readonly [string, Cell]> = [
-    ['payment', id],
-    ...(name === undefined ? [] : [['name', name] as const]),
-    [direction === 'sent' ? 'to' : 'from', peerId],
-    ['amount', formatAmount(amount)],
-    ['memo', memo],
-    ['time', formatTime(time)],
-    ['status', `${status}: ${STATUS_MEANS[status]}`],
-    ...(parts.length > 1 || first === undefined ? [] : [['channel', first.channel] as const])
-  ]
-  const whole = renderFields(fields, colors, width)
+export function renderPayment(payment: PaymentDetails, colors: Colors, width: number): string {
+  const whole = renderFields(paymentFields(payment), colors, width)
+  const { parts } = payment
   return parts.length > 1 ? `${whole}\n\n${renderPayments(parts, colors, width)}` : whole
 }
 

@@ -28,6 +28,7 @@ export interface ConfigFile {
   readonly apiHosts?: readonly string[] | undefined
   readonly logLevel?: string | undefined
   readonly logFormat?: string | undefined
+  readonly ui?: boolean | undefined
   readonly policy?: PartialPolicy | undefined
 }
 
@@ -77,6 +78,7 @@ const fileSchema = z
     apiHosts: z.array(z.string(), { error: 'a list of names, such as ["node.example"]' }),
     logLevel: z.string({ error: 'a text, such as "info"' }),
     logFormat: z.string({ error: 'a text, such as "json"' }),
+    ui: z.boolean({ error: 'true or false' }),
     policy: policySchema
   })
   .partial()

@@ -49,6 +49,8 @@ export interface ApiConfig {
   /** Paths of PEM files. */
   readonly files?: { readonly cert: string; readonly key: string }
   readonly hosts: readonly string[]
+  /** Serves the dashboard under `/ui/`. */
+  readonly ui: boolean
 }
 
 /** The flags of the command line. */
@@ -94,6 +96,7 @@ const KNOWN_ENV = [
   'PAYCHAN_API_HOSTS',
   'PAYCHAN_LOG_LEVEL',
   'PAYCHAN_LOG_FORMAT',
+  'PAYCHAN_UI',
   'PAYCHAN_PASSPHRASE',
   'PAYCHAN_PASSPHRASE_FD',
   ...POLICY_ENV.keys()
@@ -165,7 +168,8 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
     api: pickOptional('api', flags.api, fromEnv.api, fromFile.api),
     cert: pickOptional('apiCert', flags.apiCert, fromEnv.apiCert, fromFile.apiCert),
     key: pickOptional('apiKey', flags.apiKey, fromEnv.apiKey, fromFile.apiKey),
-    hosts: flags.apiHosts ?? fromEnv.apiHosts ?? fromFile.apiHosts ?? []
+    hosts: flags.apiHosts ?? fromEnv.apiHosts ?? fromFile.apiHosts ?? [],
+    ui: flags.ui ?? fromEnv.ui ?? fromFile.ui ?? false
   })
 
   const level = pick(
@@ -261,10 +265,9 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
       .map((address) => address.trim())
       .filter((address) => address !== '')
   const listen = list('PAYCHAN_LISTEN')
-  const risk = env['PAYCHAN_I_UNDERSTAND_THE_RISK']
   return {
     network: env['PAYCHAN_NETWORK'],
-    iUnderstandTheRisk: risk === undefined ? undefined : risk === '1',
+    iUnderstandTheRisk: switchOf(env['PAYCHAN_I_UNDERSTAND_THE_RISK']),
     electrum: list('PAYCHAN_ELECTRUM'),
     electrumProxy: env['PAYCHAN_ELECTRUM_PROXY'],
     electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'],
@@ -276,8 +279,14 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
     apiHosts: list('PAYCHAN_API_HOSTS'),
     logLevel: env['PAYCHAN_LOG_LEVEL'],
     logFormat: env['PAYCHAN_LOG_FORMAT'],
+    ui: switchOf(env['PAYCHAN_UI']),
     policy
   }
+}
+
+/** `1` is on. */
+function switchOf(value: string | undefined): boolean | undefined {
+  return value === undefined ? undefined : value === '1'
 }
 
 /** The network that the environment or the file names; undefined when neither does. */
@@ -376,16 +385,19 @@ function checkTrust(
 
 /** @throws PaychanError `ERR_CONFIG_INVALID` */
 function apiOf({
-  api,
+  api: given,
   cert,
   key,
-  hosts
+  hosts,
+  ui
 }: {
   readonly api: Picked<string> | undefined
   readonly cert: Picked<string> | undefined
   readonly key: Picked<string> | undefined
   readonly hosts: readonly string[]
+  readonly ui: boolean
 }): ApiConfig | undefined {
+  const api = given ?? (ui ? { value: DEFAULT_API, where: "the default of 'api'" } : undefined)
   if (api === undefined) return undefined
   const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(api.value) ?? []
   const bare = host.replace(/^\[(.*)\]$/, '$1')
@@ -410,7 +422,8 @@ function apiOf({
     ...(cert === undefined || key === undefined
       ? {}
       : { files: { cert: cert.value, key: key.value } }),
-    hosts
+    hosts,
+    ui
   }
 }
 

@@ -68,6 +68,41 @@ export function readPublished(schema: z.ZodType, value: unknown): unknown {
   return inward(localSchema(schema), value, '')
 }
 
+/** A field that this API names or writes otherwise than the local one. */
+export interface PublishedField {
+  readonly local: string
+  readonly isAmount: boolean
+}
+
+/**
+ * The fields of some schemas by their names here, for a client that reads answers back into the
+ * types of `NodeApi`: that takes no schema, as long as no name stands for two fields.
+ */
+export function publishedFields(
+  schemas: Iterable<z.ZodType>
+): Readonly<Record<string, PublishedField>> {
+  const fields = new Map<string, PublishedField>()
+  const look = (schema: JsonSchema): void => {
+    withParts(schema, (part) => {
+      look(part)
+      return part
+    })
+    for (const [local, part] of Object.entries(schema.properties ?? {})) {
+      const name = publishedName(local, part)
+      const field = { local, isAmount: unitOf(part) === 'sat' }
+      const known = fields.get(name)
+      if (known !== undefined && (known.local !== local || known.isAmount !== field.isAmount)) {
+        throw new Error(`the name ${name} stands for ${known.local} and for ${local}`)
+      }
+      fields.set(name, field)
+    }
+  }
+  for (const schema of schemas) look(localSchema(schema))
+  return Object.fromEntries(
+    [...fields].filter(([name, { local, isAmount }]) => name !== local || isAmount)
+  )
+}
+
 /** An error of a request, with the name that the field has here. */
 export function renameField(schema: z.ZodType, error: unknown): unknown {
   if (!(error instanceof PaychanError) || typeof error.facts.field !== 'string') return error

@@ -55,7 +55,10 @@ async function sendNumbered(
   after: number | undefined,
   signal: AbortSignal
 ): Promise<void> {
-  for await (const { number, isLast, event } of node.events.after(after, signal)) {
+  const from = after ?? node.events.newest()
+  // A number without an event: a reader that is cut off before the first one can come back to here.
+  if (after === undefined) response.write(`id: ${from}\n\n`)
+  for await (const { number, isLast, event } of node.events.after(from, signal)) {
     // A reader that leaves between two parts is told all of them again, and none is missed.
     if (!response.write(lines(event, isLast ? number : undefined))) {
       await once(response, 'drain', { signal })

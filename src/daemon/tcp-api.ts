@@ -7,10 +7,11 @@
  *     GET  /metrics        figures for Prometheus
  *     GET  /health, /ready for whoever watches the process: it answers; it sees the chain
  *     GET  /openapi.json   all of it, for programs that make clients; / for people
+ *     GET  /ui/            the dashboard, a page for people (page/), when it is asked for
  */
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -23,6 +24,7 @@ import { isLoopback } from '../node/system.js'
 import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
+import { DASHBOARD_POLICY, dashboardFiles } from './dashboard.js'
 import { publish, readPublished, renameField } from './dialect.js'
 import type { MetricsPage } from './metrics.js'
 import { openApi, readablePage } from './openapi.js'
@@ -44,6 +46,8 @@ export interface TcpApiOptions {
   readonly metrics?: MetricsPage | undefined
   /** Called when a request is answered. */
   readonly onAnswer?: (answered: Answered) => void
+  /** Serves the dashboard under `/ui/`. */
+  readonly ui?: boolean
   /** Called after a caller has stopped the node. */
   readonly onStop?: () => void
 }
@@ -137,7 +141,7 @@ function knownPath(path: string): string {
 
 function routes(
   node: LocalNode,
-  { hosts = [], metrics, onAnswer, onStop }: TcpApiOptions
+  { hosts = [], metrics, onAnswer, onStop, ui = false }: TcpApiOptions
 ): Hono<Bindings> {
   const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
   // Made once, and not at the start: anybody may ask for them, and few nodes are.
@@ -157,20 +161,9 @@ function routes(
       })
     })
   }
-  app.use(
-    secureHeaders({
-      contentSecurityPolicy: {
-        defaultSrc: ["'none'"],
-        styleSrc: ["'unsafe-inline'"],
-        frameAncestors: ["'none'"],
-        baseUri: ["'none'"],
-        formAction: ["'none'"]
-      },
-      xFrameOptions: 'DENY',
-      referrerPolicy: 'no-referrer',
-      strictTransportSecurity: false
-    })
-  )
+  // Before the other: the first one has the last word.
+  if (ui) app.use('/ui/*', headers(DASHBOARD_POLICY))
+  app.use(headers({ styleSrc: ["'unsafe-inline'"] }))
   app.use(async (ask, next) => {
     assertHost(ask, hosts)
     await next()
@@ -262,7 +255,31 @@ function routes(
   })
   app.get('/openapi.json', (ask) => ask.json((document ??= openApi())))
   app.get('/', (ask) => ask.html((page ??= readablePage())))
+  if (ui) {
+    app.get('/ui', (ask) => ask.redirect('/ui/'))
+    for (const { path, type, content } of dashboardFiles()) {
+      app.get(path, (ask) =>
+        ask.body(content, 200, { 'content-type': type, 'cache-control': 'no-cache' })
+      )
+    }
+  }
   return app
+}
+
+/** Headers that forbid a page everything but what its policy names. */
+function headers(allowed: Readonly<Record<string, string[]>>): MiddlewareHandler {
+  return secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+      ...allowed
+    },
+    xFrameOptions: 'DENY',
+    referrerPolicy: 'no-referrer',
+    strictTransportSecurity: false
+  })
 }
 
 /** Performs a verb, once for each Idempotency-Key, and within the budget of the token. */

@@ -92,7 +92,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
   name: Name,
   call: Place,
   row: Row<Place, Shape>
-): Verb & { readonly name: Name; readonly call: Place } {
+): Verb & { readonly name: Name; readonly call: Place; readonly shape: Shape } {
   const { scope, meaning, request: shape, answer, body, args } = row
   const { isCancellable = false, showsSecret = false } = row
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
@@ -105,6 +105,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
   return {
     name,
     call,
+    shape,
     scope,
     meaning,
     request,

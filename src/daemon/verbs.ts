@@ -484,6 +484,11 @@ export type NodeVerb = Served['name']
 /** The call that a verb makes. */
 export type CallOf<Name extends NodeVerb> = CallAt<Extract<Served, { readonly name: Name }>['call']>
 
+/** The body of a request of a verb. */
+export type RequestOf<Name extends NodeVerb> = Given<
+  z.output<z.ZodObject<Extract<Served, { readonly name: Name }>['shape'], z.core.$strict>>
+>
+
 const byTicket = z.strictObject({ ticket })
 
 /** A verb of this API, not a call of the node. */

@@ -280,6 +280,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z
     ),
     inFlight: amount,
     atRisk: amount,
+    stake: amount,
     risk: maybe(z.number()),
     funding: maybe(z.object({ txid: transaction, vout: z.number() })),
     outside: maybe(

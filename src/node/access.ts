@@ -130,21 +130,19 @@ export class Access implements AccessApi {
         `There are ${MOST_TOKENS} tokens already: revoke some that are not used any more.`
       )
     }
-    const id = this.#freshId()
-    const secret = toHex(this.random.bytes(SECRET_BYTES))
-    const made = this.clock.now()
-    const record: TokenRecord = {
-      name,
-      hash: hashOf(secret),
-      scopes: SCOPES.filter((scope) => scopes.includes(scope)),
-      budget,
-      made,
-      expires: expiresIn === undefined ? undefined : made + 1_000 * expiresIn
-    }
-    const token = { id, record, spent: new Spending() }
-    await this.store.commit([recordChange(TOKEN_PREFIX + id, record)])
-    this.#tokens.set(id, token)
-    return { ...this.#infoOf(token), token: `paychan_${id}_${secret}` }
+    const { token, secret } = this.#draw({ name, scopes, budget, expiresIn })
+    await this.store.commit([recordChange(TOKEN_PREFIX + token.id, token.record)])
+    return this.#handOver(token, secret)
+  }
+
+  /**
+   * Makes a token that is on no disk: it ends with this run of the node, however that ends. It is
+   * listed and revoked as any other.
+   */
+  lend(options: Pick<TokenOptions, 'name' | 'scopes'>): NewToken {
+    checkOptions(options)
+    const { token, secret } = this.#draw(options)
+    return this.#handOver(token, secret)
   }
 
   readonly list = async (): Promise<TokenInfo[]> =>
@@ -270,6 +268,28 @@ export class Access implements AccessApi {
     }
     spent.set(name, counted({ amount, at }))
     return [...changes, recordChange(spentKey(id, name), { amount, at })]
+  }
+
+  #draw({ name, scopes, budget, expiresIn }: TokenOptions): {
+    readonly token: Token
+    readonly secret: string
+  } {
+    const secret = toHex(this.random.bytes(SECRET_BYTES))
+    const made = this.clock.now()
+    const record: TokenRecord = {
+      name,
+      hash: hashOf(secret),
+      scopes: SCOPES.filter((scope) => scopes.includes(scope)),
+      budget,
+      made,
+      expires: expiresIn === undefined ? undefined : made + 1_000 * expiresIn
+    }
+    return { token: { id: this.#freshId(), record, spent: new Spending() }, secret }
+  }
+
+  #handOver(token: Token, secret: string): NewToken {
+    this.#tokens.set(token.id, token)
+    return { ...this.#infoOf(token), token: `paychan_${token.id}_${secret}` }
   }
 
   #infoOf({ id, record, spent }: Token): TokenInfo {

@@ -420,6 +420,15 @@ export interface KeptEventsApi extends EventsApi {
    * for await (const { number, event } of node.events.after(17)) console.log(number, event.type)
    */
   after: (number?: number, signal?: AbortSignal) => AsyncGenerator<NumberedNodeEvent>
+  /**
+   * The number of the newest event, 0 before the first: where a reader begins that wants to miss
+   * nothing from now on.
+   *
+   * @throws PaychanError `ERR_EVENTS_NOT_KEPT`
+   * @example
+   * const seen = node.events.newest()
+   */
+  newest: () => number
 }
 
 /** A node in this process, as `createNode` makes it. */

@@ -17,13 +17,7 @@ export async function* keptEvents(
   after: number | undefined,
   signal?: AbortSignal
 ): AsyncGenerator<NumberedNodeEvent> {
-  const { eventLog: log } = parts.engine
-  if (log === undefined) {
-    throw new PaychanError(
-      'ERR_EVENTS_NOT_KEPT',
-      'This node keeps no events: start it with `keepsEvents: true`.'
-    )
-  }
+  const log = eventLogOf(parts)
   yield* numberedEvents(log, async (event) => await toldNow(parts, event), after, signal)
 }
 
@@ -54,6 +48,19 @@ export async function* numberedEvents(
       yield { number, isLast: index === events.length - 1, event: each }
     }
   }
+}
+
+/** The number of the newest event. @throws PaychanError `ERR_EVENTS_NOT_KEPT` */
+export function newestEvent(parts: Running): number {
+  return eventLogOf(parts).newest
+}
+
+function eventLogOf({ engine: { eventLog } }: Running): EventLog {
+  if (eventLog !== undefined) return eventLog
+  throw new PaychanError(
+    'ERR_EVENTS_NOT_KEPT',
+    'This node keeps no events: start it with `keepsEvents: true`.'
+  )
 }
 
 function lost(after: number, first: number): PaychanError {

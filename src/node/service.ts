@@ -56,7 +56,7 @@ import { channelsFacet } from './channels-facet.js'
 import { feesOf } from './funding-choice.js'
 import { payCall, paymentsFacet } from './payments-facet.js'
 import { answerQuestion, requestInfo, requestsFacet, type RequestsEnv } from './requests-facet.js'
-import { keptEvents } from './kept-events.js'
+import { keptEvents, newestEvent } from './kept-events.js'
 import { KeptAnswers } from './kept-answers.js'
 import { type Gate, peerNamed, type Running } from './running.js'
 import { untilHeight } from './until-height.js'
@@ -180,6 +180,7 @@ class PaychanService implements Paychan {
 
   readonly events: KeptEventsApi = {
     after: (number, signal) => keptEvents(this.#get(), number, signal),
+    newest: () => newestEvent(this.#get()),
     on: (listener) => {
       this.#listeners.add(listener)
       return () => {

@@ -376,7 +376,10 @@ export const ERROR_CODES = {
     'the channel cannot be paid on yet, or T1 is not deep enough (FUND-4)'
   ],
   ERR_CHANNEL_CLOSED: ['refused', 'the channel is closing or closed (UPD-17)'],
-  ERR_PEER_STOPPED: ['peer', 'the peer has ended the payments of a channel, for a reason of its own'],
+  ERR_PEER_STOPPED: [
+    'peer',
+    'the peer has ended the payments of a channel, for a reason of its own'
+  ],
   ERR_CHANNEL_STOPPED: ['refused', 'the channel takes no more payments, and only closes'],
   ERR_CHANNEL_EXPIRED: ['refused', 'the last height for payments has passed (UPD-12)'],
   ERR_CHANNEL_SETTLED: ['refused', 'the channel is settled on the chain'],

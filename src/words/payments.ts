@@ -1,13 +1,38 @@
 /** Payments in words: what was paid, what is left, what comes in. */
-import type { ChannelInfo, PaymentInfo, PayResult } from '../node/api.js'
+import type { ChannelInfo, PaymentDetails, PaymentInfo, PayResult } from '../node/api.js'
 import { formatAmount } from '../types/units.js'
-import { formatTime, shortChannel, shortPeer } from './text.js'
+import { type Field, formatTime, shortChannel, shortPeer } from './text.js'
 
 /** What the status of a payment means. */
-export const STATUS_MEANS: Readonly<Record<PaymentInfo['status'], string>> = {
+const STATUS_MEANS: Readonly<Record<PaymentInfo['status'], string>> = {
   acknowledged: 'the payee has it on its disk',
   unknown: 'signed and sent, and not acknowledged: do not pay again before that is known',
   failed: 'the chain has settled without it: nothing was paid'
+}
+
+/** All details of a payment by their names, ids whole. */
+export function paymentFields({
+  id,
+  name,
+  peerId,
+  direction,
+  amount,
+  memo,
+  time,
+  status,
+  parts
+}: PaymentDetails): Field[] {
+  const [first] = parts
+  return [
+    ['payment', id],
+    ...(name === undefined ? [] : [['name', name] as const]),
+    [direction === 'sent' ? 'to' : 'from', peerId],
+    ['amount', formatAmount(amount)],
+    ['memo', memo],
+    ['time', formatTime(time)],
+    ['status', `${status}: ${STATUS_MEANS[status]}`],
+    ...(parts.length > 1 || first === undefined ? [] : [['channel', first.channel] as const])
+  ]
 }
 
 /**

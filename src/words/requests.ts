@@ -1,7 +1,7 @@
 /** Payment requests in words. */
-import type { RequestInfo, RequestTerms } from '../node/api.js'
+import type { ReceiptInfo, RequestInfo, RequestTerms } from '../node/api.js'
 import { formatAmount } from '../types/units.js'
-import { formatTime, printable } from './text.js'
+import { type Field, formatTime, printable } from './text.js'
 
 /** The purpose of a payment, in the words of whoever asks for it. */
 export function forWhat(memo: string): string {
@@ -22,6 +22,26 @@ export function requestWords(terms: RequestTerms): string {
   const what = `Request for ${sum}, from ${payee} on ${network}. ${until(terms)}`
   // A stranger's words come last, and are said to be theirs: they could go on like ours.
   return memo === '' ? what : `${what}\nThe payee says: ${printable(memo)}`
+}
+
+/** What a receipt says. */
+export function receiptFields({
+  amount,
+  memo,
+  payee,
+  payer,
+  paid,
+  request,
+  network
+}: ReceiptInfo): Field[] {
+  return [
+    ['paid', `${formatAmount(amount)} on ${network}`],
+    ['time', `${formatTime(paid)}, by the payee's clock`],
+    ['payee', `${payee} (signed this)`],
+    ['payer', payer],
+    ['request', request],
+    ...(memo === '' ? [] : [['memo', printable(memo)] as const])
+  ]
 }
 
 /** What has come for a request of this node. */

@@ -9,6 +9,9 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu, '\ufffd')
 }
 
+/** A detail: its name, and its value. */
+export type Field = readonly [name: string, value: string]
+
 /** Number of digits of a channel id that tables show, and that commands accept. */
 const SHORT_DIGITS = 8
 

@@ -115,6 +115,28 @@ describe('commands that need no running node', () => {
       await assert.rejects(stat(join(dir, 'api.sock')), { code: 'ENOENT' })
     })
 
+    it('serves a dashboard with --ui, at an address whose token is for this run alone', async () => {
+      const secrets = new Set<string>()
+      for (const round of [1, 2]) {
+        const node = new FakeNode()
+        const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+        const done = world.run('start', '--ui', '--api', '127.0.0.1:0')
+        await world.printed('Running.')
+        const [, url = '', token = ''] =
+          /^Dashboard: (http:\/\/127\.0\.0\.1:\d+\/ui\/)#token=(\S+) /m.exec(world.out()) ?? []
+        assert.match(await (await fetch(url)).text(), /<title>paychan<\/title>/)
+        const asked = await fetch(new URL('/v1/info', url), {
+          headers: { authorization: `Bearer ${token}` }
+        })
+        assert.equal(asked.status, 200)
+        secrets.add(token)
+        assert.equal(secrets.size, round)
+        assert.equal((await node.access.list()).length, 1)
+        world.interrupt()
+        assert.equal(await done, 0)
+      }
+    })
+
     it('prints newline-delimited JSON: started first, every event, stopped last', async () => {
       const node = new FakeNode()
       const createNode = async (): Promise<FakeNode> => {

@@ -48,6 +48,19 @@ describe('configuration', () => {
       })
     })
 
+    it('serves the dashboard where the API is, and the API at its usual place for it', () => {
+      const usual = { host: '127.0.0.1', port: 9_802, hosts: [], ui: true }
+      assert.deepEqual(resolve({ flags: { ui: true } }).api, usual)
+      assert.deepEqual(resolve({ env: { PAYCHAN_UI: '1' } }).api, usual)
+      assert.deepEqual(resolve({ file: { ui: true, api: '[::1]:80' } }).api, {
+        ...usual,
+        host: '::1',
+        port: 80
+      })
+      assert.equal(resolve({ env: { PAYCHAN_UI: '0' }, file: { ui: true } }).api, undefined)
+      assert.equal(resolve({ flags: { api: '127.0.0.1:1' } }).api?.ui, false)
+    })
+
     const file = {
       electrum: 'tcp://file:1',
       listen: ['/ip4/1.1.1.1/tcp/1'],

@@ -95,6 +95,7 @@ export const channel: ChannelInfo = {
   turns: undefined,
   inFlight: satoshi(0n),
   atRisk: satoshi(0n),
+  stake: satoshi(0n),
   alone: undefined,
   risk: undefined,
   funding: { txid: FUNDING, vout: 1 },
@@ -431,6 +432,7 @@ export class FakeNode implements LocalNode {
 
   readonly events: LocalNode['events'] = {
     after: (number, signal) => this.#after(number, signal),
+    newest: () => this.kept.length,
     on: (listener) => {
       this.#listeners.add(listener)
       return () => {

@@ -163,6 +163,32 @@ describe('the API on TCP', () => {
       assert.deepEqual(asked(), [])
     })
 
+    it('the dashboard when it is asked to, under a policy that lets it reach nobody else', async () => {
+      assert.equal((await ask('/ui/')).code, 'ERR_UNKNOWN_VERB')
+      await api.close()
+      await serve({ ui: true })
+      const page = await ask('/ui/')
+      assert.equal(
+        page.headers['content-security-policy'],
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
+      )
+      assert.equal(page.headers['x-content-type-options'], 'nosniff')
+      assert.equal(page.headers['referrer-policy'], 'no-referrer')
+      assert.doesNotMatch(page.text, /<script>| style=| on[a-z]+=|https?:/)
+      assert.deepEqual(
+        await Promise.all(
+          ['/ui/page.js', '/ui/page.css'].map(
+            async (path) => (await ask(path)).headers['content-type']
+          )
+        ),
+        ['text/javascript; charset=utf-8', 'text/css; charset=utf-8']
+      )
+      assert.equal((await ask('/ui')).headers['location'], '/ui/')
+      assert.match(String((await ask('/')).headers['content-security-policy']), /unsafe-inline/)
+      assert.ok((await ask('/ui/page.js')).text.length < 100_000)
+      assert.equal((await ask('/ui/', { headers: { host: 'evil.example' } })).code, 'ERR_API_HOST')
+    })
+
     it('whether it answers, and whether it sees the chain, to whoever watches the process', async () => {
       assert.deepEqual(JSON.parse((await ask('/health')).text), { status: 'ok' })
       assert.deepEqual(JSON.parse((await ask('/ready')).text), { status: 'ready' })
@@ -516,8 +542,12 @@ describe('the API on TCP', () => {
       while (node.followers() < 2) await ask('/')
       node.emit({ type: 'chain', status: 'synced', height: channel.refundHeight })
       const told = await reading
-      assert.doesNotMatch(told, /^id:/m)
-      assert.match(told, /^event: chain$/m)
+      assert.match(told, /\n\nevent: chain$/m)
+    })
+
+    it('and first the number that they follow, so that a reader who is cut off misses nothing', async () => {
+      node.emit(numbered('before'))
+      assert.match(await read('id: '), /^id: 1\n\n/m)
     })
 
     it('to a slow reader from the disk, and keeps nothing for it in memory', async () => {

@@ -70,6 +70,24 @@ describe('node / access', () => {
     assert.deepEqual(world.access.admit(token).scopes, ['pay'])
   })
 
+  it('lends a token for this run of the node, which no disk has and no start finds again', async () => {
+    const world = new Fixture()
+    const { id, token } = world.access.lend({ name: 'the dashboard', scopes: ['manage'] })
+    assert.deepEqual(world.access.admit(token).scopes, ['manage'])
+    assert.deepEqual(
+      (await world.access.list()).map(({ name }) => name),
+      ['the dashboard']
+    )
+    for await (const [key] of world.store.entries('')) assert.fail(`${key} is on the disk`)
+    await world.restart()
+    assert.throws(() => world.access.admit(token), { code: 'ERR_TOKEN_INVALID' })
+    assert.deepEqual(await world.access.list(), [])
+    const other = world.access.lend({ name: 'the dashboard', scopes: ['manage'] })
+    assert.notEqual(other.id, id)
+    await world.access.revoke(other.id)
+    assert.throws(() => world.access.admit(other.token), { code: 'ERR_TOKEN_INVALID' })
+  })
+
   it('refuses names, scopes, budgets and times that make no sense', async () => {
     const world = new Fixture()
     const wrong: ReadonlyArray<Partial<TokenOptions>> = [

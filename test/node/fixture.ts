@@ -206,6 +206,7 @@ export function channel(id: string, changes: Partial<ChannelInfo> = {}): Channel
     turns: undefined,
     inFlight: satoshi(0n),
     atRisk: satoshi(0n),
+    stake: satoshi(0n),
     alone: undefined,
     risk: undefined,
     funding: undefined,

@@ -48,6 +48,7 @@ interface StartOptions {
   readonly apiHost?: string[]
   readonly logLevel?: string
   readonly logFormat?: string
+  readonly ui?: boolean
   readonly verbose?: boolean
 }
 
@@ -97,6 +98,7 @@ export function addStart(program: Command, world: World): void {
       '--log-format <format>',
       'text for people (the default), or json: one object a line, with its time and level'
     )
+    .option('--ui', 'serve a dashboard for people as well, and print the address to open')
     .option('--verbose', VERBOSE_HELP)
     .addHelpText(
       'after',
@@ -118,6 +120,7 @@ export function addStart(program: Command, world: World): void {
           apiHost,
           logLevel,
           logFormat,
+          ui,
           verbose = false
         }: StartOptions,
         command: Command
@@ -137,7 +140,8 @@ export function addStart(program: Command, world: World): void {
           apiKey,
           apiHosts: apiHost,
           logLevel,
-          logFormat
+          logFormat,
+          ui
         })
         const log = new Log(context.output, config.log)
         const instead = DEPRECATED_NETWORKS[config.network]
@@ -237,6 +241,10 @@ async function serveUntilStopped(
             await node.stop()
             throw error
           })
+    const uiUrl =
+      tcp === undefined || api?.ui !== true
+        ? undefined
+        : dashboardUrl(tcp.url, node.gate().access.lend(DASHBOARD_TOKEN).token)
     const info = await node.info()
     const reached = { apiSocket: socket, apiUrl: tcp?.url }
     const started = startedEntry(info, reached, (colors) =>
@@ -245,11 +253,15 @@ async function serveUntilStopped(
         ...(tcp === undefined
           ? []
           : [`API for programs: ${tcp.url} (what it can do: ${tcp.url}/)`]),
+        // The address is a secret: it is shown, and no log has it.
+        ...(uiUrl === undefined
+          ? []
+          : [`Dashboard: ${uiUrl} (for you alone: whoever has this address can use the money)`]),
         '',
         'Running. Stop it with Ctrl-C, or with `paychan stop`.'
       ].join('\n')
     )
-    log.write(started, { event: 'started', ...info, ...reached })
+    log.write(started, { event: 'started', ...info, ...reached, uiUrl })
     tell = (event) => {
       const { type, ...rest } = event
       const data = { event: type, ...rest }
@@ -280,6 +292,14 @@ async function serveUntilStopped(
     interrupted.dispose()
     unsubscribe()
   }
+}
+
+/** What the dashboard may do: all that its reader could do with the command line. */
+const DASHBOARD_TOKEN = { name: 'the dashboard of this run', scopes: ['manage'] } as const
+
+/** The token is in the fragment, which a browser sends to nobody. */
+function dashboardUrl(api: string, token: string): string {
+  return `${api}/ui/#token=${token}`
 }
 
 /** The node has stopped already: what is left is to end. */

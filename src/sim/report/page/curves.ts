@@ -3,7 +3,7 @@ import Plot from 'uplot'
 import { count, curveValue, moment } from '../format.js'
 import type { Curve } from '../page-data.js'
 import type { Clock } from './clock.js'
-import { colour, element, need, onColours } from './dom.js'
+import { colour, element, need, onColours } from '../../../browser/dom.js'
 
 const HEIGHT = 190
 const DAY = 86_400

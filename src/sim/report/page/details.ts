@@ -6,7 +6,7 @@ import { cellText } from '../cells.js'
 import { curveValue, sat } from '../format.js'
 import type { Curve, TableData } from '../page-data.js'
 import type { Clock } from './clock.js'
-import { button, element, need } from './dom.js'
+import { button, element, need } from '../../../browser/dom.js'
 import type { Scene } from './scene.js'
 import type { Selection } from './selection.js'
 

@@ -1,6 +1,6 @@
 /** Paints the scene on its canvas. */
 import type { PictureChannel } from '../page-data.js'
-import { colour } from './dom.js'
+import { colour } from '../../../browser/dom.js'
 import type { Scene, View } from './scene.js'
 import type { Selected } from './selection.js'
 

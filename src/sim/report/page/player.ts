@@ -1,7 +1,7 @@
 /** The slider and the button below the picture. */
 import { count, moment } from '../format.js'
 import type { Clock } from './clock.js'
-import { need } from './dom.js'
+import { need } from '../../../browser/dom.js'
 
 /** Seconds that playing the whole simulation takes. */
 const PLAYING = 24

@@ -2,7 +2,7 @@
 import { arrange, cellText } from '../cells.js'
 import { count } from '../format.js'
 import type { TableData } from '../page-data.js'
-import { button, element, need } from './dom.js'
+import { button, element, need } from '../../../browser/dom.js'
 
 const PAGE = 25
 

@@ -1,0 +1,122 @@
+/**
+ * The API of the node, asked with a token. Answers become the types of `NodeApi` again: amounts are
+ * bigint, what is not known is undefined, and names are those of the library.
+ */
+import type { NodeEvent } from '../../node/api.js'
+import { type Facts, PaychanError } from '../../types/errors.js'
+import type { PublishedField } from '../dialect.js'
+import type { CallOf, NodeVerb, RequestOf } from '../verbs.js'
+
+/** The names of the API's fields, in answers and in requests; scripts/bundle-page.js writes them. */
+declare const ANSWERED: Readonly<Record<string, PublishedField>>
+declare const ASKED: Readonly<Record<string, PublishedField>>
+
+/** What the library's call of a verb answers. */
+export type Answer<Name extends NodeVerb> = Awaited<ReturnType<CallOf<Name>>>
+
+const NO_ANSWER = 'The node does not answer. Start it again with `paychan start --ui`.'
+
+const NO_ANSWER_TO_KEY =
+  'The node does not answer, and whether it has done this is not known. When it runs again, ask again here and change nothing: it is done once.'
+
+export const NO_TOKEN =
+  'This page has no right to ask the node. Open the address that `paychan start --ui` prints: it is another one at each start.'
+
+export class Client {
+  constructor(private readonly token: () => string | undefined) {}
+
+  /**
+   * Makes the call of a verb.
+   *
+   * @param key - a name for what must not be done twice, however often it is asked for
+   * @throws PaychanError as the node has it; `ERR_NODE_NOT_RUNNING` when it does not answer
+   */
+  async call<Name extends NodeVerb>(
+    verb: Name,
+    request: RequestOf<Name>,
+    key?: string
+  ): Promise<Answer<Name>> {
+    const response = await this.ask(`/v1/${verb}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(key === undefined ? {} : { 'idempotency-key': key })
+      },
+      body: JSON.stringify(outward(request))
+    }).catch((error: unknown) => {
+      throw key === undefined ? error : notRunning(NO_ANSWER_TO_KEY, error)
+    })
+    return (response.status === 204 ? undefined : inward(await response.json())) as Answer<Name>
+  }
+
+  /**
+   * Asks for a path, with the token.
+   *
+   * @throws PaychanError as the node has it; `ERR_NODE_NOT_RUNNING`
+   */
+  async ask(path: string, init: RequestInit = {}): Promise<Response> {
+    const token = this.token()
+    if (token === undefined) throw new PaychanError('ERR_TOKEN_MISSING', NO_TOKEN)
+    const headers = { ...(init.headers as object), authorization: `Bearer ${token}` }
+    const response = await fetch(path, { ...init, headers, cache: 'no-store' }).catch(
+      (error: unknown) => {
+        throw isAborted(init.signal) ? error : notRunning(NO_ANSWER, error)
+      }
+    )
+    if (response.ok) return response
+    throw await problemOf(response)
+  }
+}
+
+/** An event as the API has sent it. */
+export function eventOf(data: string): NodeEvent {
+  return inward(JSON.parse(data)) as NodeEvent
+}
+
+/** True when the node knows the token of this page no more. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof PaychanError && /^ERR_TOKEN_/.test(error.code)
+}
+
+function isAborted(signal: AbortSignal | null | undefined): boolean {
+  return signal?.aborted === true
+}
+
+function notRunning(text: string, cause: unknown): PaychanError {
+  return new PaychanError('ERR_NODE_NOT_RUNNING', text, {}, { cause })
+}
+
+/** RFC 9457; whoever else answers at this place has no code. */
+async function problemOf(response: Response): Promise<PaychanError> {
+  const said = (await response.json().catch(() => ({}))) as Record<string, unknown>
+  const { code, detail } = said
+  if (typeof code !== 'string' || typeof detail !== 'string') {
+    return notRunning(NO_ANSWER, response.status)
+  }
+  const isToken = code === 'ERR_TOKEN_INVALID' || code === 'ERR_TOKEN_EXPIRED'
+  return PaychanError.of(code, isToken ? NO_TOKEN : detail, inward(said['facts']) as Facts)
+}
+
+function inward(value: unknown): unknown {
+  if (value === null) return undefined
+  if (Array.isArray(value)) return value.map(inward)
+  if (typeof value !== 'object') return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => {
+      const field = ANSWERED[name]
+      if (field === undefined) return [name, inward(each)]
+      return [field.local, field.isAmount && typeof each === 'number' ? BigInt(each) : inward(each)]
+    })
+  )
+}
+
+const OUTWARD = new Map(Object.entries(ASKED).map(([name, { local }]) => [local, name]))
+
+function outward(request: object): object {
+  return Object.fromEntries(
+    Object.entries(request).map(([name, value]) => [
+      OUTWARD.get(name) ?? name,
+      typeof value === 'bigint' ? Number(value) : (value as unknown)
+    ])
+  )
+}
