@@ -1,4 +1,4 @@
-/** A report in a page of the browser, with an eye on everything that it must not do. */
+/** A page in the browser, with an eye on everything that it must not do. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,11 +24,31 @@ export async function openPage(browser: Browser, html: string, look: Look = {}):
   const file = join(folder, 'report.html')
   writeFileSync(file, html)
   const url = pathToFileURL(file).href
+  const opened = await openUrl(browser, url, look, (asked) => asked === url)
+  await painted(opened.page)
+  return {
+    ...opened,
+    close: async () => {
+      await opened.close()
+      rmSync(folder, { recursive: true })
+    }
+  }
+}
+
+/** Opens a page that may ask for what `mayAsk` lets pass, and for nothing else. */
+export async function openUrl(
+  browser: Browser,
+  url: string,
+  look: Look,
+  mayAsk: (url: string) => boolean
+): Promise<Opened> {
   const page = await browser.newPage({
     viewport: { width: look.width ?? 1280, height: look.height ?? 900 },
     colorScheme: look.dark === true ? 'dark' : 'light',
     reducedMotion: 'reduce'
   })
+  // Less than a test has: what did not come is named.
+  page.setDefaultTimeout(15_000)
   const complaints: string[] = []
   page.on('console', (message) => {
     complaints.push(`${message.type()}: ${message.text()}`)
@@ -37,7 +57,7 @@ export async function openPage(browser: Browser, html: string, look: Look = {}):
     complaints.push(`error: ${error.message}`)
   })
   page.on('request', (request) => {
-    if (request.url() !== url && !request.url().startsWith('data:')) {
+    if (!mayAsk(request.url()) && !request.url().startsWith('data:')) {
       complaints.push(`request: ${request.url()}`)
     }
   })
@@ -46,13 +66,11 @@ export async function openPage(browser: Browser, html: string, look: Look = {}):
     void dialog.dismiss()
   })
   await page.goto(url)
-  await painted(page)
   return {
     page,
     complaints,
     close: async () => {
       await page.close()
-      rmSync(folder, { recursive: true })
     }
   }
 }

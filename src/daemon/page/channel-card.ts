@@ -142,7 +142,7 @@ function balanceBar(channel: ChannelInfo): SVGElement {
       ? [
           drawn(
             'svg',
-            { x: `${at}%`, overflow: 'visible' },
+            { x: `${at}%`, overflow: 'visible', 'aria-hidden': 'true' },
             drawn('circle', { class: 'turn', cy: 10, r: 8 }),
             drawn('path', { class: 'arrow', d: arrow })
           )

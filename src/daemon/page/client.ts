@@ -3,7 +3,7 @@
  * bigint, what is not known is undefined, and names are those of the library.
  */
 import type { NodeEvent } from '../../node/api.js'
-import { type Facts, PaychanError } from '../../types/errors.js'
+import { codeOf, type Facts, PaychanError } from '../../types/errors.js'
 import type { PublishedField } from '../dialect.js'
 import type { CallOf, NodeVerb, RequestOf } from '../verbs.js'
 
@@ -44,7 +44,8 @@ export class Client {
       },
       body: JSON.stringify(outward(request))
     }).catch((error: unknown) => {
-      throw key === undefined ? error : notRunning(NO_ANSWER_TO_KEY, error)
+      const isUnknown = key !== undefined && codeOf(error) === 'ERR_NODE_NOT_RUNNING'
+      throw isUnknown ? notRunning(NO_ANSWER_TO_KEY, error) : error
     })
     return (response.status === 204 ? undefined : inward(await response.json())) as Answer<Name>
   }

@@ -11,12 +11,12 @@ export function openDialog(id: string): HTMLDialogElement {
   return dialog
 }
 
-/** Lets the buttons of class `dismiss` close their dialogs, and a click beside a dialog too. */
+/**
+ * Lets the buttons of class `dismiss` close their dialogs. A click beside a dialog does not: it may be
+ * the second one of two, and what has just been paid would not be seen.
+ */
 export function prepareDialogs(): void {
   for (const dialog of document.querySelectorAll('dialog')) {
-    dialog.addEventListener('click', ({ target }) => {
-      if (target === dialog) dialog.close()
-    })
     for (const dismiss of dialog.querySelectorAll('.dismiss')) {
       dismiss.addEventListener('click', () => {
         dialog.close()

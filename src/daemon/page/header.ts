@@ -1,6 +1,7 @@
 /** The top of the page: which node this is, how it sees the chain, and what somebody has to see. */
 import { button, element, need } from '../../browser/dom.js'
-import { serverText } from '../../words/node.js'
+import type { NodeInfo } from '../../node/api.js'
+import { historiesText, serverText } from '../../words/node.js'
 import { shortPeer } from '../../words/text.js'
 import { NO_TOKEN } from './client.js'
 import type { Connection } from './event-stream.js'
@@ -29,16 +30,14 @@ export function showNode({ info }: Known): void {
   if (info === undefined) return
   const { chain, channels } = info
   setText(need('network', HTMLElement), info.network)
-  const { status } = chain
   const place = need('chain', HTMLElement)
-  place.className = `badge ${status === 'synced' ? 'good' : 'bad'}`
-  setText(
-    place,
-    `${status === 'synced' ? '' : status === 'down' ? 'no chain' : 'connecting'}${chain.height === undefined ? '' : `${status === 'synced' ? '' : ', '}block ${chain.height.toLocaleString('en')}`}`
-  )
+  place.className = `badge ${toneOf(chain)}`
+  setText(place, chainWords(chain))
   const peerId = need('peer-id', HTMLElement)
   if (peerId.textContent === '') {
-    need('peer', HTMLElement).append(copyButton('peer id', () => info.peerId))
+    for (const id of ['peer', 'who']) {
+      need(id, HTMLElement).append(copyButton('peer id', () => info.peerId))
+    }
   }
   setText(peerId, info.peerId)
   setText(need('peer-short', HTMLElement), shortPeer(info.peerId))
@@ -48,7 +47,7 @@ export function showNode({ info }: Known): void {
       : [
           `${channels.unwatched} of the channels ${channels.unwatched === 1 ? 'is' : 'are'} not watched: no server tells what happens there.`
         ]),
-    ...(status === 'synced' || chain.lastError === undefined ? [] : [chain.lastError])
+    ...(chain.status === 'synced' || chain.lastError === undefined ? [] : [chain.lastError])
   ]
   setText(need('chain-problem', HTMLElement), lines.join(' '))
   showOnce(need('servers', HTMLElement), chain.servers.map(serverText), (text) =>
@@ -66,6 +65,23 @@ export function showNode({ info }: Known): void {
   setText(need('version', HTMLElement), `paychan ${info.version}, data in ${info.dataDir}`)
 }
 
+/** How well the chain is seen: by all servers, by some, or not at all. */
+function toneOf({ status, servers }: NodeInfo['chain']): string {
+  if (status !== 'synced') return 'bad'
+  return servers.every(({ state }) => state === 'used') ? 'good' : 'warn'
+}
+
+/** The height, and how many of the servers show it. */
+function chainWords({ status, height, servers, histories }: NodeInfo['chain']): string {
+  const used = servers.filter(({ state }) => state === 'used').length
+  return [
+    ...(status === 'synced' ? [] : [status === 'down' ? 'no chain' : 'connecting']),
+    ...(height === undefined ? [] : [`block ${height.toLocaleString('en')}`]),
+    ...(servers.length < 2 ? [] : [`${used} of ${servers.length} servers`]),
+    ...(histories === undefined ? [] : [historiesText(histories)])
+  ].join(' · ')
+}
+
 /** Makes a list anew only when it says something else: who is on a button of it stays there. */
 function showOnce(
   place: HTMLElement,
@@ -81,9 +97,9 @@ function showOnce(
 const MOST_NOTICES = 8
 
 /** Shows an alarm, or other news of the node, until somebody takes it away. */
-export function showNotice({ id, text, isAlarm }: Notice): void {
+export function showNotice({ text, isAlarm }: Notice): void {
   const place = need(isAlarm ? 'alarms' : 'notices', HTMLElement)
-  const notice = element('li', { class: isAlarm ? 'alarm' : 'notice', id: `notice-${id}` }, text)
+  const notice = element('li', { class: isAlarm ? 'alarm' : 'notice' }, text)
   notice.append(
     button(
       'Dismiss',

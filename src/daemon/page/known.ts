@@ -14,7 +14,6 @@ import { shortChannel, shortPeer } from '../../words/text.js'
 
 /** A notice that somebody has to see, until they have. */
 export interface Notice {
-  readonly id: number
   readonly text: string
   readonly isAlarm: boolean
 }
@@ -44,7 +43,6 @@ export class Known {
   /** The last news about a channel, in words. */
   readonly news = new Map<string, string>()
   #names = new Map<string, string>()
-  #notices = 0
   #loading: Promise<void> | undefined
   #isStale = false
 
@@ -79,6 +77,12 @@ export class Known {
     this.told.onChange()
   }
 
+  /** Takes a request that was just made: no event tells of it before something is paid. */
+  addRequest(request: RequestInfo): void {
+    this.requests = withNewest(this.requests, request)
+    this.told.onChange()
+  }
+
   readonly onEvent = (event: NodeEvent): void => {
     switch (event.type) {
       case 'payment':
@@ -109,8 +113,7 @@ export class Known {
   }
 
   #notice(text: string, isAlarm: boolean): void {
-    this.#notices++
-    this.told.onNotice({ id: this.#notices, text, isAlarm })
+    this.told.onNotice({ text, isAlarm })
   }
 
   /** Asks again for what events change without saying it, one time for many. */

@@ -18,15 +18,25 @@ import './styles.css'
 let token = currentToken()
 const client = new Client(() => token)
 
-const known = new Known(client, {
-  onChange: () => {
+let isToBeShown = false
+
+/** Shows everything as it is now, in the next frame: once, however much has changed. */
+function show(): void {
+  if (isToBeShown) return
+  isToBeShown = true
+  requestAnimationFrame(() => {
+    isToBeShown = false
     showNode(known)
     showBalances(known)
     channels.show()
     requests.show()
     payments.showChannels()
     payments.show()
-  },
+  })
+}
+
+const known = new Known(client, {
+  onChange: show,
   onLoaded: () => {
     payments.load()
   },
@@ -52,7 +62,7 @@ const events = new EventStream(client, {
     // Once the events come nothing is missed between them and what is asked for now.
     known.load().catch((error: unknown) => {
       if (isRefused(error)) showConnection('refused')
-      else showNotice({ id: 0, text: messageOf(error), isAlarm: false })
+      else showNotice({ text: messageOf(error), isAlarm: false })
     })
   }
 })

@@ -103,7 +103,6 @@ export class Payments {
     )
     this.#payments = [payment, ...others].slice(0, MOST_SHOWN)
     this.#fresh = payment
-    this.show()
   }
 
   /** Shows the payments, with the names of their peers. */

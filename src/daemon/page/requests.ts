@@ -53,6 +53,7 @@ export function prepareRequests(known: Known, client: Client): Requests {
       },
       key
     )
+    known.addRequest(made)
     form.reset()
     open(made)
     need('request-state', HTMLElement).focus()
