@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# `npm run test:browser`: the reports in headless Chromium. Where there is none, the reason is printed.
+# `npm run test:browser`: the reports and the dashboard in headless Chromium. Where there is none, the reason is printed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 reason="$(mktemp)"
 trap 'rm -f "$reason"' EXIT
 if ! PAYCHAN_TEST_CHROMIUM="$(test/browser/find-chromium.sh "$@" 2> "$reason")"; then
-  echo "SKIPPED the reports in a browser: $(cat "$reason")"
+  echo "SKIPPED the pages in a browser: $(cat "$reason")"
   exit 0
 fi
 export PAYCHAN_TEST_CHROMIUM

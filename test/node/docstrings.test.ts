@@ -91,11 +91,11 @@ function errorsIn(code: string): string[] {
 describe('the docstring of each public call', () => {
   const all = docstrings()
 
-  it('is there, for as many calls as there are verbs, and three beside them', () => {
+  it('is there, for as many calls as there are verbs, and four beside them', () => {
     const calls = [...VERBS.values()].filter(({ call }) => call !== undefined)
     assert.equal(
       all.length,
-      calls.length + ['chain.untilHeight', 'events.after', 'events.on'].length
+      calls.length + ['chain.untilHeight', 'events.after', 'events.newest', 'events.on'].length
     )
     assert.deepEqual(
       all.filter(({ text, example }) => text.length < 40 || example === '').map(({ name }) => name),
