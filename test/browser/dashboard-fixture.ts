@@ -119,6 +119,11 @@ const REQUESTS: readonly RequestInfo[] = [
   { ...requested, id: '4a5b6c7d8e9f0011', memo: '', state: 'expired' }
 ]
 
+/** The payments that a node has told of, the newest first. */
+function told({ kept }: FakeNode): PaymentInfo[] {
+  return kept.flatMap((event) => (event.type === 'payment' ? [event.payment] : [])).reverse()
+}
+
 export function busyNode(): FakeNode {
   const node = new FakeNode()
   Object.assign(node.answers, {
@@ -152,7 +157,7 @@ export function busyNode(): FakeNode {
       total: satoshi(5_886_750n)
     }),
     channels: async () => [...CHANNELS],
-    payments: async () => [...PAYMENTS],
+    payments: async () => [...told(node), ...PAYMENTS],
     requests: async () => [...REQUESTS],
     aliases: async () => [...OTHERS]
   } satisfies FakeNode['answers'])

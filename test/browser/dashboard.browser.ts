@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import type { PaymentInfo } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { CHANNEL, type FakeNode, payment, PEER, requested } from '../daemon/fake-node.js'
+import { CHANNEL, type FakeNode, payment, PEER, requested, terms } from '../daemon/fake-node.js'
 import { launchChromium } from './chromium.js'
 import { LOW_CONTRASTS } from './contrast.js'
 import { busyNode, CHANNELS, serveDashboard, type ServedDashboard } from './dashboard-fixture.js'
@@ -163,6 +163,30 @@ describe('the dashboard in a browser', () => {
     assert.deepEqual(complaints, [])
   })
 
+  it('keeps a payment that comes while an older list of payments is on its way', async () => {
+    const page = await openLive()
+    let answer = (_: PaymentInfo[]): void => {}
+    const listed = new Promise<PaymentInfo[]>((resolve) => {
+      answer = resolve
+    })
+    const asked = new Promise<void>((resolve) => {
+      node.answers.payments = async () => {
+        resolve()
+        return await listed
+      }
+    })
+    await page.getByLabel('Direction').selectOption('sent')
+    await asked
+    node.emit({ type: 'payment', payment: paymentAt(1, { memo: 'overtaking' }) })
+    await page.locator('#payment-list').getByText('overtaking').waitFor()
+    answer([payment])
+    await page.locator('#payment-list').getByText('coffee', { exact: true }).waitFor()
+    assert.deepEqual(await page.locator('#payment-list .memo').allTextContents(), [
+      'overtaking',
+      'coffee'
+    ])
+  })
+
   it('asks the node for the payments of one channel, in one direction', async () => {
     const page = await openLive()
     const answered = async (chosen: Promise<unknown>): Promise<void> => {
@@ -223,6 +247,25 @@ describe('the dashboard in a browser', () => {
     await page.locator('#pay-button').click()
     await problem.getByText(text).waitFor()
     assert.equal(await problem.getAttribute('role'), 'alert')
+  })
+
+  it('offers to open a channel with a payee that has none with this node', async () => {
+    node.answers.payRequest = async () => {
+      throw new PaychanError('ERR_NO_CHANNEL', 'There is no channel with the payee.')
+    }
+    const page = await openLive()
+    await page.getByRole('button', { name: 'Pay', exact: true }).click()
+    await page.getByLabel('To', { exact: true }).fill(requested.text)
+    await page.locator('#pay-button').click()
+    await page.getByRole('button', { name: 'Pay 3,000 sat' }).click()
+    await page.locator('#confirm-form .problem').getByText('There is no channel').waitFor()
+    await page.getByRole('button', { name: 'Open a channel with the payee' }).click()
+    assert.equal(await page.locator('#open-peer').inputValue(), terms.multiaddrs[0])
+    await page.getByRole('button', { name: 'Open the channel' }).click()
+    await page.locator('#said').getByText('is open').waitFor()
+    const [request] = (node.calls.find(({ verb }) => verb === 'open')?.args ?? []) as [object]
+    const amount = satoshi(30_000n)
+    assert.deepEqual(request, { peer: terms.multiaddrs[0], amount, wait: 'broadcast' })
   })
 
   for (const width of [360, 390, 1440]) {

@@ -16,7 +16,7 @@ export type Answer<Name extends NodeVerb> = Awaited<ReturnType<CallOf<Name>>>
 
 const NO_ANSWER = 'The node does not answer. Start it again with `paychan start --ui`.'
 
-const NO_ANSWER_TO_KEY =
+const NO_ANSWER_TO_ONCE =
   'The node does not answer, and whether it has done this is not known. When it runs again, ask again here and change nothing: it is done once.'
 
 export const NO_TOKEN =
@@ -28,24 +28,25 @@ export class Client {
   /**
    * Makes the call of a verb.
    *
-   * @param key - a name for what must not be done twice, however often it is asked for
+   * @param once - a name for what must not be done twice, however often it is asked for; true for
+   *   what the node does once by itself
    * @throws PaychanError as the node has it; `ERR_NODE_NOT_RUNNING` when it does not answer
    */
   async call<Name extends NodeVerb>(
     verb: Name,
     request: RequestOf<Name>,
-    key?: string
+    once?: string | true
   ): Promise<Answer<Name>> {
     const response = await this.ask(`/v1/${verb}`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        ...(key === undefined ? {} : { 'idempotency-key': key })
+        ...(typeof once === 'string' ? { 'idempotency-key': once } : {})
       },
       body: JSON.stringify(outward(request))
     }).catch((error: unknown) => {
-      const isUnknown = key !== undefined && codeOf(error) === 'ERR_NODE_NOT_RUNNING'
-      throw isUnknown ? notRunning(NO_ANSWER_TO_KEY, error) : error
+      const isUnknown = once !== undefined && codeOf(error) === 'ERR_NODE_NOT_RUNNING'
+      throw isUnknown ? notRunning(NO_ANSWER_TO_ONCE, error) : error
     })
     return (response.status === 204 ? undefined : inward(await response.json())) as Answer<Name>
   }

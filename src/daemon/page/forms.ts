@@ -5,10 +5,9 @@ import type { Satoshi } from '../../types/units.js'
 import { need } from '../../browser/dom.js'
 
 /** Opens a dialog of the page; the element that was in use gets the focus back by itself. */
-export function openDialog(id: string): HTMLDialogElement {
+export function openDialog(id: string): void {
   const dialog = need(id, HTMLDialogElement)
   if (!dialog.open) dialog.showModal()
-  return dialog
 }
 
 /**

@@ -43,6 +43,10 @@ export class Known {
   /** The last news about a channel, in words. */
   readonly news = new Map<string, string>()
   #names = new Map<string, string>()
+  /** Requests that events have told of since all were asked for: newer than the answer. */
+  #told: RequestInfo[] = []
+  #asked = 0
+  #answered = 0
   #loading: Promise<void> | undefined
   #isStale = false
 
@@ -66,12 +70,13 @@ export class Known {
 
   /** Asks for everything. */
   async load(): Promise<void> {
+    this.#told = []
     const [requests, aliases] = await Promise.all([
       this.client.call('requests', { limit: MOST_REQUESTS }),
       this.client.call('aliases', {}),
       this.#loadState()
     ])
-    this.requests = requests
+    this.requests = this.#told.reduce<readonly RequestInfo[]>(withNewest, requests)
     this.#names = new Map(aliases.map(({ name, peerId }) => [peerId, name]))
     this.told.onLoaded()
     this.told.onChange()
@@ -89,6 +94,7 @@ export class Known {
         this.told.onPayment(event.payment)
         break
       case 'request':
+        this.#told.push(event.request)
         this.requests = withNewest(this.requests, event.request)
         break
       case 'channel':
@@ -133,11 +139,16 @@ export class Known {
   }
 
   async #loadState(): Promise<void> {
+    this.#asked++
+    const asked = this.#asked
     const [info, balance, channels] = await Promise.all([
       this.client.call('info', {}),
       this.client.call('balance', {}),
       this.client.call('channels', {})
     ])
+    // Answers may overtake each other.
+    if (asked < this.#answered) return
+    this.#answered = asked
     this.info = info
     this.balance = balance
     this.channels = channels

@@ -18,7 +18,7 @@ export function fieldList(fields: readonly Field[]): HTMLElement {
 
 /** A button that copies a text; `what` names it for people who do not see it. */
 export function copyButton(what: string, text: () => string): HTMLButtonElement {
-  const made = button(
+  return button(
     'Copy',
     () => {
       navigator.clipboard.writeText(text()).then(
@@ -28,7 +28,6 @@ export function copyButton(what: string, text: () => string): HTMLButtonElement 
     },
     { class: 'small', 'aria-label': `copy ${what}` }
   )
-  return made
 }
 
 /** A text to be copied, whole, with its button. */

@@ -75,10 +75,10 @@ export function preparePaying(
     const chosen = amount === undefined ? { amount: amountOf(confirm) } : {}
     // A request is paid once by itself; one that is reusable needs a name for each payment.
     const result = await client
-      .call('payRequest', { request: text, ...chosen }, terms.reusable ? key : undefined)
+      .call('payRequest', { request: text, ...chosen }, terms.reusable ? key : true)
       .catch((error: unknown) => {
         if (codeOf(error) !== 'ERR_NO_CHANNEL') throw error
-        offerChannel(error, terms, chosen.amount ?? amount)
+        offerChannel(terms, chosen.amount ?? amount)
         throw error
       })
     for (const part of result.parts) payments.wasFor(part, result.request)
@@ -89,11 +89,7 @@ export function preparePaying(
     to.focus()
   })
 
-  const offerChannel = (
-    _error: unknown,
-    terms: RequestTerms,
-    amount: Satoshi | undefined
-  ): void => {
+  const offerChannel = (terms: RequestTerms, amount: Satoshi | undefined): void => {
     const offer = need('open-instead', HTMLButtonElement)
     offer.hidden = false
     offer.onclick = () => {

@@ -37,6 +37,8 @@ export class Payments {
     say
   )
   #asked = 0
+  /** Those that came since the list was asked for: it may be older. */
+  #since: PaymentInfo[] = []
   #shownId = ''
   /** The one that came last, to be seen among the others. */
   #fresh: PaymentInfo | undefined
@@ -75,13 +77,14 @@ export class Payments {
   load(): void {
     this.#asked++
     const asked = this.#asked
+    this.#since = []
     this.client
       .call('payments', { ...this.#filter(), limit: this.#limit + 1 })
       .then((found) => {
         // An answer to an older question is not shown any more.
         if (asked !== this.#asked) return
         need('more-payments', HTMLButtonElement).hidden = found.length <= this.#limit
-        this.#payments = found.slice(0, this.#limit)
+        this.#payments = this.#since.reduce(withPayment, found.slice(0, this.#limit))
         this.show()
         setText(need('payments-problem', HTMLElement), '')
       })
@@ -98,10 +101,8 @@ export class Payments {
       (channel === undefined || channel === payment.channel) &&
       (direction === undefined || direction === payment.direction)
     if (!isWanted) return
-    const others = this.#payments.filter(
-      (each) => each.id !== payment.id || each.channel !== payment.channel
-    )
-    this.#payments = [payment, ...others].slice(0, MOST_SHOWN)
+    this.#since.push(payment)
+    this.#payments = withPayment(this.#payments, payment)
     this.#fresh = payment
   }
 
@@ -189,6 +190,17 @@ export class Payments {
       copyable('receipt', receipt.text)
     )
   }
+}
+
+/** The newest first; one that is there already is as it is now. */
+function withPayment(
+  payments: readonly PaymentInfo[],
+  newest: PaymentInfo
+): readonly PaymentInfo[] {
+  const others = payments.filter(
+    ({ id, channel }) => id !== newest.id || channel !== newest.channel
+  )
+  return [newest, ...others].slice(0, MOST_SHOWN)
 }
 
 function partsOf(
