@@ -85,7 +85,7 @@ interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
   readonly showsSecret?: boolean
 }
 
-type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
+export type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
 
 /** Makes a row. */
 export function verb<Name extends string, Place extends NodeCall, Shape extends z.ZodRawShape>(

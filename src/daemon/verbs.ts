@@ -14,6 +14,7 @@ import {
   type CallAt,
   type NodeCall,
   placeOf,
+  type Given,
   readRequest,
   ticket,
   verb,
