@@ -183,6 +183,7 @@ export function bid(
   return {
     kind: ours.kind,
     state: ours.state,
+    payerBalance: ours.payerBalance,
     since,
     feeRate: feeRate((fee * 1000n) / BigInt(vsize)),
     fee,

@@ -260,11 +260,12 @@ export function winnable(
 export function closeLimit(
   channel: Established,
   refused: Pick<Publication, 'fee' | 'txid' | 'begun'>,
-  { state, share, vsize, height, estimate }: Race
+  { state, share, vsize, height, nextBlock, estimate }: Race
 ): bigint | undefined {
   const older = olderThan(channel, state, height)
   const mostShown = older.reduce((most, { shownBy }) => Math.max(most, shownBy), 0)
   const hurried: bigint = hurriedBid(estimate, vsize)
+  const normal: bigint = normalBid(nextBlock, vsize)
   const closes = channel.onChain.shown.filter(
     (spend) =>
       spend.state === undefined &&
@@ -278,7 +279,7 @@ export function closeLimit(
     const shownSince = Math.max(spend.since ?? height, refused.begun ?? height)
     const passed = BigInt(Math.min(MOST_PASSED, Math.max(0, height - shownSince)))
     const won: bigint = share - paidToUs(channel, spend)
-    return max(most, max(won, hurried * 2n ** passed))
+    return max(most, max(max(won, normal), hurried * 2n ** passed))
   }, 0n)
 }
 

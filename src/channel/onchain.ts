@@ -9,6 +9,7 @@ import { readableTransaction, type Transaction } from '../bitcoin/transaction.js
 import { sameBytes, type OutPoint } from '../types/bytes.js'
 import {
   formatAmount,
+  min,
   satoshi,
   subSat,
   ZERO_SAT,
@@ -29,6 +30,7 @@ import { hasLostLedger, isForgotten, whereMoneyMayBe } from './stopping.js'
 import {
   spendInSight,
   type Established,
+  type FirstShown,
   type OnChain,
   type ShownSpend,
   type Spend,
@@ -56,17 +58,17 @@ export function onHistory(
   const before = channel.onChain
   const { real, forged } = judged(channel, spends, env)
   const spend = provedSpend(channel, spends, real)
+  const now = spend === undefined ? real.map((each) => shownSpend(channel, each)) : []
+  const firstShown = firstOf(channel, now, env.height)
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
     spend,
-    shown:
-      spend === undefined
-        ? inOrder(
-            channel,
-            real.map((shown) => shownSpend(channel, shown, env.height))
-          )
-        : []
+    shown: inOrder(
+      channel,
+      now.map((each) => ({ ...each, since: sinceOf(channel, each, firstShown, env.height) }))
+    ),
+    ...(firstShown === undefined ? {} : { firstShown })
   }
   const shown = onFundingShown(withFunding(channel, funding?.transaction), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
@@ -170,26 +172,59 @@ function unknown({ txid, raw }: Transaction): Omit<Spend, 'height'> {
 
 function shownSpend(
   channel: Established,
-  { transaction, shownBy = 1 }: ShownTransaction,
-  height: BlockHeight | undefined
-): ShownSpend {
-  const spend = recognise(channel, transaction)
-  // Takes any state of the same side: the same blocks pass over a side that shows one after the
-  // other.
-  const before = channel.onChain.shown.find(
-    (each) =>
-      each.txid === spend.txid ||
-      (each.state !== undefined &&
-        spend.state !== undefined &&
-        payeeOf(each.state) === payeeOf(spend.state))
-  )
+  { transaction, shownBy = 1 }: ShownTransaction
+): Omit<ShownSpend, 'since'> {
   return {
-    ...spend,
+    ...recognise(channel, transaction),
     height: undefined,
     shownBy,
-    ...figuresOf(transaction, channel.terms.capacity),
-    since: before === undefined ? height : before.since
+    ...figuresOf(transaction, channel.terms.capacity)
   }
+}
+
+/** True for a state that the other side holds. */
+function isTheirs({ role }: Established, { state }: Pick<ShownSpend, 'state'>): boolean {
+  return state !== undefined && payeeOf(state) !== role
+}
+
+/**
+ * Notes what is shown for the first time. One server alone says nothing of states here: it could
+ * show one early, so that a later one seems to have been passed over.
+ */
+function firstOf(
+  channel: Established,
+  shown: ReadonlyArray<Omit<ShownSpend, 'since'>>,
+  height: BlockHeight | undefined
+): FirstShown | undefined {
+  const before = channel.onChain.firstShown
+  const isNew = (are: (spend: Omit<ShownSpend, 'since'>) => boolean): boolean =>
+    height !== undefined && shown.some(are)
+  const states =
+    before?.states ??
+    (isNew((spend) => spend.shownBy > 1 && isTheirs(channel, spend)) ? height : undefined)
+  const others = before?.others ?? (isNew(({ state }) => state === undefined) ? height : undefined)
+  return states === undefined && others === undefined ? undefined : { states, others }
+}
+
+/** The height from which on blocks have passed over a spend. */
+function sinceOf(
+  channel: Established,
+  spend: Omit<ShownSpend, 'since'>,
+  first: FirstShown | undefined,
+  height: BlockHeight | undefined
+): BlockHeight | undefined {
+  const { shown } = channel.onChain
+  if (spend.state === undefined) return first?.others
+  // Takes any state of the same side.
+  const before = shown.find(
+    ({ txid, state }) =>
+      txid === spend.txid ||
+      (state !== undefined && spend.state !== undefined && payeeOf(state) === payeeOf(spend.state))
+  )
+  const since = before === undefined ? height : before.since
+  return isTheirs(channel, spend) && first?.states !== undefined
+    ? min(first.states, since ?? first.states)
+    : since
 }
 
 /**

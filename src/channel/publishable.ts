@@ -25,6 +25,7 @@ export interface Publishable {
   readonly state: StateRef
   readonly template: StateTemplate
   readonly signature: Uint8Array
+  readonly payerBalance: Satoshi
   readonly share: Satoshi
 }
 
@@ -80,6 +81,7 @@ function stateOf(
     state,
     template,
     signature,
+    payerBalance,
     share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT)
   }
 }

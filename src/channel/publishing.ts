@@ -6,9 +6,17 @@
  * the share. The share always covers that, so no coins of the wallet are needed.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
-import { formatAmount, feeRate, max, satoshi, type FeeRate } from '../types/units.js'
-import type { Txid } from '../types/bytes.js'
+import { parseTransaction, readableTransaction } from '../bitcoin/transaction.js'
+import {
+  formatAmount,
+  feeRate,
+  max,
+  satoshi,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
+import { sameBytes, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import { isHeldForPeer, notedAsDue, settlesBlindly } from './copied.js'
@@ -88,11 +96,53 @@ export function publishIfDue(known: Established, env: Env): Transition<Establish
   ) {
     return to(channel)
   }
-  if (before !== undefined) return answerRival(channel, before, held.state, env.height, env)
-  const ours = publishable(channel)
+  const ours = before === undefined || isOutdated(before, held) ? publishable(channel) : undefined
+  if (before !== undefined) {
+    const next = ours && bidAnew(channel, before, ours, env)
+    return next === undefined
+      ? answerRival(channel, before, held.state, env.height, env)
+      : published(channel, next)
+  }
   if (ours === undefined) return to(channel)
   const publication = bid(channel, ours, env)
   return publication === undefined ? to(channel) : published(channel, publication)
+}
+
+/** True when the peer has handed over a newer state than the one that is published (REEST-9). */
+function isOutdated(
+  { state, payerBalance }: Publication,
+  held: { readonly state: StateRef; readonly payerBalance: Satoshi }
+): boolean {
+  return state !== held.state || (payerBalance !== undefined && payerBalance !== held.payerBalance)
+}
+
+/**
+ * TIME-11: a newer state takes the place of ours at once, without waiting for a block: the next one
+ * could have the older state. Not for less than the step of its fee, for a peer could hand over one
+ * state after the other.
+ */
+function bidAnew(
+  channel: Established,
+  before: Publication,
+  ours: Publishable,
+  env: Env
+): Publication | undefined {
+  // BIP125 rule 4, and the rounding of a rate.
+  const leastRate = feeRate(before.feeRate + env.relay.incremental + 10n)
+  const next = bid(channel, ours, env, { previous: before, leastRate })
+  const had = shareOfPublication(channel, before)
+  const isWorthIt =
+    next !== undefined && had !== undefined && ours.share - had > next.fee - before.fee
+  return isWorthIt ? next : undefined
+}
+
+/** Our part of a published state, its fee included. */
+function shareOfPublication(channel: Established, { raw, fee }: Publication): bigint | undefined {
+  const { closeScript } = partyOf(channel.terms, channel.role)
+  return readableTransaction(raw)?.outputs.reduce<bigint>(
+    (share, { script, value }) => (sameBytes(script, closeScript) ? share + value : share),
+    fee
+  )
 }
 
 /**
@@ -130,14 +180,13 @@ function answerRival(
   channel: Established,
   publication: Publication,
   state: StateRef,
-  height: number,
+  height: BlockHeight,
   env: Env
 ): Transition<Established> {
   const seen = rivals(channel).filter(
     (spend) => isOlder(spend.state, state) || !countsAsRival(channel, spend, height)
   )
-  const [rival] = seen
-  if (rival === undefined) return to(channel)
+  if (seen.length === 0) return to(channel)
   const race = provenRace(channel, state, height)
   const next =
     race === undefined ||
@@ -145,9 +194,9 @@ function answerRival(
       ? undefined
       : bidAtOnce(channel, publication, height, env)
   if (next !== undefined) return published(channel, next)
-  if (seen.some(({ txid }) => txid === publication.probed)) return to(channel)
+  if (publication.probedAt === height) return to(channel)
   return to(
-    { ...channel, publication: { ...publication, probed: rival.txid } },
+    { ...channel, publication: { ...publication, probedAt: height } },
     broadcastOf(publication)
   )
 }

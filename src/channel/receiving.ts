@@ -19,7 +19,7 @@ import { payerOf, publishHeightOf } from './schedule.js'
 import { quoteInTurn } from './quote.js'
 import { stakeOfPayee } from './stakes.js'
 import { stateDigester } from './signing.js'
-import { isFrozen, type Established } from './state.js'
+import { isFrozen, spendInSight, type Established } from './state.js'
 import { stop } from './stopping.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -103,7 +103,8 @@ function takesNoMore(channel: Established, env: Env): boolean {
     isFrozen(channel) ||
     channel.stopped !== undefined ||
     channel.publication !== undefined ||
-    channel.onChain.spend !== undefined
+    // Both have signed what is shown, also what an old copy has forgotten: it may be mined instead.
+    spendInSight(channel) !== undefined
   )
 }
 

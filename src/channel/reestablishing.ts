@@ -88,7 +88,7 @@ export function onReestablish(
     payerOf(state.ledger.turn) === state.role
       ? asPayer(state, message, isAnswer, env)
       : asPayee(state, message, env)
-  const forgotten = compared.forgotten ?? relapsed(relapse)
+  const forgotten = compared.forgotten ?? relapsed(relapse) ?? putBack(state)
   const { state: stands, broken, again } = compared
   const heard =
     broken === undefined && again === undefined ? heardFrom(stands, message.turn) : stands
@@ -238,6 +238,19 @@ function withoutOurWord(
       ...(listed.length > 0 ? [{ type: 'payments-acknowledged' as const, payments: listed }] : [])
     ]
   })
+}
+
+/**
+ * RESTORE-10: what a side has forgotten since its backup the peer need not say: a close that both
+ * have signed, a turn. So nothing is paid or acknowledged on top of what the backup knows.
+ */
+function putBack({ copied }: Established): Violation | undefined {
+  return copied === undefined
+    ? undefined
+    : forgot(
+        'ERR_STATE_FORGOTTEN',
+        'This node was put back from a backup. The channel only closes now.'
+      )
 }
 
 function relapsed(relapse: Relapse | undefined): Violation | undefined {

@@ -110,6 +110,7 @@ export function exposureOfPayee(
     state: ledger.turn,
     template,
     signature: NO_SIGNATURE,
+    payerBalance,
     share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT)
   }
   return exposure(theirs, state, env)

@@ -222,6 +222,18 @@ export interface OnChain {
   readonly spend: Spend | undefined
   /** The spends of the other side come first. */
   readonly shown: readonly ShownSpend[]
+  readonly firstShown?: FirstShown | undefined
+}
+
+/**
+ * The heights at which spends were first shown. They stay: whoever hides a spend for a moment, or
+ * shows one after the other, is passed over by the same blocks.
+ */
+export interface FirstShown {
+  /** Of a state of the other side, by two servers. */
+  readonly states?: BlockHeight | undefined
+  /** Of a spend that is no state. */
+  readonly others?: BlockHeight | undefined
 }
 
 /** Returns the proved spend, else one that is shown: for people, and where a lie costs nothing. */
@@ -274,10 +286,12 @@ export interface Publication {
   /** The tip of the first bid. Older records lack it. */
   readonly begun?: BlockHeight | undefined
   /**
-   * The rival against which this bid was sent again, to learn whether a mempool really prefers the
-   * rival.
+   * The tip at which this bid was sent again, to learn whether a mempool really prefers a rival:
+   * once for each, for the other side can make up any number of rivals.
    */
-  readonly probed?: Txid
+  readonly probedAt?: BlockHeight
+  /** The payer's balance in it. Older records lack it. */
+  readonly payerBalance?: Satoshi
 }
 
 /** A channel that takes no more payments. */

@@ -4,9 +4,10 @@ import { Transaction } from 'bitcoinjs-lib'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import { completeState } from '../../src/bitcoin/template.js'
 import { publishable } from '../../src/channel/publishable.js'
 import { hashFromTxid, txid } from '../../src/types/bytes.js'
-import { blockHeight, feeRate } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, eventOf, sentOf } from './asserts.js'
 import { scriptOf } from './keys.js'
 import { World } from './world.js'
@@ -226,5 +227,78 @@ describe('attacks / a close with a fee of nearly all that the other side has', (
     const world = dearClose(664)
     world.mineTo(690)
     assert.ok(bid(world) > 100_000n, `${bid(world)} sat`)
+  })
+})
+
+describe('attacks / a spend that is shown, hidden and shown again', () => {
+  type History = ReturnType<World['chain']['history']>
+
+  /** Shows a history to the server at the present height. */
+  function tell(world: World, history: History): void {
+    world.server.post({ type: 'history', history })
+  }
+
+  /** The client completes a close, and keeps it. */
+  function keptClose(world: World): History {
+    world.client.blind = true
+    world.server.post({ type: 'close' })
+    world.deliver('client')
+    const [{ raw } = assert.fail()] = world.client.established.closes
+    assert.ok(raw)
+    const history = world.chain.history(world.server.established.outPoint)
+    const transaction = parseTransaction(raw)
+    return { ...history, spends: [{ transaction, height: undefined, shownBy: 1 }] }
+  }
+
+  it('has been passed over since it was first shown (EVID-10, CLOSE-8)', () => {
+    const world = new World({ capacity: 1_000_000n }).open().paid(500_000n)
+    const shown = keptClose(world)
+    world.kill('client')
+    const since = world.chain.height
+    for (let n = 0; n < 6; n++) {
+      tell(world, { ...shown, spends: [] })
+      tell(world, shown)
+      assert.equal(world.server.established.onChain.shown[0]?.since, since)
+      const refused = effectsOf(world.server.post({ type: 'settle' }), 'close-refused')
+      assert.equal(refused[0]?.error.code, 'ERR_CHANNEL_CLOSED')
+      world.mine()
+      tell(world, { ...shown, spends: [] })
+      tell(world, shown)
+    }
+    assert.deepEqual(effectsOf(world.server.post({ type: 'settle' }), 'close-refused'), [])
+    assert.equal(world.server.established.stopped?.code, 'ERR_CHANNEL_SETTLED')
+  })
+
+  it('that is a state counts from when two servers first showed it; one alone could show it early (EVID-5)', () => {
+    for (const [shownBy, isKept] of [
+      [2, true],
+      [1, false]
+    ] as const) {
+      const world = new World({ step: 20 }).open().paidBy('client', 40_000n)
+      const old = world.server.established
+      world.paidBy('server', 15_000n).paidBy('client', 1_000n).kill('server').mineTo(680)
+      const { client } = world
+      const ours = publishable(old) ?? assert.fail()
+      const { raw } = completeState(
+        ours.template,
+        ours.signature,
+        [{ script: world.server.closeScript, value: satoshi(ours.share - 1_000n) }],
+        world.server.channelKey.sign
+      )
+      const history = world.chain.history(client.established.outPoint)
+      const transaction = parseTransaction(raw)
+      const shown = { ...history, spends: [{ transaction, height: undefined, shownBy }] }
+      const show = (spends: History['spends']): void => {
+        client.post({ type: 'history', history: { ...history, spends } })
+      }
+      show(shown.spends)
+      show([])
+      client.blind = true
+      world.chain.mine()
+      client.blind = false
+      show(shown.spends)
+      const [spend] = client.established.onChain.shown
+      assert.equal(spend?.since, isKept ? 680 : 681, `shown by ${shownBy}`)
+    }
   })
 })

@@ -124,17 +124,60 @@ describe('channel / data that was put back from a backup (RESTORE-10)', () => {
   })
 
   for (const who of ['client', 'server'] as const) {
-    it(`goes on when nothing has happened since (${who})`, () => {
+    it(`only closes, also when the peer knows of nothing since (${who})`, () => {
       const world = new World().open().paid(10_000n)
       putBack(world, who, world[who].established)
       assert.match(world[who].info.reason ?? '', /put back from a backup/)
       world.connect().run()
       const { copied, stopped } = world[who].established
-      assert.deepEqual([copied, stopped, world[who].info.reason], [undefined, undefined, undefined])
-      assert.equal(
-        world.paid(5_000n)[otherRole(who)].info.theirBalance + world[who].info.theirBalance,
-        100_000n
-      )
+      assert.deepEqual([copied, stopped?.code], [undefined, 'ERR_STATE_FORGOTTEN'])
+      world[otherRole(who)].post({ type: 'close' })
+      const { client, server, fee } = world.run().mine().payouts()
+      assert.deepEqual([client + server + fee, world[who].info.status], [100_000n, 'closed'])
+    })
+  }
+
+  it('acknowledges nothing on top of what it knows: a close that it has forgotten may be kept by the client', () => {
+    const world = new World({ capacity: 1_000_000n }).open().paid(10_000n)
+    const copy = world.server.established
+    world.client.blind = true
+    world.server.post({ type: 'close' })
+    world.deliver('client')
+    const [{ raw } = assert.fail()] = world.client.established.closes
+    // The client goes back as well: nothing but the close is missing.
+    world.client.channel = { ...world.client.established, closes: [] }
+    putBack(world, 'server', copy).connect().run()
+    world.client.blind = false
+    world.pay(200_000n)
+    world.run()
+    assert.equal(world.server.established.ledger.held?.payerBalance, 990_000n)
+    assert.ok(raw !== undefined && 'txid' in world.chain.broadcast(raw))
+    const { server, fee } = world.mine().payouts()
+    assert.equal(server + fee, 10_000n)
+  })
+
+  for (const [what, isKnown, height] of [
+    ['put back in the second half of the window', true, 690],
+    ['put back, and the client comes after the three blocks', true, 668],
+    ['that does not know that it is one', false, 664]
+  ] as const) {
+    it(`a copy ${what} replaces the old state at once by the one that its client hands over (TIME-11)`, () => {
+      const world = new World({ capacity: 1_000_000n }).open().paid(10_000n)
+      const copy = world.server.established
+      world.paid(490_000n).disconnect()
+      for (const side of [world.client, world.server]) side.dead = true
+      world.mineTo(height - 5)
+      world.server.dead = false
+      if (isKnown) putBack(world, 'server', copy)
+      else world.server.channel = { ...copy, link: 'down' }
+      world.chain.lowestFeeRate = 1_000_000_000_000n
+      world.mineTo(height)
+      assert.equal(isPublished(world), true, 'the old one')
+      world.client.dead = false
+      world.connect().run()
+      world.chain.lowestFeeRate = 0n
+      const { server, fee } = world.mine().payouts()
+      assert.equal(server + fee, 500_000n)
     })
   }
 

@@ -99,11 +99,11 @@ describe('channel / publishing / an older state that two servers show', () => {
   it('is outbid as soon as it takes more than our bid pays; else our bid goes out once more, once', () => {
     const older = shown()
     const needed = outbidding(older, parseTransaction(first.raw).vsize, env)
-    const answer = (fee: bigint, probed?: Publication['probed']): unknown => {
+    const answer = (fee: bigint, probedAt?: Publication['probedAt']): unknown => {
       const publication = {
         ...first,
         fee: satoshi(fee),
-        ...(probed === undefined ? {} : { probed })
+        ...(probedAt === undefined ? {} : { probedAt })
       }
       const channel = {
         ...client.established,
@@ -113,12 +113,14 @@ describe('channel / publishing / an older state that two servers show', () => {
       const { state, effects } = publishIfDue(channel, env)
       return [
         state.publication?.raw === first.raw,
-        state.publication?.probed,
+        state.publication?.probedAt,
         effectsOf(effects, 'broadcast').length
       ]
     }
-    assert.deepEqual(answer(needed), [true, older.txid, 1])
-    assert.deepEqual(answer(needed, older.txid), [true, older.txid, 0])
+    assert.deepEqual(answer(needed), [true, 680, 1])
+    // Once for each tip, however many rivals are shown.
+    assert.deepEqual(answer(needed, blockHeight(680)), [true, 680, 0])
+    assert.deepEqual(answer(needed, blockHeight(679)), [true, 680, 1])
     assert.deepEqual(answer(needed - 1n), [false, undefined, 1])
   })
 })
