@@ -70,6 +70,8 @@ interface Account {
   spent: bigint
   /** The number of the newest unit. */
   number: bigint
+  /** The payment that is under way. */
+  paying?: Promise<void> | undefined
 }
 
 export interface PayingFetch {
@@ -302,21 +304,42 @@ class Payer {
     this.spent = satoshi(this.spent + terms.price)
     account.number += terms.price
     const credential = credentialOf(account)
-    const missing = account.spent - account.paid
-    if (missing > 0n) {
-      try {
-        const { challenge } = account
-        const { recipient: payee, multiaddrs } = terms
-        const bill = { session: challenge.id, payee, multiaddrs, name: origin }
-        await this.#purse.pay(bill, satoshi(missing), (change) => {
-          account.paid += change
-        })
-      } catch (error) {
-        this.#giveBack(account)
-        throw error
-      }
+    try {
+      await this.#paidUpTo(origin, account, account.spent)
+    } catch (error) {
+      this.#giveBack(account)
+      throw error
     }
     return credential
+  }
+
+  /** One payment at a time: those who come meanwhile are paid for together by the next. */
+  async #paidUpTo(origin: string, account: Account, target: bigint): Promise<void> {
+    if (account.paid >= target && account.paying === undefined) return
+    const before = account.paying ?? Promise.resolve()
+    const paying = before
+      .catch(() => {})
+      .then(async () => {
+        if (account.paid >= target) return
+        const { challenge, terms } = account
+        const all = account.spent - account.paid
+        const amount = all <= this.#purse.left ? all : target - account.paid
+        const bill = {
+          session: challenge.id,
+          payee: terms.recipient,
+          multiaddrs: terms.multiaddrs,
+          name: origin
+        }
+        await this.#purse.pay(bill, satoshi(amount), (change) => {
+          account.paid += change
+        })
+      })
+    account.paying = paying
+    try {
+      await paying
+    } finally {
+      if (account.paying === paying) account.paying = undefined
+    }
   }
 
   /** The unit was not taken: it is left for another request. */

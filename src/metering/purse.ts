@@ -42,6 +42,11 @@ export class Purse {
 
   constructor(private readonly options: PurseOptions) {}
 
+  /** What may still be paid. */
+  get left(): bigint {
+    return this.options.budget - this.paid
+  }
+
   /**
    * Pays, or what the first payment on a channel has to be at least. `count` is told of each change:
    * before a payment is made, and when it could not be.
