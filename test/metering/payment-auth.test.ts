@@ -1,5 +1,6 @@
 /** The "Payment" scheme as texts: what is written is read again, and what others may write breaks nothing. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import {
   challengeHeader,
@@ -14,6 +15,7 @@ import {
   toToken,
   type Challenge
 } from '../../src/metering/payment-auth.js'
+import { termsOf } from '../../src/metering/session-terms.js'
 import { codeOf } from '../../src/types/errors.js'
 
 const SECRET = new Uint8Array(32).fill(7)
@@ -144,5 +146,41 @@ describe('metering / credentials and receipts', () => {
       [readReceipt(null), readReceipt('x'), readReceipt(toToken({}))],
       [undefined, undefined, undefined]
     )
+  })
+})
+
+describe('metering / headers of another implementation', () => {
+  const vectors = JSON.parse(
+    readFileSync('protocols/http/1.0/vectors/headers.json', 'utf8')
+  ) as Record<'challenge' | 'credential' | 'receipt', { readonly header: string }> & {
+    readonly secret: string
+    readonly challenge: {
+      readonly id: string
+      readonly description: string
+      readonly request: { readonly recipient: string }
+    }
+  }
+
+  it('are read: a challenge, with the id that its server made', () => {
+    const [challenge] = readChallenges(vectors.challenge.header)
+    assert.ok(challenge)
+    assert.equal(challenge.id, vectors.challenge.id)
+    assert.equal(challenge.description, vectors.challenge.description)
+    assert.equal(isOwnChallenge(Buffer.from(vectors.secret), challenge), true)
+    const terms = termsOf(challenge)
+    assert.deepEqual(
+      [terms?.price, terms?.network, terms?.recipient],
+      [2n, 'regtest', vectors.challenge.request.recipient]
+    )
+    assert.equal(toToken(vectors.challenge.request), challenge.request, 'canonical on both sides')
+  })
+
+  it('a credential, and a receipt', () => {
+    const { challenge, payload } = readCredential(vectors.credential.header)
+    assert.deepEqual(
+      [challenge.id, payload],
+      [vectors.challenge.id, { action: 'voucher', cumulativeAmount: '2' }]
+    )
+    assert.equal(readReceipt(vectors.receipt.header)?.acceptedCumulative, '4')
   })
 })
