@@ -1,9 +1,19 @@
 /**
  * The port `Peers` over a libp2p host: registers `/paychan/1.0`, opens and accepts its streams.
- * It needs three or four components of the host and no more, so it can be a service of any.
+ * It needs a few components of the host and no more, so it can be a service of any.
  */
-import type { Connection, Peer, PeerId, Stream, StreamHandler } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import type {
+  ComponentLogger,
+  Connection,
+  CounterGroup,
+  Logger,
+  Metrics,
+  Peer,
+  PeerId,
+  Stream,
+  StreamHandler
+} from '@libp2p/interface'
+import { CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
 import { PROTOCOL } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
 import type { ErrorCode } from '../types/error-codes.js'
@@ -21,12 +31,16 @@ export interface PeersComponents {
     handle: (
       protocol: string,
       handler: StreamHandler,
-      options?: { maxInboundStreams?: number; maxOutboundStreams?: number }
+      options?: {
+        maxInboundStreams?: number
+        maxOutboundStreams?: number
+        runOnLimitedConnection?: boolean
+      }
     ) => Promise<void>
     unhandle: (protocol: string) => Promise<void>
     register: (
       protocol: string,
-      topology: { onConnect?: (peer: PeerId) => void }
+      topology: { notifyOnLimitedConnection?: boolean; onConnect?: (peer: PeerId) => void }
     ) => Promise<string>
     unregister: (id: string) => void
   }
@@ -38,18 +52,32 @@ export interface PeersComponents {
     getConnections: (peer?: PeerId) => Connection[]
   }
   readonly peerStore: { all: () => Promise<Peer[]> }
+  readonly logger: ComponentLogger
+  /** Undefined in a host that measures nothing. */
+  readonly metrics?: Metrics
 }
 
-export interface PeersOptions {
+/** What libp2p's own services let their users choose. */
+export interface StreamsInit {
+  /**
+   * Streams that one peer may have open towards this node at the same time: one for each channel.
+   * Default 64.
+   */
+  readonly maxInboundStreams?: number | undefined
+  /** Streams that this node may have open towards one peer. Default 1,000. */
+  readonly maxOutboundStreams?: number | undefined
+  /**
+   * False keeps channels off connections that a relay limits in time and bytes. Default true: when
+   * the limit ends such a connection, the next one goes on where it stopped.
+   */
+  readonly runOnLimitedConnection?: boolean | undefined
+}
+
+export interface PeersOptions extends StreamsInit {
   /** Called for errors that nobody else sees, such as a listener that throws. */
   readonly onError: (error: Error) => void
   /** Called for every peer that connects, or is connected to, and speaks paychan. */
   readonly onMeet?: (peer: string) => void
-  /**
-   * Streams that one peer may have open towards us at the same time: one for each channel. Default
-   * 64.
-   */
-  readonly maxStreamsPerPeer?: number
   /**
    * Bytes that may wait for a peer that does not read. Default 4 MiB, a window of 25 full Updates.
    */
@@ -72,8 +100,11 @@ export interface KnownPeer {
 export interface Libp2pPeers extends Peers {
   start: () => Promise<void>
   stop: () => Promise<void>
-  /** Connects to a full multiaddr. Errors: `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`. */
-  connect: (multiaddr: string) => Promise<KnownPeer>
+  /**
+   * Connects to a full multiaddr; the signal gives the dial up. Errors: `ERR_INVALID_MULTIADDR`,
+   * `ERR_PEER_UNREACHABLE`.
+   */
+  connect: (multiaddr: string, signal?: AbortSignal) => Promise<KnownPeer>
   peers: () => Promise<KnownPeer[]>
   isConnected: (peer: string) => boolean
   /** Connects to a PeerId or a full multiaddr. Errors: as `connect`, `ERR_PEER_UNKNOWN`. */
@@ -99,7 +130,12 @@ class PeersOfHost implements Libp2pPeers {
   readonly #links = new Set<StreamLink>()
   readonly #incoming = new Map<string, number>()
   readonly #linkOptions: LinkOptions
-  readonly #maxStreamsPerPeer: number
+  readonly #maxInboundStreams: number
+  readonly #maxOutboundStreams: number
+  readonly #runOnLimitedConnection: boolean
+  readonly #log: Logger
+  readonly #streamCount: CounterGroup<'inbound' | 'outbound' | 'refused'> | undefined
+  readonly #dialCount: CounterGroup<'made' | 'failed'> | undefined
   readonly #dialTimeout: number
   readonly #onMeet: ((peer: string) => void) | undefined
   #topology: string | undefined
@@ -109,7 +145,23 @@ class PeersOfHost implements Libp2pPeers {
   constructor(components: PeersComponents, options: PeersOptions) {
     this.#components = components
     this.self = components.peerId.toString()
-    this.#maxStreamsPerPeer = options.maxStreamsPerPeer ?? 64
+    this.#maxInboundStreams = options.maxInboundStreams ?? 64
+    this.#maxOutboundStreams = options.maxOutboundStreams ?? 1_000
+    this.#runOnLimitedConnection = options.runOnLimitedConnection ?? true
+    this.#log = components.logger.forComponent('paychan:streams')
+    const { metrics } = components
+    this.#streamCount = metrics?.registerCounterGroup('paychan_streams_total', {
+      label: 'kind',
+      help: 'Streams of /paychan/1.0 that were opened, or refused as one too many'
+    })
+    this.#dialCount = metrics?.registerCounterGroup('paychan_dials_total', {
+      label: 'outcome',
+      help: 'Dials for a channel, first ones and later ones'
+    })
+    metrics?.registerMetric('paychan_streams', {
+      help: 'Streams of /paychan/1.0 that are open',
+      calculate: () => this.#links.size
+    })
     this.#dialTimeout = options.dialTimeout ?? 15_000
     this.#onMeet = options.onMeet
     this.#linkOptions = {
@@ -129,13 +181,15 @@ class PeersOfHost implements Libp2pPeers {
         this.#onStream(stream, connection)
       },
       {
-        maxInboundStreams: this.#maxStreamsPerPeer + 1,
-        maxOutboundStreams: 1_000
+        maxInboundStreams: this.#maxInboundStreams + 1,
+        maxOutboundStreams: this.#maxOutboundStreams,
+        runOnLimitedConnection: this.#runOnLimitedConnection
       }
     )
     const meet = this.#onMeet
     if (meet !== undefined) {
       this.#topology = await this.#components.registrar.register(PROTOCOL, {
+        notifyOnLimitedConnection: this.#runOnLimitedConnection,
         onConnect: (peer) => {
           meet(peer.toString())
         }
@@ -156,6 +210,7 @@ class PeersOfHost implements Libp2pPeers {
   async open(peer: string, listener: (link: Link) => LinkListener): Promise<Link> {
     const connection = await this.#dial(parseDialTarget(peer))
     const link = this.#adopt(await this.#newStream(connection), connection)
+    this.#streamCount?.increment({ outbound: true })
     try {
       link.start(listener(link))
     } catch (error) {
@@ -173,7 +228,7 @@ class PeersOfHost implements Libp2pPeers {
     }
   }
 
-  async connect(multiaddr: string): Promise<KnownPeer> {
+  async connect(multiaddr: string, signal?: AbortSignal): Promise<KnownPeer> {
     const target = parseDialTarget(multiaddr)
     if (target.address === undefined) {
       throw new PaychanError(
@@ -182,7 +237,7 @@ class PeersOfHost implements Libp2pPeers {
         { multiaddr }
       )
     }
-    const connection = await this.#dial(target)
+    const connection = await this.#dial(target, signal)
     const peerId = connection.remotePeer.toString()
     const known = (await this.peers()).find((one) => one.peerId === peerId)
     return (
@@ -227,16 +282,25 @@ class PeersOfHost implements Libp2pPeers {
     await this.#dial(parseDialTarget(to))
   }
 
-  async #dial({ peer, address }: DialTarget): Promise<Connection> {
+  async #dial(target: DialTarget, signal?: AbortSignal): Promise<Connection> {
+    const { peer, address } = target
     const name = peer.toString()
     if (name === this.self) {
       throw new PaychanError('ERR_PEER_UNREACHABLE', 'That is this node itself.', { peer: name })
     }
     try {
-      return await this.#components.connectionManager.openConnection(address ?? peer, {
-        signal: AbortSignal.timeout(this.#dialTimeout)
-      })
+      const late = AbortSignal.timeout(this.#dialTimeout)
+      const connection = await connectionTo(
+        this.#components,
+        target,
+        signal === undefined ? late : AbortSignal.any([signal, late]),
+        this.#runOnLimitedConnection
+      )
+      this.#dialCount?.increment({ made: true })
+      return connection
     } catch (cause) {
+      this.#dialCount?.increment({ failed: true })
+      this.#log.error('%s could not be dialled - %e', name, cause)
       if (
         address === undefined &&
         cause instanceof Error &&
@@ -256,7 +320,8 @@ class PeersOfHost implements Libp2pPeers {
   async #newStream(connection: Connection): Promise<Stream> {
     const peer = connection.remotePeer.toString()
     const signal = AbortSignal.timeout(this.#dialTimeout)
-    return await openStream(connection, PROTOCOL, signal, [
+    const options = { signal, runOnLimitedConnection: this.#runOnLimitedConnection }
+    return await openStream(connection, PROTOCOL, options, [
       'ERR_NO_PAYCHAN',
       `${peer} does not speak ${PROTOCOL}, so no channel can be opened to it.`
     ])
@@ -269,7 +334,11 @@ class PeersOfHost implements Libp2pPeers {
       this.#linkOptions
     )
     this.#links.add(link)
-    void link.gone.then(() => this.#links.delete(link))
+    this.#log('stream with %s at %a is open', link.peer, connection.remoteAddr)
+    void link.gone.then(() => {
+      this.#links.delete(link)
+      this.#log('stream with %s is gone', link.peer)
+    })
     return link
   }
 
@@ -281,11 +350,13 @@ class PeersOfHost implements Libp2pPeers {
     void link.gone.then(() => {
       this.#forget(link.peer)
     })
-    if (count > this.#maxStreamsPerPeer) {
+    const isTooMany = count > this.#maxInboundStreams
+    this.#streamCount?.increment(isTooMany ? { refused: true } : { inbound: true })
+    if (isTooMany) {
       link.refuse(
         'ERR_TOO_MANY_STREAMS',
         'WIRE-9',
-        `No more than ${this.#maxStreamsPerPeer} streams at the same time.`
+        `No more than ${this.#maxInboundStreams} streams at the same time.`
       )
     } else if (this.#accept === undefined) {
       link.refuse('ERR_NOT_READY', '', 'This node takes no channels at the moment.')
@@ -321,6 +392,26 @@ function dialledAddress({ direction, remoteAddr, remotePeer }: Connection): stri
 }
 
 /**
+ * The connection to a peer: one that is open, else a new one. libp2p itself never takes a limited
+ * one that is open for a dial, and would ask the relay for another one with each stream.
+ *
+ * @param mayBeLimited - takes a limited one as well, unless a direct address is asked for
+ */
+export async function connectionTo(
+  { connectionManager }: Pick<PeersComponents, 'connectionManager'>,
+  { peer, address }: DialTarget,
+  signal: AbortSignal,
+  mayBeLimited: boolean
+): Promise<Connection> {
+  const open = connectionManager.getConnections(peer).filter(({ status }) => status === 'open')
+  const isRelayed =
+    address === undefined || address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
+  const [limited] = open.every(({ limits }) => limits !== undefined) ? open : []
+  if (mayBeLimited && isRelayed && limited !== undefined) return limited
+  return await connectionManager.openConnection(address ?? peer, { signal })
+}
+
+/**
  * Opens a stream of a protocol.
  *
  * @param notSpoken - code and sentence for a peer that does not speak it
@@ -329,19 +420,19 @@ function dialledAddress({ direction, remoteAddr, remotePeer }: Connection): stri
 export async function openStream(
   connection: Connection,
   protocol: string,
-  signal: AbortSignal,
+  options: { readonly signal: AbortSignal; readonly runOnLimitedConnection: boolean },
   [code, sentence]: readonly [code: ErrorCode, sentence: string]
 ): Promise<Stream> {
   const peer = connection.remotePeer.toString()
   try {
-    return await connection.newStream(protocol, { signal })
+    return await connection.newStream(protocol, options)
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
       throw new PaychanError(code, sentence, { peer }, { cause })
     }
     // Nothing came back: the connection is dead and has not said so. The next dial makes another
     // one, instead of trying this one again until TCP gives up, a quarter of an hour later.
-    if (signal.aborted) connection.abort(asError(cause))
+    if (options.signal.aborted) connection.abort(asError(cause))
     throw unreachable(peer, cause)
   }
 }

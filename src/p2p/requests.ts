@@ -32,7 +32,13 @@ import type { ErrorCode } from '../types/error-codes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { parseDialTarget } from './dial-target.js'
 import { asError } from './guarded-listener.js'
-import { openStream, type PeersComponents, unreachable } from './peers.js'
+import {
+  connectionTo,
+  openStream,
+  type PeersComponents,
+  type StreamsInit,
+  unreachable
+} from './peers.js'
 
 /* Signing and verifying. */
 
@@ -149,8 +155,10 @@ const MOST_ANSWERS = 32
 /** Questions of one peer that may be answered at the same time. */
 const MOST_OF_A_PEER = 4
 
-export interface RequestComponents extends Pick<PeersComponents, 'registrar'> {
-  readonly connectionManager: PeersComponents['connectionManager']
+export type RequestComponents = Pick<PeersComponents, 'registrar' | 'connectionManager'>
+
+interface QuestionOptions extends Pick<StreamsInit, 'runOnLimitedConnection'> {
+  readonly most?: number | undefined
 }
 
 /** Asks payees about requests, and answers payers. */
@@ -160,13 +168,14 @@ export class RequestQuestions {
 
   /**
    * @param answer - what the payee says to a peer; may reject
-   * @param most - questions that may be answered at the same time, of all peers together
+   * @param options - `most`: questions that may be answered at the same time, of all peers together;
+   *   `runOnLimitedConnection`: as in `StreamsInit`
    */
   constructor(
     private readonly components: RequestComponents,
     private readonly answer: (question: Question, peer: string) => Promise<Answer>,
     private readonly onError: (error: Error) => void,
-    private readonly most = MOST_ANSWERS
+    private readonly options: QuestionOptions = {}
   ) {}
 
   async start(): Promise<void> {
@@ -175,7 +184,8 @@ export class RequestQuestions {
     }
     await this.components.registrar.handle(REQUEST_PROTOCOL, handler, {
       maxInboundStreams: MOST_STREAMS,
-      maxOutboundStreams: 64
+      maxOutboundStreams: 64,
+      runOnLimitedConnection: this.#runOnLimitedConnection
     })
   }
 
@@ -190,15 +200,20 @@ export class RequestQuestions {
    * @throws PaychanError `ERR_PEER_UNREACHABLE`, `ERR_NO_REQUESTS_SPOKEN`, `ERR_BAD_ANSWER`
    */
   async ask(to: string, question: Question): Promise<Answer> {
-    const { peer, address } = parseDialTarget(to)
+    const target = parseDialTarget(to)
     const signal = AbortSignal.timeout(ANSWER_MS)
-    const name = peer.toString()
-    const connection = await this.components.connectionManager
-      .openConnection(address ?? peer, { signal })
-      .catch((cause: unknown) => {
-        throw unreachable(name, cause)
-      })
-    const stream = await openStream(connection, REQUEST_PROTOCOL, signal, [
+    const name = target.peer.toString()
+    const runOnLimitedConnection = this.#runOnLimitedConnection
+    const connection = await connectionTo(
+      this.components,
+      target,
+      signal,
+      runOnLimitedConnection
+    ).catch((cause: unknown) => {
+      throw unreachable(name, cause)
+    })
+    const options = { signal, runOnLimitedConnection }
+    const stream = await openStream(connection, REQUEST_PROTOCOL, options, [
       'ERR_NO_REQUESTS_SPOKEN',
       `${name} does not speak ${REQUEST_PROTOCOL}: it can be paid, and gives no receipt.`
     ])
@@ -217,6 +232,10 @@ export class RequestQuestions {
         { cause }
       )
     }
+  }
+
+  get #runOnLimitedConnection(): boolean {
+    return this.options.runOnLimitedConnection ?? true
   }
 
   /** Never rejects: a peer can call this whenever it likes. */
@@ -240,7 +259,9 @@ export class RequestQuestions {
   async #answered(question: Question, peer: string): Promise<Answer> {
     const own = this.#answering.get(peer) ?? 0
     const all = [...this.#answering.values()].reduce((sum, each) => sum + each, 0)
-    if (own >= MOST_OF_A_PEER || all >= this.most) throw new Error('too many questions at once')
+    if (own >= MOST_OF_A_PEER || all >= (this.options.most ?? MOST_ANSWERS)) {
+      throw new Error('too many questions at once')
+    }
     this.#answering.set(peer, own + 1)
     try {
       return await this.answer(question, peer)

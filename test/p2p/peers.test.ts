@@ -42,7 +42,7 @@ describe('peers over libp2p', () => {
   })
 
   async function start(
-    options: { maxQueuedBytes?: number; maxStreamsPerPeer?: number; closeTimeout?: number } = {}
+    options: { maxQueuedBytes?: number; maxInboundStreams?: number; closeTimeout?: number } = {}
   ): Promise<Libp2p<TestServices>> {
     const host = await startHost({
       closeTimeout: 500,

@@ -55,7 +55,7 @@ describe('p2p / questions about requests', () => {
     const onError = (error: Error): void => {
       errors.push(error)
     }
-    const answers = new RequestQuestions(componentsOf(host('payee')), answer, onError, most)
+    const answers = new RequestQuestions(componentsOf(host('payee')), answer, onError, { most })
     await answers.start()
   }
 

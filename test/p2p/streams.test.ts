@@ -40,7 +40,7 @@ describe('streams of peers over libp2p', () => {
   })
 
   async function start(
-    options: { maxQueuedBytes?: number; maxStreamsPerPeer?: number; closeTimeout?: number } = {}
+    options: { maxQueuedBytes?: number; maxInboundStreams?: number; closeTimeout?: number } = {}
   ): Promise<Libp2p<TestServices>> {
     const host = await startHost({
       closeTimeout: 500,
@@ -176,7 +176,7 @@ describe('streams of peers over libp2p', () => {
 
   describe('a hostile peer', () => {
     it('has only so many streams, and is told the rule for more', async () => {
-      const bob = await start({ maxStreamsPerPeer: 2 })
+      const bob = await start({ maxInboundStreams: 2 })
       const accepted: Recorder[] = []
       bob.services.peers.onIncoming(() => {
         const listener = new Recorder()
