@@ -9,7 +9,8 @@ export {
   paychan,
   type Paychan,
   type PaychanComponents,
-  type PaychanInit
+  type PaychanInit,
+  type StreamsInit
 } from './node/service.js'
 export {
   paychanIdentity,
@@ -17,6 +18,7 @@ export {
   type Identity,
   type IdentityOptions
 } from './node/identity.js'
+export type { PaychanEvents } from './node/told-events.js'
 export { readReceipt } from './node/receipts.js'
 export { readRequest } from './node/requests-facet.js'
 export { webhooksByHttp } from './daemon/webhook-sender.js'

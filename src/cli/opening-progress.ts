@@ -23,7 +23,10 @@ const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'aba
 export type IsAsked = (channel: ChannelInfo) => boolean
 
 /** Matches the channel of `open`. */
-export function isOpened({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
+export function isOpened({
+  peer,
+  amount
+}: Pick<OpenRequest, 'amount'> & { readonly peer: string }): IsAsked {
   return (channel) =>
     channel.role === 'client' &&
     channel.capacity === amount &&

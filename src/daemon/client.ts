@@ -6,7 +6,9 @@ import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { EventsApi, NodeApi, NodeEvent } from '../node/api.js'
+import type { WaitOptions } from '../node/api.js'
 import { untilHeight } from '../node/until-height.js'
+import { unlessAborted } from '../node/waiting.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { errorRecord, nodeEvent, toWire, withoutUndefined } from './wire.js'
 import { assertSocketPath } from './paths.js'
@@ -33,7 +35,8 @@ const MAX_CONNECTIONS = 64
  * A client for the node that serves at `socketPath`. It connects with the first call.
  *
  * Besides the errors of `NodeApi`, every call may reject with `ERR_NODE_NOT_RUNNING` and
- * `ERR_API_FAILED` (the connection broke, and the outcome of the call is unknown).
+ * `ERR_API_FAILED` (the connection broke, and the outcome of the call is unknown). `onProgress` stays
+ * on this side of the socket, and is not called: `events.follow` has the news.
  *
  * @example
  * const node = connectApi('/home/alice/.paychan/api.sock')
@@ -68,11 +71,7 @@ export function connectApi(socketPath: string): ApiClient {
   }
 
   /** A call that a signal cancels: by a ticket, since the call itself waits for its answer. */
-  async function askCancellably(
-    verb: Verb,
-    { signal, ...body }: { readonly signal?: AbortSignal }
-  ): Promise<unknown> {
-    if (signal === undefined) return await ask(verb, body)
+  async function askCancellably(verb: Verb, body: object, signal: AbortSignal): Promise<unknown> {
     const ticket = randomUUID()
     return await new Promise<unknown>((resolve, reject) => {
       // The answer of the call itself tells if the cancel was in time.
@@ -91,8 +90,13 @@ export function connectApi(socketPath: string): ApiClient {
 
   function call(verb: Verb): (...args: never[]) => Promise<unknown> {
     return async (...args) => {
-      const body = verb.body(...args)
-      return verb.isCancellable ? await askCancellably(verb, body) : await ask(verb, body)
+      const asked: WaitOptions = verb.body(...args)
+      const { signal } = asked
+      // Neither of the two is a field of the wire.
+      const body = { ...asked, signal: undefined, onProgress: undefined }
+      return verb.isCancellable && signal !== undefined
+        ? await askCancellably(verb, body, signal)
+        : await unlessAborted(signal, async () => await ask(verb, body))
     }
   }
 
@@ -105,8 +109,8 @@ export function connectApi(socketPath: string): ApiClient {
     ...calls,
     chain: {
       ...chain,
-      untilHeight: async (height) => {
-        await untilHeight(node, height)
+      untilHeight: async (height, { signal } = {}) => {
+        await untilHeight(node, height, signal)
       }
     },
     events: { on: (listener) => follow(listener).stop, follow }

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
 import { BUDGET_SPANS } from '../node/access-api.js'
 import type { NodeApi } from '../node/api.js'
+import { peerText } from '../node/named-peer.js'
 import { PaychanError } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
 import { blockDelta } from '../types/units.js'
@@ -145,7 +146,7 @@ const TABLE = [
     meaning: 'what the servers estimate, and the least that they relay',
     request: {},
     answer: fees,
-    body: none,
+    body: (options) => options ?? {},
     args: () => []
   }),
   verb('coins', 'wallet.coins', {
@@ -193,7 +194,7 @@ const TABLE = [
     meaning: 'connects to a peer',
     request: { multiaddr: text },
     answer: peerInfo,
-    body: (multiaddr) => ({ multiaddr }),
+    body: (multiaddr, options) => ({ multiaddr: peerText(multiaddr), ...options }),
     args: ({ multiaddr }) => [multiaddr]
   }),
   verb('peers', 'peers.list', {
@@ -209,7 +210,7 @@ const TABLE = [
     meaning: 'asks a peer for channels that this node has lost',
     request: { peer: text },
     answer: recoverResult,
-    body: (peer) => ({ peer }),
+    body: (peer, options) => ({ peer: peerText(peer), ...options }),
     args: ({ peer }) => [peer]
   }),
   verb('open', 'channels.open', {
@@ -229,7 +230,7 @@ const TABLE = [
     },
     answer: channelInfo,
     isCancellable: true,
-    body: (request) => request,
+    body: (request) => ({ ...request, peer: peerText(request.peer) }),
     args: (request, signal) => [withoutUndefined({ ...request, signal })]
   }),
   verb('fundingPsbt', 'channels.fundingPsbt', {
@@ -267,7 +268,7 @@ const TABLE = [
       id: z.string().optional()
     },
     answer: payResult,
-    body: (request) => request,
+    body: (request) => ({ ...request, to: peerText(request.to) }),
     args: (request) => [request]
   }),
   verb('channels', 'channels.list', {
@@ -292,7 +293,8 @@ const TABLE = [
       limit
     },
     answer: z.array(paymentInfo),
-    body: (filter) => filter ?? {},
+    body: (filter) =>
+      filter?.peer === undefined ? { ...filter } : { ...filter, peer: peerText(filter.peer) },
     args: (filter) => [filter]
   }),
   verb('payment', 'payments.get', {
@@ -349,7 +351,7 @@ const TABLE = [
     meaning: 'the receipt for a request that was paid; asks the payee when it is not here yet',
     request: { request: text.max(MAX_URI_LENGTH), id: z.string().optional() },
     answer: receiptInfo,
-    body: (request, id) => ({ request, id }),
+    body: (request, id, options) => ({ request, id, ...options }),
     args: ({ request, id }) => [request, id]
   }),
   verb('alias', 'peers.alias', {
@@ -357,7 +359,7 @@ const TABLE = [
     meaning: 'gives a peer a name',
     request: { peer: text, name: text },
     answer: peerAlias,
-    body: (peer, name) => ({ peer, name }),
+    body: (peer, name) => ({ peer: peerText(peer), name }),
     args: ({ peer, name }) => [peer, name]
   }),
   verb('unalias', 'peers.unalias', {
@@ -448,7 +450,7 @@ const TABLE = [
     meaning: 'takes what was paid on all one-way channels, without the clients',
     request: {},
     answer: settleAllResult,
-    body: none,
+    body: (options) => options ?? {},
     args: () => []
   }),
   verb('close', 'channels.close', {

@@ -53,6 +53,12 @@ import {
   type Closed
 } from './waiters.js'
 
+/** What a caller waits for. `onChannel` hears which channel it is, as soon as that is known. */
+interface Awaited {
+  readonly wait: 'broadcast' | 'ready'
+  readonly onChannel?: (id: ChannelId) => void
+}
+
 export class Engine {
   readonly #context: EngineContext
   readonly #actors = new Actors()
@@ -254,9 +260,10 @@ export class Engine {
   }
 
   /** Opens a channel as its client; see `ChannelsApi.open`. */
-  async open(request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+  async open(request: Offer & Awaited): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
+    request.onChannel?.(actor.id)
     await arrivalUnlessCancelled(
       request.signal,
       actor,
@@ -285,14 +292,12 @@ export class Engine {
   }
 
   /** Renews a channel as its client, and adds coins to it; see `ChannelsApi.renew`. */
-  async renew(
-    id: ChannelId,
-    request: RenewalRequest & { readonly wait: 'broadcast' | 'ready' }
-  ): Promise<ChannelInfo> {
+  async renew(id: ChannelId, request: RenewalRequest & Awaited): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const old = this.#actor(id)
     if (lacksLink(old.state)) await this.#reconnect(old)
     const actor = await this.#renewals.start(old, request)
+    request.onChannel?.(actor.id)
     await arrivalUnlessCancelled(
       request.signal,
       actor,

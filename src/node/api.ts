@@ -3,6 +3,7 @@
  * Amounts are bigint satoshis, feerates numbers of sat/vB, heights block heights, times
  * milliseconds.
  */
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ServerStatus } from '../chain/chain.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Step } from '../channel/effects.js'
@@ -15,9 +16,11 @@ import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { AlarmEvent } from '../types/errors.js'
 import type { AccessApi } from './access-api.js'
 import type { ChannelInfo, ChannelsApi } from './channels-api.js'
+import type { NamedPeer } from './named-peer.js'
 import type { Gate } from './running.js'
 import type { RequestInfo, RequestsApi } from './requests-api.js'
 import type { WalletApi } from './wallet-api.js'
+import type { WaitOptions } from './waiting.js'
 import type { WebhooksApi } from './webhooks-api.js'
 
 export type { Role } from '../bitcoin/keys.js'
@@ -31,7 +34,9 @@ export type { PaymentInfo } from '../engine/payments.js'
 export type { ChainStatus } from '../engine/ports.js'
 export type * from './access-api.js'
 export type * from './channels-api.js'
+export type { NamedPeer } from './named-peer.js'
 export type * from './requests-api.js'
+export type { WaitOptions } from './waiting.js'
 export type * from './wallet-api.js'
 export type * from './webhooks-api.js'
 
@@ -93,12 +98,9 @@ export interface PeerAlias {
   readonly peerId: string
 }
 
-export interface PayRequest {
-  /**
-   * A PeerId (or its name, its beginning or end; also as the end of a multiaddr), or a channel id (at least 8
-   * of its first digits).
-   */
-  readonly to: string
+export interface PayRequest extends WaitOptions {
+  /** A peer (also as the end of a multiaddr), or a channel id (at least 8 of its first digits). */
+  readonly to: NamedPeer
   /** Satoshis. */
   readonly amount: Satoshi
   readonly memo?: string
@@ -124,6 +126,9 @@ export interface PayResult extends PaymentInfo {
   /** The part that each channel carried. */
   readonly parts: readonly PaymentInfo[]
 }
+
+/** News of a channel, as an event tells it. */
+export type ChannelEvent = Extract<NodeEvent, { readonly type: 'channel' }>
 
 /**
  * Everything that happens, for progress displays and logs. After the alarm `ERR_STORE_FAILED`
@@ -208,8 +213,7 @@ export interface BackupResult {
 export interface PaymentFilter {
   /** At least 8 of the first digits of a channel's id. */
   readonly channel?: string
-  /** A PeerId, its beginning or end, or its name. */
-  readonly peer?: string
+  readonly peer?: NamedPeer
   /** Milliseconds since 1970, by this node's clock: not before. */
   readonly since?: number
   /** Milliseconds since 1970: before. */
@@ -256,22 +260,22 @@ export interface ChainApi {
   /**
    * Returns the feerates to choose from, in sat/vB. Waits for the answers of the Electrum servers.
    *
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_WAIT_ENDED`
    * @example
    * const { leastSatPerVByte, estimates } = await node.chain.fees()
    */
-  fees: () => Promise<Fees>
+  fees: (options?: WaitOptions) => Promise<Fees>
   /**
    * Waits until the node has verified a block at `height`, and its wallet and channels have seen
    * that block.
    *
-   * @throws PaychanError `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`, `ERR_STORE_FAILED`,
-   *   `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever
+   * @throws PaychanError `ERR_WAIT_ENDED`; `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`,
+   *   `ERR_STORE_FAILED`, `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever
    * @example
    * await devnet.mine(1)
    * await node.chain.untilHeight(devnet.height)
    */
-  untilHeight: (height: number) => Promise<void>
+  untilHeight: (height: number, options?: WaitOptions) => Promise<void>
 }
 
 export interface PeersApi {
@@ -283,13 +287,15 @@ export interface PeersApi {
    */
   list: () => Promise<PeerInfo[]>
   /**
-   * Connects to a peer at a full multiaddr; resolves once the connection stands.
+   * Connects to a peer at a full multiaddr; resolves once the connection stands. A signal gives the
+   * dial up, unless somebody else waits for it.
    *
-   * @throws PaychanError `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`
+   * @throws PaychanError `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`,
+   *   `ERR_WAIT_ENDED`
    * @example
    * const { paychan } = await node.peers.connect('/ip4/192.0.2.1/tcp/9801/p2p/12D3KooW...')
    */
-  connect: (multiaddr: string) => Promise<PeerInfo>
+  connect: (multiaddr: string | Multiaddr, options?: WaitOptions) => Promise<PeerInfo>
   /**
    * Gives a peer a name, usable wherever a peer is named; a name belongs to one peer.
    *
@@ -297,7 +303,7 @@ export interface PeersApi {
    * @example
    * await node.peers.alias('12D3KooW...', 'bakery')
    */
-  alias: (peer: string, name: string) => Promise<PeerAlias>
+  alias: (peer: NamedPeer, name: string) => Promise<PeerAlias>
   /**
    * Takes a name away; it may be given to another peer then.
    *
@@ -362,7 +368,8 @@ export interface NodeApi {
   /**
    * Pays satoshis; resolves once the payee has acknowledged, which means that the payment is on the
    * payee's disk. A PeerId is paid on one channel when one is enough, else on several; each is
-   * checked before anything is signed.
+   * checked before anything is signed. A signal ends the wait and not the payment, which may still
+   * be made: with an id, ask again.
    *
    * @throws PaychanError `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`, `ERR_INVALID_AMOUNT`,
    *   `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
@@ -370,7 +377,7 @@ export interface NodeApi {
    *   most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`, `ERR_PAYMENT_UNKNOWN` (signed and sent,
    *   the connection broke before the ack); with an id, or split: `ERR_PAYMENT_PARTIAL` (facts: id,
    *   asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
-   *   `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments, and the payee lied
+   *   `ERR_INVALID_PAYMENT_ID`, `ERR_WAIT_ENDED`, `ERR_LIST_FALSE` (this node had lost payments, and the payee lied
    *   about them: compare both sides' books, and pay the debt without an id),
    *   `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; do the
    *   same)

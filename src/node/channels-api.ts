@@ -2,20 +2,36 @@
 import type { ChannelInfo } from '../channel/summary.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
+import type { ChannelEvent } from './api.js'
+import type { NamedPeer } from './named-peer.js'
+import type { WaitOptions } from './waiting.js'
 import type { FeeChoice } from './wallet-api.js'
 
 export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summary.js'
+
+/** News of the channel that a call waits for, in the shape of libp2p's progress events. */
+export interface ChannelProgress {
+  readonly type: 'paychan:channel'
+  readonly detail: ChannelEvent
+}
+
+export interface ProgressOptions {
+  /** Called with each news of the channel, until the call ends; not over the local API. */
+  readonly onProgress?: ((progress: ChannelProgress) => void) | undefined
+}
+
+export interface CloseOptions extends WaitOptions, ProgressOptions {
+  /** Closes it alone; a server does that by publishing T3. */
+  readonly force?: boolean
+}
 
 /**
  * Without a choice T1 pays the estimate for 6 blocks. With a target, a child raises the fee after
  * that many blocks; with a feerate that is left to `wallet.bumpFee`.
  */
-export interface OpenRequest extends FeeChoice {
-  /**
-   * A PeerId that we are connected to, or its beginning or end if no other known peer has it; or a
-   * full multiaddr.
-   */
-  readonly peer: string
+export interface OpenRequest extends FeeChoice, ProgressOptions {
+  /** A peer that we are connected to, or a full multiaddr. */
+  readonly peer: NamedPeer
   /** The capacity in satoshis, all of it the client's at first. */
   readonly amount: Satoshi
   /** L minus the height of the tip; the node's default when left out. */
@@ -49,7 +65,7 @@ export interface OpenRequest extends FeeChoice {
   readonly signal?: AbortSignal
 }
 
-export interface PsbtOptions {
+export interface PsbtOptions extends WaitOptions {
   /** For the signed transaction, as in `open`; `ready` when left out. */
   readonly wait?: 'broadcast' | 'ready'
 }
@@ -61,7 +77,7 @@ export interface PsbtResult {
 }
 
 /** Without a choice the transaction pays enough for the next block. */
-export interface RenewOptions extends FeeChoice {
+export interface RenewOptions extends FeeChoice, ProgressOptions {
   /** Satoshis of the wallet to add to the new channel; 0 when left out. */
   readonly amount?: Satoshi
   /**
@@ -150,8 +166,8 @@ export interface ChannelsApi {
    * changes nothing; another one may follow.
    *
    * @throws PaychanError `ERR_PSBT_...` (facts: input, fee, txid, ...), `ERR_PSBT_NOT_EXPECTED`,
-   *   `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`, and the reason for a
-   *   cancelled opening
+   *   `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`, `ERR_WAIT_ENDED`, and the
+   *   reason for a cancelled opening
    * @example
    * const { warnings } = await node.channels.fundingPsbt('3f5c0a91', 'cHNidP8B...')
    */
@@ -179,21 +195,22 @@ export interface ChannelsApi {
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_CHANNEL_CLOSED`,
    *   `ERR_CHANNEL_NOT_OPEN`, `ERR_PEER_UNREACHABLE`, `ERR_CHAIN_UNAVAILABLE`,
    *   `ERR_CLOSE_FEE_TOO_HIGH`, `ERR_LATER_UPDATES`, `ERR_NOTHING_TO_SETTLE`, `ERR_CLOSE_TIMEOUT`
-   *   (the peer, or the chain, has not answered; the channel closes all the same)
+   *   (the peer, or the chain, has not answered; the channel closes all the same),
+   *   `ERR_WAIT_ENDED` (so it does after a signal)
    * @example
    * const { kind, txid } = await node.channels.close('3f5c0a91')
    */
-  close: (channel: string, options?: { readonly force?: boolean }) => Promise<CloseResult>
+  close: (channel: string, options?: CloseOptions) => Promise<CloseResult>
   /**
    * Settles every one-way channel in which this node is the server, without the clients, each by its
    * own transaction. Channels not worth their fee are left out; a failure does not stop the others.
    * Resolves once a server of the chain has answered about each.
    *
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_WAIT_ENDED`
    * @example
    * const { settled, failed } = await node.channels.settleAll()
    */
-  settleAll: () => Promise<SettleAllResult>
+  settleAll: (options?: WaitOptions) => Promise<SettleAllResult>
   /**
    * Asks a peer (as for `open`) for the channels with this node that this node has lost. Restored
    * channels only close. Known channels stay as they are. Resolves once the peer has named all of
@@ -202,9 +219,9 @@ export interface ChannelsApi {
    * @throws PaychanError `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches),
    *   `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
    *   `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode),
-   *   `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`
+   *   `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`, `ERR_WAIT_ENDED`
    * @example
    * const { recovered } = await node.channels.recover('/ip4/192.0.2.1/tcp/9801/p2p/12D3KooW...')
    */
-  recover: (peer: string) => Promise<RecoverResult>
+  recover: (peer: NamedPeer, options?: WaitOptions) => Promise<RecoverResult>
 }

@@ -1,16 +1,21 @@
 /** The channels of a node, for people: named by their first digits, funded in satoshis. */
 import { bytesOfText } from '../bitcoin/psbt.js'
+import type { Closed } from '../engine/waiters.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta, ZERO_SAT } from '../types/units.js'
+import type { EventsApi } from './api.js'
+import { withNews } from './channel-news.js'
 import type { ChannelsApi } from './channels-api.js'
 import { channelByPrefix } from './choose.js'
 import { fundingChoice } from './funding-choice.js'
 import { settledOf } from './lists.js'
+import { peerText } from './named-peer.js'
 import { amountOf } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'
+import { unlessAborted } from './waiting.js'
 
 /** The facet `channels`; `running` throws while the node is stopped. */
-export function channelsFacet(running: () => Running): ChannelsApi {
+export function channelsFacet(running: () => Running, on: EventsApi['on']): ChannelsApi {
   return {
     list: async () => running().engine.channels(),
 
@@ -23,9 +28,9 @@ export function channelsFacet(running: () => Running): ChannelsApi {
         request.twoWay === true || request.step !== undefined
           ? blockDelta(request.step ?? policy.defaultStep)
           : undefined
-      return await engine.open({
+      const offer = {
         ...(await fundingChoice(chain, capacity, request)),
-        peer: await peerNamed(parts, request.peer),
+        peer: await peerNamed(parts, peerText(request.peer)),
         capacity,
         blocks,
         step,
@@ -33,19 +38,27 @@ export function channelsFacet(running: () => Running): ChannelsApi {
         outside: request.psbt,
         wait: request.wait ?? 'ready',
         signal: request.signal
-      })
+      }
+      return await withNews(
+        on,
+        request.onProgress,
+        async (of) => await engine.open({ ...offer, onChannel: of })
+      )
     },
 
-    fundingPsbt: async (channel, psbt, { wait = 'ready' } = {}) => {
+    fundingPsbt: async (channel, psbt, { wait = 'ready', signal } = {}) => {
       const { engine } = running()
       const { id } = channelByPrefix(engine.channels(), channel)
-      const warnings = await engine.fundingPsbt(id, bytesOfText(psbt), wait)
+      const warnings = await unlessAborted(
+        signal,
+        async () => await engine.fundingPsbt(id, bytesOfText(psbt), wait)
+      )
       return { channel: engine.describe(id), warnings }
     },
 
     renew: async (
       channel,
-      { amount: asked = ZERO_SAT, blocks, wait = 'ready', signal, ...choice } = {}
+      { amount: asked = ZERO_SAT, blocks, wait = 'ready', signal, onProgress, ...choice } = {}
     ) => {
       const { engine, chain, policy } = running()
       const amount = amountOf(asked)
@@ -57,30 +70,42 @@ export function channelsFacet(running: () => Running): ChannelsApi {
           'Coins are spent only when an amount is added to the channel; a renewal alone spends none.'
         )
       }
-      return await engine.renew(id, {
+      const request = {
         ...(await fundingChoice(chain, amount, choice)),
         amount,
         blocks: lasting,
         wait,
         signal
-      })
+      }
+      return await withNews(
+        on,
+        onProgress,
+        async (of) => await engine.renew(id, { ...request, onChannel: of })
+      )
     },
 
-    close: async (channel, { force = false } = {}) => {
+    close: async (channel, { force = false, signal, onProgress } = {}) => {
       const { engine } = running()
       const { id } = channelByPrefix(engine.channels(), channel)
-      return { channel: id, ...(await engine.close(id, force)) }
+      const close = async (): Promise<Closed> => await engine.close(id, force)
+      const closed = await withNews(on, onProgress, async (of) => {
+        of(id)
+        return await unlessAborted(signal, close)
+      })
+      return { channel: id, ...closed }
     },
 
-    settleAll: async () => {
+    settleAll: async ({ signal } = {}) => {
       const { engine } = running()
-      return settledOf(await engine.settleAll(), engine.channels())
+      const settled = await unlessAborted(signal, async () => await engine.settleAll())
+      return settledOf(settled, engine.channels())
     },
 
-    recover: async (peer) => {
+    recover: async (peer, { signal } = {}) => {
       const parts = running()
       const { engine } = parts
-      const found = await engine.recover(await peerNamed(parts, peer))
+      const named = await peerNamed(parts, peerText(peer))
+      const found = await unlessAborted(signal, async () => await engine.recover(named))
       return {
         peerId: found.peer,
         recovered: found.restored.map((id) => engine.describe(id)),

@@ -14,9 +14,11 @@ import type {
 } from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
 import { newestFirst } from './lists.js'
+import { peerText } from './named-peer.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'
 import { systemRandom } from './system.js'
+import { unlessAborted } from './waiting.js'
 
 /** The facet `payments`; `running` throws while the node is stopped. */
 export function paymentsFacet(running: () => Running): PaymentsApi {
@@ -26,7 +28,7 @@ export function paymentsFacet(running: () => Running): PaymentsApi {
       const { engine } = parts
       const only =
         channel === undefined ? undefined : channelByPrefix(engine.channels(), channel).id
-      const peerId = peer === undefined ? undefined : await peerNamed(parts, peer)
+      const peerId = peer === undefined ? undefined : await peerNamed(parts, peerText(peer))
       return await newestFirst(fitting(engine.payments(only), { ...filter, peerId }), limit)
     },
 
@@ -110,11 +112,12 @@ async function paymentByPrefix(
 
 /** The call `pay`; `running` throws while the node is stopped. */
 export function payCall(running: () => Running): NodeApi['pay'] {
-  return async (request) => {
-    const parts = running()
-    const amount = amountOf(request.amount)
-    return await metered(parts, amount, async () => await payWith(parts, amount, request))
-  }
+  return async ({ signal, ...request }) =>
+    await unlessAborted(signal, async () => {
+      const parts = running()
+      const amount = amountOf(request.amount)
+      return await metered(parts, amount, async () => await payWith(parts, amount, request))
+    })
 }
 
 /** Tells the meter of an error; what is paid it hears from the events. */
@@ -135,11 +138,12 @@ export async function metered<T>(
 async function payWith(
   parts: Running,
   amount: Satoshi,
-  { to: named, id, memo = '' }: PayRequest
+  { to: named, id, memo = '' }: Omit<PayRequest, 'signal'>
 ): Promise<PayResult> {
   const { engine, peers } = parts
-  const direct = id === undefined ? engine.channelFor(named, amount) : undefined
-  const to = direct === undefined ? await payeeNamed(parts, named) : named
+  const payee = peerText(named)
+  const direct = id === undefined ? engine.channelFor(payee, amount) : undefined
+  const to = direct === undefined ? await payeeNamed(parts, payee) : payee
   if (to === peers.self) {
     throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', {
       peer: to

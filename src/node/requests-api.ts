@@ -2,6 +2,7 @@
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Satoshi } from '../types/units.js'
 import type { PayResult } from './api.js'
+import type { WaitOptions } from './waiting.js'
 
 export interface RequestOptions {
   /** Satoshis; the payer chooses when left out. */
@@ -65,7 +66,7 @@ export interface RequestTerms {
   readonly leastFirstPayment: Satoshi
 }
 
-export interface PayRequestOptions {
+export interface PayRequestOptions extends WaitOptions {
   /** A request (`paychan1...`), or a `bitcoin:` URI that has one. */
   readonly request: string
   /** Satoshis: where the request leaves it to the payer, or to pay more than it asks. */
@@ -133,12 +134,13 @@ export interface RequestsApi {
    * Pays a request once, however often it is asked for, and fetches the receipt; one that is
    * reusable once for each name, and once for each call without a name that came to an end. Connects
    * to the payee, and asks it first whether the request is still open; opens no channel. Resolves
-   * once the payment is on the payee's disk; waits up to 10 s more for the receipt.
+   * once the payment is on the payee's disk; waits up to 10 s more for the receipt. A signal that
+   * comes before anything is signed keeps it so; later it ends the wait: ask again.
    *
    * @throws PaychanError as `pay`, and `ERR_INVALID_PAYMENT_REQUEST`, `ERR_REQUEST_NETWORK`,
    *   `ERR_REQUEST_EXPIRED`, `ERR_REQUEST_PAID`, `ERR_REQUEST_UNKNOWN`, `ERR_REQUEST_AMOUNT`,
-   *   `ERR_PEER_UNREACHABLE`, `ERR_NO_REQUESTS_SPOKEN`, `ERR_BAD_ANSWER`; `ERR_NO_CHANNEL` (facts:
-   *   payee, amount): open one first
+   *   `ERR_PEER_UNREACHABLE`, `ERR_NO_REQUESTS_SPOKEN`, `ERR_BAD_ANSWER`,
+   *   `ERR_WAIT_ENDED`; `ERR_NO_CHANNEL` (facts: payee, amount): open one first
    * @example
    * const { receipt } = await node.requests.pay({ request: 'paychan1...' })
    */
@@ -149,9 +151,10 @@ export interface RequestsApi {
    * @param request - the id of the request, or its text
    * @param id - the name of the payment, for a reusable request; without it, the payment that has no
    *   receipt yet, or the only one that has
-   * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`, `ERR_BAD_ANSWER`
+   * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`, `ERR_BAD_ANSWER`,
+   *   `ERR_WAIT_ENDED`
    * @example
    * const { text } = await node.requests.receipt('1f2e3d4c5b6a7988')
    */
-  receipt: (request: string, id?: string) => Promise<ReceiptInfo>
+  receipt: (request: string, id?: string, options?: WaitOptions) => Promise<ReceiptInfo>
 }

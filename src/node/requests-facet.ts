@@ -41,6 +41,7 @@ import {
 import { amountOf } from './plan-payment.js'
 import type {
   PayRequestOptions,
+  ReceiptInfo,
   RequestInfo,
   RequestPayment,
   RequestsApi,
@@ -48,6 +49,7 @@ import type {
 } from './requests-api.js'
 import type { Running } from './running.js'
 import { systemClock, systemRandom } from './system.js'
+import { unlessAborted, waitEnded } from './waiting.js'
 
 const TEN_YEARS_S = 315_360_000
 
@@ -106,28 +108,36 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
 
     read: async (text) => termsOf(await readable(text, env.network)),
 
-    pay: async (options) => await payRequest(running(), env, options),
+    pay: async (options) =>
+      await unlessAborted(options.signal, async () => await payRequest(running(), env, options)),
 
-    receipt: async (given, id) => {
-      const parts = running()
-      if (!isRequestText(given)) return await readReceipt(await onlyReceipt(parts, given, id))
-      const terms = await readable(given, env.network)
-      let problem: unknown = noReceipt(
-        terms.id,
-        'This request may be paid more than once: name the payment whose receipt you want (--id).'
-      )
-      for (const nonce of await noncesOf(parts, terms, id)) {
-        try {
-          const kept = await keptReceipt(parts, terms, nonce)
-          if (kept === undefined) await reach(parts, terms)
-          return await readReceipt(kept ?? (await fetchReceipt(parts, terms, nonce)))
-        } catch (error) {
-          problem = error
-        }
-      }
-      throw problem
+    receipt: async (given, id, { signal } = {}) =>
+      await unlessAborted(signal, async () => await receiptOf(running(), env, given, id))
+  }
+}
+
+async function receiptOf(
+  parts: Running,
+  env: RequestsEnv,
+  given: string,
+  id: string | undefined
+): Promise<ReceiptInfo> {
+  if (!isRequestText(given)) return await readReceipt(await onlyReceipt(parts, given, id))
+  const terms = await readable(given, env.network)
+  let problem: unknown = noReceipt(
+    terms.id,
+    'This request may be paid more than once: name the payment whose receipt you want (--id).'
+  )
+  for (const nonce of await noncesOf(parts, terms, id)) {
+    try {
+      const kept = await keptReceipt(parts, terms, nonce)
+      if (kept === undefined) await reach(parts, terms)
+      return await readReceipt(kept ?? (await fetchReceipt(parts, terms, nonce)))
+    } catch (error) {
+      problem = error
     }
   }
+  throw problem
 }
 
 /* The payee. */
@@ -221,9 +231,11 @@ async function payRequest(
       { id: options.id }
     )
   }
-  if (!terms.reusable) return await payUnder(parts, terms, amount, undefined)
-  if (options.id !== undefined) return await payUnder(parts, terms, amount, nonceOf(options.id))
-  return await withNonce(parts, terms, async (nonce) => await payUnder(parts, terms, amount, nonce))
+  const pay = async (nonce: string | undefined): Promise<RequestPayment> =>
+    await payUnder(parts, terms, amount, nonce, options.signal)
+  if (!terms.reusable) return await pay(undefined)
+  if (options.id !== undefined) return await pay(nonceOf(options.id))
+  return await withNonce(parts, terms, pay)
 }
 
 /** Pays a request under its one name, or under a nonce, and fetches the receipt. */
@@ -231,7 +243,8 @@ async function payUnder(
   parts: Running,
   terms: VerifiedRequest,
   amount: Satoshi,
-  nonce: string | undefined
+  nonce: string | undefined,
+  signal: AbortSignal | undefined
 ): Promise<RequestPayment> {
   const { engine } = parts
   const { payee, id } = terms
@@ -239,6 +252,7 @@ async function payUnder(
   // What was begun is ended: its parts would be lost to a request that has expired meanwhile.
   if (await engine.hasBegun(payee, name)) await reach(parts, terms).catch(() => {})
   else await assertOpen(parts, terms, nonce)
+  if (signal?.aborted === true) throw waitEnded(signal, true)
   const asked = { to: payee, amount, memo: terms.memo, id: name }
   const made = await metered(parts, amount, async () => await payNamed(parts, asked)).catch(
     (error: unknown) => {

@@ -16,7 +16,8 @@ import {
   type PrivateKey,
   serviceCapabilities,
   serviceDependencies,
-  type Startable
+  type Startable,
+  type TypedEventTarget
 } from '@libp2p/interface'
 import { type HDKey, rootFromWords, webhookSeed } from '../bitcoin/seed.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
@@ -24,7 +25,12 @@ import { isUnwatched } from '../channel/unwatched.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/context.js'
 import type { Meter } from '../engine/meter.js'
-import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
+import {
+  createPeers,
+  type Libp2pPeers,
+  type PeersComponents,
+  type StreamsInit
+} from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
 import { alarm, codeOf, factsOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
@@ -66,10 +72,14 @@ import { staysPeer } from './identity.js'
 import { Webhooks, type WebhookSender } from './webhooks.js'
 import type { WebhooksApi } from './webhooks-api.js'
 import { systemClock, systemRandom } from './system.js'
+import { peerText } from './named-peer.js'
+import { unlessAborted } from './waiting.js'
+import { type PaychanEvents, ToldEvents } from './told-events.js'
+import { Traces } from './traces.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 import type { ErrorCode } from '../types/error-codes.js'
 
-export interface PaychanInit extends ElectrumInit {
+export interface PaychanInit extends ElectrumInit, StreamsInit {
   /** Must be said for `mainnet`: real money is at stake, and this software is young. */
   readonly iUnderstandTheRisk?: true
   /** The directory of channels, wallet and seed. One process at a time. */
@@ -96,6 +106,7 @@ export interface PaychanInit extends ElectrumInit {
 const INITIAL_FEE_RATE = feeRate(10_000n)
 
 export { defaultPolicy, type Policy } from '../channel/policy.js'
+export type { StreamsInit } from '../p2p/peers.js'
 
 /** The libp2p components that the service needs. */
 export interface PaychanComponents extends PeersComponents {
@@ -104,20 +115,26 @@ export interface PaychanComponents extends PeersComponents {
   readonly addressManager: { getAddresses: () => Array<{ toString: () => string }> }
 }
 
-export interface Paychan extends Omit<LocalNode, 'stop'>, Startable {}
+/**
+ * The service in its host. It tells events to `events.on`, and by their kinds as an EventTarget:
+ * `addEventListener('payment', ({ detail }) => console.log(detail.payment.amount))`.
+ */
+export interface Paychan
+  extends Omit<LocalNode, 'stop'>, Startable, TypedEventTarget<PaychanEvents> {}
 
 /** Makes the service; libp2p starts and stops it. */
 export function paychan(init: PaychanInit): (components: PaychanComponents) => Paychan {
   return (components) => new PaychanService(init, components)
 }
 
-class PaychanService implements Paychan {
+class PaychanService extends ToldEvents implements Paychan {
+  readonly [Symbol.toStringTag] = 'paychan'
   readonly [serviceCapabilities] = ['paychan']
   readonly [serviceDependencies] = ['@libp2p/identify']
   readonly #init: PaychanInit
   readonly #components: PaychanComponents
   readonly #peers: Libp2pPeers
-  readonly #listeners = new Set<(event: NodeEvent) => void>()
+  readonly #traces: Traces
   readonly #alarms = new Alarms(systemClock, (alarm) => {
     this.#tell(alarm)
   })
@@ -130,15 +147,16 @@ class PaychanService implements Paychan {
   }
 
   readonly wallet = walletFacet(this.#get)
-  readonly channels = channelsFacet(this.#get)
+  readonly channels = channelsFacet(this.#get, (listener) => this.onEvery(listener))
   readonly payments = paymentsFacet(this.#get)
   readonly requests: RequestsApi
   readonly pay = payCall(this.#get)
 
   readonly chain: ChainApi = {
-    fees: async () => await feesOf(this.#get().chain),
-    untilHeight: async (height) => {
-      await untilHeight(this, height)
+    fees: async ({ signal } = {}) =>
+      await unlessAborted(signal, async () => await feesOf(this.#get().chain)),
+    untilHeight: async (height, { signal } = {}) => {
+      await untilHeight(this, height, signal)
     }
   }
 
@@ -148,10 +166,14 @@ class PaychanService implements Paychan {
       const names = new Map(aliases.list().map(({ name, peerId }) => [peerId, name]))
       return (await peers.peers()).map((peer) => ({ ...peer, alias: names.get(peer.peerId) }))
     },
-    connect: async (multiaddr) => await this.#get().peers.connect(multiaddr),
+    connect: async (multiaddr, { signal } = {}) =>
+      await unlessAborted(
+        signal,
+        async () => await this.#get().peers.connect(peerText(multiaddr), signal)
+      ),
     alias: async (peer, name) => {
       const parts = this.#get()
-      return await parts.aliases.set(await peerNamed(parts, peer), name)
+      return await parts.aliases.set(await peerNamed(parts, peerText(peer)), name)
     },
     unalias: async (name) => {
       await this.#get().aliases.remove(name)
@@ -181,12 +203,7 @@ class PaychanService implements Paychan {
   readonly events: KeptEventsApi = {
     after: (number, signal) => keptEvents(this.#get(), number, signal),
     newest: () => newestEvent(this.#get()),
-    on: (listener) => {
-      this.#listeners.add(listener)
-      return () => {
-        this.#listeners.delete(listener)
-      }
-    }
+    on: (listener) => this.onEvery(listener)
   }
 
   readonly #questions: RequestQuestions
@@ -199,6 +216,7 @@ class PaychanService implements Paychan {
   #failure: PaychanError | undefined
 
   constructor(init: PaychanInit, components: PaychanComponents) {
+    super()
     if (init.network === 'mainnet' && init.iUnderstandTheRisk !== true) {
       throw new PaychanError(
         'ERR_MAINNET_REFUSED',
@@ -208,6 +226,8 @@ class PaychanService implements Paychan {
     }
     this.#init = init
     this.#components = components
+    this.#traces = new Traces(components)
+    const { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection } = init
     const env: RequestsEnv = {
       network: init.network,
       privateKey: components.privateKey,
@@ -219,9 +239,13 @@ class PaychanService implements Paychan {
       async (question, peer) => await answerQuestion(this.#get(), env, question, peer),
       (error) => {
         this.#alarm('ERR_PEERS', error)
-      }
+      },
+      { runOnLimitedConnection }
     )
     this.#peers = createPeers(components, {
+      maxInboundStreams,
+      maxOutboundStreams,
+      runOnLimitedConnection,
       onError: (error) => {
         this.#alarm('ERR_PEERS', error)
       },
@@ -290,7 +314,7 @@ class PaychanService implements Paychan {
         onEvent: (event) => {
           this.#onEngineEvent(event)
         },
-        isListening: () => this.#listeners.size > 0,
+        isListening: () => this.hasPaymentListeners || this.#traces.countsPayments,
         keepsEvents: this.#init.keepsEvents === true || this.#init.webhooks !== undefined,
         meter
       })
@@ -457,18 +481,12 @@ class PaychanService implements Paychan {
     else this.#tell(event)
   }
 
-  /** An error in a listener does not affect the payment. */
   #tell(event: NodeEvent): void {
     if (event.type === 'alarm' && event.code !== STORE_FAILED && this.#failure === undefined) {
       // A disk that fails is told by whoever writes next.
       this.#running?.engine.eventLog?.tell(event).catch(() => {})
     }
-    for (const listener of this.#listeners) {
-      try {
-        listener(event)
-      } catch (error) {
-        process.emitWarning(error instanceof Error ? error : String(error))
-      }
-    }
+    this.#traces.event(event)
+    this.tellAll(event)
   }
 }

@@ -1,6 +1,7 @@
 /** Waiting for a node, and for what it sees of the chain. */
 import { PaychanError, STORE_FAILED } from '../types/errors.js'
 import type { NodeApi, NodeInfo } from './api.js'
+import { waitEnded } from './waiting.js'
 
 /** Waits for events of a node until a condition holds. */
 export async function until(
@@ -35,8 +36,10 @@ const LOOK_EVERY_MS = 1_000
  */
 export async function untilHeight(
   node: Pick<NodeApi, 'info' | 'events'>,
-  height: number
+  height: number,
+  signal?: AbortSignal
 ): Promise<void> {
+  if (signal?.aborted === true) throw waitEnded(signal, false)
   await new Promise<void>((resolve, reject) => {
     const stop = node.events.on((event) => {
       if (event.type === 'chain') look()
@@ -49,8 +52,15 @@ export async function untilHeight(
     const settle = (how: () => void): void => {
       stop()
       clearInterval(timer)
+      signal?.removeEventListener('abort', onAbort)
       how()
     }
+    const onAbort = (): void => {
+      settle(() => {
+        if (signal !== undefined) reject(waitEnded(signal, true))
+      })
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
     const look = (): void => {
       node.info().then(
         ({ chain }) => {

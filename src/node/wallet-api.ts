@@ -4,6 +4,7 @@ import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { CoinState } from '../wallet/node-wallet.js'
 import type * as wallet from '../wallet/spending.js'
 import type { WalletTransaction } from '../wallet/spending.js'
+import type { WaitOptions } from './waiting.js'
 
 export type { CoinState } from '../wallet/node-wallet.js'
 export type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
@@ -64,13 +65,16 @@ export interface FeeChoice {
 
 /** A send; without a fee choice it pays the servers' estimate to be in a block within 6. */
 export interface SendOptions
-  extends Omit<wallet.SendOptions, keyof wallet.FeeChoice | 'amount'>, FeeChoice {
+  extends Omit<wallet.SendOptions, keyof wallet.FeeChoice | 'amount'>, FeeChoice, WaitOptions {
   /**
    * Satoshis, or everything that is confirmed, free, and worth its fee; the URI's amount when left
    * out.
    */
   readonly amount?: Satoshi | 'all'
 }
+
+/** How a fee is raised. */
+export interface BumpOptions extends FeeChoice, WaitOptions {}
 
 /** A send: what it pays, and what it costs. */
 export interface SendResult extends Omit<wallet.SendResult, 'feeRate'> {
@@ -112,7 +116,7 @@ export interface WalletApi {
    *   `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee, locked), `ERR_TOO_MANY_COINS`,
    *   `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`,
    *   `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts:
-   *   txid; the transaction is kept, and sent again with every block)
+   *   txid; the transaction is kept, and sent again with every block), `ERR_WAIT_ENDED`
    * @example
    * const { fee } = await node.wallet.send({ to: 'bcrt1q...', amount: satoshi(50_000n), dryRun: true })
    */
@@ -124,11 +128,12 @@ export interface WalletApi {
    *
    * @throws PaychanError `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`,
    *   `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`,
-   *   `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`
+   *   `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`,
+   *   `ERR_WAIT_ENDED`
    * @example
    * const { satPerVByte } = await node.wallet.bumpFee('3f5c...', { target: 2 })
    */
-  bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
+  bumpFee: (txid: string, choice?: BumpOptions) => Promise<BumpResult>
   /**
    * Lists the wallet's coins, the largest first, in satoshis. Waits for no server.
    *

@@ -5,7 +5,8 @@ import { bidOf, choiceOf, shownRate } from './funding-choice.js'
 import { coinInfo, transactionKinds, withRenewals } from './lists.js'
 import { amountOf } from './plan-payment.js'
 import type { Running } from './running.js'
-import type { WalletApi } from './wallet-api.js'
+import { unlessAborted } from './waiting.js'
+import type { BumpResult, FeeChoice, WalletApi } from './wallet-api.js'
 
 /** The facet `wallet`; `running` throws while the node is stopped. */
 export function walletFacet(running: () => Running): WalletApi {
@@ -28,20 +29,18 @@ export function walletFacet(running: () => Running): WalletApi {
       }
     },
 
-    send: async (options) => {
+    send: async ({ signal, ...options }) => {
       const { amount } = options
       const wanted =
         amount === undefined ? {} : { amount: amount === 'all' ? amount : amountOf(amount) }
-      return shownRate(await running().wallet.send({ ...options, ...choiceOf(options), ...wanted }))
+      const { wallet } = running()
+      return await unlessAborted(signal, async () =>
+        shownRate(await wallet.send({ ...options, ...choiceOf(options), ...wanted }))
+      )
     },
 
-    bumpFee: async (txid, choice = {}) => {
-      const { engine, wallet, chain } = running()
-      const ours = await engine.bump(txid, await bidOf(chain, choice))
-      return ours === undefined
-        ? shownRate(await wallet.bumpFee(txid, choiceOf(choice), engine.fundingOf))
-        : { kind: 'replacement', ...shownRate(ours), broadcast: true }
-    },
+    bumpFee: async (txid, { signal, ...choice } = {}) =>
+      await unlessAborted(signal, async () => await bumped(running(), txid, choice)),
 
     coins: async () => running().wallet.coins().map(coinInfo),
 
@@ -68,4 +67,15 @@ export function walletFacet(running: () => Running): WalletApi {
       await running().wallet.label(of, text)
     }
   }
+}
+
+async function bumped(
+  { engine, wallet, chain }: Running,
+  txid: string,
+  choice: FeeChoice
+): Promise<BumpResult> {
+  const ours = await engine.bump(txid, await bidOf(chain, choice))
+  return ours === undefined
+    ? shownRate(await wallet.bumpFee(txid, choiceOf(choice), engine.fundingOf))
+    : { kind: 'replacement', ...shownRate(ours), broadcast: true }
 }

@@ -311,6 +311,7 @@ export const ERROR_CODES = {
   // Openings
   ERR_OPEN_REFUSED: ['refused', 'the peer refused the channel; its own code is among the facts'],
   ERR_OPEN_TIMEOUT: ['refused', 'the opening took too long'],
+  ERR_WAIT_ENDED: ['refused', 'the signal of a call ended its wait; what it had begun goes on'],
   ERR_CANCELLED: ['refused', 'the opening was cancelled in time; nothing was funded'],
   ERR_CANCEL_TOO_LATE: [
     'refused',
