@@ -218,7 +218,8 @@ export default defineConfig(
         {
           devDependencies: ['test/**', 'src/sim/report/page/**'],
           optionalDependencies: false,
-          peerDependencies: false
+          // Packages that need not be installed: loaded there when they are asked for.
+          peerDependencies: ['src/p2p/reachability.ts']
         }
       ]
     }

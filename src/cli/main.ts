@@ -20,9 +20,13 @@ async function createNode(
 ): Promise<LocalNode> {
   const node = await import('../node/create-node.js')
   const { webhooksByHttp } = await import('../daemon/webhook-sender.js')
+  const { relays, mdns, nat, ...options } = config
+  const isPlain = relays === undefined && mdns === undefined && nat === undefined
+  const reach = isPlain ? {} : await (await import('../p2p/reachability.js')).reachability(config)
   return await node.createNode({
-    ...config,
+    ...options,
     ...watching,
+    ...reach,
     keepsEvents: true,
     webhooks: webhooksByHttp(),
     passphrase,

@@ -22,6 +22,10 @@ export interface ConfigFile {
   readonly electrumFingerprint?: string | undefined
   readonly electrumCa?: string | undefined
   readonly listen?: readonly string[] | undefined
+  readonly announce?: readonly string[] | undefined
+  readonly relay?: readonly string[] | undefined
+  readonly mdns?: boolean | undefined
+  readonly nat?: boolean | undefined
   readonly api?: string | undefined
   readonly apiCert?: string | undefined
   readonly apiKey?: string | undefined
@@ -72,6 +76,10 @@ const fileSchema = z
     electrumFingerprint: z.string({ error: 'a text, the SHA-256 fingerprint of a certificate' }),
     electrumCa: z.string({ error: 'a text, the path of a file' }),
     listen: z.array(z.string(), { error: 'a list of multiaddrs' }),
+    announce: z.array(z.string(), { error: 'a list of multiaddrs' }),
+    relay: z.array(z.string(), { error: 'a list of multiaddrs' }),
+    mdns: z.boolean({ error: 'true or false' }),
+    nat: z.boolean({ error: 'true or false' }),
     api: z.string({ error: 'a text, such as "127.0.0.1:9802"' }),
     apiCert: z.string({ error: 'a text, the path of a file' }),
     apiKey: z.string({ error: 'a text, the path of a file' }),

@@ -35,6 +35,14 @@ export interface NodeConfig {
   readonly listen: readonly string[]
   /** Addresses used instead when a port of `listen` is in use and the user chose no port. */
   readonly listenElse?: readonly string[]
+  /** Public multiaddrs at which others reach the node, told to all. */
+  readonly announce?: readonly string[]
+  /** Relays at which the node is reached; an empty list lets it dial peers behind relays. */
+  readonly relays?: readonly string[]
+  /** Finds peers on the local network. */
+  readonly mdns?: true
+  /** Asks the router for a port. */
+  readonly nat?: true
   /** The API on TCP; undefined when it is not served. */
   readonly api?: ApiConfig
   readonly log: LogConfig
@@ -90,6 +98,10 @@ const KNOWN_ENV = [
   'PAYCHAN_ELECTRUM_CA',
   'PAYCHAN_ELECTRUM_PROXY',
   'PAYCHAN_LISTEN',
+  'PAYCHAN_ANNOUNCE',
+  'PAYCHAN_RELAY',
+  'PAYCHAN_MDNS',
+  'PAYCHAN_NAT',
   'PAYCHAN_API',
   'PAYCHAN_API_CERT',
   'PAYCHAN_API_KEY',
@@ -162,7 +174,13 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
     fromFile.listen,
     DEFAULT_LISTEN
   )
-  for (const address of listen.value) checkMultiaddr(address, listen.where)
+  for (const address of listen.value) checkMultiaddr(address, 'listen', listen.where)
+  const announce = pick('announce', flags.announce, fromEnv.announce, fromFile.announce, undefined)
+  for (const address of announce.value ?? []) checkMultiaddr(address, 'announce', announce.where)
+  const relay = pick('relay', flags.relay, fromEnv.relay, fromFile.relay, undefined)
+  for (const address of relay.value ?? []) checkMultiaddr(address, 'relay', relay.where)
+  const isOn = (key: 'mdns' | 'nat'): boolean =>
+    flags[key] ?? fromEnv[key] ?? fromFile[key] ?? false
 
   const api = apiOf({
     api: pickOptional('api', flags.api, fromEnv.api, fromFile.api),
@@ -201,6 +219,10 @@ export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): Nod
     ...(proxy === undefined ? {} : { electrumProxy: proxy.value }),
     listen: [...listen.value],
     ...(listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}),
+    ...(announce.value === undefined ? {} : { announce: [...announce.value] }),
+    ...(relay.value === undefined ? {} : { relays: [...relay.value] }),
+    ...(isOn('mdns') ? { mdns: true } : {}),
+    ...(isOn('nat') ? { nat: true } : {}),
     ...(api === undefined ? {} : { api }),
     log,
     dataDir,
@@ -264,7 +286,6 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
       ?.split(',')
       .map((address) => address.trim())
       .filter((address) => address !== '')
-  const listen = list('PAYCHAN_LISTEN')
   return {
     network: env['PAYCHAN_NETWORK'],
     iUnderstandTheRisk: switchOf(env['PAYCHAN_I_UNDERSTAND_THE_RISK']),
@@ -272,7 +293,11 @@ function readEnvironment(env: ConfigSources['env']): ConfigFile {
     electrumProxy: env['PAYCHAN_ELECTRUM_PROXY'],
     electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'],
     electrumCa: env['PAYCHAN_ELECTRUM_CA'],
-    listen,
+    listen: list('PAYCHAN_LISTEN'),
+    announce: list('PAYCHAN_ANNOUNCE'),
+    relay: list('PAYCHAN_RELAY'),
+    mdns: switchOf(env['PAYCHAN_MDNS']),
+    nat: switchOf(env['PAYCHAN_NAT']),
     api: env['PAYCHAN_API'],
     apiCert: env['PAYCHAN_API_CERT'],
     apiKey: env['PAYCHAN_API_KEY'],
@@ -427,14 +452,18 @@ function apiOf({
   }
 }
 
-function checkMultiaddr(address: string, where: string): void {
+function checkMultiaddr(
+  address: string,
+  key: 'listen' | 'announce' | 'relay',
+  where: string
+): void {
   try {
     multiaddr(address)
   } catch (error) {
     throw new PaychanError(
       'ERR_CONFIG_INVALID',
       `${where}: '${address}' is not a multiaddr. Write it like /ip4/0.0.0.0/tcp/4001.`,
-      { key: 'listen', where },
+      { key, where },
       { cause: error }
     )
   }

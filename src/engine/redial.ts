@@ -1,5 +1,7 @@
 /**
  * Brings the streams of established channels back. The client dials: it knows where the server is.
+ * The keep-alive tags of libp2p do less: they bring connections back and no streams, on both sides,
+ * and are taken away for good after five dials that failed.
  */
 import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'

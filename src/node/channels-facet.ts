@@ -1,7 +1,8 @@
 /** The channels of a node, for people: named by their first digits, funded in satoshis. */
 import { bytesOfText } from '../bitcoin/psbt.js'
 import type { Closed } from '../engine/waiters.js'
-import { PaychanError } from '../types/errors.js'
+import type { ChannelId } from '../types/bytes.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import { blockDelta, ZERO_SAT } from '../types/units.js'
 import type { EventsApi } from './api.js'
 import { withNews } from './channel-news.js'
@@ -39,10 +40,16 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
         wait: request.wait ?? 'ready',
         signal: request.signal
       }
-      return await withNews(
-        on,
-        request.onProgress,
-        async (of) => await engine.open({ ...offer, onChannel: of })
+      return await overRelays(
+        offer.peer,
+        async (begun) =>
+          await withNews(on, request.onProgress, async (of) => {
+            const onChannel = (id: ChannelId): void => {
+              begun()
+              of(id)
+            }
+            return await engine.open({ ...offer, onChannel })
+          })
       )
     },
 
@@ -112,6 +119,27 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
         known: found.known,
         refused: found.refused
       }
+    }
+  }
+}
+
+/** The second one mostly finds the direct connection. */
+const MOST_TRIES = 3
+
+/**
+ * Opens again what was cut before anything was funded. When two hosts that have met over a relay find
+ * a direct way, they end the relayed connection at once, and with it the opening that it was made for.
+ */
+async function overRelays<T>(peer: string, open: (begun: () => void) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const opening = { isBegun: false }
+    try {
+      return await open(() => {
+        opening.isBegun = true
+      })
+    } catch (error) {
+      const isCut = opening.isBegun && codeOf(error) === 'ERR_PEER_UNREACHABLE'
+      if (!isCut || !peer.includes('/p2p-circuit/') || tries === MOST_TRIES) throw error
     }
   }
 }

@@ -18,7 +18,16 @@ export interface NodeOptions
   extends
     Omit<PaychanInit, 'root'>,
     IdentityOptions,
-    Pick<HostInit, 'transports' | 'metrics' | 'logger'> {
+    Pick<
+      HostInit,
+      | 'transports'
+      | 'circuits'
+      | 'announce'
+      | 'services'
+      | 'peerDiscovery'
+      | 'metrics'
+      | 'logger'
+    > {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
   /** Addresses used instead when a port of `listen` is in use; without them that is an error. */
@@ -39,8 +48,8 @@ export interface NodeOptions
  */
 export async function createNode(options: NodeOptions): Promise<LocalNode> {
   const { listen = ['/ip4/127.0.0.1/tcp/0'], listenElse } = options
-  // Other transports have addresses of their own.
-  if (options.transports === undefined) checkListen(listen)
+  // Other transports have addresses of their own; relays have them beside those of TCP.
+  if (options.transports === undefined || options.circuits !== undefined) checkListen(listen)
   const identity = await paychanIdentity(options)
   if (listenElse === undefined) return await startHost(options, identity, listen)
   if (!(await areFree(listen))) return await startHost(options, identity, listenElse)
@@ -58,11 +67,15 @@ async function startHost(
   { privateKey, root }: Identity,
   listen: readonly string[]
 ): Promise<LocalNode> {
-  const { transports, metrics, logger } = options
+  const { transports, circuits, announce, services, peerDiscovery, metrics, logger } = options
   const host = createHost({
     privateKey,
     listen,
     ...(transports === undefined ? {} : { transports }),
+    ...(circuits === undefined ? {} : { circuits }),
+    ...(announce === undefined ? {} : { announce }),
+    ...(services === undefined ? {} : { services }),
+    ...(peerDiscovery === undefined ? {} : { peerDiscovery }),
     metrics,
     logger
   })

@@ -70,6 +70,17 @@ export interface HostInit {
   readonly listen: readonly string[]
   /** The transports of its connections; TCP when left out. `listen` has to be of that kind. */
   readonly transports?: NonNullable<Libp2pOptions['transports']>
+  /** Addresses at relays to listen on as well, such as `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW.../p2p-circuit`. */
+  readonly circuits?: readonly string[]
+  /**
+   * Addresses at which others reach the host. libp2p tells nobody of a public address before AutoNAT
+   * has confirmed it, not even of one that it listens on.
+   */
+  readonly announce?: readonly string[]
+  /** More services of libp2p, beside those that every host of ours has, such as `dcutr()`. */
+  readonly services?: ServiceFactoryMap
+  /** Ways to find peers, such as `mdns()`. */
+  readonly peerDiscovery?: NonNullable<Libp2pOptions['peerDiscovery']>
   /** The ping settings that find dead connections; `KEEP_ALIVE` when left out. */
   readonly keepAlive?: KeepAlive
   /** Counts what libp2p does; nothing is counted when left out. */
@@ -95,7 +106,10 @@ export function createHost(
     privateKey: init.privateKey,
     ...(metrics === undefined ? {} : { metrics }),
     ...(logger === undefined ? {} : { logger }),
-    addresses: { listen: [...init.listen] },
+    addresses: {
+      listen: [...init.listen, ...(init.circuits ?? [])],
+      appendAnnounce: [...(init.announce ?? [])]
+    },
     transports: init.transports ?? [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } })],
@@ -106,7 +120,8 @@ export function createHost(
       pingTimeout: fixedTimeout(pingTimeout),
       abortConnectionOnPingFailure: true
     },
-    services: { identify: identify(), ping: ping() }
+    ...(init.peerDiscovery === undefined ? {} : { peerDiscovery: init.peerDiscovery }),
+    services: { ...init.services, identify: identify(), ping: ping() }
   }
 }
 

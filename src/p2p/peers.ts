@@ -303,12 +303,19 @@ class PeersOfHost implements Libp2pPeers {
       this.#log.error('%s could not be dialled - %e', name, cause)
       if (
         address === undefined &&
-        cause instanceof Error &&
-        (cause.name === 'NoValidAddressesError' || cause.name === 'NotFoundError')
+        (isNoValidAddress(cause) || (cause instanceof Error && cause.name === 'NotFoundError'))
       ) {
         throw new PaychanError(
           'ERR_PEER_UNKNOWN',
           `No address of ${name} is known. Connect to its multiaddr first.`,
+          { peer: name },
+          { cause }
+        )
+      }
+      if (isRelayed(address) && isNoValidAddress(cause)) {
+        throw new PaychanError(
+          'ERR_PEER_UNREACHABLE',
+          `${name} is behind a relay, and this host has no transport for relays: start it with --relay, or give it circuitRelayTransport().`,
           { peer: name },
           { cause }
         )
@@ -404,11 +411,19 @@ export async function connectionTo(
   mayBeLimited: boolean
 ): Promise<Connection> {
   const open = connectionManager.getConnections(peer).filter(({ status }) => status === 'open')
-  const isRelayed =
-    address === undefined || address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
   const [limited] = open.every(({ limits }) => limits !== undefined) ? open : []
-  if (mayBeLimited && isRelayed && limited !== undefined) return limited
+  const isAnyFit = address === undefined || isRelayed(address)
+  if (mayBeLimited && isAnyFit && limited !== undefined) return limited
   return await connectionManager.openConnection(address ?? peer, { signal })
+}
+
+function isRelayed(address: Multiaddr | undefined): boolean {
+  return address?.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT) === true
+}
+
+/** True when no transport of the host can dial any address that it has. */
+function isNoValidAddress(error: unknown): boolean {
+  return error instanceof Error && error.name === 'NoValidAddressesError'
 }
 
 /**

@@ -27,6 +27,7 @@ type Row = readonly [kind: ErrorKind, means: string, status?: number]
 
 export const ERROR_CODES = {
   // Asked for wrongly
+  ERR_PACKAGE_MISSING: ['usage', 'what was asked for takes a package that is not installed'],
   ERR_USAGE: ['usage', 'the command line has a command, option or argument that does not fit'],
   ERR_INVALID_REQUEST: [
     'usage',

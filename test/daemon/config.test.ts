@@ -84,6 +84,33 @@ describe('configuration', () => {
       })
     })
 
+    it('says how the node is reached, from everywhere', () => {
+      const [relay, address] = [
+        ['/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'],
+        ['/ip4/198.51.100.1/tcp/9801']
+      ]
+      const where = { relay, announce: address, mdns: true, nat: true }
+      const reached = { relays: relay, announce: address, mdns: true, nat: true }
+      const reachOf = ({ relays, announce, mdns, nat }: NodeConfig): object => ({
+        relays,
+        announce,
+        mdns,
+        nat
+      })
+      assert.deepEqual(reachOf(resolve({ file: where })), reached)
+      assert.deepEqual(reachOf(resolve({ flags: where })), reached)
+      const env = {
+        PAYCHAN_RELAY: relay.join(),
+        PAYCHAN_ANNOUNCE: address.join(),
+        PAYCHAN_MDNS: '1',
+        PAYCHAN_NAT: '1'
+      }
+      assert.deepEqual(reachOf(resolve({ env })), reached)
+      const off = resolve({ file: where, flags: { relay: [], mdns: false, nat: false } })
+      assert.deepEqual([off.relays, 'mdns' in off, 'nat' in off], [[], false, false])
+      assert.equal('relays' in resolve({}), false)
+    })
+
     it('listens on any other port only where nobody has asked for one', () => {
       assert.equal('listenElse' in resolve({ file }), false)
       assert.equal('listenElse' in resolve({ flags: { listen: [...DEFAULT_LISTEN] } }), false)

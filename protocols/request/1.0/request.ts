@@ -360,7 +360,9 @@ function addressOf(bytes: Uint8Array): string {
     const address = multiaddr(own(bytes))
     const text = address.toString()
     const names = address.getComponents().map(({ name }) => name)
-    const isPlain = names.length > 0 && !names.includes('p2p') && /^[\x21-\x7e]+$/.test(text)
+    // The PeerId of a relay stays: without it the relay cannot be dialled.
+    const saysWho = names.some((name, at) => name === 'p2p' && names[at + 1] !== 'p2p-circuit')
+    const isPlain = names.length > 0 && !saysWho && /^[\x21-\x7e]+$/.test(text)
     if (isPlain && equals(multiaddr(text).bytes, bytes)) return text
   } catch (cause) {
     return refuse('REQ-4', 'An address is not a multiaddr.', { cause })

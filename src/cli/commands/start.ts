@@ -42,6 +42,10 @@ interface StartOptions {
   readonly electrumFingerprint?: string
   readonly electrumCa?: string
   readonly listen?: string[]
+  readonly announce?: string[]
+  readonly relay?: string[] | true
+  readonly mdns?: boolean
+  readonly nat?: boolean
   readonly api?: string | true
   readonly apiCert?: string
   readonly apiKey?: string
@@ -87,6 +91,16 @@ export function addStart(program: Command, world: World): void {
       'where to listen for peers (default: /ip4/127.0.0.1/tcp/9801, or any free port if it is in use)'
     )
     .option(
+      '--announce <multiaddr...>',
+      'where others reach this node: a public address of the machine, or of the router that forwards the port'
+    )
+    .option(
+      '--relay [multiaddr...]',
+      'be reached over these relays (libp2p circuit relays) where nobody can dial this node; without an address: dial peers that are behind relays'
+    )
+    .option('--mdns', 'find peers on the local network by their peer ids')
+    .option('--nat', 'ask the router for a port (UPnP)')
+    .option(
       '--api [host:port]',
       `serve the API for programs over TCP (default: ${DEFAULT_API}); \`paychan token create\` makes tokens for it`
     )
@@ -114,6 +128,10 @@ export function addStart(program: Command, world: World): void {
           electrumFingerprint,
           electrumCa,
           listen,
+          announce,
+          relay,
+          mdns,
+          nat,
           api,
           apiCert,
           apiKey,
@@ -135,6 +153,10 @@ export function addStart(program: Command, world: World): void {
           electrumFingerprint,
           electrumCa,
           listen,
+          announce,
+          relay: relay === true ? [] : relay,
+          mdns,
+          nat,
           api: api === true ? DEFAULT_API : api,
           apiCert,
           apiKey,
