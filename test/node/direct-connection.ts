@@ -8,7 +8,7 @@ import { satoshi } from '../../src/types/units.js'
 import { addressOf, until } from '../p2p/hosts.js'
 import { Fixture } from './fixture.js'
 import { freePorts } from '../real/bitcoind.js'
-import { relayedAddress, startRelay } from './relay.js'
+import { relayedAddress, startRelay } from '../p2p/relay.js'
 
 const [, , publicAddress = ''] = process.argv
 const fixture = await Fixture.create()

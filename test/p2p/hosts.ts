@@ -6,7 +6,13 @@ import * as lp from 'it-length-prefixed'
 import { createLibp2p } from 'libp2p'
 import { decode, type Message } from '../../protocols/paychan/1.0/index.js'
 import type { LinkListener } from '../../src/engine/ports.js'
-import { createHost, type HostServices, KEEP_ALIVE, type KeepAlive } from '../../src/p2p/host.js'
+import {
+  createHost,
+  type HostInit,
+  type HostServices,
+  KEEP_ALIVE,
+  type KeepAlive
+} from '../../src/p2p/host.js'
 import { createPeers, type Libp2pPeers, type PeersOptions } from '../../src/p2p/peers.js'
 import '../../src/p2p/polyfill.js'
 
@@ -20,12 +26,14 @@ const connectionManager = { inboundConnectionThreshold: 1_000 }
 /** A host that speaks /paychan/1.0 as a service: libp2p starts and stops it. */
 export async function startHost(
   options: PeersOptions,
-  keepAlive: KeepAlive = KEEP_ALIVE
+  keepAlive: KeepAlive = KEEP_ALIVE,
+  reach: Partial<HostInit> = {}
 ): Promise<Libp2p<TestServices>> {
   const host = createHost({
     privateKey: await generateKeyPair('Ed25519'),
     listen: ['/ip4/127.0.0.1/tcp/0'],
-    keepAlive
+    keepAlive,
+    ...reach
   })
   return createLibp2p<TestServices>({
     ...host,

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type { KeepAlive } from '../../src/p2p/host.js'
+import type { HostInit, KeepAlive } from '../../src/p2p/host.js'
+import { reachability } from '../../src/p2p/reachability.js'
 import { codeOf } from '../../src/types/errors.js'
 import { Proxy } from '../chain/proxy.js'
-import { addressOf, Recorder, startHost, type TestServices } from './hosts.js'
+import { startRelay } from './relay.js'
+import { addressOf, Recorder, startHost, type TestServices, until } from './hosts.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
@@ -56,7 +58,11 @@ describe('p2p / connections', () => {
     proxy = undefined
   })
 
-  async function start(keepAlive: KeepAlive, dialTimeout = 15_000): Promise<Libp2p<TestServices>> {
+  async function start(
+    keepAlive: KeepAlive,
+    dialTimeout = 15_000,
+    reach: Partial<HostInit> = {}
+  ): Promise<Libp2p<TestServices>> {
     const host = await startHost(
       {
         closeTimeout: 100,
@@ -65,7 +71,8 @@ describe('p2p / connections', () => {
           throw error
         }
       },
-      keepAlive
+      keepAlive,
+      reach
     )
     hosts.push(host)
     return host
@@ -184,5 +191,22 @@ describe('p2p / connections', () => {
     )
     assert.equal(alice.getConnections(bob.peerId).length, 1)
     assert.equal(bob.getConnections(alice.peerId).length, 1)
+  })
+
+  it('over a relay are one as well: it is asked for one circuit, not for one with each channel', async () => {
+    const relay = await startRelay()
+    const reach = { listen: [], ...(await reachability({ relays: [addressOf(relay)] })) }
+    const [alice, bob] = [await start(NEVER, 15_000, reach), await start(NEVER, 15_000, reach)]
+    bob.services.peers.onIncoming(() => new Recorder())
+    await until(() => bob.getMultiaddrs().length > 0)
+    let made = 0
+    alice.addEventListener('connection:open', ({ detail: { remotePeer } }) => {
+      if (remotePeer.equals(bob.peerId)) made += 1
+    })
+    for (const to of [addressOf(bob), addressOf(bob), bob.peerId.toString()]) {
+      await alice.services.peers.open(to, () => new Recorder())
+    }
+    assert.equal(made, 1)
+    await relay.stop()
   })
 })

@@ -5,7 +5,7 @@ import type { Libp2p, PrivateKey } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
 import type { NodeApi } from '../../src/node/api.js'
 import { createHost } from '../../src/p2p/host.js'
-import { until } from '../p2p/hosts.js'
+import { until } from './hosts.js'
 
 export async function startRelay(
   privateKey?: PrivateKey,
