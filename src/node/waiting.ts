@@ -1,4 +1,5 @@
 /** The end of a caller's wait, and the news that it hears meanwhile. */
+import { setMaxListeners } from '@libp2p/interface'
 import { PaychanError } from '../types/errors.js'
 
 /** What every call that waits for a peer, a server or a block takes. */
@@ -21,6 +22,8 @@ export async function unlessAborted<T>(
 ): Promise<T> {
   if (signal === undefined) return await work()
   if (signal.aborted) throw waitEnded(signal, false)
+  // One signal may end thousands of payments; that is no leak for Node to warn of.
+  setMaxListeners(Number.POSITIVE_INFINITY, signal)
   return await new Promise<T>((resolve, reject) => {
     const onAbort = (): void => {
       reject(waitEnded(signal, true))

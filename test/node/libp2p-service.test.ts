@@ -251,6 +251,22 @@ describe('node / the service in a libp2p host', () => {
       assert.equal((await service.channels.list())[0]?.status, 'open')
     })
 
+    it('may be that of many calls, without a warning of Node', async () => {
+      const { paychan: service } = (await start()).services
+      await rich(service)
+      const { id } = await service.channels.open({ peer: await bob.address(), amount: CAPACITY })
+      const warnings: string[] = []
+      const onWarning = ({ name }: Error): void => {
+        warnings.push(name)
+      }
+      process.on('warning', onWarning)
+      const { signal } = new AbortController()
+      const to = { to: id, amount: satoshi(1_000n) }
+      await Promise.all(Array.from({ length: 20 }, () => service.pay({ ...to, signal })))
+      process.off('warning', onWarning)
+      assert.deepEqual(warnings, [])
+    })
+
     it('ends the wait for a payment, and the payment is made', async () => {
       const { paychan: service } = (await start()).services
       const events = await rich(service)
