@@ -1,5 +1,5 @@
 /** The end of a caller's wait, and the news that it hears meanwhile. */
-import { setMaxListeners } from '@libp2p/interface'
+import { setMaxListeners } from 'node:events'
 import { PaychanError } from '../types/errors.js'
 
 /** What every call that waits for a peer, a server or a block takes. */

@@ -109,16 +109,16 @@ async function requestVectors(keys: Keys): Promise<object> {
       { reusable: true, amount: undefined, network: 'mainnet', expires: undefined }
     ],
     [
+      'the largest of everything',
+      { amount: 2_100_000_000_000_000n, memo: 'ü'.repeat(64), made: 2 ** 40 - 1, expires: 2 ** 40 }
+    ],
+    [
       'an address at a relay, with the PeerId of the relay',
       {
         addresses: [
           `/ip4/192.0.2.1/tcp/9801/p2p/${peerIdFromPrivateKey(payer).toString()}/p2p-circuit`
         ]
       }
-    ],
-    [
-      'the largest of everything',
-      { amount: 2_100_000_000_000_000n, memo: 'ü'.repeat(64), made: 2 ** 40 - 1, expires: 2 ** 40 }
     ]
   ]
   const accept = await Promise.all(
