@@ -20,13 +20,7 @@ export interface NodeOptions
     IdentityOptions,
     Pick<
       HostInit,
-      | 'transports'
-      | 'circuits'
-      | 'announce'
-      | 'services'
-      | 'peerDiscovery'
-      | 'metrics'
-      | 'logger'
+      'transports' | 'circuits' | 'announce' | 'services' | 'peerDiscovery' | 'metrics' | 'logger'
     > {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]

@@ -50,7 +50,7 @@ export function testWorld({
         isTTY,
         columns,
         write: (text) => {
-          out += text
+          out += typeof text === 'string' ? text : Buffer.from(text).toString()
           for (const check of [...waiting]) check()
         }
       },
@@ -58,7 +58,7 @@ export function testWorld({
         isTTY,
         columns,
         write: (text) => {
-          err += text
+          err += typeof text === 'string' ? text : Buffer.from(text).toString()
           for (const check of [...waiting]) check()
         }
       },
