@@ -372,8 +372,17 @@ async function costOf(
   const name =
     terms === undefined
       ? ['pay', to, id, String(cost)]
-      : ['request', terms.payee, terms.id, terms.reusable ? id : '', String(cost)]
+      : ['request', terms.payee, terms.id, terms.reusable ? nameInBudget(id) : '', String(cost)]
   return { payment: JSON.stringify(name), amount: cost }
+}
+
+/**
+ * Each call that pays a reusable request without an id may be a payment of its own. It gets no id:
+ * the node goes on with one that has not come to an end, and whoever does not know a drawn id would
+ * pay that twice.
+ */
+function nameInBudget(id: string): string {
+  return id === '' ? randomUUID() : id
 }
 
 /* What a request says of itself. */

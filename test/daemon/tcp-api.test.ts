@@ -364,6 +364,37 @@ describe('the API on TCP', () => {
       assert.equal(refused.code, 'ERR_BUDGET_USED_UP')
     })
 
+    it('also for reusable requests, which each call without an id pays anew', async () => {
+      const token = await tokenFor({ scopes: ['pay'], budget })
+      node.answers.readRequest = async () => ({ ...terms, amount: satoshi(2_000n), reusable: true })
+      const payRequest = async (id?: string): Promise<Answer> =>
+        await ask('/v1/payRequest', { token, body: { request: 'paychan1x', id } })
+      await payRequest('monday')
+      await payRequest('monday')
+      assert.equal(await spent(), 2_000n, 'one that has an id counts once')
+      assert.equal((await payRequest()).status, 200)
+      assert.equal(await spent(), 4_000n)
+      assert.equal((await payRequest()).code, 'ERR_BUDGET_USED_UP')
+      assert.deepEqual(asked().filter((verb) => verb === 'payRequest').length, 3)
+    })
+
+    it('and gives back what a call without an id finds paid by the one before', async () => {
+      const token = await tokenFor({ scopes: ['pay'], budget })
+      node.answers.readRequest = async () => ({ ...terms, amount: satoshi(2_000n), reusable: true })
+      const payRequest = async (): Promise<Answer> =>
+        await ask('/v1/payRequest', { token, body: { request: 'paychan1x' } })
+      node.answers.payRequest = async () => {
+        throw new PaychanError('ERR_PAYMENT_UNKNOWN', 'Nobody knows.')
+      }
+      await payRequest()
+      node.answers.payRequest = async (options) => ({
+        ...(await node.usual.payRequest(options)),
+        already: true
+      })
+      assert.equal((await payRequest()).status, 200)
+      assert.equal(await spent(), 2_000n)
+    })
+
     it('gives back what was refused, and keeps what may be paid', async () => {
       const token = await tokenFor({ scopes: ['pay'], budget })
       for (const [code, counts] of [
