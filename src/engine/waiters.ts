@@ -1,7 +1,7 @@
 /** The callers of `open`, `pay` and `close` that wait for a channel. */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { awaitsInputs, isUnsigned } from '../channel/outside-funding.js'
-import { spendInSight, type Channel } from '../channel/state.js'
+import { type Channel, type Established, spendInSight } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { Meter } from './meter.js'
@@ -206,19 +206,24 @@ export function readyForSignatures(channel: Channel): boolean {
 /** True when payments can be made; throws when the channel has ended before. */
 export function openForPayments(channel: Channel): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
-  if (channel.stopped !== undefined) {
-    throw PaychanError.of(channel.stopped.code, channel.stopped.reason)
-  }
+  const { stopped } = channel
+  if (stopped !== undefined) throw fundedNotOpen(channel, stopped.code, stopped.reason)
   if (spendInSight(channel) !== undefined || channel.closes.length > 0) {
-    throw new PaychanError(
-      'ERR_CHANNEL_CLOSED',
-      'The channel was closed before it was open for payments.'
-    )
+    throw fundedNotOpen(channel, 'ERR_CHANNEL_CLOSED', 'it was closed before it was open.')
   }
   return (
     channel.ready.ours &&
     channel.ready.theirs &&
     channel.ledger.held !== undefined &&
     channel.link === 'live'
+  )
+}
+
+/** The peer may have chosen the code: by itself it does not say that T1 has left. */
+function fundedNotOpen({ id, outPoint }: Established, code: string, why: string): PaychanError {
+  return new PaychanError(
+    'ERR_FUNDED_NOT_OPEN',
+    `The channel is funded by transaction ${outPoint.txid}, and takes no payments: ${why} Its money comes back with the close: \`paychan close ${id.slice(0, 8)}\`. Open another one only if you want a second one.`,
+    { channel: id, txid: outPoint.txid, code }
   )
 }

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import type { Clock, Store } from '../engine/ports.js'
+import { isEarlyRefusal } from '../types/early-refusals.js'
 import { PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import { hashOf } from './access.js'
@@ -28,20 +29,9 @@ const answerSchema = z.object({
 
 type Kept = z.infer<typeof answerSchema>
 
-/** Errors after which what was asked for may have been done. */
-const MAY_BE_DONE: ReadonlySet<string> = new Set([
-  'ERR_PAYMENT_UNKNOWN',
-  'ERR_PAYMENT_PARTIAL',
-  'ERR_FUNDING_NOT_TAKEN',
-  'ERR_OPEN_TIMEOUT',
-  'ERR_STORE_FAILED',
-  'ERR_NODE_STOPPED',
-  'ERR_INTERNAL'
-])
-
-/** True when an error says that nothing was done. */
+/** True when an error proves that nothing was done. */
 export function isUndone(error: unknown): boolean {
-  return error instanceof PaychanError && !MAY_BE_DONE.has(error.code)
+  return error instanceof PaychanError && isEarlyRefusal(error.code)
 }
 
 export class KeptAnswers {

@@ -357,6 +357,10 @@ export const ERROR_CODES = {
     'refused',
     'T1 is handed over, and no server has taken it yet; do not open the channel again'
   ],
+  ERR_FUNDED_NOT_OPEN: [
+    'refused',
+    'T1 has left, and the channel takes no payments; why is among the facts'
+  ],
   ERR_FUNDED_TOO_LATE: ['rule', 'T1 was buried too late for payments (FUND-4)'],
   ERR_PAID_WITHOUT_REFUND: [
     'alarm',

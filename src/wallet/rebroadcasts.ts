@@ -88,8 +88,9 @@ export class Rebroadcasts {
         return false
       }
       const sent = transaction.txid
-      throw PaychanError.of(
-        codeOf(error),
+      // Whatever a server says: the transaction is kept, and sent again.
+      throw new PaychanError(
+        'ERR_BROADCAST_REFUSED',
         refusedText(
           `The server refused the transaction ${sent}`,
           sent,

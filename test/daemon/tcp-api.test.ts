@@ -401,7 +401,8 @@ describe('the API on TCP', () => {
         ['ERR_INSUFFICIENT_BALANCE', 0n],
         ['ERR_PEER_UNREACHABLE', 0n],
         ['ERR_PAYMENT_UNKNOWN', 1_000n],
-        ['ERR_PAYMENT_PARTIAL', 2_000n]
+        ['ERR_PAYMENT_PARTIAL', 2_000n],
+        ['ERR_PAYMENTS_FORGOTTEN', 3_000n]
       ] as const) {
         node.answers.pay = async () => {
           throw new PaychanError(code, 'No.')
@@ -413,7 +414,7 @@ describe('the API on TCP', () => {
         throw new TypeError('a fault of ours')
       }
       assert.equal((await pay(token, 1_000)).status, 500)
-      assert.equal(await spent(), 3_000n)
+      assert.equal(await spent(), 4_000n)
     })
 
     it('counts a payment once that is asked for again, and twice with another amount', async () => {

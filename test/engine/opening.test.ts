@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import type { Chain, Verdict } from '../../src/engine/ports.js'
+import type { Chain, Peers, Verdict } from '../../src/engine/ports.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
@@ -58,6 +58,23 @@ describe('engine / opening', () => {
     const channel = await alice.engine.open({ ...REQUEST, wait: 'broadcast' })
     assert.equal(channel.status, 'confirming')
     assert.equal(world.broadcasts(alice).length, 1)
+  })
+
+  it('says that T1 has left when the peer then stops the channel, whatever code the peer gives', async () => {
+    const { world, alice } = await twoNodes({}, { peers: refusingFunded })
+    const failed = alice.engine.open(REQUEST).then(
+      () => assert.fail('it opens'),
+      (error: unknown) => error
+    )
+    await quiet()
+    await world.mine(1)
+    const error = await failed
+    assert.ok(error instanceof PaychanError)
+    const { txid, code } = error.facts
+    assert.deepEqual(
+      [error.code, txid, code],
+      ['ERR_FUNDED_NOT_OPEN', alice.channel.funding?.txid, 'ERR_INSUFFICIENT_FUNDS']
+    )
   })
 
   describe('as long as no server has taken T1', () => {
@@ -536,3 +553,32 @@ describe('engine / an opening without the coins for it', () => {
     assert.deepEqual([world.left, alice.engine.channels(), bob.engine.channels()], [[], [], []])
   })
 })
+
+/** A server that stops each channel behind its T1, with a code that says that nothing was done. */
+function refusingFunded(peers: Peers): Peers {
+  const refusal = {
+    type: 'Error',
+    code: 'ERR_INSUFFICIENT_FUNDS',
+    rule: '',
+    text: 'no',
+    fatal: true
+  } as const
+  return {
+    self: peers.self,
+    open: async (peer, listen) => await peers.open(peer, listen),
+    onIncoming: (accept) =>
+      peers.onIncoming((link) =>
+        accept({
+          peer: link.peer,
+          address: link.address,
+          close: () => {
+            link.close()
+          },
+          send: (message) => {
+            link.send(message)
+            if (message.type === 'FundingBroadcast') link.send(refusal)
+          }
+        })
+      )
+  }
+}

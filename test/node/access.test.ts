@@ -5,6 +5,7 @@ import { Access, SPENT_PREFIX, TOKEN_PREFIX } from '../../src/node/access.js'
 import type { TokenOptions } from '../../src/node/access-api.js'
 import { KeptAnswers } from '../../src/node/kept-answers.js'
 import { openSimStore } from '../../src/testing/disk.js'
+import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 
@@ -264,6 +265,46 @@ describe('node / answers that are kept', () => {
     const run = async (): Promise<string> => `${++done}`
     const both = [1, 2].map(async () => await world.answers.once('me', 'a', 'open', run))
     assert.deepEqual(await Promise.all(both), ['1', '1'])
+  })
+
+  it('does again only what proves by its code that nothing was done', async () => {
+    const world = new Fixture()
+    const again: string[] = []
+    for (const code of [...Object.keys(ERROR_CODES), 'ERR_OF_ANOTHER_RELEASE']) {
+      const ask = async (answer: () => Promise<string>): Promise<string> =>
+        await codeFrom(world.answers.once('me', code, 'send', answer))
+      const failing = async (): Promise<string> => {
+        throw PaychanError.of(code, 'No.')
+      }
+      assert.equal(await ask(failing), code)
+      const second = await ask(async () => 'done')
+      if (second === 'none') again.push(code)
+      else assert.equal(second, 'ERR_IDEMPOTENCY_UNKNOWN', code)
+    }
+    for (const code of ['ERR_INVALID_AMOUNT', 'ERR_NO_CHANNEL', 'ERR_PEER_UNREACHABLE']) {
+      assert.ok(again.includes(code), code)
+    }
+    // Each of them comes when something was sent, kept or signed, or may come then.
+    for (const code of [
+      'ERR_BROADCAST_REFUSED',
+      'ERR_CANCEL_TOO_LATE',
+      'ERR_FUNDING_NOT_TAKEN',
+      'ERR_FUNDED_NOT_OPEN',
+      'ERR_FUNDED_TOO_LATE',
+      'ERR_OPEN_TIMEOUT',
+      'ERR_CLOSE_TIMEOUT',
+      'ERR_CHAIN_BUSY',
+      'ERR_CHAIN_LIED',
+      'ERR_ELECTRUM_REFUSED',
+      'ERR_PAYMENT_UNKNOWN',
+      'ERR_PAYMENT_PARTIAL',
+      'ERR_STORE_FAILED',
+      'ERR_NODE_STOPPED',
+      'ERR_INTERNAL',
+      'ERR_OF_ANOTHER_RELEASE'
+    ]) {
+      assert.ok(!again.includes(code), code)
+    }
   })
 
   it('forgets after a week, and what was refused at once', async () => {

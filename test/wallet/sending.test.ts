@@ -179,6 +179,15 @@ describe('wallet / send', () => {
     assert.equal(bench.wallet.balance().confirmed, 0n)
   })
 
+  it('says that it is kept, whatever it is that keeps servers from taking it', async () => {
+    await bench.receive(100_000)
+    bench.chain.broadcast = async () => {
+      throw new PaychanError('ERR_CHAIN_BUSY', 'Others wait already.')
+    }
+    await rejects(bench.wallet.send({ to: TO, amount: 30_000n }), 'ERR_BROADCAST_REFUSED')
+    assert.equal(bench.wallet.balance().reserved, 100_000n)
+  })
+
   for (const { reason, advice, not } of [
     {
       reason: 'min relay fee not met, 141 < 200',
