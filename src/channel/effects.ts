@@ -72,8 +72,15 @@ export type Effect =
   | { readonly type: 'ask-for-channels' }
   /** Hands an output of ours over to the wallet, which sweeps it. */
   | { readonly type: 'claim'; readonly payout: CsvPayout }
-  /** Tells the callers of `pay` the outcome. `unknown` means: signed, sent, not acknowledged. */
-  | { readonly type: 'payments-acknowledged'; readonly payments: readonly Payment[] }
+  /**
+   * Tells the callers of `pay` the outcome: the newest payments that were sent up to update `upTo`
+   * are acknowledged. `unknown` means: signed, sent, not acknowledged.
+   */
+  | {
+      readonly type: 'payments-acknowledged'
+      readonly payments: readonly Payment[]
+      readonly upTo: number
+    }
   | {
       readonly type: 'payments-unknown'
       readonly payments: readonly Payment[]

@@ -365,7 +365,8 @@ export function acknowledge(channel: Established, sequence: number): Transition<
     ...channel,
     ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) }
   }
-  const effects: Effect[] = payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
+  const effects: Effect[] =
+    payments.length > 0 ? [{ type: 'payments-acknowledged', payments, upTo: last.sequence }] : []
   if (ledger.held === undefined) {
     effects.push({ type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
   }

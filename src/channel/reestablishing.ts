@@ -235,7 +235,7 @@ function withoutOurWord(
       ...(unknown.length > 0
         ? [{ type: 'payments-unknown' as const, payments: unknown, reason }]
         : []),
-      ...(listed.length > 0 ? [{ type: 'payments-acknowledged' as const, payments: listed }] : [])
+      ...(listed.length > 0 ? [{ ...effect, payments: listed }] : [])
     ]
   })
 }
@@ -475,6 +475,7 @@ function adopt(
   }
   return {
     state: { ...channel, ledger: { ...ledger, held, inFlight: [] } },
-    effects: payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
+    effects:
+      payments.length > 0 ? [{ type: 'payments-acknowledged', payments, upTo: sequence }] : []
   }
 }

@@ -20,7 +20,7 @@ import { grantDue, turnNeed } from '../channel/turns.js'
 import type { ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { paymentChange } from './payments.js'
-import { type EventLog, isNews } from './event-log.js'
+import { type EventLog, isTold, type ToldStep } from './event-log.js'
 import type { Requests } from './requests.js'
 import type { Change, Clock, Store } from './ports.js'
 import { channelChanges } from './stored-channel.js'
@@ -82,8 +82,8 @@ export class ChannelActor {
   /** True when a write of the unsaved state is planned. */
   #isWritePlanned = false
   #isWriteDue = false
-  /** What was told before its write, which is planned. */
-  #unlogged: readonly Effect[] = []
+  /** What was told and is not on the disk yet, in its order. */
+  #untold: ToldStep[] = []
   #holders: Set<ChannelId> | undefined
   /**
    * The last answer of `nextDue`. It holds for every height between `from` and `at` while the state
@@ -222,12 +222,8 @@ export class ChannelActor {
       if (this.#first !== undefined) {
         const first = this.#first
         this.#first = undefined
-        await this.#apply(
-          undefined,
-          first.state,
-          first.log,
-          first.effects.map((effect) => ({ effect, stream: this.#stream }))
-        )
+        const effects = first.effects.map((effect) => ({ effect, stream: this.#stream }))
+        await this.#apply(undefined, first.state, first.log, effects, [first])
       }
       for (
         let events = this.#take();
@@ -261,6 +257,7 @@ export class ChannelActor {
     let state = this.#state
     const log: PaymentLogEntry[] = []
     const effects: MeantEffect[] = []
+    const told: ToldStep[] = []
     for (const event of events) {
       try {
         const first = transition(state, event, this.host.env(state))
@@ -271,12 +268,13 @@ export class ChannelActor {
         if ('stream' in event) this.#stream = event.stream
         const stream = this.#stream
         for (const effect of next.effects) effects.push({ effect, stream })
+        told.push(next)
       } catch (error) {
         this.#refuse(event, asError(error))
         this.host.onFailure(this, 'transition', error)
       }
     }
-    await this.#apply(this.#state, state, log, effects)
+    await this.#apply(this.#state, state, log, effects, told)
   }
 
   /**
@@ -299,16 +297,20 @@ export class ChannelActor {
     before: Channel | undefined,
     state: Channel,
     log: readonly PaymentLogEntry[],
-    effects: readonly MeantEffect[]
+    effects: readonly MeantEffect[],
+    steps: readonly ToldStep[]
   ): Promise<void> {
     this.#state = state
     if (state !== before) this.host.changed()
     // Keys and outpoints come with a stage, and stay for all of it.
     if (state.stage !== before?.stage) this.host.learn(state)
-    const isTold = this.host.events !== undefined && effects.some(({ effect }) => isNews(effect))
-    if (isTold) this.#unlogged = [...this.#unlogged, ...effects.map(({ effect }) => effect)]
+    const told = this.host.events === undefined ? [] : steps.filter(isTold)
+    this.#untold.push(...told)
     if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
-    else if ((state !== before || log.length > 0 || isTold) && !(await this.#commit(state, log))) {
+    else if (
+      (state !== before || log.length > 0 || told.length > 0) &&
+      !(await this.#commit(state, log))
+    ) {
       return
     }
     for (const { effect, stream } of effects) {
@@ -332,8 +334,8 @@ export class ChannelActor {
         ...this.host.requests.changes(state, entry)
       )
     }
-    const told = this.host.events?.changes(state, log, this.#unlogged) ?? []
-    this.#unlogged = []
+    const told = this.host.events?.changes(state.id, this.#untold) ?? []
+    this.#untold = []
     if (changes.length + told.length === 0) return true
     try {
       await this.host.store.commit([...changes, ...told])
@@ -353,7 +355,7 @@ export class ChannelActor {
     this.host.after(WRITE_BEHIND_MS, () => {
       this.#isWritePlanned = false
       if (this.#ended !== undefined) return
-      if (this.#state === this.#durable && this.#unlogged.length === 0) return
+      if (this.#state === this.#durable && this.#untold.length === 0) return
       this.#isWriteDue = true
       this.#wake()
     })

@@ -8,9 +8,8 @@
  * - `event-dropped`: the highest number that is no longer kept
  */
 import { z } from 'zod'
-import type { Effect, PaymentLogEntry, Step } from '../channel/effects.js'
+import type { Step, Transition } from '../channel/effects.js'
 import type { News } from '../channel/news.js'
-import type { Channel } from '../channel/state.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { parseRecord, readRecord, recordChange, unlessDamaged } from '../types/records.js'
 import type { Change, Clock, Store } from './ports.js'
@@ -92,29 +91,25 @@ export class EventLog {
     return this.#dropped
   }
 
-  /** What a step of a channel has to tell, to be committed with the step. */
-  changes(channel: Channel, log: readonly PaymentLogEntry[], effects: readonly Effect[]): Change[] {
+  /** What steps of a channel have to tell, in their order, to be committed with the last of them. */
+  changes(channel: ChannelId, steps: readonly ToldStep[]): Change[] {
+    return steps
+      .flatMap((step) => [...this.#received(channel, step), ...newsOf(channel, step)])
+      .map((event) => this.#change(event))
+  }
+
+  #received(channel: ChannelId, { log }: ToldStep): KeptEvent[] {
     const events: KeptEvent[] = []
     for (const { direction, sequence, payments, forgottenAfter } of log) {
       if (direction !== 'received' || forgottenAfter !== undefined) continue
-      events.push({ type: 'received', channel: channel.id, sequence })
+      events.push({ type: 'received', channel, sequence })
       for (const id of new Set(
         payments.flatMap((payment) => this.requests.openFor(payment)?.record.id ?? [])
       )) {
         events.push({ type: 'request', id })
       }
     }
-    for (const effect of effects) {
-      if (effect.type === 'notify') {
-        const { news, step, txid } = effect
-        events.push({ type: 'channel', channel: channel.id, news, step, txid })
-      }
-      if (effect.type === 'payments-acknowledged' && channel.stage === 'established') {
-        const upTo = channel.ledger.held?.sequence ?? 0
-        events.push({ type: 'sent', channel: channel.id, upTo, count: effect.payments.length })
-      }
-    }
-    return events.map((event) => this.#change(event))
+    return events
   }
 
   /** Writes an event that no channel tells; resolves once it is on the disk. */
@@ -222,9 +217,29 @@ export function numberIn(key: string, value: Uint8Array): number {
   return key === DROPPED_KEY ? readDropped(key, value) : 0
 }
 
-/** True for an effect that becomes an event here. */
-export function isNews({ type }: Effect): boolean {
-  return type === 'notify' || type === 'payments-acknowledged'
+/**
+ * The part of one transition that is told. Transitions may be written together, and what each tells
+ * is its own: the state that is written is that of the last.
+ */
+export type ToldStep = Pick<Transition, 'log' | 'effects'>
+
+/** True for a transition that becomes an event here. */
+export function isTold({ log, effects }: ToldStep): boolean {
+  return (
+    log.length > 0 ||
+    effects.some(({ type }) => type === 'notify' || type === 'payments-acknowledged')
+  )
+}
+
+function newsOf(channel: ChannelId, { effects }: ToldStep): KeptEvent[] {
+  return effects.flatMap((effect): KeptEvent[] => {
+    if (effect.type === 'notify') {
+      const { news, step, txid } = effect
+      return [{ type: 'channel', channel, news, step, txid }]
+    }
+    if (effect.type !== 'payments-acknowledged') return []
+    return [{ type: 'sent', channel, upTo: effect.upTo, count: effect.payments.length }]
+  })
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */

@@ -13,7 +13,7 @@ import type { PaymentInfo } from '../../src/engine/payments.js'
 import type { Chain, Peers, Ports } from '../../src/engine/ports.js'
 import type { SimDisk, Snapshot } from '../../src/testing/disk.js'
 import type { Life as AnyLife } from '../../src/testing/life.js'
-import { quiet, World as AnyWorld, WorldNode } from '../../src/testing/world.js'
+import { quiet, World as AnyWorld, WorldNode, type WorldOptions } from '../../src/testing/world.js'
 import type { Txid } from '../../src/types/bytes.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import { Recorder } from '../chain/helpers.js'
@@ -152,8 +152,8 @@ export class World extends AnyWorld {
   readonly left: Left[] = []
   #cutAt: { readonly node: string; readonly type: Message['type'] } | undefined
 
-  constructor() {
-    super({ sweeps: false })
+  constructor(options: WorldOptions = {}) {
+    super({ sweeps: false, ...options })
   }
 
   /** To be called before something leaves a node. */
@@ -239,9 +239,10 @@ export class World extends AnyWorld {
 /** A client with a coin, a server, and the world around them. */
 export async function twoNodes(
   client: NodeSetup & { readonly coin?: bigint } = {},
-  server: NodeSetup = {}
+  server: NodeSetup = {},
+  options: WorldOptions = {}
 ): Promise<{ world: World; alice: Node; bob: Node }> {
-  const world = new World()
+  const world = new World(options)
   const bob = await world.node('bob', { coin: 0n, ...server })
   const alice = await world.node('alice', client)
   return { world, alice, bob }
