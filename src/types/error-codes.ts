@@ -67,6 +67,7 @@ export const ERROR_CODES = {
   ERR_TOO_MANY_WEBHOOKS: ['refused', 'there are as many webhooks as a node keeps'],
   ERR_WEBHOOKS_NOT_SENT: ['usage', 'a node that posts no events is asked for a webhook'],
   ERR_IDEMPOTENCY_CONFLICT: ['refused', 'an Idempotency-Key was used for another request', 422],
+  ERR_TOO_MANY_KEYS: ['busy', 'a token has used more Idempotency-Keys in a week than are kept'],
   ERR_IDEMPOTENCY_UNKNOWN: [
     'refused',
     'what became of the first request with an Idempotency-Key is not known'

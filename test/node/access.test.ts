@@ -307,6 +307,40 @@ describe('node / answers that are kept', () => {
     }
   })
 
+  it('forgets none for others that come, and refuses a caller that has used too many', async () => {
+    const world = new Fixture()
+    const answers = new KeptAnswers(world.store, { now: () => world.time }, 3)
+    const ask = async (caller: string, name: string, answer = 'done'): Promise<string> =>
+      await answers.once(caller, name, 'send', async () => answer)
+    await ask('boss', 'salary')
+    for (const name of ['a', 'b', 'c']) await ask('weak', name)
+    assert.equal(await codeFrom(ask('weak', 'd')), 'ERR_TOO_MANY_KEYS')
+    assert.equal(await ask('weak', 'a', 'twice'), 'done')
+    assert.equal(await ask('boss', 'salary', 'twice'), 'done')
+    world.time += 7 * DAY
+    assert.equal(await ask('weak', 'd'), 'done')
+  })
+
+  it('does not forget what is still under way', async () => {
+    const world = new Fixture()
+    let finish: (answer: string) => void = () => {}
+    const first = world.answers.once(
+      'me',
+      'a',
+      'open',
+      async () =>
+        await new Promise((resolve) => {
+          finish = resolve
+        })
+    )
+    world.time += 8 * DAY
+    await world.answers.once('me', 'b', 'open', async () => 'other')
+    finish('first')
+    assert.equal(await first, 'first')
+    await world.restart()
+    assert.equal(await world.answers.once('me', 'a', 'open', async () => 'twice'), 'first')
+  })
+
   it('forgets after a week, and what was refused at once', async () => {
     const world = new Fixture()
     await world.answers.once('me', 'a', 'open', async () => 'first')
