@@ -27,13 +27,6 @@ export class Pace {
     bucket.left -= 1
   }
 
-  /** Takes nothing. @throws PaychanError `ERR_API_TOO_FAST` when nothing is left to take */
-  look(caller: string): void {
-    if (!this.#buckets.has(caller)) return
-    const { left } = this.#filled(caller)
-    if (left < 1) throw this.#tooFast(left)
-  }
-
   #filled(caller: string): { left: number; at: number } {
     const { burst, perSecond } = this.options
     const now = this.now()

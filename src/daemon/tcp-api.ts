@@ -183,13 +183,12 @@ function routes(
 
   /** @throws PaychanError `ERR_TOKEN_MISSING` and the like, `ERR_API_TOO_FAST`, `ERR_TOKEN_SCOPE` */
   function admit(ask: Ask, scope: Verb['scope']): Grant {
-    const from = ask.env.incoming.socket.remoteAddress ?? ''
-    strangers.look(from)
     let grant: Grant
     try {
       grant = node.gate().access.admit(bearerOf(ask))
     } catch (error) {
-      strangers.take(from)
+      // Only those without a right token: they may share their address with one who has it.
+      strangers.take(ask.env.incoming.socket.remoteAddress ?? '')
       throw error
     }
     tokens.take(grant.id)
