@@ -77,6 +77,10 @@ interface Counted extends Spent {
   underWay: number
   /** True once one of them has, or may have, paid. */
   mayBePaid: boolean
+  /** The newest time at which it was asked for again by those that are under way. */
+  again: number | undefined
+  /** True once it may have been paid, or a part of it, since it was asked for again. */
+  isPaidAgain: boolean
 }
 
 interface Token {
@@ -203,7 +207,8 @@ export class Access implements AccessApi {
 
   /**
    * Counts a payment against the budget of a token, before it is made; resolves once that is on the
-   * disk. One that is asked for again is counted once. To be followed by `settle`.
+   * disk. One that is asked for again is counted once, and from now on if it pays what was missing.
+   * To be followed by `settle`.
    *
    * @throws PaychanError `ERR_BUDGET_USED_UP` (facts: limit, per, spent, asked),
    *   `ERR_TOKEN_INVALID` when it was revoked meanwhile
@@ -216,21 +221,23 @@ export class Access implements AccessApi {
     const { budget } = token.record
     const name = hashOf(payment).slice(0, 32)
     if (budget === undefined) return
+    const at = this.clock.now()
     const known = token.spent.get(name)
     if (known !== undefined) {
       known.underWay++
+      known.again = at
+      await this.store.commit([spentChange(id, name, known.amount, at)])
       return
     }
-    const at = this.clock.now()
     const changes = this.#forget(token, budget, at)
     const spent = token.spent.sum
     if (spent + amount > budget.amount) {
       if (changes.length > 0) await this.store.commit(changes)
       throw usedUp(budget, spent, amount)
     }
-    token.spent.set(name, { amount, at, underWay: 1, mayBePaid: false })
+    token.spent.set(name, { ...counted({ amount, at }), underWay: 1, mayBePaid: false })
     // A disk that fails stops the node, and nothing is signed.
-    await this.store.commit([...changes, recordChange(spentKey(id, name), { amount, at })])
+    await this.store.commit([...changes, spentChange(id, name, amount, at)])
   }
 
   /**
@@ -244,9 +251,19 @@ export class Access implements AccessApi {
     if (spent === undefined || entry === undefined || entry.underWay === 0) return
     entry.underWay--
     entry.mayBePaid ||= mayBePaid
-    if (entry.underWay > 0 || entry.mayBePaid) return
-    spent.delete(name)
-    await this.store.commit([{ key: spentKey(id, name), value: undefined }])
+    entry.isPaidAgain ||= mayBePaid && entry.again !== undefined
+    if (entry.underWay > 0) return
+    const { amount, again, isPaidAgain } = entry
+    if (!entry.mayBePaid) {
+      spent.delete(name)
+      await this.store.commit([{ key: spentKey(id, name), value: undefined }])
+    } else if (again !== undefined) {
+      const at = isPaidAgain ? again : entry.at
+      // Behind all others, where the newest are.
+      if (isPaidAgain) spent.delete(name)
+      spent.set(name, counted({ amount, at }))
+      if (!isPaidAgain) await this.store.commit([spentChange(id, name, amount, at)])
+    }
   }
 
   /** Drops what lies outside of the span, and adds up the older half of what is too much to keep. */
@@ -267,7 +284,7 @@ export class Access implements AccessApi {
       at = Math.max(at, entry.at)
     }
     spent.set(name, counted({ amount, at }))
-    return [...changes, recordChange(spentKey(id, name), { amount, at })]
+    return [...changes, spentChange(id, name, amount, at)]
   }
 
   #draw({ name, scopes, budget, expiresIn }: TokenOptions): {
@@ -347,7 +364,7 @@ function usedUp({ amount: limit, per }: Budget, spent: Satoshi, asked: Satoshi):
 
 /** What is on the disk may have been paid: a crash does not tell. */
 function counted(entry: Spent): Counted {
-  return { ...entry, underWay: 0, mayBePaid: true }
+  return { ...entry, underWay: 0, mayBePaid: true, again: undefined, isPaidAgain: false }
 }
 
 /** What counts against a budget, by payment, the oldest first; and its sum. */
@@ -404,6 +421,10 @@ class Spending {
 
 function spentKey(id: string, payment: string): string {
   return `${SPENT_PREFIX}${id}/${payment}`
+}
+
+function spentChange(id: string, payment: string, amount: Satoshi, at: number): Change {
+  return recordChange(spentKey(id, payment), { amount, at })
 }
 
 /** SHA-256, in hex. */

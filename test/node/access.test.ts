@@ -134,6 +134,28 @@ describe('node / access', () => {
     assert.equal(await world.reserve(id, 'c', 600n), 'none')
   })
 
+  it('counts a payment of which a part was missing from the time at which that is paid', async () => {
+    const world = new Fixture()
+    const { id } = await world.token()
+    assert.equal(await world.reserve(id, 'a', 1_000n), 'none')
+    await world.access.settle(id, 'a', true)
+    world.time += DAY - 1
+    // Asked for again, and found paid: it counts as before.
+    assert.equal(await world.reserve(id, 'a', 1_000n), 'none')
+    await world.access.settle(id, 'a', false)
+    assert.equal(await world.reserve(id, 'b', 1n), 'ERR_BUDGET_USED_UP')
+    assert.equal(await world.reserve(id, 'a', 1_000n), 'none')
+    await world.access.settle(id, 'a', true)
+    for (let again = 0; again < 2; again++) {
+      world.time += again === 0 ? DAY - 1 : 0
+      assert.equal(await world.spent(), 1_000n)
+      assert.equal(await world.reserve(id, 'b', 1n), 'ERR_BUDGET_USED_UP')
+      await world.restart()
+    }
+    world.time += 1
+    assert.equal(await world.reserve(id, 'b', 1_000n), 'none')
+  })
+
   it('holds in all over thousands of payments, and keeps few of them apart', async () => {
     const world = new Fixture()
     const { id } = await world.token({ budget: { amount: satoshi(10_100n), per: 'total' } })
@@ -177,7 +199,10 @@ describe('node / access', () => {
           payment: fc.nat({ max: 4 }),
           amount: fc.integer({ min: 1, max: 700 })
         }),
-        fc.record({ do: fc.constantFrom('paid' as const, 'refused' as const), call: fc.nat() }),
+        fc.record({
+          do: fc.constantFrom('paid' as const, 'half' as const, 'refused' as const),
+          call: fc.nat()
+        }),
         fc.record({ do: fc.constant('crash' as const) }),
         fc.record({ do: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 30 }) })
       ),
@@ -188,8 +213,21 @@ describe('node / access', () => {
         const world = new Fixture()
         const { id } = await world.token()
         let calls: Array<{ readonly payment: string; readonly amount: bigint }> = []
-        /** Under one name it is paid once, as a node does it. */
-        const paid = new Map<string, { readonly amount: bigint; readonly at: number }>()
+        /** Under one name it is paid once, in one part or several, as a node does it. */
+        const parts: Array<{
+          readonly payment: string
+          readonly amount: bigint
+          readonly at: number
+        }> = []
+        /** Returns true unless it was paid before. */
+        const pay = ({ payment, amount }: (typeof calls)[number], isHalf = false): boolean => {
+          const left = parts
+            .filter((part) => part.payment === payment)
+            .reduce((rest, part) => rest - part.amount, amount)
+          const now = isHalf ? left / 2n : left
+          if (now > 0n) parts.push({ payment, amount: now, at: world.time })
+          return left > 0n
+        }
         for (const move of script) {
           if (move.do === 'begin') {
             const payment = `${move.payment} ${move.amount}`
@@ -199,9 +237,7 @@ describe('node / access', () => {
             }
           } else if (move.do === 'crash') {
             // A payment that was under way may have left.
-            for (const { payment, amount } of calls) {
-              if (!paid.has(payment)) paid.set(payment, { amount, at: world.time })
-            }
+            for (const call of calls) pay(call)
             calls = []
             await world.restart()
           } else if (move.do === 'wait') {
@@ -213,13 +249,10 @@ describe('node / access', () => {
             const call = calls[move.call % Math.max(1, calls.length)]
             if (call === undefined) continue
             calls = calls.filter((each) => each !== call)
-            const isPaid = move.do === 'paid'
-            if (isPaid && !paid.has(call.payment)) {
-              paid.set(call.payment, { amount: call.amount, at: world.time })
-            }
+            const isPaid = move.do !== 'refused' && pay(call, move.do === 'half')
             await world.access.settle(id, call.payment, isPaid)
           }
-          const within = [...paid.values()].filter(({ at }) => at > world.time - DAY)
+          const within = parts.filter(({ at }) => at > world.time - DAY)
           const sum = within.reduce((all, { amount }) => all + amount, 0n)
           assert.ok(sum <= budget.amount, `${sum} sat were paid within a day`)
         }
