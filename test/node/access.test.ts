@@ -197,7 +197,8 @@ describe('node / access', () => {
         fc.record({
           do: fc.constant('begin' as const),
           payment: fc.nat({ max: 4 }),
-          amount: fc.integer({ min: 1, max: 700 })
+          // Few, so that some are asked for again.
+          amount: fc.constantFrom(1, 300, 500, 700)
         }),
         fc.record({
           do: fc.constantFrom('paid' as const, 'half' as const, 'refused' as const),
