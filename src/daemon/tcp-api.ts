@@ -13,17 +13,14 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
-import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, isIP } from 'node:net'
 import type { Grant } from '../node/access.js'
 import type { LocalNode } from '../node/api.js'
-import { isUndone } from '../node/kept-answers.js'
 import { isLoopback } from '../node/system.js'
 import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
-import { satoshi, type Satoshi } from '../types/units.js'
 import { DASHBOARD_POLICY, dashboardFiles } from './dashboard.js'
 import { publish, readPublished, renameField } from './dialect.js'
 import type { MetricsPage } from './metrics.js'
@@ -31,6 +28,7 @@ import { openApi, readablePage } from './openapi.js'
 import { Pace } from './pace.js'
 import { readJson } from './server.js'
 import { sendEvents } from './server-sent-events.js'
+import { named, payWithin } from './token-payments.js'
 import type { Verb } from './verb.js'
 import { isShown, VERBS, verbNamed } from './verbs.js'
 import type { Wire } from './wire.js'
@@ -306,82 +304,6 @@ async function perform(
   if (key === undefined || isShown(verb)) return await text()
   const asked = JSON.stringify([verb.name, body])
   return await node.gate().answers.once(grant.id, key, asked, text, verb.showsSecret)
-}
-
-/** A payment needs a name, so that its budget is counted once however often it is asked for. */
-function named(body: unknown, key: string | undefined, { id, hasBudget }: Grant): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
-  const given = (body as { id?: unknown }).id
-  if (key !== undefined && given !== undefined && given !== key) {
-    throw new PaychanError(
-      'ERR_INVALID_REQUEST',
-      "The field 'id' and the Idempotency-Key are two names for one payment: give one of them, or the same.",
-      { field: 'id' }
-    )
-  }
-  if (given !== undefined) return body
-  if (key !== undefined) return { ...body, id: key }
-  return hasBudget && !('request' in body) ? { ...body, id: `${id} ${randomUUID()}` } : body
-}
-
-async function payWithin(
-  node: LocalNode,
-  verb: Verb,
-  { id, hasBudget }: Grant,
-  body: unknown,
-  run: (body: unknown) => Promise<Wire>
-): Promise<Wire> {
-  if (!hasBudget) return await run(body)
-  const { access } = node.gate()
-  // Read as the verb reads it, so that what is wrong is refused before it is counted.
-  const asked = verb.request.safeParse(body)
-  if (!asked.success) return await run(body)
-  const { payment, amount } = await costOf(node, asked.data)
-  await access.reserve(id, payment, amount)
-  try {
-    const answer = await run(body)
-    const { already } = answer as { readonly already?: boolean }
-    await access.settle(id, payment, already !== true)
-    return answer
-  } catch (error) {
-    await access.settle(id, payment, !isUndone(error))
-    throw error
-  }
-}
-
-/** What `pay` and `payRequest` are asked for. */
-interface CostlyRequest {
-  readonly id?: string
-  readonly to?: string
-  readonly request?: string
-  readonly amount?: Satoshi
-}
-
-/**
- * The name and the amount by which a payment counts. The amount is part of the name: a second call
- * under the first one's name must not pay more than was counted.
- */
-async function costOf(
-  node: LocalNode,
-  asked: Record<string, unknown>
-): Promise<{ readonly payment: string; readonly amount: Satoshi }> {
-  const { id = '', to, request, amount } = asked as CostlyRequest
-  const terms = request === undefined ? undefined : await node.requests.read(request)
-  const cost = amount ?? terms?.amount ?? satoshi(0n)
-  const name =
-    terms === undefined
-      ? ['pay', to, id, String(cost)]
-      : ['request', terms.payee, terms.id, terms.reusable ? nameInBudget(id) : '', String(cost)]
-  return { payment: JSON.stringify(name), amount: cost }
-}
-
-/**
- * Each call that pays a reusable request without an id may be a payment of its own. It gets no id:
- * the node goes on with one that has not come to an end, and whoever does not know a drawn id would
- * pay that twice.
- */
-function nameInBudget(id: string): string {
-  return id === '' ? randomUUID() : id
 }
 
 /* What a request says of itself. */
