@@ -28,7 +28,7 @@ import { openApi, readablePage } from './openapi.js'
 import { Pace } from './pace.js'
 import { readJson } from './server.js'
 import { sendEvents } from './server-sent-events.js'
-import { named, payWithin } from './token-payments.js'
+import { lookedFor, named, payWithin } from './token-payments.js'
 import type { Verb } from './verb.js'
 import { isShown, VERBS, verbNamed } from './verbs.js'
 import type { Wire } from './wire.js'
@@ -300,7 +300,8 @@ async function perform(
   if (verb.scope === 'pay') {
     return JSON.stringify(await payWithin(node, verb, grant, named(body, key, grant), run))
   }
-  const text = async (): Promise<string> => JSON.stringify(await run(body))
+  const text = async (): Promise<string> =>
+    JSON.stringify(verb.seeksPayment ? await lookedFor(body, grant, run) : await run(body))
   if (key === undefined || isShown(verb)) return await text()
   const asked = JSON.stringify([verb.name, body])
   return await node.gate().answers.once(grant.id, key, asked, text, verb.showsSecret)

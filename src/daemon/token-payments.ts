@@ -1,17 +1,24 @@
 /** Payments by a token of the API on TCP: each has a name, and counts against the budget once. */
 import { randomUUID } from 'node:crypto'
-import type { Grant } from '../node/access.js'
+import { checkPaymentId } from '../engine/keyed-payments.js'
+import { type Grant, hashOf } from '../node/access.js'
 import type { LocalNode } from '../node/api.js'
 import { isUndone } from '../node/kept-answers.js'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import type { Verb } from './verb.js'
 import type { Wire } from './wire.js'
 
-/** A payment needs a name, so that its budget is counted once however often it is asked for. */
-export function named(body: unknown, key: string | undefined, { id, hasBudget }: Grant): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
-  const given = (body as { id?: unknown }).id
+/**
+ * The body with the name of the payment: what the caller calls it, and by `Idempotency-Key` as well.
+ * Where there is a budget, a payment needs a name, so that it is counted once however often it is
+ * asked for.
+ *
+ * @throws PaychanError `ERR_INVALID_REQUEST`, `ERR_INVALID_PAYMENT_ID`
+ */
+export function named(body: unknown, key: string | undefined, grant: Grant): unknown {
+  if (!isObject(body)) return body
+  const given = body['id']
   if (key !== undefined && given !== undefined && given !== key) {
     throw new PaychanError(
       'ERR_INVALID_REQUEST',
@@ -19,9 +26,51 @@ export function named(body: unknown, key: string | undefined, { id, hasBudget }:
       { field: 'id' }
     )
   }
-  if (given !== undefined) return body
-  if (key !== undefined) return { ...body, id: key }
-  return hasBudget && !('request' in body) ? { ...body, id: `${id} ${randomUUID()}` } : body
+  const name = given ?? key ?? (grant.hasBudget && !('request' in body) ? randomUUID() : undefined)
+  return typeof name === 'string' ? { ...body, id: ownName(name, grant) } : body
+}
+
+/**
+ * Looks for a payment by the name that this token has given to it, then by whatever else the `id`
+ * may be.
+ */
+export async function lookedFor(
+  body: unknown,
+  grant: Grant,
+  run: (body: unknown) => Promise<Wire>
+): Promise<Wire> {
+  const id = isObject(body) ? body['id'] : undefined
+  if (!isObject(body) || typeof id !== 'string') return await run(body)
+  try {
+    return await run({ ...body, id: ownName(id, grant) })
+  } catch (error) {
+    if (!NOT_FOUND.has(codeOf(error))) throw error
+    return await run(body)
+  }
+}
+
+const NOT_FOUND: ReadonlySet<string> = new Set([
+  'ERR_NO_PAYMENT',
+  'ERR_NO_RECEIPT',
+  'ERR_INVALID_PAYMENT_ID'
+])
+
+/** Beyond it a name would not fit beside the id of the token: its hash stands for it. */
+const LONGEST_OWN_NAME = 119
+
+/**
+ * Payments are named for the whole node, and tokens know nothing of each other: each token has names
+ * of its own. One that has the id of the token already stays as it is, since the node tells it like
+ * that.
+ */
+function ownName(name: string, { id }: Grant): string {
+  checkPaymentId(name)
+  if (name.startsWith(`${id} `)) return name
+  return `${id} ${name.length > LONGEST_OWN_NAME ? hashOf(name) : name}`
+}
+
+function isObject(body: unknown): body is Readonly<Record<string, unknown>> {
+  return typeof body === 'object' && body !== null && !Array.isArray(body)
 }
 
 export async function payWithin(

@@ -58,6 +58,8 @@ export interface Verb {
   readonly isCancellable: boolean
   /** True when the answer has a secret: it is given once, and kept nowhere. */
   readonly showsSecret: boolean
+  /** True when its field `id` names a payment to look for. */
+  readonly seeksPayment: boolean
   readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
 }
 
@@ -83,6 +85,7 @@ interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
   ) => [...Parameters<CallAt<Place>>]
   readonly isCancellable?: boolean
   readonly showsSecret?: boolean
+  readonly seeksPayment?: boolean
 }
 
 export type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
@@ -94,7 +97,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
   row: Row<Place, Shape>
 ): Verb & { readonly name: Name; readonly call: Place; readonly shape: Shape } {
   const { scope, meaning, request: shape, answer, body, args } = row
-  const { isCancellable = false, showsSecret = false } = row
+  const { isCancellable = false, showsSecret = false, seeksPayment = false } = row
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
   const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
     const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
@@ -113,6 +116,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
     body: body as Verb['body'],
     isCancellable,
     showsSecret,
+    seeksPayment,
     run
   }
 }

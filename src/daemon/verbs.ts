@@ -303,7 +303,8 @@ const TABLE = [
     request: { id: text.max(512) },
     answer: paymentDetails,
     body: (id) => ({ id }),
-    args: ({ id }) => [id]
+    args: ({ id }) => [id],
+    seeksPayment: true
   }),
   verb('makeRequest', 'requests.make', {
     scope: 'receive',
@@ -352,7 +353,8 @@ const TABLE = [
     request: { request: text.max(MAX_URI_LENGTH), id: z.string().optional() },
     answer: receiptInfo,
     body: (request, id, options) => ({ request, id, ...options }),
-    args: ({ request, id }) => [request, id]
+    args: ({ request, id }) => [request, id],
+    seeksPayment: true
   }),
   verb('alias', 'peers.alias', {
     scope: 'manage',
@@ -505,6 +507,7 @@ export const CANCEL: Verb = {
   body: none,
   isCancellable: false,
   showsSecret: false,
+  seeksPayment: false,
   run: async (node, body) => {
     cancel(node, readRequest(byTicket, body).ticket)
     return null

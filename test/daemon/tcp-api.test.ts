@@ -490,14 +490,57 @@ describe('the API on TCP', () => {
       assert.deepEqual(asked(), ['open', 'open'])
     })
 
-    it('and a payment under that name', async () => {
-      const token = await tokenFor({ scopes: ['pay'] })
-      await ask('/v1/pay', { token, headers, body: { to: PEER, amountSat: 1 } })
-      const named = [{ to: PEER, amount: 1n, id: 'a' }]
-      assert.deepEqual(node.calls, [{ verb: 'pay', args: named }])
-      const body = { to: PEER, amountSat: 1, id: 'b' }
+    it("and a payment under that name, which is the token's own", async () => {
+      const [token, other] = [
+        await tokenFor({ scopes: ['pay'] }),
+        await tokenFor({ scopes: ['pay'] })
+      ]
+      const payment = { to: PEER, amountSat: 1 }
+      await ask('/v1/pay', { token, headers, body: payment })
+      await ask('/v1/pay', { token, body: { ...payment, id: 'a' } })
+      // As the node tells it.
+      await ask('/v1/pay', { token, body: { ...payment, id: `${idOf(token)} a` } })
+      await ask('/v1/pay', { token: other, headers, body: payment })
+      await ask('/v1/pay', { token: other, body: { ...payment, id: `${idOf(token)} a` } })
+      const own = `${idOf(token)} a`
+      assert.deepEqual(names(), [own, own, own, `${idOf(other)} a`, `${idOf(other)} ${own}`])
+      const body = { ...payment, id: 'b' }
       assert.equal((await ask('/v1/pay', { token, headers, body })).code, 'ERR_INVALID_REQUEST')
     })
+
+    it('and a payment under a name that is as long as names may be', async () => {
+      const token = await tokenFor({ scopes: ['pay'] })
+      const payment = { to: PEER, amountSat: 1 }
+      for (const id of ['a', 'b'].map((letter) => letter.repeat(128))) {
+        await ask('/v1/pay', { token, body: { ...payment, id } })
+        await ask('/v1/pay', { token, headers: { 'idempotency-key': id }, body: payment })
+      }
+      const [first, again, second] = names()
+      assert.ok(first !== undefined && first.length <= 128)
+      assert.deepEqual([again === first, second === first], [true, false])
+    })
+
+    it('and finds a payment or a receipt by that name, and by any other', async () => {
+      const token = await tokenFor({ scopes: ['read'] })
+      const own = `${idOf(token)} rent`
+      node.answers.payment = async (id) => {
+        if (id !== own && id !== payment.id) throw new PaychanError('ERR_NO_PAYMENT', 'No.')
+        return { ...payment, name: undefined, parts: [payment] }
+      }
+      for (const id of ['rent', own, payment.id]) {
+        const { status } = await ask(`/v1/payment?id=${encodeURIComponent(id)}`, { token })
+        assert.equal(status, 200, id)
+      }
+      assert.equal((await ask('/v1/payment?id=food', { token })).code, 'ERR_NO_PAYMENT')
+      node.calls.length = 0
+      await ask('/v1/receipt?request=paychan1x&id=rent', { token })
+      assert.deepEqual(node.calls, [{ verb: 'receipt', args: ['paychan1x', own] }])
+    })
+
+    const idOf = (token: string): string => token.split('_')[1] ?? assert.fail()
+
+    const names = (): Array<string | undefined> =>
+      node.calls.map(({ args: [request] }) => (request as { readonly id?: string }).id)
   })
 
   describe('has a page of figures for Prometheus', () => {
