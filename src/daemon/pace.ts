@@ -1,4 +1,4 @@
-/** How fast each of many callers may ask: a bucket for each that fills again with time. */
+/** How fast each of many callers may ask, and how much at a time. */
 import { PaychanError } from '../types/errors.js'
 
 export interface PaceOptions {
@@ -11,6 +11,7 @@ export interface PaceOptions {
 /** Beyond this number the caller that was longest away is forgotten: its bucket would be full. */
 const MOST_CALLERS = 10_000
 
+/** A bucket for each caller, which fills again with time. */
 export class Pace {
   /** The longest away first. */
   readonly #buckets = new Map<string, { left: number; at: number }>()
@@ -47,5 +48,38 @@ export class Pace {
       `You ask too often. Wait ${waitMs.toLocaleString('en')} ms, then ask again.`,
       { waitMs }
     )
+  }
+}
+
+/** Places for what takes its time: each caller has so many of its own. */
+export class Places {
+  readonly #taken = new Map<string, number>()
+
+  /** @param what - what takes the places, as the object of a sentence */
+  constructor(
+    private readonly most: number,
+    private readonly what: string
+  ) {}
+
+  /**
+   * Takes a place, and returns the way to give it back.
+   *
+   * @throws PaychanError `ERR_TOO_MANY_CALLS` (facts: most)
+   */
+  take(caller: string): () => void {
+    const taken = this.#taken.get(caller) ?? 0
+    if (taken >= this.most) {
+      throw new PaychanError(
+        'ERR_TOO_MANY_CALLS',
+        `This token has ${this.most} ${this.what} under way already. Wait until one of them has ended, then ask again.`,
+        { most: this.most }
+      )
+    }
+    this.#taken.set(caller, taken + 1)
+    return () => {
+      const left = (this.#taken.get(caller) ?? 1) - 1
+      if (left === 0) this.#taken.delete(caller)
+      else this.#taken.set(caller, left)
+    }
   }
 }

@@ -25,7 +25,7 @@ import { DASHBOARD_POLICY, dashboardFiles } from './dashboard.js'
 import { publish, readPublished, renameField } from './dialect.js'
 import type { MetricsPage } from './metrics.js'
 import { openApi, readablePage } from './openapi.js'
-import { Pace } from './pace.js'
+import { Pace, Places } from './pace.js'
 import { readJson } from './server.js'
 import { sendEvents } from './server-sent-events.js'
 import { lookedFor, named, payWithin } from './token-payments.js'
@@ -68,6 +68,10 @@ export interface TcpApi {
 
 /** Far more than a program opens. Each may hold a body, or unread events. */
 const MAX_CONNECTIONS = 1_024
+
+/** What one token may have of them: readers of events, which stay, and calls, which may wait for a peer. */
+const MOST_READERS = 32
+const MOST_CALLS = 256
 
 /** What a token may ask: so many at once, and so many a second for long. */
 const TOKEN_PACE = { burst: 400, perSecond: 200 }
@@ -142,6 +146,8 @@ function routes(
   { hosts = [], metrics, onAnswer, onStop, ui = false }: TcpApiOptions
 ): Hono<Bindings> {
   const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
+  const calls = new Places(MOST_CALLS, 'calls')
+  const readers = new Places(MOST_READERS, 'readers of events')
   // Made once, and not at the start: anybody may ask for them, and few nodes are.
   let document: object | undefined
   let page: string | undefined
@@ -202,6 +208,15 @@ function routes(
 
   async function answer(ask: Ask, verb: Verb): Promise<Response> {
     const grant = admit(ask, verb.scope)
+    const leave = calls.take(grant.id)
+    try {
+      return await answerAs(grant, ask, verb)
+    } finally {
+      leave()
+    }
+  }
+
+  async function answerAs(grant: Grant, ask: Ask, verb: Verb): Promise<Response> {
     const given = ask.req.method === 'GET' ? queryOf(ask, verb) : await readJson(ask.env.incoming)
     const body = readPublished(verb.request, given)
     const key = ask.req.header('idempotency-key')
@@ -217,8 +232,10 @@ function routes(
   }
 
   app.get('/v1/events', (ask) => {
-    admit(ask, 'read')
-    sendEvents(node, ask.env.outgoing, lastEventOf(ask))
+    const { id } = admit(ask, 'read')
+    const after = lastEventOf(ask)
+    ask.env.outgoing.once('close', readers.take(id))
+    sendEvents(node, ask.env.outgoing, after)
     return RESPONSE_ALREADY_SENT
   })
   app.on(['GET', 'POST'], '/v1/:verb', async (ask) => {

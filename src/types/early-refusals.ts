@@ -11,6 +11,7 @@ const EARLY_KINDS: ReadonlySet<string> = new Set(['usage', 'missing', 'denied'])
 const EARLY_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   // Too much is under way, or kept
   'ERR_API_TOO_FAST',
+  'ERR_TOO_MANY_CALLS',
   'ERR_TOO_MANY_REQUESTS',
   'ERR_TOO_MANY_WAITING',
   'ERR_TOO_MANY_KEYS',

@@ -336,6 +336,30 @@ describe('the API on TCP', () => {
     })
   })
 
+  it('answers 256 calls of a token at a time, and those of others as well', async () => {
+    const [token, other] = [await tokenFor({ scopes: ['pay'] }), await tokenFor({})]
+    const finish: Array<() => void> = []
+    let arrived: () => void = () => {}
+    const full = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    node.answers.pay = async (request) => {
+      await new Promise<void>((resolve) => {
+        if (finish.push(resolve) === 256) arrived()
+      })
+      return await node.usual.pay(request)
+    }
+    const body = { to: PEER, amountSat: 1 }
+    const calls = Array.from({ length: 256 }, async () => await ask('/v1/pay', { token, body }))
+    await full
+    assert.equal((await ask('/v1/pay', { token, body })).code, 'ERR_TOO_MANY_CALLS')
+    assert.equal((await ask('/v1/info', { token: other })).status, 200)
+    for (const each of finish) each()
+    assert.ok((await Promise.all(calls)).every(({ status }) => status === 200))
+    delete node.answers.pay
+    assert.equal((await ask('/v1/pay', { token, body })).status, 200)
+  })
+
   describe('holds a budget', () => {
     const budget = { amount: satoshi(5_000n), per: 'day' } as const
     const pay = async (token: string, amountSat: number, id?: string): Promise<Answer> =>
@@ -628,6 +652,33 @@ describe('the API on TCP', () => {
     it('and first the number that they follow, so that a reader who is cut off misses nothing', async () => {
       node.emit(numbered('before'))
       assert.match(await read('id: '), /^id: 1\n\n/m)
+    })
+
+    it('to 32 readers with one token, and to those of others as well', async () => {
+      const token = await tokenFor({})
+      const open = async (): Promise<() => Promise<void>> => {
+        const request = httpRequest(`${api.url}/v1/events`, {
+          agent: false,
+          headers: { authorization: `Bearer ${token}` }
+        })
+        request.end()
+        const [{ statusCode }] = (await once(request, 'response')) as [IncomingMessage]
+        assert.equal(statusCode, 200)
+        return async () => {
+          const before = node.followers()
+          request.destroy()
+          while (node.followers() === before) await ask('/')
+        }
+      }
+      const leave: Array<() => Promise<void>> = []
+      for (let reader = 0; reader < 32; reader++) leave.push(await open())
+      const refused = await ask('/v1/events', { token })
+      assert.deepEqual([refused.status, refused.code], [429, 'ERR_TOO_MANY_CALLS'])
+      assert.equal((await ask('/v1/info', { token })).status, 200)
+      assert.match(await read('connected'), /connected/)
+      await leave.pop()?.()
+      leave.push(await open())
+      for (const each of leave) await each()
     })
 
     it('to a slow reader from the disk, and keeps nothing for it in memory', async () => {
