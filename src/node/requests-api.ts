@@ -146,7 +146,8 @@ export interface RequestsApi {
    */
   pay: (options: PayRequestOptions) => Promise<RequestPayment>
   /**
-   * The receipt for a request that this node has paid; asks the payee when it is not here yet.
+   * The receipt for a request that this node has paid; asks the payee when it is not here yet. Dials
+   * no payee without a channel.
    *
    * @param request - the id of the request, or its text
    * @param id - the name of the payment, for a reusable request; without it, the payment that has no

@@ -131,7 +131,7 @@ async function receiptOf(
   for (const nonce of await noncesOf(parts, terms, id)) {
     try {
       const kept = await keptReceipt(parts, terms, nonce)
-      if (kept === undefined) await reach(parts, terms)
+      if (kept === undefined) await reachKnown(parts, terms)
       return await readReceipt(kept ?? (await fetchReceipt(parts, terms, nonce)))
     } catch (error) {
       problem = error
@@ -462,6 +462,24 @@ async function reach({ peers }: Running, terms: VerifiedRequest): Promise<void> 
       { cause }
     )
   }
+}
+
+/**
+ * As `reach`, for whoever may only read: a request is anybody's text, and the hosts that it names are
+ * dialled only for a peer that this node has to do with.
+ *
+ * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`
+ */
+async function reachKnown(parts: Running, terms: VerifiedRequest): Promise<void> {
+  const { engine, peers } = parts
+  const { id, payee } = terms
+  if (!peers.isConnected(payee) && engine.states().every(({ peer }) => peer !== payee)) {
+    throw noReceipt(
+      id,
+      `This node has no channel with the payee ${payee}, and is not connected to it: nobody was asked. If it was paid from here before, connect to it first: \`paychan connect MULTIADDR\`.`
+    )
+  }
+  await reach(parts, terms)
 }
 
 function seconds(ms: number): number {

@@ -37,8 +37,15 @@ describe('node / receipts', () => {
   let paid: Satoshi
   let requests: RequestsApi
   let store: ReturnType<SimDisk['storeFor']>
+  let isConnected: boolean
+  /** The peers of channels. */
+  let known: string[]
+  let dialled: string[]
 
   beforeEach(async () => {
+    isConnected = true
+    known = []
+    dialled = []
     ;[payer, payee, other] = [await keyOf(1), await keyOf(2), await keyOf(3)]
     text = await signRequest(
       {
@@ -59,8 +66,14 @@ describe('node / receipts', () => {
     store = new SimDisk().storeFor(new Life())
     const parts = {
       store,
-      engine: { paidUnder: async () => paid },
-      peers: { self: peerIdFromPrivateKey(payer).toString(), isConnected: () => true },
+      engine: { paidUnder: async () => paid, states: () => known.map((peer) => ({ peer })) },
+      peers: {
+        self: peerIdFromPrivateKey(payer).toString(),
+        isConnected: () => isConnected,
+        dial: async (to: string) => {
+          dialled.push(to)
+        }
+      },
       questions: {
         ask: async (_peer: string, question: Question): Promise<Answer> => {
           asked.push(question)
@@ -164,6 +177,17 @@ describe('node / receipts', () => {
     assert.ok(signed !== undefined)
     answer = { state: 'paid', receipt: { ...signed, signature: new Uint8Array(64) } }
     assert.equal(await codeOfRejection(requests.receipt(text)), 'ERR_INVALID_RECEIPT')
+  })
+
+  it('are asked for at hosts that a request names only when the payee is known', async () => {
+    answer = await receipt()
+    isConnected = false
+    assert.equal(await codeOfRejection(requests.receipt(text)), 'ERR_NO_RECEIPT')
+    assert.deepEqual([dialled, asked], [[], []])
+    const peer = peerIdFromPrivateKey(payee).toString()
+    known = [peer]
+    assert.equal((await requests.receipt(text)).payee, peer)
+    assert.deepEqual(dialled, [peer])
   })
 
   it('are not there while the payee gives none', async () => {
