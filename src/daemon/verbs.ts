@@ -101,7 +101,7 @@ const TABLE = [
   }),
   verb('address', 'wallet.address', {
     scope: 'receive',
-    meaning: 'a fresh address of the wallet',
+    meaning: 'a fresh address of the wallet; after 1,000 that nobody has paid to, the newest again',
     request: {},
     answer: z.string(),
     body: none,

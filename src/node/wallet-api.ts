@@ -90,7 +90,8 @@ export interface BumpResult extends Omit<wallet.BumpResult, 'feeRate'> {
 export interface WalletApi {
   /**
    * Draws a fresh receive address (P2WPKH) of the wallet. Resolves once the wallet has written down
-   * that it is used, so no later start gives it out again.
+   * that it is used, so no later start gives it out again. After 1,000 addresses in a row to which
+   * no block has paid, the newest is given again.
    *
    * @example
    * const address = await node.wallet.address()

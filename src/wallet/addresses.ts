@@ -23,6 +23,12 @@ export const CLOSE_GAP = 160
 /** Number of addresses watched beyond the last one handed out: the gap limit of BIP44. */
 export const GAP = 20
 
+/**
+ * Number of addresses in a row that nobody has paid to: no more are handed out. Each is watched at
+ * every server for good, so whoever may ask for addresses must not make them without end.
+ */
+export const MOST_UNUSED = 1_000
+
 /** One script of ours. */
 export interface OwnScript {
   readonly branch: Branch
@@ -42,6 +48,8 @@ export class AddressBook {
   private readonly keys = new Map<OwnScript, HDKey>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0, close: 0 }
+  /** The last index of the branch `receive` that a block has paid to. */
+  private lastPaid = -1
   /** Number of addresses watched beyond `next`. */
   gap = GAP
   /**
@@ -80,6 +88,16 @@ export class AddressBook {
   /** The script that will be handed out next. It may be used once `next` beyond it is on disk. */
   upcoming(branch: Branch): OwnScript {
     return this.at(branch, this.next[branch])
+  }
+
+  /** True when as many addresses in a row as may be were paid by nobody. */
+  get isUsedUp(): boolean {
+    return this.next.receive - 1 - this.lastPaid >= MOST_UNUSED
+  }
+
+  /** To be called for each script that a block has paid to. */
+  paid({ branch, index }: OwnScript): void {
+    if (branch === 'receive') this.lastPaid = Math.max(this.lastPaid, index)
   }
 
   /** All scripts to watch: those that were handed out, and the gap behind them. */

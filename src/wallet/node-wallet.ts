@@ -78,7 +78,10 @@ export interface NodeWallet extends Wallet {
   start: () => Promise<void>
   /** Stops watching; resolves once nothing more is written. */
   stop: () => Promise<void>
-  /** A fresh receive address; its index is on disk before this resolves. */
+  /**
+   * A fresh receive address; its index is on disk before this resolves. The newest one again while
+   * `MOST_UNUSED` in a row are not paid.
+   */
   newAddress: () => Promise<string>
   /**
    * Pays to an address from free confirmed coins, or from the named ones; on disk before it leaves.

@@ -88,6 +88,8 @@ class OnChainWallet implements NodeWallet {
   private readonly serial = new SerialQueue()
   private readonly listeners = new Set<() => void>()
   private readonly unsubscribe: Unsubscribe[] = []
+  /** The script of the newest address: it is given again when addresses are used up. */
+  private newest: Uint8Array | undefined
   private running = false
 
   constructor(private readonly init: WalletInit) {
@@ -179,11 +181,7 @@ class OnChainWallet implements NodeWallet {
   }
 
   async newScript(): Promise<Uint8Array> {
-    return await this.change(async () => {
-      const { scriptPubKey } = this.addresses.upcoming('receive')
-      await this.use('receive', this.addresses.next.receive + 1)
-      return scriptPubKey
-    })
+    return await this.change(async () => await this.drawScript())
   }
 
   async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
@@ -199,7 +197,11 @@ class OnChainWallet implements NodeWallet {
   closeScript = (index: number): Uint8Array => this.addresses.at('close', index).scriptPubKey
 
   async newAddress(): Promise<string> {
-    return addressFromScript(await this.newScript(), this.init.network)
+    const script = await this.change(async () => {
+      if (!this.addresses.isUsedUp) this.newest = undefined
+      return (this.newest ??= await this.drawScript())
+    })
+    return addressFromScript(script, this.init.network)
   }
 
   checkFunds(amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
@@ -427,6 +429,12 @@ class OnChainWallet implements NodeWallet {
     this.watchAll()
   }
 
+  private async drawScript(): Promise<Uint8Array> {
+    const { scriptPubKey } = this.addresses.upcoming('receive')
+    await this.use('receive', this.addresses.next.receive + 1)
+    return scriptPubKey
+  }
+
   private watchAll(): void {
     if (!this.running) return
     for (const { scriptPubKey } of this.addresses.watched()) this.watches.add(scriptPubKey)
@@ -453,6 +461,7 @@ class OnChainWallet implements NodeWallet {
     // A transaction without a block costs nothing to make up, and each step is on disk for good and
     // watches more (EVID-8).
     const isPaid = history.some(({ height }) => height !== undefined)
+    if (own !== undefined && isPaid) this.addresses.paid(own)
     if (own !== undefined && isPaid && own.index >= this.addresses.next[own.branch]) {
       this.inBackground(async () => {
         await this.skipPast(own)

@@ -6,8 +6,9 @@ import { sameBytes, toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
-import { AddressBook, GAP } from '../../src/wallet/addresses.js'
+import { AddressBook, GAP, MOST_UNUSED } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { branchChange } from '../../src/wallet/records.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 import { walletContract } from '../contracts/wallet.js'
 import type { BuiltFunding } from '../../src/engine/ports.js'
@@ -83,6 +84,28 @@ describe('wallet', () => {
         await bench.restart(snapshots[1] ?? assert.fail())
       }
       assert.equal(new Set(told).size, 5)
+    })
+
+    it('end after a thousand in a row to which nobody has paid: the newest is given again until it is paid', async () => {
+      await bench.store.commit([branchChange('receive', MOST_UNUSED - 2)])
+      await bench.restart()
+      const told = new Set([await bench.wallet.newAddress(), await bench.wallet.newAddress()])
+      assert.equal(told.size, 2)
+      assert.equal(await bench.wallet.newAddress(), [...told][1])
+      await bench.restart()
+      // Nobody knows any more which one was the newest.
+      const again = await bench.wallet.newAddress()
+      assert.ok(!told.has(again))
+      assert.equal(await bench.wallet.newAddress(), again)
+      bench.chain.pay(scriptFromAddress(again, 'regtest'), sat(10_000))
+      assert.equal(
+        await bench.wallet.newAddress(),
+        again,
+        'a server can make up what is in no block'
+      )
+      bench.chain.mine()
+      await bench.settled()
+      assert.notEqual(await bench.wallet.newAddress(), again)
     })
 
     it('are not told when the disk refuses', async () => {
