@@ -74,9 +74,7 @@ async function takeSigned(
   const warnings: string[] = []
   if (state.onChain.fundingHeight === undefined) {
     if (state.stopped !== undefined) {
-      const { code, reason } = state.stopped
-      const text = `The opening is over: ${reason} Open another channel, and give that one a PSBT.`
-      throw new PaychanError('ERR_PSBT_NOT_EXPECTED', text, { code })
+      throw PaychanError.of(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
     }
     const signed = checkSigned(state, bytes, env(state))
     await chain.broadcast(signed).catch((error: unknown) => {
