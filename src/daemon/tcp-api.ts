@@ -400,8 +400,9 @@ function problem(ask: Ask, error: unknown): Response {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store'
   }
-  // The unread rest of a refused body would be taken for the next request.
-  if (ask.req.method === 'POST') headers['connection'] = 'close'
+  // The unread rest of a refused body would be taken for the next request; and whoever is turned
+  // away leaves its connection to others.
+  if (ask.req.method === 'POST' || status === 401 || status === 429) headers['connection'] = 'close'
   if (status === 401) headers['www-authenticate'] = 'Bearer'
   if (status === 429 || status === 503) {
     headers['retry-after'] = String(Math.ceil(Number(facts['waitMs'] ?? 1_000) / 1_000))

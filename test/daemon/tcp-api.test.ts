@@ -1,7 +1,7 @@
 /** The API on TCP: who may ask what, what is said in which words, and what is done once. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { createConnection } from 'node:net'
 import { publishedSchema, type JsonSchema } from '../../src/daemon/dialect.js'
 import { NodeMetrics } from '../../src/daemon/metrics.js'
@@ -79,6 +79,16 @@ describe('the API on TCP', () => {
   async function tokenFor(options: Partial<TokenOptions>): Promise<string> {
     const made = await node.gate().access.make({ name: 'test', scopes: ['read'], ...options })
     return made.token
+  }
+
+  /** True when the API ends the connection of a caller that would keep it. */
+  async function isHungUp(headers: Readonly<Record<string, string>>): Promise<boolean> {
+    const agent = new Agent({ keepAlive: true })
+    const request = httpRequest(`${api.url}/v1/events`, { agent, headers })
+    request.end()
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    agent.destroy()
+    return response.headers.connection === 'close'
   }
 
   const asked = (): string[] => node.calls.map(({ verb }) => verb)
@@ -324,6 +334,7 @@ describe('the API on TCP', () => {
         answers.push((await ask('/v1/info', { token: `x${tried}` })).status)
       }
       assert.equal(answers[0], 401)
+      assert.ok(await isHungUp({}))
       const answer = await ask('/v1/info')
       assert.deepEqual([answers.at(-1), answer.status, answer.code], [429, 429, 'ERR_API_TOO_FAST'])
       assert.equal(answer.headers['retry-after'], '2')
@@ -674,6 +685,7 @@ describe('the API on TCP', () => {
       for (let reader = 0; reader < 32; reader++) leave.push(await open())
       const refused = await ask('/v1/events', { token })
       assert.deepEqual([refused.status, refused.code], [429, 'ERR_TOO_MANY_CALLS'])
+      assert.ok(await isHungUp({ authorization: `Bearer ${token}` }))
       assert.equal((await ask('/v1/info', { token })).status, 200)
       assert.match(await read('connected'), /connected/)
       await leave.pop()?.()
