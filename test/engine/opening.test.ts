@@ -73,7 +73,7 @@ describe('engine / opening', () => {
     const { txid, code } = error.facts
     assert.deepEqual(
       [error.code, txid, code],
-      ['ERR_FUNDED_NOT_OPEN', alice.channel.funding?.txid, 'ERR_INSUFFICIENT_FUNDS']
+      ['ERR_FUNDED_NOT_OPEN', alice.channel.funding?.txid, 'ERR_PEER_STOPPED']
     )
   })
 

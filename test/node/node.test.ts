@@ -35,7 +35,10 @@ describe('node', () => {
 
   it('has every call where the table of verbs says', async () => {
     const { api } = await fixture.node('alice')
-    assert.deepEqual(placesOf(api), [...servedPlaces(), 'events.after', 'events.on', 'gate'].sort())
+    assert.deepEqual(
+      placesOf(api),
+      [...servedPlaces(), 'events.after', 'events.newest', 'events.on', 'gate'].sort()
+    )
   })
 
   describe('two of them over TCP', () => {

@@ -58,7 +58,11 @@ describe('types / errors', () => {
 })
 
 /** What Node, libp2p and OpenSSL call some of theirs. */
-const OF_OTHERS = new Set(['ERR_TLS_CERT_ALTNAME_INVALID', 'ERR_SSL_WRONG_VERSION_NUMBER'])
+const OF_OTHERS = new Set([
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_MODULE_NOT_FOUND'
+])
 
 const TABLE = join('src', 'types', 'error-codes.ts')
 
