@@ -31,7 +31,7 @@ describe('the metrics of two whole nodes', () => {
         ? await fixture.node(name, options)
         : await fixture.rich(name, coins, options)
     node.api.events.on(metrics.count)
-    return { node, page: async () => await metrics.of(node.api as LocalNode).text() }
+    return { node, page: async () => await metrics.of(node.api).text() }
   }
 
   const value = (page: string, sample: string): number =>

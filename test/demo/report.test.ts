@@ -25,7 +25,7 @@ function teller({
         isTTY,
         columns,
         write: (more) => {
-          text += more
+          text += typeof more === 'string' ? more : Buffer.from(more).toString()
         }
       },
       env: { CI: 'true', FORCE_COLOR: '1' }

@@ -3,7 +3,7 @@ import { element, need } from '../../browser/dom.js'
 import type { PaymentFilter, PaymentInfo } from '../../node/api.js'
 import { messageOf } from '../../types/errors.js'
 import { formatAmount } from '../../types/units.js'
-import { paymentFields, paymentLines } from '../../words/payments.js'
+import { paymentFields, paymentLines, paymentText } from '../../words/payments.js'
 import { receiptFields } from '../../words/requests.js'
 import { printable, shortChannel } from '../../words/text.js'
 import type { Client } from './client.js'
@@ -34,7 +34,9 @@ export class Payments {
         }
       }
     },
-    say
+    (payments) => {
+      say(paymentText(payments))
+    }
   )
   #asked = 0
   /** Those that came since the list was asked for: it may be older. */
@@ -132,7 +134,7 @@ export class Payments {
     place.value = chosen
   }
 
-  #filter(): PaymentFilter {
+  #filter(): Omit<PaymentFilter, 'peer'> {
     const channel = valueOf(this.#form, 'channel')
     const direction = valueOf(this.#form, 'direction')
     return {
