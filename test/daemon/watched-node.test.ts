@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { NodeMetrics } from '../../src/daemon/metrics.js'
-import type { LocalNode } from '../../src/node/api.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
