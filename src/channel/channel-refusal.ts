@@ -1,4 +1,5 @@
 /** Tells whether a channel takes payments at all, in either side's turn. */
+import type { Role } from '../bitcoin/keys.js'
 import { PaychanError } from '../types/errors.js'
 import { notWatched, type Env } from './env.js'
 import { isBuried } from './funding-depth.js'
@@ -8,10 +9,13 @@ import { isFrozen, spendInSight, type Channel, type Established } from './state.
 /**
  * Returns the channel when it takes payments at all, in either side's turn; else the reason why
  * not.
+ *
+ * @param payer - this side when left out
  */
 export function channelRefusal(
   channel: Channel,
-  env: Pick<Env, 'height' | 'isWatched'>
+  env: Pick<Env, 'height' | 'isWatched'>,
+  payer: Role = channel.role
 ): Established | PaychanError {
   if (
     channel.stage !== 'established' ||
@@ -28,7 +32,7 @@ export function channelRefusal(
     )
   }
   const { terms, ledger } = channel
-  if (!mayPay(terms, channel.role)) {
+  if (!mayPay(terms, payer)) {
     return new PaychanError(
       'ERR_NOT_THE_PAYER',
       'In this channel the other side pays; open a channel of your own to pay it.',

@@ -249,13 +249,14 @@ function figures(
   const spend = spendInSight(channel)
   const shares = balances(terms, ledger)
   const isPayable = !(channelRefusal(channel, env) instanceof PaychanError)
+  const isTaken = !(channelRefusal(channel, env, otherRole(channel.role)) instanceof PaychanError)
   return {
     capacity: terms.capacity,
     ourBalance: shares[channel.role],
     theirBalance: channel.role === 'client' ? shares.server : shares.client,
     mode: terms.mode,
     spendable: isPayable ? quote(channel, channel.role, env.height).room : ZERO_SAT,
-    receivable: isPayable ? quote(channel, otherRole(channel.role), env.height).room : ZERO_SAT,
+    receivable: isTaken ? quote(channel, otherRole(channel.role), env.height).room : ZERO_SAT,
     turns: turnsOf(channel, env),
     inFlight: ledger.settledSequence === undefined ? inFlightValue(ledger, terms) : ZERO_SAT,
     atRisk: shareAtRisk(channel, env),

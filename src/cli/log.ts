@@ -33,6 +33,11 @@ export class Log {
     return isLogged(level, this.config.level)
   }
 
+  /** True when its lines are JSON. */
+  get isForPrograms(): boolean {
+    return this.config.format === 'json'
+  }
+
   /** True when `--json` shows each event as it is, also those that share a line of the log. */
   get isEachEvent(): boolean {
     return this.output.json && this.config.format === 'text'

@@ -157,7 +157,9 @@ export function readRequest<Request>(ask: z.ZodType<Request>, body: unknown): Re
     'ERR_INVALID_REQUEST',
     field === ''
       ? 'The body of a request is one JSON object.'
-      : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`,
+      : issue?.code === 'invalid_type' && issue.message.endsWith('received undefined')
+        ? `The field '${field}' is missing.`
+        : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`,
     { field }
   )
 }

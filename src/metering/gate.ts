@@ -236,7 +236,7 @@ export class Gate {
             status: 402,
             type: 'session/delta-too-small',
             title: 'Unit Spent Already',
-            detail: `Unit ${number} of this session has been spent. Use a higher cumulativeAmount.`,
+            detail: `Unit ${number} of this session has been spent: a credential is good for one request. Make another one, with a higher cumulativeAmount.`,
             session: { ...standing, missing: 0n }
           },
           challenge

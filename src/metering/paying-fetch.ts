@@ -244,7 +244,7 @@ class Payer {
     if (price <= mostPerRequest) return
     throw new PaychanError(
       'ERR_PRICE_TOO_HIGH',
-      `${origin} asks for ${formatAmount(price)} a unit, and at most ${formatAmount(mostPerRequest)} are allowed.`,
+      `${origin} asks for ${formatAmount(price)} a unit, and at most ${formatAmount(mostPerRequest)} are allowed: allow more (--most, mostPerRequest) if it is worth that.`,
       { price, most: mostPerRequest }
     )
   }

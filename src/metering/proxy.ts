@@ -5,6 +5,7 @@ import { serve, type ServerType } from '@hono/node-server'
 import { Hono } from 'hono'
 import { proxy } from 'hono/proxy'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { isLoopback } from '../node/system.js'
 import type { Gate } from './gate.js'
 import { isPayment } from './payment-auth.js'
 
@@ -27,10 +28,17 @@ export interface PricedProxy {
 /**
  * Serves the upstream server for money. Waits until it listens.
  *
- * @throws PaychanError `ERR_GATE_LISTEN`
+ * @throws PaychanError `ERR_GATE_LISTEN`, `ERR_API_TLS_NEEDED`
  */
 export async function servePriced(options: ProxyOptions): Promise<PricedProxy> {
   const { gate, upstream, host, port, tls } = options
+  if (tls === undefined && !isLoopback(host)) {
+    throw new PaychanError(
+      'ERR_API_TLS_NEEDED',
+      `At ${host} it would be reached from other machines, and whoever is on the way could use what is paid. Give it a certificate (--cert and --key), or listen at 127.0.0.1 and put a proxy with TLS in front.`,
+      { host }
+    )
+  }
   const app = new Hono()
   app.use(gate.hono())
   app.all('*', async (c) => {

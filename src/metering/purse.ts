@@ -70,8 +70,14 @@ export class Purse {
       }
       const address = bill.multiaddrs.find((each) => each.endsWith(`/p2p/${bill.payee}`))
       const { open } = this.options
-      if (!NO_CHANNEL.has(code) || open === undefined || address === undefined || isOpened) {
-        throw error
+      if (!NO_CHANNEL.has(code) || address === undefined || isOpened) throw error
+      if (open === undefined) {
+        throw new PaychanError(
+          'ERR_NO_CHANNEL',
+          `There is no channel to pay ${bill.name} on. Let one be opened: --open 100000, or the option open.`,
+          { payee: bill.payee },
+          { cause: error }
+        )
       }
       await this.#open(bill.payee, address, open, error)
       await this.pay(bill, amount, count, true)

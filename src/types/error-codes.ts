@@ -55,7 +55,10 @@ export const ERROR_CODES = {
   ERR_PAID_NOT_DELIVERED: ['peer', 'a server or peer was paid and did not deliver'],
   ERR_API_HOST: ['denied', 'the API on TCP is asked under a name that it does not go by', 421],
   ERR_API_ORIGIN: ['denied', 'a page of another site asks the API on TCP'],
-  ERR_API_TLS_NEEDED: ['usage', 'the API would be reached from outside without TLS'],
+  ERR_API_TLS_NEEDED: [
+    'usage',
+    'an API, or a priced server, would be reached from outside without TLS'
+  ],
   ERR_API_LISTEN: ['usage', 'the API cannot listen at an address'],
   ERR_API_TOO_FAST: ['busy', 'a token, or an address without one, asks too often'],
   ERR_TOO_MANY_CALLS: ['busy', 'a token has too many calls, or readers of events, under way'],

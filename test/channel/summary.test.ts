@@ -93,6 +93,15 @@ describe('channel / summary', () => {
     assert.equal(outlineOf(offered.channel, offered.env()).deadline, undefined)
   })
 
+  it('says what the peer can pay, also of a one-way channel, in which only one side pays', () => {
+    const { client, server } = new World().open().paid(10_000n)
+    assert.deepEqual(
+      [client.info.spendable, client.info.receivable, server.info.spendable],
+      [90_000n, 0n, 0n]
+    )
+    assert.equal(server.info.receivable, 90_000n)
+  })
+
   it('says by what our share comes home without the peer, and from when on', () => {
     const world = new World().open()
     assert.deepEqual(

@@ -143,7 +143,7 @@ describe('the API on TCP', () => {
         [{ to: PEER, amountSat: 1.5 }, 'ERR_INVALID_REQUEST', /'amountSat'/],
         [{ to: PEER, amountSat: -1 }, 'ERR_INVALID_AMOUNT', /./],
         [{ to: PEER, amountSat: 2_100_000_000_000_001 }, 'ERR_INVALID_AMOUNT', /./],
-        [{ to: PEER }, 'ERR_INVALID_REQUEST', /'amountSat' is wrong/],
+        [{ to: PEER }, 'ERR_INVALID_REQUEST', /'amountSat' is missing/],
         ['{"to":', 'ERR_INVALID_REQUEST', /not JSON/],
         [[], 'ERR_INVALID_REQUEST', /one JSON object/],
         ['x'.repeat(300_001), 'ERR_REQUEST_TOO_LARGE', /300000/]

@@ -255,7 +255,9 @@ function costOf(paid: Satoshi, spent: Satoshi, status: number): string {
       : `It cost ${formatAmount(spent)}, of what was paid before.`
   }
   if (paid === spent) return `Paid ${formatAmount(paid)}.`
-  return `Paid ${formatAmount(paid)}, and ${spent === 0n ? 'it cost nothing' : `it cost ${formatAmount(spent)}`}: the rest is left for further requests.`
+  return spent === 0n
+    ? `It cost nothing (status ${status}). What was paid for it, ${formatAmount(paid)}, is left for further requests.`
+    : `Paid ${formatAmount(paid)}, and it cost ${formatAmount(spent)}: the rest is left for further requests.`
 }
 
 /** @throws PaychanError `ERR_USAGE` */

@@ -284,6 +284,10 @@ async function serveUntilStopped(
       ].join('\n')
     )
     log.write(started, { event: 'started', ...info, ...reached, uiUrl })
+    // No log has the address, which is a secret; whoever starts the node sees it.
+    if (uiUrl !== undefined && log.isForPrograms) {
+      output.note(`Dashboard: ${uiUrl} (for you alone)`)
+    }
     tell = (event) => {
       const { type, ...rest } = event
       const data = { event: type, ...rest }
