@@ -9,6 +9,7 @@ import { dustLimit } from '../bitcoin/sizes.js'
 import { parseTransaction, readableTransaction } from '../bitcoin/transaction.js'
 import {
   formatAmount,
+  feeFor,
   feeRate,
   max,
   satoshi,
@@ -127,13 +128,14 @@ function bidAnew(
   ours: Publishable,
   env: Env
 ): Publication | undefined {
+  const had = shareOfPublication(channel, before)
+  const gain = had === undefined ? 0n : ours.share - had
+  // Looked at first: to sign takes a millisecond, and this is asked with every event.
+  if (gain <= feeFor(env.relay.incremental, vsizeOf(channel, ours))) return undefined
   // BIP125 rule 4, and the rounding of a rate.
   const leastRate = feeRate(before.feeRate + env.relay.incremental + 10n)
   const next = bid(channel, ours, env, { previous: before, leastRate })
-  const had = shareOfPublication(channel, before)
-  const isWorthIt =
-    next !== undefined && had !== undefined && ours.share - had > next.fee - before.fee
-  return isWorthIt ? next : undefined
+  return next !== undefined && gain > next.fee - before.fee ? next : undefined
 }
 
 /** Our part of a published state, its fee included. */

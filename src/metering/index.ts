@@ -28,6 +28,7 @@ export {
   type SaleOptions,
   type StreamBill
 } from './paid-stream.js'
+export type { CreditsOptions, PaidNode } from './credits.js'
 export type { Challenge, Receipt } from './payment-auth.js'
 export type { PayerNode, PurseOptions } from './purse.js'
 export { servePriced, type PricedProxy, type ProxyOptions } from './proxy.js'
