@@ -37,6 +37,8 @@ describe('node / a stranger', () => {
       link.send(refundRequest(terms, offer, { txid: txidFromHash(t1.getHash()), vout: 0 }))
       await heard.when(({ type }) => type === 'RefundSignature')
       link.send({ type: 'Funding', fundingTx: Uint8Array.from(t1.toBuffer()) })
+      // No mempool takes it: that is the end of what the chain has to do with this.
+      await heard.when(({ type }) => type === 'Error')
       const text = 'good night'
       link.send({ type: 'Error', code: 'ERR_STORE_FAILED', rule: '', text, fatal: true })
       const alarm = await bob.events.when(
