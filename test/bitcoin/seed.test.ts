@@ -75,6 +75,17 @@ describe('seed', () => {
       ]
       for (const words of wrong) assert.throws(() => rootFromWords(words), refusesSecretly(words))
     })
+
+    it('refuses 15, 18 or 21 words, which BIP39 knows: no wallet of ours has them', () => {
+      for (const [count, last] of [
+        [15, 'address'],
+        [18, 'agent'],
+        [21, 'admit']
+      ] as const) {
+        const words = [...Array<string>(count - 1).fill('abandon'), last].join(' ')
+        assert.throws(() => normalizeWords(words), { facts: { words: count } })
+      }
+    })
   })
 })
 

@@ -153,6 +153,21 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
     })
   }
 
+  it('leave nobody in the dark about what was in flight when the copy was made (REEST-8)', () => {
+    const world = new World({ step: 20 }).open().paidBy('client', 10_000n)
+    world.pay(5_000n)
+    const copy = world.client.established
+    assert.equal(copy.ledger.inFlight.length, 1)
+    world.run().paidBy('server', 2_000n).paidBy('client', 1_000n).disconnect()
+    world.client.channel = { ...copy, link: 'down' }
+    world.connect().run()
+    const effects = handBack(world, 'client')
+    assert.deepEqual(
+      effectsOf(effects, 'payments-unknown').map(({ payments }) => payments.map((p) => p.amount)),
+      [[5_000n]]
+    )
+  })
+
   it('a close that the copy does not know is known as one, and says nothing of what was in flight (REEST-8)', () => {
     const world = new World({ capacity: 1_000_000n, step: 20 }).open().paidBy('client', 10_000n)
     const [{ sequence } = assert.fail()] = sentOf(world.pay(5_000n), 'Update')

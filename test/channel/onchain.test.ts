@@ -111,6 +111,9 @@ describe('channel / on the chain / what spends it', () => {
       [{ outPoint: { txid, vout: 0 }, value: 60_000n, scriptPubKey }]
     )
     assert.deepEqual(effectsOf(world.server.effects, 'claim'), [])
+    // The wallet may not have been able to write it: it is handed over for six blocks more.
+    world.mine(20)
+    assert.equal(effectsOf(world.client.effects, 'claim').length, 7)
   })
 
   it('a settlement that leaves the client nothing: there is nothing to claim', () => {

@@ -323,6 +323,23 @@ describe('channel / renewal / by itself', () => {
     assert.equal(asked(old, 143, 20_000, false), 'renewed')
   })
 
+  it('is made once: a channel that is renewed already is not renewed again', () => {
+    const { client } = paidWorld()
+    const open = client.established
+    const close = {
+      asker: 'client',
+      fee: satoshi(200n),
+      txid: open.outPoint.txid,
+      signature: new Uint8Array(64),
+      raw: undefined,
+      renewedAs: open.id
+    } as const
+    assert.throws(() => planRenewal({ ...open, closes: [close] }, satoshi(0n), client.env()), {
+      code: 'ERR_CHANNEL_CLOSED',
+      message: /renewed already, as channel [0-9a-f]{8}/
+    })
+  })
+
   it('what failed is said to be tried again only as long as it is', () => {
     const { client } = paidWorld()
     const open = client.established

@@ -10,7 +10,7 @@ import { payerOutput } from '../../src/bitcoin/template.js'
 import { initialBalance } from '../../src/channel/ledger.js'
 import { refundTemplateOf } from '../../src/channel/opening-client.js'
 import { publishable, stakeAt } from '../../src/channel/publishable.js'
-import { isRenewalDue } from '../../src/channel/self-renewal.js'
+import { isRenewalDue, notRenewed } from '../../src/channel/self-renewal.js'
 import { lostTo } from '../../src/channel/renewing.js'
 import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
 import { hashFromTxid } from '../../src/types/bytes.js'
@@ -595,6 +595,16 @@ describe('channel / renewal', () => {
       false
     )
     assert.equal(isRenewalDue(wanted, { height: undefined }), false)
+  })
+
+  it('that has not come in time is told to a person, and a close before that time is not (RENEW-12)', () => {
+    const old = paidWorld()
+    const { lastPaymentHeight } = old.client.established.terms
+    const wanted = { ...old.client.established, renewFor: blockDelta(200) }
+    const told = (height: number): number =>
+      notRenewed(wanted, { height: blockHeight(height) }).length
+    assert.deepEqual([told(lastPaymentHeight - 7), told(lastPaymentHeight - 6)], [0, 1])
+    assert.deepEqual(notRenewed(old.client.established, { height: lastPaymentHeight }), [])
   })
 
   it('goes over in a later turn of a two-way channel as well', () => {
