@@ -63,7 +63,8 @@ export interface Answered {
 export interface TcpApi {
   /** Where it listens, with the port that it has. */
   readonly url: string
-  readonly close: () => Promise<void>
+  /** @param patienceMs - for answers that are on their way; nobody is waited for when left out */
+  readonly close: (patienceMs?: number) => Promise<void>
 }
 
 /** Far more than a program opens. Each may hold a body, or unread events. */
@@ -115,14 +116,18 @@ export async function serveTcp(node: LocalNode, options: TcpApiOptions): Promise
   const bound = server.address() as AddressInfo
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
-    close: async () => {
+    close: async (patienceMs = 0) => {
       const closed = new Promise<void>((resolve) => {
         server.close(() => {
           resolve()
         })
       })
-      server.closeAllConnections()
+      server.closeIdleConnections()
+      const end = setTimeout(() => {
+        server.closeAllConnections()
+      }, patienceMs)
       await closed
+      clearTimeout(end)
     }
   }
 }

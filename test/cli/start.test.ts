@@ -299,6 +299,38 @@ describe('commands that need no running node', () => {
       await assert.rejects(stat(join(dir, 'api.sock')), { code: 'ENOENT' })
     })
 
+    it('whose disk fails stops, and a program that waits for an answer over TCP still gets it', async () => {
+      const node = new FakeNode()
+      const failure = new PaychanError('ERR_STORE_FAILED', 'The disk refused a write.')
+      let fail = (_error: Error): void => {}
+      const called = new Promise<void>((resolve) => {
+        node.answers.address = async () =>
+          await new Promise((_resolve, reject) => {
+            fail = reject
+            resolve()
+          })
+      })
+      node.answers.stop = async () => {
+        fail(failure)
+      }
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+      const done = world.run('start', '--json', '--api', '127.0.0.1:0')
+      await world.printed('started')
+      const { apiUrl } = JSON.parse(world.out()) as { apiUrl: string }
+      const { token } = await node.gate().access.make({ name: 'shop', scopes: ['receive'] })
+      const headers = { authorization: `Bearer ${token}`, connection: 'close' }
+      const asked = fetch(`${apiUrl}/v1/address`, { method: 'POST', headers, body: '{}' })
+      await called
+      node.emit({
+        ...{ type: 'alarm', code: failure.code, text: failure.message, facts: {} },
+        channel: undefined
+      })
+      const answer = await asked
+      assert.equal(answer.status, 507)
+      assert.equal(((await answer.json()) as { code: string }).code, 'ERR_STORE_FAILED')
+      assert.equal(await done, 6)
+    })
+
     it('does not start twice on one data directory, and lets go of the second node', async () => {
       const world = testWorld({
         env: { PAYCHAN_DATA: dir },

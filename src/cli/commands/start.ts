@@ -298,13 +298,14 @@ async function serveUntilStopped(
     early.forEach(tell)
 
     const signal = await Promise.race([interrupted.signal, server.closed, failed])
-    await tcp?.close()
     if (signal instanceof PaychanError) {
-      // The node stops first, so that its callers still learn the outcome of their payments.
+      // The node stops first, so that its callers still learn the outcome of what they asked for.
       await node.stop()
+      await tcp?.close(LAST_ANSWERS_MS)
       await server.close()
       throw signal
     }
+    await tcp?.close()
     // Without a signal the stop came over the API, and the node has stopped already.
     if (signal !== undefined) {
       log.note(stoppingEntry(signal))
@@ -319,6 +320,9 @@ async function serveUntilStopped(
     unsubscribe()
   }
 }
+
+/** Milliseconds in which a node that has failed gives its last answers. */
+const LAST_ANSWERS_MS = 1_000
 
 /** What the dashboard may do: all that its reader could do with the command line. */
 const DASHBOARD_TOKEN = { name: 'the dashboard of this run', scopes: ['manage'] } as const
