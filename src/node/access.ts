@@ -210,7 +210,7 @@ export class Access implements AccessApi {
    * disk. One that is asked for again is counted once, and from now on if it pays what was missing.
    * To be followed by `settle`.
    *
-   * @throws PaychanError `ERR_BUDGET_USED_UP` (facts: limit, per, spent, asked),
+   * @throws PaychanError `ERR_BUDGET_USED_UP` (facts: limit, per, spent, asked, left),
    *   `ERR_TOKEN_INVALID` when it was revoked meanwhile
    */
   async reserve(id: string, payment: string, amount: Satoshi): Promise<void> {
@@ -354,11 +354,15 @@ function checkOptions({ name, scopes, budget, expiresIn }: TokenOptions): void {
 
 function usedUp({ amount: limit, per }: Budget, spent: Satoshi, asked: Satoshi): PaychanError {
   const left = spent < limit ? limit - spent : 0n
-  const span = per === 'total' ? 'in all' : `a ${per}`
+  const span = per === 'total' ? 'in all' : per === 'hour' ? 'an hour' : `a ${per}`
+  const wait =
+    per === 'total'
+      ? 'Make'
+      : `What was paid counts for ${span}: ask again when that is over, or make`
   return new PaychanError(
     'ERR_BUDGET_USED_UP',
-    `This token may pay ${formatAmount(limit)} ${span}, and ${formatAmount(satoshi(left))} are left: ${formatAmount(asked)} were refused, and nothing was signed.`,
-    { limit, per, spent, asked }
+    `This token may pay ${formatAmount(limit)} ${span}, and ${formatAmount(satoshi(left))} are left: ${formatAmount(asked)} were refused, and nothing was signed. ${wait} a token with a higher limit (\`paychan token create\`).`,
+    { limit, per, spent, asked, left }
   )
 }
 

@@ -109,14 +109,15 @@ function parseLimit(text: string): Budget {
 
 function limitText({ budget, spent }: TokenInfo): string {
   if (budget === undefined) return ''
-  const span = budget.per === 'total' ? 'in all' : `a ${budget.per}`
+  const span =
+    budget.per === 'total' ? 'in all' : budget.per === 'hour' ? 'an hour' : `a ${budget.per}`
   return `${formatAmount(spent)} of ${formatAmount(budget.amount)} ${span}`
 }
 
 function aboutToken(token: NewToken): string {
   const { id, scopes, budget, expires } = token
   return [
-    `It may ${scopes.join(', ')}${budget === undefined ? '' : `, and pay ${formatAmount(budget.amount)} ${budget.per === 'total' ? 'in all' : `a ${budget.per}`}`}${expires === undefined ? '' : `, until ${formatTime(expires)}`}.`,
+    `It may ${scopes.join(', ')}${budget === undefined ? '' : `, and pay ${formatAmount(budget.amount)} ${budget.per === 'total' ? 'in all' : budget.per === 'hour' ? 'an hour' : `a ${budget.per}`}`}${expires === undefined ? '' : `, until ${formatTime(expires)}`}.`,
     `It is shown this once. Take it away with: paychan token revoke ${id}`
   ].join('\n')
 }
