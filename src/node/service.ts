@@ -226,7 +226,8 @@ class PaychanService extends ToldEvents implements Paychan {
     }
     this.#init = init
     this.#components = components
-    this.#traces = new Traces(components)
+    // A host with a meter counts payments and alarms itself: two tables on one page would collide.
+    this.#traces = new Traces(init.meter === undefined ? components : { logger: components.logger })
     const { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection } = init
     const env: RequestsEnv = {
       network: init.network,

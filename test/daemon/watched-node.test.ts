@@ -71,6 +71,8 @@ describe('the metrics of two whole nodes', () => {
     assert.ok(value(ours, 'paychan_onchain_fees_satoshis{kind="funding"}') > 0)
 
     for (const page of [ours, theirs]) {
+      const types = [...page.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name)
+      assert.deepEqual(types, [...new Set(types)], 'each name stands once')
       assert.equal(value(page, 'paychan_channels{status="open"}'), 1)
       assert.equal(value(page, 'paychan_chain_height_blocks'), fixture.devnet.height)
       assert.equal(value(page, 'paychan_electrum_servers{state="used"}'), 1)
