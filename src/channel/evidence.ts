@@ -12,8 +12,7 @@
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { readableTransaction } from '../bitcoin/transaction.js'
-import { sameBytes } from '../types/bytes.js'
-import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
@@ -294,14 +293,9 @@ function isWhyRefused({ fee, vsize }: ShownSpend, bid: bigint, bidVsize: number)
 }
 
 /** What a spend that is no state pays to the script of our closes. */
-function paidToUs({ role, terms }: Established, { raw }: Pick<ShownSpend, 'raw'>): Satoshi {
+function paidToUs({ role, terms }: Established, { raw }: Pick<ShownSpend, 'raw'>): bigint {
   const { closeScript } = partyOf(terms, role)
-  return satoshi(
-    (readableTransaction(raw)?.outputs ?? []).reduce<bigint>(
-      (paid, { script, value }) => (sameBytes(script, closeScript) ? paid + value : paid),
-      0n
-    )
-  )
+  return readableTransaction(raw)?.paidTo(closeScript) ?? 0n
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { sameBytes, type Txid } from '../types/bytes.js'
+import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import { isHeldForPeer, notedAsDue, settlesBlindly } from './copied.js'
@@ -141,10 +141,8 @@ function bidAnew(
 /** Our part of a published state, its fee included. */
 function shareOfPublication(channel: Established, { raw, fee }: Publication): bigint | undefined {
   const { closeScript } = partyOf(channel.terms, channel.role)
-  return readableTransaction(raw)?.outputs.reduce<bigint>(
-    (share, { script, value }) => (sameBytes(script, closeScript) ? share + value : share),
-    fee
-  )
+  const paid = readableTransaction(raw)?.paidTo(closeScript)
+  return paid === undefined ? undefined : fee + paid
 }
 
 /**

@@ -66,16 +66,17 @@ export interface GateOptions {
   readonly now?: () => number
 }
 
+/** A request that may go on. */
+interface Admitted {
+  readonly refusal: undefined
+  /** Undefined where nothing was paid. */
+  readonly receipt: string | undefined
+  /** Says that it was not delivered, so that it costs nothing. */
+  readonly giveBack: () => void
+}
+
 /** A request that may go on, or the answer that it gets instead. */
-export type Admission =
-  | { readonly refusal: Response }
-  | {
-      readonly refusal: undefined
-      /** Undefined where nothing was paid. */
-      readonly receipt: string | undefined
-      /** Says that it was not delivered, so that it costs nothing. */
-      readonly giveBack: () => void
-    }
+export type Admission = Admitted | { readonly refusal: Response }
 
 const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => {} }
 
@@ -129,17 +130,14 @@ export class Gate {
   async handle(request: Request, next: () => Promise<Response>): Promise<Response> {
     const admission = await this.admit(request)
     if (admission.refusal !== undefined) return admission.refusal
-    const { receipt, giveBack } = admission
     let answer: Response
     try {
       answer = await next()
     } catch (error) {
-      giveBack()
+      admission.giveBack()
       throw error
     }
-    if (answer.status >= 500) giveBack()
-    else if (receipt !== undefined) return withReceipt(answer, receipt)
-    return answer
+    return settled(answer, admission)
   }
 
   /** Decides if a request may go on, and takes its unit when it may. */
@@ -183,10 +181,9 @@ export class Gate {
     return async (context, next) => {
       const admission = await this.admit(context.req.raw)
       if (admission.refusal !== undefined) return admission.refusal
-      const { receipt, giveBack } = admission
       await next()
-      if (context.res.status >= 500) giveBack()
-      else if (receipt !== undefined) context.res = withReceipt(context.res, receipt)
+      const answer = settled(context.res, admission)
+      if (answer !== context.res) context.res = answer
       return undefined
     }
   }
@@ -370,6 +367,13 @@ function problemOf(status: number, problem: object, headers: Record<string, stri
       ...headers
     }
   })
+}
+
+/** The answer to a request that went on: with its receipt; not charged where nothing was delivered. */
+function settled(answer: Response, { receipt, giveBack }: Admitted): Response {
+  if (answer.status < 500) return receipt === undefined ? answer : withReceipt(answer, receipt)
+  giveBack()
+  return answer
 }
 
 /** The answer with its receipt. What was paid for is for the payer alone. */

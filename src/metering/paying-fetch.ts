@@ -8,6 +8,7 @@
  * `fetch`: it keeps one unit, or what the first payment on a new channel has to be.
  */
 import { z } from 'zod'
+import { isConfidential } from '../node/system.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import {
@@ -214,8 +215,9 @@ class Payer {
     { url }: Request,
     { challenge, terms }: Pick<Account, 'challenge' | 'terms'>
   ): Promise<Account> {
-    const { origin, protocol, hostname } = new URL(url)
-    if (protocol !== 'https:' && !isLoopback(hostname)) {
+    const server = new URL(url)
+    const { origin } = server
+    if (!isConfidential(server)) {
       throw new PaychanError(
         'ERR_INSECURE_PAYMENT',
         `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
@@ -380,10 +382,6 @@ const MOST_NUMBERS = 3
 
 function keyOf({ origin, terms }: Pick<Account, 'origin' | 'terms'>): string {
   return `${origin} ${terms.price} ${terms.recipient}`
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 function notDelivered(origin: string, paid: bigint): PaychanError {

@@ -14,7 +14,7 @@ import { toHex } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import type { NumberedNodeEvent } from './api.js'
-import { isLoopback } from './system.js'
+import { isConfidential } from './system.js'
 import {
   afterAnswer,
   type Delivery,
@@ -377,14 +377,15 @@ function checkedUrl(text: string): string {
   return new URL(text).href
 }
 
-function problemWith({ protocol, hostname, username, password, href }: URL): string | undefined {
+function problemWith(url: URL): string | undefined {
+  const { protocol, hostname, username, password, href } = url
   if (protocol !== 'https:' && protocol !== 'http:') {
     return `Events are posted over https, and not over ${protocol.slice(0, 16)} URLs.`
   }
   if (username !== '' || password !== '') {
     return 'A URL with a name or a password in it is refused, since lists show it. The signatures tell a receiver who posts.'
   }
-  if (protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''))) {
+  if (!isConfidential(url)) {
     return `Over http, all on the way to ${hostname.slice(0, 64)} could read who paid what: give an https URL. http is for this machine itself (127.0.0.1, localhost).`
   }
   return href.length > LONGEST_URL
