@@ -67,7 +67,7 @@ export interface GateOptions {
 }
 
 /** A request that may go on. */
-interface Admitted {
+export interface Admitted {
   readonly refusal: undefined
   /** Undefined where nothing was paid. */
   readonly receipt: string | undefined

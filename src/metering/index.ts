@@ -7,6 +7,7 @@
 export {
   Gate,
   type Admission,
+  type Admitted,
   type GateOptions,
   type PayeeNode,
   type PricedRequest

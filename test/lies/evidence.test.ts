@@ -108,20 +108,19 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
       channel: { outPoint },
       fundingScript
     }: Attacker): Promise<Transaction | undefined> {
-      for (const { txid: id } of (
-        await fixture.devnet.backend.scriptHistory(scriptHashOf(fundingScript))
-      ).mempool) {
-        const found = await fixture.devnet.transaction(id)
-        const tx = found === undefined ? undefined : Transaction.fromBuffer(found.raw)
-        if (
-          tx?.ins.some(({ hash }) =>
-            sameBytes(hash, Buffer.from(outPoint.txid, 'hex').reverse())
-          ) === true
-        ) {
-          return tx
-        }
+      for (;;) {
+        const { mempool } = await fixture.devnet.backend.scriptHistory(scriptHashOf(fundingScript))
+        const found = await Promise.all(
+          mempool.map(async ({ txid: id }) => await fixture.devnet.transaction(id))
+        )
+        const spend = found
+          .map((tx) => tx && Transaction.fromBuffer(tx.raw))
+          .find((tx) =>
+            tx?.ins.some(({ hash }) => sameBytes(hash, Buffer.from(outPoint.txid, 'hex').reverse()))
+          )
+        // One that was replaced since the list was read is not there any more: the list is read again.
+        if (spend !== undefined || found.every((tx) => tx !== undefined)) return spend
       }
-      return undefined
     }
 
     const refusals = ({ events }: TestNode): number =>
@@ -262,7 +261,7 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
           assert.ok(fixture.devnet.height < lock(0))
           before = refusals(victim)
         }
-        const spend = (await waiting(attacker)) ?? assert.fail()
+        const spend = await spending(attacker)
         await mine(1, victim)
         await victim.sees(async () => (await of(victim)).status === 'closed')
         assert.deepEqual([(await of(victim)).spend?.txid, spend.locktime], [spend.getId(), lock(1)])

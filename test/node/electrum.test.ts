@@ -267,6 +267,7 @@ describe('node / what an Electrum server charges', () => {
     })
 
     it('is within its budget, also with channels that nothing happens to', async () => {
+      // Where it takes its time, a start goes over another block, with and without channels.
       const first = await restart()
       const without = await blocks(20)
       assert.ok(without <= BUDGET_BLOCK, `${without} a block`)
@@ -278,11 +279,10 @@ describe('node / what an Electrum server charges', () => {
       )
       const start = await restart()
       assert.ok(
-        // Where the histories take their time, the start goes over another block.
         start - first <= 3 * BUDGET_CHANNEL_START + BUDGET_BLOCK,
         `${start} at a start with three channels, ${first} without`
       )
-      assert.ok(first <= BUDGET_START, `${first} at a start`)
+      assert.ok(first <= BUDGET_START + BUDGET_BLOCK, `${first} at a start`)
       assert.deepEqual([gate.refused, gate.hungUp], [[], 0])
     })
   })
