@@ -3,7 +3,7 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Answered } from '../daemon/tcp-api.js'
 import type { NodeEvent, NodeInfo, PaymentInfo } from '../node/api.js'
 import { plainWords, protocolWords } from '../words/channel-news.js'
-import { historiesText, riskText } from '../words/node.js'
+import { alarmText, historiesText, riskText } from '../words/node.js'
 import { paymentText } from '../words/payments.js'
 import { requestText } from '../words/requests.js'
 import { printable, shortChannel } from '../words/text.js'
@@ -78,7 +78,7 @@ export function entryOf(event: LoneEvent, isVerbose: boolean): Entry {
         level: 'error',
         event: 'alarm',
         facts: { code, text, channel, channels, count, facts: withUnits(facts) },
-        text: (colors) => `${colors.red('ALARM')}    ${printable(text)} (${code})`
+        text: (colors) => `${colors.red('ALARM')}    ${printable(alarmText(event))} (${code})`
       }
     }
     case 'request': {

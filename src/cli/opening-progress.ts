@@ -3,6 +3,7 @@
  * is still possible.
  */
 import { type ApiClient, connectApi } from '../daemon/client.js'
+import { devnetOption } from '../daemon/electrum-url.js'
 import { dataPaths } from '../daemon/paths.js'
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
 import { namesPeer } from '../node/choose.js'
@@ -49,8 +50,8 @@ export function isChannel(prefix: string): IsAsked {
 interface ProgressOptions {
   /** The words of the protocol, with the transactions' ids. */
   readonly verbose?: boolean
-  /** True when blocks are mined on request. */
-  readonly isDevnet?: () => boolean
+  /** The address of the devnet, where blocks are mined on request. */
+  readonly devnet?: () => string | undefined
 }
 
 /**
@@ -121,9 +122,10 @@ export class OpeningProgress {
     const left = blocksLeft(channel)
     if (left === undefined) return BLOCKS
     if (left === 0) return 'the peer to see it'
+    const devnet = this.options.devnet?.()
     const hint =
-      this.#waitsFor === BLOCKS && channel.confirmations === 0 && this.options.isDevnet?.() === true
-        ? ` (mine: paychan devnet mine ${left})`
+      this.#waitsFor === BLOCKS && channel.confirmations === 0 && devnet !== undefined
+        ? ` (mine: paychan devnet mine ${left}${devnetOption(devnet)})`
         : ''
     return `${blocksText(left)}${hint}`
   }
@@ -173,7 +175,7 @@ export async function followOpening<T>(
 ): Promise<T> {
   const node = connectApi(dataPaths(dataDir).socket)
   let over = false
-  let isDevnet = false
+  let devnet: string | undefined
   const progress = new OpeningProgress(
     isAsked,
     (text) => {
@@ -181,7 +183,7 @@ export async function followOpening<T>(
       output.progress(text)
       patience.restart()
     },
-    { verbose, isDevnet: () => isDevnet }
+    { verbose, devnet: () => devnet }
   )
   const patience = startPatience(io, output, () => progress.waitsFor())
   const events = node.events.follow((event) => {
@@ -208,8 +210,8 @@ export async function followOpening<T>(
   try {
     await events.ready
     node.info().then(
-      ({ network }) => {
-        isDevnet = network === 'regtest'
+      ({ network, chain }) => {
+        if (network === 'regtest') devnet = chain.server
       },
       () => {}
     )

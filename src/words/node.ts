@@ -1,7 +1,7 @@
 /** How a node sees the chain, in words. */
 import type { NodeEvent, NodeInfo } from '../node/api.js'
 import { formatAmount } from '../types/units.js'
-import { printable } from './text.js'
+import { printable, shortChannel } from './text.js'
 
 /** How far a node sees, and by whom. */
 export function chainText({
@@ -34,6 +34,13 @@ export function serverText({
   problem
 }: NodeInfo['chain']['servers'][number]): string {
   return `${url} ${state}${height === undefined ? '' : ` at block ${height}`}${problem === undefined ? '' : `: ${printable(problem)}`}`
+}
+
+/** An alarm, with the channel that it is about; one that recurred names its channels itself. */
+export function alarmText({ text, channel, count }: Extract<NodeEvent, { type: 'alarm' }>): string {
+  return channel === undefined || count !== undefined
+    ? text
+    : `Channel ${shortChannel(channel)}: ${text}`
 }
 
 /** A change of the risk that a channel's newest state comes too late. */

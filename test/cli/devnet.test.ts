@@ -24,7 +24,7 @@ describe('paychan devnet', () => {
         await fund.run('devnet', 'fund', ADDRESS, '0.001btc', '--electrum', devnet.url),
         0
       )
-      assert.match(fund.out(), /^Sent 100,000 sat to bcrt1q.* in transaction [0-9a-f]{64}\./)
+      assert.match(fund.out(), /^Sent 100,000 sat to bcrt1q.*\nin transaction [0-9a-f]{64}\./)
       const mine = testWorld()
       assert.equal(await mine.run('devnet', 'mine', '2', '--electrum', devnet.url), 0)
       assert.equal(devnet.height, before + 2)

@@ -140,6 +140,18 @@ describe('the log of start', () => {
     })
   }
 
+  it('names the channel of an alarm that is about one, once', async () => {
+    const told = await logged(['--log-level', 'error'], (node) => {
+      const about = { ...alarmed('ERR_COPY_RUNNING'), text: 'It runs twice.', channel: CHANNEL }
+      node.emit(about)
+      node.emit({ ...about, text: 'Again, about channel 1a2b3c4d.', count: 2 })
+    })
+    assert.deepEqual(told.out().trimEnd().split('\n').slice(1), [
+      `ALARM    Channel ${CHANNEL.slice(0, 8)}: It runs twice. (ERR_COPY_RUNNING)`,
+      'ALARM    Again, about channel 1a2b3c4d. (ERR_COPY_RUNNING)'
+    ])
+  })
+
   it('has, from debug on, what libp2p and the connections to servers say, and each request to the API', async () => {
     const say: Parameters<typeof logged>[1] = async (_node, { logger, electrumLog }, world) => {
       await world.printed('started')

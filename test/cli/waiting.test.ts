@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isOpened, isRenewal, OpeningProgress } from '../../src/cli/opening-progress.js'
+import { DEFAULT_ELECTRUM } from '../../src/daemon/electrum-url.js'
 import { type ApiServer, serveApi } from '../../src/daemon/server.js'
 import type { ChannelInfo, News, NodeEvent } from '../../src/node/api.js'
 import { channelId } from '../../src/types/bytes.js'
@@ -307,14 +308,14 @@ describe('the progress of an opening', () => {
   })
 
   it('says how to mine as long as a block is missing, on a devnet', () => {
-    const line = (confirmations: number, isDevnet: boolean): string => {
+    const line = (confirmations: number, devnet?: string): string => {
       let shown = ''
       const progress = new OpeningProgress(
         isOpened({ peer: PEER, amount: channel.capacity }),
         (line) => {
           shown = line
         },
-        { isDevnet: () => isDevnet }
+        { devnet: () => devnet }
       )
       progress.onEvent(
         event(
@@ -325,12 +326,19 @@ describe('the progress of an opening', () => {
       return shown
     }
     assert.equal(
-      line(0, true),
+      line(0, DEFAULT_ELECTRUM),
       '1a2b3c4d  the peer is ready; waiting for 1 block (mine: paychan devnet mine 1)'
     )
-    assert.ok(line(0, true).length < 80)
-    assert.equal(line(0, false), '1a2b3c4d  the peer is ready; waiting for 1 block')
-    assert.equal(line(1, true), '1a2b3c4d  the peer is ready; waiting for the peer to see it')
+    assert.ok(line(0, DEFAULT_ELECTRUM).length < 80)
+    assert.match(
+      line(0, 'tcp://127.0.0.1:50555'),
+      /mine: paychan devnet mine 1 --electrum tcp:\/\/127\.0\.0\.1:50555\)$/
+    )
+    assert.equal(line(0), '1a2b3c4d  the peer is ready; waiting for 1 block')
+    assert.equal(
+      line(1, DEFAULT_ELECTRUM),
+      '1a2b3c4d  the peer is ready; waiting for the peer to see it'
+    )
   })
 
   it('shows the depth again with every block, once each', () => {

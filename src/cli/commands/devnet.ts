@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { createConnection, type Socket } from 'node:net'
 import { parseAmount } from '../../types/amount.js'
 import { formatAmount } from '../../types/units.js'
-import { checkElectrum, DEFAULT_ELECTRUM } from '../../daemon/electrum-url.js'
+import { checkElectrum, DEFAULT_ELECTRUM, devnetOption } from '../../daemon/electrum-url.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { Trace } from '../../devnet/index.js'
 import { type CoreRelease, RELEASES } from '../../devnet/rules.js'
@@ -175,7 +175,7 @@ export function addDevnet(program: Command, world: World): void {
         output.result(
           { address, amount, txid },
           () =>
-            `Sent ${formatAmount(amount)} to ${address} in transaction ${txid}.\nIt is confirmed by the next block: paychan devnet mine 1 (with --auto-mine the devnet mines it by itself).`
+            `Sent ${formatAmount(amount)} to ${address}\nin transaction ${txid}.\nThe next block confirms it: paychan devnet mine 1${devnetOption(electrum)}\n(with --auto-mine the devnet mines it by itself).`
         )
       }
     )
@@ -358,7 +358,7 @@ async function runDevnet(world: World, output: Output, flags: DevnetFlags): Prom
     output.line(
       { event: 'started', electrum: devnet.url, height: devnet.height, software },
       () =>
-        `Devnet at block ${devnet.height}${bitcoind === undefined ? '' : ` of ${software}`}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`
+        `Devnet at block ${devnet.height}${bitcoind === undefined ? '' : ` of ${software}`}. Stop it with Ctrl-C.\nIts Electrum server: ${devnet.url}\nStart a node with:\n  paychan start --network regtest --electrum ${devnet.url}`
     )
     const { nodes: names, data } = flags
     let stopNodes = async (): Promise<void> => {}

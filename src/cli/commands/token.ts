@@ -107,8 +107,8 @@ function parseLimit(text: string): Budget {
   return { amount: parseAmount(amount), per: per as BudgetSpan }
 }
 
-function limitText({ budget, spent }: TokenInfo): string {
-  if (budget === undefined) return ''
+function limitText({ budget, spent, scopes }: TokenInfo): string {
+  if (budget === undefined) return scopes.includes('pay') ? 'no limit' : ''
   const span =
     budget.per === 'total' ? 'in all' : budget.per === 'hour' ? 'an hour' : `a ${budget.per}`
   return `${formatAmount(spent)} of ${formatAmount(budget.amount)} ${span}`

@@ -21,9 +21,6 @@ const TONES: Readonly<Record<ChannelStatus, 'good' | 'warn' | 'bad' | ''>> = {
   abandoned: ''
 }
 
-/** From here on a risk is shown as one (percent of `risk`). */
-const HIGH_RISK = 0.05
-
 export interface CardActions {
   readonly onDetails: (channel: ChannelInfo) => void
   readonly onPay: (channel: ChannelInfo) => void
@@ -97,7 +94,8 @@ export function channelCard(known: Known, actions: CardActions): Row<ChannelInfo
         'can receive': formatAmount(channel.receivable)
       }
       for (const [name, place] of figures) setText(place, values[name] ?? '')
-      figures.get('risk')?.classList.toggle('bad', (channel.risk ?? 0) >= HIGH_RISK)
+      const high = known.info?.policy.riskAlarm ?? 100
+      figures.get('risk')?.classList.toggle('bad', (channel.risk ?? 0) * 100 >= high)
       const news = known.news.get(channel.id)
       const lines = [...remarksOf(channel), ...(news === undefined ? [] : [`latest: ${news}`])]
       if (notes.dataset.said !== lines.join('\n')) {

@@ -9,7 +9,7 @@ import type {
 } from '../../node/api.js'
 import type { Client } from './client.js'
 import { plainWords } from '../../words/channel-news.js'
-import { riskText } from '../../words/node.js'
+import { alarmText, riskText } from '../../words/node.js'
 import { shortChannel, shortPeer } from '../../words/text.js'
 
 /** A notice that somebody has to see, until they have. */
@@ -102,7 +102,7 @@ export class Known {
         this.channels = withNewest(this.channels, event.channel)
         break
       case 'alarm':
-        this.#notice(event.text, true)
+        this.#notice(alarmText(event), true)
         break
       case 'risk':
         this.#notice(`Channel ${shortChannel(event.channel)}: ${riskText(event)}.`, event.isHigh)
