@@ -427,7 +427,14 @@ function isNoValidAddress(error: unknown): boolean {
 }
 
 /**
- * Opens a stream of a protocol.
+ * The first stream of each connection, until it stands or has failed. A host that is still busy with
+ * the handshake hangs up on more than ten streams (`maxEarlyStreams` of `@libp2p/utils`), and a node
+ * that comes back begins one for each of its channels.
+ */
+const firstStreams = new WeakMap<Connection, Promise<unknown>>()
+
+/**
+ * Opens a stream of a protocol, once the first one of the connection stands.
  *
  * @param notSpoken - code and sentence for a peer that does not speak it
  * @throws PaychanError that one, `ERR_PEER_UNREACHABLE`
@@ -440,7 +447,7 @@ export async function openStream(
 ): Promise<Stream> {
   const peer = connection.remotePeer.toString()
   try {
-    return await connection.newStream(protocol, options)
+    return await begun(connection, async () => await connection.newStream(protocol, options))
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
       throw new PaychanError(code, sentence, { peer }, { cause })
@@ -450,6 +457,20 @@ export async function openStream(
     if (options.signal.aborted) connection.abort(asError(cause))
     throw unreachable(peer, cause)
   }
+}
+
+async function begun(connection: Connection, begin: () => Promise<Stream>): Promise<Stream> {
+  const first = firstStreams.get(connection)
+  if (first !== undefined) {
+    await first
+    return await begin()
+  }
+  const stream = begin()
+  firstStreams.set(
+    connection,
+    stream.catch(() => {})
+  )
+  return await stream
 }
 
 /** The error for a peer that cannot be reached. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import type { Libp2p } from '@libp2p/interface'
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import * as lp from 'it-length-prefixed'
 import { type Message, PROTOCOL } from '../../protocols/paychan/1.0/index.js'
 import '../../src/p2p/polyfill.js'
+import { openStream } from '../../src/p2p/peers.js'
 import { codeOf } from '../../src/types/errors.js'
 import { peersContract } from '../contracts/peers.js'
 import {
@@ -198,6 +199,54 @@ interface WithResolvers {
 
 const hasIt = (value: unknown): value is WithResolvers =>
   typeof value === 'function' && 'withResolvers' in value
+
+describe('the streams of a new connection', () => {
+  it('begin with one: a host in the middle of the handshake hangs up on more than ten', async () => {
+    let shakeHands: (stream: Stream) => void = () => {}
+    const handshake = new Promise<Stream>((resolve) => {
+      shakeHands = resolve
+    })
+    let begun = 0
+    const connection = {
+      remotePeer: { toString: () => 'peer' },
+      newStream: async () => {
+        begun++
+        return await handshake
+      }
+    } as unknown as Connection
+    const options = { signal: AbortSignal.timeout(5_000), runOnLimitedConnection: false }
+    const open = async (): Promise<Stream> =>
+      await openStream(connection, PROTOCOL, options, ['ERR_NO_PAYCHAN', 'It does not.'])
+    const streams = Array.from({ length: 20 }, open)
+    await new Promise(setImmediate)
+    assert.equal(begun, 1)
+    const stream = {} as unknown as Stream
+    shakeHands(stream)
+    assert.deepEqual(new Set(await Promise.all(streams)), new Set([stream]))
+    assert.equal(begun, 20)
+  })
+
+  it('go on when the first one fails', async () => {
+    let begun = 0
+    const stream = {} as unknown as Stream
+    const connection = {
+      remotePeer: { toString: () => 'peer' },
+      newStream: async () => {
+        if (begun++ === 0) throw new Error('It is gone.')
+        return await Promise.resolve(stream)
+      }
+    } as unknown as Connection
+    const options = { signal: AbortSignal.timeout(5_000), runOnLimitedConnection: false }
+    const [first, second] = await Promise.allSettled(
+      [0, 1].map(
+        async () =>
+          await openStream(connection, PROTOCOL, options, ['ERR_NO_PAYCHAN', 'It does not.'])
+      )
+    )
+    assert.equal(first?.status === 'rejected' && codeOf(first.reason), 'ERR_PEER_UNREACHABLE')
+    assert.deepEqual(second, { status: 'fulfilled', value: stream })
+  })
+})
 
 describe('Promise.withResolvers', () => {
   it('is there, on every Node that is supported', async () => {
