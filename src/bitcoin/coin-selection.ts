@@ -62,18 +62,49 @@ const MILLI = 1000n
 export function selectCoins<C extends Selectable>(request: SelectionRequest<C>): Selection<C> {
   const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE, exact = false } = request
   if (exact) return withChange(request, sufficient(request, maxVsize))
-  const candidates = [select(request, 'exactBiggest/accumBiggest'), select(request, 'accumBiggest')]
-  const inputs = candidates.find(
-    (chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= maxVsize
-  )
-  if (inputs !== undefined) return withChange(request, inputs)
-  if (candidates[1] === undefined) {
+  const short = { ...request, coins: shortlist(request) }
+  let fewest: readonly C[] | undefined
+  for (const strategy of ['exactBiggest/accumBiggest', 'accumBiggest'] as const) {
+    fewest = select(short, strategy)
+    if (fewest !== undefined && vsizeOf(request, fewest.length, true) <= maxVsize) {
+      return withChange(request, fewest)
+    }
+  }
+  if (fewest === undefined) {
     const worth = coins.filter(({ value }) => value > feeFor(feeRate, inputVsize()))
     const fee = feeFor(feeRate, vsizeOf(request, max(worth.length, 1), false))
     const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
     throw insufficientFunds(amount, available, fee)
   }
-  throw tooManyCoins(amount, candidates[1].length, maxVsize)
+  throw tooManyCoins(amount, fewest.length, maxVsize)
+}
+
+/** So many coins below the amount are looked at for a combination without change. */
+const MOST_COMBINED = 64
+
+/**
+ * The coins that can matter: the biggest that pay for it all, and the biggest of those that may fit
+ * without change. `selectUTXO` encodes every coin that it is offered, 0.1 ms each: of a wallet with
+ * 10,000 coins a choice would take a second.
+ */
+function shortlist<C extends Selectable>(request: SelectionRequest<C>): readonly C[] {
+  const { coins, amount, feeRate, changeScript } = request
+  if (coins.length <= MOST_COMBINED) return coins
+  const sorted = coins.toSorted((a, b) => (a.value === b.value ? 0 : a.value > b.value ? -1 : 1))
+  const perInput = feeFor(feeRate, inputVsize())
+  const enough = addSat(amount, feeFor(feeRate, vsizeOf(request, 1, true)), dustLimit(changeScript))
+  const listed = new Set<C>()
+  let net = ZERO_SAT
+  let most = enough
+  for (const coin of sorted) {
+    if (net >= enough || coin.value <= perInput) break
+    listed.add(coin)
+    net = addSat(net, subSat(coin.value, perInput))
+    most = addSat(most, perInput)
+  }
+  const fitting = sorted.filter(({ value }) => value <= most)
+  for (const coin of fitting.slice(0, MOST_COMBINED)) listed.add(coin)
+  return [...listed]
 }
 
 export function insufficientFunds(amount: Satoshi, available: Satoshi, fee: Satoshi): PaychanError {

@@ -155,6 +155,48 @@ describe('coin selection', () => {
     })
   })
 
+  describe('of a wallet with 3,000 coins', () => {
+    const many = Array.from({ length: 3_000 }, (_, i) => 2_000 + i * 7)
+
+    /** Selects, and says how many coins were looked at closely. */
+    function counted(values: readonly number[], amount: number): [number[], bigint, number] {
+      const looked = new Set<string>()
+      const { inputs, change } = selectCoins({
+        coins: coins(values).map((each) => ({
+          ...each,
+          get own() {
+            looked.add(outPointText(each.outPoint))
+            return each.own
+          }
+        })),
+        scriptPubKey,
+        amount: sat(amount),
+        feeRate: feeRate(1_000n),
+        changeScript,
+        maxVsize: 100_000
+      })
+      return [inputs.map(({ value }) => Number(value)), change, looked.size]
+    }
+
+    it('takes the biggest, and looks closely at few', () => {
+      const [inputs, , looked] = counted(many, 60_000)
+      assert.deepEqual(inputs.slice(0, 2), [22_993, 22_986])
+      assert.equal(inputs.length, 3)
+      assert.ok(looked <= 70, `${looked} were looked at`)
+    })
+
+    it('finds the one that fits without change, also among coins that are all bigger', () => {
+      assert.deepEqual(counted([...many, 800 + 122], 800).slice(0, 2), [[922], 0n])
+      assert.deepEqual(counted([...many, 1_501], 1_501 - 122).slice(0, 2), [[1_501], 0n])
+    })
+
+    it('takes as many as it needs, also nearly all', () => {
+      const all = many.reduce((sum, value) => sum + value - 68, 0)
+      assert.ok(counted(many.slice(0, 1_000), 5_000_000)[0].length > 800)
+      assert.throws(() => counted(many, all), { code: 'ERR_INSUFFICIENT_FUNDS' })
+    })
+  })
+
   it('takes as many as fit, and not one vB more', () => {
     const within = (maxVsize: number): number =>
       selectCoins({
