@@ -348,7 +348,8 @@ function complete(
     channel.role === 'client'
       ? completeClose(closing, signature, request.signature)
       : completeClose(closing, request.signature, signature)
-  return { close: { asker, fee: closing.fee, txid, signature, raw }, raw }
+  const close = { asker, fee: closing.fee, txid, signature, raw, completedAt: env.height }
+  return { close, raw }
 }
 
 /** Handles the other side's completion of our close. */

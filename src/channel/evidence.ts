@@ -11,8 +11,9 @@
  * make up everything below for free, so it never decides about more than the fee of a normal
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
+import { closeVsize } from '../bitcoin/closing.js'
 import { readableTransaction } from '../bitcoin/transaction.js'
-import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockHeight, feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
@@ -86,7 +87,7 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'let a close go first',
     takes: 'shown',
     evidence:
-      'a spend that is no state, counts, pays about as much as our refused bid, and is shown by more servers than any older state that counts',
+      'a spend that is no state (shown, or a close that we have completed), counts, pays about as much as our refused bid, and is shown by more servers than any older state that counts',
     ifFalse:
       'a block: our bid pays what it can win over that spend, or twice the estimate, or 20 sat/vB, and twice as much with each block that passes over it'
   },
@@ -265,9 +266,8 @@ export function closeLimit(
   const mostShown = older.reduce((most, { shownBy }) => Math.max(most, shownBy), 0)
   const hurried: bigint = hurriedBid(estimate, vsize)
   const normal: bigint = normalBid(nextBlock, vsize)
-  const closes = channel.onChain.shown.filter(
+  const closes = closesInSight(channel).filter(
     (spend) =>
-      spend.state === undefined &&
       spend.txid !== refused.txid &&
       countsAsRival(channel, spend, height) &&
       mostShown < Math.min(2, spend.shownBy) &&
@@ -282,11 +282,29 @@ export function closeLimit(
   }, 0n)
 }
 
+type InSight = Pick<ShownSpend, 'txid' | 'raw' | 'fee' | 'vsize' | 'lock' | 'since' | 'shownBy'>
+
+/**
+ * The spends that are no states: those that are shown, and each close that we have completed
+ * ourselves. We have sent that one, so it may stand in every mempool while no server has shown it to
+ * us yet, and refusals of our bids come at once.
+ */
+function closesInSight({ terms, closes, onChain: { shown } }: Established): readonly InSight[] {
+  const others = shown.filter(({ state }) => state === undefined)
+  const sent = closes.flatMap(({ txid, raw, fee, completedAt, renewedAs }): InSight[] => {
+    const isSeen = others.some((spend) => spend.txid === txid)
+    if (raw === undefined || renewedAs !== undefined || isSeen) return []
+    const vsize = closeVsize(terms.client.closeScript, terms.server.closeScript)
+    return [{ txid, raw, fee, vsize, lock: 0, since: completedAt ?? blockHeight(0), shownBy: 1 }]
+  })
+  return [...others, ...sent]
+}
+
 /**
  * BIP125 rules 3 and 4: a bid is refused that pays less than what it replaces, in all or for its
  * size, or hardly more. A spend that pays less than four fifths of the bid is not why.
  */
-function isWhyRefused({ fee, vsize }: ShownSpend, bid: bigint, bidVsize: number): boolean {
+function isWhyRefused({ fee, vsize }: InSight, bid: bigint, bidVsize: number): boolean {
   const paid: bigint = fee ?? 0n
   const forItsSize = (paid * BigInt(bidVsize)) / BigInt(vsize)
   return max(paid, forItsSize) * 5n >= bid * 4n

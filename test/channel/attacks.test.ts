@@ -223,6 +223,44 @@ describe('attacks / a close with a fee of nearly all that the other side has', (
     assert.ok(bid(world) <= 7_240n, `${bid(world)} sat`)
   })
 
+  /**
+   * The server has completed the client's close, and is back at a height; no server has shown it
+   * the close yet, and every bid is refused for the close that stands in the mempools.
+   */
+  function unseenClose(signedAt: number, height: number): bigint {
+    const world = new World({ capacity: 1_000_000n }).open().paid(500_000n)
+    world.mineTo(signedAt)
+    world.client.feeRate = feeRate(2_270_000n)
+    world.client.post({ type: 'close' })
+    world.server.blind = true
+    world.deliver('server')
+    const { server } = world
+    assert.notEqual(server.established.closes[0]?.raw, undefined)
+    assert.deepEqual(server.established.onChain.shown, [])
+    const at = { height: blockHeight(height) }
+    server.channel = server.attempt({ type: 'tip' }, at).state
+    for (let refusals = 0; refusals < 40; refusals++) {
+      const { publication } = server.established
+      if (publication === undefined) assert.fail('it bids')
+      server.channel = server.attempt(
+        {
+          type: 'broadcast-failed',
+          purpose: 'publication',
+          txid: publication.txid,
+          kind: 'insufficient-fee',
+          reason: 'no'
+        },
+        at
+      ).state
+    }
+    return bid(world)
+  }
+
+  it('limits the bids of who has completed it, also before a server shows it (EVID-10)', () => {
+    const most = unseenClose(650, 699)
+    assert.ok(most > 0n && most <= 3_620n, `${most} sat`)
+  })
+
   it('holds nothing back for long when no block takes it', () => {
     const world = dearClose(664)
     world.mineTo(690)
