@@ -20,7 +20,7 @@ import { z } from 'zod'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { Credits, type CreditsOptions } from './credits.js'
-import { Purse, type PurseOptions } from './purse.js'
+import { Prepaid, Purse, type PurseOptions } from './purse.js'
 
 /** What a unit is: a message, a begun second in which something is sold, or so many bytes. */
 export type Per = 'message' | 'second' | { readonly bytes: number }
@@ -293,16 +293,14 @@ async function offerOf(
 class Purchase {
   readonly stream: PaidStream
   readonly #purse: Purse
+  /** What units of this stream can use, with what is left of earlier ones. */
+  readonly #prepaid: Prepaid
   readonly #meter: Meter
-  readonly #price: bigint
+  readonly #price: Satoshi
   readonly #begun: number
   readonly #now: () => number
-  /** Units that are used on this stream, and that are to be paid. */
+  /** Units that are used on this stream. */
   #used = 0
-  #wanted = 0
-  /** Satoshis that units of this stream can use, those of earlier streams that are left included. */
-  #credit: bigint
-  #paying: Promise<void> = Promise.resolve()
   #fail: (error: unknown) => void = () => {}
   readonly #failed = new Promise<never>((_resolve, reject) => {
     this.#fail = reject
@@ -320,10 +318,11 @@ class Purchase {
     this.#now = options.now ?? Date.now
     this.#begun = this.#now()
     this.#meter = new Meter(per, this.#now)
-    this.#price = BigInt(priceSat)
+    this.#price = satoshi(BigInt(priceSat))
     // The word of the seller: it may say too little, and has then taken one unit.
     const left = BigInt(paidSat) - BigInt(units) * this.#price
-    this.#credit = left > 0n ? left : 0n
+    const bill = { session, payee: options.seller, multiaddrs: [], name: options.seller }
+    this.#prepaid = new Prepaid(this.#purse, bill, { paid: left > 0n ? left : 0n, taken: 0n })
     // It is heard where somebody reads; else nobody waits for it.
     this.#failed.catch(() => {})
     if (sells === 'out') this.#payAhead()
@@ -372,44 +371,30 @@ class Purchase {
   /** What is bought is that the seller takes data: it is paid before it goes. */
   async #pays(data: Uint8Array): Promise<void> {
     for (const part of this.#meter.parts(data)) {
-      this.#used += this.#meter.use(part)
-      await this.#paid(this.#used)
+      const units = this.#meter.use(part)
+      await this.#prepaid.take(satoshi(this.#price * BigInt(units)))
+      this.#used += units
       await this.frames.write(frame(SOLD, part, BigInt(this.offer.units + this.#used)))
     }
   }
 
+  /** Each unit for itself: at the edge of the budget as many are paid as it is enough for. */
   #payAhead(): void {
     const { ahead = 1 } = this.options
-    this.#paid(this.#used + ahead).catch((error: unknown) => {
-      this.#failure ??= error
-      this.#checkFailure()
-    })
+    const target = BigInt(this.#used + ahead) * this.#price
+    while (this.#prepaid.taken < target) {
+      this.#prepaid.take(this.#price).catch((error: unknown) => {
+        this.#failure ??= error
+        this.#checkFailure()
+      })
+    }
   }
 
   /** What is paid already may still be used up. */
   #checkFailure(): void {
-    if (this.#failure !== undefined && this.#credit < BigInt(this.#used + 1) * this.#price) {
+    if (this.#failure !== undefined && this.#prepaid.paid < BigInt(this.#used + 1) * this.#price) {
       this.#fail(this.#failure)
     }
-  }
-
-  /** Pays for so many units of this stream; what is asked for meanwhile is one payment. */
-  async #paid(units: number): Promise<void> {
-    this.#wanted = Math.max(this.#wanted, units)
-    const { session } = this.offer
-    const { seller } = this.options
-    const bill = { session, payee: seller, multiaddrs: [], name: seller }
-    const paying = this.#paying
-      .catch(() => {})
-      .then(async () => {
-        const missing = BigInt(this.#wanted) * this.#price - this.#credit
-        if (missing <= 0n) return
-        await this.#purse.pay(bill, satoshi(missing), (change) => {
-          this.#credit += change
-        })
-      })
-    this.#paying = paying
-    await paying
   }
 }
 

@@ -127,6 +127,76 @@ export class Purse {
   }
 }
 
+/**
+ * What is paid for a session, and taken of it. One payment is made at a time: those who come meanwhile
+ * are paid for together by the next one. Where the budget is not enough for all who wait, it goes to
+ * the first of them that it is enough for.
+ */
+export class Prepaid {
+  /** Paid, or about to be. */
+  #paid: bigint
+  #taken: bigint
+  /** Of what is taken, what waits for its payment. */
+  #waiting = 0n
+  #last: Promise<void> = Promise.resolve()
+
+  /** @param before - what was paid and taken earlier */
+  constructor(
+    private readonly purse: Purse,
+    private readonly bill: Bill,
+    before: Pick<Prepaid, 'paid' | 'taken'> = { paid: 0n, taken: 0n }
+  ) {
+    this.#paid = before.paid
+    this.#taken = before.taken
+  }
+
+  get paid(): bigint {
+    return this.#paid
+  }
+
+  get taken(): bigint {
+    return this.#taken
+  }
+
+  /**
+   * Takes so much, and waits until it is paid. Nothing is taken when it could not be.
+   *
+   * @throws PaychanError as `Purse.pay`
+   */
+  async take(amount: Satoshi): Promise<void> {
+    this.#taken += amount
+    if (this.#waiting === 0n && this.#paid >= this.#taken) return
+    this.#waiting += amount
+    const paying = this.#last.then(async () => {
+      await this.#pay(amount)
+    })
+    this.#last = paying.catch(() => {})
+    try {
+      await paying
+    } catch (error) {
+      this.giveBack(amount)
+      throw error
+    } finally {
+      this.#waiting -= amount
+    }
+  }
+
+  /** It was not used: it is left for another. */
+  giveBack(amount: Satoshi): void {
+    this.#taken -= amount
+  }
+
+  async #pay(amount: Satoshi): Promise<void> {
+    const left = this.#paid - (this.#taken - this.#waiting)
+    if (left >= amount) return
+    const all = this.#waiting - left
+    const due = all <= this.purse.left ? all : amount - left
+    await this.purse.pay(this.bill, satoshi(due), (change) => {
+      this.#paid += change
+    })
+  }
+}
+
 /** What the first payment has to be. Facts from another process are texts. */
 function leastOf(error: unknown): Satoshi | undefined {
   const { least } = factsOf(error)

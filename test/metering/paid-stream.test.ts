@@ -174,6 +174,21 @@ describe('metering / paid streams', () => {
     await sending
   })
 
+  it('paid further ahead than the budget goes come as far as it goes', async () => {
+    sell({ patience: 1_000 })
+    const { sold, bought } = await open({ budget: satoshi(7n), ahead: 5 })
+    const sending = (async () => {
+      for (let n = 0; n < 5; n++) await sold.send(bytes(`${n}`))
+    })().catch(codeOf)
+    const texts: string[] = []
+    const reading = (async () => {
+      for await (const data of bought.received) texts.push(textOf(data))
+    })()
+    assert.equal(await codeOfRejection(reading), 'ERR_BUDGET_USED_UP')
+    assert.deepEqual([texts, bought.bill().paid], [['0', '1', '2'], 6n])
+    await sending
+  })
+
   it('are not bought above their price, nor from a seller that counts too many, nor one that speaks otherwise', async () => {
     sell({ price: satoshi(3n) })
     assert.equal(await codeOfRejection(open()), 'ERR_PRICE_TOO_HIGH')

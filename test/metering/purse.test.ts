@@ -1,0 +1,134 @@
+/** What is paid ahead of its use: one payment at a time, and as far as the budget goes. */
+import assert from 'node:assert/strict'
+import { Prepaid, Purse, type PayerNode } from '../../src/metering/purse.js'
+import type { ErrorCode } from '../../src/types/error-codes.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
+import { satoshi } from '../../src/types/units.js'
+import { codeOfRejection } from '../node/fixture.js'
+
+const PRICE = satoshi(2n)
+const bill = { session: 'a session', payee: 'its payee', multiaddrs: [], name: 'a shop' }
+
+/** A node whose payments end when the test says so. */
+class SlowNode {
+  readonly amounts: bigint[] = []
+  readonly #under: Array<{ end: () => void; fail: (code: ErrorCode) => void }> = []
+
+  readonly node: PayerNode = {
+    pay: async ({ amount }) => {
+      this.amounts.push(BigInt(amount))
+      await new Promise<void>((resolve, reject) => {
+        this.#under.push({
+          end: resolve,
+          fail: (code) => {
+            reject(new PaychanError(code, 'It cannot be paid.'))
+          }
+        })
+      })
+      return undefined as never
+    },
+    info: async () => await Promise.reject(new Error('not asked for')),
+    channels: { open: async () => await Promise.reject(new Error('not asked for')) }
+  }
+
+  /** The payment that is under way turns out well, or with an error; then what it lets go on does. */
+  async settle(code?: ErrorCode): Promise<void> {
+    const payment = this.#under.shift()
+    assert.ok(payment, 'a payment is under way')
+    if (code === undefined) payment.end()
+    else payment.fail(code)
+    await turn()
+  }
+}
+
+const turn = async (): Promise<void> => {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('metering / what is prepaid', () => {
+  let slow: SlowNode
+  let purse: Purse
+  let prepaid: Prepaid
+
+  function start(budget: bigint, left = 0n): void {
+    slow = new SlowNode()
+    purse = new Purse({ node: slow.node, budget: satoshi(budget) })
+    prepaid = new Prepaid(purse, bill, { paid: left, taken: 0n })
+  }
+  const takes = (count: number): Array<Promise<string>> =>
+    Array.from(
+      { length: count },
+      async () =>
+        await prepaid.take(PRICE).then(
+          () => 'taken',
+          (error: unknown) => codeOf(error)
+        )
+    )
+
+  it('is paid by one payment at a time: those who come meanwhile are paid together by the next', async () => {
+    start(100n)
+    const first = takes(1)
+    await turn()
+    const others = takes(3)
+    await slow.settle()
+    assert.deepEqual(await Promise.all(first), ['taken'])
+    await slow.settle()
+    assert.deepEqual(await Promise.all(others), ['taken', 'taken', 'taken'])
+    assert.deepEqual([slow.amounts, prepaid.paid, prepaid.taken], [[2n, 6n], 8n, 8n])
+  })
+
+  it('is taken without a payment as long as some is left', async () => {
+    start(100n, 5n)
+    assert.deepEqual(await Promise.all(takes(2)), ['taken', 'taken'])
+    const [third] = takes(1)
+    await turn()
+    await slow.settle()
+    assert.deepEqual([await third, slow.amounts], ['taken', [1n]])
+  })
+
+  it('at the edge of the budget goes to as many as it is enough for, in the order in which they came', async () => {
+    start(5n)
+    const all = takes(4)
+    await turn()
+    await slow.settle()
+    await slow.settle()
+    assert.deepEqual(await Promise.all(all), [
+      'taken',
+      'taken',
+      'ERR_BUDGET_USED_UP',
+      'ERR_BUDGET_USED_UP'
+    ])
+    assert.deepEqual([slow.amounts, purse.left, prepaid.taken], [[2n, 2n], 1n, 4n])
+  })
+
+  it('that could not be paid is not taken, and the next one pays for itself alone', async () => {
+    start(100n)
+    const [first, second] = takes(2)
+    await turn()
+    await slow.settle('ERR_PEER_UNREACHABLE')
+    await slow.settle()
+    assert.deepEqual([await first, await second], ['ERR_PEER_UNREACHABLE', 'taken'])
+    assert.deepEqual([slow.amounts, purse.paid, prepaid.paid], [[4n, 2n], 2n, 2n])
+  })
+
+  it('whose payment is signed, with an outcome that is open, counts as paid: it is not paid again', async () => {
+    start(100n)
+    const [first, second] = takes(2)
+    await turn()
+    await slow.settle('ERR_PAYMENT_UNKNOWN')
+    assert.deepEqual([await first, await second], ['ERR_PAYMENT_UNKNOWN', 'taken'])
+    assert.deepEqual([slow.amounts, purse.paid, prepaid.paid, prepaid.taken], [[4n], 4n, 4n, 2n])
+  })
+
+  it('that is given back is left for another', async () => {
+    start(2n)
+    const [first] = takes(1)
+    await turn()
+    await slow.settle()
+    assert.equal(await first, 'taken')
+    assert.equal(await codeOfRejection(prepaid.take(PRICE)), 'ERR_BUDGET_USED_UP')
+    prepaid.giveBack(PRICE)
+    await prepaid.take(PRICE)
+    assert.deepEqual(slow.amounts, [2n])
+  })
+})
