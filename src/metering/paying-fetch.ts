@@ -19,7 +19,7 @@ import {
   type Challenge,
   type Receipt
 } from './payment-auth.js'
-import { Purse, type PurseOptions } from './purse.js'
+import { Prepaid, Purse, type PurseOptions } from './purse.js'
 import { termsOf, type SessionTerms } from './session-terms.js'
 
 export interface PayingOptions extends PurseOptions {
@@ -65,14 +65,9 @@ interface Account {
   readonly origin: string
   readonly challenge: Challenge
   readonly terms: SessionTerms
-  /** Paid, or about to be. */
-  paid: bigint
-  /** Of that, taken by requests. */
-  spent: bigint
+  readonly prepaid: Prepaid
   /** The number of the newest unit. */
   number: bigint
-  /** The payment that is under way. */
-  paying?: Promise<void> | undefined
 }
 
 export interface PayingFetch {
@@ -137,8 +132,9 @@ class Payer {
     for (const { origin, challenge, paidSat, spentSat, number } of options.sessions ?? []) {
       const terms = termsOf(challenge)
       if (terms === undefined) continue
-      const [paid, spent] = [BigInt(paidSat), BigInt(spentSat)]
-      const account = { origin, challenge, terms, paid, spent, number: BigInt(number) }
+      const before = { paid: BigInt(paidSat), taken: BigInt(spentSat) }
+      const account = this.#account({ origin, challenge, terms }, before)
+      account.number = BigInt(number)
       this.#accounts.set(keyOf(account), account)
     }
   }
@@ -147,11 +143,25 @@ class Payer {
     return this.#purse.paid
   }
 
+  #account(
+    asked: Pick<Account, 'origin' | 'challenge' | 'terms'>,
+    before?: Pick<Prepaid, 'paid' | 'taken'>
+  ): Account {
+    const { origin, challenge, terms } = asked
+    const bill = {
+      session: challenge.id,
+      payee: terms.recipient,
+      multiaddrs: terms.multiaddrs,
+      name: origin
+    }
+    return { ...asked, prepaid: new Prepaid(this.#purse, bill, before), number: 0n }
+  }
+
   sessions(): PaidSession[] {
     return [...this.#accounts.values()].flatMap((account) => {
-      const { origin, challenge, paid, spent, number } = account
+      const { origin, challenge, prepaid, number } = account
       if (this.#lively(account) === undefined) return []
-      const [paidSat, spentSat] = [Number(paid), Number(spent)]
+      const [paidSat, spentSat] = [Number(prepaid.paid), Number(prepaid.taken)]
       return [{ origin, challenge, paidSat, spentSat, number: Number(number) }]
     })
   }
@@ -173,7 +183,7 @@ class Payer {
         // may have been lost with a restart of the server.
         if (isNew || asked.challenge.id === account.challenge.id) {
           this.#forget(account)
-          throw notDelivered(origin, account.paid)
+          throw notDelivered(origin, account.prepaid.paid)
         }
         this.#giveBack(account)
         if (asked.terms.price === account.terms.price) this.#forget(account)
@@ -233,7 +243,7 @@ class Payer {
       )
     }
     this.#checkPrice(origin, terms.price)
-    const account: Account = { origin, challenge, terms, paid: 0n, spent: 0n, number: 0n }
+    const account = this.#account({ origin, challenge, terms })
     const key = keyOf(account)
     const made = this.#lively(this.#accounts.get(key))
     if (made !== undefined) return made
@@ -302,52 +312,17 @@ class Payer {
   async #unit(origin: string, account: Account): Promise<string> {
     const { terms } = account
     this.#checkPrice(origin, terms.price)
-    account.spent += terms.price
-    this.spent = satoshi(this.spent + terms.price)
     account.number += terms.price
     const credential = credentialOf(account)
-    try {
-      await this.#paidUpTo(origin, account, account.spent)
-    } catch (error) {
-      this.#giveBack(account)
-      throw error
-    }
+    await account.prepaid.take(terms.price)
+    this.spent = satoshi(this.spent + terms.price)
     return credential
-  }
-
-  /** One payment at a time: those who come meanwhile are paid for together by the next. */
-  async #paidUpTo(origin: string, account: Account, target: bigint): Promise<void> {
-    if (account.paid >= target && account.paying === undefined) return
-    const before = account.paying ?? Promise.resolve()
-    const paying = before
-      .catch(() => {})
-      .then(async () => {
-        if (account.paid >= target) return
-        const { challenge, terms } = account
-        const all = account.spent - account.paid
-        const amount = all <= this.#purse.left ? all : target - account.paid
-        const bill = {
-          session: challenge.id,
-          payee: terms.recipient,
-          multiaddrs: terms.multiaddrs,
-          name: origin
-        }
-        await this.#purse.pay(bill, satoshi(amount), (change) => {
-          account.paid += change
-        })
-      })
-    account.paying = paying
-    try {
-      await paying
-    } finally {
-      if (account.paying === paying) account.paying = undefined
-    }
   }
 
   /** The unit was not taken: it is left for another request. */
   #giveBack(account: Account): void {
     const { price } = account.terms
-    account.spent -= price
+    account.prepaid.giveBack(price)
     this.spent = satoshi(this.spent - price)
   }
 }
