@@ -10,6 +10,7 @@ import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { parseProxy } from '../chain/electrum/endpoint.js'
 import { readFingerprint } from '../chain/electrum/tls.js'
 import { messageOf, PaychanError } from '../types/errors.js'
+import { readHostPort } from '../types/host-port.js'
 import { DEFAULT_API } from './paths.js'
 import { didYouMean } from '../types/nearest.js'
 import { checkShape, readPolicyText, type ConfigFile } from './config-schema.js'
@@ -424,9 +425,8 @@ function apiOf({
 }): ApiConfig | undefined {
   const api = given ?? (ui ? { value: DEFAULT_API, where: "the default of 'api'" } : undefined)
   if (api === undefined) return undefined
-  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(api.value) ?? []
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
-  if (bare === '' || Number(port) > 65_535) {
+  const place = readHostPort(api.value)
+  if (place === undefined) {
     throw new PaychanError(
       'ERR_CONFIG_INVALID',
       `${api.where}: '${api.value}' is not HOST:PORT. Write it like ${DEFAULT_API} or [::1]:9802.`,
@@ -442,8 +442,7 @@ function apiOf({
     )
   }
   return {
-    host: bare,
-    port: Number(port),
+    ...place,
     ...(cert === undefined || key === undefined
       ? {}
       : { files: { cert: cert.value, key: key.value } }),

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'
 import { Hono } from 'hono'
 import { proxy } from 'hono/proxy'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, fetchFailure, PaychanError } from '../types/errors.js'
 import { isLoopback } from '../node/system.js'
 import type { Gate } from './gate.js'
 import { isPayment } from './payment-auth.js'
@@ -59,7 +59,7 @@ export async function servePriced(options: ProxyOptions): Promise<PricedProxy> {
           type: 'about:blank',
           title: 'Bad Gateway',
           status: 502,
-          detail: `The server behind this one cannot be reached (${causeOf(error)}). Nothing was charged.`
+          detail: `The server behind this one cannot be reached (${fetchFailure(error)}). Nothing was charged.`
         },
         502,
         { 'content-type': 'application/problem+json' }
@@ -112,11 +112,4 @@ async function listen(
       )
     })
   })
-}
-
-/** What `fetch` says only in the cause of its error. */
-function causeOf(error: unknown): string {
-  return error instanceof Error && error.cause instanceof Error
-    ? messageOf(error.cause)
-    : messageOf(error)
 }

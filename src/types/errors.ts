@@ -48,6 +48,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** What was wrong when `fetch` failed: it says so only in the cause of its error. */
+export function fetchFailure(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error)
+}
+
 /** The code of a thrown value; `ERR_INTERNAL` when it has none. */
 export function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { PayingFetch } from '../../metering/index.js'
 import { parseAmount } from '../../types/amount.js'
-import { PaychanError } from '../../types/errors.js'
+import { fetchFailure, PaychanError } from '../../types/errors.js'
+import { readHostPort } from '../../types/host-port.js'
 import { formatAmount, satoshi, type Satoshi } from '../../types/units.js'
 import {
   AMOUNT_HELP,
@@ -228,12 +229,12 @@ async function paying<T>(
       try {
         return await use(pay)
       } catch (error) {
-        // `fetch` says only in the cause of its error what was wrong.
         if (!(error instanceof TypeError)) throw error
-        const cause = error.cause instanceof Error ? error.cause.message : error.message
-        throw new PaychanError('ERR_SERVER_UNREACHABLE', `${url} cannot be asked: ${cause}.`, {
-          url
-        })
+        throw new PaychanError(
+          'ERR_SERVER_UNREACHABLE',
+          `${url} cannot be asked: ${fetchFailure(error)}.`,
+          { url }
+        )
       } finally {
         if (pay.paid > 0n || sessions.length > 0) {
           await replacePrivateFile(file, JSON.stringify(pay.sessions))
@@ -287,10 +288,9 @@ function httpUrl(text: string): string {
   throw new InvalidArgumentError('It must be a URL that begins with http:// or https://.')
 }
 
-function hostAndPort(text: string): { host: string; port: number } {
-  const [, host = '', digits = ''] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(text) ?? []
-  const port = Number(digits)
-  if (host !== '' && port <= 65_535) return { host, port }
+function hostAndPort(text: string): NonNullable<GateOptions['listen']> {
+  const place = readHostPort(text)
+  if (place !== undefined) return place
   throw new InvalidArgumentError('It must be a host and a port, such as 127.0.0.1:9803.')
 }
 
