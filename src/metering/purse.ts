@@ -3,6 +3,7 @@
  * counts it before it is made.
  */
 import type { NodeApi } from '../node/api.js'
+import { isEarlyRefusal } from '../types/early-refusals.js'
 import { codeOf, factsOf, PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { memoOf } from './session-terms.js'
@@ -98,8 +99,9 @@ export class Purse {
     try {
       await node.pay({ to: bill.payee, amount, memo: memoOf(bill.session) })
     } catch (error) {
-      // What was signed and not acknowledged counts as paid: it may turn out either way.
-      if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
+      // What may have been signed counts as paid, all of it: a payee that takes a part, and breaks off,
+      // holds that part.
+      if (isEarlyRefusal(codeOf(error))) {
         this.paid = satoshi(this.paid - amount)
         count(0n - amount)
       }

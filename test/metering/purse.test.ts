@@ -1,7 +1,6 @@
 /** What is paid ahead of its use: one payment at a time, and as far as the budget goes. */
 import assert from 'node:assert/strict'
 import { Prepaid, Purse, type PayerNode } from '../../src/metering/purse.js'
-import type { ErrorCode } from '../../src/types/error-codes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection } from '../node/fixture.js'
@@ -12,7 +11,7 @@ const bill = { session: 'a session', payee: 'its payee', multiaddrs: [], name: '
 /** A node whose payments end when the test says so. */
 class SlowNode {
   readonly amounts: bigint[] = []
-  readonly #under: Array<{ end: () => void; fail: (code: ErrorCode) => void }> = []
+  readonly #under: Array<{ end: () => void; fail: (code: string) => void }> = []
 
   readonly node: PayerNode = {
     pay: async ({ amount }) => {
@@ -21,7 +20,7 @@ class SlowNode {
         this.#under.push({
           end: resolve,
           fail: (code) => {
-            reject(new PaychanError(code, 'It cannot be paid.'))
+            reject(PaychanError.of(code, 'It cannot be paid.', {}))
           }
         })
       })
@@ -32,7 +31,7 @@ class SlowNode {
   }
 
   /** The payment that is under way turns out well, or with an error; then what it lets go on does. */
-  async settle(code?: ErrorCode): Promise<void> {
+  async settle(code?: string): Promise<void> {
     const payment = this.#under.shift()
     assert.ok(payment, 'a payment is under way')
     if (code === undefined) payment.end()
@@ -111,14 +110,21 @@ describe('metering / what is prepaid', () => {
     assert.deepEqual([slow.amounts, purse.paid, prepaid.paid], [[4n, 2n], 2n, 2n])
   })
 
-  it('whose payment is signed, with an outcome that is open, counts as paid: it is not paid again', async () => {
-    start(100n)
-    const [first, second] = takes(2)
-    await turn()
-    await slow.settle('ERR_PAYMENT_UNKNOWN')
-    assert.deepEqual([await first, await second], ['ERR_PAYMENT_UNKNOWN', 'taken'])
-    assert.deepEqual([slow.amounts, purse.paid, prepaid.paid, prepaid.taken], [[4n], 4n, 4n, 2n])
-  })
+  for (const code of [
+    'ERR_PAYMENT_UNKNOWN',
+    'ERR_PAYMENT_PARTIAL',
+    'ERR_API_FAILED',
+    'ERR_OF_THE_PEER'
+  ]) {
+    it(`whose payment may be signed counts as paid: it is not paid again (${code})`, async () => {
+      start(100n)
+      const [first, second] = takes(2)
+      await turn()
+      await slow.settle(code)
+      assert.deepEqual([await first, await second], [code, 'taken'])
+      assert.deepEqual([slow.amounts, purse.paid, prepaid.paid, prepaid.taken], [[4n], 4n, 4n, 2n])
+    })
+  }
 
   it('that is given back is left for another', async () => {
     start(2n)
