@@ -20,7 +20,7 @@ import type {
   Weight
 } from '../engine/ports.js'
 import { within } from '../engine/timeout.js'
-import { codeOf, messageOf } from '../types/errors.js'
+import { codeOf, messageOf, type PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import { ElectrumClient, ServerCalls } from './electrum/client.js'
 import { parseEndpoint, type Proxy } from './electrum/endpoint.js'
@@ -28,6 +28,7 @@ import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
 import { DEFAULT_TIMEOUTS, type ChainTimeouts } from './timeouts.js'
 import { FALLBACK_FEE_RATE, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
+import { clockBehind } from './header.js'
 import { type AnnouncedTip, HeaderFollower } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
@@ -154,6 +155,8 @@ class VerifyingChain implements ElectrumChain {
   /** The session whose server's tip is verified; watches use it. */
   #session: ElectrumSession | undefined
   #announcing = false
+  #isClockTold = false
+  readonly #report: (error: PaychanError) => void
   /** Milliseconds that the newest tip has waited for histories, in sessions that ended. */
   #waited = 0
   readonly #calls: ServerCalls
@@ -170,6 +173,10 @@ class VerifyingChain implements ElectrumChain {
     this.#clock = init.clock
     this.#log = init.log ?? (() => {})
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
+    this.#report = ({ code, message }) => {
+      this.#log(message)
+      init.onReport?.({ code, text: message, server: init.url })
+    }
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#headers =
@@ -188,10 +195,7 @@ class VerifyingChain implements ElectrumChain {
       log: this.#log,
       slots: new Slots(SCRIPTS_AT_ONCE),
       shared: new SharedFetches(),
-      unproved: new UnprovedBudget(({ code, message }) => {
-        this.#log(message)
-        init.onReport?.({ code, text: message, server: init.url })
-      }),
+      unproved: new UnprovedBudget(this.#report),
       judge: init.verify === undefined ? undefined : new SpendJudge(init.verify),
       catchUp: (session) => this.#catchUp(session),
       onUnused: (scriptHash) => {
@@ -384,6 +388,17 @@ class VerifyingChain implements ElectrumChain {
     }
   }
 
+  /** Says once that our clock is far behind. */
+  #checkClock(): void {
+    const { params, height } = this.#headers
+    const tip = this.#headers.headerAt(height)
+    if (this.#isClockTold || tip === undefined) return
+    const behind = clockBehind(params, tip, this.#clock.now() / 1_000)
+    if (behind === undefined) return
+    this.#isClockTold = true
+    this.#report(behind)
+  }
+
   /** Moves the anchor in large steps: one write in a hundred blocks. */
   #moveAnchor(): void {
     const height = this.#headers.height - ANCHOR_DEPTH
@@ -423,6 +438,7 @@ class VerifyingChain implements ElectrumChain {
         if (this.#headers.hashAt(tip.height) !== tip.hash) continue
         if (tip.hash !== this.tip?.hash) {
           this.tip = tip
+          this.#checkClock()
           this.#moveAnchor()
           this.#tips.emit(tip)
           this.#sending.look()

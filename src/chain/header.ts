@@ -256,21 +256,24 @@ export function checkHeaders(
 const MOST_AHEAD = 3 * 60 * 60
 
 /**
- * Refuses blocks from the future: on testnet a block is easy once its time is 20 minutes after the
- * one before, so a server alone could make up any number of them. Our clock may be wrong, and the
- * same block is good later, so this calls nobody a liar. On regtest blocks are free anyway, and
- * tests mine weeks of them in a second.
+ * Refuses blocks from the future where a block is easy once its time is 20 minutes after the one
+ * before, so that a server alone could make up any number of them. Our clock may be wrong, and the
+ * same block is good later, so this calls nobody a liar.
+ *
+ * Elsewhere a block costs its work whatever its time says. That is better evidence than our clock: a
+ * machine whose clock is behind must not stand still while its deadlines pass. On regtest blocks are
+ * free anyway, and tests mine weeks of them in a second.
  *
  * @param now - seconds since 1970
  * @throws PaychanError `ERR_BLOCK_FROM_FUTURE`
  */
 export function checkTimes(
-  { fixedDifficulty }: ChainParams,
+  { fixedDifficulty, minDifficultyBlocks }: ChainParams,
   headers: Uint8Array,
   height: number,
   now: number
 ): void {
-  if (fixedDifficulty) return
+  if (fixedDifficulty || !minDifficultyBlocks) return
   for (let at = 0; at < headers.length; at += HEADER_SIZE) {
     const ahead = timeOf(headers.subarray(at, at + HEADER_SIZE)) - now
     if (ahead > MOST_AHEAD) {
@@ -281,6 +284,27 @@ export function checkTimes(
       )
     }
   }
+}
+
+/**
+ * An error for a person when our clock is far behind the newest block; undefined when it is not, and
+ * on regtest.
+ *
+ * @param now - seconds since 1970
+ */
+export function clockBehind(
+  { fixedDifficulty }: ChainParams,
+  tip: Uint8Array,
+  now: number
+): PaychanError | undefined {
+  const behind = timeOf(tip) - now
+  return fixedDifficulty || behind <= MOST_AHEAD
+    ? undefined
+    : new PaychanError(
+        'ERR_CLOCK_BEHIND',
+        `This machine's clock is ${Math.floor(behind / 3_600)} hours behind the newest block. Channels follow the blocks and lose nothing; set the clock, since tokens, requests and sessions end by it.`,
+        { behind }
+      )
 }
 
 function refused(sentence: string, height: number): PaychanError {

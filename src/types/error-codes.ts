@@ -274,6 +274,7 @@ export const ERROR_CODES = {
   ],
   ERR_CHAIN_BEHIND: ['chain', 'a server is behind a height that was seen'],
   ERR_CHAIN_LIED: ['chain', 'a server showed what cannot be true; it is not used'],
+  ERR_CLOCK_BEHIND: ['chain', "this machine's clock is hours behind the newest block"],
   ERR_BLOCK_FROM_FUTURE: ['chain', 'a server shows a block whose time is too far ahead'],
   ERR_HISTORY_TOO_LARGE: ['chain', 'more is shown that waits for a block than is kept'],
   ERR_ELECTRUM_PROTOCOL: ['chain', 'a server does not speak the Electrum protocol'],

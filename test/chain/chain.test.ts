@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import {
+  createElectrumChain,
+  type ElectrumChain,
+  type ServerReport
+} from '../../src/chain/chain.js'
+import { HeaderChain } from '../../src/chain/headers.js'
 import { MOST_FAVOURS } from '../../src/chain/server-broadcasts.js'
 import type { ChainTimeouts } from '../../src/chain/timeouts.js'
 import { chainParams } from '../../src/chain/params.js'
@@ -249,6 +254,35 @@ describe('electrum chain', () => {
       }
       assert.equal(tips.all.length, 1)
     })
+  })
+
+  it('that costs work is followed though our clock is hours behind, which is said once', async () => {
+    const params = { ...chainParams('regtest'), fixedDifficulty: false, minDifficultyBlocks: false }
+    const reports = new Recorder<ServerReport>()
+    chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      // The first block of regtest is of 2011.
+      clock: { ...realClock, now: () => 0 },
+      random: seededRandom(),
+      known: new HeaderChain(params),
+      onReport: (report) => {
+        reports.push(report)
+      }
+    })
+    const heights = new Recorder<number>()
+    chain.onTip(({ height }) => {
+      heights.push(height)
+    })
+    await chain.start()
+    await heights.when((height) => height === 3)
+    server.chain.mine(1)
+    server.notifyTip()
+    await heights.when((height) => height === 4)
+    assert.deepEqual(
+      reports.all.map(({ code }) => code),
+      ['ERR_CLOCK_BEHIND']
+    )
   })
 
   describe('a server that cannot be used', () => {

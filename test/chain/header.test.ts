@@ -5,6 +5,7 @@ import {
   bitsFromTarget,
   checkHeader,
   checkHeaders,
+  clockBehind,
   hashText,
   headerHash,
   type HeaderLookup,
@@ -492,6 +493,18 @@ describe('headers from the future', () => {
     assert.equal(inflate(chain), 8)
     now += HOUR
     assert.ok(inflate(chain) <= 3)
+  })
+
+  it('are good where a block costs its work: a clock that is behind must not let deadlines pass', () => {
+    const chain = chainOf({ ...testnet, minDifficultyBlocks: false })
+    const header = next(chain, 4 * HOUR)
+    chain.connect(1, header)
+    assert.equal(chain.height, 1)
+    const behind = clockBehind(chain.params, header, now)
+    assert.equal(behind?.code, 'ERR_CLOCK_BEHIND')
+    assert.match(behind.message, /is 4 hours behind the newest block/)
+    assert.equal(clockBehind(chain.params, header, now + HOUR), undefined)
+    assert.equal(clockBehind(regtest, header, now), undefined)
   })
 
   it('are no matter on regtest, where a block costs nothing', () => {
