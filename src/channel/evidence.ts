@@ -42,8 +42,8 @@ export const DECISIONS: readonly Decision[] = [
   {
     decision: 'publish',
     takes: 'proved',
-    evidence: 'the height of the chain with the most work',
-    ifFalse: 'nothing: what is published too early waits'
+    evidence: 'the height of the chain with the most work; a T1 that is in a block, or once was',
+    ifFalse: 'nothing: what is published too early waits, and without T1 it is refused'
   },
   {
     decision: 'hold our own state back',

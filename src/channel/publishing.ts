@@ -46,7 +46,7 @@ import {
   type ShownSpend
 } from './state.js'
 import { partyOf } from './terms.js'
-import { isWorthless } from './unfunded.js'
+import { isWorthless, mayHoldMoney } from './unfunded.js'
 
 /**
  * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6),
@@ -80,7 +80,7 @@ export function publishIfDue(known: Established, env: Env): Transition<Establish
   const { publication: before, onChain } = known
   if (
     env.height === undefined ||
-    !onChain.fundingSeen ||
+    !mayHoldMoney(known) ||
     onChain.spend !== undefined ||
     // COST-2: the state of a T1 that was never in a block.
     isWorthless(known)

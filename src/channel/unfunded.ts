@@ -107,6 +107,14 @@ export function isWorthless({
 }
 
 /**
+ * TIME-12: true when T1 is shown, or was in a block once. To publish on a T1 that is gone costs
+ * nothing; to wait for one that is only hidden costs the share.
+ */
+export function mayHoldMoney({ onChain, ready, restored, reorged }: Established): boolean {
+  return onChain.fundingSeen || reorged === true || (ready.ours && restored !== true)
+}
+
+/**
  * OPEN-11: the rank among those to go: 0 before 1. Undefined: it is not old enough to go. A T1 that
  * a mempool has takes its place for an hour. A T1 that a server has refused takes none, since bytes
  * are free. A T1 that no server has been asked for yet may be in the mempools, with its client's

@@ -340,3 +340,29 @@ describe('attacks / a spend that is shown, hidden and shown again', () => {
     }
   })
 })
+
+describe('attacks / a T1 that was in a block, and that servers leave out', () => {
+  const nothing = { funding: undefined, spends: [], strays: [] }
+
+  it('keeps no state back: T3 is sent when it is due (TIME-12)', () => {
+    const world = paid()
+    world.server.blind = true
+    world.server.post({ type: 'history', history: nothing })
+    assert.equal(world.server.established.onChain.fundingSeen, false)
+    world.mineTo(664)
+    world.server.attempt({ type: 'tip' }, { height: blockHeight(663) })
+    const { effects } = world.server.attempt({ type: 'tip' }, { height: blockHeight(664) })
+    const sent = effectsOf(effects, 'broadcast').map(({ purpose }) => purpose)
+    assert.ok(sent.includes('publication'), String(sent))
+  })
+
+  it('nor T2', () => {
+    const world = paid()
+    world.client.blind = true
+    world.client.post({ type: 'history', history: nothing })
+    world.mineTo(700)
+    const { effects } = world.client.attempt({ type: 'tip' }, { height: blockHeight(700) })
+    const sent = effectsOf(effects, 'broadcast').map(({ purpose }) => purpose)
+    assert.ok(sent.includes('publication'), String(sent))
+  })
+})
