@@ -1,7 +1,6 @@
 /**
  * One channel at work: the queue in front of it, its transitions, one batch on disk, and only then
- * the effects; and the channels of a node, by id and by peer. A channel never races with itself:
- * one step at a time.
+ * the effects. A channel never races with itself: one step at a time.
  */
 import {
   MAX_PAYMENTS_PER_UPDATE,
@@ -463,42 +462,5 @@ export class Inbox {
     if (busy) return []
     this.#close = false
     return [{ type: 'close' }]
-  }
-}
-
-/*
- * The channels of a node, by id and by peer: the cost of a peer's request grows with the number of
- * its own channels, not of all.
- */
-
-const NONE: ReadonlySet<ChannelActor> = new Set()
-
-export class Actors extends Map<ChannelId, ChannelActor> {
-  readonly #byPeer = new Map<string, Set<ChannelActor>>()
-
-  add(actor: ChannelActor): void {
-    super.set(actor.id, actor)
-    const { peer } = actor.state
-    const known = this.#byPeer.get(peer)
-    if (known === undefined) this.#byPeer.set(peer, new Set([actor]))
-    else known.add(actor)
-  }
-
-  remove(actor: ChannelActor): void {
-    super.delete(actor.id)
-    const { peer } = actor.state
-    const known = this.#byPeer.get(peer)
-    known?.delete(actor)
-    if (known?.size === 0) this.#byPeer.delete(peer)
-  }
-
-  /** The channels with a peer. */
-  of(peer: string): ReadonlySet<ChannelActor> {
-    return this.#byPeer.get(peer) ?? NONE
-  }
-
-  /** The states of the channels with a peer. */
-  channelsOf(peer: string): Channel[] {
-    return [...this.of(peer)].map(({ state }) => state)
   }
 }

@@ -15,7 +15,8 @@ import { alarm, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/e
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './streams.js'
 import { within, withTimeout } from './timeout.js'
-import { type ActorHost, Actors, ChannelActor } from './channel-actor.js'
+import { Actors } from './actors.js'
+import { type ActorHost, ChannelActor } from './channel-actor.js'
 import { bumpPublication, closeEach, type SettledAll } from './settling.js'
 import { arrivalUnlessCancelled, type Offer, Openings } from './openings.js'
 import { DEFAULT_TIMEOUTS, type EngineContext, type EngineOptions, envOf } from './context.js'
@@ -402,18 +403,18 @@ export class Engine {
    * See `channelFor`.
    */
   channelFor(to: string, amount: Satoshi): ChannelId | undefined {
-    const named = this.#actors.get(to as ChannelId)
-    return channelFor(
-      named === undefined ? this.#actors.values() : [named],
-      to,
-      amount,
-      this.#height
-    )
+    return channelFor(this.#actors.to(to), to, amount, this.#height)
   }
 
-  /** All channels with the amounts that can be paid on them, for a plan. */
-  payable = (): Payable[] =>
-    [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
+  /**
+   * The channels with the amounts that can be paid on them, for a plan: those of `to`, a channel's
+   * id or a PeerId with a channel, else all.
+   */
+  payable = (to = ''): Payable[] => {
+    const [first, ...others] = this.#actors.to(to)
+    const concerned = first === undefined ? this.#actors.values() : [first, ...others]
+    return Array.from(concerned, ({ shown }) => payableOf(shown, this.#height))
+  }
 
   /** Asks a peer for the channels that this node has lost; see `ChannelsApi.recover`. */
   recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)

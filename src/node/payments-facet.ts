@@ -153,7 +153,7 @@ async function payWith(
     const channel =
       direct ??
       engine.channelFor(to, amount) ??
-      soleChannel(planPayment(engine.payable(), to, amount))
+      soleChannel(planPayment(engine.payable(to), to, amount))
     try {
       if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
     } catch (error) {
@@ -186,8 +186,8 @@ export async function payNamed(
   let already = false
   const made = await engine.payOnce({
     ...request,
-    peer: payeeOf(engine.payable(), to),
-    plan: (rest) => planPayment(engine.payable(), to, rest),
+    peer: payeeOf(engine.payable(to), to),
+    plan: (rest) => planPayment(engine.payable(to), to, rest),
     onMadeBefore: () => {
       already = true
     }
