@@ -147,6 +147,16 @@ const impureSyntax = [
 const RANDOM_NAMES =
   'randomBytes|randomPrivateKey|randomSecretKey|generateMnemonic|makeRandom|getRandomValues|randomUUID|randomInt'
 
+const IO_PACKAGES = {
+  regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|prom-client$|zod$)',
+  message: 'This room is pure: no input or output.'
+}
+const RANDOMNESS = {
+  regex: '^[^.]',
+  importNamePattern: `^(${RANDOM_NAMES})$`,
+  message: 'This room is pure: no randomness.'
+}
+
 export default defineConfig(
   { ignores: ['dist/**', 'build/**', 'coverage/**', GENERATED] },
   { linterOptions: { reportUnusedDisableDirectives: 'error', noInlineConfig: true } },
@@ -253,23 +263,36 @@ export default defineConfig(
         'error',
         {
           paths: [NO_BITCORE],
-          patterns: [
-            ...(room === 'src/bitcoin' ? [] : [BITCOIN_PACKAGES]),
-            {
-              regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|prom-client$|zod$)',
-              message: 'This room is pure: no input or output.'
-            },
-            {
-              regex: '^[^.]',
-              importNamePattern: `^(${RANDOM_NAMES})$`,
-              message: 'This room is pure: no randomness.'
-            }
-          ]
+          patterns: [...(room === 'src/bitcoin' ? [] : [BITCOIN_PACKAGES]), IO_PACKAGES, RANDOMNESS]
         }
       ],
       'import-x/no-nodejs-modules': 'error'
     }
   })),
+  {
+    // Hashing is a function of its input; all else of that module stays out, its randomness first.
+    files: ['src/bitcoin/hashes.ts'],
+    rules: {
+      'import-x/no-nodejs-modules': ['error', { allow: ['node:crypto'] }],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            NO_BITCORE,
+            {
+              name: 'node:crypto',
+              allowImportNames: ['hash'],
+              message: 'This room is pure: of this module it has `hash` alone.'
+            }
+          ],
+          patterns: [
+            { ...IO_PACKAGES, regex: IO_PACKAGES.regex.replace('node:', 'node:(?!crypto$)') },
+            RANDOMNESS
+          ]
+        }
+      ]
+    }
+  },
   {
     // What people read goes to stdout in these rooms, through one writer each.
     files: ['src/cli/**/*.ts', 'src/demo/**/*.ts', 'examples/**/*.ts'],

@@ -1,15 +1,30 @@
-/** The hash functions of Bitcoin. */
+/**
+ * The hash functions of Bitcoin. A hash is a function of its bytes, so that this file, alone of the
+ * pure rooms, may have the one of Node.js: half the time of one in JavaScript for the digest of a
+ * payment, a tenth for a long transaction.
+ */
+import { hash } from 'node:crypto'
 import { crypto } from 'bitcoinjs-lib'
 
-type Hash = (bytes: Uint8Array) => Uint8Array
+/** 32 bytes. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return plain(hash('sha256', bytes, 'buffer'))
+}
 
-export const sha256: Hash = crypto.sha256
 /** SHA256, twice: txids, block hashes, digests. */
-export const hash256: Hash = crypto.hash256
-/** RIPEMD160 of SHA256: public keys in P2PKH and P2WPKH. */
-export const hash160: Hash = crypto.hash160
+export function hash256(bytes: Uint8Array): Uint8Array {
+  return plain(hash('sha256', hash('sha256', bytes, 'buffer'), 'buffer'))
+}
+
+/** RIPEMD160 of SHA256: public keys in P2PKH and P2WPKH. Not every OpenSSL has RIPEMD160. */
+export const hash160: (bytes: Uint8Array) => Uint8Array = crypto.hash160
 
 /** SHA256 of a text in UTF-8. */
 export function sha256OfText(text: string): Uint8Array {
-  return sha256(new TextEncoder().encode(text))
+  return plain(hash('sha256', text, 'buffer'))
+}
+
+/** The bytes of a `Buffer`, which has methods that differ from those of its base. */
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }

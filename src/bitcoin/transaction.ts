@@ -10,6 +10,7 @@ import {
 } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
+import { hash256 } from './hashes.js'
 import { Digests } from './sighash.js'
 
 /** One output: its amount, in satoshis, and its scriptPubKey. */
@@ -225,7 +226,21 @@ export function lockTimeOf(raw: Uint8Array): number {
 const NO_SCRIPT = new Uint8Array(0)
 
 function transactionOf(raw: Uint8Array, wire: Wire): Transaction {
-  return new Transaction(raw, txidFromHash(wire.getHash()), wire.byteLength(false), contentOf(wire))
+  const size = wire.byteLength(false)
+  return new Transaction(raw, txidFromHash(hash256(stripped(raw, size))), size, contentOf(wire))
+}
+
+/**
+ * The bytes without witnesses. BIP144 puts marker and flag behind the version, and the witnesses
+ * before the lock.
+ */
+function stripped(raw: Uint8Array, size: number): Uint8Array {
+  if (raw.length === size) return raw
+  const bytes = new Uint8Array(size)
+  bytes.set(raw.subarray(0, 4))
+  bytes.set(raw.subarray(6, size - 2), 4)
+  bytes.set(raw.subarray(-4), size - 4)
+  return bytes
 }
 
 function contentOf(wire: Wire): Content {

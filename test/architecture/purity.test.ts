@@ -97,6 +97,27 @@ describe('the pure rooms', () => {
   })
 })
 
+describe('the file that owns hashing', () => {
+  const code = (name: string): string =>
+    `import { ${name} } from 'node:crypto'\nexport const it = ${name}`
+
+  it('has the hash of Node.js, and no other file of a pure room has it', async () => {
+    assert.deepEqual(await lint('src/bitcoin/hashes.ts', code('hash')), [])
+    assert.notDeepEqual(await lint('src/bitcoin/snippet.ts', code('hash')), [])
+  })
+
+  it('has nothing else of that module, and no other module', async () => {
+    for (const text of [
+      code('randomBytes'),
+      code('createSign'),
+      "import * as all from 'node:crypto'\nexport const it = all",
+      "import { readFileSync } from 'node:fs'\nexport const it = readFileSync"
+    ]) {
+      assert.notDeepEqual(await lint('src/bitcoin/hashes.ts', text), [], text)
+    }
+  })
+})
+
 describe('the rules for every file', () => {
   /** What eslint says, with types, of a text in the place of a file that exists. */
   async function rulesBrokenBy(code: string): Promise<string[]> {
