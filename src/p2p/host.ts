@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { coalescing, rarelyUpdating } from './coalescing.js'
 import './polyfill.js'
 
 /*
@@ -111,8 +112,10 @@ export function createHost(
       appendAnnounce: [...(init.announce ?? [])]
     },
     transports: init.transports ?? [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } })],
+    connectionEncrypters: [coalescing(noise())],
+    streamMuxers: [
+      rarelyUpdating(yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } }))
+    ],
     connectionManager: CONNECTIONS,
     connectionMonitor: {
       enabled: true,

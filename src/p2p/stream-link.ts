@@ -15,6 +15,7 @@ import {
 } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
+import { atEndOfTurn } from './end-of-turn.js'
 import {
   asError,
   GuardedListener,
@@ -92,7 +93,7 @@ export class StreamLink implements Link {
     this.#flushing = true
     // A libp2p frame costs 70 to 90 microseconds: everything of one turn of the event loop shares
     // one.
-    setImmediate(() => {
+    atEndOfTurn(() => {
       this.#flushing = false
       if (this.#open) this.#flush()
     })
