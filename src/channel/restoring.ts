@@ -375,9 +375,7 @@ function provenTerms(
     'ERR_VERSION_NOT_SUPPORTED',
     'Transactions are version 3 (BIP431).'
   )
-  const [ours, theirs]: ReadonlyArray<OpenChannel | AcceptChannel> =
-    role === 'client' ? [open, accept] : [accept, open]
-  if (ours === undefined || theirs === undefined) throw new Error('a channel has two sides')
+  const [ours, theirs] = role === 'client' ? ([open, accept] as const) : ([accept, open] as const)
   must(
     env.isPublicKey(theirs.channelKey) && env.isPublicKey(theirs.payoutKey),
     'KEY-1',

@@ -4,9 +4,10 @@
  * would have it eaten by fees.
  */
 import { alarm, PaychanError } from '../types/errors.js'
-import { formatAmount, max, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
+import { formatAmount, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
 import type { Effect } from './effects.js'
 import type { Env } from './env.js'
+import { confirmations } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { DAY, lastPaymentHeightOf } from './schedule.js'
 import {
@@ -112,14 +113,12 @@ export function blocksToRenewFor(
 
 /** @throws PaychanError the reason why only a person renews this channel; it ends then */
 export function requireRenewsItself(
-  { terms, onChain, ledger }: Established,
+  channel: Established,
   fee: Satoshi,
-  { height }: Pick<Env, 'height'>
+  env: Pick<Env, 'height'>
 ): void {
-  const life =
-    height === undefined || onChain.fundingHeight === undefined
-      ? 0
-      : max(0, height - onChain.fundingHeight)
+  const { terms, ledger } = channel
+  const life = confirmations(channel, env) - 1
   if (life < LEAST_LIFE) {
     throw new PaychanError(
       'ERR_RENEWAL_TOO_SOON',

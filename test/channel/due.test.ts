@@ -198,6 +198,18 @@ describe('channel / due / the first height that can change something, to the blo
     )
   })
 
+  it('for six blocks after the spend, while its payout is handed to the wallet again; then never', () => {
+    const { channel } = new World().open().paid(40_000n).kill('client').mineTo(666).server
+    assert.ok(channel.stage === 'established')
+    const spentAt = channel.onChain.spend?.height
+    assert.equal(spentAt, 665)
+    const settled = { ...channel, ledger: { ...channel.ledger, settledSequence: 1 } }
+    assert.deepEqual(
+      [666, 671, 672].map((from) => nextDue(settled, from)),
+      [666, 671, NEVER]
+    )
+  })
+
   it('where what it holds is published, when that comes first', () => {
     const world = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
     // Turn 0 of the server matures at 680, turn 1 of the client at 660; its last payment is at 648.

@@ -254,10 +254,28 @@ describe('channel / reestablishing / a payer that went back to a copy with a pay
     const effects = world.client.effects.slice(from)
     assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
     assert.deepEqual(
-      [paymentsOf(effects, 'payments-acknowledged'), paymentsOf(effects, 'payments-unknown')],
+      [effectsOf(effects, 'payments-acknowledged'), paymentsOf(effects, 'payments-unknown')],
       [[], [forgotten]]
     )
     assert.equal(world.client.info.ourBalance, 89_344n, 'the balance that was signed stands')
+  })
+
+  it('but what the payee lists by name is made, also where the copy knows nothing of it (REEST-8)', () => {
+    const world = paid()
+    const copy = copyOf(world, 'client')
+    world.paid(2_000n).disconnect().connect().run().paid(300n).disconnect().connect().run()
+    copy.goBack()
+    const from = world.client.effects.length
+    world.connect().run()
+    const effects = world.client.effects.slice(from)
+    assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
+    assert.deepEqual(
+      [
+        paymentsOf(effects, 'payments-acknowledged').map(({ amount }) => amount),
+        effectsOf(effects, 'payments-unknown')
+      ],
+      [[2_000n, 300n], []]
+    )
   })
 
   it('nor failed or made when the chain shows a state that leaves it less than all that the copy has signed (REEST-8)', () => {

@@ -18,5 +18,8 @@ describe('channel / state', () => {
     assert.equal(theirs.renewal, undefined)
     // @ts-expect-error only a client renews
     assert.equal(theirs.renewFor, undefined)
+    for (const field of ['renewFor', 'patience', 'outside', 'renewal', 'refundSignature']) {
+      assert.ok(!(field in theirs), `a server's record has no place for ${field}`)
+    }
   })
 })

@@ -127,6 +127,13 @@ describe('channel / summary', () => {
     assert.deepEqual([world.client.info.alone, world.server.info.alone], [undefined, undefined])
   })
 
+  it('says for how many blocks it renews itself, to the side that pays for that (TIME-5)', () => {
+    const world = new World()
+    world.asked = { renewFor: blockDelta(150) }
+    const { client, server } = world.open()
+    assert.deepEqual([client.info.renewFor, server.info.renewFor], [150, undefined])
+  })
+
   it("shows the money of an opening as nobody's yet, and its heights", () => {
     const { info } = new World().offer().client
     assert.deepEqual(

@@ -272,5 +272,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     from: "const ledger = channel.stage === 'established' ? channel.ledger : undefined;",
     to: 'const ledger = true ? channel.ledger : undefined;',
     reason: 'a state without the property gives undefined as well; the guard is for the types'
+  },
+  {
+    module: 'channel/summary',
+    from: "renewFor: channel.role === 'client' ? channel.renewFor : undefined",
+    to: 'renewFor: true ? channel.renewFor : undefined',
+    reason:
+      "a server's record has no such property, which gives undefined as well; the guard is for the types"
   }
 ]

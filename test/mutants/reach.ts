@@ -1,6 +1,6 @@
 /**
- * Child process: runs a test file once and writes which places of the code each of its tests has
- * reached: `node dist/test/mutants/reach.js PLACES OUTPUT FILE`.
+ * Child process: runs test files once and writes which places of the code each of their tests has
+ * reached: `node dist/test/mutants/reach.js PLACES OUTPUT FILE...`.
  *
  * The code marks the places itself (reach-hooks.ts). V8's own coverage counts only code that it does not
  * optimise, and hashing is thirty times slower then.
@@ -20,11 +20,14 @@ export interface Reached {
   readonly file: string
   readonly milliseconds: number
   readonly passed: boolean
-  /** Numbers of the places that ran in the test, or outside of the tests of its file: all of them stand on that. */
+  /**
+   * Numbers of the places that ran in the test, in what is run for its whole file, or while a module was
+   * loaded, which happens once for all files.
+   */
   readonly places: readonly number[]
 }
 
-const [, , input = '', output = '', file = ''] = process.argv
+const [, , input = '', output = '', ...files] = process.argv
 const places = JSON.parse(readFileSync(input, 'utf8')) as Place[]
 
 const reachedPlaces = new Uint8Array(places.length)
@@ -41,18 +44,32 @@ function taken(): number[] {
   return numbers
 }
 
-const shared = new Set<number>()
-const share = (): void => {
-  for (const number of taken()) shared.add(number)
+function add(places: Set<number>): void {
+  for (const number of taken()) places.add(number)
 }
+
+const loaded = new Set<number>()
 const tests: Reached[] = []
-await runFile(file, undefined, false, {
-  loaded: share,
-  before: share,
-  after: (title, milliseconds, passed) => {
-    tests.push({ title, file, milliseconds, passed, places: taken() })
-  }
-})
-const all = tests.map((test) => ({ ...test, places: [...new Set([...shared, ...test.places])] }))
-writeFileSync(output, JSON.stringify(all))
+for (const file of files) {
+  const shared = new Set<number>()
+  const own: Reached[] = []
+  await runFile(file, undefined, false, {
+    loaded: () => {
+      add(loaded)
+    },
+    before: () => {
+      add(shared)
+    },
+    after: (title, milliseconds, passed) => {
+      own.push({ title, file, milliseconds, passed, places: taken() })
+    }
+  })
+  tests.push(
+    ...own.map((test) => ({
+      ...test,
+      places: [...new Set([...loaded, ...shared, ...test.places])]
+    }))
+  )
+}
+writeFileSync(output, JSON.stringify(tests))
 process.exit(0)
