@@ -24,7 +24,7 @@ import type {
   RefundRequested
 } from './state.js'
 import { fundingScriptOf } from './terms.js'
-import { errorMessage } from './violation.js'
+import { attempt, errorMessage, Violation } from './violation.js'
 
 /** A channel with T2 signed, and T1 not signed as far as we know. */
 type Unsigned = ClientChannel & { readonly outside: { readonly isSigned: false } }
@@ -264,13 +264,10 @@ function isWellSigned(
   { raw }: Transaction,
   env: Pick<Env, 'verify'>
 ): boolean {
-  try {
+  const checked = attempt('FUND-1', () => {
     checkSigned(channel, raw, env)
-    return true
-  } catch (error) {
-    if (error instanceof PaychanError) return false
-    throw error
-  }
+  })
+  return !(checked instanceof Violation)
 }
 
 /**

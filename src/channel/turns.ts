@@ -361,7 +361,7 @@ export function onTurnRefuse(
   const next =
     notBefore === FOR_GOOD
       ? 'It never will on this channel: close it, or let the peer pay.'
-      : env.height !== undefined && env.height >= notBefore
+      : (env.height ?? 0) >= notBefore
         ? 'Try again in a moment.'
         : `Try again from height ${notBefore} on.`
   const message = `It is the peer's turn to pay, and it does not hand over: ${text} ${next}`

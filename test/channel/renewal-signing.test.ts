@@ -72,6 +72,18 @@ describe('channel / renewal / neither side signs before it holds what protects i
     assert.deepEqual(old.client.established.closes, [])
   })
 
+  it('an opening that renews nothing asks no other channel, also after a restart', () => {
+    const opening = new World()
+    for (const role of ['client', 'server'] as const) {
+      const { channel } = opening.until(
+        role,
+        role === 'client' ? 'refund-requested' : 'refund-signed'
+      )[role]
+      assert.ok(channel.stage === 'refund-requested' || channel.stage === 'refund-signed')
+      assert.deepEqual(askedAgain(channel), [])
+    }
+  })
+
   it('client: what the old channel has signed goes to the server at once, or with the next stream (RENEW-6)', () => {
     const { renewal } = begun()
     for (const to of ['server', 'client', 'server'] as const) renewal.deliver(to)

@@ -215,24 +215,36 @@ describe('channel / renewal', () => {
       // The old channel does not answer yet.
       const { state } = renewal.server.attempt(eventOf(request))
       renewal.server.channel = state
-      for (const event of [
-        { type: 'timeout' as const },
-        { type: 'cancel' as const },
-        { type: 'close' as const },
-        { type: 'tip' as const },
-        { type: 'disconnected' as const, reason: '' },
-        {
-          type: 'message' as const,
-          message: { type: 'Error' as const, code: 'ERR_X', rule: '', text: '', fatal: true }
-        },
-        {
-          type: 'message' as const,
-          message: { type: 'CloseDone' as const, txid: new Uint8Array(32) }
-        }
-      ]) {
-        assert.equal(
-          renewal.server.attempt(event, { height: blockHeight(5_000) }).state.stage,
-          'refund-signed',
+      for (const [event, effects] of [
+        [{ type: 'timeout' as const }, []],
+        [{ type: 'cancel' as const }, ['ERR_CANCEL_TOO_LATE']],
+        [{ type: 'close' as const }, ['ERR_CANCEL_TOO_LATE']],
+        [{ type: 'tip' as const }, ['send', 'hang-up']],
+        [{ type: 'disconnected' as const, reason: '' }, []],
+        [
+          {
+            type: 'message' as const,
+            message: { type: 'Error' as const, code: 'ERR_X', rule: '', text: '', fatal: true }
+          },
+          ['hang-up']
+        ],
+        [
+          {
+            type: 'message' as const,
+            message: { type: 'CloseDone' as const, txid: new Uint8Array(32) }
+          },
+          ['send', 'hang-up']
+        ]
+      ] as const) {
+        const after = renewal.server.attempt(event, { height: blockHeight(5_000) })
+        assert.deepEqual(
+          [
+            after.state.stage,
+            after.effects.map((effect) =>
+              effect.type === 'close-refused' ? effect.error.code : effect.type
+            )
+          ],
+          ['refund-signed', effects],
           event.type
         )
       }

@@ -7,6 +7,7 @@ import {
   mayLackPayments,
   stop
 } from '../../src/channel/stopping.js'
+import type { Channel, Established, Spend } from '../../src/channel/state.js'
 import { Violation } from '../../src/channel/violation.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
@@ -132,6 +133,36 @@ describe('channel / stopping', () => {
         }
       })
     assert.deepEqual([after(99_999n), after(100_000n)], [true, false])
+  })
+
+  it('payments are not lacking where the chain shows an older state of two-way payments, or a close: their figures are of another turn', () => {
+    const world = new World({ step: 20 })
+      .open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 25_000n)
+      .paidBy('client', 1_000n)
+    const shown = (channel: Established, spend: Pick<Spend, 'kind' | 'state'>): Channel => ({
+      ...channel,
+      onChain: {
+        ...channel.onChain,
+        spend: {
+          ...spend,
+          txid: txid('ab'.repeat(32)),
+          raw: new Uint8Array(0),
+          clientBalance: satoshi(60_000n),
+          height: blockHeight(600)
+        }
+      }
+    })
+    for (const { established, role } of [world.client, world.server]) {
+      assert.equal(established.ledger.turn, 2)
+      for (const spend of [
+        { kind: 'settlement', state: 0 },
+        { kind: 'close', state: undefined }
+      ] as const) {
+        assert.equal(mayLackPayments(shown(established, spend)), false, `${role}: ${spend.kind}`)
+      }
+    }
   })
 
   it('a list that cannot be true outranks why else the channel only closes (REEST-8)', () => {

@@ -323,6 +323,37 @@ describe('channel / turns / asking', () => {
     assert.deepEqual(spendable(refused(1)), ['open', 40_000n, 60_000n, undefined])
   })
 
+  it('a payment that the turn is refused for hears when to try again: in a moment, once the height is there (TURN-5)', () => {
+    const heard = (notBefore: number): string | undefined => {
+      const world = twoWay().paidBy('client', 40_000n)
+      world.client.grants = false
+      world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+      world.server.post({
+        type: 'message',
+        message: { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore, text: '' }
+      })
+      const effects = world.server.post({ type: 'pay', payments: [payment(1_000n)] })
+      return /Try again .*/.exec(effectsOf(effects, 'payment-refused')[0]?.error.message ?? '')?.[0]
+    }
+    const { height } = twoWay().chain
+    assert.deepEqual(
+      [heard(1), heard(height), heard(height + 1)],
+      [
+        'Try again in a moment.',
+        'Try again in a moment.',
+        `Try again from height ${height + 1} on.`
+      ]
+    )
+  })
+
+  it('nor is the turn asked for while the channel takes no payments, though nobody has refused it (UPD-20)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.server.unwatched = true
+    const effects = world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    assert.deepEqual(sentOf(effects, 'TurnRequest'), [])
+    assert.equal(world.server.established.wishes.refused?.code, 'ERR_NOT_WATCHED')
+  })
+
   it('half of the turns are free, then one for each `step` blocks (TURN-8); asked again from that height on (TURN-5)', () => {
     const world = twoWay().paidBy('client', 40_000n)
     for (const role of ['server', 'client', 'server', 'client'] as const) world.paidBy(role, 1_000n)
