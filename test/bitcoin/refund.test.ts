@@ -3,7 +3,7 @@ import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
 import { fundingWitnessScript } from '../../src/bitcoin/scripts.js'
 import { parseRefundRequest, refundTemplate, unsignedRefund } from '../../src/bitcoin/refund.js'
-import { completeState, payerSighash } from '../../src/bitcoin/template.js'
+import { completeState, payerOutput, payerSighash } from '../../src/bitcoin/template.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 import { funding, K1, K2, p2wpkh, refuses, SERVER_PAYOUT } from './support.js'
 
@@ -50,6 +50,16 @@ describe('refund', () => {
       ),
       signed
     )
+  })
+
+  it('leaves a server what it has brought into a renewal: its output stands first, beside its input (RENEW-2)', () => {
+    const renewal = refundTemplate(funding(), 3, L, SERVER_PAYOUT.publicKey, satoshi(40_000n))
+    const { outs } = bitcoin.Transaction.fromBuffer(unsignedRefund(renewal, output))
+    assert.deepEqual(
+      outs.map(({ value }) => value),
+      [40_000n, output.value]
+    )
+    assert.deepEqual(Uint8Array.from(outs[0]?.script ?? []), payerOutput(renewal)?.script)
   })
 
   it('is completed by the client, with an output and a fee of its choice', () => {

@@ -257,18 +257,21 @@ describe('transactions', () => {
         bytes(300),
         value,
         fc.nat({ max: 255 }),
-        (inputs, outputs, [version, lockTime], code, spent, type) => {
+        (inputs, outputs, [version, lockTime], code, spent, anyType) => {
           const tx = new Transaction()
           tx.version = version
           tx.locktime = lockTime
           for (const [id, vout, sequence] of inputs) tx.addInput(id, vout, sequence)
           for (const [sum, script] of outputs) tx.addOutput(script, sum)
           const parsed = parseTransaction(tx.toBuffer())
-          for (const index of inputs.keys()) {
-            assert.deepEqual(
-              parsed.sighash(index, code, spent, type),
-              Uint8Array.from(tx.hashForWitnessV0(index, code, spent, type))
-            )
+          // ALL, NONE and SINGLE, over all inputs or one; then what nobody has given a meaning.
+          for (const type of [1, 2, 3, 0x81, 0x82, 0x83, anyType]) {
+            for (const index of inputs.keys()) {
+              assert.deepEqual(
+                parsed.sighash(index, code, spent, type),
+                Uint8Array.from(tx.hashForWitnessV0(index, code, spent, type))
+              )
+            }
           }
         }
       )

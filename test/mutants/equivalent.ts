@@ -255,6 +255,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'an address is refused with no other code'
   },
   {
+    module: 'bitcoin/uri',
+    behind: 'return false;',
+    from: 'throw error;',
+    to: ';',
+    reason: 'an address is refused with no other code'
+  },
+  {
     module: 'bitcoin/address',
     from: 'if (opcode === undefined || length === undefined || script.length < 4 || script.length > 42) {',
     to: 'if (opcode === undefined && length === undefined || script.length < 4 || script.length > 42) {',
