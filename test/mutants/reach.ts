@@ -20,10 +20,7 @@ export interface Reached {
   readonly file: string
   readonly milliseconds: number
   readonly passed: boolean
-  /**
-   * Numbers of the places that ran in the test, in what is run for its whole file, or while a module was
-   * loaded, which happens once for all files.
-   */
+  /** Numbers of the places that ran in the test, or outside of the tests of its file: all of them stand on that. */
   readonly places: readonly number[]
 }
 
@@ -33,7 +30,9 @@ const places = JSON.parse(readFileSync(input, 'utf8')) as Place[]
 const reachedPlaces = new Uint8Array(places.length)
 Object.assign(globalThis, { reachedPlaces })
 register('./reach-hooks.js', import.meta.url, { data: places })
-// From here on modules are loaded with the marks in them.
+// From here on modules are loaded with the marks in them. Those with places come first, so that what
+// runs while they are loaded counts for every file, and not only for the first one that needs them.
+for (const url of new Set(places.map(({ url }) => url))) await import(url)
 await import('../setup.js')
 const { runFile } = await import('./suites.js')
 
@@ -44,32 +43,22 @@ function taken(): number[] {
   return numbers
 }
 
-function add(places: Set<number>): void {
-  for (const number of taken()) places.add(number)
-}
-
-const loaded = new Set<number>()
+const loaded = taken()
 const tests: Reached[] = []
 for (const file of files) {
-  const shared = new Set<number>()
+  const shared = new Set(loaded)
+  const share = (): void => {
+    for (const number of taken()) shared.add(number)
+  }
   const own: Reached[] = []
   await runFile(file, undefined, false, {
-    loaded: () => {
-      add(loaded)
-    },
-    before: () => {
-      add(shared)
-    },
+    loaded: share,
+    before: share,
     after: (title, milliseconds, passed) => {
       own.push({ title, file, milliseconds, passed, places: taken() })
     }
   })
-  tests.push(
-    ...own.map((test) => ({
-      ...test,
-      places: [...new Set([...loaded, ...shared, ...test.places])]
-    }))
-  )
+  tests.push(...own.map((test) => ({ ...test, places: [...new Set([...shared, ...test.places])] })))
 }
 writeFileSync(output, JSON.stringify(tests))
 process.exit(0)
