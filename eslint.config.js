@@ -34,8 +34,8 @@ export const ROOMS = {
   'src/sim': [...LIBRARY, 'src/node', 'src/devnet', 'src/testing', 'src/browser'],
   // What runs in a browser, for all pages.
   'src/browser': [],
-  // What is sold by the unit, over HTTP and libp2p: it has a node by its API.
-  'src/metering': ['protocols', ...CORE, 'src/node'],
+  // What is sold by the unit, over HTTP and libp2p: it has a node by its API, and books of its own.
+  'src/metering': ['protocols', ...CORE, 'src/engine', 'src/store', 'src/node'],
   // What people read of channels, payments and requests, wherever they read it.
   'src/words': [...CORE, 'src/node'],
   'src/daemon': [...LIBRARY, 'src/node', 'src/words', 'src/browser'],

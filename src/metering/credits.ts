@@ -2,10 +2,12 @@
  * What a seller's node is paid for its sessions, as it comes in: a unit that is not paid yet waits a
  * moment for its payment.
  */
+import { randomBytes } from 'node:crypto'
 import type { NodeApi, PaymentInfo } from '../node/api.js'
 import type { Satoshi } from '../types/units.js'
-import { Sessions, type Standing, type Taking } from './sessions.js'
-import { memoOf, sessionOfMemo } from './session-terms.js'
+import type { Books } from './books.js'
+import { MEMO, sessionOfMemo } from './session-terms.js'
+import { Sessions, type Standing, type Taking, type UnitOptions } from './sessions.js'
 
 /** A part of a node; the whole of it fits, also one in another process. */
 export type PaidNode = Pick<NodeApi, 'events'> & {
@@ -14,6 +16,10 @@ export type PaidNode = Pick<NodeApi, 'events'> & {
 
 export interface CreditsOptions {
   readonly node: PaidNode
+  /** What survives a restart; when left out, a restart forgets what was paid ahead. */
+  readonly books?: Books
+  /** Seconds for which a session lives; an hour when left out. */
+  readonly lifetime?: number
   /** Milliseconds that a unit waits for its payment; 2,000 when left out. */
   readonly patience?: number
   /** Milliseconds since 1970. */
@@ -21,17 +27,34 @@ export interface CreditsOptions {
 }
 
 const PATIENCE_MS = 2_000
+export const HOUR_S = 3_600
 /** A look-up goes back so far: the event of a payment is not later than that. */
 const LOOK_BACK_MS = 300_000
+/** Payments are asked for in parts of so long, since a busy seller has many. */
+const WINDOW_MS = 600_000
 
 export class Credits {
-  readonly #sessions = new Sessions()
+  /** By which a seller knows its challenges again. */
+  readonly secret: Uint8Array
+  readonly #sessions: Sessions
+  readonly #trusted: Set<string>
   readonly #waiting = new Map<string, Set<(isCredited: boolean) => void>>()
   readonly #stop: () => void
+  /** The payments of before the start are counted. */
+  #resumed: Promise<void> | undefined
+  /** The look-up that is to begin, and the one before it. */
+  #nextLookUp: Promise<void> | undefined
+  #lastLookUp: Promise<void> = Promise.resolve()
   #isStopped = false
 
   constructor(private readonly options: CreditsOptions) {
-    this.#stop = options.node.events.on((event) => {
+    const { books, node } = options
+    this.secret = books?.secret ?? randomBytes(32)
+    this.#sessions = new Sessions(
+      books === undefined ? {} : { records: books.sessions, forgottenUpTo: books.forgottenUpTo }
+    )
+    this.#trusted = new Set(books?.trusted)
+    this.#stop = node.events.on((event) => {
       if (event.type === 'payment') this.#credit(event.payment)
     })
   }
@@ -49,30 +72,56 @@ export class Credits {
 
   /**
    * Takes a unit; waits for a payment that is not told yet, then looks for it itself: no event comes
-   * while the connection to the node is broken, say.
+   * while the connection to the node is broken, say. What is taken is in the books when this resolves.
+   *
+   * @throws PaychanError `ERR_STORE_FAILED`, and whatever `node.payments.list` does
    */
-  async take(id: string, number: bigint, price: Satoshi): Promise<Taking> {
+  async take(id: string, number: bigint, price: Satoshi, unit?: UnitOptions): Promise<Taking> {
+    await this.#resume()
     const { patience = PATIENCE_MS } = this.options
     const until = this.now() + patience
-    let taking = this.#sessions.take(id, number, price)
+    const take = (): Taking => this.#sessions.take(id, number, price, unit)
+    let taking = take()
     while (taking.kind === 'short' && (await this.#isCredited(id, until - this.now()))) {
-      taking = this.#sessions.take(id, number, price)
+      taking = take()
     }
-    if (taking.kind !== 'short' || this.#isStopped) return taking
-    await this.#lookUp(id)
-    return this.#sessions.take(id, number, price)
+    if (taking.kind === 'short' && !this.#isStopped) {
+      await this.#lookUp()
+      taking = take()
+    }
+    if (taking.kind === 'taken') await this.#keep(id)
+    return taking
   }
 
   giveBack(id: string, price: Satoshi): void {
     this.#sessions.giveBack(id, price)
+    // The next unit hears of a disk that refuses.
+    this.#keep(id).catch(() => {})
   }
 
-  trust(id: string, amount: bigint): void {
-    this.#sessions.trust(id, amount)
+  /** True for a channel that has had its units on trust. */
+  isTrusted(channel: string): boolean {
+    return this.#trusted.has(channel)
+  }
+
+  /** Lets a session spend this much before it is paid, once for a channel. */
+  async trust(id: string, channel: string, amount: bigint): Promise<void> {
+    if (this.#trusted.has(channel)) return
+    this.#trusted.add(channel)
+    this.#sessions.trust(id, amount, this.now())
+    await this.options.books?.keepTrusted(channel)
   }
 
   standing(id: string): Standing {
     return this.#sessions.standing(id)
+  }
+
+  async #keep(id: string): Promise<void> {
+    const record = this.#sessions.recordOf(id)
+    const { books } = this.options
+    if (books === undefined || record === undefined) return
+    const { forgottenUpTo } = this.#sessions
+    await books.keep({ session: { id, record }, gone: this.#sessions.takeGone(), forgottenUpTo })
   }
 
   /** Waits for the next payment to a session; false when none comes in time. */
@@ -100,10 +149,37 @@ export class Credits {
     for (const wake of [...(this.#waiting.get(session) ?? [])]) wake(true)
   }
 
-  async #lookUp(id: string): Promise<void> {
-    const since = this.now() - LOOK_BACK_MS
-    const memo = memoOf(id)
-    const list = await this.options.node.payments.list({ memo, since, direction: 'received' })
-    for (const payment of list) if (payment.memo === memo) this.#credit(payment)
+  /** Counts, once, what the sessions of an earlier process were paid. */
+  async #resume(): Promise<void> {
+    const { books, lifetime = HOUR_S } = this.options
+    if (books === undefined) return
+    this.#resumed ??= this.#count(lifetime * 1_000).catch((error: unknown) => {
+      this.#resumed = undefined
+      throw error
+    })
+    await this.#resumed
+  }
+
+  /** One look-up at a time: all who come while one is under way share the next. */
+  async #lookUp(): Promise<void> {
+    this.#nextLookUp ??= this.#lastLookUp.then(async () => {
+      this.#nextLookUp = undefined
+      await this.#count(0)
+    })
+    const lookUp = this.#nextLookUp
+    this.#lastLookUp = lookUp.catch(() => {})
+    await lookUp
+  }
+
+  /** Asks the node for the payments to sessions in so many milliseconds, and somewhat before. */
+  async #count(ms: number): Promise<void> {
+    const { list } = this.options.node.payments
+    const now = this.now()
+    for (let since = now - ms - LOOK_BACK_MS; since < now; since += WINDOW_MS) {
+      const until = since + WINDOW_MS
+      const part = { since, ...(until < now ? { until } : {}) }
+      const payments = await list({ memo: MEMO, direction: 'received', ...part })
+      for (const payment of payments.reverse()) this.#credit(payment)
+    }
   }
 }

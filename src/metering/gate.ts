@@ -21,7 +21,7 @@ import {
   toToken,
   type Challenge
 } from './payment-auth.js'
-import { Credits, type PaidNode } from './credits.js'
+import { Credits, HOUR_S, type CreditsOptions, type PaidNode } from './credits.js'
 import type { Standing } from './sessions.js'
 import {
   INTENT,
@@ -46,7 +46,7 @@ export interface PricedRequest {
   readonly headers: { get: (name: string) => string | null }
 }
 
-export interface GateOptions {
+export interface GateOptions extends CreditsOptions {
   /** The node that is paid. */
   readonly node: PayeeNode
   /** The price of a request; nothing is asked for where it is 0. */
@@ -56,14 +56,8 @@ export interface GateOptions {
   /** What it is, for people. */
   readonly description?: string
   readonly unitType?: string
-  /** Seconds for which a session lives; an hour when left out. */
-  readonly lifetime?: number
   /** Requests that are answered while the first channel of a payer is being opened; none. */
   readonly trustedUnits?: number
-  /** Milliseconds that a request waits for its payment; 2,000 when left out. */
-  readonly patience?: number
-  /** Milliseconds since 1970. */
-  readonly now?: () => number
 }
 
 /** A request that may go on. */
@@ -80,7 +74,6 @@ export type Admission = Admitted | { readonly refusal: Response }
 
 const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => {} }
 
-const HOUR_S = 3_600
 /** The addresses and limits of a node change seldom. */
 const INFO_FOR_MS = 10_000
 
@@ -108,13 +101,17 @@ const PAYMENT_REQUIRED = {
   title: 'Payment Required'
 } as const
 
+const EXPIRED = {
+  status: 402,
+  type: 'payment-expired',
+  title: 'Payment Expired',
+  detail: 'The session is over. Pay the one that comes with this answer.'
+} as const
+
 export class Gate {
   readonly #options: GateOptions
-  readonly #secret = randomBytes(32)
   readonly #credits: Credits
   #info: { readonly at: number; readonly info: NodeInfo } | undefined
-  /** Channels that a session was trusted for, each once. */
-  readonly #trusted = new Set<string>()
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -190,23 +187,17 @@ export class Gate {
 
   async #answer(asked: Satoshi, challenge: Challenge, payload: SessionPayload): Promise<Admission> {
     const terms = termsOf(challenge)
-    if (!isOwnChallenge(this.#secret, challenge) || terms === undefined) {
+    if (!isOwnChallenge(this.#credits.secret, challenge) || terms === undefined) {
       return await this.#refused(asked, {
         status: 401,
         type: 'verification-failed',
         title: 'Payment Verification Failed',
         detail:
-          'The challenge of the credential is not one that this server has made since it was started. Pay the one that comes with this answer.'
+          'The challenge of the credential is not one that this server has made. Pay the one that comes with this answer.'
       })
     }
-    if (Date.parse(challenge.expires ?? '') < this.#credits.now()) {
-      return await this.#refused(asked, {
-        status: 402,
-        type: 'payment-expired',
-        title: 'Payment Expired',
-        detail: 'The session is over. Pay the one that comes with this answer.'
-      })
-    }
+    const ends = Date.parse(challenge.expires ?? '')
+    if (ends < this.#credits.now()) return await this.#refused(asked, EXPIRED)
     if (terms.price !== asked) {
       return await this.#refused(asked, {
         ...PAYMENT_REQUIRED,
@@ -215,7 +206,7 @@ export class Gate {
     }
     if (payload.action === 'open') await this.#trust(challenge.id, payload.channelId, asked)
     const number = payload.cumulativeAmount
-    const taking = await this.#credits.take(challenge.id, number, asked)
+    const taking = await this.#credits.take(challenge.id, number, asked, { ends })
     const standing = this.#credits.standing(challenge.id)
     switch (taking.kind) {
       case 'taken':
@@ -226,6 +217,8 @@ export class Gate {
             this.#credits.giveBack(challenge.id, asked)
           }
         }
+      case 'over':
+        return await this.#refused(asked, EXPIRED)
       case 'spent already':
         return await this.#refused(
           asked,
@@ -257,11 +250,10 @@ export class Gate {
   /** Lets the first channel of a payer, while it is opened, have some units before they are paid. */
   async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
     const { trustedUnits = 0, node } = this.#options
-    if (trustedUnits === 0 || this.#trusted.has(channelId)) return
+    if (trustedUnits === 0 || this.#credits.isTrusted(channelId)) return
     const channel = (await node.channels.list()).find((each) => each.id === channelId)
     if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
-    this.#trusted.add(channelId)
-    this.#credits.trust(id, price * BigInt(trustedUnits))
+    await this.#credits.trust(id, channelId, price * BigInt(trustedUnits))
   }
 
   #receipt({ id }: Challenge, number: bigint, { paid, spent, units }: Standing): string {
@@ -346,7 +338,7 @@ export class Gate {
       // Two sessions that ask for the same at the same moment are two.
       opaque: toToken({ nonce: randomBytes(12).toString('base64url') })
     }
-    return { id: challengeId(this.#secret, asked), ...asked }
+    return { id: challengeId(this.#credits.secret, asked), ...asked }
   }
 
   async #nodeInfo(): Promise<NodeInfo> {

@@ -29,6 +29,9 @@ export {
   type SaleOptions,
   type StreamBill
 } from './paid-stream.js'
+export { booksDirectory, openBooks, type BookEntry, type Books } from './books.js'
+export type { SessionRecord } from './sessions.js'
+export type { Run } from './spent-numbers.js'
 export type { CreditsOptions, PaidNode } from './credits.js'
 export type { Challenge, Receipt } from './payment-auth.js'
 export type { PayerNode, PurseOptions } from './purse.js'

@@ -25,7 +25,7 @@ import { Prepaid, Purse, type PurseOptions } from './purse.js'
 /** What a unit is: a message, a begun second in which something is sold, or so many bytes. */
 export type Per = 'message' | 'second' | { readonly bytes: number }
 
-export interface SaleOptions extends CreditsOptions {
+export interface SaleOptions extends Omit<CreditsOptions, 'books' | 'lifetime'> {
   /** Price of a unit. */
   readonly price: Satoshi
   readonly per: Per
@@ -219,7 +219,8 @@ export class StreamSales {
       if (units === 0) return
       const [number, cost] = [BigInt(account.units + units), satoshi(price * BigInt(units))]
       account.units += units
-      const taking = await this.#credits.take(account.session, number, cost)
+      const step = { step: BigInt(units) }
+      const taking = await this.#credits.take(account.session, number, cost, step)
       if (taking.kind === 'taken') return
       account.units -= units
       const error = new PaychanError(

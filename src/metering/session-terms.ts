@@ -101,7 +101,7 @@ export const payloadShape = z.discriminatedUnion('action', [
 export type SessionPayload = z.output<typeof payloadShape>
 
 /** The memo of what is paid for a session: it credits the session, on whatever channel it comes. */
-const MEMO = '402:'
+export const MEMO = '402:'
 
 export function memoOf(challengeId: string): string {
   return `${MEMO}${challengeId}`

@@ -4,16 +4,14 @@
  * could not be delivered is given back.
  */
 import type { Satoshi } from '../types/units.js'
+import { SpentNumbers, type Run } from './spent-numbers.js'
 
 /** Sessions that are kept; the one that was used longest ago goes first. */
 const MOST_SESSIONS = 100_000
-/**
- * Numbers of spent units that are kept for a session, so that calls may overtake each other. The
- * lowest go first, and no unit below them is taken any more.
- */
-const MOST_NUMBERS = 4_096
 /** Payments are known by their ids for so long: an event and a look-up may tell of the same one. */
 const KNOWN_FOR_MS = 600_000
+/** After so many new sessions, those that are over are looked for. */
+const SWEEP_EVERY = 1_000
 
 interface Session {
   paid: bigint
@@ -21,18 +19,39 @@ interface Session {
   units: number
   /** What may be spent before it is paid. */
   trusted: bigint
-  readonly numbers: Set<bigint>
-  /** No number at or below it is taken any more. */
-  floor: bigint
+  /** Milliseconds since 1970; undefined as long as no unit was taken, and where it never ends. */
+  ends: number | undefined
+  readonly numbers: SpentNumbers
   /** When each payment came, in milliseconds since 1970. */
   readonly payments: Map<string, number>
 }
 
-/** `short`: so much is missing before the unit can be taken. */
+/** What a restart must not forget of a session; what it was paid, the node knows. */
+export interface SessionRecord {
+  readonly spent: bigint
+  readonly units: number
+  readonly trusted: bigint
+  readonly ends?: number | undefined
+  readonly floor: bigint
+  readonly runs: readonly Run[]
+}
+
+/**
+ * `short`: so much is missing before the unit can be taken; `over`: the session is one of those that
+ * had to be forgotten.
+ */
 export type Taking =
   | { readonly kind: 'taken' }
   | { readonly kind: 'spent already' }
+  | { readonly kind: 'over' }
   | { readonly kind: 'short'; readonly missing: bigint }
+
+export interface UnitOptions {
+  /** The distance of two numbers; the price when left out. */
+  readonly step?: bigint
+  /** When the session ends, in milliseconds since 1970; never when left out. */
+  readonly ends?: number | undefined
+}
 
 /** What a session was paid, and what of it is spent. */
 export interface Standing {
@@ -41,10 +60,34 @@ export interface Standing {
   readonly units: number
 }
 
+interface SessionsOptions {
+  readonly most?: number
+  /** Sessions of an earlier process. */
+  readonly records?: Iterable<readonly [id: string, record: SessionRecord]>
+  /** `Sessions.forgottenUpTo` of that process. */
+  readonly forgottenUpTo?: number
+}
+
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
+  readonly #most: number
+  #made = 0
+  /** Records that are to be removed. */
+  #gone: string[] = []
+  /**
+   * The latest end of a session that was forgotten before it was over. One that is not known, and
+   * does not end later, may be such a one, all of whose units could be spent again: it is over.
+   */
+  forgottenUpTo: number
 
-  constructor(private readonly most = MOST_SESSIONS) {}
+  constructor({ most = MOST_SESSIONS, records = [], forgottenUpTo = 0 }: SessionsOptions = {}) {
+    this.#most = most
+    this.forgottenUpTo = forgottenUpTo
+    for (const [id, { spent, units, trusted, ends, floor, runs }] of records) {
+      const numbers = new SpentNumbers(floor, runs)
+      this.#sessions.set(id, { ...emptySession(), spent, units, trusted, ends, numbers })
+    }
+  }
 
   /** Credits a payment to a session, once however often it is told. */
   credit(
@@ -52,7 +95,7 @@ export class Sessions {
     payment: { readonly id: string; readonly amount: Satoshi },
     now: number
   ): void {
-    const session = this.#of(id)
+    const session = this.#of(id, now)
     for (const [known, time] of session.payments) {
       if (now - time < KNOWN_FOR_MS) break
       session.payments.delete(known)
@@ -63,20 +106,31 @@ export class Sessions {
   }
 
   /** Lets a session spend this much before it is paid. */
-  trust(id: string, amount: bigint): void {
-    this.#of(id).trusted = amount
+  trust(id: string, amount: bigint, now: number): void {
+    this.#of(id, now).trusted = amount
   }
 
-  /** Takes the unit with a number of the payer's choice, which it uses once. */
-  take(id: string, number: bigint, price: Satoshi): Taking {
-    const session = this.#of(id)
-    if (number <= session.floor || session.numbers.has(number)) return { kind: 'spent already' }
+  /** Takes the unit with a number of the payer's choice, which it uses once, when it is paid. */
+  take(
+    id: string,
+    number: bigint,
+    price: Satoshi,
+    { step = price, ends }: UnitOptions = {}
+  ): Taking {
+    const session = this.#sessions.get(id)
+    if (session === undefined) {
+      return ends !== undefined && ends <= this.forgottenUpTo
+        ? { kind: 'over' }
+        : { kind: 'short', missing: price }
+    }
+    this.#touch(id, session)
+    if (session.numbers.has(number)) return { kind: 'spent already' }
     const missing = session.spent + price - session.paid - session.trusted
     if (missing > 0n) return { kind: 'short', missing }
-    session.numbers.add(number)
+    session.numbers.add(number, step)
     session.spent += price
     session.units++
-    if (session.numbers.size > MOST_NUMBERS) this.#raiseFloor(session)
+    session.ends = ends
     return { kind: 'taken' }
   }
 
@@ -93,29 +147,62 @@ export class Sessions {
     return { paid, spent, units }
   }
 
+  /** What a restart must not forget of a session. */
+  recordOf(id: string): SessionRecord | undefined {
+    const session = this.#sessions.get(id)
+    if (session === undefined) return undefined
+    const { spent, units, trusted, ends, numbers } = session
+    return { spent, units, trusted, ends, floor: numbers.floor, runs: numbers.runs }
+  }
+
+  /** The sessions whose records are to be removed, each told once. */
+  takeGone(): readonly string[] {
+    const gone = this.#gone
+    this.#gone = []
+    return gone
+  }
+
   /** The session, which is the one used last from now on. */
-  #of(id: string): Session {
-    const session: Session = this.#sessions.get(id) ?? {
-      paid: 0n,
-      spent: 0n,
-      units: 0,
-      trusted: 0n,
-      numbers: new Set(),
-      floor: 0n,
-      payments: new Map()
-    }
-    this.#sessions.delete(id)
-    this.#sessions.set(id, session)
+  #of(id: string, now: number): Session {
+    const known = this.#sessions.get(id)
+    if (known === undefined && ++this.#made % SWEEP_EVERY === 0) this.#sweep(now)
+    const session = known ?? emptySession()
+    this.#touch(id, session)
     const [oldest] = this.#sessions.keys()
-    if (this.#sessions.size > this.most && oldest !== undefined) this.#sessions.delete(oldest)
+    if (this.#sessions.size > this.#most && oldest !== undefined) this.#forget(oldest)
     return session
   }
 
-  #raiseFloor(session: Session): void {
-    const sorted = [...session.numbers].sort((a, b) => (a < b ? -1 : 1))
-    for (const number of sorted.slice(0, MOST_NUMBERS / 2)) {
-      session.numbers.delete(number)
-      session.floor = number
+  #touch(id: string, session: Session): void {
+    this.#sessions.delete(id)
+    this.#sessions.set(id, session)
+  }
+
+  #sweep(now: number): void {
+    for (const [id, { ends }] of this.#sessions) {
+      if (ends === undefined || ends >= now) continue
+      this.#sessions.delete(id)
+      this.#gone.push(id)
     }
+  }
+
+  #forget(id: string): void {
+    const { ends } = this.#sessions.get(id) ?? {}
+    // Of which no unit was taken: its payments are counted once more when it comes again.
+    if (ends !== undefined) this.forgottenUpTo = Math.max(this.forgottenUpTo, ends)
+    this.#sessions.delete(id)
+    this.#gone.push(id)
+  }
+}
+
+function emptySession(): Session {
+  return {
+    paid: 0n,
+    spent: 0n,
+    units: 0,
+    trusted: 0n,
+    ends: undefined,
+    numbers: new SpentNumbers(),
+    payments: new Map()
   }
 }

@@ -108,6 +108,30 @@ describe('commands about metering', () => {
     assert.match(free.err(), /It cost nothing \(status 200\)\./)
   })
 
+  it('a gate that is restarted goes on with what was paid before, and there is one of a name', async () => {
+    const name = ['--realm', 'the shop']
+    const first = await open(name)
+    const { code, err } = await alice('fetch', `${first.url}/a`)
+    assert.deepEqual([code, /^Paid 2 sat\.$/m.test(err())], [0, true])
+    // The server could not deliver what is paid for the second request.
+    status = 503
+    await alice('fetch', `${first.url}/a`)
+    status = 200
+    const second = testWorld({ env: { PAYCHAN_DATA: fixture.path('bob'), NO_COLOR: '1' } })
+    const line = ['gate', '--upstream', sold, '--price', '2sat', ...name, '--json']
+    assert.notEqual(await second.run(...line), 0)
+    assert.match(second.out(), /ERR_GATE_RUNNING/)
+    first.world.interrupt()
+    assert.equal(await first.ended, 0)
+    const again = await open([...name, '--listen', first.url.slice('http://'.length)])
+    assert.match(
+      (await alice('fetch', `${again.url}/a`)).err(),
+      /^It cost 2 sat, of what was paid/m
+    )
+    again.world.interrupt()
+    assert.equal(await again.ended, 0)
+  })
+
   it('damaged notes about sessions are done without', async () => {
     const file = join(fixture.path('alice'), 'paid-sessions.json')
     assert.match(await readFile(file, 'utf8'), /"spentSat"/)

@@ -40,7 +40,7 @@ describe('metering / sessions', () => {
 
   it('what is trusted is spent first, and then has to be paid', () => {
     const sessions = new Sessions()
-    sessions.trust('a', 4n)
+    sessions.trust('a', 4n, 0)
     assert.deepEqual(
       [2n, 4n, 6n].map((number) => sessions.take('a', number, PRICE).kind),
       ['taken', 'taken', 'short']
@@ -50,7 +50,7 @@ describe('metering / sessions', () => {
   })
 
   it('the session that was used longest ago goes first, and a spent number never comes back', () => {
-    const sessions = new Sessions(2)
+    const sessions = new Sessions({ most: 2 })
     let count = 0
     for (const id of ['a', 'b', 'a', 'c']) {
       sessions.credit(id, { id: `${id}${count++}`, amount: PRICE }, 0)
@@ -65,6 +65,37 @@ describe('metering / sessions', () => {
     assert.deepEqual(many.take('a', 1n, satoshi(1n)), { kind: 'spent already' })
     assert.deepEqual(many.take('a', 5_000n, satoshi(1n)), { kind: 'spent already' })
     assert.deepEqual(many.take('a', 5_001n, satoshi(1n)), { kind: 'taken' })
+  })
+
+  it('a session that had to be forgotten is over: its payments do not buy its units again', () => {
+    const sessions = new Sessions({ most: 1 })
+    const unit = { ends: 1_000 }
+    sessions.credit('a', { id: 'p1', amount: satoshi(4n) }, 0)
+    assert.deepEqual(sessions.take('a', 2n, PRICE, unit), { kind: 'taken' })
+    sessions.credit('b', { id: 'p2', amount: PRICE }, 0)
+    assert.deepEqual([sessions.takeGone(), sessions.takeGone()], [['a'], []])
+    assert.deepEqual(sessions.take('a', 2n, PRICE, unit), { kind: 'over' })
+    const { forgottenUpTo } = sessions
+    const later = new Sessions({ forgottenUpTo })
+    assert.deepEqual(later.take('a', 2n, PRICE, unit), { kind: 'over' })
+    assert.deepEqual(later.take('c', 2n, PRICE, { ends: 1_001 }), { kind: 'short', missing: 2n })
+  })
+
+  it('whoever asks without a payment makes no session, and pushes none out', () => {
+    const sessions = new Sessions({ most: 1 })
+    sessions.credit('a', { id: 'p1', amount: PRICE }, 0)
+    for (const id of ['b', 'c', 'd']) sessions.take(id, 2n, PRICE, { ends: 1_000 })
+    assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'taken' })
+  })
+
+  it('sessions that are over are struck out, as new ones come', () => {
+    const sessions = new Sessions()
+    for (const id of ['a', 'b']) sessions.credit(id, { id, amount: PRICE }, 0)
+    sessions.take('a', 2n, PRICE, { ends: 10 })
+    sessions.take('b', 2n, PRICE, { ends: 5_000 })
+    for (let n = 0; n < 1_000; n++) sessions.credit(`${n}`, { id: `${n}`, amount: PRICE }, n)
+    assert.deepEqual(sessions.takeGone(), ['a'])
+    assert.equal(sessions.forgottenUpTo, 0, 'none was forgotten before its end')
   })
 
   it('in any order of payments, units and faults no more is spent than was paid', () => {

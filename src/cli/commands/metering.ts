@@ -85,19 +85,22 @@ export function addMetering(program: Command, world: World): void {
       const { host, port } = options.listen ?? hostAndPort(DEFAULT_GATE)
       const realm = options.realm ?? `${host}:${port}`
       const tls = await tlsOf(cert, key)
-      const { Gate, servePriced } = await import('../../metering/index.js')
+      const { booksDirectory, Gate, openBooks, servePriced } =
+        await import('../../metering/index.js')
       await withNode(context, async (node) => {
+        // Asked before it listens: without a node it could sell nothing.
+        await node.info()
+        const books = await openBooks(booksDirectory(context.dataDir, realm))
         const gate = new Gate({
           node,
           realm,
+          books,
           price: ({ url }) =>
             free.some((path) => new URL(url).pathname.startsWith(path)) ? satoshi(0n) : price,
           ...(description === undefined ? {} : { description }),
           ...(trust === undefined ? {} : { trustedUnits: trust })
         })
         try {
-          // Asked before it listens: without a node it could sell nothing.
-          await node.info()
           const server = await servePriced({
             gate,
             upstream,
@@ -114,6 +117,7 @@ export function addMetering(program: Command, world: World): void {
           await server.close()
         } finally {
           gate.stop()
+          await books.close()
         }
       })
     })

@@ -1,0 +1,144 @@
+/**
+ * The books of a seller on disk, so that a restart, or a crash, costs nobody anything: the secret by
+ * which it knows its challenges again, and what is spent of each session that lives. What a session was
+ * paid does not stand here: the node has it in its log of payments.
+ *
+ * They are a store of their own with the rules of the node's: what is taken is on the disk before it
+ * is delivered, and units that wait at the same time share one fsync. One process has them at a time.
+ */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Change, Store } from '../engine/ports.js'
+import { openLevelStore } from '../store/level.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { parseRecord, recordChange } from '../types/records.js'
+import type { SessionRecord } from './sessions.js'
+
+const SECRET = 'secret'
+const FORGOTTEN = 'forgotten-up-to'
+const SESSION = 'session/'
+const TRUSTED = 'trusted/'
+
+const SECRET_BYTES = 32
+
+/** Milliseconds: a clock that was set back since must not open a session again. */
+const MARGIN_MS = 60_000
+
+const number = z.bigint().nonnegative()
+const sessionShape = z.object({
+  spent: z.bigint(),
+  units: z.number().int(),
+  trusted: number,
+  ends: z.number().optional(),
+  floor: number,
+  runs: z.array(z.tuple([number, number]))
+})
+const secretShape = z.instanceof(Uint8Array).refine(({ length }) => length === SECRET_BYTES)
+
+/** The directory for the books of a seller in the data directory of its node. */
+export function booksDirectory(dataDir: string, realm: string): string {
+  return join(dataDir, 'gates', `${encodeURIComponent(realm)}.db`)
+}
+
+export class Books {
+  private constructor(
+    private readonly store: Store,
+    readonly secret: Uint8Array,
+    readonly sessions: ReadonlyMap<string, SessionRecord>,
+    readonly trusted: ReadonlySet<string>,
+    readonly forgottenUpTo: number
+  ) {}
+
+  /**
+   * Reads the books in a store, or begins them; sessions that are over are struck out.
+   *
+   * @throws PaychanError `ERR_STORE_FAILED`, `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
+   */
+  static async read(store: Store, now: number): Promise<Books> {
+    const sessions = new Map<string, SessionRecord>()
+    const changes: Change[] = []
+    for await (const [key, value] of store.entries(SESSION)) {
+      const record = parseRecord(key, value, sessionShape)
+      if (record.ends !== undefined && record.ends + MARGIN_MS < now) {
+        changes.push({ key, value: undefined })
+      } else sessions.set(key.slice(SESSION.length), record)
+    }
+    const trusted = new Set<string>()
+    for await (const [key] of store.entries(TRUSTED)) trusted.add(key.slice(TRUSTED.length))
+    const kept = await store.get(SECRET)
+    const secret =
+      kept === undefined
+        ? new Uint8Array(randomBytes(SECRET_BYTES))
+        : parseRecord(SECRET, kept, secretShape)
+    if (kept === undefined) changes.push(recordChange(SECRET, secret))
+    if (changes.length > 0) await store.commit(changes)
+    const forgotten = await store.get(FORGOTTEN)
+    const forgottenUpTo =
+      forgotten === undefined ? 0 : parseRecord(FORGOTTEN, forgotten, z.number())
+    return new Books(store, secret, sessions, trusted, forgottenUpTo)
+  }
+
+  /**
+   * Writes what a restart must not forget; resolves once it would survive a loss of power.
+   *
+   * @throws PaychanError `ERR_STORE_FAILED`
+   */
+  async keep({ session, gone, forgottenUpTo }: BookEntry): Promise<void> {
+    await this.store.commit([
+      ...gone.map((id) => ({ key: `${SESSION}${id}`, value: undefined })),
+      ...(gone.length > 0 ? [recordChange(FORGOTTEN, forgottenUpTo)] : []),
+      recordChange(`${SESSION}${session.id}`, session.record)
+    ])
+  }
+
+  /** Notes that a channel has had its units on trust. */
+  async keepTrusted(channel: string): Promise<void> {
+    await this.store.commit([recordChange(`${TRUSTED}${channel}`, true)])
+  }
+
+  /** Waits until what was written is on the disk. */
+  async close(): Promise<void> {
+    await this.store.close()
+  }
+}
+
+/** A session as it stands now, and those that are no more. */
+export interface BookEntry {
+  readonly session: { readonly id: string; readonly record: SessionRecord }
+  readonly gone: readonly string[]
+  readonly forgottenUpTo: number
+}
+
+/**
+ * Opens the books of a seller, in a directory of their own. Close them after the gate has stopped.
+ *
+ * @throws PaychanError `ERR_GATE_RUNNING` when another process has them, `ERR_STORE_FAILED` when the
+ *   disk refuses, `ERR_STORE_CORRUPT` when they are damaged
+ * @example
+ * const books = await openBooks(booksDirectory(dataDir, 'api.example.com'))
+ * const gate = new Gate({ node, price: satoshi(2n), realm: 'api.example.com', books })
+ */
+export async function openBooks(directory: string, now = Date.now()): Promise<Books> {
+  const store = await openLevelStore(directory).catch((error: unknown) => {
+    if (codeOf(error) !== 'ERR_STORE_LOCKED') throw error
+    throw new PaychanError(
+      'ERR_GATE_RUNNING',
+      `Another process sells with the books in ${directory}. Stop it, or give this one another name (--realm).`,
+      { directory },
+      { cause: error }
+    )
+  })
+  try {
+    return await Books.read(store, now)
+  } catch (error) {
+    await store.close()
+    if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
+    throw new PaychanError(
+      'ERR_STORE_CORRUPT',
+      `The books in ${directory} are damaged. Move that directory away: the seller begins new ones, and what its clients have paid ahead is lost.`,
+      { directory },
+      { cause: error }
+    )
+  }
+}

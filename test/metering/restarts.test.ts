@@ -1,0 +1,334 @@
+/** A priced server that is restarted, or dies, in mid-session: nobody pays twice, nothing is sold twice. */
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Books, openBooks } from '../../src/metering/books.js'
+import { Gate, type GateOptions } from '../../src/metering/gate.js'
+import {
+  credentialHeader,
+  readChallenges,
+  type Challenge
+} from '../../src/metering/payment-auth.js'
+import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'
+import { memoOf } from '../../src/metering/session-terms.js'
+import { SimDisk } from '../../src/testing/disk.js'
+import { Life } from '../../src/testing/life.js'
+import { satoshi } from '../../src/types/units.js'
+import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+
+const PRICE = satoshi(2n)
+const PLACE = 'http://localhost/weather'
+
+describe('metering / a priced server with books', () => {
+  let fixture: Fixture
+  let payer: TestNode
+  let payee: TestNode
+  let to: string
+  let disk: SimDisk
+  let life: Life
+  let books: Books
+  let gate: Gate
+  let served = 0
+  let now: number
+
+  before(async () => {
+    fixture = await Fixture.create()
+    payer = await fixture.rich('payer')
+    payee = await fixture.node('payee')
+    to = (await payee.api.info()).peerId
+    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
+    await payer.api.pay({ to, amount: satoshi(10_000n) })
+  })
+  after(async () => {
+    await fixture.end()
+  })
+  beforeEach(async () => {
+    disk = new SimDisk()
+    served = 0
+    now = Date.now()
+    await start()
+  })
+  afterEach(() => {
+    gate.stop()
+  })
+
+  async function start(options: Partial<GateOptions> = {}): Promise<void> {
+    life = new Life()
+    books = await Books.read(disk.storeFor(life), now)
+    gate = new Gate({
+      node: payee.api,
+      price: PRICE,
+      realm: 'localhost',
+      patience: 0,
+      now: () => now,
+      books,
+      ...options
+    })
+  }
+
+  /** The process ends at once: what is not on the disk is gone. */
+  async function restart(options: Partial<GateOptions> = {}): Promise<void> {
+    gate.stop()
+    life.end()
+    await start(options)
+  }
+
+  const server = async (request: Request): Promise<Response> =>
+    await gate.handle(request, async () => {
+      served++
+      return new Response('rain')
+    })
+
+  /** A session that was paid ahead. */
+  async function paid(amount: bigint): Promise<Challenge> {
+    const answer = await server(new Request(PLACE))
+    const [challenge] = readChallenges(answer.headers.get('www-authenticate') ?? '')
+    assert.ok(challenge)
+    await payer.api.pay({ to, amount: satoshi(amount), memo: memoOf(challenge.id) })
+    return challenge
+  }
+
+  const asked = async (challenge: Challenge, number: bigint): Promise<Response> => {
+    const payload = { action: 'voucher', cumulativeAmount: number.toString() }
+    const authorization = credentialHeader({ challenge, payload })
+    return await server(new Request(PLACE, { headers: { authorization } }))
+  }
+
+  async function problemOf(answer: Response): Promise<string> {
+    const { type } = (await answer.json()) as { type: string }
+    return type.slice(type.lastIndexOf('/') + 1)
+  }
+
+  const client = (reach = server): PayingFetch =>
+    payingFetch({
+      node: payer.api,
+      mostPerRequest: PRICE,
+      budget: satoshi(1_000n),
+      fetch: async (input, init) => await reach(new Request(input, init))
+    })
+
+  it('that is restarted goes on with a session: what is left of it can be used, and no more', async () => {
+    const challenge = await paid(10n)
+    for (const number of [2n, 4n, 8n]) assert.equal((await asked(challenge, number)).status, 200)
+    now += 30 * 60_000
+    await restart()
+    for (const number of [6n, 10n]) assert.equal((await asked(challenge, number)).status, 200)
+    assert.equal(await problemOf(await asked(challenge, 12n)), 'insufficient-balance')
+    assert.equal(served, 5)
+  })
+
+  it('that is restarted refuses a credential that was used before', async () => {
+    const challenge = await paid(20n)
+    for (const number of [2n, 6n]) await asked(challenge, number)
+    await restart()
+    for (const number of [2n, 6n]) {
+      assert.equal(await problemOf(await asked(challenge, number)), 'delta-too-small')
+    }
+    assert.equal(served, 2)
+  })
+
+  it('serves what was paid while it was away', async () => {
+    const challenge = await paid(2n)
+    await asked(challenge, 2n)
+    gate.stop()
+    life.end()
+    await payer.api.pay({ to, amount: PRICE, memo: memoOf(challenge.id) })
+    const unused = await (async () => {
+      await start()
+      return await paid(2n)
+    })()
+    await restart()
+    assert.equal((await asked(challenge, 4n)).status, 200)
+    assert.equal((await asked(unused, 2n)).status, 200)
+  })
+
+  it('takes a client further without a word of the restart', async () => {
+    const pay = client()
+    for (let n = 0; n < 4; n++) {
+      assert.equal((await pay(PLACE)).status, 200)
+      await restart()
+    }
+    assert.deepEqual([served, pay.paid], [4, 8n])
+  })
+
+  it('that dies between payment and delivery, at any write, costs one unit at the most, and its payer pays none twice', async () => {
+    for (const diesAt of [0, 1, 2]) {
+      for (const isWritten of [false, true]) {
+        disk = new SimDisk()
+        await restart()
+        let writes = 0
+        const pay = client(async (request) => {
+          const answer = server(request)
+          const died = new Promise<Response>((_resolve, reject) => {
+            life.onEnd(() => {
+              reject(new TypeError('the line is cut'))
+            })
+          })
+          return await Promise.race([answer, died])
+        })
+        const die = (): void => {
+          if (writes++ === diesAt) life.end()
+        }
+        if (isWritten) disk.onDurable(die)
+        else disk.beforeWrite = die
+        let [delivered, cut] = [0, 0]
+        for (let n = 0; n < 4; n++) {
+          try {
+            assert.equal((await pay(PLACE)).status, 200)
+            delivered++
+          } catch (error) {
+            assert.ok(error instanceof TypeError)
+            cut++
+            await restart()
+          }
+        }
+        const [session] = (await Books.read(disk.storeFor(new Life()), now)).sessions.values()
+        assert.deepEqual([delivered, cut], [3, 1])
+        assert.equal(session?.spent, isWritten ? 8n : 6n, 'what was not written is not spent')
+        assert.ok(pay.paid <= 8n, 'four units')
+      }
+    }
+  })
+
+  it('delivers nothing that is not on its disk', async () => {
+    const challenge = await paid(4n)
+    disk.failNext()
+    await assert.rejects(asked(challenge, 2n), { code: 'ERR_STORE_FAILED' })
+    await assert.rejects(asked(challenge, 4n), { code: 'ERR_STORE_FAILED' })
+    assert.equal(served, 0)
+    await restart()
+    assert.equal((await asked(challenge, 2n)).status, 200)
+  })
+
+  it('keeps what could not be delivered for its payer', async () => {
+    const challenge = await paid(2n)
+    const request = new Request(PLACE, {
+      headers: {
+        authorization: credentialHeader({
+          challenge,
+          payload: { action: 'voucher', cumulativeAmount: '2' }
+        })
+      }
+    })
+    let given: Promise<unknown> = Promise.resolve()
+    await gate.handle(request, async () => {
+      given = new Promise((resolve) => disk.onDurable(resolve))
+      return new Response('', { status: 503 })
+    })
+    await given
+    await restart()
+    assert.equal((await asked(challenge, 4n)).status, 200)
+  })
+
+  it('asks its node anew when that could not answer', async () => {
+    const challenge = await paid(4n)
+    await asked(challenge, 2n)
+    let isAway = true
+    const { payments } = payee.api
+    const list: typeof payments.list = async (filter) => {
+      if (isAway) throw new Error('the node is away')
+      return await payments.list(filter)
+    }
+    await restart({ node: { ...payee.api, payments: { ...payments, list } } })
+    await assert.rejects(asked(challenge, 4n), /away/)
+    isAway = false
+    assert.equal((await asked(challenge, 4n)).status, 200)
+  })
+
+  it('trusts a channel that is being opened once, also after a restart', async () => {
+    const id = 'c0ffee'.padEnd(64, '0')
+    const opening = { id, role: 'server', status: 'confirming' }
+    const channels = { list: async () => [opening] as never }
+    const options = { trustedUnits: 1, node: { ...payee.api, channels } }
+    const trusted = async (): Promise<number> => {
+      const answer = await server(new Request(PLACE))
+      const [challenge] = readChallenges(answer.headers.get('www-authenticate') ?? '')
+      assert.ok(challenge)
+      const payload = { action: 'open', channelId: id, cumulativeAmount: '2' }
+      const authorization = credentialHeader({ challenge, payload })
+      return (await server(new Request(PLACE, { headers: { authorization } }))).status
+    }
+    await restart(options)
+    assert.equal(await trusted(), 200)
+    await restart(options)
+    assert.equal(await trusted(), 402)
+  })
+
+  it('forgets a session once it is over, and its books do not grow', async () => {
+    const challenge = await paid(2n)
+    await asked(challenge, 2n)
+    assert.equal(books.sessions.size, 0, 'as they were read')
+    await restart()
+    assert.equal(books.sessions.size, 1)
+    const size = disk.snapshot().size
+    now += 2 * 3_600_000
+    await restart()
+    assert.deepEqual([books.sessions.size, disk.snapshot().size], [0, size - 1])
+    assert.equal(await problemOf(await asked(challenge, 4n)), 'payment-expired')
+  })
+
+  it('asks its node once for all units that wait', async () => {
+    let asks = 0
+    const { payments } = payee.api
+    const list: typeof payments.list = async (filter) => {
+      asks++
+      return await payments.list(filter)
+    }
+    const challenge = await paid(2n)
+    await restart({ node: { ...payee.api, payments: { ...payments, list } } })
+    await asked(challenge, 2n)
+    const before = asks
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, n) => await asked(challenge, BigInt(2 * n + 4)))
+    )
+    assert.ok(asks - before <= 2, `${asks - before} look-ups for 50 requests`)
+  })
+})
+
+describe('metering / books on disk', () => {
+  let directory: string
+
+  beforeEach(async () => {
+    directory = join(await mkdtemp(join(tmpdir(), 'paychan-books-')), 'shop.db')
+  })
+  afterEach(async () => {
+    await rm(join(directory, '..'), { recursive: true, force: true })
+  })
+
+  it('have one owner at a time, and one secret for ever', async () => {
+    const books = await openBooks(directory)
+    assert.equal(await codeOfRejection(openBooks(directory)), 'ERR_GATE_RUNNING')
+    await books.close()
+    const again = await openBooks(directory)
+    assert.deepEqual(again.secret, books.secret)
+    await again.close()
+  })
+
+  it('hold sessions, channels with units on trust, and how far was forgotten', async () => {
+    const books = await openBooks(directory)
+    const record = { spent: 4n, units: 2, trusted: 0n, ends: 9e15, floor: 4n, runs: [] }
+    await books.keep({ session: { id: 'a', record }, gone: ['b'], forgottenUpTo: 7 })
+    await books.keepTrusted('c0ffee')
+    await books.close()
+    const again = await openBooks(directory)
+    assert.deepEqual([...again.sessions], [['a', record]])
+    assert.deepEqual([[...again.trusted], again.forgottenUpTo], [['c0ffee'], 7])
+    await again.close()
+  })
+
+  it('that are damaged are not sold by', async () => {
+    const disk = new SimDisk()
+    await disk.storeFor(new Life()).commit([{ key: 'session/a', value: Uint8Array.of(3, 1, 2) }])
+    assert.equal(
+      await codeOfRejection(Books.read(disk.storeFor(new Life()), 0)),
+      'ERR_STORE_CORRUPT'
+    )
+    const books = await openBooks(directory)
+    await books.close()
+    for (const name of await readdir(directory)) {
+      if (name.startsWith('MANIFEST')) await writeFile(join(directory, name), 'damage')
+    }
+    assert.equal(await codeOfRejection(openBooks(directory)), 'ERR_STORE_FAILED')
+  })
+})
