@@ -165,14 +165,18 @@ async function next(frames: LengthPrefixedStream<Stream>): Promise<Frame | undef
   }
 }
 
-/** What a peer has bought: it outlives its streams. */
+/** What a peer has bought: it outlives its streams. Two streams at once have an account each. */
 interface Account {
   readonly session: string
   units: number
+  isInUse: boolean
 }
 
+/** Buyers whose accounts are kept; the one that bought longest ago goes first. */
+const MOST_BUYERS = 100_000
+
 /**
- * Sells on the streams of a protocol: one account for each peer.
+ * Sells on the streams of a protocol, by accounts that each peer goes on with.
  *
  * @example
  * const sales = new StreamSales({ node, price: satoshi(1n), per: 'message' })
@@ -183,7 +187,8 @@ interface Account {
  */
 export class StreamSales {
   readonly #credits: Credits
-  readonly #accounts = new Map<string, Account>()
+  /** By buyer: one for each stream that it had at once. */
+  readonly #accounts = new Map<string, Account[]>()
 
   constructor(private readonly options: SaleOptions) {
     this.#credits = new Credits({ patience: PATIENCE_MS, ...options })
@@ -194,15 +199,35 @@ export class StreamSales {
     this.#credits.stop()
   }
 
+  /** An account of the buyer that no other stream uses now. */
+  #accountOf(buyer: string): Account {
+    const accounts = this.#accounts.get(buyer) ?? []
+    this.#accounts.delete(buyer)
+    this.#accounts.set(buyer, accounts)
+    const [oldest] = this.#accounts.keys()
+    if (this.#accounts.size > MOST_BUYERS && oldest !== undefined) this.#accounts.delete(oldest)
+    const free = accounts.find(({ isInUse }) => !isInUse)
+    if (free !== undefined) {
+      free.isInUse = true
+      return free
+    }
+    const made = { session: randomBytes(18).toString('base64url'), units: 0, isInUse: true }
+    accounts.push(made)
+    return made
+  }
+
   /** Sells on a stream that the buyer has opened, or that was opened to it. */
   async sell(stream: Stream, buyer: string): Promise<PaidStream> {
     const { price, per, sells = 'out' } = this.options
     const frames = lpStream(stream)
-    const account = this.#accounts.get(buyer) ?? {
-      session: randomBytes(18).toString('base64url'),
-      units: 0
-    }
-    this.#accounts.set(buyer, account)
+    const account = this.#accountOf(buyer)
+    stream.addEventListener(
+      'close',
+      () => {
+        account.isInUse = false
+      },
+      { once: true }
+    )
     const meter = new Meter(per, () => this.#credits.now())
     const { paid } = this.#credits.standing(account.session)
     const offer = {

@@ -112,6 +112,29 @@ describe('metering / paid streams', () => {
     assert.ok(second.sold.bill().paid <= 6n, 'two units, and one ahead')
   })
 
+  it('of one buyer at once have an account each, and both bills are exact', async () => {
+    sell()
+    const both = [await open(), await open()]
+    const texts = await Promise.all(
+      both.map(async ({ sold, bought }) => {
+        const sending = (async () => {
+          for (let n = 0; n < 5; n++) await sold.send(bytes(`${n}`))
+        })()
+        const read5 = await read(bought, 5)
+        await sending
+        return read5.join('')
+      })
+    )
+    assert.deepEqual(texts, ['01234', '01234'])
+    assert.deepEqual(
+      both.map(({ bought, sold }) => [bought.bill().units, sold.bill().units]),
+      [
+        [5, 5],
+        [5, 5]
+      ]
+    )
+  })
+
   it('are paid by so many bytes, however they come', async () => {
     sell({ per: { bytes: 10 } })
     const { sold, bought } = await open()
