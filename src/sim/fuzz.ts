@@ -133,7 +133,8 @@ export function worldOf(seed: number): World {
     },
     payments
   }
-  return draws.unit() < 0.1 ? leftAlone(world, draws) : world
+  if (draws.unit() < 0.1) return leftAlone(world, draws)
+  return draws.unit() < 0.15 ? besieged(world, draws) : world
 }
 
 /**
@@ -188,6 +189,88 @@ function leftAlone({ scenario, plan, payments }: World, draws: Draws): World {
     }
   }
 }
+
+/** Blocks of the channel of a world with a dear close, from its opening to L. */
+const BESIEGED_BLOCKS = 80
+/** Of a one-way channel, as its server's policy says where a scenario does not. */
+const SETTLE_MARGIN = 36
+/** What both sides have in it is much more than any fee. */
+const BESIEGED_CAPACITY = satoshi(1_000_000n)
+
+/**
+ * A world whose first channel is one of a side that makes a dear close or a dear state, and whose
+ * other side is away, or does not see the chain, until the middle of the last block before its
+ * deadline.
+ */
+function besieged({ scenario, plan, payments }: World, draws: Draws): World {
+  const [client = '', server = ''] = plan.nodes.map(({ name }) => name)
+  const step = draws.unit() < 0.6 ? blockDelta(6 + draws.below(12)) : undefined
+  const isClients = step === undefined || draws.unit() < 0.5
+  const blocks = blockDelta(BESIEGED_BLOCKS)
+  const [who, victim] = isClients ? [client, server] : [server, client]
+  const first: PlannedOpening = {
+    time: 60,
+    client,
+    server,
+    capacity: BESIEGED_CAPACITY,
+    blocks,
+    step,
+    then: 'nothing'
+  }
+  const openings = [first, ...plan.openings.slice(1)]
+  const paid = (time: number, direction: 'forth' | 'back', most: number): PlannedPayment => ({
+    time: time * HOUR,
+    opening: 0,
+    direction,
+    amount: satoshi(BigInt(Math.round(most * (0.5 + draws.unit() / 2))))
+  })
+  // A client is the payee of turn 1, whose deadline is the lock of turn 0.
+  const large = [paid(2, 'forth', 600_000), ...(isClients ? [] : [paid(4, 'back', 200_000)])]
+  const deadline = blocks - (isClients ? 0 : step)
+  const all = [...large, ...payments.filter(({ opening }) => opening !== 0)].sort(
+    (a, b) => a.time - b.time
+  )
+  // The opening is offered at the height of the first block.
+  const back = (deadline - 1 + draws.unit()) * 600
+  const window = draws.unit() < 0.7 ? (step ?? SETTLE_MARGIN) : 0
+  const away = back - (window + 1 + draws.below(6)) * 600
+  const fault: Fault = {
+    who: victim,
+    every: { kind: 'constant', value: away },
+    down: { kind: 'constant', value: back - away },
+    ...(draws.unit() < 0.6
+      ? { kind: 'electrum-outage' }
+      : { kind: 'crash', orderly: draws.unit() < 0.5, losesWrites: 0 })
+  }
+  return {
+    payments: all,
+    plan: { ...plan, openings, payments: () => all.values() },
+    scenario: {
+      ...scenario,
+      chain: {
+        ...scenario.chain,
+        interval: { kind: 'constant', value: 600 },
+        // Each one moves what the victim comes back to by a block.
+        reorgs: draws.unit() < 0.5 ? undefined : scenario.chain.reorgs
+      },
+      faults: [
+        ...scenario.faults.filter(({ kind }) => kind === 'clock-skew'),
+        ...(draws.unit() < 0.8 ? [fault] : [])
+      ],
+      adversaries: [
+        {
+          kind: 'dear-close',
+          who,
+          spend: draws.unit() < 0.7 ? 'close' : 'state',
+          shown: DEAR_SHOWN[draws.below(DEAR_SHOWN.length)] ?? 'mempools',
+          left: draws.unit() < 0.7 ? 1 : 1 + draws.below(6)
+        }
+      ]
+    }
+  }
+}
+
+const DEAR_SHOWN = ['mempools', 'server', 'blinking'] as const
 
 /** A payment of nearly the whole channel: its state leaves the payer less than dust. */
 function drainOf(draws: Draws, openings: readonly PlannedOpening[]): PlannedPayment {

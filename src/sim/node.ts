@@ -4,6 +4,7 @@ import type { Channel } from '../channel/state.js'
 import { type Policy, defaultPolicy } from '../channel/policy.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/context.js'
+import type { FeeView } from '../engine/fee-estimates.js'
 import type { Chain, Peers, Signer } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { STORE_FAILED } from '../types/errors.js'
@@ -51,6 +52,8 @@ export interface NodeInit {
   /** Wraps the engine's port to its peers, or to its chain, with an adversary's changes. */
   readonly peers?: (peers: Peers, node: SimNode) => Peers
   readonly chainOf?: (chain: Chain, node: SimNode) => Chain
+  /** The same for the rates that it goes by. */
+  readonly feesOf?: (fees: FeeView) => FeeView
 }
 
 /** Heights between which a node saw nothing, or was not there. */
@@ -159,7 +162,7 @@ export class SimNode {
       clock: new SimClock(calendar, life, this.init.skewMs),
       random: this.#random,
       initialFeeRate: feeRate(servers.current.feeRate),
-      fees: servers,
+      fees: this.init.feesOf?.(servers) ?? servers,
       watchesRisk: false,
       isListening: () => false,
       onChange: () => {

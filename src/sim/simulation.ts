@@ -203,7 +203,7 @@ export class Simulation {
   }
 
   /** The changes that an adversary makes. */
-  #badness(adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
+  #badness(adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf' | 'feesOf'> {
     if (adversaries.length === 0) return {}
     const cheats = adversaries.flatMap(
       (adversary) =>
@@ -219,10 +219,15 @@ export class Simulation {
       peers: (peers) =>
         adversaries.reduce(
           (bad, adversary) =>
-            badPeers(bad, adversary, { calendar: this.calendar, chain: this.chain }),
+            badPeers(bad, adversary, {
+              calendar: this.calendar,
+              chain: this.chain,
+              isAsking: () => cheats.some((cheat) => cheat.isAsking)
+            }),
           peers
         ),
-      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain)
+      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain),
+      feesOf: (fees) => cheats.reduce((bad, cheat) => cheat.feesOf(bad), fees)
     }
   }
 

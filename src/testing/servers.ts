@@ -87,6 +87,11 @@ export class Servers implements FeeView {
     return this.setup.honest === 0
   }
 
+  /** True when one server shows what adversaries make up, and one refuses bids for their fee. */
+  get canPretend(): boolean {
+    return this.#lies.shows > 0 && this.#lies['refuses-fees'] > 0
+  }
+
   /** True when a server tells what becomes of a script. */
   get tellsHistories(): boolean {
     return this.#lies.declines < this.#count
@@ -147,11 +152,12 @@ export class Servers implements FeeView {
 
   /**
    * False for a transaction that a mined one has replaced: it is dropped, whoever shows it
-   * (`pooled-script.ts`).
+   * (`pooled-script.ts`); and for one that every mempool has, which all show.
    */
-  #couldStill(phantom: SimTransaction): boolean {
-    return phantom.inputs.every(
-      ({ outPoint }) => this.chain.spenderOf(outPoint)?.height === undefined
+  #couldStill({ txid, inputs }: SimTransaction): boolean {
+    return (
+      this.chain.transaction(txid) === undefined &&
+      inputs.every(({ outPoint }) => this.chain.spenderOf(outPoint)?.height === undefined)
     )
   }
 }
@@ -179,6 +185,11 @@ export class Phantoms {
     if (shown.has(transaction.txid)) return
     this.#byScript.set(script, shown.set(transaction.txid, transaction))
     this.onShown(script)
+  }
+
+  /** No longer shows a transaction. */
+  hide(script: string, { txid }: Pick<SimTransaction, 'txid'>): void {
+    if (this.#byScript.get(script)?.delete(txid) === true) this.onShown(script)
   }
 
   of(script: string): Iterable<SimTransaction> {

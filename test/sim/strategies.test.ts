@@ -257,6 +257,66 @@ describe('sim / strategies that gained, and do not any more', function () {
     assertUnharmed(await played({ kind: 'direct-miner', who: 'bob', upTo: 0.9 }), 'alice', ALICE)
   })
 
+  /** Sees nothing of the chain for some blocks, until the middle of the last one before a height. */
+  const blindUntil = (who: string, deadline: number, blocks: number): Partial<Scenario> => {
+    const down = (blocks - 0.5) * 600
+    return {
+      faults: [
+        {
+          kind: 'electrum-outage',
+          who,
+          every: { kind: 'constant', value: (deadline - 1_000) * 600 - 300 - down },
+          down: { kind: 'constant', value: down }
+        }
+      ]
+    }
+  }
+
+  for (const shown of ['mempools', 'server', 'blinking'] as const) {
+    it(`dear-close: who is back in its last block burns nothing against a close that pays it all (EVID-10), ${shown}`, async () => {
+      const results = await played(
+        { kind: 'dear-close', who: 'alice', spend: 'close', shown, left: 1 },
+        {
+          step: 0,
+          payments: every(1_800, 40_000n, 2 * HOUR + 5 * 1_800),
+          // L is 1,120.
+          changes: blindUntil('bob', 1_120, 40)
+        }
+      )
+      assert.deepEqual(
+        results.attacks.map(({ kind }) => kind),
+        ['dear-close']
+      )
+      assert.equal(results.channels[0]?.end, 'close')
+      // Of the 300,000 sat that alice has in it nearly all went to miners.
+      assert.ok((results.nodes[0]?.end ?? 0) < WALLET - 450_000)
+      assertUnharmed(results, 'bob', WALLET + 200_000 - FEES)
+    })
+  }
+
+  it('dear-close: of a two-way channel, whose client is back in its last block', async () => {
+    const results = await played(
+      { kind: 'dear-close', who: 'bob', spend: 'close', shown: 'mempools', left: 1 },
+      // The client's newest state is that of turn 1, and turn 0 follows at 1,108.
+      { payments: TURNS.slice(0, -1), changes: blindUntil('alice', 1_108, 20) }
+    )
+    assert.deepEqual(
+      results.attacks.map(({ kind }) => kind),
+      ['dear-close']
+    )
+    assertUnharmed(results, 'alice', ALICE)
+  })
+
+  for (const shown of ['mempools', 'server', 'blinking'] as const) {
+    it(`dear-close: an older state that pays nearly everything as fee comes too late, ${shown}`, async () => {
+      const results = await played(
+        { kind: 'dear-close', who: 'bob', spend: 'state', shown, left: 1 },
+        { changes: blindUntil('alice', 1_108, 8) }
+      )
+      assertUnharmed(results, 'alice', ALICE)
+    })
+  }
+
   for (const lie of [
     'hides',
     'refuses',

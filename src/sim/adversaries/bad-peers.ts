@@ -36,7 +36,10 @@ const FLOOD_MS = 60_000
 const PAUSE_MS = 3_600_000
 
 /** The part of the world that an adversary sees. */
-type BadWorld = Pick<CheatWorld, 'calendar' | 'chain'>
+type BadWorld = Pick<CheatWorld, 'calendar' | 'chain'> & {
+  /** True while it asks for a close by itself (`Cheat.isAsking`). */
+  readonly isAsking: () => boolean
+}
 
 /** The streams of an adversary's node. */
 export function badPeers(peers: Peers, adversary: Adversary, world: BadWorld): Peers {
@@ -44,7 +47,10 @@ export function badPeers(peers: Peers, adversary: Adversary, world: BadWorld): P
   return filter === undefined ? peers : filtered(peers, filter)
 }
 
-function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter | undefined {
+function filterOf(
+  adversary: Adversary,
+  { calendar, chain, isAsking }: BadWorld
+): Filter | undefined {
   switch (adversary.kind) {
     case 'refuse-turns':
       return {
@@ -88,6 +94,11 @@ function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter |
     // The strangers do this (`FreePeers`).
     case 'free-peers':
       return undefined
+    case 'dear-close':
+      return {
+        incoming: ({ type }) => type !== 'CloseRequest',
+        outgoing: ({ type }) => type !== 'CloseRequest' || isAsking()
+      }
     // It wants the channel to stay until its transaction can be mined.
     case 'publish-old':
     case 'phantom-state':

@@ -4,6 +4,7 @@
  * (`bad-peers.ts`).
  */
 import type { Established } from '../../channel/state.js'
+import type { FeeView } from '../../engine/fee-estimates.js'
 import type { Chain } from '../../engine/ports.js'
 import { outPointText, type ChannelId } from '../../types/bytes.js'
 import type { Transaction } from '../../bitcoin/transaction.js'
@@ -80,6 +81,16 @@ export abstract class Cheat {
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
       relayRates: () => chain.relayRates()
     }
+  }
+
+  /** The rates of blocks as its engine knows them. */
+  feesOf(fees: FeeView): FeeView {
+    return fees
+  }
+
+  /** True while it asks for a close by itself. */
+  get isAsking(): boolean {
+    return false
   }
 
   #isHeldBack(transaction: Transaction): boolean {

@@ -5,6 +5,7 @@
 import type { Adversary } from '../scenario/scenario.js'
 import { Bluff, DirectMiner, FatState, PrematureRival, PublishOld } from './old-states.js'
 import type { Cheat, CheatWorld } from './cheat.js'
+import { DearClose } from './dear-close.js'
 import { ChosenOutput, PhantomState, PinningRenewal } from './strange-spends.js'
 
 export function cheatOf(adversary: Adversary, world: CheatWorld): Cheat | undefined {
@@ -21,6 +22,8 @@ export function cheatOf(adversary: Adversary, world: CheatWorld): Cheat | undefi
       return new Bluff(adversary.upTo, world)
     case 'fat-state':
       return new FatState(world)
+    case 'dear-close':
+      return new DearClose(adversary, world)
     case 'direct-miner':
       return new DirectMiner(adversary.upTo, world)
     case 'pinning-renewal':

@@ -119,6 +119,7 @@ const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
   'chosen-output': 'gives the payer an output that it chose',
   bluff: 'bids old states up for show',
   'fat-state': 'publishes states of 10,000 vB',
+  'dear-close': 'has closes and states pay nearly everything as fee',
   'direct-miner': 'hands old states to a miner',
   'pinning-renewal': 'renews by a transaction of 10,000 vB',
   'draining-renewal': 'leaves renewals no blocks for payments',

@@ -67,7 +67,8 @@ export class Publications {
       most: boundOf(state, publication, {
         before: race.bids,
         fees: node.servers,
-        contests: this.chain.contestsOf(record.outPoint ?? '')
+        contests: this.chain.contestsOf(record.outPoint ?? ''),
+        canBeLiedTo: node.servers.canPretend
       }),
       txid: publication.txid
     })
@@ -147,17 +148,22 @@ export function bucketsOf(
  * The upper bound of an honest side's bid: by its own curve, or by the immediate rise that a
  * refusal for fees allows; and while the mempools really hold an older state of the other side,
  * twice its bid of the block before. Transactions that only servers show, or that could never be
- * mined, raise nothing.
+ * mined, raise nothing. Where nothing but a close is in the way, which pays it all that it has, the
+ * curve is that of a side that nobody competes with, and the rise doubles with each block (EVID-10).
  */
 interface Surroundings {
   /** Earlier bids for the same state, oldest first. */
   readonly before: readonly Bid[]
   readonly fees: Pick<FeeView, 'current'>
   readonly contests: readonly Contest[]
+  /** A server of its own can make it believe that something else is in the way. */
+  readonly canBeLiedTo: boolean
 }
 
 /** A refusal for fees lets a bid rise at once to twice the estimate, or to this rate. */
 const HURRY_RATE = 20
+/** The incremental fee of a replacement, in satoshis per 1,000 vB. */
+const STEP = 1_000n
 /** A quarter more for each block in which the bid did not help. */
 const RAISE = 5 / 4
 
@@ -165,7 +171,7 @@ const RAISE = 5 / 4
 function boundOf(
   state: Established,
   publication: Publication,
-  { before, fees, contests }: Surroundings
+  { before, fees, contests, canBeLiedTo }: Surroundings
 ): number {
   const ours = publishable(state)
   if (ours === undefined) return Infinity
@@ -187,6 +193,7 @@ function boundOf(
     estimate,
     budget
   }
+  const isAgainstClose = !canBeLiedTo && isOnlyClose(state, contests, [...before, publication])
   const curve =
     deadline === undefined
       ? 0
@@ -195,9 +202,9 @@ function boundOf(
             ...input,
             since: { ...since, height: max(since.height, from) },
             deadline,
-            passedOver: undefined,
+            passedOver: earlier && feeRate(BigInt(Math.ceil(earlier.rate * 1_000)) + STEP),
             nextBlock,
-            isContested: true
+            isContested: !isAgainstClose
           })
         ) / 1_000
   const patient = isPatient ? Number(patientRate(input)) / 1_000 : 0
@@ -205,7 +212,25 @@ function boundOf(
   const raced = contests.some((contest) => isRival(state, publication.state, contest))
     ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused)
     : 0
-  return Math.max(curve, patient, refused * RAISE, raced)
+  const passed = isAgainstClose ? height - (publication.begun ?? height) : 0
+  return Math.max(curve, patient, refused * RAISE * 2 ** passed, raced)
+}
+
+/**
+ * True when mempools hold a close of the channel, and no state but its own: what it could win
+ * against that is nothing.
+ */
+function isOnlyClose(
+  { closes, publication }: Established,
+  contests: readonly Contest[],
+  own: ReadonlyArray<Pick<Bid, 'txid'>>
+): boolean {
+  const height = publication?.height ?? 0
+  const theirs = contests
+    .filter(({ from, to }) => from <= height && to >= height)
+    .map(({ transaction }) => transaction.txid)
+    .filter((txid) => !own.some((bid) => bid.txid === txid))
+  return theirs.length > 0 && theirs.every((txid) => closes.some((close) => close.txid === txid))
 }
 
 /** True for an older state of the other side that could be mined alone. */

@@ -172,6 +172,18 @@ export type Adversary =
    * blocks take.
    */
   | { readonly kind: 'fat-state'; readonly who: string }
+  /**
+   * Has a spend of nearly all that it has for a fee come in sight some blocks (`left`) before its
+   * victim's deadline: a close that it asks for, or a state of its own. `shown`: in every mempool,
+   * by lying servers alone, or by these for a moment in each block.
+   */
+  | {
+      readonly kind: 'dear-close'
+      readonly who: string
+      readonly spend: 'close' | 'state'
+      readonly shown: 'mempools' | 'server' | 'blinking'
+      readonly left: number
+    }
   /** Hands old states to a miner, past all mempools. */
   | { readonly kind: 'direct-miner'; readonly who: string; readonly upTo: number }
   /**

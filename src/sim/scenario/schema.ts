@@ -250,6 +250,13 @@ const ADVERSARIES = {
   'chosen-output': z.strictObject({ kind: z.literal('chosen-output'), who: of(readName) }),
   bluff: z.strictObject({ kind: z.literal('bluff'), who: of(readName), upTo: or(0.9, readPart) }),
   'fat-state': z.strictObject({ kind: z.literal('fat-state'), who: of(readName) }),
+  'dear-close': z.strictObject({
+    kind: z.literal('dear-close'),
+    who: of(readName),
+    spend: or('close', readChoice(['close', 'state'])),
+    shown: or('mempools', readChoice(['mempools', 'server', 'blinking'])),
+    left: or(1, readCount(1, 1_000))
+  }),
   'direct-miner': z.strictObject({
     kind: z.literal('direct-miner'),
     who: of(readName),
