@@ -21,6 +21,11 @@ export const MARKET = {
   congested: { takes: 8_000n, estimate: feeRate(4_000n), nextBlock: feeRate(8_000n) }
 }
 
+/**
+ * What a block takes when no estimate says so: twice what a refusal alone makes a bid pay (EVID-4).
+ */
+export const STARVED = 40_000n
+
 /** What a mempool says of a transaction; undefined when it takes it. */
 export type Refusal = 'non-final' | 'missing-inputs' | 'insufficient-fee' | 'fee-too-low'
 

@@ -57,6 +57,7 @@ export function silence(w: World): void {
   Object.assign(w, {
     left: [],
     dials: 0,
+    dears: 0,
     asked: { client: 0, server: 0 },
     told: { client: [], server: [] },
     copy: { client: NONE, server: NONE },

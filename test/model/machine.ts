@@ -8,13 +8,14 @@ import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import type { Effect } from '../../src/channel/effects.js'
 import type { ChannelEvent, RenewalEvent } from '../../src/channel/events.js'
-import { NEW_LEDGER } from '../../src/channel/ledger.js'
+import { closeVsize } from '../../src/bitcoin/closing.js'
+import { balances, NEW_LEDGER } from '../../src/channel/ledger.js'
 import type { Channel, Established } from '../../src/channel/state.js'
 import { grantDue } from '../../src/channel/turns.js'
-import { blockDelta } from '../../src/types/units.js'
+import { blockDelta, feeRate, type FeeRate } from '../../src/types/units.js'
 import type { Side } from '../channel/side.js'
 import { World as Opened } from '../channel/world.js'
-import { answerTo, historyOf, MARKET, type Refusal } from './adapter.js'
+import { answerTo, historyOf, MARKET, STARVED, type Refusal } from './adapter.js'
 import { Sides } from './sides.js'
 import type { Story } from './stories.js'
 import { CAPACITY, statesHeldBy, Transactions, type Spend } from './transactions.js'
@@ -23,7 +24,12 @@ import { copyOf, END, NONE, ROLES, UNSEEN, type World } from './world.js'
 interface Posted {
   readonly key: string
   readonly event: () => ChannelEvent
+  /** What blocks take, as the side believes; the market's where undefined. */
+  readonly estimate?: FeeRate
 }
+
+/** What a dear close leaves its asker, in satoshis. */
+const DEAR_LEFT = 1_000n
 
 /** As often as a story needs: after each of two accidents, and once more. */
 const DIALS = 3
@@ -60,6 +66,7 @@ export class Machine {
   readonly spends: Transactions
   readonly first: World
   readonly beginning: Beginning
+  #isKept = false
   /** Events that wait behind one that a side is busy with. */
   readonly #busy: Partial<Record<Role, Posted[]>> = {}
 
@@ -100,14 +107,18 @@ export class Machine {
       mined: NONE,
       minedAt: NONE,
       lie: NONE,
+      blinks: false,
       manner: 'honest',
       congested: false,
+      starved: false,
       known:
         story.adversary === undefined
           ? []
           : statesHeldBy(this.nodes[story.adversary].channel).map((state) =>
               this.spends.learn(state)
             ),
+      closes: [],
+      dears: story.dears ?? 0,
       dearest: 0n,
       dials: DIALS,
       copy: { ...side },
@@ -165,9 +176,14 @@ export class Machine {
     role: Role,
     key: string,
     event: ChannelEvent | (() => ChannelEvent),
-    crash = false
+    crash = false,
+    estimate?: FeeRate
   ): void {
-    const posted: Posted = { key, event: typeof event === 'function' ? event : () => event }
+    const posted: Posted = {
+      key,
+      event: typeof event === 'function' ? event : () => event,
+      ...(estimate === undefined ? {} : { estimate })
+    }
     // Another channel of this side tells it something while it is at work.
     const behind = this.#busy[role]
     if (behind !== undefined) {
@@ -192,7 +208,8 @@ export class Machine {
         next.key,
         next.event,
         w.height,
-        w.congested
+        w.congested,
+        next.estimate
       )
       w.side[role] = state
       if (crash) return this.die(w, role)
@@ -236,7 +253,11 @@ export class Machine {
         const { purpose, raw } = effect
         if (purpose === 'funding') return this.fund(w, role, raw)
         const number = this.spends.numberOf(raw)
-        const refusal = this.enter(w, number, this.isHonest(role) ? undefined : role)
+        this.#learnClose(w, number)
+        const isKept = this.#isKept && purpose === 'close'
+        const refusal = isKept
+          ? undefined
+          : this.enter(w, number, this.isHonest(role) ? undefined : role)
         const manner = this.isHonest(role) ? w.manner : 'honest'
         const { txid } = this.spends.spend(number)
         waiting.push({
@@ -298,6 +319,36 @@ export class Machine {
     if (this.story.adversary === otherRole(from) && !w.known.includes(number)) {
       w.known = [...w.known, number].sort((a, b) => a - b)
     }
+  }
+
+  /** Whoever runs a server, or sees the mempools, has each close that is sent. */
+  #learnClose(w: World, number: number): void {
+    if (
+      (this.story.dears ?? 0) > 0 &&
+      this.spends.spend(number).kind === 'close' &&
+      !w.closes.includes(number)
+    ) {
+      w.closes = [...w.closes, number].sort((a, b) => a - b)
+    }
+  }
+
+  /**
+   * The adversary asks for a close that leaves it next to nothing. The other side pays no fee of
+   * it (CLOSE-3), and signs.
+   */
+  askDear(w: World, role: Role): void {
+    const { terms, ledger } = this.channel(w, role)
+    const share = balances(terms, ledger)[role]
+    const vsize = closeVsize(terms.client.closeScript, terms.server.closeScript)
+    const estimate = feeRate(((share - DEAR_LEFT) * 10_000n) / 11n / BigInt(vsize))
+    this.post(w, role, `dear ${estimate}`, { type: 'close' }, false, estimate)
+  }
+
+  /** What it sends reaches the lying server alone: the honest one does not answer for a moment. */
+  deliverKept(w: World, to: Role): void {
+    this.#isKept = true
+    this.deliver(w, to)
+    this.#isKept = false
   }
 
   protected die(w: World, role: Role): void {
@@ -383,7 +434,9 @@ export class Machine {
       return 'insufficient-fee'
     }
     w.mempool = number
-    if (adversary !== undefined && spend.fee > w.dearest) w.dearest = spend.fee
+    if (adversary !== undefined && spend.kind !== 'close' && spend.fee > w.dearest) {
+      w.dearest = spend.fee
+    }
     return undefined
   }
 
@@ -417,11 +470,9 @@ export class Machine {
     Object.assign(w, { mined: spend, minedAt: w.height, mempool: NONE, lie: NONE })
   }
 
-  #isWorthABlock({ congested }: World, { fee, vsize, extra }: Spend): boolean {
-    return (
-      extra === 'none' &&
-      fee * 1_000n >= MARKET[congested ? 'congested' : 'quiet'].takes * BigInt(vsize)
-    )
+  #isWorthABlock({ congested, starved }: World, { fee, vsize, extra }: Spend): boolean {
+    const takes = starved ? STARVED : MARKET[congested ? 'congested' : 'quiet'].takes
+    return extra === 'none' && fee * 1_000n >= takes * BigInt(vsize)
   }
 
   /**
@@ -446,8 +497,10 @@ export class Machine {
   look(w: World): void {
     for (const role of ROLES) {
       if (!this.runs(w, role)) continue
+      if (w.blinks) this.show(w, role, true)
       this.show(w, role)
       this.post(w, role, 'tip', { type: 'tip' })
+      if (w.blinks) this.show(w, role, true)
     }
     this.settle(w)
   }
@@ -467,9 +520,10 @@ export class Machine {
     return this.beginning.fundingTx
   }
 
-  show(w: World, role: Role): void {
+  /** `isHidden`: the lying server shows nothing of its own at this moment. */
+  show(w: World, role: Role, isHidden = false): void {
     // The adversary knows what its own server makes up.
-    const lie = this.isHonest(role) ? w.lie : NONE
+    const lie = this.isHonest(role) && !isHidden ? w.lie : NONE
     const manner = this.isHonest(role) ? w.manner : 'honest'
     const key = `history ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${lie} ${manner}`
     if (w.shown[role] === key) return

@@ -78,6 +78,12 @@ const TRACES: ReadonlyArray<{
       'pay server, deliver client, deliver server, pay server, wait, wait, wait, wait, wait, wait, pin turn1/2 huge parent'
   },
   {
+    story: 'dear-client',
+    about:
+      'all of the share goes into bids against a close that pays it, and that the side has just sent itself',
+    moves: 'dear client, deliver-late server'
+  },
+  {
     story: 'two-way-client',
     about: 'the same, while one server says that it has taken each bid',
     moves:

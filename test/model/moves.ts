@@ -4,6 +4,7 @@ import type { Established } from '../../src/channel/state.js'
 import { payableNow } from '../../src/channel/paying.js'
 import { newestHeld } from '../../src/channel/publishable.js'
 import { lastPaymentHeightOf, lockOf, publishHeightOf } from '../../src/channel/schedule.js'
+import { deadlineOf } from '../../src/channel/stakes.js'
 import { turnNeed } from '../../src/channel/turns.js'
 import { Losing } from './losing.js'
 import type { Machine } from './machine.js'
@@ -32,6 +33,8 @@ const SHOWN: readonly Completion[] = [
   { fee: 'market', extra: 'phantom', gift: false },
   { fee: 'huge', extra: 'parent', gift: false }
 ]
+/** A state that pays nearly all of its share to miners. */
+const DEAR: readonly Completion[] = [{ fee: 'huge', extra: 'none', gift: false }]
 const MINED: readonly Completion[] = [
   { fee: 'low', extra: 'none', gift: false },
   { fee: 'low', extra: 'none', gift: true }
@@ -101,6 +104,12 @@ export class Moves {
         if (isReady) moves.push(`pay ${role}`)
       }
       if (left(w, 'closes') > 0 && channel.link === 'live') moves.push(`close ${role}`)
+      if (w.dears > 0 && !machine.isHonest(role) && channel.link === 'live') {
+        moves.push(`dear ${role}`)
+      }
+      if (w.dears > 0 && machine.isHonest(role) && w.queue[role].length > 0) {
+        moves.push(`deliver-kept ${role}`)
+      }
     }
     if (
       w.dials > 0 &&
@@ -121,6 +130,12 @@ export class Moves {
     if (left(w, 'cuts') > 0 && (w.linked.client || w.linked.server)) moves.push('cut')
     for (const role of ROLES) {
       if (!machine.isHonest(role)) continue
+      if (left(w, 'lates') > 0 && this.#mayBeLate(w, role)) {
+        moves.push(
+          `late ${role}`,
+          ...(w.up[role] && w.queue[role].length > 0 ? [`deliver-late ${role}`] : [])
+        )
+      }
       if (!w.up[role]) moves.push(`start ${role}`)
       else if (left(w, 'crashes') > 0 && w.mined === NONE) {
         moves.push(
@@ -187,6 +202,33 @@ export class Moves {
     return lost?.stage === 'established' && w.height >= this.#windowOf(lost) - 1
   }
 
+  /**
+   * Whoever sleeps through its window, and is back in the last block of it, has one block left.
+   * Nothing may stand in the mempools by then: it would be in a block.
+   */
+  #mayBeLate(w: World, role: Role): boolean {
+    return w.mined === NONE && w.mempool === NONE && w.height < this.#lastBlockOf(w, role)
+  }
+
+  /** The last tip at which its state alone can be mined; none for T2, which has time. */
+  #lastBlockOf(w: World, role: Role): number {
+    const channel = this.machine.open(w, role)
+    const held = channel && newestHeld(channel)
+    const deadline = channel && held && deadlineOf(channel, held.state)
+    return deadline === undefined ? Number.NEGATIVE_INFINITY : deadline - 1
+  }
+
+  /** Blocks pass while a side is gone, up to the last one of its window. */
+  #sleep(w: World, role: Role): void {
+    const { machine } = this
+    const until = this.#lastBlockOf(w, role)
+    w.up[role] = false
+    w.linked[role] = false
+    machine.disconnect(w)
+    while (w.height < until && w.mined === NONE) machine.mine(w)
+    machine.restart(w, role)
+  }
+
   #windowOf(channel: Established | undefined): number {
     const held = channel && newestHeld(channel)
     return channel === undefined || held === undefined
@@ -246,8 +288,25 @@ export class Moves {
     // Whom nobody has signed for shows what was in a mempool once.
     return [
       ...MANNERS.filter((manner) => manner !== w.manner).map((manner) => `server ${manner}`),
-      ...shown
+      ...shown,
+      ...this.#dearLies(w)
     ]
+  }
+
+  /** With a dear spend, in stories of them: shown, shown as what bids are refused for, or blinking. */
+  #dearLies(w: World): string[] {
+    if (this.machine.story.dears === undefined) return []
+    const closes = w.closes.flatMap((number, at) =>
+      number === w.mempool
+        ? []
+        : ['show', 'claim', 'blink']
+            .filter((verb) => verb !== 'show' || number !== w.lie)
+            .map((verb) => `${verb} close ${at}`)
+    )
+    const states = ['claim', 'blink'].flatMap((verb) =>
+      this.#completions(w, verb, DEAR, (number) => number !== w.mempool)
+    )
+    return [...closes, ...states]
   }
 
   /** What the adversary can do by hand with what it has signed and been given. */
@@ -268,7 +327,11 @@ export class Moves {
             MINED,
             (number) => this.machine.spends.spend(number).lock <= w.height && w.fundingHeight >= 0
           )
-    return [...quits, ...sends, ...pins, ...directs]
+    const closes =
+      left(w, 'sends') === 0
+        ? []
+        : w.closes.flatMap((number, at) => (isTaken(number) ? [`send close ${at}`] : []))
+    return [...quits, ...sends, ...closes, ...pins, ...directs]
   }
 
   #completions(
@@ -293,6 +356,8 @@ export class Moves {
   }
 
   spendOf(w: World, [name, fee, extra, gift]: readonly string[]): number {
+    const close = name === 'close' ? w.closes[Number(fee)] : undefined
+    if (close !== undefined) return close
     const state = w.known.find((number) => this.nameOf(number) === name)
     const spend =
       state === undefined
@@ -326,6 +391,23 @@ export class Moves {
       case 'deliver-crash':
         spendBudget(w, 'crashes')
         machine.deliver(w, role, true)
+        break
+      case 'deliver-kept':
+        w.dears -= 1
+        machine.deliverKept(w, role)
+        break
+      case 'deliver-late':
+        spendBudget(w, 'lates')
+        machine.deliver(w, role, true)
+        this.#sleep(w, role)
+        break
+      case 'late':
+        spendBudget(w, 'lates')
+        this.#sleep(w, role)
+        break
+      case 'dear':
+        w.dears -= 1
+        machine.askDear(w, role)
         break
       case 'pay':
         this.#pay(w, role)
@@ -376,6 +458,9 @@ export class Moves {
         spendBudget(w, 'congestions')
         w.congested = true
         break
+      case 'starve':
+        w.starved = true
+        break
       case 'ease':
         w.congested = false
         break
@@ -388,7 +473,15 @@ export class Moves {
         break
       case 'show':
         spendBudget(w, 'lies')
-        w.lie = this.spendOf(w, words)
+        Object.assign(w, { lie: this.spendOf(w, words), blinks: false })
+        break
+      case 'claim':
+        spendBudget(w, 'lies')
+        Object.assign(w, { lie: this.spendOf(w, words), blinks: false, manner: 'asks for more' })
+        break
+      case 'blink':
+        spendBudget(w, 'lies')
+        Object.assign(w, { lie: this.spendOf(w, words), blinks: true, manner: 'asks for more' })
         break
       case 'pin':
       case 'send':

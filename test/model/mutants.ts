@@ -63,6 +63,28 @@ export const MUTANTS: readonly Mutant[] = [
     ]
   },
   {
+    name: 'close-outbid',
+    story: 'dear-client',
+    rule: 'money',
+    about:
+      'a close with a fee of nearly all that its asker has is outbid in the last block (EVID-10)',
+    replacements: [{ module: EVIDENCE, text: 'closes.length === 0', by: 'true' }]
+  },
+  {
+    name: 'own-close-outbid',
+    story: 'dear-client',
+    rule: 'money',
+    about: 'the same, of one that the side has sent itself and is not shown yet (EVID-10)',
+    replacements: [{ module: EVIDENCE, text: '...sentCloses(channel)', by: '' }]
+  },
+  {
+    name: 'close-passed-over',
+    story: 'dear-forgotten',
+    rule: 'exit',
+    about: 'a close that one server shows and no block takes stops a bid for ever (EVID-10)',
+    replacements: [{ module: EVIDENCE, text: 'hurried * 2n ** passed', by: 'hurried' }]
+  },
+  {
     name: 'nothing-fetched',
     story: 'renewal-client',
     rule: 'exit',

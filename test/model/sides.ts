@@ -8,6 +8,7 @@ import type { Effect, PaymentLogEntry } from '../../src/channel/effects.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
 import type { Channel } from '../../src/channel/state.js'
 import { transition } from '../../src/channel/transition.js'
+import type { FeeRate } from '../../src/types/units.js'
 import type { Side } from '../channel/side.js'
 import { envOf } from './adapter.js'
 import { canonical, Interned } from './intern.js'
@@ -51,14 +52,15 @@ export class Sides {
     return this.#states.size
   }
 
-  /** `key` says all of the event. */
+  /** `key` says all of the event, and the estimate where that is not the market's. */
   step(
     role: Role,
     state: number,
     key: string,
     event: () => ChannelEvent,
     height: number,
-    congested: boolean
+    congested: boolean,
+    estimate?: FeeRate
   ): Outcome {
     // One number of them all: of 2^20 states, 2^20 events, 2^10 heights.
     const known =
@@ -69,7 +71,8 @@ export class Sides {
     if (before !== undefined) return before
     const { channel, log } = this.state(state)
     this.worked += 1
-    const env = envOf(this.nodes[role], height, congested)
+    const market = envOf(this.nodes[role], height, congested)
+    const env = estimate === undefined ? market : { ...market, feeRate: estimate }
     const {
       state: next,
       log: written,

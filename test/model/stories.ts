@@ -21,6 +21,8 @@ export interface Story {
   readonly payments: Readonly<Record<Role, readonly bigint[]>>
   /** Moves before everything else. */
   readonly prologue: readonly string[]
+  /** How often the adversary asks for a close with a fee of nearly all that it has. */
+  readonly dears?: number
   /** Each of its worlds takes longer: this part of the states that other stories get. */
   readonly part?: number
   /** How often each thing may happen at the most. */
@@ -139,6 +141,48 @@ export const STORIES: readonly Story[] = [
     prologue: ['pay client', 'run'],
     part: 0.4,
     bounds: { ...HOSTILE, lies: 0, ...LOSSES }
+  },
+  {
+    name: 'dear-client',
+    about:
+      'a one-way channel whose client asks for a close with a fee of nearly all that it has, while the server comes back in its last block',
+    adversary: 'client',
+    payments: { client: [600_000n], server: [] },
+    prologue: ['pay client', 'run'],
+    dears: 2,
+    part: 0.15,
+    bounds: { ...HOSTILE, lates: 1 }
+  },
+  {
+    name: 'dear-server',
+    about:
+      'the same of a two-way channel, whose server asks and whose client holds the newest state',
+    step: 9,
+    adversary: 'server',
+    payments: { client: [900_000n], server: [400_000n] },
+    prologue: ['pay client', 'run', ...paysFrom('server')],
+    dears: 2,
+    part: 0.15,
+    bounds: { ...HOSTILE, lates: 1 }
+  },
+  {
+    name: 'dear-forgotten',
+    about:
+      'a one-way channel whose server has forgotten such a close, on an old copy of its disk; the client and one server have it, and blocks take more than estimates say',
+    adversary: 'client',
+    payments: { client: [600_000n], server: [] },
+    prologue: [
+      'pay client',
+      'run',
+      'copy server',
+      'dear client',
+      'deliver-kept server',
+      'restore server',
+      'starve'
+    ],
+    dears: 2,
+    part: 0.15,
+    bounds: HOSTILE
   }
 ]
 

@@ -17,7 +17,8 @@ export const BUDGETS = [
   'pins',
   'directs',
   'copies',
-  'restores'
+  'restores',
+  'lates'
 ] as const
 
 export type Budget = (typeof BUDGETS)[number]
@@ -61,13 +62,21 @@ export interface World {
   minedAt: number
   /** The spend that the lying server shows. */
   lie: number
+  /** It hides that spend and shows it again, in each block. */
+  blinks: boolean
   manner: Manner
   congested: boolean
+  /** Blocks take far more than all estimates say, and go on to. */
+  starved: boolean
   /** The states that the adversary can publish. */
   known: readonly number[]
+  /** The closes that both have signed and that the adversary has, in stories of dear ones. */
+  closes: readonly number[]
+  /** How often the adversary may still ask for a close that pays nearly all of its share. */
+  dears: number
   /**
-   * The largest fee of the adversary that was in an honest mempool, in satoshis: what it may cost
-   * to outbid it.
+   * The largest fee of a state of the adversary's that was in an honest mempool, in satoshis: what
+   * it may cost to outbid it. Nothing is won by outbidding a close, which pays what is due.
    */
   dearest: bigint
   /**
@@ -93,7 +102,7 @@ export interface World {
 export const ROLES: readonly Role[] = ['client', 'server']
 
 export function keyOf(w: World): string {
-  return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${w.manner} ${Number(w.congested)} ${w.known.join()} ${w.dearest} ${w.dials} ${w.copy.client} ${w.copy.server} ${w.lost.client} ${w.lost.server} ${w.left.join()}`
+  return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${Number(w.blinks)}${w.manner} ${Number(w.congested)}${Number(w.starved)} ${w.known.join()} ${w.closes.join()} ${w.dears} ${w.dearest} ${w.dials} ${w.copy.client} ${w.copy.server} ${w.lost.client} ${w.lost.server} ${w.left.join()}`
 }
 
 /** A copy to change. */

@@ -278,7 +278,7 @@ describe('sim / strategies that gained, and do not any more', function () {
         { kind: 'dear-close', who: 'alice', spend: 'close', shown, left: 1 },
         {
           step: 0,
-          payments: every(1_800, 40_000n, 2 * HOUR + 5 * 1_800),
+          payments: every(1_800, 60_000n, 2 * HOUR + 5 * 1_800),
           // L is 1,120.
           changes: blindUntil('bob', 1_120, 40)
         }
@@ -288,9 +288,9 @@ describe('sim / strategies that gained, and do not any more', function () {
         ['dear-close']
       )
       assert.equal(results.channels[0]?.end, 'close')
-      // Of the 300,000 sat that alice has in it nearly all went to miners.
+      // Of the 200,000 sat that alice has in it nearly all went to miners.
       assert.ok((results.nodes[0]?.end ?? 0) < WALLET - 450_000)
-      assertUnharmed(results, 'bob', WALLET + 200_000 - FEES)
+      assertUnharmed(results, 'bob', WALLET + 300_000 - FEES)
     })
   }
 
