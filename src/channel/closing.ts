@@ -20,6 +20,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
+import { rests } from './resending.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { notRenewed } from './self-renewal.js'
 import { isTurnUnused } from './turns.js'
@@ -251,6 +252,39 @@ export function onCloseRequest(channel: Established, request: CloseRequest, env:
     },
     ...notRenewed(channel, env)
   )
+}
+
+/** Sends the newest close of ours again that no block has, unless it rests (COST-5). */
+export function closeAgain(channel: Established, env: Env): Transition<Established> {
+  const { onChain, closes } = channel
+  const close = closes.findLast(({ raw }) => raw !== undefined)
+  if (
+    close?.raw === undefined ||
+    !onChain.fundingSeen ||
+    onChain.spend !== undefined ||
+    isWorthless(channel) ||
+    rests(channel, close.txid, env)
+  ) {
+    return to(channel)
+  }
+  return to(withHeight(channel, close, env), {
+    type: 'broadcast',
+    purpose: 'close',
+    raw: close.raw
+  })
+}
+
+/** EVID-10: no block has passed over a close before the first one that its completer has seen. */
+function withHeight(
+  channel: Established,
+  close: SignedClose,
+  { height }: Pick<Env, 'height'>
+): Established {
+  if (close.completedAt !== undefined) return channel
+  const closes = channel.closes.map((each) =>
+    each === close ? { ...close, completedAt: height } : each
+  )
+  return { ...channel, closes }
 }
 
 /** COST-1: the same close again costs no server anything: the next block sends it again. */

@@ -13,7 +13,7 @@
  */
 import { closeVsize } from '../bitcoin/closing.js'
 import { readableTransaction } from '../bitcoin/transaction.js'
-import { blockHeight, feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
@@ -295,7 +295,7 @@ function closesInSight({ terms, closes, onChain: { shown } }: Established): read
     const isSeen = others.some((spend) => spend.txid === txid)
     if (raw === undefined || renewedAs !== undefined || isSeen) return []
     const vsize = closeVsize(terms.client.closeScript, terms.server.closeScript)
-    return [{ txid, raw, fee, vsize, lock: 0, since: completedAt ?? blockHeight(0), shownBy: 1 }]
+    return [{ txid, raw, fee, vsize, lock: 0, since: completedAt, shownBy: 1 }]
   })
   return [...others, ...sent]
 }

@@ -252,7 +252,10 @@ export interface SignedClose {
   readonly signature: Uint8Array
   /** The complete close, once we have both signatures: it is then ours to broadcast. */
   readonly raw: Uint8Array | undefined
-  /** The tip when we completed it; undefined when we have not. */
+  /**
+   * The tip when we completed it, or the first one that we saw after that; undefined when we have
+   * not, and until then.
+   */
   readonly completedAt?: BlockHeight | undefined
   /** In a renewal: the channel that this transaction funds. Only the client knows its fee. */
   readonly renewedAs?: ChannelId | undefined

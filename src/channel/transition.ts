@@ -6,7 +6,14 @@ import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { alarm, PaychanError, unreachable } from '../types/errors.js'
 import { abandon, distrustList, stop } from './stopping.js'
-import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
+import {
+  closeAgain,
+  closeIfDue,
+  onClose,
+  onCloseBroadcast,
+  onCloseDone,
+  onCloseRequest
+} from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent, FundingHistory } from './events.js'
@@ -556,19 +563,10 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
   if (payout !== undefined && age > 0 && age <= CLAIM_AGAIN_BLOCKS) {
     effects.push({ type: 'claim', payout })
   }
-  const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
-  if (
-    close?.raw !== undefined &&
-    onChain.fundingSeen &&
-    onChain.spend === undefined &&
-    !isWorthless(channel) &&
-    !rests(channel, close.txid, env)
-  ) {
-    effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
-  }
-  const again = republish(channel, env)
+  const close = closeAgain(channel, env)
+  const again = republish(close.state, env)
   const closing = closeIfDue(again.state, env)
-  return to(closing.state, ...effects, ...again.effects, ...closing.effects)
+  return to(closing.state, ...effects, ...close.effects, ...again.effects, ...closing.effects)
 }
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */

@@ -261,6 +261,34 @@ describe('attacks / a close with a fee of nearly all that the other side has', (
     assert.ok(most > 0n && most <= 3_620n, `${most} sat`)
   })
 
+  it('has been passed over by no block that the side has not seen (EVID-10)', () => {
+    // It has bid since the settlement height, where no block takes anything; then it sees no chain.
+    const world = new World({ capacity: 1_000_000n }).open().paid(500_000n)
+    const { chain, client, server } = world
+    chain.lowestFeeRate = 1_000_000_000_000n
+    client.blind = true
+    world.mineTo(690)
+    const before = bid(world)
+    assert.ok(before > 0n)
+    server.blind = true
+    client.blind = false
+    client.feeRate = feeRate(2_270_000n)
+    client.post({ type: 'close' })
+    world.deliver('server')
+    world.kill('client')
+    chain.mine(699 - chain.height)
+    // A server looks at its mempool every few seconds only, and answers at once.
+    const shown = chain.history(world.funding.outPoint)
+    chain.history = () => shown
+    server.blind = false
+    world.lookAtChain()
+    // The block doubles it, and no refusal raises it.
+    assert.ok(bid(world) <= before * 2n + 1_000n, `${bid(world)} sat after ${before} sat`)
+    chain.lowestFeeRate = 0n
+    chain.mine()
+    assert.equal(world.payouts().server, 500_000n, 'the close pays all of it')
+  })
+
   it('holds nothing back for long when no block takes it', () => {
     const world = dearClose(664)
     world.mineTo(690)
