@@ -74,8 +74,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'own-close-outbid',
     story: 'dear-client',
     rule: 'money',
-    about: 'the same, of one that the side has sent itself and is not shown yet (EVID-10)',
-    replacements: [{ module: EVIDENCE, text: '...sentCloses(channel)', by: '' }]
+    about: 'such a close is outbid by the side that has just sent it, before it is shown (EVID-10)',
+    replacements: [{ module: EVIDENCE, text: '...others, ...sent', by: '...others' }]
   },
   {
     name: 'close-passed-over',

@@ -183,6 +183,25 @@ export const STORIES: readonly Story[] = [
     dears: 2,
     part: 0.15,
     bounds: HOSTILE
+  },
+  {
+    name: 'dear-renewal',
+    about:
+      'a one-way channel from the moment in which T1 of its renewal is in the mempools, whose client asks for dear closes of both',
+    adversary: 'client',
+    beside: 'renewal',
+    before: [600_000n],
+    payments: { client: [], server: [] },
+    paymentsBeside: { client: [200_000n], server: [] },
+    prologue: [
+      'other deliver server',
+      'other deliver client',
+      'other deliver server',
+      'other deliver client'
+    ],
+    dears: 1,
+    part: 0.1,
+    bounds: { ...HOSTILE, lies: 0, closes: 1 }
   }
 ]
 
