@@ -15,6 +15,8 @@ export interface Member {
   readonly url: string
   /** False once it has been dropped. */
   readonly isUsed: boolean
+  /** False while it cannot be reached. */
+  readonly isUp: boolean
   readonly watchScript: (scriptPubKey: Uint8Array, watcher: ProvedWatcher) => ScriptWatch
   /** The blocks of its own chain. */
   readonly blockAt: BlockLookup
@@ -91,6 +93,14 @@ export class PooledScript {
     return false
   }
 
+  /** True when all servers in use that can be reached have told the history. */
+  get isToldByAll(): boolean {
+    for (const [{ isUsed, isUp }, { isTold }] of this.#views) {
+      if (isUsed && isUp && !isTold) return false
+    }
+    return this.isCurrent
+  }
+
   /** Watches it on one more server, or anew: that takes back nothing that the server has proved. */
   attach(member: Member, missing?: Txid): void {
     const before = this.#views.get(member)
@@ -145,10 +155,14 @@ export class PooledScript {
       if (this.#merged !== undefined) this.#serve(entry, this.#merged)
     })
     const isCurrent = (): boolean => this.isCurrent
+    const isToldByAll = (): boolean => this.isToldByAll
     return {
       ready,
       get isCurrent() {
         return isCurrent()
+      },
+      get isToldByAll() {
+        return isToldByAll()
       },
       stop: () => {
         this.#remove(entry)
@@ -450,6 +464,10 @@ export class PoolServer implements Member {
 
   get isUsed(): boolean {
     return this.fault === undefined
+  }
+
+  get isUp(): boolean {
+    return this.chain.status !== 'down'
   }
 
   watchScript(scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {

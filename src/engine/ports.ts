@@ -65,6 +65,11 @@ export interface ScriptWatch {
    * reports what happens to the script.
    */
   readonly isCurrent: boolean
+  /**
+   * False as long as one of several servers that can be reached has not told the history: what is
+   * not in it yet may still come (EVID-6). Undefined where there is one server only.
+   */
+  readonly isToldByAll?: boolean
   readonly stop: Unsubscribe
 }
 

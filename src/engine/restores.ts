@@ -61,6 +61,8 @@ const MOST_ATTEMPTS = 8
 const MOST_AT_ONCE = 16
 /** Milliseconds for a look at the chain. */
 const LOOK_MS = 30_000
+/** Milliseconds between two looks whether all servers have told a history. */
+const LOOK_AGAIN_MS = 250
 /** The code of a record whose T1 is in no block, when there is no room for such. */
 const NO_ROOM = 'ERR_TOO_MANY_CHANNELS'
 const FIRST_DELAY_MS = 1_000
@@ -494,6 +496,12 @@ export class Restores {
           'No Electrum server tells whether a channel that the peer hands back was funded; check the servers, then ask the peer again.'
         )
       )
+      // The first server to answer may leave T1 out.
+      const end = clock.now() + LOOK_MS
+      while (!isMined && watch.isToldByAll === false && clock.now() < end) {
+        await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve))
+        this.#mustRun()
+      }
     } finally {
       watch.stop()
     }

@@ -51,9 +51,10 @@ export class Watches {
     this.watched.delete(key)
   }
 
-  /** True when the history of a script has arrived. */
+  /** True when the history of a script has arrived, from all servers that can be reached. */
   heard(scriptPubKey: Uint8Array): boolean {
-    return this.watched.get(toHex(scriptPubKey))?.heard ?? false
+    const entry = this.watched.get(toHex(scriptPubKey))
+    return entry?.heard === true && entry.watch?.isToldByAll !== false
   }
 
   stop(): void {

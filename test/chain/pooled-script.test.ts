@@ -590,6 +590,7 @@ describe('transactions that are kept once', () => {
       return {
         url,
         isUsed: true,
+        isUp: true,
         blockAt: () => undefined,
         watchScript: (_script, watcher) => {
           watchers.push(watcher)

@@ -33,6 +33,7 @@ const proved = (transaction: Transaction, height: number, branch = 'best'): Prov
 
 class TestServer implements Member {
   isUsed = true
+  isUp = true
   isCurrent = true
   blockAt = best
   /** Of the next watch. */
@@ -188,6 +189,22 @@ describe('chain / a script on several servers', () => {
     assert.equal(pooled.isCurrent, true)
     second.isUsed = false
     assert.equal(pooled.isCurrent, false)
+  })
+
+  it('is told by all once each server in use that can be reached has told', () => {
+    for (const server of [first, second]) pooled.attach(server)
+    assert.equal(pooled.isToldByAll, false)
+    first.tell()
+    assert.equal(pooled.isToldByAll, false, 'one alone may leave anything out')
+    second.isUp = false
+    assert.equal(pooled.isToldByAll, true)
+    second.isUp = true
+    second.tell(proved(a, 5))
+    assert.equal(pooled.isToldByAll, true)
+    pooled.attach(second)
+    assert.equal(pooled.isToldByAll, false, 'it is asked anew')
+    second.isUsed = false
+    assert.equal(pooled.isToldByAll, true)
   })
 
   it('news are told once, and who admits that it does not tell all leaves nothing out', async () => {

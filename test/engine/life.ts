@@ -88,6 +88,9 @@ export class Life extends AnyLife {
           get isCurrent() {
             return watch.isCurrent
           },
+          get isToldByAll() {
+            return watch.isToldByAll ?? true
+          },
           stop: () => {
             this.watching -= 1
             watch.stop()

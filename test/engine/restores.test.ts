@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
 import type { Channel } from '../../src/channel/state.js'
+import { fundingScriptOf } from '../../src/channel/terms.js'
 import {
   isVacant,
   KEPT_AFTER_L,
@@ -12,8 +13,10 @@ import {
   letUnprovenGo,
   mayMakeRoom
 } from '../../src/channel/unfunded.js'
+import type { ScriptWatch } from '../../src/engine/ports.js'
 import { QUESTION_MS, restoredChange } from '../../src/engine/restores.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
+import { toHex } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { idOf, RawPeer, Stranger } from './raw-peer.js'
@@ -512,6 +515,40 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     const stream = await client.stream('bob')
     await stream.say(reestablishOf({ channelId: new Uint8Array(32).fill(1) }))
     assert.equal(client.incoming.length, 2)
+  })
+
+  it('a T1 that the first server to answer leaves out: absence takes the word of all (RESTORE-7, EVID-6)', async () => {
+    const { world, alice, bob } = await flooded()
+    const { view } = bob
+    const watchReally = view.watchScript.bind(view)
+    const [state = assert.fail()] = alice.engine.states()
+    assert.ok(state.stage === 'established')
+    const funding = toHex(fundingScriptOf(state.terms))
+    let honest: (() => void) | undefined
+    view.watchScript = (script, watcher) => {
+      if (toHex(script) !== funding) return watchReally(script, watcher)
+      let real: ScriptWatch | undefined
+      honest = () => {
+        real ??= watchReally(script, watcher)
+      }
+      queueMicrotask(() => {
+        watcher.onHistory([])
+      })
+      return {
+        ready: Promise.resolve(),
+        isCurrent: true,
+        get isToldByAll() {
+          return real !== undefined
+        },
+        stop: () => real?.stop()
+      }
+    }
+    world.mend(alice, bob)
+    while (honest === undefined) await world.pass(1_000)
+    honest()
+    for (let n = 0; n < 6; n++) await world.pass(10_000)
+    await world.mine()
+    assert.equal(bob.engine.describe(alice.channel.id).ourBalance, 20_000n)
   })
 
   it('while no server tells whether a channel was funded, it is neither taken nor refused: the question is asked again', async () => {

@@ -334,6 +334,17 @@ describe('wallet / restore', () => {
     await bench.wallet.stop()
   })
 
+  it('nor before all servers have told: the first may leave everything out (EVID-6)', async () => {
+    const bench = await Bench.start({ seed: 'another' })
+    bench.chain.isToldByAll = false
+    const fresh = await Bench.start({ chain: bench.chain })
+    await fresh.settled()
+    const beyond = book.at('receive', 2 * GAP).scriptPubKey
+    await assert.rejects(fresh.wallet.recognise(beyond), { code: 'ERR_CHAIN_UNAVAILABLE' })
+    await fresh.wallet.stop()
+    await bench.wallet.stop()
+  })
+
   it('goes on with what the first node had under way on the chain, and tells its history', async () => {
     const first = await Bench.start()
     await first.receive(100_000)

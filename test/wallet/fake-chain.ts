@@ -47,6 +47,8 @@ export class FakeChain implements Chain {
   rate: FeeRate = feeRate(1000n)
   /** For how many blocks it was asked, one by one. */
   readonly targets: number[] = []
+  /** Of new watches: all servers have told. */
+  isToldByAll = true
   /** What its mempool asks for. */
   minimum = MIN_RELAY
   /** While set, there is another server, which refuses what pays less; this one takes it. */
@@ -110,6 +112,7 @@ export class FakeChain implements Chain {
     return {
       ready,
       isCurrent: true,
+      isToldByAll: this.isToldByAll,
       stop: () => {
         this.watching.delete(watching)
       }
