@@ -477,10 +477,10 @@ export class Restores {
     const { chain, clock } = this.context
     await this.bounds.share.awaitWatch()
     this.#mustRun()
-    let isMined = false
+    const seen = { isMined: false }
     const watch = chain.watchScript(fundingScriptOf(terms), {
       onHistory: (history) => {
-        isMined = fundingHistory(history, outPoint).funding?.height !== undefined
+        seen.isMined = fundingHistory(history, outPoint).funding?.height !== undefined
       },
       onError: () => {},
       outPoint: () => outPoint,
@@ -498,7 +498,7 @@ export class Restores {
       )
       // The first server to answer may leave T1 out.
       const end = clock.now() + LOOK_MS
-      while (!isMined && watch.isToldByAll === false && clock.now() < end) {
+      while (!seen.isMined && watch.isToldByAll === false && clock.now() < end) {
         await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve))
         this.#mustRun()
       }
@@ -506,7 +506,7 @@ export class Restores {
       watch.stop()
     }
     must(
-      isMined,
+      seen.isMined,
       'RESTORE-7',
       NO_ROOM,
       'This node takes no channel just now whose T1 is in no block; name this one again once its T1 is.'
