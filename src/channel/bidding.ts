@@ -79,6 +79,8 @@ interface BidOptions {
   readonly most?: Satoshi
   /** The user asks for it, and may spend the whole share. */
   readonly byUser?: boolean
+  /** The last bid is for another state of ours: what takes its place pays more (BIP125). */
+  readonly replaces?: boolean
 }
 
 /**
@@ -89,7 +91,13 @@ export function bid(
   channel: Established,
   ours: Publishable,
   env: Env,
-  { previous, leastRate = previous?.feeRate, most, byUser = false }: BidOptions = {}
+  {
+    previous,
+    leastRate = previous?.feeRate,
+    most,
+    byUser = false,
+    replaces = false
+  }: BidOptions = {}
 ): Publication | undefined {
   const { height } = env
   if (height === undefined) return undefined
@@ -161,7 +169,10 @@ export function bid(
   const wished = min(
     max(
       feeFor(
-        max(max(wanted, patient), max(leastBidRate(env, deadline), byUser ? least : feeRate(0n))),
+        max(
+          max(wanted, patient),
+          max(leastBidRate(env, deadline), byUser || replaces ? least : feeRate(0n))
+        ),
         vsize
       ),
       raced

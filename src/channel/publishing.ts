@@ -134,7 +134,7 @@ function bidAnew(
   if (gain <= feeFor(env.relay.incremental, vsizeOf(channel, ours))) return undefined
   // BIP125 rule 4, and the rounding of a rate.
   const leastRate = feeRate(before.feeRate + env.relay.incremental + 10n)
-  const next = bid(channel, ours, env, { previous: before, leastRate })
+  const next = bid(channel, ours, env, { previous: before, leastRate, replaces: true })
   return next !== undefined && gain > next.fee - before.fee ? next : undefined
 }
 

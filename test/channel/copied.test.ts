@@ -181,6 +181,35 @@ describe('channel / data that was put back from a backup (RESTORE-10)', () => {
     })
   }
 
+  it('also when a server that refuses each bid for its fee has raised the old one above what blocks take (TIME-11, EVID-4)', () => {
+    const world = new World({ capacity: 1_000_000n }).open().paid(10_000n)
+    const { server, chain } = world
+    const copy = server.established
+    world.paid(490_000n).disconnect()
+    world.client.dead = true
+    server.channel = { ...copy, link: 'down' }
+    chain.lowestFeeRate = 1_000_000_000_000n
+    world.mineTo(668)
+    for (let refusals = 0; refusals < 20; refusals++) {
+      const { txid } = server.established.publication ?? assert.fail()
+      server.post({
+        type: 'broadcast-done',
+        purpose: 'publication',
+        txid,
+        isRefused: true,
+        refusedForFee: true
+      })
+    }
+    const rate = server.established.publication?.feeRate ?? 0n
+    assert.ok(rate > 10_000n, `${rate} sat for 1,000 vB`)
+    world.client.dead = false
+    world.connect().run()
+    chain.lowestFeeRate = 0n
+    const paid = world.mine().payouts()
+    assert.equal(paid.server + paid.fee, 500_000n)
+    assert.ok(paid.fee < 5_000n, `${paid.fee} sat`)
+  })
+
   it('goes on waiting for later turns until the record of the peer has come (RESTORE-4)', () => {
     const world = new World({ step: 20, blocks: 400 }).open().paidBy('client', 10_000n)
     const copy = world.server.established

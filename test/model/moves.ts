@@ -198,6 +198,7 @@ export class Moves {
    * blame for that has no need to be asked.
    */
   #isTooLate(w: World, role: Role): boolean {
+    if (this.machine.story.tellsLate === true) return w.lost[role] !== NONE && w.mined !== NONE
     const lost = w.lost[role] === NONE ? undefined : this.machine.sides.state(w.lost[role]).channel
     return lost?.stage === 'established' && w.height >= this.#windowOf(lost) - 1
   }

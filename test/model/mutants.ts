@@ -85,6 +85,20 @@ export const MUTANTS: readonly Mutant[] = [
     replacements: [{ module: EVIDENCE, text: 'hurried * 2n ** passed', by: 'hurried' }]
   },
   {
+    name: 'newer-state-waits',
+    story: 'handed-late',
+    rule: 'money',
+    about:
+      'a newer state takes the place of an older one of ours with the next block only (TIME-11)',
+    replacements: [
+      {
+        module: '/src/channel/publishing.js',
+        text: 'ours && bidAnew(channel, before, ours, env)',
+        by: 'undefined'
+      }
+    ]
+  },
+  {
     name: 'nothing-fetched',
     story: 'renewal-client',
     rule: 'exit',

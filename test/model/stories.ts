@@ -21,6 +21,8 @@ export interface Story {
   readonly payments: Readonly<Record<Role, readonly bigint[]>>
   /** Moves before everything else. */
   readonly prologue: readonly string[]
+  /** Who has lost data is told what it has forgotten also while its older state waits for a block. */
+  readonly tellsLate?: true
   /** How often the adversary asks for a close with a fee of nearly all that it has. */
   readonly dears?: number
   /** Each of its worlds takes longer: this part of the states that other stories get. */
@@ -202,6 +204,17 @@ export const STORIES: readonly Story[] = [
     dears: 1,
     part: 0.1,
     bounds: { ...HOSTILE, lies: 0, closes: 1 }
+  },
+  {
+    name: 'handed-late',
+    about:
+      'a one-way channel whose server has gone back to an old copy, and publishes its older state before the client hands over the newer one; both honest',
+    adversary: undefined,
+    payments: { client: [300_000n, 300_000n], server: [] },
+    prologue: ['pay client', 'run', 'copy server', 'pay client', 'run', 'restore server'],
+    tellsLate: true,
+    part: 0.1,
+    bounds: { cuts: 1, lies: 1 }
   }
 ]
 
