@@ -74,6 +74,12 @@ const MAX_CONNECTIONS = 1_024
 const MOST_READERS = 32
 const MOST_CALLS = 256
 
+/** What one token may have of the reads of logs, which the whole node does by turns. */
+const MOST_LOG_READS = 8
+
+/** Entries of a list in one answer: it is written at once, and others wait for that. */
+const MOST_LISTED = 10_000
+
 /** What a token may ask: so many at once, and so many a second for long. */
 const TOKEN_PACE = { burst: 400, perSecond: 200 }
 
@@ -153,6 +159,7 @@ function routes(
   const [tokens, strangers] = [new Pace(TOKEN_PACE), new Pace(STRANGER_PACE)]
   const calls = new Places(MOST_CALLS, 'calls')
   const readers = new Places(MOST_READERS, 'readers of events')
+  const logs = new Places(MOST_LOG_READS, 'reads of a log')
   // Made once, and not at the start: anybody may ask for them, and few nodes are.
   let document: object | undefined
   let page: string | undefined
@@ -215,7 +222,12 @@ function routes(
     const grant = admit(ask, verb.scope)
     const leave = calls.take(grant.id)
     try {
-      return await answerAs(grant, ask, verb)
+      const done = verb.readsLog ? logs.take(grant.id) : undefined
+      try {
+        return await answerAs(grant, ask, verb)
+      } finally {
+        done?.()
+      }
     } finally {
       leave()
     }
@@ -223,7 +235,7 @@ function routes(
 
   async function answerAs(grant: Grant, ask: Ask, verb: Verb): Promise<Response> {
     const given = ask.req.method === 'GET' ? queryOf(ask, verb) : await readJson(ask.env.incoming)
-    const body = readPublished(verb.request, given)
+    const body = limited(verb, readPublished(verb.request, given))
     const key = ask.req.header('idempotency-key')
     const text = await perform(node, verb, grant, body, key).catch((error: unknown) => {
       throw renameField(verb.request, error)
@@ -299,6 +311,13 @@ function headers(allowed: Readonly<Record<string, string[]>>): MiddlewareHandler
     referrerPolicy: 'no-referrer',
     strictTransportSecurity: false
   })
+}
+
+/** The request of a list asks for no more than one answer may have. */
+function limited({ request }: Verb, body: unknown): unknown {
+  if (!('limit' in request.shape) || typeof body !== 'object' || body === null) return body
+  const { limit = MOST_LISTED } = body as { readonly limit?: number }
+  return { ...body, limit: typeof limit === 'number' ? Math.min(limit, MOST_LISTED) : limit }
 }
 
 /** Performs a verb, once for each Idempotency-Key, and within the budget of the token. */

@@ -60,6 +60,8 @@ export interface Verb {
   readonly showsSecret: boolean
   /** True when its field `id` names a payment to look for. */
   readonly seeksPayment: boolean
+  /** True when it may read a whole log of the node: few such reads go on at once. */
+  readonly readsLog: boolean
   readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
 }
 
@@ -86,6 +88,7 @@ interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
   readonly isCancellable?: boolean
   readonly showsSecret?: boolean
   readonly seeksPayment?: boolean
+  readonly readsLog?: boolean
 }
 
 export type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
@@ -97,7 +100,8 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
   row: Row<Place, Shape>
 ): Verb & { readonly name: Name; readonly call: Place; readonly shape: Shape } {
   const { scope, meaning, request: shape, answer, body, args } = row
-  const { isCancellable = false, showsSecret = false, seeksPayment = false } = row
+  const { isCancellable = false, showsSecret = false } = row
+  const { seeksPayment = false, readsLog = false } = row
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
   const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
     const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
@@ -117,6 +121,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
     isCancellable,
     showsSecret,
     seeksPayment,
+    readsLog,
     run
   }
 }

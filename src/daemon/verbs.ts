@@ -295,7 +295,8 @@ const TABLE = [
     answer: z.array(paymentInfo),
     body: (filter) =>
       filter?.peer === undefined ? { ...filter } : { ...filter, peer: peerText(filter.peer) },
-    args: (filter) => [filter]
+    args: (filter) => [filter],
+    readsLog: true
   }),
   verb('payment', 'payments.get', {
     scope: 'read',
@@ -304,7 +305,8 @@ const TABLE = [
     answer: paymentDetails,
     body: (id) => ({ id }),
     args: ({ id }) => [id],
-    seeksPayment: true
+    seeksPayment: true,
+    readsLog: true
   }),
   verb('makeRequest', 'requests.make', {
     scope: 'receive',
@@ -325,7 +327,8 @@ const TABLE = [
     request: { limit },
     answer: z.array(requestInfo),
     body: (filter) => filter ?? {},
-    args: (filter) => [filter]
+    args: (filter) => [filter],
+    readsLog: true
   }),
   verb('readRequest', 'requests.read', {
     scope: 'read',
@@ -354,7 +357,8 @@ const TABLE = [
     answer: receiptInfo,
     body: (request, id, options) => ({ request, id, ...options }),
     args: ({ request, id }) => [request, id],
-    seeksPayment: true
+    seeksPayment: true,
+    readsLog: true
   }),
   verb('alias', 'peers.alias', {
     scope: 'manage',
@@ -508,6 +512,7 @@ export const CANCEL: Verb = {
   isCancellable: false,
   showsSecret: false,
   seeksPayment: false,
+  readsLog: false,
   run: async (node, body) => {
     cancel(node, readRequest(byTicket, body).ticket)
     return null

@@ -48,7 +48,7 @@ export interface ActorHost {
   }
   readonly meter?: ConstructorParameters<typeof Waiters>[0]
   /** The place in the payment log of the next entry. */
-  readonly order: { next: () => number }
+  readonly order: { next: (channel: ChannelId, time: number) => number }
   /** Called before the commit: from here on the node knows what two channels must not share. */
   learn: (channel: Channel) => void
   /** A channel is in another state. */
@@ -328,7 +328,7 @@ export class ChannelActor {
     const changes = channelChanges(this.#durable, state)
     for (const entry of log) {
       changes.push(
-        paymentChange(state.id, { ...entry, order: this.host.order.next() }),
+        paymentChange(state.id, { ...entry, order: this.host.order.next(state.id, entry.time) }),
         ...this.host.keyed.changes(state, entry),
         ...this.host.requests.changes(state, entry)
       )

@@ -29,16 +29,12 @@ import { findPart } from './paid-records.js'
 import { EventLog } from './event-log.js'
 import { Requests } from './requests.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
-import { loadChannels, LogOrder, tellDamage } from './loading.js'
+import { loadChannels, tellDamage } from './loading.js'
+import { LogOrder } from './log-order.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
 import { takePsbt } from './outside-wallet.js'
-import {
-  type LoggedPayment,
-  PaymentIds,
-  type PaymentInfo,
-  paymentsUnder,
-  readPayments
-} from './payments.js'
+import { type LogPart, readPayments } from './payment-log.js'
+import { PaymentIds, type PaymentInfo, paymentsUnder } from './payments.js'
 import { Performer, recover } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
@@ -459,9 +455,10 @@ export class Engine {
     return summarise(state, this.#envForPeople(state))
   }
 
-  /** The payment log, oldest update first. */
-  payments(only?: ChannelId): AsyncGenerator<LoggedPayment> {
-    return readPayments(this.#context.store, this.#states(), only, ({ channel, sequence }) => {
+  /** The payment log, or a part of it, the newest payment first; read as far as it is asked for. */
+  payments(part: LogPart = {}): AsyncGenerator<PaymentInfo> {
+    const { store } = this.#context
+    return readPayments(store, this.states(), this.#order, part, ({ channel, sequence }) => {
       this.#context.alarm(
         new PaychanError(
           'ERR_STORE_CORRUPT',

@@ -1,13 +1,12 @@
 /**
- * Loads what a node has on its disk when it starts: its channels, records of an earlier layout,
- * damage, and the progress of the payment log.
+ * Loads what a node has on its disk when it starts: its channels, records of an earlier layout, and
+ * damage.
  */
-import { NEW_LEDGER, nextSequence } from '../channel/ledger.js'
+import { NEW_LEDGER } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { paymentKey, readEntry } from './payments.js'
-import type { Clock, Store } from './ports.js'
+import type { Store } from './ports.js'
 import { corruptRecord } from '../types/records.js'
 import { CHANNEL_PREFIX, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
 
@@ -154,7 +153,7 @@ function idOf(key: string, prefix: string): ChannelId {
  * The result of a read, or the reason why the record is corrupt. Throws for a record of a later
  * release, or a disk that failed.
  */
-async function unlessCorrupt<T>(
+export async function unlessCorrupt<T>(
   read: () => Promise<T>
 ): Promise<{ readonly value: T } | { readonly error: Error }> {
   try {
@@ -169,39 +168,5 @@ async function unlessCorrupt<T>(
     }
     // Also what only a bug can have written: it costs its channel, not the node.
     return { error }
-  }
-}
-
-/*
- * The order of the payment log over all channels: that in which entries were written. The clock on
- * the wall does not give this order: it may be set back, which would make the newest payment look
- * old.
- */
-
-/**
- * Numbers that only grow, over restarts too. They follow the clock as long as the clock grows.
- */
-export class LogOrder {
-  #last = 0
-
-  constructor(private readonly clock: Pick<Clock, 'now'>) {}
-
-  /** Reads the newest number: that of the newest entry of each channel. */
-  async load(store: Store, channels: Iterable<Channel>): Promise<void> {
-    for (const channel of channels) {
-      if (channel.stage !== 'established') continue
-      const key = paymentKey(channel.id, nextSequence(channel.ledger) - 1)
-      const value = await store.get(key)
-      const found =
-        value === undefined ? undefined : await unlessCorrupt(async () => readEntry(key, value))
-      if (found !== undefined && 'value' in found) {
-        this.#last = Math.max(this.#last, found.value.order)
-      }
-    }
-  }
-
-  next(): number {
-    this.#last = Math.max(this.#last + 1, this.clock.now())
-    return this.#last
   }
 }

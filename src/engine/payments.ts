@@ -1,4 +1,4 @@
-/** The payment log: the payments, the updates that made them, and their outcomes. */
+/** Entries of the payment log: payments, the updates that made them, and their outcomes. */
 import {
   LISTED_PAYMENT_BYTES,
   MAX_LISTED_BYTES,
@@ -30,20 +30,18 @@ export interface PaymentInfo {
   readonly time: number
 }
 
-/** A payment as the log holds it. */
-export interface LoggedPayment {
-  readonly payment: PaymentInfo
-  /** Position in the log: a newer payment has a higher one; those of one update share it. */
-  readonly order: number
-}
-
-/** An entry as it is on disk. */
-type StoredEntry = PaymentLogEntry & { readonly order: number }
+/** An entry as it is on disk; a newer one has a higher number (`LogOrder`). */
+export type StoredEntry = PaymentLogEntry & { readonly order: number }
 
 export const PAYMENT_PREFIX = 'payment/'
 
 export function paymentKey(channel: ChannelId, sequence: number): string {
-  return `${PAYMENT_PREFIX}${channel}/${sequence.toString().padStart(10, '0')}`
+  return paymentsPrefix(channel) + sequence.toString().padStart(10, '0')
+}
+
+/** What the keys of a channel's entries begin with. */
+export function paymentsPrefix(channel: ChannelId): string {
+  return `${PAYMENT_PREFIX}${channel}/`
 }
 
 /** All payments of an update are one packed value: a key for each would be the bottleneck. */
@@ -71,7 +69,8 @@ export function sequenceOf(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }
 
-function entryUnlessDamaged(key: string, value: Uint8Array): StoredEntry | undefined {
+/** Undefined for an entry that is damaged. */
+export function entryUnlessDamaged(key: string, value: Uint8Array): StoredEntry | undefined {
   return unlessDamaged(() => readEntry(key, value))
 }
 
@@ -143,40 +142,6 @@ export async function sentUpTo(
     found.unshift(...payments.filter(({ direction }) => direction === 'sent'))
   }
   return found.slice(-count)
-}
-
-/** An entry of the log that cannot be read: its payments are missing from every list. */
-interface DamagedEntry {
-  readonly channel: ChannelId
-  readonly sequence: number
-}
-
-/**
- * The log of a channel, or of all, oldest update first. Entries that are damaged are left out, and
- * told to `onDamaged`.
- */
-export async function* readPayments(
-  store: Store,
-  channels: ReadonlyMap<ChannelId, Channel>,
-  only: ChannelId | undefined,
-  onDamaged: (entry: DamagedEntry) => void
-): AsyncGenerator<LoggedPayment> {
-  const wanted =
-    only === undefined
-      ? [...channels.values()]
-      : [channels.get(only)].filter((channel) => channel !== undefined)
-  for (const channel of wanted) {
-    for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel.id}/`)) {
-      const entry = entryUnlessDamaged(key, value)
-      if (entry === undefined) {
-        onDamaged({ channel: channel.id, sequence: sequenceOf(key) })
-        continue
-      }
-      for (const payment of entry.payments) {
-        yield { payment: paymentInfo(channel, entry, payment), order: entry.order }
-      }
-    }
-  }
 }
 
 /**

@@ -26,6 +26,8 @@ export interface Change {
   readonly value: Uint8Array | undefined
 }
 
+export type Entry = readonly [key: string, value: Uint8Array]
+
 /**
  * Durable, ordered keys and values. Keys are ASCII paths such as `channel/<id>`.
  * Errors: `ERR_STORE_LOCKED` (another process has it), `ERR_STORE_FAILED` (the disk refused).
@@ -33,7 +35,12 @@ export interface Change {
 export interface Store {
   get: (key: string) => Promise<Uint8Array | undefined>
   /** All entries whose key starts with `prefix`, in the order of their keys. */
-  entries: (prefix: string) => AsyncIterable<readonly [key: string, value: Uint8Array]>
+  entries: (prefix: string) => AsyncIterable<Entry>
+  /**
+   * At most `count` entries whose key starts with `prefix` and comes before `before`, if that is
+   * given; the last key first. One read of the disk: other work has its turn before it resolves.
+   */
+  last: (prefix: string, count: number, before?: string) => Promise<readonly Entry[]>
   /**
    * Applies the changes all or none, and resolves once they would survive a loss of power.
    * Batches that wait at the same time share one fsync; they are applied in the order of the calls.

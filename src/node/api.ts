@@ -236,21 +236,22 @@ export interface PaymentDetails extends PaymentInfo {
 export interface PaymentsApi {
   /**
    * Lists what was paid and received, the newest first: what fits all parts of the filter; at most
-   * `limit` payments, else all. Amounts are in satoshis, times in milliseconds since 1970. Waits for
-   * the disk, and for no peer.
+   * `limit` payments, else all. Amounts are in satoshis, times in milliseconds since 1970. Reads from
+   * the newest payment back, no further than `limit` or `since` asks. Waits for the disk and for
+   * other reads of a log, of which two go on at once, and for no peer.
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_PEER`,
-   *   `ERR_AMBIGUOUS_PEER`
+   *   `ERR_AMBIGUOUS_PEER`, `ERR_TOO_MANY_CALLS`
    * @example
    * const [newest] = await node.payments.list({ limit: 1 })
    */
   list: (filter?: PaymentFilter) => Promise<PaymentInfo[]>
   /**
    * Finds one payment: by the name that it was made with (`PayRequest.id`), or by its id, of which
-   * the first 8 digits are enough. Amounts are in satoshis, times in milliseconds since 1970. Waits
-   * for the disk, and for no peer.
+   * the first 8 digits are enough. Amounts are in satoshis, times in milliseconds since 1970. By an
+   * id it reads the whole log. Waits for the disk and for other reads of a log, and for no peer.
    *
-   * @throws PaychanError `ERR_NO_PAYMENT`, `ERR_AMBIGUOUS_PAYMENT`
+   * @throws PaychanError `ERR_NO_PAYMENT`, `ERR_AMBIGUOUS_PAYMENT`, `ERR_TOO_MANY_CALLS`
    * @example
    * const { status, parts } = await node.payments.get('invoice 17')
    */
@@ -259,7 +260,9 @@ export interface PaymentsApi {
 
 export interface ChainApi {
   /**
-   * Returns the feerates to choose from, in sat/vB. Waits for the answers of the Electrum servers.
+   * Returns the feerates to choose from, in sat/vB. The Electrum servers are asked anew once there is
+   * another block and 30 seconds are over, or after 10 minutes, whoever calls and however often.
+   * Waits for their answers then.
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_WAIT_ENDED`
    * @example

@@ -9,17 +9,10 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import {
-  askedRate,
-  checkCost,
-  estimatedRate,
-  MAX_TARGET,
-  SHOWN_TARGETS,
-  targetOf
-} from '../wallet/fee-choice.js'
+import { askedRate, checkCost, estimatedRate, MAX_TARGET, targetOf } from '../wallet/fee-choice.js'
 import type * as wallet from '../wallet/spending.js'
 import type { Chain } from '../engine/ports.js'
-import type { FeeChoice, Fees } from './api.js'
+import type { FeeChoice } from './api.js'
 
 export interface ChosenFunding {
   readonly choice: FundingChoice | undefined
@@ -104,16 +97,4 @@ export async function bidOf(
   const target = targetOf(asked)
   if (target !== undefined) return await chain.estimateFeeRate(target)
   return choice.satPerVByte === undefined ? undefined : rateOfSatPerVByte(choice.satPerVByte)
-}
-
-/** @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
-export async function feesOf(chain: Chain): Promise<Fees> {
-  const { minimum } = await chain.relayRates()
-  const estimates = await Promise.all(
-    SHOWN_TARGETS.map(async (blocks) => ({
-      blocks,
-      satPerVByte: satPerVByte(await chain.estimateFeeRate(blocks))
-    }))
-  )
-  return { leastSatPerVByte: satPerVByte(minimum), estimates }
 }

@@ -1,34 +1,14 @@
-/** The node's lists: coins, transactions, payments, in the order and length that people want. */
-import type { LoggedPayment } from '../engine/payments.js'
+/** The node's lists of coins and transactions, as people want them. */
 import { outPointText, type Txid } from '../types/bytes.js'
 import { blockHeight, type BlockHeight, satoshi } from '../types/units.js'
 import type { WalletCoin } from '../wallet/node-wallet.js'
 import type {
   ChannelInfo,
   CoinInfo,
-  PaymentInfo,
   SettleAllResult,
   TransactionKind,
   WalletTransaction
 } from './api.js'
-
-/**
- * The payments of a log that is oldest first, in reverse: by the order of the log, since a clock
- * may be set back.
- */
-export async function newestFirst(
-  log: AsyncIterable<LoggedPayment>,
-  limit?: number
-): Promise<PaymentInfo[]> {
-  const all: LoggedPayment[] = []
-  for await (const logged of log) all.push(logged)
-  // Payments of one update share one place: they are reversed before they are sorted.
-  const sorted = all
-    .reverse()
-    .sort((a, b) => b.order - a.order)
-    .map(({ payment }) => payment)
-  return limit === undefined ? sorted : sorted.slice(0, limit)
-}
 
 /**
  * The settled channels, the failed ones, and the one-way channels with a share of ours that were

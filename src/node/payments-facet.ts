@@ -1,7 +1,7 @@
 /** Payments of a node: made on the channel that fits, or on several; and listed. */
 import { codeOf, PaychanError } from '../types/errors.js'
 import { toHex } from '../types/bytes.js'
-import type { LoggedPayment } from '../engine/payments.js'
+import type { Channel } from '../channel/state.js'
 import { sumShown, type Satoshi } from '../types/units.js'
 import type {
   NodeApi,
@@ -13,7 +13,6 @@ import type {
   PayResult
 } from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
-import { newestFirst } from './lists.js'
 import { peerText } from './named-peer.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'
@@ -25,46 +24,57 @@ export function paymentsFacet(running: () => Running): PaymentsApi {
   return {
     list: async ({ channel, peer, limit, ...filter } = {}) => {
       const parts = running()
-      const { engine } = parts
+      const { engine, reads } = parts
       const only =
         channel === undefined ? undefined : channelByPrefix(engine.channels(), channel).id
       const peerId = peer === undefined ? undefined : await peerNamed(parts, peerText(peer))
-      return await newestFirst(fitting(engine.payments(only), { ...filter, peerId }), limit)
+      const of = (each: Pick<Channel, 'id' | 'peer'>): boolean =>
+        (only === undefined || each.id === only) && (peerId === undefined || each.peer === peerId)
+      return await reads.run(
+        async () =>
+          await firstOf(fitting(engine.payments({ of, since: filter.since }), filter), limit)
+      )
     },
 
     get: async (id) => {
-      const { engine } = running()
+      const { engine, reads } = running()
       const named = await engine.paymentsUnder(id)
       if (named.length > 0) return detailsOf(named, id)
-      return detailsOf([await paymentByPrefix(engine.payments(), id)], undefined)
+      const found = await reads.run(async () => await paymentByPrefix(engine.payments(), id))
+      return detailsOf([found], undefined)
     }
   }
 }
 
+/** The first `most` of what is found, without a look at the rest. */
+async function firstOf<T>(found: AsyncIterable<T>, most = Infinity): Promise<T[]> {
+  const first: T[] = []
+  if (most < 1) return first
+  for await (const each of found) if (first.push(each) >= most) break
+  return first
+}
+
 /** The payments of a log that fit all parts of a filter. */
 async function* fitting(
-  log: AsyncIterable<LoggedPayment>,
+  log: AsyncIterable<PaymentInfo>,
   {
-    peerId,
     since = -Infinity,
     until = Infinity,
     direction,
     status,
     memo = ''
-  }: Omit<PaymentFilter, 'channel' | 'peer' | 'limit'> & { readonly peerId: string | undefined }
-): AsyncGenerator<LoggedPayment> {
+  }: Omit<PaymentFilter, 'channel' | 'peer' | 'limit'>
+): AsyncGenerator<PaymentInfo> {
   const part = memo.toLowerCase()
-  for await (const logged of log) {
-    const { payment } = logged
+  for await (const payment of log) {
     if (
-      (peerId === undefined || payment.peerId === peerId) &&
       payment.time >= since &&
       payment.time < until &&
       (direction === undefined || payment.direction === direction) &&
       (status === undefined || payment.status === status) &&
       payment.memo.toLowerCase().includes(part)
     ) {
-      yield logged
+      yield payment
     }
   }
 }
@@ -82,12 +92,12 @@ function detailsOf(parts: readonly PaymentInfo[], name: string | undefined): Pay
 const PAYMENT_PREFIX = /^[0-9a-f]{8,32}$/
 
 async function paymentByPrefix(
-  log: AsyncIterable<LoggedPayment>,
+  log: AsyncIterable<PaymentInfo>,
   prefix: string
 ): Promise<PaymentInfo> {
   const found: PaymentInfo[] = []
   if (PAYMENT_PREFIX.test(prefix)) {
-    for await (const { payment } of log) {
+    for await (const payment of log) {
       if (payment.id.startsWith(prefix)) found.push(payment)
     }
   }

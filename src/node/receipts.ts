@@ -133,10 +133,12 @@ export async function onlyReceipt(
   )
 }
 
-async function keysOf({ store }: Running, prefix: string): Promise<string[]> {
-  const keys: string[] = []
-  for await (const [key] of store.entries(prefix)) keys.push(key)
-  return keys
+async function keysOf({ store, reads }: Running, prefix: string): Promise<string[]> {
+  return await reads.run(async () => {
+    const keys: string[] = []
+    for await (const [key] of store.entries(prefix)) keys.push(key)
+    return keys
+  })
 }
 
 export function noReceipt(request: string, sentence: string): PaychanError {

@@ -116,8 +116,10 @@ export interface RequestsApi {
    */
   make: (options?: RequestOptions) => Promise<RequestInfo>
   /**
-   * Lists the requests of this node, the newest first. Waits for the disk, and for no peer.
+   * Lists the requests of this node, the newest first. Reads all of them. Waits for the disk and for
+   * other reads of a log, and for no peer.
    *
+   * @throws PaychanError `ERR_TOO_MANY_CALLS`
    * @example
    * const open = (await node.requests.list()).filter(({ state }) => state === 'open')
    */
@@ -153,7 +155,7 @@ export interface RequestsApi {
    * @param id - the name of the payment, for a reusable request; without it, the payment that has no
    *   receipt yet, or the only one that has
    * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`, `ERR_BAD_ANSWER`,
-   *   `ERR_WAIT_ENDED`
+   *   `ERR_TOO_MANY_CALLS`, `ERR_WAIT_ENDED`
    * @example
    * const { text } = await node.requests.receipt('1f2e3d4c5b6a7988')
    */

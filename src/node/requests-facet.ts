@@ -98,8 +98,11 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
     },
 
     list: async ({ limit } = {}) => {
+      const { engine, reads } = running()
       const all: RequestRecord[] = []
-      for await (const record of running().engine.requests.all()) all.push(record)
+      await reads.run(async () => {
+        for await (const record of engine.requests.all()) all.push(record)
+      })
       return all
         .sort((a, b) => (a.made === b.made ? (a.id < b.id ? -1 : 1) : b.made - a.made))
         .slice(0, limit)

@@ -9,6 +9,8 @@ import type { Access } from './access.js'
 import type { Aliases } from './aliases.js'
 import type { Libp2pPeers } from '../p2p/peers.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
+import type { LongReads } from './long-reads.js'
+import type { ShownFees } from './shown-fees.js'
 import type { KeptAnswers } from './kept-answers.js'
 import type { Webhooks } from './webhooks.js'
 import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
@@ -34,6 +36,8 @@ export interface Running {
   readonly aliases: Aliases
   readonly gate: Gate
   readonly webhooks: Webhooks
+  readonly reads: LongReads
+  readonly fees: ShownFees
   readonly policy: Policy
   readonly meter: Meter | undefined
 }

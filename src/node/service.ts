@@ -59,7 +59,8 @@ import { makeBackup } from './backup.js'
 import { belongsTo } from './chain-anchor.js'
 import { historiesOf, tellOfChain } from './chain-progress.js'
 import { channelsFacet } from './channels-facet.js'
-import { feesOf } from './funding-choice.js'
+import { LongReads } from './long-reads.js'
+import { ShownFees } from './shown-fees.js'
 import { payCall, paymentsFacet } from './payments-facet.js'
 import { answerQuestion, requestInfo, requestsFacet, type RequestsEnv } from './requests-facet.js'
 import { keptEvents, newestEvent } from './kept-events.js'
@@ -154,7 +155,7 @@ class PaychanService extends ToldEvents implements Paychan {
 
   readonly chain: ChainApi = {
     fees: async ({ signal } = {}) =>
-      await unlessAborted(signal, async () => await feesOf(this.#get().chain)),
+      await unlessAborted(signal, async () => await this.#get().fees.now()),
     untilHeight: async (height, { signal } = {}) => {
       await untilHeight(this, height, signal)
     }
@@ -357,6 +358,8 @@ class PaychanService extends ToldEvents implements Paychan {
         aliases,
         gate,
         webhooks,
+        reads: new LongReads(),
+        fees: new ShownFees(chain, systemClock),
         policy,
         meter
       }

@@ -12,6 +12,7 @@ export function onStoreFailure(store: Store, onFailure: (error: Error) => void):
   return {
     get: async (key) => await store.get(key),
     entries: (prefix) => store.entries(prefix),
+    last: async (prefix, count, before) => await store.last(prefix, count, before),
     commit: async (changes) => {
       try {
         await store.commit(changes)

@@ -8,7 +8,7 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { GroupCommit } from './group-commit.js'
 import { damagedLogs } from './level-log.js'
 import type { Meter } from '../engine/meter.js'
-import type { Change, Store } from '../engine/ports.js'
+import type { Change, Entry, Store } from '../engine/ports.js'
 
 /** Mode 0700: nobody else may read the store. */
 const DIRECTORY_MODE = 0o700
@@ -85,7 +85,7 @@ class LevelStore implements Store {
     return await reading(async () => await this.database.get(key))
   }
 
-  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+  async *entries(prefix: string): AsyncGenerator<Entry> {
     // An iterator of LevelDB sees the database as it was when the iterator was made.
     const iterator = this.database.iterator({ gte: prefix, lt: prefix + AFTER_ALL })
     try {
@@ -97,6 +97,11 @@ class LevelStore implements Store {
     } finally {
       await iterator.close()
     }
+  }
+
+  async last(prefix: string, count: number, before = prefix + AFTER_ALL): Promise<Entry[]> {
+    const range = { gte: prefix, lt: before, reverse: true, limit: count }
+    return await reading(async () => await this.database.iterator(range).all())
   }
 
   async commit(changes: readonly Change[]): Promise<void> {

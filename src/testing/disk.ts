@@ -3,7 +3,7 @@
  * as on a real disk. Its contents survive the process. It can be slow, be full, and forget: a disk
  * that loses writes it has called safe breaks its promise, and tests ask for that.
  */
-import type { Change, Store, Unsubscribe } from '../engine/ports.js'
+import type { Change, Entry, Store, Unsubscribe } from '../engine/ports.js'
 import { acceptChanges, GroupCommit, storeClosed, writeFailed } from '../store/group-commit.js'
 import type { Calendar } from './calendar.js'
 import { Life, never } from './life.js'
@@ -90,7 +90,7 @@ export class SimDisk {
     return this.#contents.get(key)?.slice()
   }
 
-  entriesFrom(prefix: string): Array<readonly [key: string, value: Uint8Array]> {
+  entriesFrom(prefix: string): Entry[] {
     return [...this.#contents]
       .filter(([key]) => key.startsWith(prefix))
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -155,8 +155,17 @@ export class SimStore implements Store {
   }
 
   /** Lists the entries. Commits after the first step of the iteration are not in it. */
-  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+  async *entries(prefix: string): AsyncGenerator<Entry> {
     for (const [key, value] of this.disk.entriesFrom(prefix)) yield [key, value.slice()]
+  }
+
+  async last(prefix: string, count: number, before?: string): Promise<Entry[]> {
+    return this.disk
+      .entriesFrom(prefix)
+      .filter(([key]) => before === undefined || key < before)
+      .slice(-count)
+      .reverse()
+      .map(([key, value]) => [key, value.slice()])
   }
 
   commit(changes: readonly Change[]): Promise<void> {

@@ -363,11 +363,12 @@ export class WorldNode {
     }
   }
 
-  /** The payments that it knows of, of one channel or of all. */
+  /** The payments that it knows of, of one channel or of all, the oldest first. */
   async payments(only?: ChannelId): Promise<PaymentInfo[]> {
     const all: PaymentInfo[] = []
-    for await (const { payment } of this.engine.payments(only)) all.push(payment)
-    return all
+    const of = ({ id }: { readonly id: ChannelId }): boolean => only === undefined || id === only
+    for await (const payment of this.engine.payments({ of })) all.push(payment)
+    return all.reverse()
   }
 
   /** Collects payouts that are in blocks and worth their fee. */

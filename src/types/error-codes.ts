@@ -62,7 +62,10 @@ export const ERROR_CODES = {
   ],
   ERR_API_LISTEN: ['usage', 'the API cannot listen at an address'],
   ERR_API_TOO_FAST: ['busy', 'a token, or an address without one, asks too often'],
-  ERR_TOO_MANY_CALLS: ['busy', 'a token has too many calls, or readers of events, under way'],
+  ERR_TOO_MANY_CALLS: [
+    'busy',
+    'a token has too many calls, or readers of events, under way, or too many wait to read a log'
+  ],
   ERR_INVALID_TOKEN_REQUEST: ['usage', 'a token cannot have the name, scopes, budget or time'],
   ERR_NO_TOKEN: ['missing', 'there is no token with that id'],
   ERR_TOO_MANY_TOKENS: ['refused', 'there are as many tokens as a node keeps'],

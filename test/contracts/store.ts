@@ -193,6 +193,24 @@ export function storeContract(name: string, makePlace: () => Promise<StorePlace>
       })
     })
 
+    describe('last', () => {
+      async function keysOf(prefix: string, count: number, before?: string): Promise<string[]> {
+        return (await store.last(prefix, count, before)).map(([key]) => key)
+      }
+
+      it('reads so many entries of a prefix backwards, from the end or from before a key', async () => {
+        const keys = ['log', 'log/1', 'log/2', 'log/3', 'log/~', 'log0', 'lo']
+        await store.commit(keys.map((key) => ({ key, value: bytes(key.length) })))
+        assert.deepEqual(await keysOf('log/', 2), ['log/~', 'log/3'])
+        assert.deepEqual(await keysOf('log/', 2, 'log/3'), ['log/2', 'log/1'])
+        assert.deepEqual(await keysOf('log/', 9, 'log/2'), ['log/1'])
+        assert.deepEqual(await keysOf('log/', 9, 'log/1'), [])
+        assert.deepEqual(await keysOf('other/', 9), [])
+        const [[, value] = []] = await store.last('log/', 1)
+        assert.deepEqual([...(value ?? [])], [5])
+      })
+    })
+
     describe('close', () => {
       it('writes what waits, and refuses what comes later', async () => {
         const pending = [

@@ -347,6 +347,43 @@ describe('the API on TCP', () => {
     })
   })
 
+  it('lists 10,000 entries at the most, whatever is asked for', async () => {
+    const token = await tokenFor({})
+    for (const [query, limit] of [
+      ['', 10_000],
+      ['?limit=20', 20],
+      ['?limit=1000000', 10_000]
+    ] as const) {
+      assert.equal((await ask(`/v1/payments${query}`, { token })).status, 200)
+      assert.deepEqual(node.calls.at(-1)?.args, [{ limit }])
+    }
+  })
+
+  it('reads logs for a token eight times at once, and for others as well', async () => {
+    const [token, other] = [await tokenFor({}), await tokenFor({})]
+    const finish: Array<() => void> = []
+    let arrived: () => void = () => {}
+    const full = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    node.answers.payments = async (filter) => {
+      await new Promise<void>((resolve) => {
+        if (finish.push(resolve) === 8) arrived()
+      })
+      return await node.usual.payments(filter)
+    }
+    const calls = Array.from({ length: 8 }, async () => await ask('/v1/payments', { token }))
+    await full
+    assert.equal((await ask('/v1/payments', { token })).code, 'ERR_TOO_MANY_CALLS')
+    assert.equal((await ask('/v1/info', { token })).status, 200)
+    for (const each of finish) each()
+    assert.ok((await Promise.all(calls)).every(({ status }) => status === 200))
+    delete node.answers.payments
+    for (const each of [token, other]) {
+      assert.equal((await ask('/v1/payments', { token: each })).status, 200)
+    }
+  })
+
   it('answers 256 calls of a token at a time, and those of others as well', async () => {
     const [token, other] = [await tokenFor({ scopes: ['pay'] }), await tokenFor({})]
     const finish: Array<() => void> = []

@@ -335,15 +335,15 @@ async function taken(log: EventLog, after: number, count: number): Promise<numbe
   return numbers
 }
 
-/** The ids of the payments that a node counts as made. */
+/** The ids of the payments that a node counts as made, the oldest first. */
 async function acknowledged({ engine }: Node): Promise<string[]> {
   const ids: string[] = []
   try {
-    for await (const { payment } of engine.payments()) {
+    for await (const payment of engine.payments()) {
       if (payment.status === 'acknowledged') ids.push(payment.id)
     }
   } catch (error) {
     assert.fail(codeOf(error))
   }
-  return ids
+  return ids.reverse()
 }

@@ -322,6 +322,7 @@ describe('engine / the payments that a payee lists (REEST-8)', () => {
         return await store.get(key)
       },
       entries: (prefix) => store.entries(prefix),
+      last: async (prefix, count, before) => await store.last(prefix, count, before),
       commit: async (changes) => {
         await store.commit(changes)
       },

@@ -55,6 +55,7 @@ export class Life extends AnyLife {
     return {
       get: async (key) => await this.ask(() => store.get(key)),
       entries: (prefix) => store.entries(prefix),
+      last: async (prefix, count, before) => await store.last(prefix, count, before),
       commit: async (changes) => {
         const held = this.#held
         if (held !== undefined) {

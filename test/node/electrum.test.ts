@@ -266,6 +266,26 @@ describe('node / what an Electrum server charges', () => {
       assert.ok(starts.length > 0 && Math.min(...starts) >= 220 - ANCHOR_DEPTH, String(starts))
     })
 
+    it('is nothing for calls that only read, but for one answer about fees in a block', async () => {
+      const reads = async (): Promise<void> => {
+        const { chain, wallet, channels, payments, requests, peers, info } = client.api
+        await Promise.all([
+          ...[chain.fees(), info(), wallet.balance(), wallet.coins(), wallet.transactions()],
+          ...[channels.list(), payments.list(), requests.list(), peers.list(), peers.aliases()]
+        ])
+      }
+      const asked = async (times: number): Promise<string[]> => {
+        const before = gate.requests.length
+        await Promise.all(Array.from({ length: times }, reads))
+        const methods = gate.requests.slice(before).map(({ method }) => method)
+        return methods.filter((method) => method !== 'server.ping')
+      }
+      const first = await asked(100)
+      // Six targets with three requests each, and one; and what the node asks with its last block.
+      assert.ok(first.length <= 19 + 7, first.join(', '))
+      assert.deepEqual(await asked(100), [])
+    })
+
     it('is within its budget, also with channels that nothing happens to', async () => {
       // Where it takes its time, a start goes over another block, with and without channels.
       const first = await restart()

@@ -1,6 +1,9 @@
 /** The list of payments with its filters, and one payment. */
 import assert from 'node:assert/strict'
+import type { Channel } from '../../src/channel/state.js'
+import type { LogPart } from '../../src/engine/payment-log.js'
 import type { PaymentFilter, PaymentInfo, PaymentsApi } from '../../src/node/api.js'
+import { LongReads } from '../../src/node/long-reads.js'
 import { paymentsFacet } from '../../src/node/payments-facet.js'
 import { channelId } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
@@ -31,22 +34,27 @@ const LOG: readonly PaymentInfo[] = [
   time: 1_000 * (i + 1)
 }))
 
-function facet(named: Readonly<Record<string, readonly PaymentInfo[]>> = {}): PaymentsApi {
+/** @param taken - filled with the ids of the payments that are taken from the log */
+function facet(
+  named: Readonly<Record<string, readonly PaymentInfo[]>> = {},
+  taken: string[] = []
+): PaymentsApi {
   const engine = {
     channels: () => [{ id: FIRST }, { id: SECOND }],
     states: () => [{ peer: BOB }, { peer: CAROL }],
-    payments: async function* (only?: string) {
-      for (const [order, payment] of LOG.entries()) {
-        if (only === undefined || payment.channel === only) {
-          yield await Promise.resolve({ payment, order })
-        }
+    payments: async function* ({ of = () => true }: LogPart = {}) {
+      for (const payment of [...LOG].reverse()) {
+        const channel = { id: payment.channel, peer: payment.peerId } as Channel
+        if (!of(channel)) continue
+        taken.push(payment.id)
+        yield await Promise.resolve(payment)
       }
     },
     paymentsUnder: async (name: string) => await Promise.resolve(named[name] ?? [])
   }
   const aliases = { peerOf: (name: string) => (name === 'bakery' ? CAROL : undefined) }
   const peers = { self: '12D3KooWSelf', peers: async () => await Promise.resolve([]) }
-  return paymentsFacet(() => ({ engine, aliases, peers }) as never)
+  return paymentsFacet(() => ({ engine, aliases, peers, reads: new LongReads() }) as never)
 }
 
 describe('node / payments / the list', () => {
@@ -75,6 +83,12 @@ describe('node / payments / the list', () => {
       )
     })
   }
+
+  it('takes no more of the log than it lists', async () => {
+    const taken: string[] = []
+    assert.equal((await facet({}, taken).list({ limit: 2 })).length, 2)
+    assert.equal(taken.length, 2)
+  })
 
   it('refuses a peer and a channel that nobody knows', async () => {
     assert.equal(await codeOfRejection(facet().list({ peer: 'baker' })), 'ERR_INVALID_PEER')

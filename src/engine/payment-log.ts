@@ -1,0 +1,134 @@
+/** The payment log of all channels together, read from its end backwards. */
+import type { Channel } from '../channel/state.js'
+import type { ChannelId } from '../types/bytes.js'
+import type { LogOrder } from './log-order.js'
+import {
+  entryUnlessDamaged,
+  paymentInfo,
+  type PaymentInfo,
+  paymentsPrefix,
+  sequenceOf,
+  type StoredEntry
+} from './payments.js'
+import type { Entry, Store } from './ports.js'
+
+/** An entry of the log that cannot be read: its payments are missing from every list. */
+interface DamagedEntry {
+  readonly channel: ChannelId
+  readonly sequence: number
+}
+
+/** Number of entries that are read at a time: at most 16,000 payments, before others have their turn. */
+const PAGE = 16
+
+/** The part of the log that is wanted. */
+export interface LogPart {
+  /** The channels whose entries are read; all when left out. */
+  readonly of?: (channel: Channel) => boolean
+  /** Milliseconds since 1970: the payments from then on are all among those read. */
+  readonly since?: number | undefined
+}
+
+/** What the node knows of the numbers of entries, without a look at the disk. */
+type KnownOrder = Pick<LogOrder, 'last' | 'newestOf'>
+
+/**
+ * The log of all channels together, the newest payment first, as it was at the first step. Reads
+ * backwards, a page of one channel at a time, and no more than the caller takes. Entries that are
+ * damaged are left out, and told to `onDamaged`.
+ *
+ * With `since` it ends at the first entry whose number is below that time. The times themselves are
+ * in no order, since clocks are set back; the numbers are, and none is below its entry's time, so
+ * no payment from then on is left out, and no allowance for clocks is needed. After a clock that was
+ * ahead, numbers stay ahead: then more is read than fits, up to the entries of that day.
+ */
+export async function* readPayments(
+  store: Store,
+  channels: Iterable<Channel>,
+  order: KnownOrder,
+  { of = () => true, since = -Infinity }: LogPart,
+  onDamaged: (entry: DamagedEntry) => void
+): AsyncGenerator<PaymentInfo> {
+  const newest = order.last
+  const tails = new Tails()
+  for (const channel of channels) {
+    const upTo = order.newestOf(channel.id) ?? (channel.stage === 'established' ? Infinity : 0)
+    if (upTo > 0 && of(channel)) tails.add(new Tail(store, channel, upTo, onDamaged))
+  }
+  for (let tail = tails.take(); tail !== undefined; tail = tails.take()) {
+    if (tail.upTo < since) return
+    const entry = tail.takeEntry()
+    if (entry !== undefined && entry.order <= newest) {
+      for (const payment of [...entry.payments].reverse()) {
+        yield paymentInfo(tail.channel, entry, payment)
+      }
+    }
+    if (entry !== undefined || (await tail.advance())) tails.add(tail)
+  }
+}
+
+/** The entries of one channel that are not taken yet. */
+class Tail {
+  #entry: StoredEntry | undefined
+  /** The newest first. */
+  #page: readonly Entry[] = []
+  #at = 0
+  #before: string | undefined
+
+  /** @param upTo - no entry that is left has a higher number */
+  constructor(
+    private readonly store: Store,
+    readonly channel: Channel,
+    public upTo: number,
+    private readonly onDamaged: (entry: DamagedEntry) => void
+  ) {}
+
+  /** The newest entry that is left, once `advance` has found it. */
+  takeEntry(): StoredEntry | undefined {
+    const entry = this.#entry
+    this.#entry = undefined
+    return entry
+  }
+
+  /** Finds the newest entry that is left; resolves with false when there is none. */
+  async advance(): Promise<boolean> {
+    for (;;) {
+      const next = this.#page[this.#at++] ?? (await this.#turn())
+      if (next === undefined) return false
+      const [key, value] = next
+      this.#before = key
+      this.#entry = entryUnlessDamaged(key, value)
+      if (this.#entry !== undefined) {
+        this.upTo = this.#entry.order
+        return true
+      }
+      this.onDamaged({ channel: this.channel.id, sequence: sequenceOf(key) })
+    }
+  }
+
+  async #turn(): Promise<Entry | undefined> {
+    this.#page = await this.store.last(paymentsPrefix(this.channel.id), PAGE, this.#before)
+    this.#at = 1
+    return this.#page[0]
+  }
+}
+
+/** Tails by the highest number that each may still have. */
+class Tails {
+  /** The highest last. */
+  readonly #sorted: Tail[] = []
+
+  add(tail: Tail): void {
+    let [from, to] = [0, this.#sorted.length]
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if ((this.#sorted[middle]?.upTo ?? 0) < tail.upTo) from = middle + 1
+      else to = middle
+    }
+    this.#sorted.splice(from, 0, tail)
+  }
+
+  take(): Tail | undefined {
+    return this.#sorted.pop()
+  }
+}
