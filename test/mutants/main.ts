@@ -29,15 +29,17 @@ const TESTS_URL = new URL('../', import.meta.url)
 const TEST_ROOMS = ['bitcoin', 'channel', 'chain', 'protocols', 'wallet']
 /** As `npm test` does it: what only many draws find deserves an example of its own. */
 const CHILD_ENV = { ...process.env, PAYCHAN_TEST_SIZE: 'small', NODE_NO_WARNINGS: '1' }
-/** A mutant may make a loop endless. */
-const TRIAL_SLACK_MS = 30_000
+/** A mutant may make a loop endless: what takes so much longer than usual has noticed it, too. */
+const SLACK_MS = 30_000
+/** To load a file of tests on a busy machine. */
+const SLACK_OF_FILE_MS = 3_000
 const BATCHES_EACH = 3
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
 
-type Verdict = 'killed' | 'survived' | 'not reached'
+type Verdict = 'killed' | 'not ended' | 'survived' | 'not reached'
 
 const { values } = parseArgs({
   options: {
@@ -101,7 +103,9 @@ async function main(): Promise<number> {
     }
     return verdict
   })
-  const killed = verdicts.filter((verdict) => verdict === 'killed').length
+  const killed = verdicts.filter(
+    (verdict) => verdict === 'killed' || verdict === 'not ended'
+  ).length
   const percent = (100 * killed) / chosen.length
   say(
     `${chosen.length} of ${mutants.length - judged} mutants tried (${judged} more are judged equivalent): ${killed} killed, ${chosen.length - killed} not, ${percent.toFixed(1)} %`
@@ -219,7 +223,8 @@ async function verdictOf(mutant: Mutant, reaching: readonly Reached[]): Promise<
   // By a file: what is reached by nearly all tests is more than an argument can hold.
   const input = join(directory, `trial-${trials++}.json`)
   writeFileSync(input, JSON.stringify(trial))
-  return (await run(['trial.js', input], usual * 5 + TRIAL_SLACK_MS)) === 0 ? 'survived' : 'killed'
+  const code = await run(['trial.js', input], usual * 5 + files.size * SLACK_OF_FILE_MS + SLACK_MS)
+  return code === undefined ? 'not ended' : code === 0 ? 'survived' : 'killed'
 }
 
 /** The exit code of a script of this directory; undefined when it took too long, or died. */
