@@ -9,8 +9,8 @@ export {
   type Admission,
   type Admitted,
   type GateOptions,
-  type PayeeNode,
-  type PricedRequest
+  type PricedRequest,
+  type PricedReceipt
 } from './gate.js'
 export {
   payingFetch,
@@ -32,6 +32,17 @@ export {
 export { booksDirectory, openBooks, type BookEntry, type Books } from './books.js'
 export type { SessionRecord } from './sessions.js'
 export type { Run } from './spent-numbers.js'
+export { X402Buyer, X402Seller, type X402Outcome, type X402Verdict } from './x402-scheme.js'
+export type {
+  X402Offer,
+  X402Payload,
+  X402Requirement,
+  X402Resource,
+  X402Settlement
+} from './x402.js'
+export type { AccountsOptions } from './accounts.js'
+export type { ChainId } from './session-terms.js'
+export type { PayeeNode, TillOptions } from './till.js'
 export type { CreditsOptions, PaidNode } from './credits.js'
 export type { Challenge, Receipt } from './payment-auth.js'
 export type { PayerNode, PurseOptions } from './purse.js'

@@ -1,6 +1,7 @@
 /**
- * `fetch` that pays: a request that is answered with 402 and a challenge of the method paychan is
- * paid over a channel, within limits, and asked again. Later requests to the same server are paid in
+ * `fetch` that pays: a request that is answered with 402 and a challenge of the method paychan, or
+ * with x402 and a requirement of the scheme paychan, is paid over a channel, within limits, and asked
+ * again. Later requests to the same server are paid in
  * advance, so they take one round trip.
  *
  * What is signed is spent, and a server may take a payment and deliver nothing. So nothing is paid
@@ -10,7 +11,16 @@
 import { z } from 'zod'
 import { isConfidential } from '../node/system.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
+import type { Satoshi } from '../types/units.js'
+import {
+  Accounts,
+  lively,
+  notDelivered,
+  type Account,
+  type AccountsOptions,
+  type KeptAccount,
+  type Offer
+} from './accounts.js'
 import {
   challengeShape,
   credentialHeader,
@@ -19,12 +29,17 @@ import {
   type Challenge,
   type Receipt
 } from './payment-auth.js'
-import { Prepaid, Purse, type PurseOptions } from './purse.js'
-import { termsOf, type SessionTerms } from './session-terms.js'
+import { NUMBER_USED, termsOf } from './session-terms.js'
+import {
+  PAYMENT_IDENTIFIER,
+  paymentHeader,
+  readRequired,
+  refusalIn,
+  x402OfferShape,
+  type X402Offer
+} from './x402.js'
 
-export interface PayingOptions extends PurseOptions {
-  /** The most that one request may cost. */
-  readonly mostPerRequest: Satoshi
+export interface PayingOptions extends AccountsOptions {
   /** Sessions that an earlier process has paid for. */
   readonly sessions?: readonly PaidSession[]
   /** Asks and answers; the global `fetch` when left out. */
@@ -35,6 +50,8 @@ export interface PayingOptions extends PurseOptions {
 export interface PaidSession {
   readonly origin: string
   readonly challenge: Challenge
+  /** How x402 asks for it, when the server is paid that way. */
+  readonly x402?: X402Offer | undefined
   readonly paidSat: number
   readonly spentSat: number
   readonly number: number
@@ -45,6 +62,7 @@ const paidSessionsShape = z.array(
   z.object({
     origin: z.string(),
     challenge: challengeShape,
+    x402: x402OfferShape.optional(),
     paidSat: sats,
     spentSat: sats,
     number: sats
@@ -58,16 +76,6 @@ export function readPaidSessions(text: string): PaidSession[] {
   } catch {
     return []
   }
-}
-
-/** What a server was paid. */
-interface Account {
-  readonly origin: string
-  readonly challenge: Challenge
-  readonly terms: SessionTerms
-  readonly prepaid: Prepaid
-  /** The number of the newest unit. */
-  number: bigint
 }
 
 export interface PayingFetch {
@@ -118,58 +126,34 @@ export function payingFetch(options: PayingOptions): PayingFetch {
 class Payer {
   /** By what is asked for, without the query: the account that paid for it last. */
   readonly #byPlace = new Map<string, Account>()
-  /** By server and price. */
-  readonly #accounts = new Map<string, Account>()
-  readonly #purse: Purse
+  readonly #accounts: Accounts
   readonly #ask: typeof fetch
-  /** The network of the node, which never changes. */
-  #network: string | undefined
-  spent: Satoshi = ZERO_SAT
 
-  constructor(private readonly options: PayingOptions) {
+  constructor(options: PayingOptions) {
     this.#ask = options.fetch ?? fetch
-    this.#purse = new Purse(options)
-    for (const { origin, challenge, paidSat, spentSat, number } of options.sessions ?? []) {
-      const terms = termsOf(challenge)
-      if (terms === undefined) continue
-      const before = { paid: BigInt(paidSat), taken: BigInt(spentSat) }
-      const account = this.#account({ origin, challenge, terms }, before)
-      account.number = BigInt(number)
-      this.#accounts.set(keyOf(account), account)
-    }
+    this.#accounts = new Accounts(options, (options.sessions ?? []).flatMap(accountOf))
   }
 
   get paid(): Satoshi {
-    return this.#purse.paid
+    return this.#accounts.paid
   }
 
-  #account(
-    asked: Pick<Account, 'origin' | 'challenge' | 'terms'>,
-    before?: Pick<Prepaid, 'paid' | 'taken'>
-  ): Account {
-    const { origin, challenge, terms } = asked
-    const bill = {
-      session: challenge.id,
-      payee: terms.recipient,
-      multiaddrs: terms.multiaddrs,
-      name: origin
-    }
-    return { ...asked, prepaid: new Prepaid(this.#purse, bill, before), number: 0n }
+  get spent(): Satoshi {
+    return this.#accounts.spent
   }
 
   sessions(): PaidSession[] {
-    return [...this.#accounts.values()].flatMap((account) => {
-      const { origin, challenge, prepaid, number } = account
-      if (this.#lively(account) === undefined) return []
+    return this.#accounts.lively.map((account) => {
+      const { seller: origin, challenge, x402, prepaid, number } = account
       const [paidSat, spentSat] = [Number(prepaid.paid), Number(prepaid.taken)]
-      return [{ origin, challenge, paidSat, spentSat, number: Number(number) }]
+      return { origin, challenge, x402, paidSat, spentSat, number: Number(number) }
     })
   }
 
   async fetch(request: Request): Promise<Response> {
     const { origin, pathname } = new URL(request.url)
     const place = `${origin}${pathname}`
-    let account = this.#lively(this.#byPlace.get(place))
+    let account = lively(this.#byPlace.get(place))
     let isNew = false
     // A body is read once; each try has its own copy.
     let answer =
@@ -177,31 +161,30 @@ class Payer {
         ? await this.#ask(request.clone())
         : await this.#paidFor(request.clone(), account)
     while (answer.status === 402 || (answer.status === 401 && account !== undefined)) {
-      const asked = this.#asked(answer, origin)
+      const asked = offerIn(answer)
       if (account !== undefined) {
         // A server that asks for more after it was paid takes, and does not deliver. An older session
         // may have been lost with a restart of the server.
-        if (isNew || asked.challenge.id === account.challenge.id) {
+        if (isNew || asked?.challenge.id === account.challenge.id) {
           this.#forget(account)
           throw notDelivered(origin, account.prepaid.paid)
         }
-        this.#giveBack(account)
-        if (asked.terms.price === account.terms.price) this.#forget(account)
+        this.#accounts.giveBack(account)
+        if (asked === undefined || asked.terms.price === account.terms.price) this.#forget(account)
       }
-      const made = await this.#accountFor(request, asked)
-      isNew = made.challenge.id === asked.challenge.id
-      account = made
+      if (asked === undefined) {
+        // Some servers say why they do not take a payment, and not what they would take.
+        if (account === undefined || !isRefusal(answer)) throw noMethod(origin)
+        account = undefined
+        answer = await this.#ask(request.clone())
+        continue
+      }
+      account = await this.#accountFor(request, asked)
+      isNew = account.challenge.id === asked.challenge.id
       this.#remember(place, account)
       answer = await this.#paidFor(request.clone(), account)
     }
     return answer
-  }
-
-  /** The account, as long as its session lives. */
-  #lively(account: Account | undefined): Account | undefined {
-    const { expires } = account?.challenge ?? {}
-    const isOver = expires !== undefined && Date.parse(expires) < Date.now() + MARGIN_MS
-    return isOver ? undefined : account
   }
 
   #remember(place: string, account: Account): void {
@@ -212,52 +195,19 @@ class Payer {
   }
 
   #forget(account: Account): void {
-    for (const accounts of [this.#byPlace, this.#accounts]) {
-      for (const [key, each] of accounts) if (each === account) accounts.delete(key)
-    }
+    this.#accounts.forget(account)
+    for (const [place, each] of this.#byPlace) if (each === account) this.#byPlace.delete(place)
   }
 
-  /**
-   * The account for a price: one that another request has made meanwhile, or that other places of
-   * the server are paid by; else a new one, for a server that may be paid. Nothing is paid yet.
-   */
-  async #accountFor(
-    { url }: Request,
-    { challenge, terms }: Pick<Account, 'challenge' | 'terms'>
-  ): Promise<Account> {
+  /** The account for an offer of a server that may be paid. */
+  async #accountFor({ url }: Request, offer: Offer): Promise<Account> {
     const server = new URL(url)
     const { origin } = server
-    if (!isConfidential(server)) {
-      throw new PaychanError(
-        'ERR_INSECURE_PAYMENT',
-        `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
-        { origin }
-      )
-    }
-    this.#network ??= (await this.options.node.info()).network
-    if (terms.network !== this.#network) {
-      throw new PaychanError(
-        'ERR_WRONG_NETWORK',
-        `${origin} wants to be paid on ${terms.network}, and this node is on ${this.#network}.`,
-        { asked: terms.network, network: this.#network }
-      )
-    }
-    this.#checkPrice(origin, terms.price)
-    const account = this.#account({ origin, challenge, terms })
-    const key = keyOf(account)
-    const made = this.#lively(this.#accounts.get(key))
-    if (made !== undefined) return made
-    this.#accounts.set(key, account)
-    return account
-  }
-
-  #checkPrice(origin: string, price: Satoshi): void {
-    const { mostPerRequest } = this.options
-    if (price <= mostPerRequest) return
+    if (isConfidential(server)) return await this.#accounts.accountFor(origin, offer)
     throw new PaychanError(
-      'ERR_PRICE_TOO_HIGH',
-      `${origin} asks for ${formatAmount(price)} a unit, and at most ${formatAmount(mostPerRequest)} are allowed: allow more (--most, mostPerRequest) if it is worth that.`,
-      { price, most: mostPerRequest }
+      'ERR_INSECURE_PAYMENT',
+      `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
+      { origin }
     )
   }
 
@@ -272,70 +222,76 @@ class Payer {
         { status: answer.status }
       )
     }
-    const asked = this.#asked(answer, origin)
-    return await this.#unit(origin, await this.#accountFor(request, asked))
-  }
-
-  /** @throws PaychanError `ERR_NO_PAYMENT_METHOD` */
-  #asked(answer: Response, origin: string): Pick<Account, 'challenge' | 'terms'> {
-    for (const challenge of readChallenges(answer.headers.get('www-authenticate') ?? '')) {
-      const terms = termsOf(challenge)
-      if (terms !== undefined) return { challenge, terms }
-    }
-    throw new PaychanError(
-      'ERR_NO_PAYMENT_METHOD',
-      `${origin} wants to be paid, and not by the method paychan. Pay it by another client.`,
-      { origin }
-    )
+    const asked = offerIn(answer)
+    if (asked?.x402 !== undefined || asked === undefined) throw noMethod(origin)
+    const account = await this.#accountFor(request, asked)
+    return showing(account, await this.#accounts.unit(account)).value
   }
 
   /** Asks with a unit that is paid. */
   async #paidFor(request: Request, account: Account): Promise<Response> {
     const headers = new Headers(request.headers)
     // A server that sends the request elsewhere must not hand the payment on.
-    const ask = async (credential: string): Promise<Response> => {
-      headers.set('authorization', credential)
+    const ask = async (number: bigint): Promise<Response> => {
+      const { name, value } = showing(account, number)
+      headers.set(name, value)
       return await this.#ask(new Request(request.clone(), { headers, redirect: 'manual' }))
     }
-    let answer = await ask(await this.#unit(new URL(request.url).origin, account))
+    const number = await this.#accounts.unit(account)
+    let answer: Response
+    try {
+      answer = await ask(number)
+    } catch (error) {
+      // A payment with an identifier may come again: it gets the answer that was lost (HTTP-11).
+      if (!isIdentified(account) || request.signal.aborted) throw error
+      answer = await ask(number)
+    }
     // Another process may go on with the same session, and have used the number.
     for (let tries = 0; tries < MOST_NUMBERS && (await isNumberUsed(answer)); tries++) {
       account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
-      answer = await ask(credentialOf(account))
+      answer = await ask(account.number)
     }
     // The server charges nothing for what it could not deliver.
-    if (answer.status >= 500) this.#giveBack(account)
+    if (answer.status >= 500) this.#accounts.giveBack(account)
     return answer
-  }
-
-  /** Pays for a unit, when the account has none left; its number is its own. */
-  async #unit(origin: string, account: Account): Promise<string> {
-    const { terms } = account
-    this.#checkPrice(origin, terms.price)
-    account.number += terms.price
-    const credential = credentialOf(account)
-    await account.prepaid.take(terms.price)
-    this.spent = satoshi(this.spent + terms.price)
-    return credential
-  }
-
-  /** The unit was not taken: it is left for another request. */
-  #giveBack(account: Account): void {
-    const { price } = account.terms
-    account.prepaid.giveBack(price)
-    this.spent = satoshi(this.spent - price)
   }
 }
 
-/** A session that ends so soon is used no more: the request takes time. */
-const MARGIN_MS = 5_000
 /** Places whose prices are remembered; the one that was asked for longest ago goes first. */
 const MOST_PLACES = 10_000
 
-/** The credential for the newest unit. */
-function credentialOf({ challenge, number }: Account): string {
+/** An account that an earlier process has made; none when its terms cannot be read. */
+function accountOf(session: PaidSession): KeptAccount[] {
+  const { origin, challenge, x402, paidSat, spentSat, number } = session
+  const terms = termsOf(challenge)
+  if (terms === undefined) return []
+  const before = { paid: BigInt(paidSat), taken: BigInt(spentSat) }
+  return [{ seller: origin, challenge, terms, x402, before, number: BigInt(number) }]
+}
+
+/** What a server asks for that can be paid: by the "Payment" scheme, else by x402. */
+function offerIn({ headers }: Response): Offer | undefined {
+  for (const challenge of readChallenges(headers.get('www-authenticate') ?? '')) {
+    const terms = termsOf(challenge)
+    if (terms !== undefined) return { challenge, terms }
+  }
+  return readRequired(headers.get('payment-required'))[0]
+}
+
+/** The header that shows a unit to the server. */
+function showing(
+  { challenge, x402 }: Account,
+  number: bigint
+): { readonly name: string; readonly value: string } {
+  if (x402 !== undefined) {
+    return { name: 'payment-signature', value: paymentHeader(x402, challenge, number) }
+  }
   const payload = { action: 'voucher', cumulativeAmount: number.toString() }
-  return credentialHeader({ challenge, payload })
+  return { name: 'authorization', value: credentialHeader({ challenge, payload }) }
+}
+
+function isIdentified({ x402 }: Account): boolean {
+  return x402?.extensions?.[PAYMENT_IDENTIFIER] !== undefined
 }
 
 const problemShape = z.object({ type: z.string() })
@@ -343,26 +299,29 @@ const problemShape = z.object({ type: z.string() })
 /** True when the number of a unit was spent already. */
 async function isNumberUsed(answer: Response): Promise<boolean> {
   if (answer.status !== 402) return false
+  const refusal = refusalIn(answer.headers.get('payment-response'))
+  if (refusal !== undefined) return refusal === NUMBER_USED
   const problem = problemShape.safeParse(
     await answer
       .clone()
       .json()
       .catch(() => undefined)
   )
-  return problem.success && problem.data.type.endsWith('session/delta-too-small')
+  return problem.success && problem.data.type.endsWith(NUMBER_USED)
+}
+
+/** True when an answer says that a payment was not taken. */
+function isRefusal(answer: Response): boolean {
+  return refusalIn(answer.headers.get('payment-response')) !== undefined
 }
 
 /** Numbers that are tried for one unit. */
 const MOST_NUMBERS = 3
 
-function keyOf({ origin, terms }: Pick<Account, 'origin' | 'terms'>): string {
-  return `${origin} ${terms.price} ${terms.recipient}`
-}
-
-function notDelivered(origin: string, paid: bigint): PaychanError {
+function noMethod(origin: string): PaychanError {
   return new PaychanError(
-    'ERR_PAID_NOT_DELIVERED',
-    `${origin} was paid ${formatAmount(satoshi(paid))}, and asks for more before it delivers. It is paid no more; ask its owner.`,
-    { origin, paid }
+    'ERR_NO_PAYMENT_METHOD',
+    `${origin} wants to be paid, and not by the method paychan. Pay it by another client.`,
+    { origin }
   )
 }

@@ -48,6 +48,7 @@ export async function servePriced(options: ProxyOptions): Promise<PricedProxy> {
       ...c.req.header(),
       host: undefined,
       // The payment is for us.
+      'payment-signature': undefined,
       ...(isPayment(authorization ?? null) ? { authorization: undefined } : {})
     }
     const target = `${upstream.replace(/\/+$/, '')}${pathname}${search}`

@@ -51,8 +51,11 @@ const requestShape = z.object({
   })
 })
 
+/** CAIP-2. */
+export type ChainId = `${string}:${string}`
+
 /** CAIP-2: the first 16 bytes of the hash of block 0. */
-export function chainIdOf(network: Network): string {
+export function chainIdOf(network: Network): ChainId {
   return `bip122:${networkParams(network).genesisHash.slice(0, 32)}`
 }
 
@@ -99,6 +102,9 @@ export const payloadShape = z.discriminatedUnion('action', [
 ])
 
 export type SessionPayload = z.output<typeof payloadShape>
+
+/** The type of the problem that the number of a unit was taken before (HTTP-5). */
+export const NUMBER_USED = 'session/delta-too-small'
 
 /** The memo of what is paid for a session: it credits the session, on whatever channel it comes. */
 export const MEMO = '402:'

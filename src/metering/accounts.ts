@@ -1,0 +1,172 @@
+/**
+ * The accounts of a buyer with the servers that it pays by the unit: what each was paid, which units
+ * are used, and the limits of both. What a server asks for, and how a unit is shown to it, is the
+ * business of whoever has the headers.
+ */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { PaychanError } from '../types/errors.js'
+import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
+import type { Challenge } from './payment-auth.js'
+import { Prepaid, Purse, type PurseOptions } from './purse.js'
+import type { SessionTerms } from './session-terms.js'
+import type { X402Offer } from './x402.js'
+
+export interface AccountsOptions extends PurseOptions {
+  /** The most that one unit may cost. */
+  readonly mostPerRequest: Satoshi
+}
+
+/** What a server asks for. */
+export interface Offer {
+  readonly challenge: Challenge
+  readonly terms: SessionTerms
+  /** How x402 says it, when the server is paid that way. */
+  readonly x402?: X402Offer | undefined
+}
+
+/** What a server was paid. */
+export interface Account extends Offer {
+  /** Who is paid, in sentences. */
+  readonly seller: string
+  readonly prepaid: Prepaid
+  /** The number of the newest unit. */
+  number: bigint
+}
+
+/** An account of an earlier process. */
+export interface KeptAccount extends Offer {
+  readonly seller: string
+  readonly before: Pick<Prepaid, 'paid' | 'taken'>
+  readonly number: bigint
+}
+
+/** A session that ends so soon is used no more: the request takes time. */
+const MARGIN_MS = 5_000
+
+/** The account, as long as its session lives. */
+export function lively<A extends Pick<Offer, 'challenge'>>(account: A | undefined): A | undefined {
+  const { expires } = account?.challenge ?? {}
+  const isOver = expires !== undefined && Date.parse(expires) < Date.now() + MARGIN_MS
+  return isOver ? undefined : account
+}
+
+export class Accounts {
+  /** By seller, price and payee. */
+  readonly #accounts = new Map<string, Account>()
+  readonly #purse: Purse
+  /** The network of the node, which never changes. */
+  #network: Network | undefined
+  spent: Satoshi = ZERO_SAT
+
+  constructor(
+    private readonly options: AccountsOptions,
+    kept: readonly KeptAccount[] = []
+  ) {
+    this.#purse = new Purse(options)
+    for (const { seller, before, number, ...offer } of kept) {
+      const account = this.#account(seller, offer, before)
+      account.number = number
+      this.#accounts.set(keyOf(account), account)
+    }
+  }
+
+  #account(seller: string, offer: Offer, before?: KeptAccount['before']): Account {
+    const { challenge, terms } = offer
+    const bill = {
+      session: challenge.id,
+      payee: terms.recipient,
+      multiaddrs: terms.multiaddrs,
+      name: seller
+    }
+    return { seller, ...offer, prepaid: new Prepaid(this.#purse, bill, before), number: 0n }
+  }
+
+  get paid(): Satoshi {
+    return this.#purse.paid
+  }
+
+  /** Those whose sessions live. */
+  get lively(): Account[] {
+    return [...this.#accounts.values()].filter((account) => lively(account) !== undefined)
+  }
+
+  /**
+   * The account for an offer: one that was made before for the same seller and price, else a new one.
+   * Nothing is paid yet.
+   *
+   * @throws PaychanError `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`
+   */
+  async accountFor(seller: string, offer: Offer): Promise<Account> {
+    const { terms } = offer
+    this.#network ??= (await this.options.node.info()).network
+    if (terms.network !== this.#network) {
+      throw new PaychanError(
+        'ERR_WRONG_NETWORK',
+        `${seller} wants to be paid on ${terms.network}, and this node is on ${this.#network}.`,
+        { asked: terms.network, network: this.#network }
+      )
+    }
+    this.#checkPrice(seller, terms.price)
+    const account = this.#account(seller, offer)
+    const key = keyOf(account)
+    const made = lively(this.#accounts.get(key))
+    if (made !== undefined) return made
+    this.#accounts.set(key, account)
+    return account
+  }
+
+  /** The account whose session it is; undefined when it is forgotten. */
+  ofSession(id: string): Account | undefined {
+    for (const account of this.#accounts.values()) if (account.challenge.id === id) return account
+    return undefined
+  }
+
+  forget(account: Account): void {
+    const key = keyOf(account)
+    if (this.#accounts.get(key) === account) this.#accounts.delete(key)
+  }
+
+  /**
+   * Pays for a unit, when the account has none left. Resolves with its number, which is its own.
+   *
+   * @throws PaychanError `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP`, and what `node.pay` rejects with
+   */
+  async unit(account: Account): Promise<bigint> {
+    const { terms, seller } = account
+    this.#checkPrice(seller, terms.price)
+    account.number += terms.price
+    const { number } = account
+    await account.prepaid.take(terms.price)
+    this.spent = satoshi(this.spent + terms.price)
+    return number
+  }
+
+  /** The unit was not taken: it is left for another request. */
+  giveBack(account: Account): void {
+    const { price } = account.terms
+    account.prepaid.giveBack(price)
+    this.spent = satoshi(this.spent - price)
+  }
+
+  #checkPrice(seller: string, price: Satoshi): void {
+    const { mostPerRequest } = this.options
+    if (price <= mostPerRequest) return
+    throw new PaychanError(
+      'ERR_PRICE_TOO_HIGH',
+      `${seller} asks for ${formatAmount(price)} a unit, and at most ${formatAmount(mostPerRequest)} are allowed: allow more (--most, mostPerRequest) if it is worth that.`,
+      { price, most: mostPerRequest }
+    )
+  }
+}
+
+function keyOf({ seller, terms }: Pick<Account, 'seller' | 'terms'>): string {
+  return `${seller} ${terms.price} ${terms.recipient}`
+}
+
+export function notDelivered(seller: string, paid: bigint): PaychanError {
+  return new PaychanError(
+    'ERR_PAID_NOT_DELIVERED',
+    `${seller} was paid ${formatAmount(satoshi(paid))}, and asks for more before it delivers. It is paid no more; ask its owner.`,
+    { origin: seller, paid }
+  )
+}

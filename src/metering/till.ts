@@ -1,0 +1,227 @@
+/**
+ * The till of a seller: it makes the challenges that ask for a price, and takes the units that their
+ * sessions were paid for, by whatever header they are named.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
+import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { Credits, HOUR_S, type CreditsOptions, type PaidNode } from './credits.js'
+import { challengeId, isOwnChallenge, toToken, type Challenge } from './payment-auth.js'
+import {
+  INTENT,
+  memoOf,
+  METHOD,
+  NUMBER_USED,
+  requestOf,
+  termsOf,
+  type SessionPayload
+} from './session-terms.js'
+import type { Standing } from './sessions.js'
+
+/** A part of a node; the whole of it fits, also one in another process. */
+export type PayeeNode = PaidNode &
+  Pick<NodeApi, 'info'> & {
+    readonly channels: Pick<NodeApi['channels'], 'list'>
+  }
+
+export interface TillOptions extends CreditsOptions {
+  /** The node that is paid. */
+  readonly node: PayeeNode
+  /** The name of what is sold, as the client sees it: mostly the host. */
+  readonly realm: string
+  /** What it is, for people. */
+  readonly description?: string
+  readonly unitType?: string
+  /** Units that are sold while the first channel of a payer is being opened; none. */
+  readonly trustedUnits?: number
+}
+
+/** Why a unit is not sold. The type is that of the problem (RFC 9457). */
+export interface Problem {
+  readonly status: number
+  readonly type: string
+  readonly title: string
+  readonly detail: string
+  /** Seconds after which asking again makes sense. */
+  readonly retryAfter?: number
+  readonly session?: Standing & { readonly missing: bigint }
+}
+
+/** A unit that was taken. */
+export interface Taken {
+  readonly problem: undefined
+  readonly challenge: Challenge
+  readonly number: bigint
+  readonly price: Satoshi
+  readonly standing: Standing
+}
+
+/** A unit that was not; the challenge is that of the session where it can be paid on. */
+export interface Untaken {
+  readonly problem: Problem
+  readonly challenge?: Challenge
+}
+
+/** The addresses and limits of a node change seldom. */
+const INFO_FOR_MS = 10_000
+
+/** Seconds after which a payer may ask again: its channel needs blocks. */
+const RETRY_S = 30
+
+/** A channel that is on its way, and cannot be paid on yet. */
+const OPENING: ReadonlySet<ChannelInfo['status']> = new Set(['confirming'])
+
+export const PAYMENT_REQUIRED = {
+  status: 402,
+  type: 'payment-required',
+  title: 'Payment Required'
+} as const
+
+const EXPIRED = {
+  status: 402,
+  type: 'payment-expired',
+  title: 'Payment Expired',
+  detail: 'The session is over. Pay the one that comes with this answer.'
+} as const
+
+export class Till {
+  readonly #credits: Credits
+  #info: { readonly at: number; readonly info: NodeInfo } | undefined
+
+  constructor(private readonly options: TillOptions) {
+    this.#credits = new Credits(options)
+  }
+
+  /** Listens to the node no more. Units that wait for a payment are refused. */
+  stop(): void {
+    this.#credits.stop()
+  }
+
+  now(): number {
+    return this.#credits.now()
+  }
+
+  /** Seconds for which a session lives. */
+  get lifetime(): number {
+    return this.options.lifetime ?? HOUR_S
+  }
+
+  /** The node that is paid, as it was a moment ago. */
+  async info(): Promise<NodeInfo> {
+    const now = this.now()
+    if (this.#info === undefined || now - this.#info.at > INFO_FOR_MS) {
+      this.#info = { at: now, info: await this.options.node.info() }
+    }
+    return this.#info.info
+  }
+
+  /** Asks for a price, in a new session. */
+  async challenge(price: Satoshi): Promise<Challenge> {
+    const { realm, description, unitType = 'request' } = this.options
+    const { peerId, network, multiaddrs, policy } = await this.info()
+    const { minFirstPayment = ZERO_SAT, minDepth } = policy
+    const terms = {
+      price,
+      unitType,
+      recipient: peerId,
+      network,
+      multiaddrs,
+      minFirstPayment,
+      minDepth
+    }
+    const asked = {
+      realm,
+      method: METHOD,
+      intent: INTENT,
+      request: toToken(requestOf(terms)),
+      expires: new Date(this.now() + this.lifetime * 1_000).toISOString(),
+      description,
+      // Two sessions that ask for the same at the same moment are two.
+      opaque: toToken({ nonce: randomBytes(12).toString('base64url') })
+    }
+    return { id: challengeId(this.#credits.secret, asked), ...asked }
+  }
+
+  /** What is wrong with a credential before its payment is looked at (HTTP-1). */
+  refusal(asked: Satoshi, challenge: Challenge): Problem | undefined {
+    const terms = termsOf(challenge)
+    if (!isOwnChallenge(this.#credits.secret, challenge) || terms === undefined) {
+      return {
+        status: 401,
+        type: 'verification-failed',
+        title: 'Payment Verification Failed',
+        detail:
+          'The challenge of the credential is not one that this server has made. Pay the one that comes with this answer.'
+      }
+    }
+    if (endOf(challenge) < this.now()) return EXPIRED
+    if (terms.price === asked) return undefined
+    return {
+      ...PAYMENT_REQUIRED,
+      detail: `This costs ${formatAmount(asked)}, and the session pays ${formatAmount(terms.price)} a unit. Pay the one that comes with this answer.`
+    }
+  }
+
+  /** Takes the unit that a credential names; waits a moment for its payment. */
+  async take(
+    price: Satoshi,
+    challenge: Challenge,
+    payload: SessionPayload
+  ): Promise<Taken | Untaken> {
+    const problem = this.refusal(price, challenge)
+    if (problem !== undefined) return { problem }
+    if (payload.action === 'open') await this.#trust(challenge.id, payload.channelId, price)
+    const number = payload.cumulativeAmount
+    const ends = endOf(challenge)
+    const taking = await this.#credits.take(challenge.id, number, price, { ends })
+    const standing = this.#credits.standing(challenge.id)
+    switch (taking.kind) {
+      case 'taken':
+        return { problem: undefined, challenge, number, price, standing }
+      case 'over':
+        return { problem: EXPIRED }
+      case 'spent already':
+        return {
+          challenge,
+          problem: {
+            status: 402,
+            type: NUMBER_USED,
+            title: 'Unit Spent Already',
+            detail: `Unit ${number} of this session has been spent: a credential is good for one request. Make another one, with a higher cumulativeAmount.`,
+            session: { ...standing, missing: 0n }
+          }
+        }
+      case 'short':
+        return {
+          challenge,
+          problem: {
+            status: 402,
+            type: 'session/insufficient-balance',
+            title: 'Insufficient Balance',
+            detail: `${formatAmount(standing.paid)} were paid for this session, and ${formatAmount(standing.spent)} are spent. Pay ${taking.missing} sat with the memo ${memoOf(challenge.id)}.`,
+            session: { ...standing, missing: taking.missing },
+            ...(payload.action === 'open' ? { retryAfter: RETRY_S } : {})
+          }
+        }
+    }
+  }
+
+  /** Says that a unit was not delivered, so that it costs nothing (HTTP-7). */
+  giveBack({ challenge, price }: Taken): void {
+    this.#credits.giveBack(challenge.id, price)
+  }
+
+  /** Lets the first channel of a payer, while it is opened, have some units before they are paid. */
+  async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
+    const { trustedUnits = 0, node } = this.options
+    if (trustedUnits === 0 || this.#credits.isTrusted(channelId)) return
+    const channel = (await node.channels.list()).find((each) => each.id === channelId)
+    if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
+    await this.#credits.trust(id, channelId, price * BigInt(trustedUnits))
+  }
+}
+
+/** When the session of a challenge ends, in milliseconds since 1970. */
+function endOf({ expires }: Challenge): number {
+  return Date.parse(expires ?? '')
+}
