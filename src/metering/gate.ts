@@ -10,6 +10,7 @@
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, type Satoshi } from '../types/units.js'
 import { Answers, fingerprintOf, type Identity } from './answers.js'
+import { middleware, type ServedHandler } from './express.js'
 import {
   challengeHeader,
   isPayment,
@@ -145,6 +146,14 @@ export class Gate {
       if (!made.includes(answer)) context.res = answer
       return undefined
     }
+  }
+
+  /**
+   * For Express, Connect and `node:http`: `app.use('/paid', gate.express())`. Answers are not kept:
+   * a payment that comes again is refused.
+   */
+  express(): ServedHandler {
+    return middleware(async (request) => await this.#admit(request, false))
   }
 
   async #admit(request: PricedRequest, keepsAnswers: boolean): Promise<Admission> {

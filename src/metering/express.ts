@@ -1,0 +1,80 @@
+/**
+ * A gate before the handlers of Express, Connect or a bare `node:http` server: made to what these give
+ * it, so that none of them has to be there.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Admission, PricedRequest } from './gate.js'
+
+/** A request as Express has it; a bare one of `node:http` will do. */
+export type ServedRequest = IncomingMessage & {
+  /** The path and query that were asked for, wherever the handler hangs. */
+  readonly originalUrl?: string
+  /** `https` behind a proxy that is trusted. */
+  readonly protocol?: string
+}
+
+export type ServedHandler = (
+  request: ServedRequest,
+  response: ServerResponse,
+  next: (error?: unknown) => void
+) => void
+
+/** Lets requests through that are admitted; the rest is answered. */
+export function middleware(admit: (request: PricedRequest) => Promise<Admission>): ServedHandler {
+  return (request, response, next) => {
+    admit(pricedOf(request)).then(
+      (admission) => {
+        if (admission.refusal === undefined) {
+          settle(response, admission)
+          next()
+        } else {
+          answer(response, admission.refusal).catch(next)
+        }
+      },
+      (error: unknown) => {
+        next(error)
+      }
+    )
+  }
+}
+
+function pricedOf(request: ServedRequest): PricedRequest {
+  const { headers, method = 'GET', protocol, originalUrl, url = '/' } = request
+  const scheme = protocol ?? ('encrypted' in request.socket ? 'https' : 'http')
+  return {
+    method,
+    url: `${scheme}://${headers.host ?? 'localhost'}${originalUrl ?? url}`,
+    headers: {
+      get: (name) => {
+        const value = headers[name.toLowerCase()]
+        return value === undefined ? null : [value].flat().join(', ')
+      }
+    }
+  }
+}
+
+async function answer(response: ServerResponse, refusal: Response): Promise<void> {
+  response.statusCode = refusal.status
+  refusal.headers.forEach((value, name) => {
+    response.setHeader(name, value)
+  })
+  response.end(await refusal.text())
+}
+
+/** The receipt goes with the headers of the answer, whose status says if there is one. */
+function settle(
+  response: ServerResponse,
+  { receipt, giveBack }: Extract<Admission, { readonly refusal: undefined }>
+): void {
+  const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
+  response.writeHead = (...args: unknown[]) => {
+    const status = typeof args[0] === 'number' ? args[0] : response.statusCode
+    const header = status < 500 ? receipt : giveBack()
+    if (header !== undefined) {
+      response.setHeader(header.name, header.value)
+      // What was paid for is for the payer alone.
+      if (!response.hasHeader('cache-control')) response.setHeader('cache-control', 'private')
+    }
+    return writeHead(...args)
+  }
+}

@@ -1,0 +1,146 @@
+/** A gate before the handlers of the real Express, and of a bare server. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { Gate, payingFetch, receiptOf, type PayingFetch } from '../../src/metering/index.js'
+import { satoshi } from '../../src/types/units.js'
+import { Fixture, type TestNode } from '../node/fixture.js'
+
+describe('metering / a gate for Express', () => {
+  let fixture: Fixture
+  let payer: TestNode
+  let payee: TestNode
+  let gate: Gate
+  let server: Server | undefined
+  let served: string[] = []
+
+  before(async () => {
+    fixture = await Fixture.create()
+    payer = await fixture.rich('payer')
+    payee = await fixture.node('payee')
+    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
+    await payer.api.pay({ to: (await payee.api.info()).peerId, amount: satoshi(10_000n) })
+  })
+  after(async () => {
+    await fixture.end()
+  })
+  beforeEach(() => {
+    served = []
+    gate = new Gate({
+      node: payee.api,
+      price: ({ url }) => satoshi(url.endsWith('/free') ? 0n : 2n),
+      realm: 'localhost',
+      patience: 200
+    })
+  })
+  afterEach(async () => {
+    gate.stop()
+    server?.closeAllConnections()
+    if (server !== undefined) await once(server.close(), 'close')
+    server = undefined
+  })
+
+  async function listen(handler: RequestListener): Promise<string> {
+    server = createServer(handler).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+
+  async function start(): Promise<string> {
+    const app = express()
+    app.set('env', 'test')
+    app.use('/paid', gate.express())
+    app.all('/paid/:name', express.text({ type: '*/*' }), (request, response) => {
+      served.push(request.params.name)
+      if (request.params.name === 'gone') response.status(404).json({})
+      else if (request.params.name === 'busy') response.sendStatus(503)
+      else if (request.params.name === 'bug') throw new Error('a fault of the handler')
+      else if (request.params.name === 'slowly') {
+        response.writeHead(200, { 'x-own': 'yes' })
+        response.write('one ')
+        response.end('two')
+      } else response.send(`hello ${request.params.name} ${String(request.body ?? '')}`)
+    })
+    return await listen(app)
+  }
+
+  const client = (): PayingFetch =>
+    payingFetch({ node: payer.api, mostPerRequest: satoshi(2n), budget: satoshi(100n) })
+
+  it('asks for money before a handler is reached, and lets through what is paid', async () => {
+    const url = await start()
+    const refused = await fetch(`${url}/paid/x?a=b`)
+    assert.deepEqual(
+      [refused.status, refused.headers.get('content-type'), served],
+      [402, 'application/problem+json', []]
+    )
+    const said = Buffer.from(refused.headers.get('payment-required') ?? '', 'base64').toString()
+    assert.match(said, new RegExp(`"resource":{"url":"${url}/paid/x\\?a=b"}`))
+    const pay = client()
+    const answer = await pay(`${url}/paid/x`, { method: 'POST', body: 'again' })
+    assert.equal(await answer.text(), 'hello x again')
+    assert.deepEqual(
+      [receiptOf(answer)?.units, answer.headers.get('cache-control')],
+      [1, 'private']
+    )
+    assert.equal(await (await pay(`${url}/paid/slowly`)).text(), 'one two')
+    assert.equal(receiptOf(await pay(`${url}/paid/gone`))?.units, 3, 'a 404 costs')
+    assert.equal(receiptOf(await pay(`${url}/paid/free`)), undefined)
+    assert.deepEqual([served.length, pay.paid, pay.spent], [4, 6n, 6n])
+  })
+
+  it('charges nothing for what a handler could not deliver', async () => {
+    const url = await start()
+    const pay = client()
+    for (const name of ['busy', 'bug', 'busy']) {
+      const answer = await pay(`${url}/paid/${name}`)
+      assert.deepEqual([answer.status >= 500, receiptOf(answer)], [true, undefined])
+    }
+    assert.equal((await pay(`${url}/paid/x`)).status, 200)
+    assert.deepEqual([pay.paid, pay.spent], [2n, 2n])
+  })
+
+  it('takes a payment once', async () => {
+    const url = await start()
+    const headers = { authorization: await client().credential(`${url}/paid/x`) }
+    const all = await Promise.all(
+      [1, 2, 3].map(async () => await fetch(`${url}/paid/x`, { headers }))
+    )
+    assert.deepEqual(all.map(({ status }) => status).sort(), [200, 402, 402])
+    assert.equal(served.length, 1)
+  })
+
+  it('hands the troubles of its node to the handlers of errors', async () => {
+    const broken = new Error('the node is gone')
+    const { events, payments, channels } = payee.api
+    gate.stop()
+    gate = new Gate({
+      node: { events, payments, channels, info: async () => await Promise.reject(broken) },
+      price: satoshi(2n),
+      realm: 'localhost'
+    })
+    const app = express()
+    app.use(gate.express())
+    const caught: unknown[] = []
+    app.use(((error, _request, response, _next) => {
+      caught.push(error)
+      response.sendStatus(500)
+    }) as express.ErrorRequestHandler)
+    assert.equal((await fetch(`${await listen(app)}/`)).status, 500)
+    assert.deepEqual(caught, [broken])
+  })
+
+  it('fits before a bare server, too', async () => {
+    const paid = gate.express()
+    const url = await listen((request, response) => {
+      paid(request, response, () => {
+        response.end('rain')
+      })
+    })
+    assert.equal((await fetch(url)).status, 402)
+    const answer = await client()(url)
+    assert.deepEqual([await answer.text(), receiptOf(answer)?.units], ['rain', 1])
+  })
+})
