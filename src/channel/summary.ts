@@ -372,17 +372,13 @@ export function statusOf(channel: Channel, env: Pick<Env, 'height'>): ChannelSta
 function reasonOf(channel: Channel, env: Env): string | undefined {
   if (channel.stage === 'abandoned') return channel.reason
   if (channel.stage !== 'established') return undefined
-  const next = renewedAs(channel)
   if (channel.copied !== undefined && spendInSight(channel) === undefined) return AWAITS_PEER
-  if (channel.stopped === undefined && next === undefined) {
-    return channelRefusal(channel, env) instanceof PaychanError
-      ? undefined
-      : turnRefusal(channel, env)?.message
-  }
-  return (
-    channel.stopped?.reason ??
-    (next === undefined ? undefined : `renewed as channel ${next.slice(0, 8)}`)
-  )
+  if (channel.stopped !== undefined) return channel.stopped.reason
+  const next = renewedAs(channel)
+  if (next !== undefined) return `renewed as channel ${next.slice(0, 8)}`
+  return channelRefusal(channel, env) instanceof PaychanError
+    ? undefined
+    : turnRefusal(channel, env)?.message
 }
 
 /** The reason why we cannot pay in the peer's turn, when the peer has given one. */

@@ -60,6 +60,8 @@ describe('channel / renewal', () => {
       [old.client.info.renewedAs, renewal.client.info.renews],
       [renewal.client.channel.id, old.client.channel.id]
     )
+    const renewed = `renewed as channel ${renewal.client.channel.id.slice(0, 8)}`
+    assert.deepEqual([old.client.info.reason, old.server.info.reason], [renewed, renewed])
   })
 
   it('signs T1 only once both hold what protects them in the new channel (RENEW-3)', () => {

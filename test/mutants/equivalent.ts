@@ -262,6 +262,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'an address is refused with no other code'
   },
   {
+    module: 'bitcoin/transaction',
+    from: 'scriptSig: script.length === 0 ? NO_SCRIPT : script,',
+    to: 'scriptSig: false ? NO_SCRIPT : script,',
+    reason: 'another empty array of bytes: it only takes more memory'
+  },
+  {
     module: 'bitcoin/address',
     from: 'if (opcode === undefined || length === undefined || script.length < 4 || script.length > 42) {',
     to: 'if (opcode === undefined && length === undefined || script.length < 4 || script.length > 42) {',
