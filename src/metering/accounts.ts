@@ -136,9 +136,15 @@ export class Accounts {
     this.#checkPrice(seller, terms.price)
     account.number += terms.price
     const { number } = account
-    await account.prepaid.take(terms.price)
-    this.spent = satoshi(this.spent + terms.price)
+    await this.more(account)
     return number
+  }
+
+  /** Pays for one unit more of what a request gets; it has no number. Rejects as `unit`. */
+  async more(account: Account): Promise<void> {
+    const { price } = account.terms
+    await account.prepaid.take(price)
+    this.spent = satoshi(this.spent + price)
   }
 
   /** The unit was not taken: it is left for another request. */

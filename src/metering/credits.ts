@@ -26,6 +26,14 @@ export interface CreditsOptions {
   readonly now?: () => number
 }
 
+/** How a unit waits for its payment. */
+export interface Waiting {
+  /** Milliseconds. */
+  readonly patience?: number
+  /** Is told, once, when it has to wait. */
+  readonly onShort?: () => void
+}
+
 const PATIENCE_MS = 2_000
 export const HOUR_S = 3_600
 /** A look-up goes back so far: the event of a payment is not later than that. */
@@ -76,12 +84,18 @@ export class Credits {
    *
    * @throws PaychanError `ERR_STORE_FAILED`, and whatever `node.payments.list` does
    */
-  async take(id: string, number: bigint, price: Satoshi, unit?: UnitOptions): Promise<Taking> {
+  async take(
+    id: string,
+    number: bigint | undefined,
+    price: Satoshi,
+    unit?: UnitOptions,
+    { patience = this.options.patience ?? PATIENCE_MS, onShort }: Waiting = {}
+  ): Promise<Taking> {
     await this.#resume()
-    const { patience = PATIENCE_MS } = this.options
     const until = this.now() + patience
     const take = (): Taking => this.#sessions.take(id, number, price, unit)
     let taking = take()
+    if (taking.kind === 'short') onShort?.()
     while (taking.kind === 'short' && (await this.#isCredited(id, until - this.now()))) {
       taking = take()
     }

@@ -10,13 +10,15 @@
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, type Satoshi } from '../types/units.js'
 import { Answers, fingerprintOf, type Identity } from './answers.js'
+import { isEventStream, soldEvents } from './event-stream.js'
 import { middleware, type ServedHandler } from './express.js'
 import {
   challengeHeader,
   isPayment,
   readCredential,
   receiptHeader,
-  type Challenge
+  type Challenge,
+  type Receipt
 } from './payment-auth.js'
 import { INTENT, METHOD, payloadShape, type SessionPayload } from './session-terms.js'
 import {
@@ -27,6 +29,7 @@ import {
   type TillOptions,
   type Untaken
 } from './till.js'
+import type { Standing } from './sessions.js'
 import {
   IDENTIFIER_DECLARATION,
   PAYMENT_IDENTIFIER,
@@ -59,6 +62,11 @@ export interface Admitted {
   readonly receipt: PricedReceipt | undefined
   /** Says that it was not delivered, so that it costs nothing: the header that the answer gets. */
   readonly giveBack: () => PricedReceipt | undefined
+}
+
+/** One whose answer may be metered. */
+interface AdmittedUnit extends Admitted {
+  readonly taken?: Taken
 }
 
 export interface PricedReceipt {
@@ -118,7 +126,7 @@ export class Gate {
         admission.giveBack()
         throw error
       }
-      return settled(answer, admission)
+      return this.#metered(settled(answer, admission), admission)
     }
     const identity = identityOf(request)
     if (identity === undefined) return await serve()
@@ -150,17 +158,28 @@ export class Gate {
 
   /**
    * For Express, Connect and `node:http`: `app.use('/paid', gate.express())`. Answers are not kept:
-   * a payment that comes again is refused.
+   * a payment that comes again is refused. Streams of events are not metered there.
+   *
+   * @throws PaychanError `ERR_INVALID_REQUEST` with the option `streamed`
    */
   express(): ServedHandler {
+    if (this.#options.streamed !== undefined) {
+      throw new PaychanError(
+        'ERR_INVALID_REQUEST',
+        'Handlers of Express write past the gate, so it cannot sell them by the event: use gate.hono() or gate.handle(), or leave out streamed.'
+      )
+    }
     return middleware(async (request) => await this.#admit(request, false))
   }
 
-  async #admit(request: PricedRequest, keepsAnswers: boolean): Promise<Admission> {
+  async #admit(
+    request: PricedRequest,
+    keepsAnswers: boolean
+  ): Promise<AdmittedUnit | Exclude<Admission, Admitted>> {
     const { price } = this.#options
     const asked = typeof price === 'function' ? price(request) : price
     if (asked === 0n) return FREE
-    const refused = async (refusal: Refused): Promise<Admission> => ({
+    const refused = async (refusal: Refused): Promise<Exclude<Admission, Admitted>> => ({
       refusal: await this.#refused(request, asked, refusal, keepsAnswers)
     })
     try {
@@ -173,8 +192,10 @@ export class Gate {
       const taken = await this.#till.take(asked, challenge, payload)
       if (taken.problem !== undefined) return await refused({ ...taken, carrier })
       return {
+        taken,
         refusal: undefined,
-        receipt: carrier === 'mpp' ? this.#receipt(taken) : settlementHeader(settlementOf(taken)),
+        receipt:
+          carrier === 'mpp' ? this.#receiptHeader(taken) : settlementHeader(settlementOf(taken)),
         giveBack: () => {
           this.#till.giveBack(taken)
           return carrier === 'mpp' ? undefined : settlementHeader(unsettledOf(taken))
@@ -193,9 +214,12 @@ export class Gate {
     }
   }
 
-  #receipt({ challenge: { id }, number, standing }: Taken): PricedReceipt {
-    const { paid, spent, units } = standing
-    const value = receiptHeader({
+  #receiptHeader(taken: Taken): PricedReceipt {
+    return { name: 'payment-receipt', value: receiptHeader(this.#receipt(taken, taken.standing)) }
+  }
+
+  #receipt({ challenge: { id }, number }: Taken, { paid, spent, units }: Standing): Receipt {
+    return {
       method: METHOD,
       intent: INTENT,
       status: 'success',
@@ -205,8 +229,23 @@ export class Gate {
       acceptedCumulative: paid.toString(),
       spent: spent.toString(),
       units
+    }
+  }
+
+  /** The answer, of which each event is paid before it goes, where events are sold (HTTP-13). */
+  #metered(answer: Response, { taken }: AdmittedUnit): Response {
+    const { streamed: unit } = this.#options
+    if (unit === undefined || taken === undefined || answer.body === null) return answer
+    if (!answer.ok || !isEventStream(answer)) return answer
+    const sold = soldEvents(answer.body, {
+      unit,
+      take: async (ask) => await this.#till.takeMore(taken, ask),
+      receipt: () => this.#receipt(taken, this.#till.standing(taken))
     })
-    return { name: 'payment-receipt', value }
+    const { status, statusText } = answer
+    const headers = new Headers(answer.headers)
+    headers.delete('content-length')
+    return new Response(sold, { status, statusText, headers })
   }
 
   /** An answer that says what is wrong, with a challenge: a new one, or that of the session. */
@@ -346,7 +385,7 @@ function settlementHeader(settlement: X402Settlement): PricedReceipt {
 
 /** True for what was sold, and can be answered again. */
 function isSettled(answer: Response): boolean {
-  return answer.status < 500 && answer.headers.has('payment-response')
+  return answer.status < 500 && answer.headers.has('payment-response') && !isEventStream(answer)
 }
 
 /** The answer to a request that went on: with its receipt; not charged where nothing was delivered. */

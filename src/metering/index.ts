@@ -40,6 +40,7 @@ export type {
   X402Resource,
   X402Settlement
 } from './x402.js'
+export type { StreamUnit } from './event-stream.js'
 export type { ServedHandler, ServedRequest } from './express.js'
 export type { AccountsOptions } from './accounts.js'
 export type { ChainId } from './session-terms.js'

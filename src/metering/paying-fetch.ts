@@ -21,6 +21,7 @@ import {
   type KeptAccount,
   type Offer
 } from './accounts.js'
+import { boughtEvents, isEventStream } from './event-stream.js'
 import {
   challengeShape,
   credentialHeader,
@@ -253,7 +254,31 @@ class Payer {
     }
     // The server charges nothing for what it could not deliver.
     if (answer.status >= 500) this.#accounts.giveBack(account)
-    return answer
+    return this.#bought(answer, account)
+  }
+
+  /** The answer, whose events are paid as they are read, where they are sold (HTTP-14). */
+  #bought(answer: Response, account: Account): Response {
+    const { terms, seller, prepaid } = account
+    const { streamed: unit } = terms
+    if (unit === undefined || answer.body === null) return answer
+    if (!answer.ok || !isEventStream(answer)) return answer
+    const events = boughtEvents(answer.body as ReadableStream<Uint8Array>, {
+      unit,
+      pay: async () => {
+        await this.#accounts.more(account)
+      },
+      giveBack: () => {
+        this.#accounts.giveBack(account)
+      },
+      check: (required) => {
+        if (required <= prepaid.paid) return
+        this.#forget(account)
+        throw notDelivered(seller, prepaid.paid)
+      }
+    })
+    const { status, statusText, headers } = answer
+    return new Response(events, { status, statusText, headers })
   }
 }
 

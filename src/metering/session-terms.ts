@@ -10,6 +10,7 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { networkParams } from '../bitcoin/network.js'
 import { NETWORKS } from '../bitcoin/network-names.js'
 import { satoshi, type Satoshi } from '../types/units.js'
+import type { StreamUnit } from './event-stream.js'
 import { fromToken, type Challenge } from './payment-auth.js'
 
 export const METHOD = 'paychan'
@@ -29,6 +30,8 @@ export interface SessionTerms {
   readonly minFirstPayment: Satoshi
   /** A new channel can be paid on once T1 is so deep (FUND-4). */
   readonly minDepth: number
+  /** What a unit of an answer of events is; undefined where an answer is one. */
+  readonly streamed?: StreamUnit | undefined
 }
 
 const amount = z
@@ -47,7 +50,10 @@ const requestShape = z.object({
     network: z.string().max(64),
     multiaddrs: z.array(z.string().max(1_024)).max(32).default([]),
     minFirstPayment: amount.default(satoshi(0n)),
-    minDepth: z.number().int().min(0).max(1_000).default(1)
+    minDepth: z.number().int().min(0).max(1_000).default(1),
+    streamed: z
+      .union([z.literal('event'), z.object({ bytes: z.number().int().positive() })])
+      .optional()
   })
 })
 
@@ -61,7 +67,8 @@ export function chainIdOf(network: Network): ChainId {
 
 /** The data of `request`, to be written canonically. */
 export function requestOf(terms: SessionTerms): object {
-  const { price, unitType, recipient, network, multiaddrs, minFirstPayment, minDepth } = terms
+  const { price, unitType, recipient, network, multiaddrs, minFirstPayment, minDepth, streamed } =
+    terms
   return {
     amount: price.toString(),
     currency: 'sat',
@@ -71,7 +78,8 @@ export function requestOf(terms: SessionTerms): object {
       network: chainIdOf(network),
       multiaddrs,
       minFirstPayment: minFirstPayment.toString(),
-      minDepth
+      minDepth,
+      streamed
     }
   }
 }
@@ -82,10 +90,10 @@ export function termsOf({ method, intent, request }: Challenge): SessionTerms | 
   const read = requestShape.safeParse(fromToken(request))
   if (!read.success) return undefined
   const { amount: price, unitType, recipient, methodDetails } = read.data
-  const { multiaddrs, minFirstPayment, minDepth } = methodDetails
+  const { multiaddrs, minFirstPayment, minDepth, streamed } = methodDetails
   const network = NETWORKS.find((each) => chainIdOf(each) === methodDetails.network)
   if (network === undefined || price === 0n) return undefined
-  return { price, unitType, recipient, network, multiaddrs, minFirstPayment, minDepth }
+  return { price, unitType, recipient, network, multiaddrs, minFirstPayment, minDepth, streamed }
 }
 
 /**

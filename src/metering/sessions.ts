@@ -110,10 +110,13 @@ export class Sessions {
     this.#of(id, now).trusted = amount
   }
 
-  /** Takes the unit with a number of the payer's choice, which it uses once, when it is paid. */
+  /**
+   * Takes the unit with a number of the payer's choice, which it uses once, when it is paid; one more
+   * unit of a request that is answered has no number.
+   */
   take(
     id: string,
-    number: bigint,
+    number: bigint | undefined,
     price: Satoshi,
     { step = price, ends }: UnitOptions = {}
   ): Taking {
@@ -124,10 +127,10 @@ export class Sessions {
         : { kind: 'short', missing: price }
     }
     this.#touch(id, session)
-    if (session.numbers.has(number)) return { kind: 'spent already' }
+    if (number !== undefined && session.numbers.has(number)) return { kind: 'spent already' }
     const missing = session.spent + price - session.paid - session.trusted
     if (missing > 0n) return { kind: 'short', missing }
-    session.numbers.add(number, step)
+    if (number !== undefined) session.numbers.add(number, step)
     session.spent += price
     session.units++
     session.ends = ends

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { Credits, HOUR_S, type CreditsOptions, type PaidNode } from './credits.js'
+import type { NeedVoucher, StreamUnit } from './event-stream.js'
 import { challengeId, isOwnChallenge, toToken, type Challenge } from './payment-auth.js'
 import {
   INTENT,
@@ -32,6 +33,13 @@ export interface TillOptions extends CreditsOptions {
   /** What it is, for people. */
   readonly description?: string
   readonly unitType?: string
+  /**
+   * What costs a unit of an answer that is a stream of events (`text/event-stream`), which is paid as
+   * it goes. When left out, such an answer is one unit.
+   */
+  readonly streamed?: StreamUnit
+  /** Milliseconds that an event waits for its payment; 30,000 when left out. */
+  readonly streamPatience?: number
   /** Units that are sold while the first channel of a payer is being opened; none. */
   readonly trustedUnits?: number
 }
@@ -62,6 +70,7 @@ export interface Untaken {
   readonly challenge?: Challenge
 }
 
+const STREAM_PATIENCE_MS = 30_000
 /** The addresses and limits of a node change seldom. */
 const INFO_FOR_MS = 10_000
 
@@ -117,7 +126,7 @@ export class Till {
 
   /** Asks for a price, in a new session. */
   async challenge(price: Satoshi): Promise<Challenge> {
-    const { realm, description, unitType = 'request' } = this.options
+    const { realm, description, unitType = 'request', streamed } = this.options
     const { peerId, network, multiaddrs, policy } = await this.info()
     const { minFirstPayment = ZERO_SAT, minDepth } = policy
     const terms = {
@@ -127,7 +136,8 @@ export class Till {
       network,
       multiaddrs,
       minFirstPayment,
-      minDepth
+      minDepth,
+      streamed
     }
     const asked = {
       realm,
@@ -204,6 +214,23 @@ export class Till {
           }
         }
     }
+  }
+
+  /** Takes one more unit of what is delivered already; `ask` is told when it has to be paid first. */
+  async takeMore({ challenge, price }: Taken, ask: (need: NeedVoucher) => void): Promise<boolean> {
+    const { id } = challenge
+    const onShort = (): void => {
+      const { spent, paid } = this.#credits.standing(id)
+      ask({ session: id, required: spent + price, accepted: paid })
+    }
+    const waiting = { patience: this.options.streamPatience ?? STREAM_PATIENCE_MS, onShort }
+    const unit = { ends: endOf(challenge) }
+    const taking = await this.#credits.take(id, undefined, price, unit, waiting)
+    return taking.kind === 'taken'
+  }
+
+  standing({ challenge }: Taken): Standing {
+    return this.#credits.standing(challenge.id)
   }
 
   /** Says that a unit was not delivered, so that it costs nothing (HTTP-7). */
