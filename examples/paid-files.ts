@@ -64,6 +64,7 @@ await time('unpaid', async () => (await free.read()).subarray())
 const bought = await buyStream(await reader.dialProtocol(at, PAID), {
   node: reader.services.paychan,
   seller: String(library.peerId),
+  per: sold.per,
   mostPerUnit: PRICE,
   budget: satoshi(5_000n),
   ahead: 4

@@ -47,6 +47,7 @@ const stream = await reader.dialProtocol(author.getMultiaddrs(), WORDS)
 const bought = await buyStream(stream, {
   node: reader.services.paychan,
   seller: author.peerId.toString(),
+  per: 'message',
   mostPerUnit: PRICE,
   budget: satoshi(5_000n)
 })

@@ -11,6 +11,10 @@
  *     1  data that is sold: the units that are used with it (8 bytes, big-endian), the data
  *     2  data that is not: the data
  *
+ * The buyer knows what it buys: it ends at an offer of another unit. A frame uses one unit at the
+ * most, which is paid before it is sent; a seller that counts otherwise is paid nothing more. A
+ * second is a begun one of a clock that nobody sets, and of one in which something is sold.
+ *
  * The money goes over the stream of the channel, with the memo `402:SESSION`.
  */
 import { randomBytes } from 'node:crypto'
@@ -31,17 +35,23 @@ export interface SaleOptions extends Omit<CreditsOptions, 'books' | 'lifetime'> 
   readonly per: Per
   /** What is sold: what the seller sends (`out`, when left out), or what it takes in (`in`). */
   readonly sells?: 'out' | 'in'
+  /** Milliseconds, by which seconds are counted: of a clock that nobody sets. */
+  readonly clock?: () => number
 }
 
 export interface PurchaseOptions extends PurseOptions {
   /** PeerId of the seller, at the other end of the stream. */
   readonly seller: string
+  /** What a unit is. An offer of another one is refused: its price would say nothing. */
+  readonly per: Per
+  /** What is bought: what the seller sends (`out`, when left out), or that it takes data in (`in`). */
+  readonly sells?: 'out' | 'in'
   /** The most that a unit may cost. */
   readonly mostPerUnit: Satoshi
   /** Units that are paid before they are used; 1 when left out. More hide the time of a payment. */
   readonly ahead?: number
-  /** Milliseconds since 1970. */
-  readonly now?: () => number
+  /** Milliseconds, by which seconds are counted: of a clock that nobody sets. */
+  readonly clock?: () => number
 }
 
 /** A stream with messages, some of which are paid. */
@@ -72,6 +82,8 @@ const SOLD_HEAD = 9
 /** Milliseconds that what is sold waits for its payment. */
 const PATIENCE_MS = 30_000
 const SECOND_MS = 1_000
+/** The clocks of two computers run at speeds that differ by less than a hundredth. */
+const SHORT_SECOND_MS = 990
 
 const count = z.number().int().nonnegative()
 const offerShape = z.object({
@@ -88,29 +100,32 @@ const offerShape = z.object({
   paidSat: count
 })
 
+/** Milliseconds that nobody sets, and that go on while the clock on the wall is put right. */
+const monotonic = (): number => performance.now()
+
 /** Counts the units that are used: the same on both sides. */
 class Meter {
   #bytes = 0
-  #until = 0
+  #until = -Infinity
 
   constructor(
     private readonly per: Per,
-    private readonly now: () => number
+    private readonly clock: () => number
   ) {}
 
   /** Units that data uses beside those before. */
   use(data: Uint8Array): number {
     const { per } = this
     if (per === 'message') return 1
-    if (per === 'second') {
-      const now = this.now()
-      if (now < this.#until) return 0
-      this.#until = now + SECOND_MS
-      return 1
-    }
+    if (per === 'second') return this.clock() < this.#until ? 0 : 1
     const before = Math.ceil(this.#bytes / per.bytes)
     this.#bytes += data.length
     return Math.ceil(this.#bytes / per.bytes) - before
+  }
+
+  /** So many units are paid: a second begins now, not when it was waited for. */
+  begin(units: number): void {
+    if (units > 0) this.#until = this.clock() + SECOND_MS
   }
 
   /** Data in parts that use one unit each at the most. */
@@ -125,6 +140,29 @@ class Meter {
       at += room
     }
     return parts
+  }
+}
+
+/**
+ * How fast seconds may be paid. Those in which nothing came are not saved up: a seller that was silent
+ * for an hour has sold one second with its next byte.
+ */
+class SecondsPace {
+  /** When the units that were paid are over, if each of them lasts a second. */
+  #until = -Infinity
+
+  /** @param ahead - units that a delay on the way may bring at once: those that are paid before */
+  constructor(
+    private readonly ahead: number,
+    private readonly clock: () => number
+  ) {}
+
+  /** Takes a second; false when it comes too early. */
+  take(): boolean {
+    const now = this.clock()
+    if (this.#until - now > (this.ahead + 1) * SECOND_MS) return false
+    this.#until = Math.max(this.#until, now) + SHORT_SECOND_MS
+    return true
   }
 }
 
@@ -218,7 +256,7 @@ export class StreamSales {
 
   /** Sells on a stream that the buyer has opened, or that was opened to it. */
   async sell(stream: Stream, buyer: string): Promise<PaidStream> {
-    const { price, per, sells = 'out' } = this.options
+    const { price, per, sells = 'out', clock = monotonic } = this.options
     const frames = lpStream(stream)
     const account = this.#accountOf(buyer)
     stream.addEventListener(
@@ -228,7 +266,7 @@ export class StreamSales {
       },
       { once: true }
     )
-    const meter = new Meter(per, () => this.#credits.now())
+    const meter = new Meter(per, clock)
     const { paid } = this.#credits.standing(account.session)
     const offer = {
       session: account.session,
@@ -246,7 +284,10 @@ export class StreamSales {
       account.units += units
       const step = { step: BigInt(units) }
       const taking = await this.#credits.take(account.session, number, cost, step)
-      if (taking.kind === 'taken') return
+      if (taking.kind === 'taken') {
+        meter.begin(units)
+        return
+      }
       account.units -= units
       const error = new PaychanError(
         'ERR_NOT_PAID',
@@ -279,10 +320,11 @@ export class StreamSales {
 /**
  * Buys on a stream whose other end sells. Resolves once the offer has come and is within limits.
  *
- * @throws PaychanError `ERR_PRICE_TOO_HIGH` (facts: price, most), `ERR_BAD_FRAME`; reading and sending
- *   reject with `ERR_BUDGET_USED_UP`, `ERR_BILL_WRONG` and what `node.pay` rejects with as well
+ * @throws PaychanError `ERR_OTHER_OFFER` (facts: offered, wanted), `ERR_PRICE_TOO_HIGH` (facts: price,
+ *   most), `ERR_BAD_FRAME`, all before anything is paid; reading and sending reject with
+ *   `ERR_BUDGET_USED_UP`, `ERR_BILL_WRONG` and what `node.pay` rejects with as well
  * @example
- * const limits = { mostPerUnit: satoshi(1n), budget: satoshi(500n) }
+ * const limits = { per: 'message', mostPerUnit: satoshi(1n), budget: satoshi(500n) } as const
  * const paid = await buyStream(stream, { node, seller, ...limits })
  * await paid.send(question)
  * for await (const answer of paid.received) console.log(answer)
@@ -301,12 +343,20 @@ type Offer = z.output<typeof offerShape>
 
 async function offerOf(
   frames: LengthPrefixedStream<Stream>,
-  { mostPerUnit, seller }: PurchaseOptions
+  { per, sells = 'out', mostPerUnit, seller }: PurchaseOptions
 ): Promise<Offer> {
   const first = await next(frames)
   if (first?.kind !== OFFER) throw badFrame()
   const read = offerShape.safeParse(jsonOf(first.data))
   if (!read.success) throw badFrame()
+  const [offered, wanted] = [soldBy(read.data), soldBy({ per, sells })]
+  if (offered !== wanted) {
+    throw new PaychanError(
+      'ERR_OTHER_OFFER',
+      `${seller} sells ${offered}, and ${wanted} was to be bought. Nothing was paid: name what it sells (per, sells), if that is what you want.`,
+      { offered, wanted }
+    )
+  }
   const price = satoshi(BigInt(read.data.priceSat))
   if (price <= mostPerUnit) return read.data
   throw new PaychanError(
@@ -316,15 +366,20 @@ async function offerOf(
   )
 }
 
+/** What is sold, for people: two offers that are the same for them are the same. */
+function soldBy({ per, sells }: Pick<Offer, 'per' | 'sells'>): string {
+  const unit = typeof per === 'string' ? per : `${per.bytes} bytes`
+  return `by the ${unit} what ${sells === 'out' ? 'it sends' : 'it takes'}`
+}
+
 class Purchase {
   readonly stream: PaidStream
   readonly #purse: Purse
   /** What units of this stream can use, with what is left of earlier ones. */
   readonly #prepaid: Prepaid
   readonly #meter: Meter
+  readonly #pace: SecondsPace
   readonly #price: Satoshi
-  readonly #begun: number
-  readonly #now: () => number
   /** Units that are used on this stream. */
   #used = 0
   #fail: (error: unknown) => void = () => {}
@@ -341,9 +396,9 @@ class Purchase {
   ) {
     const { sells, per, priceSat, units, paidSat, session } = offer
     this.#purse = new Purse(options)
-    this.#now = options.now ?? Date.now
-    this.#begun = this.#now()
-    this.#meter = new Meter(per, this.#now)
+    const { ahead = 1, clock = monotonic } = options
+    this.#meter = new Meter(per, clock)
+    this.#pace = new SecondsPace(ahead, clock)
     this.#price = satoshi(BigInt(priceSat))
     // The word of the seller: it may say too little, and has then taken one unit.
     const left = BigInt(paidSat) - BigInt(units) * this.#price
@@ -376,11 +431,14 @@ class Purchase {
     if (kind === FREE) return
     const used = Number(units) - this.offer.units
     const most = this.#used + this.#most(data)
-    if (used < this.#used || used > most) {
+    // A payment that waits for the one before it counts: the seller may have had what it forgot to say.
+    const { paid, taken } = this.#prepaid
+    const isPaid = BigInt(used) * this.#price <= (paid > taken ? paid : taken)
+    if (used < this.#used || used > most || !isPaid || !this.#isInTime(used)) {
       throw new PaychanError(
         'ERR_BILL_WRONG',
-        `The seller counts ${used} units, and there were ${most}: nothing more is bought from it.`,
-        { said: used, most }
+        `The seller counts ${used} units, and with this part there are ${most} at the most, and none before it is paid: nothing more is bought from it.`,
+        { said: used, most, paid }
       )
     }
     this.#used = used
@@ -388,10 +446,15 @@ class Purchase {
     this.#checkFailure()
   }
 
-  /** Units that data uses at the most. Clocks differ, and data may be late: a second is allowed for. */
+  /** Units that a frame uses at the most: an honest seller sends parts of one unit. */
   #most(data: Uint8Array): number {
-    if (this.offer.per !== 'second') return this.#meter.use(data)
-    return Math.floor((this.#now() - this.#begun) / SECOND_MS) + 2 - this.#used
+    return this.offer.per === 'second' ? 1 : Math.min(1, this.#meter.use(data))
+  }
+
+  /** A second that has another one paid for it comes no earlier than a second after the one before. */
+  #isInTime(used: number): boolean {
+    if (this.offer.per !== 'second' || used === this.#used) return true
+    return this.#paidAhead(used) <= this.#prepaid.paid || this.#pace.take()
   }
 
   /** What is bought is that the seller takes data: it is paid before it goes. */
@@ -399,6 +462,7 @@ class Purchase {
     for (const part of this.#meter.parts(data)) {
       const units = this.#meter.use(part)
       await this.#prepaid.take(satoshi(this.#price * BigInt(units)))
+      this.#meter.begin(units)
       this.#used += units
       await this.frames.write(frame(SOLD, part, BigInt(this.offer.units + this.#used)))
     }
@@ -406,14 +470,19 @@ class Purchase {
 
   /** Each unit for itself: at the edge of the budget as many are paid as it is enough for. */
   #payAhead(): void {
-    const { ahead = 1 } = this.options
-    const target = BigInt(this.#used + ahead) * this.#price
+    const target = this.#paidAhead(this.#used)
     while (this.#prepaid.taken < target) {
       this.#prepaid.take(this.#price).catch((error: unknown) => {
         this.#failure ??= error
         this.#checkFailure()
       })
     }
+  }
+
+  /** What is paid, or about to be, once so many units are used. */
+  #paidAhead(used: number): bigint {
+    const { ahead = 1 } = this.options
+    return BigInt(used + ahead) * this.#price
   }
 
   /** What is paid already may still be used up. */

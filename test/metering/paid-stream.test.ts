@@ -18,6 +18,28 @@ const PRICE = satoshi(2n)
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const textOf = (data: Uint8Array): string => new TextDecoder().decode(data)
 
+/** A stream whose other end says this, whatever it is. */
+async function says(...frames: Uint8Array[]): Promise<Stream> {
+  const [end, other] = await streamPair()
+  const writer = lpStream(end)
+  for (const frame of frames) await writer.write(frame)
+  return other
+}
+
+function offerOf(terms: object = {}): Uint8Array {
+  const account = { session: 'a'.repeat(24), units: 0, paidSat: 0 }
+  const offer = { ...account, priceSat: 2, per: 'message', sells: 'out', ...terms }
+  return Uint8Array.of(0, ...bytes(JSON.stringify(offer)))
+}
+
+/** A frame of what is sold, after which so many units are used. */
+function soldFrame(units: number, data: Uint8Array): Uint8Array {
+  const head = new DataView(new ArrayBuffer(9))
+  head.setUint8(0, 1)
+  head.setBigUint64(1, BigInt(units))
+  return Uint8Array.of(...new Uint8Array(head.buffer), ...data)
+}
+
 describe('metering / paid streams', () => {
   let fixture: Fixture
   let payer: TestNode
@@ -50,12 +72,20 @@ describe('metering / paid streams', () => {
     options: Partial<PurchaseOptions> = {}
   ): Promise<{ sold: PaidStream; bought: PaidStream; ends: [Stream, Stream] }> {
     const ends = await streamPair()
-    const limits = { mostPerUnit: PRICE, budget: satoshi(1_000n) }
     const [sold, bought] = await Promise.all([
       sales.sell(ends[0], buyer),
-      buyStream(ends[1], { node: payer.api, seller, ...limits, ...options })
+      buyStream(ends[1], limitsOf(options))
     ])
     return { sold, bought, ends }
+  }
+
+  function limitsOf(options: Partial<PurchaseOptions>): PurchaseOptions {
+    const limits = { per: 'message' as const, mostPerUnit: PRICE, budget: satoshi(1_000n) }
+    return { node: payer.api, seller, ...limits, ...options }
+  }
+
+  async function paymentsFor(session: string): Promise<number> {
+    return (await payer.api.payments.list({ memo: `402:${session}` })).length
   }
 
   async function read(stream: PaidStream, count: number): Promise<string[]> {
@@ -137,7 +167,7 @@ describe('metering / paid streams', () => {
 
   it('are paid by so many bytes, however they come', async () => {
     sell({ per: { bytes: 10 } })
-    const { sold, bought } = await open()
+    const { sold, bought } = await open({ per: { bytes: 10 } })
     const sending = (async () => {
       await sold.send(bytes('0123'))
       await sold.send(bytes('456789abcdefghijklmno'))
@@ -150,8 +180,9 @@ describe('metering / paid streams', () => {
 
   it('are paid by the second in which something is sold', async () => {
     let now = 1_000_000
-    sell({ per: 'second', now: () => now })
-    const { sold, bought } = await open({ now: () => now })
+    const seconds = { per: 'second', clock: () => now } as const
+    sell(seconds)
+    const { sold, bought } = await open(seconds)
     for (const pass of [0, 400, 500, 200, 5_000]) {
       now += pass
       await sold.send(bytes('x'))
@@ -162,7 +193,7 @@ describe('metering / paid streams', () => {
 
   it('are paid by who sends, when the seller sells that it takes data', async () => {
     sell({ sells: 'in' })
-    const { sold, bought } = await open()
+    const { sold, bought } = await open({ sells: 'in' })
     for (let n = 0; n < 3; n++) {
       await bought.send(bytes(`record ${n}`))
       assert.deepEqual(await read(sold, 1), [`record ${n}`])
@@ -215,22 +246,7 @@ describe('metering / paid streams', () => {
   it('are not bought above their price, nor from a seller that counts too many, nor one that speaks otherwise', async () => {
     sell({ price: satoshi(3n) })
     assert.equal(await codeOfRejection(open()), 'ERR_PRICE_TOO_HIGH')
-    const says = async (...frames: Uint8Array[]): Promise<Stream> => {
-      const [end, other] = await streamPair()
-      const writer = lpStream(end)
-      for (const frame of frames) await writer.write(frame)
-      return other
-    }
-    const options = { node: payer.api, seller, mostPerUnit: PRICE, budget: satoshi(100n) }
-    const offer = {
-      session: 'a'.repeat(24),
-      priceSat: 2,
-      per: 'message',
-      sells: 'out',
-      units: 0,
-      paidSat: 0
-    }
-    const offered = Uint8Array.of(0, ...bytes(JSON.stringify(offer)))
+    const options = limitsOf({ budget: satoshi(100n) })
     for (const frame of [
       bytes(''),
       Uint8Array.of(9),
@@ -239,9 +255,84 @@ describe('metering / paid streams', () => {
     ]) {
       assert.equal(await codeOfRejection(buyStream(await says(frame), options)), 'ERR_BAD_FRAME')
     }
-    const twoUnits = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 2, 65)
-    const bought = await buyStream(await says(offered, twoUnits), options)
+    const bought = await buyStream(await says(offerOf(), soldFrame(2, bytes('A'))), options)
     assert.equal(await codeOfRejection(read(bought, 1)), 'ERR_BILL_WRONG')
+  })
+
+  it('are not bought by another unit, or the other way, than the buyer named', async () => {
+    sell()
+    const session = 'b'.repeat(24)
+    for (const other of [
+      { per: { bytes: 1 } },
+      { per: { bytes: 11 } },
+      { per: 'second' },
+      { sells: 'in' }
+    ]) {
+      const limits = limitsOf({ per: { bytes: 10 } })
+      const offer = offerOf({ session, per: { bytes: 10 }, ...other })
+      assert.equal(await codeOfRejection(buyStream(await says(offer), limits)), 'ERR_OTHER_OFFER')
+    }
+    const takesIn = buyStream(await says(offerOf({ session })), limitsOf({ sells: 'in' }))
+    assert.equal(await codeOfRejection(takesIn), 'ERR_OTHER_OFFER')
+    assert.equal(await paymentsFor(session), 0)
+  })
+
+  it('pay for one unit a part: a part of many bytes is not a bill for all of them', async () => {
+    sell()
+    const per = { bytes: 1 }
+    const junk = soldFrame(999, new Uint8Array(999))
+    const bought = await buyStream(await says(offerOf({ per }), junk), limitsOf({ per }))
+    assert.equal(await codeOfRejection(read(bought, 1)), 'ERR_BILL_WRONG')
+    assert.equal(bought.bill().paid, PRICE, 'the unit ahead')
+    const three = await says(offerOf({ per }), soldFrame(3, bytes('abc')))
+    const further = await buyStream(three, limitsOf({ per, ahead: 3 }))
+    assert.equal(await codeOfRejection(read(further, 1)), 'ERR_BILL_WRONG')
+  })
+
+  it('do not pay for seconds in which nothing was sold, nor for those of a clock that was set', async () => {
+    sell()
+    let now = 0
+    const limits = limitsOf({ per: 'second', clock: () => now })
+    const [end, other] = await streamPair()
+    const hostile = lpStream(end)
+    await hostile.write(offerOf({ per: 'second' }))
+    const bought = await buyStream(other, limits)
+    await hostile.write(soldFrame(1, bytes('a')))
+    await read(bought, 1)
+    now += 3_600_000
+    const [hour, more] = [soldFrame(3_600, bytes('b')), soldFrame(2, bytes('b'))]
+    await hostile.write(more)
+    assert.deepEqual(await read(bought, 1), ['b'])
+    // As many at once as a delay may bring: those that were paid ahead.
+    for (const n of [3, 4]) await hostile.write(soldFrame(n, bytes('c')))
+    await read(bought, 2)
+    await hostile.write(soldFrame(5, bytes('d')))
+    assert.equal(await codeOfRejection(read(bought, 1)), 'ERR_BILL_WRONG')
+    assert.ok(bought.bill().paid <= 5n * PRICE)
+    const [end2, other2] = await streamPair()
+    const again = lpStream(end2)
+    await again.write(offerOf({ per: 'second' }))
+    const bought2 = await buyStream(other2, limits)
+    now += 3_600_000
+    await again.write(hour)
+    assert.equal(await codeOfRejection(read(bought2, 1)), 'ERR_BILL_WRONG')
+    assert.equal(bought2.bill().paid, PRICE)
+  })
+
+  it('begin a second when it is paid, so a payment that was waited for costs the buyer none', async () => {
+    let now = 0
+    sell({ per: 'second', clock: () => now, patience: 5_000 })
+    const [end, other] = await streamPair()
+    const frames = lpStream(other)
+    const sold = await sales.sell(end, buyer)
+    await frames.read()
+    const sending = sold.send(bytes('a'))
+    now += 3_000
+    const memo = `402:${sold.bill().session}`
+    await payer.api.pay({ to: seller, amount: PRICE, memo })
+    await sending
+    await sold.send(bytes('b'))
+    assert.equal(sold.bill().units, 1)
   })
 
   it('are those of any protocol of libp2p', async () => {
@@ -261,6 +352,7 @@ describe('metering / paid streams', () => {
     const bought = await buyStream(stream, {
       node: payer.api,
       seller,
+      per: 'message',
       mostPerUnit: PRICE,
       budget: satoshi(100n)
     })
