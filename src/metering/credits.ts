@@ -3,15 +3,31 @@
  * moment for its payment.
  */
 import { randomBytes } from 'node:crypto'
-import type { NodeApi, PaymentInfo } from '../node/api.js'
+import type { NodeApi, NodeEvent, PaymentInfo } from '../node/api.js'
 import type { Satoshi } from '../types/units.js'
 import type { Books } from './books.js'
 import { MEMO, sessionOfMemo } from './session-terms.js'
 import { Sessions, type Standing, type Taking, type UnitOptions } from './sessions.js'
 
 /** A part of a node; the whole of it fits, also one in another process. */
-export type PaidNode = Pick<NodeApi, 'events'> & {
+export interface PaidNode {
+  readonly events: Pick<NodeApi['events'], 'on'> & {
+    /**
+     * What a node in another process has: the connection to it can break, and what it tells meanwhile
+     * is missed. Without it no event is.
+     */
+    readonly follow?: (listener: (event: NodeEvent) => void) => Following
+  }
   readonly payments: Pick<NodeApi['payments'], 'list'>
+}
+
+/** The events of a node in another process. */
+export interface Following {
+  /** Resolves once every event from now on is heard. */
+  readonly ready: Promise<void>
+  /** Resolves when no more are heard. */
+  readonly closed: Promise<void>
+  readonly stop: () => void
 }
 
 export interface CreditsOptions {
@@ -47,7 +63,11 @@ export class Credits {
   readonly #sessions: Sessions
   readonly #trusted: Set<string>
   readonly #waiting = new Map<string, Set<(isCredited: boolean) => void>>()
-  readonly #stop: () => void
+  #stop: () => void = () => {}
+  /** Every event is heard once it resolves; undefined after the connection broke. */
+  #hearing: Promise<void> | undefined
+  /** Since when events may have been missed, in milliseconds since 1970; undefined when none was. */
+  #missedSince: number | undefined
   /** The payments of before the start are counted. */
   #resumed: Promise<void> | undefined
   /** The look-up that is to begin, and the one before it. */
@@ -56,15 +76,14 @@ export class Credits {
   #isStopped = false
 
   constructor(private readonly options: CreditsOptions) {
-    const { books, node } = options
+    const { books } = options
     this.secret = books?.secret ?? randomBytes(32)
     this.#sessions = new Sessions(
       books === undefined ? {} : { records: books.sessions, forgottenUpTo: books.forgottenUpTo }
     )
     this.#trusted = new Set(books?.trusted)
-    this.#stop = node.events.on((event) => {
-      if (event.type === 'payment') this.#credit(event.payment)
-    })
+    // The first unit that is short hears of it.
+    this.#hear().catch(() => {})
   }
 
   /** Listens to the node no more. Units that wait are refused. */
@@ -79,8 +98,8 @@ export class Credits {
   }
 
   /**
-   * Takes a unit; waits for a payment that is not told yet, then looks for it itself: no event comes
-   * while the connection to the node is broken, say. What is taken is in the books when this resolves.
+   * Takes a unit; waits for a payment that is not told yet, then looks for it itself where events may
+   * have been missed. What is taken is in the books when this resolves.
    *
    * @throws PaychanError `ERR_STORE_FAILED`, and whatever `node.payments.list` does
    */
@@ -178,11 +197,47 @@ export class Credits {
   async #lookUp(): Promise<void> {
     this.#nextLookUp ??= this.#lastLookUp.then(async () => {
       this.#nextLookUp = undefined
-      await this.#count(0)
+      await this.#catchUp()
     })
     const lookUp = this.#nextLookUp
     this.#lastLookUp = lookUp.catch(() => {})
     await lookUp
+  }
+
+  /**
+   * Counts what was missed: hears the node again first, so nothing is missed from then on. Whoever asks
+   * without a payment has the node look for one no more than once for each time that it was away.
+   */
+  async #catchUp(): Promise<void> {
+    if (this.#missedSince === undefined || this.#isStopped) return
+    const hearing = this.#hearing ?? this.#hear()
+    await hearing
+    await this.#count(this.now() - this.#missedSince)
+    if (this.#hearing === hearing) this.#missedSince = undefined
+  }
+
+  /** Hears of payments from now on, as long as the connection to the node holds. */
+  #hear(): Promise<void> {
+    const { events } = this.options.node
+    const listener = (event: NodeEvent): void => {
+      if (event.type === 'payment') this.#credit(event.payment)
+    }
+    if (events.follow === undefined) {
+      this.#stop = events.on(listener)
+      return Promise.resolve()
+    }
+    const { ready, closed, stop } = events.follow(listener)
+    this.#stop = stop
+    this.#hearing = ready
+    this.#missedSince ??= this.now()
+    closed.then(
+      () => {
+        this.#hearing = undefined
+        this.#missedSince ??= this.now()
+      },
+      () => {}
+    )
+    return ready
   }
 
   /** Asks the node for the payments to sessions in so many milliseconds, and somewhat before. */

@@ -22,8 +22,8 @@ interface Session {
   /** Milliseconds since 1970; undefined as long as no unit was taken, and where it never ends. */
   ends: number | undefined
   readonly numbers: SpentNumbers
-  /** When each payment came, in milliseconds since 1970. */
-  readonly payments: Map<string, number>
+  /** Its payments, as long as nothing of it is spent. */
+  payments: string[]
 }
 
 /** What a restart must not forget of a session; what it was paid, the node knows. */
@@ -70,6 +70,13 @@ interface SessionsOptions {
 
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
+  /** Those in which nothing is left: they are the first to be forgotten. */
+  readonly #usedUp = new Set<string>()
+  /**
+   * When each payment came, in milliseconds since 1970: beside the sessions, so that one which is
+   * forgotten, with what is spent of it, is not credited anew.
+   */
+  readonly #payments = new Map<string, number>()
   readonly #most: number
   #made = 0
   /** Records that are to be removed. */
@@ -95,19 +102,23 @@ export class Sessions {
     payment: { readonly id: string; readonly amount: Satoshi },
     now: number
   ): void {
-    const session = this.#of(id, now)
-    for (const [known, time] of session.payments) {
+    for (const [known, time] of this.#payments) {
       if (now - time < KNOWN_FOR_MS) break
-      session.payments.delete(known)
+      this.#payments.delete(known)
     }
-    if (session.payments.has(payment.id)) return
-    session.payments.set(payment.id, now)
+    if (this.#payments.has(payment.id)) return
+    this.#payments.set(payment.id, now)
+    const session = this.#of(id, now)
+    if (session.units === 0) session.payments.push(payment.id)
     session.paid += payment.amount
+    this.#weigh(id, session)
   }
 
   /** Lets a session spend this much before it is paid. */
   trust(id: string, amount: bigint, now: number): void {
-    this.#of(id, now).trusted = amount
+    const session = this.#of(id, now)
+    session.trusted = amount
+    this.#weigh(id, session)
   }
 
   /**
@@ -134,15 +145,19 @@ export class Sessions {
     session.spent += price
     session.units++
     session.ends = ends
+    session.payments = []
+    this.#weigh(id, session)
     return { kind: 'taken' }
   }
 
   /** Gives back what a unit cost that was not delivered. Its number stays used. */
   giveBack(id: string, price: Satoshi): void {
     const session = this.#sessions.get(id)
-    if (session === undefined) return
+    // One that was forgotten meanwhile, and is paid again, has not spent it.
+    if (session === undefined || session.spent < price) return
     session.spent -= price
     session.units--
+    this.#weigh(id, session)
   }
 
   standing(id: string): Standing {
@@ -171,9 +186,14 @@ export class Sessions {
     if (known === undefined && ++this.#made % SWEEP_EVERY === 0) this.#sweep(now)
     const session = known ?? emptySession()
     this.#touch(id, session)
-    const [oldest] = this.#sessions.keys()
-    if (this.#sessions.size > this.#most && oldest !== undefined) this.#forget(oldest)
+    if (this.#sessions.size > this.#most) this.#forgetOne()
     return session
+  }
+
+  /** Notes if anything is left in it. */
+  #weigh(id: string, { paid, trusted, spent }: Session): void {
+    if (paid + trusted > spent) this.#usedUp.delete(id)
+    else this.#usedUp.add(id)
   }
 
   #touch(id: string, session: Session): void {
@@ -184,16 +204,26 @@ export class Sessions {
   #sweep(now: number): void {
     for (const [id, { ends }] of this.#sessions) {
       if (ends === undefined || ends >= now) continue
-      this.#sessions.delete(id)
-      this.#gone.push(id)
+      this.#remove(id)
     }
   }
 
-  #forget(id: string): void {
-    const { ends } = this.#sessions.get(id) ?? {}
-    // Of which no unit was taken: its payments are counted once more when it comes again.
+  /** The one that was used longest ago: of those in which nothing is left, if there is one. */
+  #forgetOne(): void {
+    const [usedUp] = this.#usedUp
+    const [oldest] = this.#sessions.keys()
+    const id = usedUp ?? oldest
+    if (id === undefined) return
+    const { ends, payments = [] } = this.#sessions.get(id) ?? {}
     if (ends !== undefined) this.forgottenUpTo = Math.max(this.forgottenUpTo, ends)
+    // Of which no unit was taken: its payments are counted once more when it comes again.
+    for (const payment of payments) this.#payments.delete(payment)
+    this.#remove(id)
+  }
+
+  #remove(id: string): void {
     this.#sessions.delete(id)
+    this.#usedUp.delete(id)
     this.#gone.push(id)
   }
 }
@@ -206,6 +236,6 @@ function emptySession(): Session {
     trusted: 0n,
     ends: undefined,
     numbers: new SpentNumbers(),
-    payments: new Map()
+    payments: []
   }
 }

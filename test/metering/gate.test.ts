@@ -12,6 +12,7 @@ import { payingFetch, receiptOf, type PayingFetch } from '../../src/metering/pay
 import { memoOf } from '../../src/metering/session-terms.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { FarEvents } from './far-events.js'
 
 const PRICE = satoshi(2n)
 const PLACE = 'http://localhost/weather'
@@ -136,9 +137,36 @@ describe('metering / a priced server', () => {
 
   it('knows a payment of which it was told nothing', async () => {
     gate.stop()
-    const told = { ...payee.api, events: { on: () => () => {} } }
-    start({ node: told, patience: 0 })
-    assert.equal((await client()(PLACE)).status, 200)
+    const away = new FarEvents(payee.api.events)
+    start({ node: { ...payee.api, events: away }, patience: 0 })
+    assert.equal((await client()(PLACE)).status, 200, 'before it heard anything')
+    away.break()
+    assert.equal((await client()(PLACE)).status, 200, 'while it heard nothing')
+    assert.equal((await client()(PLACE)).status, 200, 'as it hears again')
+  })
+
+  it('has its node look for payments once for each time that it was away, whoever asks', async () => {
+    gate.stop()
+    let lists = 0
+    const { payments } = payee.api
+    const list: typeof payments.list = async (filter) => {
+      lists++
+      return await payments.list(filter)
+    }
+    const away = new FarEvents(payee.api.events)
+    start({ node: { ...payee.api, events: away, payments: { ...payments, list } }, patience: 0 })
+    const stranger = async (): Promise<void> => {
+      assert.equal((await asked(await challenged(), '2')).status, 402)
+    }
+    for (let n = 0; n < 5; n++) await stranger()
+    assert.equal(lists, 1, 'it began')
+    away.break()
+    for (let n = 0; n < 5; n++) await stranger()
+    assert.equal(lists, 2, 'it was away')
+    gate.stop()
+    start({ node: { ...payee.api, payments: { ...payments, list } }, patience: 0 })
+    for (let n = 0; n < 5; n++) await stranger()
+    assert.equal(lists, 2, 'a node in the same process tells everything')
   })
 
   it('takes no challenge of another server, for another price, or out of time', async () => {

@@ -16,6 +16,7 @@ import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { FarEvents } from './far-events.js'
 
 const PRICE = satoshi(2n)
 const PLACE = 'http://localhost/weather'
@@ -276,13 +277,15 @@ describe('metering / a priced server with books', () => {
       return await payments.list(filter)
     }
     const challenge = await paid(2n)
-    await restart({ node: { ...payee.api, payments: { ...payments, list } } })
+    const away = new FarEvents(payee.api.events)
+    await restart({ node: { ...payee.api, events: away, payments: { ...payments, list } } })
     await asked(challenge, 2n)
+    away.break()
     const before = asks
     await Promise.all(
       Array.from({ length: 50 }, async (_, n) => await asked(challenge, BigInt(2 * n + 4)))
     )
-    assert.ok(asks - before <= 2, `${asks - before} look-ups for 50 requests`)
+    assert.ok(asks - before >= 1 && asks - before <= 2, `${asks - before} look-ups for 50 requests`)
   })
 })
 

@@ -81,6 +81,48 @@ describe('metering / sessions', () => {
     assert.deepEqual(later.take('c', 2n, PRICE, { ends: 1_001 }), { kind: 'short', missing: 2n })
   })
 
+  it('a session in which nothing is left is forgotten before one that was paid ahead', () => {
+    const sessions = new Sessions({ most: 2 })
+    sessions.credit('ahead', { id: 'p1', amount: satoshi(9n) }, 0)
+    sessions.credit('used up', { id: 'p2', amount: PRICE }, 0)
+    sessions.take('used up', 2n, PRICE)
+    sessions.credit('c', { id: 'p3', amount: PRICE }, 0)
+    assert.deepEqual(sessions.takeGone(), ['used up'])
+    sessions.take('c', 2n, PRICE)
+    sessions.giveBack('c', PRICE)
+    sessions.credit('d', { id: 'p4', amount: PRICE }, 0)
+    assert.deepEqual(sessions.takeGone(), ['ahead'], 'what was given back is left in c')
+  })
+
+  it('a session that was forgotten is not credited again for what it has spent', () => {
+    const sessions = new Sessions({ most: 1 })
+    const payment = { id: 'p1', amount: PRICE }
+    sessions.credit('a', payment, 0)
+    sessions.take('a', 2n, PRICE)
+    sessions.credit('b', { id: 'p2', amount: PRICE }, 0)
+    sessions.credit('a', payment, 1)
+    assert.deepEqual(sessions.take('a', 4n, PRICE), { kind: 'short', missing: PRICE })
+  })
+
+  it('a session of which nothing was spent when it was forgotten has its payment when it is told again', () => {
+    const sessions = new Sessions({ most: 1 })
+    const payment = { id: 'p1', amount: PRICE }
+    sessions.credit('a', payment, 0)
+    sessions.credit('b', { id: 'p2', amount: PRICE }, 0)
+    for (const now of [1, 2]) sessions.credit('a', payment, now)
+    assert.equal(sessions.standing('a').paid, PRICE)
+  })
+
+  it('what is given back to a session that was forgotten and paid anew is not given', () => {
+    const sessions = new Sessions({ most: 1 })
+    sessions.credit('a', { id: 'p1', amount: PRICE }, 0)
+    sessions.take('a', 2n, PRICE)
+    sessions.credit('b', { id: 'p2', amount: PRICE }, 0)
+    sessions.credit('a', { id: 'p3', amount: PRICE }, 0)
+    sessions.giveBack('a', PRICE)
+    assert.deepEqual(sessions.standing('a'), { paid: PRICE, spent: 0n, units: 0 })
+  })
+
   it('whoever asks without a payment makes no session, and pushes none out', () => {
     const sessions = new Sessions({ most: 1 })
     sessions.credit('a', { id: 'p1', amount: PRICE }, 0)

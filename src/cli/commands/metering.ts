@@ -62,7 +62,7 @@ export function addMetering(program: Command, world: World): void {
     .option('--listen <host:port>', `where it listens (default: ${DEFAULT_GATE})`, hostAndPort)
     .option(
       '--free <path>',
-      'requests whose path begins so cost nothing; several times for several',
+      'requests for this path, and those below it, cost nothing; several times for several',
       (path: string, before: string[] = []) => [...before, path]
     )
     .option('--realm <name>', 'its name for clients (default: where it listens)')
@@ -85,7 +85,7 @@ export function addMetering(program: Command, world: World): void {
       const { host, port } = options.listen ?? hostAndPort(DEFAULT_GATE)
       const realm = options.realm ?? `${host}:${port}`
       const tls = await tlsOf(cert, key)
-      const { booksDirectory, Gate, openBooks, servePriced } =
+      const { booksDirectory, Gate, isFreePath, openBooks, servePriced } =
         await import('../../metering/index.js')
       await withNode(context, async (node) => {
         // Asked before it listens: without a node it could sell nothing.
@@ -95,8 +95,7 @@ export function addMetering(program: Command, world: World): void {
           node,
           realm,
           books,
-          price: ({ url }) =>
-            free.some((path) => new URL(url).pathname.startsWith(path)) ? satoshi(0n) : price,
+          price: ({ url }) => (isFreePath(new URL(url).pathname, free) ? satoshi(0n) : price),
           ...(description === undefined ? {} : { description }),
           ...(trust === undefined ? {} : { trustedUnits: trust })
         })
