@@ -110,9 +110,17 @@ export function completeRenewal(
 export interface RenewalBounds {
   /** H: no T1 is signed that could only be mined later. */
   readonly height: BlockHeight
+  /**
+   * The height from which on T1 spends no coins beside the old output: an unconfirmed parent of one
+   * can keep T1 out of blocks, and the old channel is to be settled soon.
+   */
+  readonly lastPaymentHeight: BlockHeight
   /** The least rate of T1: below it T1 would only be in the way. */
   readonly leastRate: FeeRate
-  /** The highest rate of T1: a replacement of T1 pays more than all of its fee (BIP125 rule 3). */
+  /**
+   * The rate at which 600 vB cost the highest fee of any T1: a replacement of T1 pays more than all
+   * of its fee (BIP125 rule 3), however large T1 is.
+   */
   readonly mostRate: FeeRate
 }
 
@@ -122,6 +130,11 @@ export interface RenewalBounds {
  * replaces it at the feerate of a block pays a bit more than three times its normal bid.
  */
 export const MAX_RENEWAL_VSIZE = 600
+
+/** The highest fee of a T1 of any size. */
+export function mostRenewalFee(mostRate: FeeRate): Satoshi {
+  return feeFor(mostRate, MAX_RENEWAL_VSIZE)
+}
 
 /** The new funding output, and change. */
 const MAX_OUTPUTS = 2
@@ -158,6 +171,13 @@ export function checkRenewalTx(
         { sequence }
       )
     }
+  }
+  if (inputs.length > 1 && bounds.height >= bounds.lastPaymentHeight) {
+    throw new PaychanError(
+      'ERR_RENEWAL_INPUT',
+      `From height ${bounds.lastPaymentHeight} on, the last for payments in the old channel, T1 of a renewal spends nothing but its funding output; this one has ${inputs.length} inputs. Renew the channel without coins of the wallet.`,
+      { inputs: inputs.length, lastPaymentHeight: bounds.lastPaymentHeight }
+    )
   }
   if (lockTime > bounds.height) {
     throw new PaychanError(
@@ -202,12 +222,12 @@ function checkFee(
     )
   }
   const paid = outputs.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
-  const [least, most] = [feeFor(leastRate, vsize), feeFor(mostRate, vsize)]
+  const [least, most] = [feeFor(leastRate, vsize), mostRenewalFee(mostRate)]
   const fee = spent - paid
   if (fee < least || fee > most) {
     throw new PaychanError(
       'ERR_RENEWAL_FEE',
-      `T1 of a renewal pays ${formatAmount(least)} to ${formatAmount(most)} now (${formatFeeRate(leastRate)} to ${formatFeeRate(mostRate)} at ${vsize} vB); this one pays ${formatAmount(fee)}. Ask for the renewal again, without a feerate or with one within.`,
+      `T1 of a renewal pays ${formatAmount(least)} to ${formatAmount(most)} now (${formatFeeRate(leastRate)} at ${vsize} vB, to what ${MAX_RENEWAL_VSIZE} vB cost at ${formatFeeRate(mostRate)}); this one pays ${formatAmount(fee)}. Ask for the renewal again, with a feerate within, or with fewer coins.`,
       { fee, least, most }
     )
   }
@@ -218,7 +238,7 @@ function checkFee(
  * The virtual size of a renewal's T1 with a number of coins beside the old funding output, with the
  * longest signatures.
  */
-function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]): number {
+export function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]): number {
   return segwitVsize(
     [FUNDING_WITNESS_BYTES, ...Array.from({ length: coins }, () => P2WPKH_WITNESS_BYTES)],
     outputScripts

@@ -11,10 +11,17 @@
  * make up everything below for free, so it never decides about more than the fee of a normal
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
-import { closeVsize } from '../bitcoin/closing.js'
-import { readableTransaction } from '../bitcoin/transaction.js'
-import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
+import { readableTransaction, type Transaction } from '../bitcoin/transaction.js'
+import {
+  feeFor,
+  feeRate,
+  max,
+  satoshi,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
+import { balances } from './ledger.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
 import type { Established, OnChain, Publication, ShownSpend } from './state.js'
@@ -285,19 +292,36 @@ export function closeLimit(
 type InSight = Pick<ShownSpend, 'txid' | 'raw' | 'fee' | 'vsize' | 'lock' | 'since' | 'shownBy'>
 
 /**
- * The spends that are no states: those that are shown, and each close that we have completed
- * ourselves. We have sent that one, so it may stand in every mempool while no server has shown it to
- * us yet, and refusals of our bids come at once.
+ * The spends that are no states: those that are shown, and each close and each T1 of a renewal that
+ * we have completed ourselves. We have sent that one, so it may stand in every mempool while no
+ * server has shown it to us yet, and refusals of our bids come at once.
  */
 function closesInSight({ terms, closes, onChain: { shown } }: Established): readonly InSight[] {
   const others = shown.filter(({ state }) => state === undefined)
-  const sent = closes.flatMap(({ txid, raw, fee, completedAt, renewedAs }): InSight[] => {
-    const isSeen = others.some((spend) => spend.txid === txid)
-    if (raw === undefined || renewedAs !== undefined || isSeen) return []
-    const vsize = closeVsize(terms.client.closeScript, terms.server.closeScript)
-    return [{ txid, raw, fee, vsize, lock: 0, since: completedAt, shownBy: 1 }]
+  const sent = closes.flatMap(({ txid, raw, completedAt }): InSight[] => {
+    const tx = raw === undefined ? undefined : readableTransaction(raw)
+    if (raw === undefined || tx === undefined || others.some((spend) => spend.txid === txid)) {
+      return []
+    }
+    return [{ txid, raw, ...figuresOf(tx, terms.capacity), since: completedAt, shownBy: 1 }]
   })
   return [...others, ...sent]
+}
+
+/**
+ * EVID-3: an input other than the funding output has an unknown value and unknown ancestors, so the
+ * fee is unknown too.
+ */
+export function figuresOf(
+  tx: Transaction,
+  capacity: Satoshi
+): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
+  const left = capacity - tx.paidTo()
+  return {
+    fee: tx.inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
+    vsize: tx.vsize,
+    lock: tx.lockTime
+  }
 }
 
 /**
@@ -310,8 +334,18 @@ function isWhyRefused({ fee, vsize }: InSight, bid: bigint, bidVsize: number): b
   return max(paid, forItsSize) * 5n >= bid * 4n
 }
 
-/** What a spend that is no state pays to the script of our closes. */
-function paidToUs({ role, terms }: Established, { raw }: Pick<ShownSpend, 'raw'>): bigint {
+/**
+ * What a spend that is no state brings us: what it pays to the script of our closes, or, of a T1
+ * that we have signed, our balance in the new channel, which is the one in this (RENEW-2), for a
+ * client less the fee.
+ */
+function paidToUs(
+  { role, terms, closes, ledger }: Established,
+  { txid, raw, fee }: Pick<ShownSpend, 'txid' | 'raw' | 'fee'>
+): bigint {
+  if (closes.some((close) => close.txid === txid && close.renewedAs !== undefined)) {
+    return balances(terms, ledger)[role] - (role === 'client' ? (fee ?? 0n) : 0n)
+  }
   const { closeScript } = partyOf(terms, role)
   return readableTransaction(raw)?.paidTo(closeScript) ?? 0n
 }

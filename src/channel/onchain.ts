@@ -10,7 +10,6 @@ import { sameBytes, type OutPoint } from '../types/bytes.js'
 import {
   formatAmount,
   min,
-  satoshi,
   subSat,
   ZERO_SAT,
   type BlockHeight,
@@ -19,7 +18,7 @@ import {
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
-import { shareOf } from './evidence.js'
+import { figuresOf, shareOf } from './evidence.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { onFundingShown, onStrays } from './outside-funding.js'
@@ -225,22 +224,6 @@ function sinceOf(
   return isTheirs(channel, spend) && first?.states !== undefined
     ? min(first.states, since ?? first.states)
     : since
-}
-
-/**
- * EVID-3: an input other than the funding output has an unknown value and unknown ancestors, so the
- * fee is unknown too.
- */
-export function figuresOf(
-  tx: Transaction,
-  capacity: Satoshi
-): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
-  const left = capacity - tx.paidTo()
-  return {
-    fee: tx.inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
-    vsize: tx.vsize,
-    lock: tx.lockTime
-  }
 }
 
 /** Puts our own bid last: the spends of the other side are the news. */

@@ -4,30 +4,20 @@
  * frozen (CLOSE-6), an unconfirmed T1 postpones nothing (CLOSE-8), and a plain close may still
  * replace it (CLOSE-7).
  */
-import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { otherRole } from '../bitcoin/keys.js'
-import {
-  checkRenewalTx,
-  completeRenewal,
-  renewalSighash,
-  type RenewalBounds
-} from '../bitcoin/renewal.js'
+import { checkRenewalTx, completeRenewal, renewalSighash } from '../bitcoin/renewal.js'
 import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
   addSat,
   blockDelta,
   feeFor,
-  feeRate,
   formatAmount,
-  formatFeeRate,
-  max,
   subSat,
   ZERO_SAT,
   type BlockDelta,
-  type BlockHeight,
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
@@ -36,6 +26,13 @@ import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
 import { balances } from './ledger.js'
+import {
+  checkRenewalFee,
+  renewalBounds,
+  requireCoinsInTime,
+  requireRate,
+  usualRenewalRate
+} from './renewal-bounds.js'
 import { leastForClient, checkRenewalTerms } from './renewal-terms.js'
 import { publishHeightOf } from './schedule.js'
 import { requireRenewsItself } from './self-renewal.js'
@@ -69,7 +66,7 @@ const NO_RULE = ''
  * Plans a renewal, or a top-up by `amount`. A renewal pays the fee of T1 out of the client's share;
  * a top-up out of its wallet, so that the capacity grows by exactly the amount.
  *
- * @param asked - the fee rate of a renewal; enough for the next block when undefined
+ * @param asked - the fee rate of a renewal; the usual one when undefined
  * @param byItself - nobody has asked for it (RENEW-12)
  * @throws PaychanError the reason why the channel cannot be renewed now
  */
@@ -103,8 +100,9 @@ export function planRenewal(
       { peer: open.peer }
     )
   }
-  if (asked !== undefined) requireRate(asked, env)
   const { terms, ledger } = open
+  if (amount > 0n) requireCoinsInTime(open, env)
+  if (asked !== undefined) requireRate(asked, env, terms, amount > 0n ? 1 : 0)
   const shares = balances(terms, ledger)
   const source: RenewalSource = {
     old: fundingOutput(terms, open.outPoint),
@@ -138,7 +136,7 @@ export function planRenewal(
 /**
  * Server, step 1: checks that the channel named in an offer can be renewed by it.
  *
- * @throws Violation RENEW-1, RENEW-8 to RENEW-10
+ * @throws Violation RENEW-1, RENEW-4, RENEW-8 to RENEW-10
  */
 export function checkRenewal(offer: OpenChannel, old: Channel | undefined, env: Env): void {
   const { renews } = offer
@@ -172,6 +170,7 @@ export function checkRenewal(offer: OpenChannel, old: Channel | undefined, env: 
     `The balance of the server is ${formatAmount(server)}.`,
     { server }
   )
+  checkRenewalFee(offer, open, env)
   checkRenewalTerms(offer, open, env)
 }
 
@@ -249,7 +248,7 @@ export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): 
     )
     const old = fundingOutput(open.terms, open.outPoint)
     // The server would refuse it too, and this channel would be frozen for nothing.
-    checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, heightOf(env)))
+    checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(open, env, heightOf(env)))
     return env.sign(renewalSighash(draft.fundingTx, old))
   })
   if (signed instanceof Violation) return refused(channel, draft, signed)
@@ -319,7 +318,7 @@ export function onCompleteRenewal(
         'ERR_BAD_SIGNATURE',
         'The signature of the renewal is wrong.'
       )
-      checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, height))
+      checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(open, env, height))
       const ours = env.sign(digest)
       return { signature: ours, signed: completeRenewal(draft.fundingTx, old, theirs, ours) }
     }
@@ -335,6 +334,7 @@ export function onCompleteRenewal(
     txid,
     signature,
     raw,
+    completedAt: height,
     renewedAs: draft.by
   }
   return to(
@@ -347,45 +347,6 @@ export function onCompleteRenewal(
       news: { kind: 'renewed-as', channel: draft.by }
     }
   )
-}
-
-/**
- * RENEW-4: paying more than twice the rate for the next block buys nothing; while blocks are cheap,
- * a rate up to this one is always let through.
- */
-const ALWAYS_LET = feeRate(20_000n)
-
-function mostRate({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
-  return max(feeRate(max(sixBlocks, nextBlockRate) * 2n), ALWAYS_LET)
-}
-
-type RenewalRates = Pick<Env, 'feeRate' | 'nextBlockRate'>
-
-function renewalBounds(env: RenewalRates, height: BlockHeight): RenewalBounds {
-  return { height, leastRate: env.feeRate, mostRate: mostRate(env) }
-}
-
-/**
- * The usual feerate of a renewal's T1: enough for the next block, a tenth above the other side's
- * likely minimum (CLOSE-4), and the rate that every node relays (EVID-7).
- */
-export function usualRenewalRate({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
-  return max(max(feeRate((sixBlocks * 11n) / 10n), nextBlockRate), SAFE_RELAY_RATE)
-}
-
-/**
- * @throws PaychanError `ERR_RENEWAL_FEE` when the server would refuse T1, as far as this side can
- * tell
- */
-function requireRate(asked: FeeRate, env: RenewalRates): void {
-  const [least, most] = [env.feeRate, mostRate(env)]
-  if (asked < least || asked > most) {
-    throw new PaychanError(
-      'ERR_RENEWAL_FEE',
-      `The server signs a renewal that pays ${formatFeeRate(least)} to ${formatFeeRate(most)} by the present estimates; ${formatFeeRate(asked)} were asked for. Name a feerate within, or none.`,
-      { asked, least, most }
-    )
-  }
 }
 
 function signedAs(channel: Established, draft: RenewalDraft): SignedClose | undefined {

@@ -76,7 +76,10 @@ export interface PsbtResult {
   readonly warnings: readonly string[]
 }
 
-/** Without a choice the transaction pays enough for the next block. */
+/**
+ * Without a choice the transaction pays a tenth above the estimate for an hour. The peer signs
+ * nothing above what 600 vB cost at a quarter above its own.
+ */
 export interface RenewOptions extends FeeChoice, ProgressOptions {
   /** Satoshis of the wallet to add to the new channel; 0 when left out. */
   readonly amount?: Satoshi
@@ -177,11 +180,13 @@ export interface ChannelsApi {
    * over, and `amount` satoshis of the wallet are added to ours. Resolves with the new channel as
    * `open` does, but with `wait: 'broadcast'` as soon as this side has signed T1 and handed it to
    * the peer, which completes and broadcasts it. The fee comes out of our share of the channel; with
-   * an amount, out of the wallet.
+   * an amount, out of the wallet. With an amount only up to 3 blocks before payments end
+   * (`ERR_CHANNEL_EXPIRED`, facts: height, until), without one until the channel is settled.
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_NOT_THE_CLIENT`,
    *   `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`, `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`,
-   *   `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
+   *   `ERR_RENEWAL_UNDER_WAY`, `ERR_RENEWAL_FEE` (facts: asked, least, most: feerates),
+   *   `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
    *   `ERR_COINS_TOO_LARGE`, and those of `open`
    * @example
    * const { id } = await node.channels.renew('3f5c0a91', { amount: satoshi(200_000n) })

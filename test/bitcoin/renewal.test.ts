@@ -48,6 +48,7 @@ const wallet = makeTransaction({
 })
 const BOUNDS: RenewalBounds = {
   height: blockHeight(500),
+  lastPaymentHeight: blockHeight(600),
   leastRate: feeRate(1_000n),
   mostRate: feeRate(2_000n)
 }
@@ -87,9 +88,9 @@ describe('bitcoin / T1 of a renewal (RENEW-4)', () => {
     })
   }
 
-  const checked = (tx: Transaction, previous = [wallet.raw]): unknown => {
+  const checked = (tx: Transaction, previous = [wallet.raw], bounds = BOUNDS): unknown => {
     try {
-      return checkRenewalTx(tx, old, previous, BOUNDS)
+      return checkRenewalTx(tx, old, previous, bounds)
     } catch (error) {
       return codeOf(error)
     }
@@ -105,6 +106,22 @@ describe('bitcoin / T1 of a renewal (RENEW-4)', () => {
     assert.deepEqual(
       [599n, 600n, 1_200n, 1_201n].map((fee) => checked(draft({ fee }))),
       ['ERR_RENEWAL_FEE', 600n, 1_200n, 'ERR_RENEWAL_FEE']
+    )
+  })
+
+  it('pays no more than 600 vB cost, however small it is: that is what has to be outbid', () => {
+    assert.deepEqual(
+      [1_200n, 1_201n].flatMap((fee) => [0, 1, 6].map((coins) => checked(draft({ coins, fee })))),
+      [1_200n, 1_200n, 1_200n, 'ERR_RENEWAL_FEE', 'ERR_RENEWAL_FEE', 'ERR_RENEWAL_FEE']
+    )
+  })
+
+  it('spends no coins beside the old output from the last height for payments on', () => {
+    const at = (height: number, coins: number): unknown =>
+      checked(draft({ coins }), [wallet.raw], { ...BOUNDS, height: blockHeight(height) })
+    assert.deepEqual(
+      [at(599, 1), at(600, 1), at(601, 6), at(600, 0)],
+      [1_000n, 'ERR_RENEWAL_INPUT', 'ERR_RENEWAL_INPUT', 1_000n]
     )
   })
 

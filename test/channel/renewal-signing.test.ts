@@ -304,17 +304,24 @@ describe('channel / renewal / server / on RenewalRequest', () => {
 })
 
 describe('channel / renewal / asked for by the user', () => {
-  it('at a feerate that the server signs: from its estimate up to twice that for the next block', () => {
+  it('at a feerate that the server signs: from the estimate up to what 600 vB cost a quarter above it', () => {
     const { client } = new World({ capacity: 1_000_000n }).open().paid(40_000n)
-    const env = client.env({ feeRate: feeRate(20_000n), nextBlockRate: feeRate(30_000n) })
-    const at = (asked: bigint): unknown =>
-      planRenewal(client.channel, satoshi(0n), env, { asked: feeRate(asked) })
-    for (const taken of [20_000n, 60_000n]) at(taken)
-    for (const asked of [19_999n, 60_001n]) {
-      assert.throws(() => at(asked), {
-        code: 'ERR_RENEWAL_FEE',
-        facts: { asked, least: 20_000n, most: 60_000n }
-      })
+    // One server of two has raised the second: it counts for bids only.
+    const env = client.env({ feeRate: feeRate(20_000n), nextBlockRate: feeRate(80_000n) })
+    const at = (amount: bigint, asked: bigint): unknown =>
+      planRenewal(client.channel, satoshi(amount), env, { asked: feeRate(asked) })
+    // 15,000 sat, of 150 vB or, with one coin and no change, of 218 vB.
+    for (const [amount, most] of [
+      [0n, 100_000n],
+      [50_000n, 68_807n]
+    ] as const) {
+      for (const taken of [20_000n, most]) at(amount, taken)
+      for (const asked of [19_999n, most + 1n]) {
+        assert.throws(() => at(amount, asked), {
+          code: 'ERR_RENEWAL_FEE',
+          facts: { asked, least: 20_000n, most }
+        })
+      }
     }
   })
 

@@ -379,10 +379,10 @@ describe('channel / renewal', () => {
         { outputs: 308, fee: 57_000n },
         'ERR_RENEWAL_FORM'
       ],
-      ['with a fee below the estimate', { fee: 400n }, 'ERR_RENEWAL_FEE'],
+      ['with a fee below half of the estimate', { fee: 248n }, 'ERR_RENEWAL_FEE'],
       [
         'with a fee that a state of the old channel would have to outbid',
-        { fee: 6_000n },
+        { fee: 12_001n },
         'ERR_RENEWAL_FEE'
       ]
     ] as const) {

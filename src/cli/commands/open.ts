@@ -119,7 +119,7 @@ function addRenewals(program: Command, world: World): void {
     withCommonOptions(
       program.command('renew').summary('close a channel and open the next one, in one transaction')
     ),
-    'enough for the next block'
+    'a tenth above the estimate for an hour'
   )
     .description(
       'Renews a channel that this node has opened: one transaction closes it and opens the next one with the same peer. Both balances go over; the fee comes out of our share. The old channel takes no payments from then on, the new one once the transaction is confirmed.'
@@ -155,7 +155,7 @@ function addRenewals(program: Command, world: World): void {
   withCoins(
     withFee(
       withCommonOptions(program.command('topup').summary('add coins of the wallet to a channel')),
-      'enough for the next block'
+      'a tenth above the estimate for an hour'
     )
   )
     .description(

@@ -116,6 +116,7 @@ export const BITCOIN: Target = {
       () =>
         checkRenewalTx(parseTransaction(input), { ...funding, outPoint }, [input], {
           height: blockHeight(700),
+          lastPaymentHeight: blockHeight(1_000),
           leastRate: feeRate(1_000n),
           mostRate: feeRate(20_000n)
         })

@@ -51,8 +51,8 @@ function origin(script: Uint8Array, number = 0): bitcoin.Transaction {
   return tx
 }
 
-/** What the server lets T1 be: H, and the feerates in sat/kvB. */
-const BOUNDS = { height: LOCK, leastRate: 2_000, mostRate: 20_000 }
+/** What the server lets T1 be: H, the end of coins beside, and the feerates in sat/kvB. */
+const BOUNDS = { height: LOCK, lastPaymentHeight: LOCK + 1, leastRate: 2_000, mostRate: 20_000 }
 
 /** What a T1 that holds to every rule is changed in. */
 interface Change {
@@ -173,7 +173,7 @@ export function renewalVectors(): Vectors<'renewal.json'> {
     )
   return {
     description:
-      'A renewal (spec.md, section 13): T1 spends the funding output of the other files, in which the server has 400000 sat, and funds a one-way channel between new keys (the client\'s payout key is the old one). "cases": T1 without and with a coin of the wallet; "unsigned" lacks the witness of the old funding output, which both sign with ALL under the old keys; "previous": the transactions of its other coins, without witnesses. "refund" and "initial": what the server and the client sign in the new channel of the first case, before either signs T1. "bounds": the height and the feerates (sat/kvB) that the server judges by. "refuse": a T1 and the transactions shown for it that the server must not sign; each breaks one rule.',
+      'A renewal (spec.md, section 13): T1 spends the funding output of the other files, in which the server has 400000 sat, and funds a one-way channel between new keys (the client\'s payout key is the old one). "cases": T1 without and with a coin of the wallet; "unsigned" lacks the witness of the old funding output, which both sign with ALL under the old keys; "previous": the transactions of its other coins, without witnesses. "refund" and "initial": what the server and the client sign in the new channel of the first case, before either signs T1. "bounds": what the server judges by: the height, the last height for payments, the least feerate and the feerate at which 600 vB cost the highest fee (sat/kvB). "refuse": a T1 and the transactions shown for it that the server must not sign, at another "height" where one is named; each breaks one rule.',
     old: FUNDING_JSON,
     keys: {
       clientChannel: keyJson(NEW.clientChannel),
@@ -211,8 +211,8 @@ export function renewalVectors(): Vectors<'renewal.json'> {
         toppedUp(1)
       ),
       renewed(
-        'the highest fee: 249 vB at 20 sat/vB',
-        topUp({ fee: 4_980n }),
+        'the highest fee: 600 vB at 20 sat/vB, whatever the size',
+        topUp({ fee: 12_000n }),
         1_200_000n,
         [ORIGIN],
         toppedUp(1)
@@ -324,6 +324,13 @@ export function renewalVectors(): Vectors<'renewal.json'> {
         previous: shown
       },
       {
+        name: 'a coin at the last height for payments',
+        code: 'ERR_RENEWAL_INPUT',
+        height: LOCK + 1,
+        raw: toHex(topUp().raw),
+        previous: shown
+      },
+      {
         name: 'a lock above H',
         code: 'ERR_RENEWAL_FORM',
         raw: toHex(topUp({ lock: LOCK + 1 }).raw),
@@ -362,7 +369,7 @@ export function renewalVectors(): Vectors<'renewal.json'> {
       {
         name: 'a fee of 1 sat too much',
         code: 'ERR_RENEWAL_FEE',
-        raw: toHex(topUp({ fee: 4_981n }).raw),
+        raw: toHex(topUp({ fee: 12_001n }).raw),
         previous: shown
       }
     ]

@@ -489,6 +489,22 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   },
   {
     stage: 'renewal',
+    name: 'that leaves T1 half of the estimate, for 150 vB',
+    change: but({ capacity: 99_850n })
+  },
+  {
+    stage: 'renewal',
+    name: 'that leaves T1 1 sat less than half of the estimate',
+    change: but({ capacity: 99_851n }),
+    verdict: fatal('RENEW-4', 'ERR_RENEWAL_FEE')
+  },
+  {
+    stage: 'renewal',
+    name: 'that takes the fee of T1 from elsewhere',
+    change: but({ capacity: 100_000n })
+  },
+  {
+    stage: 'renewal',
     name: 'that leaves the client what a refund is worth',
     change: but({ capacity: 40_656n })
   },

@@ -17,6 +17,7 @@ describe('vectors of a renewal', () => {
   const oldFunding = fundingOutput(old)
   const limits = {
     height: blockHeight(bounds.height),
+    lastPaymentHeight: blockHeight(bounds.lastPaymentHeight),
     leastRate: feeRate(BigInt(bounds.leastRate)),
     mostRate: feeRate(BigInt(bounds.mostRate))
   }
@@ -122,10 +123,11 @@ describe('vectors of a renewal', () => {
     }
   })
 
-  for (const { name, code, raw, previous } of refuse) {
+  for (const { name, code, height, raw, previous } of refuse) {
     it(`the server refuses: ${name}`, () => {
+      const judged = { ...limits, height: blockHeight(height ?? bounds.height) }
       assertRefused(() => {
-        checkRenewalTx(parseTransaction(fromHex(raw)), oldFunding, previous.map(fromHex), limits)
+        checkRenewalTx(parseTransaction(fromHex(raw)), oldFunding, previous.map(fromHex), judged)
       }, code)
     })
   }

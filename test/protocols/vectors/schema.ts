@@ -192,7 +192,12 @@ const renewal = z.strictObject({
   ...described,
   old: funding,
   keys: z.strictObject({ clientChannel: keyPair, serverChannel: keyPair, serverPayout: keyPair }),
-  bounds: z.strictObject({ height: z.int(), leastRate: z.int(), mostRate: z.int() }),
+  bounds: z.strictObject({
+    height: z.int(),
+    lastPaymentHeight: z.int(),
+    leastRate: z.int(),
+    mostRate: z.int()
+  }),
   cases: z.array(z.strictObject({ ...renewed })),
   refund: z.strictObject({
     refundHeight: z.int(),
@@ -203,7 +208,13 @@ const renewal = z.strictObject({
   }),
   initial: z.strictObject({ payerBalance: sat, sighash: hex, signature: hex }),
   refuse: z.array(
-    z.strictObject({ name: z.string(), code: z.string(), raw: hex, previous: z.array(hex) })
+    z.strictObject({
+      name: z.string(),
+      code: z.string(),
+      height: z.int().optional(),
+      raw: hex,
+      previous: z.array(hex)
+    })
   )
 })
 
