@@ -155,7 +155,7 @@ export class ChannelActor {
     }
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const done = this.waiters.payment(payment)
-    this.#inbox.post({ type: 'pay', payments: [payment] })
+    this.#inbox.pay(payment)
     this.#wake()
     return done
   }
@@ -399,6 +399,11 @@ export class Inbox {
   /** True when the peer has to be held back until its messages are handled. */
   get isFull(): boolean {
     return this.#waiting > MOST_WAITING
+  }
+
+  /** Queues a payment, without an event for each: those that are taken together are one. */
+  pay(payment: Payment): void {
+    this.#payments.push(payment)
   }
 
   post(event: ChannelEvent): void {

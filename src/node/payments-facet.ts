@@ -122,12 +122,10 @@ async function paymentByPrefix(
 
 /** The call `pay`; `running` throws while the node is stopped. */
 export function payCall(running: () => Running): NodeApi['pay'] {
-  return async ({ signal, ...request }) =>
-    await unlessAborted(signal, async () => {
-      const parts = running()
-      const amount = amountOf(request.amount)
-      return await metered(parts, amount, async () => await payWith(parts, amount, request))
-    })
+  return (request) =>
+    request.signal === undefined
+      ? payWith(running, request)
+      : unlessAborted(request.signal, async () => await payWith(running, request))
 }
 
 /** Tells the meter of an error; what is paid it hears from the events. */
@@ -144,38 +142,51 @@ export async function metered<T>(
   }
 }
 
-/** Pays on the channel that fits as it is, else by a plan. */
+/**
+ * Pays on the channel that fits as it is, else by a plan. One function from the call to the engine:
+ * thousands of callers wait in it, and each promise between would cost as much as a payment.
+ */
 async function payWith(
-  parts: Running,
-  amount: Satoshi,
-  { to: named, id, memo = '' }: Omit<PayRequest, 'signal'>
+  running: () => Running,
+  { to: named, amount: asked, id, memo = '' }: PayRequest
 ): Promise<PayResult> {
-  const { engine, peers } = parts
-  const payee = peerText(named)
-  const direct = id === undefined ? engine.channelFor(payee, amount) : undefined
-  const to = direct === undefined ? await payeeNamed(parts, payee) : payee
-  if (to === peers.self) {
-    throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', {
-      peer: to
-    })
-  }
-  if (id === undefined) {
-    const channel =
-      direct ??
-      engine.channelFor(to, amount) ??
-      soleChannel(planPayment(engine.payable(to), to, amount))
-    try {
-      if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
-    } catch (error) {
-      // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
-      if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.states().length === 1) {
-        throw error
+  const parts = running()
+  const amount = amountOf(asked)
+  try {
+    const { engine, peers } = parts
+    const payee = peerText(named)
+    const direct = id === undefined ? engine.channelFor(payee, amount) : undefined
+    const to = direct === undefined ? await payeeNamed(parts, payee) : payee
+    if (to === peers.self) {
+      throw new PaychanError(
+        'ERR_INVALID_PEER',
+        'That is this node itself: it cannot pay itself.',
+        {
+          peer: to
+        }
+      )
+    }
+    if (id === undefined) {
+      const channel =
+        direct ??
+        engine.channelFor(to, amount) ??
+        soleChannel(planPayment(engine.payable(to), to, amount))
+      try {
+        if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
+      } catch (error) {
+        // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
+        if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.states().length === 1) {
+          throw error
+        }
       }
     }
+    const name =
+      id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
+    return await payNamed(parts, { ...name, to, amount, memo })
+  } catch (error) {
+    parts.meter?.failed(amount, error)
+    throw error
   }
-  const name =
-    id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
-  return await payNamed(parts, { ...name, to, amount, memo })
 }
 
 /** Pays under a name, on as many channels as it takes: what was paid under it before is not paid again. */
