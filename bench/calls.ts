@@ -11,12 +11,24 @@ export interface NodeCalls {
   address: () => Promise<string>
   confirmed: () => Promise<bigint>
   height: () => Promise<number>
-  /** Opens a channel, as soon as T1 is sent; its id. */
-  open: (peer: string, capacity: bigint) => Promise<string>
+  /**
+   * Opens a channel, as soon as T1 is sent; its id. With `turns` it is a two-way one, which both
+   * sides can pay on in so many turns.
+   */
+  open: (peer: string, capacity: bigint, turns?: number) => Promise<string>
+  /** So many payments at once of so many satoshis each. */
+  payOnce: (channel: string, payments: number, amount: bigint) => Promise<void>
   channel: () => Promise<ChannelInfo | undefined>
+  /** The ids of the channels that can be paid on. */
+  payable: () => Promise<string[]>
+  /** Microseconds of CPU that this process has used so far. */
+  cpu: () => Promise<number>
   localFloors: () => Promise<LocalFloors>
   roundTrip: (multiaddr: string) => Promise<number>
-  pay: (channel: string, callers: number, ms: number) => Promise<Load>
+  /** Bytes of the heap that one of so many payments takes while all of them wait. */
+  waiting: (channel: string, payments: number) => Promise<number>
+  /** Payments of 1 sat by so many callers, who share the channels evenly, for so many milliseconds. */
+  pay: (channels: readonly string[], callers: number, ms: number) => Promise<Load>
   stop: () => Promise<void>
 }
 

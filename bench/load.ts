@@ -16,24 +16,30 @@ export interface Load {
 /**
  * Calls from each of `callers` for `ms` milliseconds; what was begun by then is waited for, and
  * counts.
+ *
+ * @param pay - gets the number of its caller, from 0
  */
 export async function closedLoop(
   callers: number,
   ms: number,
-  pay: () => Promise<unknown>
+  pay: (caller: number) => Promise<unknown>
 ): Promise<Load> {
   const took: number[] = []
   const begun = performance.now()
   const end = begun + ms
-  const call = async (): Promise<void> => {
+  const call = async (caller: number): Promise<void> => {
     for (let now = performance.now(); now < end;) {
-      await pay()
+      await pay(caller)
       const after = performance.now()
       took.push(after - now)
       now = after
     }
   }
-  await Promise.all(Array.from({ length: callers }, call))
+  await Promise.all(
+    Array.from({ length: callers }, async (_, caller) => {
+      await call(caller)
+    })
+  )
   const seconds = (performance.now() - begun) / 1000
   const [p50, p99] = percentiles(took)
   return { callers, seconds, payments: took.length, perSecond: took.length / seconds, p50, p99 }

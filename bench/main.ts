@@ -1,98 +1,81 @@
 /**
- * `npm run bench`: payments a second on one channel between two processes, over TCP, with every
- * payment on the payee's disk before it is acknowledged, beside what the machine is capable of.
- * Then what watching thousands of channels costs, and what a call of the command line does.
+ * `npm run bench`: payments between nodes in processes of their own, over TCP, with every payment
+ * on the payee's disk before it is acknowledged, beside what the machine is capable of in the same
+ * run. Then what watching thousands of channels costs, and what a call of the command line does. It
+ * prints a table of all figures and writes them into `bench.json`.
  */
 import { fork } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/types/errors.js'
 import { measureCommandLines } from './command-lines.js'
-import {
-  commandLines,
-  floorLines,
-  floorsOf,
-  loadLine,
-  LOAD_HEAD,
-  watchLines,
-  withRatio,
-  type Report
-} from './report.js'
-import { setStage } from './stage.js'
+import { measureCrowd, measureTurns } from './crowds.js'
+import { figureLines, type Figure } from './figures.js'
+import { measurePayments, type Output } from './payments.js'
+import { commandFigures, commandLines, watchFigures, watchLines, type Report } from './report.js'
 import type { WatchMessage, WatchReport } from './watches.js'
 
-const HELP = `Usage: npm run bench [-- --json] [--watched N] [--profile DIRECTORY]
+const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--profile DIRECTORY]
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
+  --only       some parts, with commas: payments, crowd, turns, watches, commands
   --watched    so many channels are watched, 100 to 100,000 (default 10,000)
   --profile    writes a CPU profile of each node into DIRECTORY
 `
 
-const CALLERS = [1, 100, 1_000]
 const WATCHED = 10_000
-const WARM_UP_MS = 1_500
-const MEASURE_MS = 5_000
+const RESULTS = 'bench.json'
 
-interface Output {
-  text: (text: string) => void
-  progress: (text: string) => void
+interface Options {
+  readonly watched: number
+  readonly nodeFlags: readonly string[]
 }
 
-async function bench(
-  watched: number,
-  nodeFlags: readonly string[],
-  { text, progress }: Output
-): Promise<Report> {
-  progress('starts a devnet and two nodes, opens a channel')
-  const stage = await setStage(nodeFlags)
-  try {
-    progress('measures sign, verify, fsync and commit')
-    const local = await stage.payer.localFloors()
-    progress('measures a round trip')
-    const floors = floorsOf(local, await stage.payer.roundTrip(stage.payeeAddress))
-    text(
-      `Node ${process.version}, ${availableParallelism()} CPUs, ${stage.ecdsa}\n\nFloors, one after another\n${floorLines(floors)}\n`
-    )
-    text(`Payments of 1 sat on one channel, two processes, both on disk\n${LOAD_HEAD}`)
-    const loads: Report['loads'][number][] = []
-    let payments = 0
-    for (const callers of CALLERS) {
-      progress(`${callers} caller${callers === 1 ? '' : 's'}`)
-      payments += (await stage.payer.pay(stage.channel, callers, WARM_UP_MS)).payments
-      const load = withRatio(await stage.payer.pay(stage.channel, callers, MEASURE_MS), floors)
-      payments += load.payments
-      loads.push(load)
-      text(loadLine(load))
+/** What a part adds to the report. */
+type Part = (options: Options, output: Output) => Promise<Partial<Report> & Pick<Report, 'figures'>>
+
+const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
+  [
+    'payments',
+    async ({ nodeFlags }, output) => {
+      const { figures, ...payments } = await measurePayments(nodeFlags, output)
+      return { payments, figures }
     }
-    const [ours, theirs] = [await stage.payer.channel(), await stage.payee.channel()]
-    const ok =
-      ours?.payments.sent === payments &&
-      theirs?.payments.received === payments &&
-      theirs.ourBalance === BigInt(payments)
-    text(
-      `\n${ok ? `Both sides agree on ${payments.toLocaleString('en-US')} payments.` : 'The two sides do not agree on what was paid.'}\n`
-    )
-    await stage.leave()
-    text(`\nWatching ${watched.toLocaleString('en-US')} channels over one Electrum connection\n`)
-    const watches = await measureWatches(watched, progress)
-    text(watchLines(watches))
-    progress('measures what a command line costs')
-    const commands = await measureCommandLines()
-    text(`\nCPU of a command line\n${commandLines(commands)}`)
-    return {
-      node: process.version,
-      cpus: availableParallelism(),
-      ecdsa: stage.ecdsa,
-      floors,
-      loads,
-      payments,
-      watches,
-      commandLines: commands,
-      ok
+  ],
+  ['crowd', async ({ nodeFlags }, output) => ({ figures: await measureCrowd(nodeFlags, output) })],
+  ['turns', async ({ nodeFlags }, output) => ({ figures: await measureTurns(nodeFlags, output) })],
+  [
+    'watches',
+    async ({ watched }, { text, progress }) => {
+      const watches = await measureWatches(watched, progress)
+      text(`\nWatching ${watched.toLocaleString('en-US')} channels over one Electrum connection\n`)
+      text(watchLines(watches))
+      return { watches, figures: watchFigures(watches) }
     }
-  } finally {
-    await stage.strike()
+  ],
+  [
+    'commands',
+    async (_options, { text, progress }) => {
+      progress('measures what a command line costs')
+      const commands = await measureCommandLines()
+      text(`\nCPU of a command line\n${commandLines(commands)}`)
+      return { commandLines: commands, figures: commandFigures(commands) }
+    }
+  ]
+])
+
+async function bench(parts: readonly string[], options: Options, output: Output): Promise<Report> {
+  output.text(`Node ${process.version}, ${availableParallelism()} CPUs\n`)
+  let report: Report = { node: process.version, cpus: availableParallelism(), figures: [] }
+  for (const [name, measure] of PARTS) {
+    if (!parts.includes(name)) continue
+    const { figures } = report
+    const part = await measure(options, output)
+    report = { ...report, ...part, figures: [...figures, ...part.figures] }
   }
+  output.text(`\n${figureLines(report.figures satisfies readonly Figure[])}`)
+  return report
 }
 
 /** In a process of its own, which can collect its garbage before it is weighed. */
@@ -134,19 +117,26 @@ function outputTo(json: boolean): Output {
  * Exit codes: 0 measured, and the books balance; 1 failed; 2 asked for something that is not there.
  */
 async function main(argv: string[]): Promise<number> {
-  let options: { json?: boolean; help?: boolean; profile?: string; watched?: string }
+  let options: { json?: boolean; help?: boolean; profile?: string; watched?: string; only?: string }
+  let parts: readonly string[]
   try {
     options = parseArgs({
       args: argv,
       options: {
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
+        only: { type: 'string' },
         profile: { type: 'string' },
         watched: { type: 'string' }
       }
     }).values
     if (!/^[1-9]\d{2,4}$|^100000$/.test(options.watched ?? String(WATCHED))) {
       throw new Error(`--watched is a number from 100 to 100,000, not '${options.watched}'.`)
+    }
+    parts = options.only?.split(',') ?? [...PARTS.keys()]
+    const wrong = parts.find((part) => !PARTS.has(part))
+    if (wrong !== undefined) {
+      throw new Error(`--only takes ${[...PARTS.keys()].join(', ')}, not '${wrong}'.`)
     }
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n\n${HELP}`)
@@ -157,13 +147,17 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   const json = options.json === true
+  const nodeFlags =
+    options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
   const report = await bench(
-    Number(options.watched ?? WATCHED),
-    options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
+    parts,
+    { watched: Number(options.watched ?? WATCHED), nodeFlags },
     outputTo(json)
   )
-  if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
-  return report.ok ? 0 : 1
+  const text = `${JSON.stringify(report)}\n`
+  await writeFile(RESULTS, text)
+  if (json) process.stdout.write(text)
+  return report.payments?.ok === false ? 1 : 0
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {

@@ -2,6 +2,8 @@
  * One of the two nodes of the bench, in a process of its own: real disk, real TCP, the public API.
  */
 import '../src/p2p/polyfill.js'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
@@ -23,14 +25,29 @@ const POLICY = {
   maxCapacity: MOST,
   maxStake: MOST,
   maxInFlightValue: MOST,
+  maxPendingOpenings: 100,
+  maxUnfunded: 100,
   minFirstPayment: satoshi(1n)
 }
+
+/** Blocks between the ends of two turns: the least that the policy of regtest takes. */
+const TURN_BLOCKS = 6
 
 let node: Libp2p<HostServices & { paychan: Paychan }> | undefined
 
 function running(): Libp2p<HostServices & { paychan: Paychan }> {
   if (node === undefined) throw new Error('the node is not started')
   return node
+}
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Without garbage. */
+function heapUsed(): number {
+  collect()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
 }
 
 answerCalls({
@@ -47,20 +64,43 @@ answerCalls({
   address: async () => await running().services.paychan.wallet.address(),
   confirmed: async () => (await running().services.paychan.wallet.balance()).confirmed,
   height: async () => (await running().services.paychan.info()).chain.height ?? 0,
-  open: async (peer, capacity) =>
-    (
-      await running().services.paychan.channels.open({
-        peer,
-        amount: satoshi(capacity),
-        wait: 'broadcast'
-      })
-    ).id,
+  open: async (peer, capacity, turns) => {
+    const times =
+      turns === undefined ? {} : { step: TURN_BLOCKS, blocks: TURN_BLOCKS * (turns + 6) }
+    const amount = satoshi(capacity)
+    const open = { peer, amount, wait: 'broadcast' as const, ...times }
+    return (await running().services.paychan.channels.open(open)).id
+  },
+  payOnce: async (to, payments, amount) => {
+    const { pay } = running().services.paychan
+    await Promise.all(
+      Array.from({ length: payments }, async () => await pay({ to, amount: satoshi(amount) }))
+    )
+  },
   channel: async () => (await running().services.paychan.channels.list())[0],
+  payable: async () =>
+    (await running().services.paychan.channels.list())
+      .filter(({ status }) => status === 'open')
+      .map(({ id }) => id),
+  cpu: async () => {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  },
   localFloors: async () => await localFloors(),
   roundTrip: async (address) => await roundTripFloor(await running().dial(multiaddr(address))),
-  pay: async (channel, callers, ms) => {
+  waiting: async (to, payments) => {
     const { pay } = running().services.paychan
-    return await closedLoop(callers, ms, () => pay({ to: channel, amount: satoshi(1n) }))
+    const before = heapUsed()
+    const made = Array.from({ length: payments }, () => pay({ to, amount: satoshi(1n) }))
+    const bytes = (heapUsed() - before) / payments
+    await Promise.all(made)
+    return bytes
+  },
+  pay: async (channels, callers, ms) => {
+    const { pay } = running().services.paychan
+    return await closedLoop(callers, ms, (caller) =>
+      pay({ to: channels[caller % channels.length] ?? '', amount: satoshi(1n) })
+    )
   },
   stop: async () => {
     await running().stop()

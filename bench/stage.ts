@@ -1,6 +1,6 @@
 /**
- * Where the bench plays: a devnet in this process, two nodes in processes of their own, one
- * channel.
+ * Where the bench plays: a devnet in this process, and nodes in processes of their own: payers with
+ * channels to one payee.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,20 +15,35 @@ const FUNDS = 100_000_000n
 const PATIENCE_MS = 30_000
 const LOOK_AGAIN_MS = 20
 
+export interface Payer {
+  readonly call: NodeCalls
+  /** The ids of its channels, which can be paid on. */
+  readonly channels: readonly string[]
+}
+
 export interface Stage {
-  readonly payer: NodeCalls
+  readonly payers: readonly Payer[]
   readonly payee: NodeCalls
   readonly payeeAddress: string
   readonly ecdsa: string
-  /** The id of the channel, which can be paid on. */
-  readonly channel: string
-  /** Stops both nodes in order, so that a profiler writes what it has. */
+  /** Microseconds of CPU that opening a channel took, both sides together. */
+  readonly openingCpu: number
+  /** Stops all nodes in order, so that a profiler writes what it has. */
   leave: () => Promise<void>
   strike: () => Promise<void>
 }
 
-/** @param nodeFlags - flags of Node.js for both nodes, such as `--cpu-prof` */
-export async function setStage(nodeFlags: readonly string[]): Promise<Stage> {
+export interface StageInit {
+  /** Flags of Node.js for all nodes, such as `--cpu-prof`. */
+  readonly nodeFlags: readonly string[]
+  readonly payers: number
+  /** Of each payer, with the payee. */
+  readonly channels: number
+  /** Turns of each channel; it is a one-way channel when left out. */
+  readonly turns?: number
+}
+
+export async function setStage({ nodeFlags, payers, channels, turns }: StageInit): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-bench-'))
   const devnet = await startDevnet()
   const processes: NodeProcess[] = []
@@ -56,23 +71,43 @@ export async function setStage(nodeFlags: readonly string[]): Promise<Stage> {
     return { call: node.call, ...(await node.call.start(join(directory, name), devnet.url)) }
   }
   try {
-    const [payer, payee] = await Promise.all([begin('payer'), begin('payee')])
-    await devnet.fund(await payer.call.address(), FUNDS)
-    await devnet.mine(1)
-    await until(
-      'the payer has coins',
-      async () =>
-        (await payer.call.confirmed()) >= FUNDS && (await payee.call.height()) === devnet.height
+    const payee = await begin('payee')
+    const nodes = await Promise.all(
+      Array.from({ length: payers }, async (_, n) => await begin(`payer-${n}`))
     )
-    const channel = await payer.call.open(payee.multiaddr, CAPACITY)
+    const paying = nodes.map(({ call }) => call)
+    for (const payer of paying) {
+      for (let n = 0; n < channels; n++) await devnet.fund(await payer.address(), FUNDS)
+    }
     await devnet.mine(1)
-    await until('the channel is open', async () => (await payer.call.channel())?.status === 'open')
+    for (const payer of paying) {
+      await until(
+        'a payer has coins',
+        async () =>
+          (await payer.confirmed()) >= FUNDS * BigInt(channels) &&
+          (await payee.call.height()) === devnet.height
+      )
+    }
+    const cpuOfAll = async (): Promise<number> => {
+      const used = await Promise.all([payee.call, ...paying].map(async (node) => await node.cpu()))
+      return used.reduce((sum, cpu) => sum + cpu, 0)
+    }
+    const before = await cpuOfAll()
+    for (const payer of paying) {
+      for (let n = 0; n < channels; n++) await payer.open(payee.multiaddr, CAPACITY, turns)
+    }
+    await devnet.mine(1)
+    for (const payer of paying) {
+      await until('the channels are open', async () => (await payer.payable()).length === channels)
+    }
     return {
-      payer: payer.call,
+      payers: await Promise.all(
+        paying.map(async (call) => ({ call, channels: await call.payable() }))
+      ),
       payee: payee.call,
       payeeAddress: payee.multiaddr,
-      ecdsa: payer.ecdsa,
-      channel,
+      ecdsa: payee.ecdsa,
+      openingCpu: ((await cpuOfAll()) - before) / (payers * channels),
       leave,
       strike
     }

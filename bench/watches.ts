@@ -15,7 +15,7 @@ import { SimNetwork } from '../src/testing/network.js'
 import { Purses } from '../src/testing/wallet.js'
 import { openLevelStore } from '../src/store/level.js'
 import { fromHex } from '../src/types/bytes.js'
-import { feeRate } from '../src/types/units.js'
+import { feeRate, satoshi } from '../src/types/units.js'
 import { peerName, serverPolicy, signerOf, walletOn } from './idle-channels.js'
 import type { ServerReady } from './watch-server.js'
 
@@ -38,6 +38,8 @@ export interface WatchCosts {
 
 export interface WatchReport {
   readonly channels: number
+  /** Microseconds of CPU in which the channel for a payment to a PeerId is looked for. */
+  readonly choice: number
   /** The scripts of the channels, watched and nothing else. */
   readonly chain: WatchCosts
   /** A node's engine with the channels, loaded from its store. */
@@ -54,6 +56,9 @@ interface Subject {
 }
 
 const BLOCKS = 21
+/** Of each client there are 50 channels; these have all of theirs however few are watched. */
+const CLIENTS = 2
+const CHOICES = 50_000
 const LOOK_AGAIN_MS = 20
 const TELL_MS = 1_000
 
@@ -171,6 +176,15 @@ async function chainAlone({ port, scripts }: ServerReady): Promise<Subject> {
   }
 }
 
+let choice = 0
+
+/** Finds none: a server pays on none of its one-way channels. The way to it is the same. */
+function measureChoice(engine: Engine): void {
+  const since = process.cpuUsage()
+  for (let n = 0; n < CHOICES; n++) engine.channelFor(peerName(1 + (n % CLIENTS)), satoshi(1n))
+  choice = (cpuSince(since) * 1_000) / CHOICES
+}
+
 async function wholeEngine(directory: string, { port }: ServerReady): Promise<Subject> {
   const store = await openLevelStore(directory)
   const chain = chainAt(port)
@@ -194,6 +208,7 @@ async function wholeEngine(directory: string, { port }: ServerReady): Promise<Su
   })
   await engine.start()
   await chain.start()
+  measureChoice(engine)
   const stop = async (): Promise<void> => {
     await engine.stop()
     await chain.stop()
@@ -215,11 +230,8 @@ async function report(channels: number, directory: string): Promise<WatchReport>
       })
     ])) as [ServerReady]
     const chain = await measure(channels, server, async () => await chainAlone(ready))
-    return {
-      channels,
-      chain,
-      engine: await measure(channels, server, async () => await wholeEngine(directory, ready))
-    }
+    const engine = await measure(channels, server, async () => await wholeEngine(directory, ready))
+    return { channels, choice, chain, engine }
   } finally {
     if (server.connected) server.disconnect()
   }

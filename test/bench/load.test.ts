@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { closedLoop, percentiles } from '../../bench/load.js'
+import { figureLines, isReached } from '../../bench/figures.js'
 import { commandLines, floorsOf, goalOf, withRatio } from '../../bench/report.js'
 
 describe('bench', () => {
@@ -66,6 +67,36 @@ describe('bench', () => {
         'node -e 0 100 ms',
         'paychan --version 150 ms 1.50 x reached 2.07 x',
         'paychan info 400 ms 4.00 x missed 3.45 x'
+      ]
+    )
+  })
+
+  it('prints what was measured beside its floor, and says whether the goal is reached', () => {
+    const most = (of: 'measured' | 'ratio', value: number) => ({ of, is: 'most', value }) as const
+    const figures = [
+      { name: 'a', unit: 'us', measured: 1_200, floor: 1_000, goal: most('ratio', 1.2) },
+      { name: 'b', unit: 'B', measured: 1_600, goal: most('measured', 600) },
+      {
+        name: 'c',
+        unit: '/s',
+        measured: 1,
+        floor: 4,
+        goal: { of: 'ratio', is: 'least', value: 1 / 3 }
+      } as const,
+      { name: 'd', unit: 'ms', measured: 12.34 }
+    ]
+    assert.deepEqual(figures.map(isReached), [true, false, false, undefined])
+    assert.deepEqual(
+      figureLines(figures)
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.trim().replace(/ +/g, ' ')),
+      [
+        'figure measured floor ratio goal',
+        'a 1,200 us 1,000 1.20 x reached <= 1.20 x',
+        'b 1,600 B missed <= 600 B',
+        'c 1.00 /s 4.00 0.25 x missed >= 0.33 x',
+        'd 12.3 ms'
       ]
     )
   })
