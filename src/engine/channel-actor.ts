@@ -18,7 +18,7 @@ import { transition } from '../channel/transition.js'
 import { grantDue, turnNeed } from '../channel/turns.js'
 import type { ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import { paymentChange } from './payments.js'
+import { paymentChange, type PaymentInfo } from './payments.js'
 import { type EventLog, isTold, type ToldStep } from './event-log.js'
 import type { Requests } from './requests.js'
 import type { Change, Clock, Store } from './ports.js'
@@ -147,7 +147,7 @@ export class ChannelActor {
    *
    * @throws PaychanError `ERR_CHANNEL_CLOSED`, why it was refused, `ERR_PAYMENT_UNKNOWN`
    */
-  pay(payment: Payment): Promise<void> {
+  pay(payment: Payment): Promise<PaymentInfo> {
     if (this.waiters.closing) {
       return Promise.reject(
         new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')

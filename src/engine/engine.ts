@@ -303,24 +303,20 @@ export class Engine {
     return this.describe(actor.id)
   }
 
-  /** Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. */
-  async pay(id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
-    const actor = this.#actor(id)
-    admitCaller(actor.waiters.payers)
-    const payment = { id: this.#ids.draw(), amount, memo }
-    if (lacksLink(actor.state) && !actor.waiters.closing) {
-      await actor.waiters.counted(this.#reconnect(actor))
-    }
-    await actor.pay(payment)
-    return {
-      id: toHex(payment.id),
-      channel: id,
-      peerId: actor.state.peer,
-      direction: 'sent',
-      amount,
-      memo,
-      status: 'acknowledged',
-      time: this.#context.clock.now()
+  /**
+   * Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. The promise is
+   * the one that the queue of the channel settles: thousands may wait.
+   */
+  pay(id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
+    try {
+      const actor = this.#actor(id)
+      admitCaller(actor.waiters.payers)
+      const payment = { id: this.#ids.draw(), amount, memo }
+      return lacksLink(actor.state) && !actor.waiters.closing
+        ? actor.waiters.counted(this.#reconnect(actor)).then(() => actor.pay(payment))
+        : actor.pay(payment)
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(messageOf(error)))
     }
   }
 

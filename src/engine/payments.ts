@@ -188,6 +188,24 @@ export function paymentInfo(
   }
 }
 
+/** A payment that its payee has just acknowledged. */
+export function sentInfo(
+  { id, peer }: Pick<Channel, 'id' | 'peer'>,
+  payment: Payment,
+  time: number
+): PaymentInfo {
+  return {
+    id: toHex(payment.id),
+    channel: id,
+    peerId: peer,
+    direction: 'sent',
+    amount: satoshi(payment.amount),
+    memo: payment.memo,
+    status: 'acknowledged',
+    time
+  }
+}
+
 /**
  * The status of an update: known once it is acknowledged, or the chain has settled on a state that
  * includes it or not.

@@ -17,7 +17,7 @@ import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Requests } from './requests.js'
 import type { EngineContext } from './context.js'
-import { listPayments, paymentInfo } from './payments.js'
+import { listPayments, paymentInfo, sentInfo } from './payments.js'
 import type { Clock, ScriptWatch, Unsubscribe } from './ports.js'
 import type { Renewals } from './renewals.js'
 import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './streams.js'
@@ -300,7 +300,10 @@ export class Performer {
   }
 
   #acknowledged(actor: ChannelActor, payments: readonly Payment[]): void {
-    for (const payment of payments) actor.waiters.settlePayment(payment)
+    const time = this.context.clock.now()
+    for (const payment of payments) {
+      actor.waiters.settlePayment(payment, sentInfo(actor.state, payment, time))
+    }
     this.#announce(actor, payments, 'sent')
   }
 

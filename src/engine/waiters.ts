@@ -5,13 +5,14 @@ import { type Channel, type Established, spendInSight } from '../channel/state.j
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { Meter } from './meter.js'
+import type { PaymentInfo } from './payments.js'
 
 interface Waiter<T> {
   resolve: (value: T) => void
   reject: (error: Error) => void
 }
 
-interface Payer extends Waiter<void> {
+interface Payer extends Waiter<PaymentInfo> {
   /** By the clock of the meter; 0 without one. */
   readonly since: number
 }
@@ -75,22 +76,22 @@ export class Waiters {
   }
 
   /** Resolves when this payment is acknowledged. */
-  payment(payment: Payment): Promise<void> {
+  payment(payment: Payment): Promise<PaymentInfo> {
     // Most channels have nobody who waits, and an empty map takes 200 bytes.
     const payments = (this.#payments ??= new Map<Payment, Payer>())
     const since = this.meter?.now() ?? 0
     return new Promise((resolve, reject) => payments.set(payment, { resolve, reject, since }))
   }
 
-  settlePayment(payment: Payment, error?: Error): void {
+  settlePayment(payment: Payment, outcome: PaymentInfo | Error): void {
     const waiter = this.#payments?.get(payment)
     if (waiter === undefined) return
     this.#payments?.delete(payment)
-    if (error !== undefined) {
-      waiter.reject(error)
+    if (outcome instanceof Error) {
+      waiter.reject(outcome)
       return
     }
-    waiter.resolve()
+    waiter.resolve(outcome)
     this.meter?.acknowledged(this.meter.now() - waiter.since)
   }
 
