@@ -16,7 +16,7 @@ export const SIGHASH = {
 } as const
 
 /** The order n of secp256k1 (SEC 2, 2.4.1). */
-const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+export const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 
 /**
  * True when a 64-byte compact signature has 0 < r < n and 0 < s <= n/2. Every valid signature (r,

@@ -3,7 +3,7 @@
  * pure rooms, may have the one of Node.js: half the time of one in JavaScript for the digest of a
  * payment, a tenth for a long transaction.
  */
-import { hash } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { crypto } from 'bitcoinjs-lib'
 
 /** 32 bytes. */
@@ -18,6 +18,13 @@ export function hash256(bytes: Uint8Array): Uint8Array {
 
 /** RIPEMD160 of SHA256: public keys in P2PKH and P2WPKH. Not every OpenSSL has RIPEMD160. */
 export const hash160: (bytes: Uint8Array) => Uint8Array = crypto.hash160
+
+/** HMAC with SHA512, of the parts one after another: 64 bytes (BIP32). */
+export function hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const hmac = createHmac('sha512', key)
+  for (const part of parts) hmac.update(part)
+  return Uint8Array.from(hmac.digest())
+}
 
 /** SHA256 of a text in UTF-8. */
 export function sha256OfText(text: string): Uint8Array {

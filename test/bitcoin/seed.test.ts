@@ -5,7 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError, toErrorRecord } from '../../src/types/errors.js'
-import { createSeed, normalizeWords, rootFromWords, secretOf } from '../../src/bitcoin/seed.js'
+import fc from 'fast-check'
+import {
+  channelRoot,
+  channelSecret,
+  createSeed,
+  masterKey,
+  normalizeWords,
+  rootFromWords,
+  secretOf
+} from '../../src/bitcoin/seed.js'
 import { readSeedFile, writeSeedFile } from '../../src/wallet/seed-file.js'
 import { seededRandom } from '../wallet/fixtures.js'
 
@@ -90,6 +99,35 @@ describe('seed', () => {
 })
 
 describe('seed / keys', () => {
+  it('of channels are those that a library of BIP32 derives, whatever seed and path', () => {
+    const index = fc.integer({ min: 0, max: 2 ** 31 - 1 })
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 16, maxLength: 64 }),
+        index,
+        index,
+        (seed, high, low) => {
+          const root = masterKey(seed)
+          for (const [role, r] of [
+            ['client', 0],
+            ['server', 1]
+          ] as const) {
+            for (const [use, u] of [
+              ['channel', 0],
+              ['payout', 1]
+            ] as const) {
+              assert.deepEqual(
+                channelSecret(channelRoot(root, 'regtest'), { role, high, low, use }),
+                root.derive(`m/7364985'/1'/${r}'/${high}'/${low}'/${u}'`).privateKey
+              )
+            }
+          }
+        }
+      ),
+      { numRuns: 10 }
+    )
+  })
+
   it('an extended public key has no secret to give', () => {
     const root = rootFromWords(ABOUT)
     const neutered = root.wipePrivateData()

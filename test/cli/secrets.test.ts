@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import {
   addressBranch,
-  channelKey,
   channelRoot,
+  channelSecret,
   identitySeed,
   rootFromWords,
   secretOf
@@ -184,8 +184,8 @@ describe('no output of a node gives a secret away', () => {
     assert.equal(channels.length, 2)
     for (const { role, keys: bits } of channels) {
       for (const use of ['channel', 'payout'] as const) {
-        const key = channelKey(channelRoot(root, 'regtest'), { role, ...bits, use })
-        keys.push(secretKey(`${use} key as ${role}`, secretOf(key)))
+        const key = channelSecret(channelRoot(root, 'regtest'), { role, ...bits, use })
+        keys.push(secretKey(`${use} key as ${role}`, key))
       }
     }
     return [secretWords('words', words), ...keys]
