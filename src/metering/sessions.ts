@@ -17,7 +17,7 @@ interface Session {
   paid: bigint
   spent: bigint
   units: number
-  /** What may be spent before it is paid. */
+  /** What may be spent before the first payment, which pays for it. */
   trusted: bigint
   /** Milliseconds since 1970; undefined as long as no unit was taken, and where it never ends. */
   ends: number | undefined
@@ -111,10 +111,12 @@ export class Sessions {
     const session = this.#of(id, now)
     if (session.units === 0) session.payments.push(payment.id)
     session.paid += payment.amount
+    // From the first payment on, what was had on trust is a debt.
+    session.trusted = 0n
     this.#weigh(id, session)
   }
 
-  /** Lets a session spend this much before it is paid. */
+  /** Lets a session spend this much before its first payment. */
   trust(id: string, amount: bigint, now: number): void {
     const session = this.#of(id, now)
     session.trusted = amount
@@ -139,8 +141,8 @@ export class Sessions {
     }
     this.#touch(id, session)
     if (number !== undefined && session.numbers.has(number)) return { kind: 'spent already' }
-    const missing = session.spent + price - session.paid - session.trusted
-    if (missing > 0n) return { kind: 'short', missing }
+    const missing = session.spent + price - session.paid
+    if (missing > session.trusted) return { kind: 'short', missing }
     if (number !== undefined) session.numbers.add(number, step)
     session.spent += price
     session.units++

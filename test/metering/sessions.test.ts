@@ -38,14 +38,17 @@ describe('metering / sessions', () => {
     assert.deepEqual(sessions.standing('unknown'), { paid: 0n, spent: 0n, units: 0 })
   })
 
-  it('what is trusted is spent first, and then has to be paid', () => {
+  it('what is trusted is spent first, and the first payment has to pay for it', () => {
     const sessions = new Sessions()
     sessions.trust('a', 4n, 0)
     assert.deepEqual(
-      [2n, 4n, 6n].map((number) => sessions.take('a', number, PRICE).kind),
-      ['taken', 'taken', 'short']
+      [2n, 4n].map((number) => sessions.take('a', number, PRICE).kind),
+      ['taken', 'taken']
     )
+    assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'short', missing: 6n })
     sessions.credit('a', { id: 'p1', amount: PRICE }, 0)
+    assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'short', missing: 4n })
+    sessions.credit('a', { id: 'p2', amount: satoshi(4n) }, 0)
     assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'taken' })
   })
 
