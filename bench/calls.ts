@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { ChannelInfo } from '../src/node/api.js'
 import type { LocalFloors } from './floors.js'
 import type { Load } from './load.js'
+import type { Calling } from './paid-calls.js'
 
 /** What a node process can be asked for. */
 export interface NodeCalls {
@@ -29,6 +30,11 @@ export interface NodeCalls {
   waiting: (channel: string, payments: number) => Promise<number>
   /** Payments of 1 sat by so many callers, who share the channels evenly, for so many milliseconds. */
   pay: (channels: readonly string[], callers: number, ms: number) => Promise<Load>
+  /** Sells calls by HTTP and on streams; the URL of the priced server. */
+  sell: () => Promise<string>
+  /** Gets ready to buy calls there, and on streams to a multiaddr. */
+  buy: (url: string, multiaddr: string) => Promise<void>
+  calls: (calling: Calling) => Promise<Load>
   stop: () => Promise<void>
 }
 

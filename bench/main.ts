@@ -13,13 +13,14 @@ import { measureCommandLines } from './command-lines.js'
 import { measureCrowd, measureTurns } from './crowds.js'
 import { figureLines, type Figure } from './figures.js'
 import { measurePayments, type Output } from './payments.js'
+import { measureOverheads, overheadFigures } from './overheads.js'
 import { commandFigures, commandLines, watchFigures, watchLines, type Report } from './report.js'
 import type { WatchMessage, WatchReport } from './watches.js'
 
 const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--profile DIRECTORY]
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
-  --only       some parts, with commas: payments, crowd, turns, watches, commands
+  --only       some parts, with commas: payments, crowd, turns, calls, watches, commands
   --watched    so many channels are watched, 100 to 100,000 (default 10,000)
   --profile    writes a CPU profile of each node into DIRECTORY
 `
@@ -45,6 +46,13 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ],
   ['crowd', async ({ nodeFlags }, output) => ({ figures: await measureCrowd(nodeFlags, output) })],
   ['turns', async ({ nodeFlags }, output) => ({ figures: await measureTurns(nodeFlags, output) })],
+  [
+    'calls',
+    async ({ nodeFlags }, output) => {
+      const overheads = await measureOverheads(nodeFlags, output)
+      return { overheads, figures: overheadFigures(overheads) }
+    }
+  ],
   [
     'watches',
     async ({ watched }, { text, progress }) => {

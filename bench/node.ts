@@ -15,6 +15,7 @@ import { createSeed, identitySeed, rootFromWords } from '../src/bitcoin/seed.js'
 import { answerCalls } from './calls.js'
 import { echo, ECHO, localFloors, roundTripFloor } from './floors.js'
 import { closedLoop } from './load.js'
+import { Buyer, sellCalls, type Seller } from './paid-calls.js'
 
 /**
  * Room for every payment of 1 sat that can be made while the bench runs. Everything else is as
@@ -35,6 +36,11 @@ const TURN_BLOCKS = 6
 
 let node: Libp2p<HostServices & { paychan: Paychan }> | undefined
 
+let seller: Seller | undefined
+let buyer: Buyer | undefined
+/** The data directory. */
+let home = ''
+
 function running(): Libp2p<HostServices & { paychan: Paychan }> {
   if (node === undefined) throw new Error('the node is not started')
   return node
@@ -52,6 +58,7 @@ function heapUsed(): number {
 
 answerCalls({
   start: async (dataDir, electrum) => {
+    home = dataDir
     const root = rootFromWords(createSeed(systemRandom))
     const privateKey = await generateKeyPairFromSeed('Ed25519', identitySeed(root, 'regtest'))
     const host = createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] })
@@ -102,7 +109,20 @@ answerCalls({
       pay({ to: channels[caller % channels.length] ?? '', amount: satoshi(1n) })
     )
   },
+  sell: async () => {
+    seller = await sellCalls(running(), running().services.paychan, `${home}-books`)
+    return seller.url
+  },
+  buy: async (url, address) => {
+    const connection = await running().dial(multiaddr(address))
+    buyer = new Buyer(running().services.paychan, url, connection)
+  },
+  calls: async (calling) => {
+    if (buyer === undefined) throw new Error('nothing is sold yet')
+    return await buyer.call(calling)
+  },
   stop: async () => {
+    await seller?.close()
     await running().stop()
     // After the answer has left.
     setImmediate(() => {

@@ -3,6 +3,7 @@ import type { CommandLines } from './command-lines.js'
 import type { Figure } from './figures.js'
 import type { LocalFloors } from './floors.js'
 import type { Load } from './load.js'
+import type { Overhead } from './overheads.js'
 import type { PaymentsReport } from './payments.js'
 import type { WatchCosts, WatchReport } from './watches.js'
 
@@ -20,6 +21,7 @@ export interface Report {
   readonly cpus: number
   readonly figures: readonly Figure[]
   readonly payments?: Omit<PaymentsReport, 'figures'>
+  readonly overheads?: readonly Overhead[]
   readonly watches?: WatchReport
   readonly commandLines?: CommandLines
 }
