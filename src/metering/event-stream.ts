@@ -52,11 +52,13 @@ class StreamMeter {
   }
 }
 
-async function* blocksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Block, undefined> {
+async function* blocksOf(
+  reader: ReadableStreamDefaultReader<Uint8Array>
+): AsyncGenerator<Block, undefined> {
   const decoder = new TextDecoder()
   let text = ''
-  for await (const part of body) {
-    text += decoder.decode(part, { stream: true })
+  for (let step = await reader.read(); !step.done; step = await reader.read()) {
+    text += decoder.decode(step.value, { stream: true })
     for (let end = endOfBlock(text); end > 0; end = endOfBlock(text)) {
       yield blockOf(text.slice(0, end))
       text = text.slice(end)
@@ -114,7 +116,8 @@ export function soldEvents(
   { unit, take, receipt }: StreamSale
 ): ReadableStream<Uint8Array> {
   const meter = new StreamMeter(unit)
-  const blocks = blocksOf(body)
+  const reader = body.getReader()
+  const blocks = blocksOf(reader)
   const bytes = new TextEncoder()
   return new ReadableStream<Uint8Array>(
     {
@@ -142,14 +145,14 @@ export function soldEvents(
           )
         }
         if (isSold && meter.use(block) && !(await take(ask))) {
-          await blocks.return(undefined)
+          await reader.cancel()
           controller.error(new Error('The next event was not paid in time.'))
           return
         }
         send(isPaymentEvent(block) ? ':\n\n' : block.text)
       },
       async cancel() {
-        await blocks.return(undefined)
+        await reader.cancel()
       }
     },
     { highWaterMark: 0 }
@@ -174,7 +177,8 @@ export function boughtEvents(
   { unit, pay, giveBack, check }: StreamPurchase
 ): ReadableStream<Uint8Array> {
   const meter = new StreamMeter(unit)
-  const blocks = blocksOf(body)
+  const reader = body.getReader()
+  const blocks = blocksOf(reader)
   const bytes = new TextEncoder()
   /** The payment for the next unit. */
   let ahead: Promise<void> | undefined
@@ -219,12 +223,12 @@ export function boughtEvents(
           if (isOver && isPaid === true) giveBack()
           controller.close()
         } catch (error) {
-          await blocks.return(undefined)
+          await reader.cancel()
           controller.error(error)
         }
       },
       async cancel() {
-        await blocks.return(undefined)
+        await reader.cancel()
       }
     },
     { highWaterMark: 0 }

@@ -80,6 +80,22 @@ describe('metering / events that are sold', () => {
     assert.deepEqual(await count({ bytes: 2 }, EVENTS), [3])
   })
 
+  it('are left at once, also while the next one is waited for', async () => {
+    let isLeft = false
+    const silent = new ReadableStream<Uint8Array>({
+      cancel: () => {
+        isLeft = true
+      }
+    })
+    const sold = soldEvents(silent, { unit: 'event', take: async () => true, receipt: () => ({}) })
+    const [pay, giveBack, check] = [async () => {}, () => {}, () => {}]
+    const reader = boughtEvents(sold, { unit: 'event', pay, giveBack, check }).getReader()
+    const read = reader.read()
+    await reader.cancel()
+    assert.equal((await read).done, true)
+    assert.equal(isLeft, true)
+  })
+
   it('are the only ones: a payment event from behind the gate goes to nobody', async () => {
     const sold = soldEvents(bodyOf([vectors.needVoucher.event, EVENTS[0] ?? '']), {
       unit: 'event',
