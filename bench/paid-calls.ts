@@ -126,7 +126,7 @@ export class Buyer {
       const stream = await this.seller.newStream(protocol, STREAMS)
       if (isPaid) {
         const seller = this.seller.remotePeer.toString()
-        const limits = { mostPerUnit: PRICE, budget: BUDGET }
+        const limits = { per: 'message', mostPerUnit: PRICE, budget: BUDGET } as const
         const bought = await buyStream(stream, { node: this.node, seller, ...limits })
         calls.push(async () => {
           await bought.send(ANSWER)

@@ -105,7 +105,7 @@ describe('metering / traps', () => {
 
   describe('of streams', () => {
     let sales: StreamSales
-    const limits = { mostPerUnit: PRICE, budget: satoshi(1_000n) }
+    const limits = { per: 'message', mostPerUnit: PRICE, budget: satoshi(1_000n) } as const
 
     beforeEach(() => {
       sales = new StreamSales({ node: payee.api, price: PRICE, per: 'message' })
@@ -199,7 +199,7 @@ describe('metering / traps', () => {
       const [end, other] = await streamPair()
       await sales.sell(end, 'a poor buyer')
       const node = { ...payer.api, pay: async () => assert.fail('it pays') }
-      const poor = { node, seller, mostPerUnit: satoshi(1n), budget: satoshi(9n) }
+      const poor = { ...limits, node, seller, mostPerUnit: satoshi(1n), budget: satoshi(9n) }
       assert.equal(await codeOfRejection(buyStream(other, poor)), 'ERR_PRICE_TOO_HIGH')
     })
   })
