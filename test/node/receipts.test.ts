@@ -4,6 +4,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Answer, Question, Receipt } from '../../protocols/request/1.0/index.js'
+import { LongReads } from '../../src/node/long-reads.js'
 import type { RequestsApi } from '../../src/node/api.js'
 import { answerQuestion, requestsFacet, type RequestsEnv } from '../../src/node/requests-facet.js'
 import type { Running } from '../../src/node/running.js'
@@ -65,6 +66,7 @@ describe('node / receipts', () => {
     paid = satoshi(3_000n)
     store = new SimDisk().storeFor(new Life())
     const parts = {
+      reads: new LongReads(),
       store,
       engine: { paidUnder: async () => paid, states: () => known.map((peer) => ({ peer })) },
       peers: {
@@ -232,6 +234,7 @@ describe('node / payments for a reusable request without a name (REQ-9)', () => 
     outcome = made
     answer = OPEN
     const parts = {
+      reads: new LongReads(),
       store: new SimDisk().storeFor(new Life()),
       peers: { self: PAYER, isConnected: () => true },
       questions: { ask: async () => answer },
