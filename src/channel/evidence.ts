@@ -12,14 +12,7 @@
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { readableTransaction, type Transaction } from '../bitcoin/transaction.js'
-import {
-  feeFor,
-  feeRate,
-  max,
-  satoshi,
-  type FeeRate,
-  type Satoshi
-} from '../types/units.js'
+import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { balances } from './ledger.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
