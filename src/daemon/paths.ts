@@ -11,6 +11,8 @@ export interface DataPaths {
   readonly config: string
   readonly seed: string
   readonly socket: string
+  /** The address of the dashboard, while a node runs whose output is no terminal. */
+  readonly dashboard: string
 }
 
 /** The files of the data directory that the daemon and the command line use. */
@@ -18,7 +20,8 @@ export function dataPaths(dataDir: string): DataPaths {
   return {
     config: join(dataDir, CONFIG_FILE),
     seed: join(dataDir, SEED_FILE),
-    socket: join(dataDir, 'api.sock')
+    socket: join(dataDir, 'api.sock'),
+    dashboard: join(dataDir, 'dashboard')
   }
 }
 

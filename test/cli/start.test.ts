@@ -119,7 +119,11 @@ describe('commands that need no running node', () => {
       const secrets = new Set<string>()
       for (const round of [1, 2]) {
         const node = new FakeNode()
-        const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+        const world = testWorld({
+          env: { PAYCHAN_DATA: dir, NO_COLOR: '1' },
+          isTTY: true,
+          createNode: async () => node
+        })
         const done = world.run('start', '--ui', '--api', '127.0.0.1:0')
         await world.printed('Running.')
         const [, url = '', token = ''] =
@@ -136,6 +140,27 @@ describe('commands that need no running node', () => {
         assert.equal(await done, 0)
       }
     })
+
+    for (const [options, begun] of [
+      [[], 'Running.'],
+      [['--log-format', 'json'], 'started'],
+      [['--json'], 'started']
+    ] as const) {
+      it(`has the address of the dashboard in a file for its owner alone where the output is a log: ${options.join(' ') || 'text'}`, async () => {
+        const node = new FakeNode()
+        const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+        const done = world.run('start', '--ui', '--api', '127.0.0.1:0', ...options)
+        await world.printed(begun)
+        const file = join(dir, 'dashboard')
+        const [, token = assert.fail()] = /#token=(\S+)\n$/.exec(await readFile(file, 'utf8')) ?? []
+        assert.equal((await stat(file)).mode & 0o777, 0o600)
+        world.interrupt()
+        assert.equal(await done, 0)
+        assert.ok(`${world.out()}${world.err()}`.includes(file))
+        assert.ok(!`${world.out()}${world.err()}`.includes(token))
+        await assert.rejects(stat(file), { code: 'ENOENT' })
+      })
+    }
 
     it('prints newline-delimited JSON: started first, every event, stopped last', async () => {
       const node = new FakeNode()

@@ -1,5 +1,5 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import type { ApiConfig } from '../../daemon/config.js'
@@ -267,6 +267,16 @@ async function serveUntilStopped(
       tcp === undefined || api?.ui !== true
         ? undefined
         : dashboardUrl(tcp.url, node.gate().access.lend(DASHBOARD_TOKEN).token)
+    // Who reads a terminal may use the money; who reads a journal or a log need not.
+    const isSeen = !output.json && (log.isForPrograms ? io.stderr.isTTY : io.stdout.isTTY)
+    const uiFile = dataPaths(dataDir).dashboard
+    if (uiUrl !== undefined && !isSeen) await writeSecret(uiFile, uiUrl)
+    const dashboard =
+      uiUrl === undefined
+        ? []
+        : [
+            `Dashboard: ${isSeen ? uiUrl : `its address is in ${uiFile}`} (for you alone: whoever has this address can use the money)`
+          ]
     const info = await node.info()
     const reached = { apiSocket: socket, apiUrl: tcp?.url }
     const started = startedEntry(info, reached, (colors) =>
@@ -275,19 +285,18 @@ async function serveUntilStopped(
         ...(tcp === undefined
           ? []
           : [`API for programs: ${tcp.url} (what it can do: ${tcp.url}/)`]),
-        // The address is a secret: it is shown, and no log has it.
-        ...(uiUrl === undefined
-          ? []
-          : [`Dashboard: ${uiUrl} (for you alone: whoever has this address can use the money)`]),
+        ...dashboard,
         '',
         'Running. Stop it with Ctrl-C, or with `paychan stop`.'
       ].join('\n')
     )
-    log.write(started, { event: 'started', ...info, ...reached, uiUrl })
-    // No log has the address, which is a secret; whoever starts the node sees it.
-    if (uiUrl !== undefined && log.isForPrograms) {
-      output.note(`Dashboard: ${uiUrl} (for you alone)`)
-    }
+    log.write(started, {
+      event: 'started',
+      ...info,
+      ...reached,
+      uiFile: uiUrl === undefined || isSeen ? undefined : uiFile
+    })
+    if (log.isForPrograms) for (const line of dashboard) output.note(line)
     tell = (event) => {
       const { type, ...rest } = event
       const data = { event: type, ...rest }
@@ -318,7 +327,14 @@ async function serveUntilStopped(
     payments.end()
     interrupted.dispose()
     unsubscribe()
+    await rm(dataPaths(dataDir).dashboard, { force: true })
   }
+}
+
+/** Writes a file that its owner alone can read. */
+async function writeSecret(file: string, text: string): Promise<void> {
+  await rm(file, { force: true })
+  await writeFile(file, `${text}\n`, { mode: 0o600, flag: 'wx' })
 }
 
 /** Milliseconds in which a node that has failed gives its last answers. */
