@@ -132,6 +132,11 @@ export interface ChannelInfo {
   readonly outside: OutsideFunding | undefined
   readonly confirmations: number
   /**
+   * True when a server shows T1, in a block or waiting for one. A peer can hand over one that no
+   * server takes: its channel waits, too.
+   */
+  readonly fundingSeen: boolean
+  /**
    * True when a server tells what happens to the funding output. Otherwise the other fields show
    * what was known before, and nothing is paid.
    */
@@ -217,6 +222,7 @@ function shapeOf(channel: Channel, env: Env): Shape {
       alone: undefined,
       funding: undefined,
       confirmations: 0,
+      fundingSeen: false,
       minDepth: undefined,
       lastPaymentHeight: undefined,
       settleHeight: undefined,
@@ -264,6 +270,7 @@ function figures(
     stake: satoshi(stakeNow(channel, env)?.stake ?? 0n),
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
+    fundingSeen: channel.onChain.fundingSeen,
     minDepth: terms.minDepth,
     lastPaymentHeight: lastPaymentHeightOf(terms, ledger.turn),
     settleHeight: publishHeightOf(terms, ledger.turn),

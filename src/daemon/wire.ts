@@ -292,6 +292,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z
       })
     ),
     confirmations: z.number(),
+    fundingSeen: z.boolean(),
     watched: z.boolean(),
     minDepth: maybe(z.number()),
     lastPaymentHeight: maybe(height),

@@ -244,6 +244,8 @@ export class Till {
     if (trustedUnits === 0 || this.#credits.isTrusted(channelId)) return
     const channel = (await node.channels.list()).find((each) => each.id === channelId)
     if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
+    // A T1 that no server takes costs whoever makes it up nothing (HTTP-8).
+    if (!channel.fundingSeen || !channel.watched) return
     await this.#credits.trust(id, channelId, price * BigInt(trustedUnits))
   }
 }

@@ -102,6 +102,7 @@ export const channel: ChannelInfo = {
   outside: undefined,
   confirmations: 3,
   watched: true,
+  fundingSeen: true,
   minDepth: 1,
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),

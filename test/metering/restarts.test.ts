@@ -239,8 +239,9 @@ describe('metering / a priced server with books', () => {
 
   it('trusts a channel that is being opened once, also after a restart', async () => {
     const id = 'c0ffee'.padEnd(64, '0')
-    const opening = { id, role: 'server', status: 'confirming' }
-    const channels = { list: async () => [opening] as never }
+    const opening = { id, role: 'server', status: 'confirming', watched: true }
+    let fundingSeen = false
+    const channels = { list: async () => [{ ...opening, fundingSeen }] as never }
     const options = { trustedUnits: 1, node: { ...payee.api, channels } }
     const trusted = async (): Promise<number> => {
       const answer = await server(new Request(PLACE))
@@ -251,6 +252,8 @@ describe('metering / a priced server with books', () => {
       return (await server(new Request(PLACE, { headers: { authorization } }))).status
     }
     await restart(options)
+    assert.equal(await trusted(), 402, 'no server shows its T1')
+    fundingSeen = true
     assert.equal(await trusted(), 200)
     await restart(options)
     assert.equal(await trusted(), 402)

@@ -81,9 +81,9 @@ describe('metering / traps', () => {
 
     it('while a channel waits for its blocks, units come on trust; then the payer is told when to ask again', async () => {
       const channelId = 'c0ffee'.padEnd(64, '0')
+      const opening = { id: channelId, role: 'server', watched: true, fundingSeen: true }
       let status = 'confirming'
-      const list = async (): Promise<never> =>
-        [{ id: channelId, role: 'server', status }] as unknown as never
+      const list = async (): Promise<never> => [{ ...opening, status }] as unknown as never
       start({ trustedUnits: 2, node: { ...payee.api, channels: { list } } })
       const open = (number: string): object => ({
         action: 'open',

@@ -213,6 +213,7 @@ export function channel(id: string, changes: Partial<ChannelInfo> = {}): Channel
     outside: undefined,
     confirmations: 1,
     watched: true,
+    fundingSeen: true,
     minDepth: 1,
     lastPaymentHeight: blockHeight(100),
     settleHeight: blockHeight(112),
