@@ -76,7 +76,8 @@ export class Accounts {
       session: challenge.id,
       payee: terms.recipient,
       multiaddrs: terms.multiaddrs,
-      name: seller
+      name: seller,
+      leastFirst: terms.minFirstPayment
     }
     return { seller, ...offer, prepaid: new Prepaid(this.#purse, bill, before), number: 0n }
   }

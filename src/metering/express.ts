@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, PricedRequest } from './gate.js'
+import { privateCaching, SHARED_CACHING } from './private-answers.js'
 
 /** A request as Express has it; a bare one of `node:http` will do. */
 export type ServedRequest = IncomingMessage & {
@@ -25,7 +26,7 @@ export function middleware(admit: (request: PricedRequest) => Promise<Admission>
     admit(pricedOf(request)).then(
       (admission) => {
         if (admission.refusal === undefined) {
-          settle(response, admission)
+          settle(request, response, admission)
           next()
         } else {
           answer(response, admission.refusal).catch(next)
@@ -63,17 +64,21 @@ async function answer(response: ServerResponse, refusal: Response): Promise<void
 
 /** The receipt goes with the headers of the answer, whose status says if there is one. */
 function settle(
+  { socket }: ServedRequest,
   response: ServerResponse,
   { receipt, giveBack }: Extract<Admission, { readonly refusal: undefined }>
 ): void {
   const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
   response.writeHead = (...args: unknown[]) => {
     const status = typeof args[0] === 'number' ? args[0] : response.statusCode
-    const header = status < 500 ? receipt : giveBack()
+    // Who has gone is charged: it could have the work done, and break off before each answer.
+    const header = status < 500 || socket.destroyed ? receipt : giveBack()
     if (header !== undefined) {
       response.setHeader(header.name, header.value)
       // What was paid for is for the payer alone.
-      if (!response.hasHeader('cache-control')) response.setHeader('cache-control', 'private')
+      for (const name of SHARED_CACHING) response.removeHeader(name)
+      const caching = response.getHeader('cache-control')?.toString() ?? null
+      response.setHeader('cache-control', privateCaching(caching))
     }
     return writeHead(...args)
   }

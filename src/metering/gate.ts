@@ -1,7 +1,7 @@
 /**
  * Puts a price on HTTP: a request without a payment is answered with 402 and what it costs, as the
  * "Payment" scheme and x402 say it; one with a paid unit goes on, and its answer gets a receipt. What
- * could not be delivered (a status from 500 on) is not charged.
+ * could not be delivered (a status from 500 on) is not charged, unless it may have been done.
  *
  * @example
  * const gate = new Gate({ node, price: satoshi(2n), realm: 'api.example.com' })
@@ -12,6 +12,7 @@ import { formatAmount, type Satoshi } from '../types/units.js'
 import { Answers, fingerprintOf, type Identity } from './answers.js'
 import { isEventStream, soldEvents } from './event-stream.js'
 import { middleware, type ServedHandler } from './express.js'
+import { privateCaching, SHARED_CACHING } from './private-answers.js'
 import {
   challengeHeader,
   isPayment,
@@ -69,6 +70,15 @@ interface AdmittedUnit extends Admitted {
   readonly taken?: Taken
 }
 
+/** The unit of a request that a handler answers. */
+export interface SoldUnit {
+  /**
+   * Says that it is used, whatever the answer will say: what was begun for it may have been done.
+   * Otherwise an answer with a status from 500 on, and an error, give it back.
+   */
+  readonly charge: () => void
+}
+
 export interface PricedReceipt {
   readonly name: 'payment-receipt' | 'payment-response'
   readonly value: string
@@ -114,19 +124,27 @@ export class Gate {
     this.#till.stop()
   }
 
-  /** Answers a request, with the handler where it is paid. */
-  async handle(request: Request, next: () => Promise<Response>): Promise<Response> {
+  /**
+   * Answers a request, with the handler where it is paid. One whose client has gone is charged: it
+   * could have the work done, and break off before each answer.
+   */
+  async handle(request: Request, next: (unit: SoldUnit) => Promise<Response>): Promise<Response> {
     const serve = async (): Promise<Response> => {
       const admission = await this.#admit(request, true)
       if (admission.refusal !== undefined) return admission.refusal
+      let isCharged = false
+      const isUsed = (): boolean => isCharged || request.signal.aborted
+      const charge = (): void => {
+        isCharged = true
+      }
       let answer: Response
       try {
-        answer = await next()
+        answer = await next({ charge })
       } catch (error) {
-        admission.giveBack()
+        if (!isUsed()) admission.giveBack()
         throw error
       }
-      return this.#metered(settled(answer, admission), admission)
+      return this.#metered(settled(answer, admission, isUsed()), admission)
     }
     const identity = identityOf(request)
     if (identity === undefined) return await serve()
@@ -389,8 +407,8 @@ function isSettled(answer: Response): boolean {
 }
 
 /** The answer to a request that went on: with its receipt; not charged where nothing was delivered. */
-function settled(answer: Response, { receipt, giveBack }: Admitted): Response {
-  const header = answer.status < 500 ? receipt : giveBack()
+function settled(answer: Response, { receipt, giveBack }: Admitted, isUsed: boolean): Response {
+  const header = isUsed || answer.status < 500 ? receipt : giveBack()
   return header === undefined ? answer : withReceipt(answer, header)
 }
 
@@ -398,7 +416,8 @@ function settled(answer: Response, { receipt, giveBack }: Admitted): Response {
 function withReceipt(answer: Response, { name, value }: PricedReceipt): Response {
   const headers = new Headers(answer.headers)
   headers.set(name, value)
-  if (!headers.has('cache-control')) headers.set('cache-control', 'private')
+  for (const name of SHARED_CACHING) headers.delete(name)
+  headers.set('cache-control', privateCaching(headers.get('cache-control')))
   const { status, statusText } = answer
   return new Response(answer.body, { status, statusText, headers })
 }

@@ -10,7 +10,8 @@ export {
   type Admitted,
   type GateOptions,
   type PricedRequest,
-  type PricedReceipt
+  type PricedReceipt,
+  type SoldUnit
 } from './gate.js'
 export {
   payingFetch,

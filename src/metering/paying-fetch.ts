@@ -5,8 +5,11 @@
  * advance, so they take one round trip.
  *
  * What is signed is spent, and a server may take a payment and deliver nothing. So nothing is paid
- * for a request twice, and a server that does not deliver what was paid is paid no more by this
- * `fetch`: it keeps one unit, or what the first payment on a new channel has to be.
+ * for a request twice, but where a server has lost the session of an earlier one, and a server that
+ * does not deliver what was paid is paid no more by this `fetch`: it keeps one unit, or what the first
+ * payment on a new channel has to be. See `deliveries.ts`.
+ *
+ * Redirections are not followed: whoever they lead to is not the one that may be paid.
  */
 import { z } from 'zod'
 import { isConfidential } from '../node/system.js'
@@ -15,12 +18,12 @@ import type { Satoshi } from '../types/units.js'
 import {
   Accounts,
   lively,
-  notDelivered,
   type Account,
   type AccountsOptions,
   type KeptAccount,
   type Offer
 } from './accounts.js'
+import { Deliveries } from './deliveries.js'
 import { boughtEvents, isEventStream } from './event-stream.js'
 import {
   challengeShape,
@@ -32,6 +35,7 @@ import {
 } from './payment-auth.js'
 import { NUMBER_USED, termsOf } from './session-terms.js'
 import {
+  isUnitUsed,
   PAYMENT_IDENTIFIER,
   paymentHeader,
   readRequired,
@@ -103,7 +107,8 @@ export function receiptOf(answer: Response): Receipt | undefined {
  * Makes a `fetch` that pays. It rejects as `fetch` does, as `node.pay` and `node.channels.open` do,
  * and with these, before anything is paid: `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP` (facts: price,
  * paid, budget), `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_INSECURE_PAYMENT`; and with
- * `ERR_PAID_NOT_DELIVERED` (facts: paid) when the server asks for more after it was paid.
+ * `ERR_PAID_NOT_DELIVERED` (facts: paid) when the server asks for more after it was paid, and then
+ * for whatever it asks later. A redirection is handed on as it is.
  *
  * @example
  * const pay = payingFetch({ node, mostPerRequest: satoshi(5n), budget: satoshi(1_000n) })
@@ -128,6 +133,7 @@ class Payer {
   /** By what is asked for, without the query: the account that paid for it last. */
   readonly #byPlace = new Map<string, Account>()
   readonly #accounts: Accounts
+  readonly #deliveries = new Deliveries()
   readonly #ask: typeof fetch
 
   constructor(options: PayingOptions) {
@@ -154,12 +160,12 @@ class Payer {
   async fetch(request: Request): Promise<Response> {
     const { origin, pathname } = new URL(request.url)
     const place = `${origin}${pathname}`
-    let account = lively(this.#byPlace.get(place))
+    let account = this.#deliveries.isRefused(origin) ? undefined : lively(this.#byPlace.get(place))
     let isNew = false
     // A body is read once; each try has its own copy.
     let answer =
       account === undefined
-        ? await this.#ask(request.clone())
+        ? await this.#unpaid(request)
         : await this.#paidFor(request.clone(), account)
     while (answer.status === 402 || (answer.status === 401 && account !== undefined)) {
       const asked = offerIn(answer)
@@ -168,16 +174,19 @@ class Payer {
         // may have been lost with a restart of the server.
         if (isNew || asked?.challenge.id === account.challenge.id) {
           this.#forget(account)
-          throw notDelivered(origin, account.prepaid.paid)
+          throw this.#deliveries.undelivered(account)
         }
         this.#accounts.giveBack(account)
-        if (asked === undefined || asked.terms.price === account.terms.price) this.#forget(account)
+        if (asked === undefined || asked.terms.price === account.terms.price) {
+          this.#forget(account)
+          this.#deliveries.lost(account)
+        }
       }
       if (asked === undefined) {
         // Some servers say why they do not take a payment, and not what they would take.
         if (account === undefined || !isRefusal(answer)) throw noMethod(origin)
         account = undefined
-        answer = await this.#ask(request.clone())
+        answer = await this.#unpaid(request)
         continue
       }
       account = await this.#accountFor(request, asked)
@@ -204,6 +213,7 @@ class Payer {
   async #accountFor({ url }: Request, offer: Offer): Promise<Account> {
     const server = new URL(url)
     const { origin } = server
+    this.#deliveries.check(origin)
     if (isConfidential(server)) return await this.#accounts.accountFor(origin, offer)
     throw new PaychanError(
       'ERR_INSECURE_PAYMENT',
@@ -214,7 +224,7 @@ class Payer {
 
   async credential(request: Request): Promise<string> {
     const { origin } = new URL(request.url)
-    const answer = await this.#ask(request)
+    const answer = await this.#unpaid(request)
     await answer.body?.cancel()
     if (answer.status !== 402) {
       throw new PaychanError(
@@ -227,6 +237,12 @@ class Payer {
     if (asked?.x402 !== undefined || asked === undefined) throw noMethod(origin)
     const account = await this.#accountFor(request, asked)
     return showing(account, await this.#accounts.unit(account)).value
+  }
+
+  /** Asks without a payment. What it is redirected to would be paid in the name of the one that was asked. */
+  async #unpaid(request: Request): Promise<Response> {
+    const redirect = request.redirect === 'error' ? 'error' : 'manual'
+    return await this.#ask(new Request(request.clone(), { redirect }))
   }
 
   /** Asks with a unit that is paid. */
@@ -252,14 +268,17 @@ class Payer {
       account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
       answer = await ask(account.number)
     }
-    // The server charges nothing for what it could not deliver.
-    if (answer.status >= 500) this.#accounts.giveBack(account)
+    // The server charges nothing for what it could not deliver (HTTP-7).
+    if (answer.status >= 500 && !isCharged(answer)) this.#accounts.giveBack(account)
+    else if (answer.status !== 401 && answer.status !== 402) {
+      this.#deliveries.delivered(account.seller)
+    }
     return this.#bought(answer, account)
   }
 
   /** The answer, whose events are paid as they are read, where they are sold (HTTP-14). */
   #bought(answer: Response, account: Account): Response {
-    const { terms, seller, prepaid } = account
+    const { terms, prepaid } = account
     const { streamed: unit } = terms
     if (unit === undefined || answer.body === null) return answer
     if (!answer.ok || !isEventStream(answer)) return answer
@@ -274,7 +293,7 @@ class Payer {
       check: (required) => {
         if (required <= prepaid.paid) return
         this.#forget(account)
-        throw notDelivered(seller, prepaid.paid)
+        throw this.#deliveries.undelivered(account)
       }
     })
     const { status, statusText, headers } = answer
@@ -313,6 +332,11 @@ function showing(
   }
   const payload = { action: 'voucher', cumulativeAmount: number.toString() }
   return { name: 'authorization', value: credentialHeader({ challenge, payload }) }
+}
+
+/** True when an answer says that it cost its unit, whatever its status. */
+function isCharged({ headers }: Response): boolean {
+  return headers.has('payment-receipt') || isUnitUsed(headers.get('payment-response'))
 }
 
 function isIdentified({ x402 }: Account): boolean {

@@ -2,11 +2,11 @@
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { proxy } from 'hono/proxy'
 import { codeOf, fetchFailure, PaychanError } from '../types/errors.js'
 import { isLoopback } from '../node/system.js'
-import type { Gate } from './gate.js'
+import type { Gate, SoldUnit } from './gate.js'
 import { isPayment } from './payment-auth.js'
 
 export interface ProxyOptions {
@@ -25,6 +25,14 @@ export interface PricedProxy {
   readonly close: () => Promise<void>
 }
 
+/** With these the server behind never had the request, so nothing was done for it. */
+const UNREACHED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT'
+])
+
 /**
  * Serves the upstream server for money. Waits until it listens.
  *
@@ -40,8 +48,7 @@ export async function servePriced(options: ProxyOptions): Promise<PricedProxy> {
     )
   }
   const app = new Hono()
-  app.use(gate.hono())
-  app.all('*', async (c) => {
+  const forwarded = async (c: Context, { charge }: SoldUnit): Promise<Response> => {
     const { pathname, search } = new URL(c.req.url)
     const authorization = c.req.header('authorization')
     const headers = {
@@ -55,17 +62,25 @@ export async function servePriced(options: ProxyOptions): Promise<PricedProxy> {
     try {
       return await proxy(target, { raw: c.req.raw, headers, redirect: 'manual' })
     } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined
+      const isUnreached = UNREACHED.has(codeOf(cause))
+      if (!isUnreached) charge()
       return c.json(
         {
           type: 'about:blank',
           title: 'Bad Gateway',
           status: 502,
-          detail: `The server behind this one cannot be reached (${fetchFailure(error)}). Nothing was charged.`
+          detail: isUnreached
+            ? `The server behind this one cannot be reached (${fetchFailure(error)}). Nothing was charged.`
+            : `The server behind this one has the request, and broke off (${fetchFailure(error)}). It was charged, as it may have been done.`
         },
         502,
         { 'content-type': 'application/problem+json' }
       )
     }
+  }
+  app.all('*', async (c) => {
+    return await gate.handle(c.req.raw, async (unit) => await forwarded(c, unit))
   })
   const server = await listen(
     (listening) =>

@@ -31,6 +31,8 @@ export interface Bill {
   readonly multiaddrs: readonly string[]
   /** Its name in sentences. */
   readonly name: string
+  /** What the first payment on a new channel to it is at least, as it says. */
+  readonly leastFirst?: Satoshi
 }
 
 /** Reasons why there is no channel to pay on. */
@@ -80,20 +82,17 @@ export class Purse {
           { cause: error }
         )
       }
+      // A channel that could not be paid on within the budget would cost its fees.
+      const { leastFirst = ZERO_SAT } = bill
+      this.#checkBudget(bill, leastFirst > amount ? leastFirst : amount)
       await this.#open(bill.payee, address, open, error)
       await this.pay(bill, amount, count, true)
     }
   }
 
   async #send(bill: Bill, amount: Satoshi, count: (change: bigint) => void): Promise<void> {
-    const { budget, node } = this.options
-    if (this.paid + amount > budget) {
-      throw new PaychanError(
-        'ERR_BUDGET_USED_UP',
-        `${formatAmount(this.paid)} of a budget of ${formatAmount(budget)} are paid, and ${bill.name} asks for ${formatAmount(amount)}.`,
-        { price: amount, paid: this.paid, budget }
-      )
-    }
+    const { node } = this.options
+    this.#checkBudget(bill, amount)
     this.paid = satoshi(this.paid + amount)
     count(amount)
     try {
@@ -107,6 +106,17 @@ export class Purse {
       }
       throw error
     }
+  }
+
+  /** @throws PaychanError `ERR_BUDGET_USED_UP` (facts: price, paid, budget) */
+  #checkBudget({ name }: Bill, amount: Satoshi): void {
+    const { budget } = this.options
+    if (this.paid + amount <= budget) return
+    throw new PaychanError(
+      'ERR_BUDGET_USED_UP',
+      `${formatAmount(this.paid)} of a budget of ${formatAmount(budget)} are paid, and ${name} asks for ${formatAmount(amount)}.`,
+      { price: amount, paid: this.paid, budget }
+    )
   }
 
   /** One channel for all that wait for it. */

@@ -7,7 +7,8 @@
 import { parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { satoshi } from '../types/units.js'
-import { Accounts, notDelivered, type Account, type AccountsOptions } from './accounts.js'
+import { Accounts, type Account, type AccountsOptions } from './accounts.js'
+import { Deliveries } from './deliveries.js'
 import { chainIdOf, NUMBER_USED, type ChainId } from './session-terms.js'
 import { Till, type Problem, type Taken, type TillOptions } from './till.js'
 import {
@@ -250,8 +251,8 @@ export class X402Buyer {
   }
 
   readonly #accounts: Accounts
-  /** Payees that took and did not deliver, with what they were paid. */
-  readonly #avoided = new Map<string, bigint>()
+  /** By payee: the name is whatever a server says. */
+  readonly #deliveries = new Deliveries(({ terms }) => terms.recipient)
 
   constructor(options: AccountsOptions) {
     this.#accounts = new Accounts(options)
@@ -291,8 +292,7 @@ export class X402Buyer {
       )
     }
     const { realm } = offer.challenge
-    const paid = this.#avoided.get(offer.terms.recipient)
-    if (paid !== undefined) throw notDelivered(realm, paid)
+    this.#deliveries.check(offer.terms.recipient, realm)
     const account = await this.#accounts.accountFor(realm, offer)
     const number = await this.#accounts.unit(account)
     const payload = unitOf(account.challenge, number, requirement)
@@ -308,6 +308,7 @@ export class X402Buyer {
     if (account === undefined) return undefined
     if (settleResponse?.success === true) {
       if (settleResponse.amount === NOTHING) this.#accounts.giveBack(account)
+      else this.#deliveries.delivered(account.terms.recipient)
       return undefined
     }
     const reason = settleResponse?.errorReason ?? paymentRequired?.error
@@ -316,8 +317,11 @@ export class X402Buyer {
     if (reason === NUMBER_USED) return this.#numberUsed(account)
     this.#accounts.forget(account)
     // An older session may have been lost with a restart of the server.
-    if (challengeOf(requirements)?.id !== challenge.id) return { recovered: true }
-    this.#avoided.set(account.terms.recipient, account.prepaid.paid)
+    if (challengeOf(requirements)?.id !== challenge.id) {
+      this.#deliveries.lost(account)
+      return { recovered: true }
+    }
+    this.#deliveries.undelivered(account)
     return undefined
   }
 

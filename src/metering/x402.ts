@@ -318,7 +318,17 @@ function malformed(what: string): PaychanError {
   )
 }
 
-const settlementShape = z.object({ success: z.boolean(), errorReason: z.string().optional() })
+const settlementShape = z.object({
+  success: z.boolean(),
+  errorReason: z.string().optional(),
+  amount: z.string().optional()
+})
+
+/** True when a `PAYMENT-RESPONSE` says that a unit is used; one that was given back is not. */
+export function isUnitUsed(header: string | null): boolean {
+  const { data } = settlementShape.safeParse(fromX402Header(header))
+  return data?.success === true && data.amount !== NOTHING
+}
 
 /** Why a server did not take a payment, by its `PAYMENT-RESPONSE`; undefined when it did, or says nothing. */
 export function refusalIn(header: string | null): string | undefined {

@@ -1,10 +1,17 @@
 /** A gate before the handlers of the real Express, and of a bare server. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import {
+  createServer,
+  request as httpRequest,
+  type ClientRequest,
+  type RequestListener,
+  type Server
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { Gate, payingFetch, receiptOf, type PayingFetch } from '../../src/metering/index.js'
+import { credentialHeader, readCredential } from '../../src/metering/payment-auth.js'
 import { satoshi } from '../../src/types/units.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
 
@@ -100,6 +107,34 @@ describe('metering / a gate for Express', () => {
     }
     assert.equal((await pay(`${url}/paid/x`)).status, 200)
     assert.deepEqual([pay.paid, pay.spent], [2n, 2n])
+  })
+
+  it('charges a request whose client has gone before its answer', async () => {
+    const paid = gate.express()
+    const leaving: ClientRequest[] = []
+    let isAnswered: () => void = () => {}
+    const answered = new Promise<void>((resolve) => {
+      isAnswered = resolve
+    })
+    const url = await listen((incoming, response) => {
+      paid(incoming, response, () => {
+        response.once('close', () => {
+          response.writeHead(500)
+          isAnswered()
+        })
+        leaving[0]?.destroy()
+        if (leaving.shift() === undefined) response.end('for nothing')
+      })
+    })
+    const pay = client()
+    const headers = { authorization: await pay.credential(url) }
+    leaving.push(httpRequest(url, { headers }).on('error', () => {}))
+    leaving[0]?.end()
+    await answered
+    const { challenge } = readCredential(headers.authorization)
+    const payload = { action: 'voucher', cumulativeAmount: '9' }
+    const authorization = credentialHeader({ challenge, payload })
+    assert.equal((await fetch(url, { headers: { authorization } })).status, 402)
   })
 
   it('takes a payment once', async () => {

@@ -214,6 +214,31 @@ describe('metering / a priced server', () => {
     assert.equal(pay.paid, 2n, 'the unit that was paid')
   })
 
+  it('charges a request whose client has gone, however it ends', async () => {
+    gate.stop()
+    start({ patience: 0 })
+    const to = (await payee.api.info()).peerId
+    for (const end of [
+      async () => new Response(null, { status: 503 }),
+      async () => await Promise.reject(new Error('aborted'))
+    ]) {
+      const challenge = await challenged()
+      await payer.api.pay({ to, amount: PRICE, memo: memoOf(challenge.id) })
+      const leaving = new AbortController()
+      const { signal } = leaving
+      const payload = { action: 'voucher', cumulativeAmount: '2' }
+      const authorization = credentialHeader({ challenge, payload })
+      const broken = new Request(PLACE, { signal, headers: { authorization } })
+      await gate
+        .handle(broken, async () => {
+          leaving.abort()
+          return await end()
+        })
+        .catch(() => {})
+      assert.equal((await asked(challenge, '4')).status, 402)
+    }
+  })
+
   it('that is restarted in mid-session costs a client one unit at the most', async () => {
     const pay = client()
     await pay(PLACE)

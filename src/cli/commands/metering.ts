@@ -176,6 +176,10 @@ export function addMetering(program: Command, world: World): void {
       }
       io.stdout.write(body)
       if (io.stdout.isTTY && body.at(-1) !== 10) io.stdout.write('\n')
+      const elsewhere = answer.headers.get('location')
+      if (status >= 300 && status < 400 && elsewhere !== null) {
+        output.note(`It is at ${new URL(elsewhere, url).href}: ask there, if it may be paid.`)
+      }
       output.note(costOf(paid, spent, status))
     })
 

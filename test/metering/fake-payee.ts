@@ -1,0 +1,46 @@
+/** A node that is paid, and one that pays it, without channels: for gates whose money is not the matter. */
+import type { PayeeNode } from '../../src/metering/till.js'
+import type { PayerNode } from '../../src/metering/purse.js'
+import type { NodeEvent, PayRequest } from '../../src/node/api.js'
+
+export class FakePayee {
+  paid = 0n
+  #count = 0
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
+
+  readonly node = {
+    info: async () => ({
+      peerId: '12D3KooWPayee',
+      network: 'regtest',
+      multiaddrs: ['/ip4/127.0.0.1/tcp/1/p2p/12D3KooWPayee'],
+      policy: { minDepth: 1, minFirstPayment: this.minFirstPayment },
+      chain: { status: 'synced' }
+    }),
+    events: {
+      on: (listener: (event: NodeEvent) => void) => {
+        this.#listeners.add(listener)
+        return () => this.#listeners.delete(listener)
+      }
+    },
+    channels: { list: async () => [] },
+    payments: { list: async () => [] }
+  } as unknown as PayeeNode
+
+  /** A node whose payments come at once. */
+  readonly payer = {
+    info: async () => ({ network: 'regtest' }),
+    channels: {},
+    pay: async (request: PayRequest) => {
+      this.pay(request)
+    }
+  } as unknown as PayerNode
+
+  constructor(private readonly minFirstPayment = 0n) {}
+
+  pay({ amount, memo }: Pick<PayRequest, 'amount' | 'memo'>): void {
+    this.paid += amount
+    const said = { id: `${this.#count++}`, direction: 'received', status: 'acknowledged' }
+    const event = { type: 'payment', payment: { ...said, memo, amount } } as unknown as NodeEvent
+    for (const listener of this.#listeners) listener(event)
+  }
+}
