@@ -18,7 +18,7 @@ import {
 } from '../types/units.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { Env } from './env.js'
-import { curveRate, patientRate } from './fee-curve.js'
+import { curveRate, isDear, patientRate } from './fee-curve.js'
 import {
   closeLimit,
   countsAsRival,
@@ -30,7 +30,7 @@ import {
   winnable
 } from './evidence.js'
 import { stakeAt, vsizeOf, type Publishable } from './publishable.js'
-import { isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
+import { isOlder, lockOf, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
 import type { Established, Publication, ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
@@ -269,6 +269,19 @@ export function outbidding(
   return satoshi(fee + fee / 4n + feeFor(relay.incremental, vsize))
 }
 
+/**
+ * RESTORE-4: true while blocks are dear, and only turns that the peer has named, and that we had
+ * not known, have let our state mature. Then what could follow at later locks (STAKE-1) is no
+ * reason to publish yet: else the peer chooses the hour, weeks early.
+ */
+export function waitsForUsualFees(
+  { terms, knownTurn }: Established,
+  env: Pick<Env, 'nextBlockRate' | 'feeHistory'>,
+  height: number
+): boolean {
+  return knownTurn !== undefined && height < lockOf(terms, knownTurn) && isDear(env)
+}
+
 interface Budgets {
   /**
    * The loss if another state is in a block instead of ours; for a bid that servers have refused for
@@ -285,14 +298,16 @@ interface Budgets {
 export function budgetsOf(
   channel: Established,
   ours: Publishable,
-  env: Pick<Env, 'feeRate' | 'nextBlockRate'>,
+  env: Pick<Env, 'feeRate' | 'nextBlockRate' | 'feeHistory'>,
   height: number,
   since: number
 ): Budgets {
   const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
   const { deadline } = windowOf(channel, ours.state, height)
+  // Without a fee, what could follow at later locks counts for nothing.
+  const rate = waitsForUsualFees(channel, env, height) ? feeRate(0n) : env.feeRate
   const stake = min(
-    min(share, stakeAt(channel, ours, height, env.feeRate)),
+    min(share, stakeAt(channel, ours, height, rate)),
     isEarly(channel, height) ? ours.share / EARLY_PART : share
   )
   const from = patientFrom(channel, ours.state, since, height)

@@ -11,6 +11,7 @@
  */
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
+import type { Env } from './env.js'
 import { DAY } from './schedule.js'
 
 /** Blocks in which more than half of the budget is bid; fewer when the whole race is short. */
@@ -85,6 +86,19 @@ export function doubledDaily(amount: bigint, blocks: number): bigint {
 
 /** More doublings than the contents of any channel allow. */
 const MOST_DOUBLINGS = 40
+
+/**
+ * True when the next block is dearer than the median of the blocks seen; false while less than a
+ * day of them has been seen. Who may wait does, so that a peer does not choose the hour.
+ */
+export function isDear({
+  nextBlockRate,
+  feeHistory
+}: Pick<Env, 'nextBlockRate' | 'feeHistory'>): boolean {
+  if (feeHistory.length < DAY) return false
+  const asDear = feeHistory.filter((rate) => rate >= nextBlockRate).length
+  return asDear * 2 < feeHistory.length
+}
 
 /**
  * STAKE-4: until the last third, estimates, which are the word of servers, move a bid to a quarter

@@ -9,6 +9,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances, initialBalance, type HeldState } from './ledger.js'
 import { adoptRecord, provenStates } from './restoring.js'
+import { lastTurnAt } from './schedule.js'
 import {
   NO_WISHES,
   type Abandoned,
@@ -92,7 +93,16 @@ function takeLaterTurns(channel: Established, record: ChannelRecord, env: Env): 
 
 /** @throws Violation when the states are not proved, or do not go on from ours */
 function laterTurns(channel: Established, record: ChannelRecord, env: Env): Established {
-  const { ledger, ended, role, terms } = channel
+  const { ledger, ended, role, terms, onChain } = channel
+  const newestTurn = record.states.length - 1
+  // What has matured already is published at once: the peer would choose the hour, and the fee.
+  must(
+    onChain.fundingHeight === undefined || newestTurn <= lastTurnAt(terms, onChain.fundingHeight),
+    'TURN-3',
+    'ERR_WRONG_TURN',
+    `Turn ${newestTurn} cannot have begun since the funding transaction was mined.`,
+    { turn: newestTurn, fundingHeight: onChain.fundingHeight }
+  )
   const proven = provenStates(record, channel, role, env)
   const newest = proven.ended[ledger.turn]
   must(
@@ -117,6 +127,7 @@ function laterTurns(channel: Established, record: ChannelRecord, env: Env): Esta
       ...proven.ended.slice(ended.length).map((turn) => ({ ...turn, paymentCount }))
     ],
     wishes: NO_WISHES,
+    knownTurn: channel.knownTurn ?? ledger.turn,
     ...(inFlight.length === 0
       ? {}
       : {

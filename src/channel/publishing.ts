@@ -32,6 +32,7 @@ import {
   isLastCall,
   outbidding,
   SETTLED,
+  waitsForUsualFees,
   worthwhileRate
 } from './bidding.js'
 import { countsAsRival, hurriedBid, isHeldBack, provenRace, rivals } from './evidence.js'
@@ -159,7 +160,8 @@ export function isUnaffordable(channel: Established, env: Env): boolean {
     channel.publication !== undefined ||
     spendInSight(channel) !== undefined ||
     !isDue(channel, held, height) ||
-    mustWait(channel, held.state, height)
+    mustWait(channel, held.state, height) ||
+    waitsForUsualFees(channel, env, height)
   ) {
     return false
   }

@@ -397,6 +397,8 @@ export interface Funded {
    * other updates may have taken their numbers, so nobody knows whether they were paid (REEST-8).
    */
   readonly doubted?: { readonly after: number; readonly upTo: number } | undefined
+  /** The newest turn that this side itself knew when its peer gave back later ones (RESTORE-4). */
+  readonly knownTurn?: number | undefined
   /** T1 was in a block, and a reorganisation took it out: sending T1 again may be due (COST-2). */
   readonly reorged?: true | undefined
   /** Refusals in a row by servers of a close, or of T1 of a renewal (COST-5). */

@@ -7,6 +7,8 @@ import { decode, encode, type ChannelRecord } from '../../protocols/paychan/1.0/
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import { recordOf } from '../../src/channel/restoring.js'
 import type { Effect } from '../../src/channel/effects.js'
+import type { Env } from '../../src/channel/env.js'
+import { isUnaffordable } from '../../src/channel/publishing.js'
 import type { Established } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
 import { lockOf } from '../../src/channel/schedule.js'
@@ -152,6 +154,95 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
       assert.equal(world.payouts()[victim], share)
     })
   }
+
+  describe('do not let the peer choose the hour of the settlement, weeks early', () => {
+    const USUAL = Array.from({ length: 300 }, () => feeRate(2_000n))
+
+    /**
+     * The record names so many turns that the newest has matured, each paying 1 sat. The victim
+     * holds turn 0, which matures at 1964; its next block costs `rate`.
+     */
+    function broughtForward(height: number, rate: bigint) {
+      const world = new World({ capacity: 1_300_000n, step: 36, blocks: 1_500 }).open()
+      world.paid(1_200_000n).mineTo(height)
+      const { server, client } = world
+      const env = server.env.bind(server)
+      server.env = (changes: Partial<Env> = {}) => ({ ...env(changes), feeHistory: USUAL })
+      server.feeRate = feeRate(rate)
+      const text = 'You run twice.'
+      server.post({
+        type: 'message',
+        message: { type: 'Error', code: 'ERR_COPY_RUNNING', rule: 'REEST-4', text, fatal: true }
+      })
+      const record = told(world, 'server')
+      const states = [...record.states]
+      while (
+        lockOf(server.established.terms, states.length - 1) > height ||
+        states.length % 2 === 0
+      ) {
+        const { sequence, payerBalance } = states.at(-1) ?? assert.fail()
+        const begin = 1_300_000n - payerBalance
+        const paid = satoshi(begin - 1n)
+        const turn = states.length
+        states.push(
+          turn % 2 === 1
+            ? { sequence, payerBalance: begin, signature: new Uint8Array(0) }
+            : {
+                sequence: sequence + 1,
+                payerBalance: paid,
+                signature: client.env().sign(stateDigest(server.established, paid, turn))
+              }
+        )
+      }
+      const effects = handBack(world, 'server', { ...record, states })
+      const fee = (): bigint | undefined => server.established.publication?.fee
+      return { world, server, effects, fee, turn: states.length - 1 }
+    }
+
+    it('turns that no lock was left for since T1 was mined are not taken (TURN-3)', () => {
+      const { server, effects, fee } = broughtForward(510, 2_000n)
+      assert.deepEqual(
+        effectsOf(effects, 'alarm').map(({ code }) => code),
+        ['ERR_WRONG_TURN']
+      )
+      assert.deepEqual([server.established.ledger.turn, fee()], [0, undefined])
+    })
+
+    it('turns that there may have been are taken, and settled once blocks cost no more than they mostly do', () => {
+      const { world, server, fee, turn } = broughtForward(900, 500_000n)
+      assert.equal(server.established.ledger.turn, turn)
+      world.mine(20)
+      assert.equal(fee(), undefined, 'at 500 sat/vB these were 90,500 sat')
+      assert.equal(isUnaffordable(server.established, server.env()), false)
+      server.feeRate = feeRate(2_000n)
+      world.mine()
+      assert.equal(fee(), 362n)
+    })
+
+    it('at the lock of the newest turn that this side itself knew it is settled, whatever blocks cost', () => {
+      const { world, fee } = broughtForward(900, 100_000n)
+      world.mineTo(1_963)
+      assert.equal(fee(), undefined)
+      world.mineTo(1_964)
+      assert.ok((fee() ?? 0n) >= 18_100n)
+    })
+
+    it('what the next window could take is bid for at any price', () => {
+      const { world, server, fee } = broughtForward(900, 100_000n)
+      const { ended } = server.established
+      // In an older turn of the peer's, whose lock comes next, this side had less.
+      server.channel = {
+        ...server.established,
+        ended: ended.map((state) =>
+          state.turn === ended.length - 1
+            ? { ...state, payerBalance: satoshi(state.payerBalance - 50_000n) }
+            : state
+        )
+      }
+      world.mine()
+      assert.ok((fee() ?? 0n) >= 18_100n)
+    })
+  })
 
   it('leave nobody in the dark about what was in flight when the copy was made (REEST-8)', () => {
     const world = new World({ step: 20 }).open().paidBy('client', 10_000n)
