@@ -68,7 +68,7 @@ export function isEarly(channel: Established, height: number): boolean {
 
 /**
  * TIME-10: nothing is lost before the settlement height, so until then a settlement costs at most
- * this part of the share.
+ * this part of the share, and waits while blocks are dear (`waitsForUsualFees`).
  */
 const EARLY_PART = 16n
 
@@ -270,16 +270,21 @@ export function outbidding(
 }
 
 /**
- * RESTORE-4: true while blocks are dear, and only turns that the peer has named, and that we had
- * not known, have let our state mature. Then what could follow at later locks (STAKE-1) is no
- * reason to publish yet: else the peer chooses the hour, weeks early.
+ * True while blocks are dear, and only the peer has made it time: in that it has broken a rule
+ * (TIME-10), or by naming turns that we had not known (RESTORE-4). Then neither that nor what could
+ * follow at later locks (STAKE-1) is a reason to publish yet: else the peer chooses the hour, weeks
+ * early.
  */
 export function waitsForUsualFees(
-  { terms, knownTurn }: Established,
+  channel: Established,
   env: Pick<Env, 'nextBlockRate' | 'feeHistory'>,
   height: number
 ): boolean {
-  return knownTurn !== undefined && height < lockOf(terms, knownTurn) && isDear(env)
+  return (isEarly(channel, height) || isBroughtForward(channel, height)) && isDear(env)
+}
+
+function isBroughtForward({ terms, knownTurn }: Established, height: number): boolean {
+  return knownTurn !== undefined && height < lockOf(terms, knownTurn)
 }
 
 interface Budgets {
@@ -304,11 +309,13 @@ export function budgetsOf(
 ): Budgets {
   const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
   const { deadline } = windowOf(channel, ours.state, height)
+  const waits = waitsForUsualFees(channel, env, height)
   // Without a fee, what could follow at later locks counts for nothing.
-  const rate = waitsForUsualFees(channel, env, height) ? feeRate(0n) : env.feeRate
+  const rate = waits ? feeRate(0n) : env.feeRate
+  const early = waits ? 0n : ours.share / EARLY_PART
   const stake = min(
     min(share, stakeAt(channel, ours, height, rate)),
-    isEarly(channel, height) ? ours.share / EARLY_PART : share
+    isEarly(channel, height) ? early : share
   )
   const from = patientFrom(channel, ours.state, since, height)
   const patient =

@@ -436,6 +436,56 @@ describe('channel / patience / a client that breaks a rule', () => {
     world.mineTo(664)
     assert.ok((fee() ?? 0n) > 1_250n)
   })
+
+  describe('at an hour at which blocks are dearer than they mostly are (TIME-10)', () => {
+    /** The server holds 900,000 sat, and its blocks cost mostly 2 sat/vB, now 200. */
+    function atDearHour(seen = 300) {
+      const world = new World({ capacity: 1_000_000n }).open().paid(900_000n)
+      const { server } = world
+      const env = server.env.bind(server)
+      const feeHistory = Array.from({ length: seen }, (_, i) =>
+        feeRate(i % 3 === 0 ? 9_000n : 2_000n)
+      )
+      server.env = (changes: Partial<Env> = {}) => ({ ...env(changes), feeHistory })
+      server.feeRate = feeRate(200_000n)
+      world.chain.lowestFeeRate = 1_000_000_000n
+      broken(world)
+      const fee = (): bigint | undefined => server.established.publication?.fee
+      return { world, server, fee }
+    }
+
+    it('the settlement waits, and people hear of nothing that is lost; then it costs what it mostly costs', () => {
+      const { world, server, fee } = atDearHour()
+      world.mine(20)
+      assert.equal(fee(), undefined, '181 vB at 200 sat/vB are 36,200 sat')
+      assert.equal(isUnaffordable(server.established, server.env()), false)
+      server.feeRate = feeRate(2_000n)
+      world.mine()
+      assert.equal(fee(), 362n)
+    })
+
+    it('what is published already is raised no further', () => {
+      const { world, server, fee } = atDearHour()
+      server.feeRate = feeRate(2_000n)
+      world.mine()
+      server.feeRate = feeRate(9_000n)
+      world.mine(20)
+      assert.equal(fee(), 362n)
+    })
+
+    it('it waits no longer than to the settlement height', () => {
+      const { world, fee } = atDearHour()
+      world.mineTo(663)
+      assert.equal(fee(), undefined)
+      world.mineTo(664)
+      assert.ok((fee() ?? 0n) >= 36_200n)
+    })
+
+    it('it does not wait for what nobody knows: less than a day of blocks was seen', () => {
+      assert.equal(atDearHour(143).fee(), 36_200n)
+      assert.equal(atDearHour(144).fee(), undefined)
+    })
+  })
 })
 
 describe('channel / patience / what a mempool is said to take at the least', () => {
