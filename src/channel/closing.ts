@@ -13,8 +13,9 @@ import {
 } from '../bitcoin/closing.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
 import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
-import { formatAmount, feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
+import { feeFor, formatAmount, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
+import { feeToAsk, usualFee } from './close-fee.js'
 import { abandon, stop } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -35,8 +36,12 @@ import { fundingOutput, partyOf } from './terms.js'
 import { isWorthless } from './unfunded.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** Handles a user's request to close. */
-export function onClose(channel: Channel, env: Env): Transition {
+/**
+ * Handles a user's request to close.
+ *
+ * @param named - the feerate that a person wants to pay; undefined for the usual one
+ */
+export function onClose(channel: Channel, env: Env, named?: FeeRate): Transition {
   if (channel.stage === 'abandoned') {
     return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
   }
@@ -48,7 +53,7 @@ export function onClose(channel: Channel, env: Env): Transition {
     return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
   }
   if (isUnsigned(channel)) return giveUpUnsigned(channel)
-  const asked = ask(channel, env)
+  const asked = ask(channel, env, named)
   return asked instanceof PaychanError
     ? to(channel, { type: 'close-refused', error: asked })
     : asked
@@ -114,21 +119,14 @@ function isWithin(part: bigint, channel: Established, env: Env): boolean {
   return usualFee(channel, env) * part <= balances(channel.terms, channel.ledger)[channel.role]
 }
 
-/**
- * The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room
- * for its estimate.
- */
-function usualFee({ terms }: Established, env: Pick<Env, 'feeRate'>): Satoshi {
-  return feeFor(
-    feeRate((env.feeRate * 11n) / 10n),
-    closeVsize(terms.client.closeScript, terms.server.closeScript)
-  )
-}
-
-function ask(channel: Established, env: Env): Transition<Established> | PaychanError {
+function ask(
+  channel: Established,
+  env: Env,
+  named?: FeeRate
+): Transition<Established> | PaychanError {
   const refusal = refusalToAsk(channel, env)
   if (refusal !== undefined) return refusal
-  const signed = attempt('CLOSE-3', () => signOwn(channel, env))
+  const signed = attempt('CLOSE-3', () => signOwn(channel, env, named))
   if (signed instanceof Violation) return signed
   const { close, message } = signed
   return to(
@@ -181,33 +179,12 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
   return undefined
 }
 
-/**
- * The limit of repeated closes, so that they do not eat the asker's share: ten times the estimate
- * gets into any block.
- */
-const MOST_ABOVE_ESTIMATE = 10n
-
-/**
- * CLOSE-7: each repeated close pays a quarter more than before, and what BIP125 rule 4 asks for (1
- * sat/vB).
- */
-function signOwn(channel: Established, env: Env): { close: SignedClose; message: CloseRequest } {
-  const vsize = closeVsize(channel.terms.client.closeScript, channel.terms.server.closeScript)
-  const before = channel.closes
-    .filter((close) => close.asker === channel.role)
-    .map((close) => close.fee)
-  const wanted = usualFee(channel, env)
-  const fee = before.reduce(
-    (least, fee) => max(least, satoshi(fee + max(fee / 4n, BigInt(vsize)))),
-    wanted
-  )
-  must(
-    fee === wanted || fee <= wanted * MOST_ABOVE_ESTIMATE,
-    'CLOSE-7',
-    'ERR_CLOSE_FEE_TOO_HIGH',
-    `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(wanted)}. Wait for the one that is signed.`,
-    { asked: fee, estimate: wanted }
-  )
+function signOwn(
+  channel: Established,
+  env: Env,
+  named: FeeRate | undefined
+): { close: SignedClose; message: CloseRequest } {
+  const fee = feeToAsk(channel, env, named)
   const terms = closeTerms(channel, channel.role, fee)
   const signature = env.sign(closeSighash(terms))
   const message: CloseRequest = {

@@ -78,7 +78,8 @@ export type ChannelEvent =
   | { readonly type: 'ask-turn'; readonly payments: readonly Payment[] }
   /** Two-way channels: nothing of ours delays the turn that the peer has asked for. */
   | { readonly type: 'grant-turn' }
-  | { readonly type: 'close' }
+  /** `feeRate`: a person names it; the usual one when undefined. */
+  | { readonly type: 'close'; readonly feeRate?: FeeRate | undefined }
   | { readonly type: 'settle' }
   /** Raises the fee of the transaction that this side has published, now. */
   | { readonly type: 'bump'; readonly feeRate: FeeRate }

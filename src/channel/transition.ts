@@ -133,7 +133,7 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
     case 'grant-turn':
       return onGrantTurn(channel, env)
     case 'close':
-      return onClose(channel, env)
+      return onClose(channel, env, event.feeRate)
     case 'settle':
       return onSettle(channel, env)
     case 'bump':

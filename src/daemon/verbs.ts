@@ -462,7 +462,7 @@ const TABLE = [
   verb('close', 'channels.close', {
     scope: 'manage',
     meaning: 'closes a channel with the peer; by force alone',
-    request: { channel: text, force: z.boolean().optional() },
+    request: { channel: text, force: z.boolean().optional(), ...feeChoice },
     answer: closeResult,
     body: (channel, options) => ({ channel, ...options }),
     args: ({ channel, ...options }) => [channel, options]

@@ -394,7 +394,7 @@ export class Inbox {
   #updates: Update[] | undefined
   #waiting = 0
   #payments: Payment[] = []
-  #close = false
+  #close: ChannelEvent | undefined
 
   /** True when the peer has to be held back until its messages are handled. */
   get isFull(): boolean {
@@ -408,7 +408,7 @@ export class Inbox {
 
   post(event: ChannelEvent): void {
     if (event.type === 'pay') this.#payments.push(...event.payments)
-    else if (event.type === 'close') this.#close = true
+    else if (event.type === 'close') this.#close = event
     else this.#push(event)
   }
 
@@ -429,7 +429,7 @@ export class Inbox {
   /** Forgets what the user wants of the channel; events that happened stay. */
   dropWishes(): void {
     this.#payments = []
-    this.#close = false
+    this.#close = undefined
   }
 
   /**
@@ -457,7 +457,8 @@ export class Inbox {
   }
 
   #takeClose(channel: Channel): readonly ChannelEvent[] {
-    if (!this.#close) return []
+    const close = this.#close
+    if (close === undefined) return []
     const busy =
       this.#payments.length > 0 ||
       (channel.stage === 'established' &&
@@ -465,7 +466,7 @@ export class Inbox {
         channel.stopped === undefined &&
         channel.ledger.inFlight.length > 0)
     if (busy) return []
-    this.#close = false
-    return [{ type: 'close' }]
+    this.#close = undefined
+    return [close]
   }
 }

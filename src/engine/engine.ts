@@ -338,12 +338,16 @@ export class Engine {
   /** Pays the missing rest of a named payment; resolves with all its parts. See `NodeApi.pay`. */
   payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
-  /** Closes a channel; see `ChannelsApi.close`. */
-  async close(id: ChannelId, force: boolean): Promise<Closed> {
+  /**
+   * Closes a channel; see `ChannelsApi.close`.
+   *
+   * @param feeRate - of a close with the peer; the usual one when undefined
+   */
+  async close(id: ChannelId, force: boolean, feeRate?: FeeRate): Promise<Closed> {
     const actor = this.#actor(id)
     if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
     const done = actor.waiters.close()
-    actor.post(force ? { type: 'settle' } : { type: 'close' })
+    actor.post(force ? { type: 'settle' } : { type: 'close', feeRate })
     const timeout = new PaychanError(
       'ERR_CLOSE_TIMEOUT',
       force

@@ -20,7 +20,11 @@ export interface ProgressOptions {
   readonly onProgress?: ((progress: ChannelProgress) => void) | undefined
 }
 
-export interface CloseOptions extends WaitOptions, ProgressOptions {
+/**
+ * A fee choice is for a close with the peer, and may exceed what this node pays by itself when it
+ * asks again; without one the close pays a tenth above the estimate for an hour.
+ */
+export interface CloseOptions extends FeeChoice, WaitOptions, ProgressOptions {
   /** Closes it alone; a server does that by publishing T3. */
   readonly force?: boolean
 }
@@ -199,8 +203,10 @@ export interface ChannelsApi {
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_CHANNEL_CLOSED`,
    *   `ERR_CHANNEL_NOT_OPEN`, `ERR_PEER_UNREACHABLE`, `ERR_CHAIN_UNAVAILABLE`,
-   *   `ERR_CLOSE_FEE_TOO_HIGH`, `ERR_LATER_UPDATES`, `ERR_NOTHING_TO_SETTLE`, `ERR_CLOSE_TIMEOUT`
-   *   (the peer, or the chain, has not answered; the channel closes all the same),
+   *   `ERR_CLOSE_REFUSED` (facts: peerCode; the channel takes no payments any more, and the close
+   *   can be asked for again), `ERR_CLOSE_FEE_TOO_HIGH` (facts: asked, estimate, most),
+   *   `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`, `ERR_INVALID_TARGET`,
+   *   `ERR_LATER_UPDATES`, `ERR_NOTHING_TO_SETTLE`, `ERR_CLOSE_TIMEOUT` (the peer, or the chain, has not answered; the channel closes all the same),
    *   `ERR_WAIT_ENDED` (so it does after a signal)
    * @example
    * const { kind, txid } = await node.channels.close('3f5c0a91')

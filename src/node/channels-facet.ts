@@ -8,7 +8,7 @@ import type { EventsApi } from './api.js'
 import { withNews } from './channel-news.js'
 import type { ChannelsApi } from './channels-api.js'
 import { channelByPrefix } from './choose.js'
-import { fundingChoice } from './funding-choice.js'
+import { choiceOf, fundingChoice, namedRate } from './funding-choice.js'
 import { settledOf } from './lists.js'
 import { peerText } from './named-peer.js'
 import { amountOf } from './plan-payment.js'
@@ -91,10 +91,18 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
       )
     },
 
-    close: async (channel, { force = false, signal, onProgress } = {}) => {
-      const { engine } = running()
+    close: async (channel, { force = false, signal, onProgress, ...fee } = {}) => {
+      const { engine, chain } = running()
       const { id } = channelByPrefix(engine.channels(), channel)
-      const close = async (): Promise<Closed> => await engine.close(id, force)
+      const asked = choiceOf(fee)
+      if (force && (asked.feeRate ?? asked.target) !== undefined) {
+        throw new PaychanError(
+          'ERR_INVALID_FEERATE',
+          'A feerate is for a close with the peer. Without the peer this node chooses it; raise it afterwards with `paychan bumpfee`.'
+        )
+      }
+      const rate = await namedRate(chain, asked)
+      const close = async (): Promise<Closed> => await engine.close(id, force, rate)
       const closed = await withNews(on, onProgress, async (of) => {
         of(id)
         return await unlessAborted(signal, close)

@@ -40,6 +40,22 @@ export function shownRate<Result extends { readonly feeRate: FeeRate }>({
 }
 
 /**
+ * The feerate of a choice; undefined without one.
+ *
+ * @throws PaychanError those of `chosenRate` and `checkCost`
+ */
+export async function namedRate(
+  chain: Chain,
+  asked: wallet.FeeChoice
+): Promise<FeeRate | undefined> {
+  const target = targetOf(asked)
+  const rate =
+    target === undefined ? await askedRate(chain, asked) : await estimatedRate(chain, target)
+  await checkCost(chain, { rate: asked.feeRate === undefined ? undefined : rate }, asked.highFee)
+  return rate
+}
+
+/**
  * A target is the time T1 may wait before its fee is raised. With a feerate the caller decides that
  * as well, with `bumpFee`, for at least a week.
  *
@@ -70,17 +86,14 @@ export async function fundingChoice(
       'No coin is named. Name at least one, or leave the choice to the wallet.'
     )
   }
-  const target = targetOf(asked)
-  const rate =
-    target === undefined ? await askedRate(chain, asked) : await estimatedRate(chain, target)
-  await checkCost(chain, { rate: asked.feeRate === undefined ? undefined : rate }, asked.highFee)
+  const rate = await namedRate(chain, asked)
   const mostFee = asked.highFee === true || added === 0n ? undefined : added
   if (rate === undefined && named === undefined) {
     return { choice: undefined, patience: undefined, mostFee }
   }
   return {
     choice: { feeRate: rate, coins: named },
-    patience: rate === undefined ? undefined : (target ?? MAX_TARGET),
+    patience: rate === undefined ? undefined : (targetOf(asked) ?? MAX_TARGET),
     mostFee
   }
 }

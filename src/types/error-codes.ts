@@ -517,7 +517,10 @@ export const ERROR_CODES = {
     'rule',
     'the fee of a close is below what the other side asks for (CLOSE-4)'
   ],
-  ERR_CLOSE_FEE_TOO_HIGH: ['refused', 'asking again would have to pay more than the estimate'],
+  ERR_CLOSE_FEE_TOO_HIGH: [
+    'refused',
+    'asking again would have to pay more than a node pays by itself; name a feerate'
+  ],
   ERR_CLOSE_REFUSED: ['refused', 'the peer refused to close'],
   ERR_CLOSE_TIMEOUT: ['peer', 'the peer did not answer in time'],
   ERR_BACKUP_MAY_BE_OLD: [

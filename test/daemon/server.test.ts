@@ -110,6 +110,7 @@ describe('the local API', () => {
       await client.payments.list({ channel: CHANNEL, limit: 5 })
       await client.payments.list()
       await client.channels.close(CHANNEL, { force: true })
+      await client.channels.close(CHANNEL, { satPerVByte: 20 })
       await client.channels.close(CHANNEL)
       assert.deepEqual(node.calls, [
         { verb: 'connect', args: ['/ip4/127.0.0.1/tcp/1'] },
@@ -132,6 +133,7 @@ describe('the local API', () => {
         { verb: 'payments', args: [{ channel: CHANNEL, limit: 5 }] },
         { verb: 'payments', args: [{}] },
         { verb: 'close', args: [CHANNEL, { force: true }] },
+        { verb: 'close', args: [CHANNEL, { satPerVByte: 20 }] },
         { verb: 'close', args: [CHANNEL, {}] }
       ])
     })

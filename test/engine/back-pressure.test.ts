@@ -16,7 +16,7 @@ import {
 import { MOST_WAITING_PAYMENTS } from '../../src/engine/waiters.js'
 import { channelId } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
-import { blockHeight, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { FakeClock } from '../chain/helpers.js'
 import { World } from '../channel/world.js'
 import { itInAll } from '../size.js'
@@ -314,7 +314,7 @@ describe('engine / inbox', () => {
 
   it('hands over payments after what has happened, and a close after the payments', () => {
     const inbox = new Inbox()
-    inbox.post({ type: 'close' })
+    inbox.post({ type: 'close', feeRate: feeRate(9_000n) })
     inbox.post({ type: 'pay', payments: [payment(1)] })
     inbox.post({ type: 'tip' })
     inbox.post({ type: 'pay', payments: [payment(2)] })
@@ -323,7 +323,7 @@ describe('engine / inbox', () => {
       [
         [{ type: 'tip' }],
         [{ type: 'pay', payments: [payment(1), payment(2)] }],
-        [{ type: 'close' }],
+        [{ type: 'close', feeRate: feeRate(9_000n) }],
         []
       ]
     )

@@ -69,8 +69,18 @@ describe('node', () => {
       const oldest = (await bob.api.payments.list()).at(-1)
       assert.deepEqual([newest?.amount, oldest?.memo, oldest?.direction], [10n, 'tea', 'received'])
 
-      const closed = await alice.api.channels.close(channel.id)
+      const fee = { satPerVByte: 9, highFee: true }
+      assert.equal(
+        await codeOfRejection(alice.api.channels.close(channel.id, { ...fee, force: true })),
+        'ERR_INVALID_FEERATE',
+        'a settlement has a fee of its own'
+      )
+      const closed = await alice.api.channels.close(channel.id, fee)
       assert.equal(closed.kind, 'close')
+      const fees = alice.events.all.flatMap((event) =>
+        event.type === 'channel' && event.news.kind === 'close-asked-for' ? [event.news.fee] : []
+      )
+      assert.ok(fees.length === 1 && fees.every((each) => each % 9n === 0n), fees.join())
       for (const node of [alice, bob]) {
         await node.sees(async () => (await node.api.channels.list())[0]?.status === 'closed')
       }

@@ -19,6 +19,7 @@ import {
   withNode,
   type World
 } from '../context.js'
+import { feeChoice, withFee, type FeeOptions } from '../fee-options.js'
 import { renderCsv } from '../csv.js'
 import { CHANNEL_CSV } from '../csv-tables.js'
 import { EXIT, Exit } from '../exit-codes.js'
@@ -26,6 +27,10 @@ import { renderSettled } from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
 import { closedWords } from '../../words/channels.js'
 import { paidWords, type Left, leftAfter } from '../../words/payments.js'
+
+interface CloseFlags extends FeeOptions {
+  readonly force?: boolean
+}
 
 interface PayOptions {
   readonly memo?: string
@@ -184,18 +189,25 @@ export function addChannelCommands(program: Command, world: World): void {
       )
     })
 
-  withCommonOptions(program.command('close').summary('close a channel'))
+  withFee(
+    withCommonOptions(program.command('close').summary('close a channel')),
+    'a tenth above the estimate for an hour'
+  )
     .description(
-      'Closes a channel together with the peer. With --force a server settles alone with its newest state.'
+      'Closes a channel together with the peer. A peer whose estimate is higher refuses the fee, and the channel takes no payments any more: ask again, for a quarter more each time, or name a feerate. With --force a server settles alone with its newest state.'
     )
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
     .option('--force', 'settle without the peer')
-    .addHelpText('after', '\nExamples:\n  paychan close 1a2b3c4d\n  paychan close 1a2b3c4d --force')
-    .action(async (channel: string, { force = false }: { force?: boolean }, command: Command) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan close 1a2b3c4d\n  paychan close 1a2b3c4d --feerate 20\n  paychan close 1a2b3c4d --force'
+    )
+    .action(async (channel: string, { force = false, ...fee }: CloseFlags, command: Command) => {
       const context = contextOf(world, command)
       const closed = await withNode(
         context,
-        async (node) => await node.channels.close(channel, force ? { force } : {}),
+        async (node) =>
+          await node.channels.close(channel, { ...feeChoice(fee), ...(force ? { force } : {}) }),
         force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close',
         force ? SETTLE_MAY_FOLLOW : CLOSE_MAY_FOLLOW
       )
