@@ -165,7 +165,7 @@ export interface Series {
   readonly times: readonly number[]
   readonly heights: readonly number[]
   /** Feerate of the next block, in sat/vB. */
-  readonly feeRates: readonly number[]
+  readonly nextSatPerVByte: readonly number[]
   /** Payments made since the sample before. */
   readonly made: readonly number[]
   readonly failed: readonly number[]

@@ -32,11 +32,24 @@ export function refusedText(what: string, id: Txid, error: unknown, whenSent = '
   return `${what} (${messageOf(error)}). It is sent again with every block. ${whenSent}${adviceOn(error, id)}`
 }
 
-/** The error for a T1 that no server has, and that no server takes with its child either. */
-export function packageRefused(funding: Txid, child: Txid, error: unknown): PaychanError {
+/**
+ * The error for a T1 that no server has, and that no server takes with its child either.
+ *
+ * @param alone - why T1 alone was refused, which no child changes but for its fee
+ */
+export function packageRefused(
+  funding: Txid,
+  child: Txid,
+  error: unknown,
+  alone: unknown
+): PaychanError {
+  const isForItsFee = !(alone instanceof PaychanError) || isFeeRefusal(kindOf(alone))
+  const advice = isForItsFee
+    ? `Raise the fee further with \`paychan bumpfee ${funding}\`; where that does not help, add an Electrum server that takes packages, or wait until fees fall.`
+    : `Alone it is refused as well (${alone.message}). ${adviceOn(alone, funding)}`
   return new PaychanError(
     'ERR_BROADCAST_REFUSED',
-    `No server has the funding transaction ${funding} in its mempool, and none takes it together with the child ${child} that pays for it (${messageOf(error)}). Both are sent again with every block. Raise the fee further with \`paychan bumpfee ${funding}\`; where that does not help, add an Electrum server that takes packages, or wait until fees fall.`,
+    `No server has the funding transaction ${funding} in its mempool, and none takes it together with the child ${child} that pays for it (${messageOf(error)}). Both are sent again with every block. ${advice}`,
     { txid: child, parent: funding },
     { cause: error }
   )

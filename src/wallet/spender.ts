@@ -322,12 +322,18 @@ export class Spender {
     kept: Transaction | undefined
   ): Promise<boolean> {
     const isShown = this.init.view.transaction(parent) !== undefined
-    if (kept !== undefined) await this.init.chain.broadcast(kept).catch(() => {})
+    const alone =
+      kept === undefined
+        ? undefined
+        : await this.init.chain.broadcast(kept).then(
+            () => undefined,
+            (error: unknown) => error
+          )
     try {
       return await this.sending.send(id, child)
     } catch (error) {
       if (isShown || codeOf(error) !== 'ERR_BROADCAST_REFUSED') throw error
-      throw packageRefused(parent, id, error)
+      throw packageRefused(parent, id, error, alone)
     }
   }
 

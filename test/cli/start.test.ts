@@ -141,6 +141,21 @@ describe('commands that need no running node', () => {
       }
     })
 
+    it('warns of a network that is about to be given up', async () => {
+      const world = testWorld({
+        env: { PAYCHAN_DATA: dir },
+        createNode: async () => new FakeNode()
+      })
+      const done = world.run('start', '--network', 'testnet', '--electrum', 'tcp://127.0.0.1:1')
+      await world.printed('Running.')
+      world.interrupt()
+      assert.equal(await done, 0)
+      assert.match(
+        `${world.out()}${world.err()}`,
+        /testnet \(3\) is about to be given up by those who run it: use --network testnet4\./
+      )
+    })
+
     for (const [options, begun] of [
       [[], 'Running.'],
       [['--log-format', 'json'], 'started'],

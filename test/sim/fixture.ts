@@ -136,7 +136,7 @@ export function emptyResults({
     series: {
       times: [],
       heights: [],
-      feeRates: [],
+      nextSatPerVByte: [],
       made: [],
       failed: [],
       volume: [],

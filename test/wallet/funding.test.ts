@@ -495,6 +495,13 @@ describe('wallet / the fee of T1', () => {
         error instanceof Error &&
         /No server has the funding transaction .* takes packages/.test(error.message)
     )
+    bench.chain.refusal = 'bad-txns-inputs-missingorspent'
+    await assert.rejects(bench.wallet.bumpFee(funding, { feeRate: 7_000n }, fundingOf), (error) => {
+      assert.ok(error instanceof PaychanError && error.code === 'ERR_BROADCAST_REFUSED')
+      assert.match(error.message, /A coin that it spends is not on the chain just now/)
+      assert.doesNotMatch(error.message, /bumpfee/, 'a higher fee does not help')
+      return true
+    })
     bench.chain.refusal = undefined
     const bumped = await bench.wallet.bumpFee(funding, { feeRate: 10_000n }, fundingOf)
     await bench.settled()

@@ -348,7 +348,7 @@ async function runDevnet(world: World, output: Output, flags: DevnetFlags): Prom
           event: 'block',
           height,
           hash,
-          ...(rate === undefined ? {} : { nextFeeRate: Number(rate) / 1_000 })
+          ...(rate === undefined ? {} : { nextSatPerVByte: Number(rate) / 1_000 })
         },
         (colors) =>
           `${colors.dim('block')}  ${height}${rate === undefined ? '' : `, ${Number(rate) / 1_000} sat/vB for the next one`}`

@@ -110,7 +110,7 @@ export class Curves {
   readonly series: { readonly [name in keyof Series]: number[] } = {
     times: [],
     heights: [],
-    feeRates: [],
+    nextSatPerVByte: [],
     made: [],
     failed: [],
     volume: [],
@@ -141,7 +141,7 @@ export class Curves {
     const { made, failed, volume } = this.counts
     series.times.push(Math.round(time))
     series.heights.push(height)
-    series.feeRates.push(rounded(feeRate))
+    series.nextSatPerVByte.push(rounded(feeRate))
     series.made.push(made - this.#before.made)
     series.failed.push(failed - this.#before.failed)
     series.volume.push(volume - this.#before.volume)

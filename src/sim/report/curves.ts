@@ -45,7 +45,7 @@ export function curvesOf(series: Series): Curve[] {
       title: 'Fee rate of the next block',
       unit: 'sat/vB',
       log: true,
-      lines: [line('fee rate', 1, positive(series.feeRates))]
+      lines: [line('fee rate', 1, positive(series.nextSatPerVByte))]
     },
     {
       title: 'Fees on the chain so far',

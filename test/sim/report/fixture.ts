@@ -147,7 +147,7 @@ function makeSeries(
   return {
     times,
     heights: times.map((time) => HEIGHT + Math.floor(time / 600)),
-    feeRates: [...fees],
+    nextSatPerVByte: [...fees],
     made,
     failed,
     volume: made.map((value) => Math.round(value * (300 + 200 * random()))),
