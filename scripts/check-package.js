@@ -5,13 +5,15 @@
  * installation needs the packages beside ours.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const { name, version, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { name, version, exports, devDependencies } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8')
+)
 const project = mkdtempSync(join(tmpdir(), `${name}-package-`))
 
 /** The messages of npm and of its network when nobody answers. */
@@ -27,6 +29,16 @@ function must(what, { isFine, stdout, said }) {
   return stdout
 }
 
+/** What the examples use beside ours, in the versions that are tested here. */
+function besideOurs() {
+  const texts = readdirSync(join(root, 'examples')).map((file) =>
+    readFileSync(join(root, 'examples', file), 'utf8')
+  )
+  return Object.entries(devDependencies)
+    .filter(([used]) => texts.some((text) => new RegExp(`from '${used}[/']`).test(text)))
+    .map(([used, its]) => `${used}@${its}`)
+}
+
 function check() {
   const packed = must(
     'npm pack',
@@ -37,7 +49,7 @@ function check() {
 
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
   const options = ['--prefer-offline', '--no-audit', '--no-fund', '--fetch-retries=0']
-  const installed = run('npm', ['install', ...options, `./${filename}`])
+  const installed = run('npm', ['install', ...options, `./${filename}`, ...besideOurs()])
   if (!installed.isFine && NO_REGISTRY.test(installed.said)) {
     console.log(`SKIPPED the installation: no registry answers.\n${installed.said}`)
     return
