@@ -95,14 +95,15 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
       const { engine, chain } = running()
       const { id } = channelByPrefix(engine.channels(), channel)
       const asked = choiceOf(fee)
-      if (force && (asked.feeRate ?? asked.target) !== undefined) {
+      const isNamed = (asked.feeRate ?? asked.target) !== undefined
+      if (force && isNamed) {
         throw new PaychanError(
           'ERR_INVALID_FEERATE',
           'A feerate is for a close with the peer. Without the peer this node chooses it; raise it afterwards with `paychan bumpfee`.'
         )
       }
-      const rate = await namedRate(chain, asked)
-      const close = async (): Promise<Closed> => await engine.close(id, force, rate)
+      const close = async (): Promise<Closed> =>
+        await engine.close(id, force, isNamed ? await namedRate(chain, asked) : undefined)
       const closed = await withNews(on, onProgress, async (of) => {
         of(id)
         return await unlessAborted(signal, close)
