@@ -87,6 +87,8 @@ export interface PaychanInit extends ElectrumInit, StreamsInit {
   readonly dataDir: string
   /** Departures from the default policy. */
   readonly policy?: Partial<Policy>
+  /** True asks the servers with each call of `chain.fees()`, instead of once for all callers. */
+  readonly freshFees?: boolean
   /** Keeps events for readers that come back (`node.events.after`); false when left out. */
   readonly keepsEvents?: boolean
   /**
@@ -359,7 +361,7 @@ class PaychanService extends ToldEvents implements Paychan {
         gate,
         webhooks,
         reads: new LongReads(),
-        fees: new ShownFees(chain, systemClock),
+        fees: new ShownFees(chain, systemClock, this.#init.freshFees),
         policy,
         meter
       }

@@ -25,7 +25,8 @@ export class ShownFees {
 
   constructor(
     private readonly chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>,
-    private readonly clock: Pick<Clock, 'now'>
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly isFresh = false
   ) {}
 
   /**
@@ -35,7 +36,9 @@ export class ShownFees {
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
    */
   async now(): Promise<Fees> {
-    if (this.#asked === undefined || this.#isOver(this.#asked)) this.#asked = this.#ask()
+    if (this.#asked === undefined || this.isFresh || this.#isOver(this.#asked)) {
+      this.#asked = this.#ask()
+    }
     return await this.#asked.answer
   }
 
