@@ -12,6 +12,7 @@ import {
   formatAmount,
   formatFeeRate,
   max,
+  rateFor,
   satoshi,
   satPerVByte,
   ZERO_SAT,
@@ -38,8 +39,12 @@ const SURE_PART = 64n
  * The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room
  * for its estimate.
  */
+export function usualRate(env: Estimate): FeeRate {
+  return feeRate((env.feeRate * 11n) / 10n)
+}
+
 export function usualFee(channel: Established, env: Estimate): Satoshi {
-  return feeFor(feeRate((env.feeRate * 11n) / 10n), vsizeOf(channel))
+  return feeFor(usualRate(env), vsizeOf(channel))
 }
 
 /**
@@ -65,7 +70,7 @@ export function feeToAsk(channel: Established, env: Estimate, named: FeeRate | u
     fee === usual || fee <= most,
     'CLOSE-7',
     'ERR_CLOSE_FEE_TOO_HIGH',
-    `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(usual)}. Wait for the one that is signed, or name a feerate from ${formatFeeRate(rateOf(fee, vsize))} (\`paychan close CHANNEL --feerate\`).`,
+    `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(usual)}. Wait for the one that is signed, or name a feerate from ${formatFeeRate(rateFor(fee, vsize))} (\`paychan close CHANNEL --feerate\`).`,
     { asked: fee, estimate: usual, most }
   )
   return fee
@@ -82,18 +87,12 @@ function leastToReplace(channel: Established): Satoshi {
 /** The other side would refuse less, after our signature has frozen the channel. */
 function requireFeerate(named: FeeRate, least: Satoshi, vsize: number): void {
   if (feeFor(named, vsize) >= least) return
-  const rate = rateOf(least, vsize)
+  const rate = rateFor(least, vsize)
   throw new PaychanError(
     'ERR_FEERATE_TOO_LOW',
     `The close has to pay at least ${formatAmount(least)}, which is ${formatFeeRate(rate)}, and ${formatFeeRate(named)} were asked for: less than the estimate is refused by the peer, and so is what is not a quarter more than the close before.`,
     { satPerVByte: satPerVByte(named), least: satPerVByte(rate) }
   )
-}
-
-/** The lowest feerate that pays a fee. */
-function rateOf(fee: Satoshi, vsize: number): FeeRate {
-  const size = BigInt(vsize)
-  return feeRate((fee * 1000n + size - 1n) / size)
 }
 
 function vsizeOf({ terms }: Established): number {

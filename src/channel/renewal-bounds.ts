@@ -27,6 +27,7 @@ import {
   type FeeRate
 } from '../types/units.js'
 import type { Env } from './env.js'
+import { usualRate } from './close-fee.js'
 import { lastPaymentHeightOf } from './schedule.js'
 import type { Established } from './state.js'
 import { fundingScriptOf, type Terms } from './terms.js'
@@ -69,8 +70,8 @@ export function renewalBounds(
  * and the rate that every node relays (EVID-7). Nothing is lost when the next block does not have
  * T1.
  */
-export function usualRenewalRate({ feeRate: hour }: Estimate): FeeRate {
-  return max(feeRate((hour * 11n) / 10n), SAFE_RELAY_RATE)
+export function usualRenewalRate(env: Estimate): FeeRate {
+  return max(usualRate(env), SAFE_RELAY_RATE)
 }
 
 /**

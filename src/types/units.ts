@@ -150,6 +150,12 @@ export function feeFor(rate: FeeRate, vsize: number): Satoshi {
   return satoshi((rate * BigInt(vsize) + 999n) / 1000n)
 }
 
+/** The lowest feerate at which `vsize` virtual bytes cost a fee. */
+export function rateFor(fee: bigint, vsize: number): FeeRate {
+  const size = BigInt(vsize)
+  return feeRate((fee * 1000n + size - 1n) / size)
+}
+
 /**
  * Brands a block height.
  *

@@ -13,6 +13,7 @@ import {
   formatAmount,
   formatFeeRate,
   max,
+  rateFor,
   satoshi,
   ZERO_SAT,
   type FeeRate,
@@ -110,12 +111,11 @@ export function raisedRate(
   incremental: FeeRate
 ): FeeRate {
   const vsize = spendVsize(1, [to])
-  const size = BigInt(funding.vsize + vsize)
   const { childFee, rate } = paidNow(funding, before)
-  const least = (funding.fee + childFee + feeFor(incremental, vsize)) * 1000n
+  const least = funding.fee + childFee + feeFor(incremental, vsize)
   return max(
     max(feeRate((rate * 5n + 3n) / 4n), SAFE_RELAY_RATE),
-    feeRate((least + size - 1n) / size)
+    rateFor(least, funding.vsize + vsize)
   )
 }
 

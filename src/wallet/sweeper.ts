@@ -16,6 +16,7 @@ import {
   formatAmount,
   formatFeeRate,
   max,
+  rateFor,
   satPerVByte,
   satoshi,
   type BlockHeight,
@@ -198,7 +199,7 @@ export class Sweeper {
   private async leastRate(batch: Swept): Promise<FeeRate> {
     const { vsize } = batch.sweep
     const least = feeOf(batch) + feeFor(await incrementalOf(this.init.chain), vsize)
-    return feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize))
+    return rateFor(least, vsize)
   }
 
   /**
