@@ -7,7 +7,8 @@ import { readChallenges, readCredential } from '../../src/metering/payment-auth.
 import { memoOf } from '../../src/metering/session-terms.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { Fixture, type TestNode } from '../node/fixture.js'
+import { type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 
 const PLACE = 'http://localhost/words'
 const WORDS = ['in', 'the', 'beginning', 'was']
@@ -115,11 +116,7 @@ describe('metering / a stream of events', () => {
   let isLeft = false
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    await payer.api.pay({ to: (await payee.api.info()).peerId, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee } = await startTraders())
   })
   after(async () => {
     await fixture.end()

@@ -13,7 +13,8 @@ import express from 'express'
 import { Gate, payingFetch, receiptOf, type PayingFetch } from '../../src/metering/index.js'
 import { credentialHeader, readCredential } from '../../src/metering/payment-auth.js'
 import { satoshi } from '../../src/types/units.js'
-import { Fixture, type TestNode } from '../node/fixture.js'
+import { type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 
 describe('metering / a gate for Express', () => {
   let fixture: Fixture
@@ -24,11 +25,7 @@ describe('metering / a gate for Express', () => {
   let served: string[] = []
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    await payer.api.pay({ to: (await payee.api.info()).peerId, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee } = await startTraders())
   })
   after(async () => {
     await fixture.end()

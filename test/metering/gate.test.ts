@@ -11,7 +11,8 @@ import {
 import { payingFetch, receiptOf, type PayingFetch } from '../../src/metering/paying-fetch.js'
 import { memoOf } from '../../src/metering/session-terms.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
-import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 import { FarEvents } from './far-events.js'
 
 const PRICE = satoshi(2n)
@@ -33,11 +34,7 @@ describe('metering / a priced server', () => {
   let server: (request: Request) => Promise<Response>
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    await payer.api.pay({ to: (await payee.api.info()).peerId, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee } = await startTraders())
   })
   after(async () => {
     await fixture.end()

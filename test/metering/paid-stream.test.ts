@@ -12,7 +12,8 @@ import {
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { startMute } from '../p2p/hosts.js'
-import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 
 const PRICE = satoshi(2n)
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -49,12 +50,7 @@ describe('metering / paid streams', () => {
   const buyer = 'the buyer'
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    seller = (await payee.api.info()).peerId
-    await payer.api.pay({ to: seller, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee, seller } = await startTraders())
   })
   after(async () => {
     await fixture.end()

@@ -15,7 +15,8 @@ import { memoOf } from '../../src/metering/session-terms.js'
 import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
 import { satoshi } from '../../src/types/units.js'
-import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 import { FarEvents } from './far-events.js'
 
 const PRICE = satoshi(2n)
@@ -34,12 +35,7 @@ describe('metering / a priced server with books', () => {
   let now: number
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    to = (await payee.api.info()).peerId
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    await payer.api.pay({ to, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee, seller: to } = await startTraders())
   })
   after(async () => {
     await fixture.end()

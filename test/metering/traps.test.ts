@@ -11,7 +11,8 @@ import {
 } from '../../src/metering/payment-auth.js'
 import { memoOf } from '../../src/metering/session-terms.js'
 import { satoshi } from '../../src/types/units.js'
-import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 import { startMute } from '../p2p/hosts.js'
 
 const PRICE = satoshi(2n)
@@ -25,12 +26,7 @@ describe('metering / traps', () => {
   let seller: string
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    seller = (await payee.api.info()).peerId
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    await payer.api.pay({ to: seller, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee, seller } = await startTraders())
   })
   after(async () => {
     await fixture.end()

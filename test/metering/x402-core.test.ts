@@ -12,7 +12,8 @@ import {
 } from '@x402/fetch'
 import { Gate, payingFetch, servePriced, X402Buyer, X402Seller } from '../../src/metering/index.js'
 import { satoshi } from '../../src/types/units.js'
-import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
+import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
+import { startTraders } from './traders.js'
 import { coreServer } from './x402-core.js'
 
 const PRICE = satoshi(2n)
@@ -29,11 +30,7 @@ describe('metering / x402', () => {
   let sellers: { stop: () => void }[] = []
 
   before(async () => {
-    fixture = await Fixture.create()
-    payer = await fixture.rich('payer')
-    payee = await fixture.node('payee')
-    await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
-    await payer.api.pay({ to: (await payee.api.info()).peerId, amount: satoshi(10_000n) })
+    ;({ fixture, payer, payee } = await startTraders())
   })
   after(async () => {
     await fixture.end()
