@@ -10,6 +10,11 @@ export class Slots {
     this.#free = count
   }
 
+  /** Number of tasks that wait. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
     else {

@@ -2,6 +2,7 @@
  * Reads of whole logs: payments, requests, receipts. There are few at once for the whole node, so
  * that blocks and payments have their turn between two pages, whoever asks and however often.
  */
+import { Slots } from '../chain/waiting.js'
 import { PaychanError } from '../types/errors.js'
 
 /** One waits for the disk while the other one decodes. */
@@ -11,13 +12,14 @@ const MOST_AT_ONCE = 2
 const MOST_WAITING = 256
 
 export class LongReads {
-  #running = 0
-  readonly #waiting: Array<() => void> = []
+  readonly #slots: Slots
 
   constructor(
-    private readonly mostAtOnce = MOST_AT_ONCE,
+    mostAtOnce = MOST_AT_ONCE,
     private readonly mostWaiting = MOST_WAITING
-  ) {}
+  ) {
+    this.#slots = new Slots(mostAtOnce)
+  }
 
   /**
    * Reads when its turn has come, in the order of the calls.
@@ -25,30 +27,13 @@ export class LongReads {
    * @throws PaychanError `ERR_TOO_MANY_CALLS` (facts: most), and whatever `read` does
    */
   async run<T>(read: () => Promise<T>): Promise<T> {
-    await this.#turn()
-    try {
-      return await read()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#running -= 1
-      else next()
-    }
-  }
-
-  async #turn(): Promise<void> {
-    if (this.#running < this.mostAtOnce) {
-      this.#running += 1
-      return
-    }
-    if (this.#waiting.length >= this.mostWaiting) {
+    if (this.#slots.waiting >= this.mostWaiting) {
       throw new PaychanError(
         'ERR_TOO_MANY_CALLS',
         `${this.mostWaiting} calls wait already to read the log of this node. Wait a moment, then ask again; with a limit, a time or a peer a read is shorter.`,
         { most: this.mostWaiting }
       )
     }
-    await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve)
-    })
+    return await this.#slots.run(read)
   }
 }
