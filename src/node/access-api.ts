@@ -14,6 +14,11 @@ export const BUDGET_SPANS = ['hour', 'day', 'week', 'month', 'total'] as const
 
 export type BudgetSpan = (typeof BUDGET_SPANS)[number]
 
+/** A span behind an amount: `1,000 sat a day`, `1,000 sat in all`. */
+export function spanText(per: BudgetSpan): string {
+  return per === 'total' ? 'in all' : per === 'hour' ? 'an hour' : `a ${per}`
+}
+
 /** Satoshis that a token may pay within any span of that length. */
 export interface Budget {
   readonly amount: Satoshi

@@ -22,6 +22,7 @@ import {
   type NewToken,
   type Scope,
   SCOPES,
+  spanText,
   type TokenInfo,
   type TokenOptions
 } from './access-api.js'
@@ -354,7 +355,7 @@ function checkOptions({ name, scopes, budget, expiresIn }: TokenOptions): void {
 
 function usedUp({ amount: limit, per }: Budget, spent: Satoshi, asked: Satoshi): PaychanError {
   const left = spent < limit ? limit - spent : 0n
-  const span = per === 'total' ? 'in all' : per === 'hour' ? 'an hour' : `a ${per}`
+  const span = spanText(per)
   const wait =
     per === 'total'
       ? 'Make'

@@ -7,6 +7,7 @@ import {
   type NewToken,
   type Scope,
   SCOPES,
+  spanText,
   type TokenInfo
 } from '../../node/access-api.js'
 import { parseAmount } from '../../types/amount.js'
@@ -109,15 +110,13 @@ function parseLimit(text: string): Budget {
 
 function limitText({ budget, spent, scopes }: TokenInfo): string {
   if (budget === undefined) return scopes.includes('pay') ? 'no limit' : ''
-  const span =
-    budget.per === 'total' ? 'in all' : budget.per === 'hour' ? 'an hour' : `a ${budget.per}`
-  return `${formatAmount(spent)} of ${formatAmount(budget.amount)} ${span}`
+  return `${formatAmount(spent)} of ${formatAmount(budget.amount)} ${spanText(budget.per)}`
 }
 
 function aboutToken(token: NewToken): string {
   const { id, scopes, budget, expires } = token
   return [
-    `It may ${scopes.join(', ')}${budget === undefined ? '' : `, and pay ${formatAmount(budget.amount)} ${budget.per === 'total' ? 'in all' : budget.per === 'hour' ? 'an hour' : `a ${budget.per}`}`}${expires === undefined ? '' : `, until ${formatTime(expires)}`}.`,
+    `It may ${scopes.join(', ')}${budget === undefined ? '' : `, and pay ${formatAmount(budget.amount)} ${spanText(budget.per)}`}${expires === undefined ? '' : `, until ${formatTime(expires)}`}.`,
     `It is shown this once. Take it away with: paychan token revoke ${id}`
   ].join('\n')
 }
