@@ -39,7 +39,8 @@ export type {
   X402Payload,
   X402Requirement,
   X402Resource,
-  X402Settlement
+  X402Settlement,
+  X402Writable
 } from './x402.js'
 export type { StreamUnit } from './event-stream.js'
 export type { ServedHandler, ServedRequest } from './express.js'

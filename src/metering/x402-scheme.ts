@@ -28,6 +28,7 @@ import {
   type X402Payload,
   type X402Payment,
   type X402Requirement,
+  type X402Writable,
   type X402Settlement
 } from './x402.js'
 
@@ -114,15 +115,7 @@ export class X402Seller {
   }
 
   /** Offers a new session. @throws PaychanError `ERR_INVALID_REQUEST` when another node is to be paid */
-  async enhancePaymentRequirements(requirement: X402Requirement): Promise<{
-    scheme: string
-    network: ChainId
-    asset: string
-    amount: string
-    payTo: string
-    maxTimeoutSeconds: number
-    extra: Record<string, unknown>
-  }> {
+  async enhancePaymentRequirements(requirement: X402Requirement): Promise<X402Writable> {
     const challenge = await this.#till.challenge(satoshi(BigInt(requirement.amount)))
     const { peerId } = await this.#till.info()
     const payTo = requirement.payTo.trim() === '' ? peerId : requirement.payTo
@@ -177,15 +170,7 @@ export class X402Seller {
   }
 
   /** What could not be delivered is settled for nothing. */
-  settleOnCancel({ requirements }: { readonly requirements: object }): {
-    scheme: string
-    network: ChainId
-    asset: string
-    amount: string
-    payTo: string
-    maxTimeoutSeconds: number
-    extra: Record<string, unknown>
-  } {
+  settleOnCancel({ requirements }: { readonly requirements: object }): X402Writable {
     return { ...(requirements as X402Requirement), amount: NOTHING }
   }
 

@@ -44,6 +44,11 @@ export interface X402Requirement {
   readonly extra: Record<string, unknown>
 }
 
+/** The same as `@x402/core` types it, which may write to it. */
+export type X402Writable = {
+  -readonly [Field in keyof X402Requirement]: X402Requirement[Field]
+}
+
 export interface X402Resource {
   readonly url: string
   readonly description?: string
