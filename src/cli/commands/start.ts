@@ -1,5 +1,5 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import type { ApiConfig } from '../../daemon/config.js'
@@ -10,6 +10,7 @@ import type { MetricsPage } from '../../daemon/metrics.js'
 import type { ApiServer } from '../../daemon/server.js'
 import type { TcpApi, TcpApiOptions } from '../../daemon/tcp-api.js'
 import { codeOf, PaychanError, STORE_FAILED } from '../../types/errors.js'
+import { replacePrivateFile } from '../../wallet/private-file.js'
 import {
   type Context,
   contextOf,
@@ -236,12 +237,12 @@ async function serveUntilStopped(
       fail(new PaychanError(event.code, event.text))
     }
   })
+  const { socket, dashboard: uiFile } = dataPaths(dataDir)
   const interrupted = untilInterrupted(io)
   const payments = paymentLines(io, (several) => {
     log.write(paymentsEntry(several))
   })
   try {
-    const socket = dataPaths(dataDir).socket
     const { serveApi } = await import('../../daemon/server.js')
     const server = await serveApi(node, socket).catch(async (error: unknown) => {
       await node.stop()
@@ -269,8 +270,7 @@ async function serveUntilStopped(
         : dashboardUrl(tcp.url, node.gate().access.lend(DASHBOARD_TOKEN).token)
     // Who reads a terminal may use the money; who reads a journal or a log need not.
     const isSeen = !output.json && (log.isForPrograms ? io.stderr.isTTY : io.stdout.isTTY)
-    const uiFile = dataPaths(dataDir).dashboard
-    if (uiUrl !== undefined && !isSeen) await writeSecret(uiFile, uiUrl)
+    if (uiUrl !== undefined && !isSeen) await replacePrivateFile(uiFile, `${uiUrl}\n`)
     const dashboard =
       uiUrl === undefined
         ? []
@@ -327,14 +327,8 @@ async function serveUntilStopped(
     payments.end()
     interrupted.dispose()
     unsubscribe()
-    await rm(dataPaths(dataDir).dashboard, { force: true })
+    await rm(uiFile, { force: true })
   }
-}
-
-/** Writes a file that its owner alone can read. */
-async function writeSecret(file: string, text: string): Promise<void> {
-  await rm(file, { force: true })
-  await writeFile(file, `${text}\n`, { mode: 0o600, flag: 'wx' })
 }
 
 /** Milliseconds in which a node that has failed gives its last answers. */
