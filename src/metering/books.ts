@@ -1,7 +1,8 @@
 /**
  * The books of a seller on disk, so that a restart, or a crash, costs nobody anything: the secret by
- * which it knows its challenges again, and what is spent of each session that lives. What a session was
- * paid does not stand here: the node has it in its log of payments.
+ * which it knows its challenges again, what is spent of each session that lives, and whose account it
+ * is. What a session was paid is in the node's log of payments; a session without an end, as an
+ * account of streams, has it here as well.
  *
  * They are a store of their own with the rules of the node's: what is taken is on the disk before it
  * is delivered, and units that wait at the same time share one fsync. One process has them at a time.
@@ -19,6 +20,7 @@ const SECRET = 'secret'
 const FORGOTTEN = 'forgotten-up-to'
 const SESSION = 'session/'
 const TRUSTED = 'trusted/'
+const ACCOUNT = 'account/'
 
 const SECRET_BYTES = 32
 
@@ -32,8 +34,16 @@ const sessionShape = z.object({
   trusted: number,
   ends: z.number().optional(),
   floor: number,
-  runs: z.array(z.tuple([number, number]))
+  runs: z.array(z.tuple([number, number])),
+  paid: z
+    .object({
+      amount: number,
+      heard: z.array(z.tuple([z.string(), z.array(z.string())])),
+      time: z.number()
+    })
+    .optional()
 })
+const accountShape = z.object({ buyer: z.string(), price: number })
 const secretShape = z.instanceof(Uint8Array).refine(({ length }) => length === SECRET_BYTES)
 
 /** The directory for the books of a seller in the data directory of its node. */
@@ -47,7 +57,9 @@ export class Books {
     readonly secret: Uint8Array,
     readonly sessions: ReadonlyMap<string, SessionRecord>,
     readonly trusted: ReadonlySet<string>,
-    readonly forgottenUpTo: number
+    readonly forgottenUpTo: number,
+    /** Who has each session that is an account of streams, and what a unit costs there. */
+    readonly accounts: ReadonlyMap<string, AccountRecord>
   ) {}
 
   /**
@@ -66,6 +78,10 @@ export class Books {
     }
     const trusted = new Set<string>()
     for await (const [key] of store.entries(TRUSTED)) trusted.add(key.slice(TRUSTED.length))
+    const accounts = new Map<string, AccountRecord>()
+    for await (const [key, value] of store.entries(ACCOUNT)) {
+      accounts.set(key.slice(ACCOUNT.length), parseRecord(key, value, accountShape))
+    }
     const kept = await store.get(SECRET)
     const secret =
       kept === undefined
@@ -76,7 +92,7 @@ export class Books {
     const forgotten = await store.get(FORGOTTEN)
     const forgottenUpTo =
       forgotten === undefined ? 0 : parseRecord(FORGOTTEN, forgotten, z.number())
-    return new Books(store, secret, sessions, trusted, forgottenUpTo)
+    return new Books(store, secret, sessions, trusted, forgottenUpTo, accounts)
   }
 
   /**
@@ -84,12 +100,19 @@ export class Books {
    *
    * @throws PaychanError `ERR_STORE_FAILED`
    */
-  async keep({ session, gone, forgottenUpTo }: BookEntry): Promise<void> {
+  async keep({ sessions, gone, forgottenUpTo }: BookEntry): Promise<void> {
     await this.store.commit([
-      ...gone.map((id) => ({ key: `${SESSION}${id}`, value: undefined })),
+      ...gone.flatMap((id) =>
+        [SESSION, ACCOUNT].map((prefix) => ({ key: `${prefix}${id}`, value: undefined }))
+      ),
       ...(gone.length > 0 ? [recordChange(FORGOTTEN, forgottenUpTo)] : []),
-      recordChange(`${SESSION}${session.id}`, session.record)
+      ...sessions.map(([id, record]) => recordChange(`${SESSION}${id}`, record))
     ])
+  }
+
+  /** Notes whose account a session is; resolves once it would survive a loss of power. */
+  async keepAccount(session: string, account: AccountRecord): Promise<void> {
+    await this.store.commit([recordChange(`${ACCOUNT}${session}`, account)])
   }
 
   /** Notes that a channel has had its units on trust. */
@@ -103,9 +126,16 @@ export class Books {
   }
 }
 
-/** A session as it stands now, and those that are no more. */
+/** Whose account a session is. */
+export interface AccountRecord {
+  readonly buyer: string
+  /** Satoshis a unit: at another price its units would be others. */
+  readonly price: bigint
+}
+
+/** Sessions as they stand now, and those that are no more. */
 export interface BookEntry {
-  readonly session: { readonly id: string; readonly record: SessionRecord }
+  readonly sessions: ReadonlyArray<readonly [id: string, record: SessionRecord]>
   readonly gone: readonly string[]
   readonly forgottenUpTo: number
 }

@@ -34,7 +34,7 @@ export interface CreditsOptions {
   readonly node: PaidNode
   /** What survives a restart; when left out, a restart forgets what was paid ahead. */
   readonly books?: Books
-  /** Seconds for which a session lives; an hour when left out. */
+  /** Seconds for which a session lives; an hour when left out, `Infinity` for sessions without an end. */
   readonly lifetime?: number
   /** Milliseconds that a unit waits for its payment; 2,000 when left out. */
   readonly patience?: number
@@ -76,10 +76,13 @@ export class Credits {
   #isStopped = false
 
   constructor(private readonly options: CreditsOptions) {
-    const { books } = options
+    const { books, lifetime } = options
     this.secret = books?.secret ?? randomBytes(32)
+    const areEndless = lifetime === Infinity
     this.#sessions = new Sessions(
-      books === undefined ? {} : { records: books.sessions, forgottenUpTo: books.forgottenUpTo }
+      books === undefined
+        ? { areEndless }
+        : { areEndless, records: books.sessions, forgottenUpTo: books.forgottenUpTo }
     )
     this.#trusted = new Set(books?.trusted)
     // The first unit that is short hears of it.
@@ -110,7 +113,7 @@ export class Credits {
     unit?: UnitOptions,
     { patience = this.options.patience ?? PATIENCE_MS, onShort }: Waiting = {}
   ): Promise<Taking> {
-    await this.#resume()
+    await this.resume()
     const until = this.now() + patience
     const take = (): Taking => this.#sessions.take(id, number, price, unit)
     let taking = take()
@@ -150,11 +153,12 @@ export class Credits {
   }
 
   async #keep(id: string): Promise<void> {
-    const record = this.#sessions.recordOf(id)
     const { books } = this.options
-    if (books === undefined || record === undefined) return
+    if (books === undefined) return
+    const sessions = this.#sessions.takeRecords(id, this.now())
+    if (sessions.length === 0) return
     const { forgottenUpTo } = this.#sessions
-    await books.keep({ session: { id, record }, gone: this.#sessions.takeGone(), forgottenUpTo })
+    await books.keep({ sessions, gone: this.#sessions.takeGone(), forgottenUpTo })
   }
 
   /** Waits for the next payment to a session; false when none comes in time. */
@@ -174,23 +178,45 @@ export class Credits {
     })
   }
 
-  #credit({ id, direction, status, memo, amount }: PaymentInfo): void {
-    if (direction !== 'received' || status !== 'acknowledged') return
-    const session = sessionOfMemo(memo)
+  #credit(payment: PaymentInfo): void {
+    const session = sessionOf(payment)
     if (session === undefined) return
-    this.#sessions.credit(session, { id, amount }, this.now())
+    this.#sessions.credit(session, payment, this.now())
     for (const wake of [...(this.#waiting.get(session) ?? [])]) wake(true)
   }
 
-  /** Counts, once, what the sessions of an earlier process were paid. */
-  async #resume(): Promise<void> {
+  /**
+   * Counts, once, what the sessions of an earlier process were paid.
+   *
+   * @throws whatever `node.payments.list` does
+   */
+  async resume(): Promise<void> {
     const { books, lifetime = HOUR_S } = this.options
     if (books === undefined) return
-    this.#resumed ??= this.#count(lifetime * 1_000).catch((error: unknown) => {
+    this.#resumed ??= (
+      lifetime === Infinity ? this.#countUnheard() : this.#count(lifetime * 1_000)
+    ).catch((error: unknown) => {
       this.#resumed = undefined
       throw error
     })
     await this.#resumed
+  }
+
+  /** Counts what sessions without an end were paid since the newest record of theirs. */
+  async #countUnheard(): Promise<void> {
+    const { recordedAt } = this.#sessions
+    if (recordedAt === undefined) return
+    const listed = new Map<string, PaymentInfo[]>()
+    for await (const payment of this.#payments(this.now() - recordedAt)) {
+      const session = sessionOf(payment)
+      if (session === undefined) continue
+      const payments = listed.get(session)
+      if (payments === undefined) listed.set(session, [payment])
+      else payments.push(payment)
+    }
+    for (const [session, payments] of listed) {
+      this.#sessions.creditUnheard(session, payments, this.now())
+    }
   }
 
   /** One look-up at a time: all who come while one is under way share the next. */
@@ -240,15 +266,24 @@ export class Credits {
     return ready
   }
 
-  /** Asks the node for the payments to sessions in so many milliseconds, and somewhat before. */
   async #count(ms: number): Promise<void> {
+    for await (const payment of this.#payments(ms)) this.#credit(payment)
+  }
+
+  /** The payments to sessions in so many milliseconds, and somewhat before; the oldest first. */
+  async *#payments(ms: number): AsyncGenerator<PaymentInfo> {
     const { list } = this.options.node.payments
     const now = this.now()
     for (let since = now - ms - LOOK_BACK_MS; since < now; since += WINDOW_MS) {
       const until = since + WINDOW_MS
       const part = { since, ...(until < now ? { until } : {}) }
       const payments = await list({ memo: MEMO, direction: 'received', ...part })
-      for (const payment of payments.reverse()) this.#credit(payment)
+      yield* payments.reverse()
     }
   }
+}
+
+/** The session that a payment pays for; undefined when it pays for none. */
+function sessionOf({ direction, status, memo }: PaymentInfo): string | undefined {
+  return direction === 'received' && status === 'acknowledged' ? sessionOfMemo(memo) : undefined
 }

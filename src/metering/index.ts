@@ -30,8 +30,14 @@ export {
   type SaleOptions,
   type StreamBill
 } from './paid-stream.js'
-export { booksDirectory, openBooks, type BookEntry, type Books } from './books.js'
-export type { SessionRecord } from './sessions.js'
+export {
+  booksDirectory,
+  openBooks,
+  type AccountRecord,
+  type BookEntry,
+  type Books
+} from './books.js'
+export type { PaidRecord, SessionRecord } from './sessions.js'
 export type { Run } from './spent-numbers.js'
 export { X402Buyer, X402Seller, type X402Outcome, type X402Verdict } from './x402-scheme.js'
 export type {

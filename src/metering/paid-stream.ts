@@ -29,7 +29,7 @@ import { Prepaid, Purse, type PurseOptions } from './purse.js'
 /** What a unit is: a message, a begun second in which something is sold, or so many bytes. */
 export type Per = 'message' | 'second' | { readonly bytes: number }
 
-export interface SaleOptions extends Omit<CreditsOptions, 'books' | 'lifetime'> {
+export interface SaleOptions extends Omit<CreditsOptions, 'lifetime'> {
   /** Price of a unit. */
   readonly price: Satoshi
   readonly per: Per
@@ -208,6 +208,8 @@ interface Account {
   readonly session: string
   units: number
   isInUse: boolean
+  /** True once the books have it, from its first unit on. */
+  isKept: boolean
 }
 
 /** Buyers whose accounts are kept; the one that bought longest ago goes first. */
@@ -229,7 +231,13 @@ export class StreamSales {
   readonly #accounts = new Map<string, Account[]>()
 
   constructor(private readonly options: SaleOptions) {
-    this.#credits = new Credits({ patience: PATIENCE_MS, ...options })
+    const { books, price } = options
+    this.#credits = new Credits({ patience: PATIENCE_MS, ...options, lifetime: Infinity })
+    for (const [session, account] of books?.accounts ?? []) {
+      if (account.price !== price) continue
+      const units = Number(this.#credits.standing(session).spent / price)
+      this.#accountsOf(account.buyer).push({ session, units, isInUse: false, isKept: true })
+    }
   }
 
   /** Listens to the node no more. What waits for its payment is not sent. */
@@ -237,28 +245,40 @@ export class StreamSales {
     this.#credits.stop()
   }
 
-  /** An account of the buyer that no other stream uses now. */
-  #accountOf(buyer: string): Account {
+  /** The accounts of a buyer, which is the one that bought last from now on. */
+  #accountsOf(buyer: string): Account[] {
     const accounts = this.#accounts.get(buyer) ?? []
     this.#accounts.delete(buyer)
     this.#accounts.set(buyer, accounts)
     const [oldest] = this.#accounts.keys()
     if (this.#accounts.size > MOST_BUYERS && oldest !== undefined) this.#accounts.delete(oldest)
+    return accounts
+  }
+
+  /** An account of the buyer that no other stream uses now. */
+  async #accountOf(buyer: string): Promise<Account> {
+    await this.#credits.resume()
+    const accounts = this.#accountsOf(buyer)
     const free = accounts.find(({ isInUse }) => !isInUse)
     if (free !== undefined) {
       free.isInUse = true
       return free
     }
-    const made = { session: randomBytes(18).toString('base64url'), units: 0, isInUse: true }
+    const session = randomBytes(18).toString('base64url')
+    const made = { session, units: 0, isInUse: true, isKept: false }
     accounts.push(made)
     return made
   }
 
-  /** Sells on a stream that the buyer has opened, or that was opened to it. */
+  /**
+   * Sells on a stream that the buyer has opened, or that was opened to it.
+   *
+   * @throws PaychanError `ERR_STORE_FAILED` where there are books, and whatever `node.payments.list` does
+   */
   async sell(stream: Stream, buyer: string): Promise<PaidStream> {
     const { price, per, sells = 'out', clock = monotonic } = this.options
     const frames = lpStream(stream)
-    const account = this.#accountOf(buyer)
+    const account = await this.#accountOf(buyer)
     stream.addEventListener(
       'close',
       () => {
@@ -285,6 +305,10 @@ export class StreamSales {
       const step = { step: BigInt(units) }
       const taking = await this.#credits.take(account.session, number, cost, step)
       if (taking.kind === 'taken') {
+        if (!account.isKept) {
+          await this.options.books?.keepAccount(account.session, { buyer, price })
+        }
+        account.isKept = true
         meter.begin(units)
         return
       }

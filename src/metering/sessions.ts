@@ -3,6 +3,7 @@
  * which units of it are spent. A unit is taken once, and only when it is paid (or trusted); one that
  * could not be delivered is given back.
  */
+import type { PaymentInfo } from '../node/api.js'
 import type { Satoshi } from '../types/units.js'
 import { SpentNumbers, type Run } from './spent-numbers.js'
 
@@ -12,6 +13,8 @@ const MOST_SESSIONS = 100_000
 const KNOWN_FOR_MS = 600_000
 /** After so many new sessions, those that are over are looked for. */
 const SWEEP_EVERY = 1_000
+/** Payments of each channel that a record names: a look-up may tell one after a later one. */
+const MOST_HEARD = 8
 
 interface Session {
   paid: bigint
@@ -24,9 +27,17 @@ interface Session {
   readonly numbers: SpentNumbers
   /** Its payments, as long as nothing of it is spent. */
   payments: string[]
+  /** The ids of the newest payments of each channel, of a session without an end. */
+  readonly heard: Map<string, string[]>
 }
 
-/** What a restart must not forget of a session; what it was paid, the node knows. */
+/** A payment to a session. */
+export type Credit = Pick<PaymentInfo, 'id' | 'channel' | 'amount'>
+
+/**
+ * What a restart must not forget of a session. What it was paid, the node knows; it is noted for a
+ * session without an end, for which the node's log would be read from its beginning.
+ */
 export interface SessionRecord {
   readonly spent: bigint
   readonly units: number
@@ -34,6 +45,15 @@ export interface SessionRecord {
   readonly ends?: number | undefined
   readonly floor: bigint
   readonly runs: readonly Run[]
+  readonly paid?: PaidRecord | undefined
+}
+
+/** What a session was paid, and by which payments it is known what came later. */
+export interface PaidRecord {
+  readonly amount: bigint
+  readonly heard: ReadonlyArray<readonly [channel: string, ids: readonly string[]]>
+  /** When it was noted, in milliseconds since 1970. */
+  readonly time: number
 }
 
 /**
@@ -62,6 +82,8 @@ export interface Standing {
 
 interface SessionsOptions {
   readonly most?: number
+  /** True for sessions without an end, whose records say what they were paid. */
+  readonly areEndless?: boolean
   /** Sessions of an earlier process. */
   readonly records?: Iterable<readonly [id: string, record: SessionRecord]>
   /** `Sessions.forgottenUpTo` of that process. */
@@ -78,6 +100,13 @@ export class Sessions {
    */
   readonly #payments = new Map<string, number>()
   readonly #most: number
+  readonly #areEndless: boolean
+  /** Sessions without an end that were paid since their records were taken. */
+  readonly #changed = new Set<string>()
+  /** The payments that the records of an earlier process count, as far as they name them. */
+  readonly #counted = new Map<string, ReadonlySet<string>>()
+  /** When the newest of the records was taken, in milliseconds since 1970; undefined without one. */
+  readonly recordedAt: number | undefined
   #made = 0
   /** Records that are to be removed. */
   #gone: string[] = []
@@ -87,21 +116,28 @@ export class Sessions {
    */
   forgottenUpTo: number
 
-  constructor({ most = MOST_SESSIONS, records = [], forgottenUpTo = 0 }: SessionsOptions = {}) {
+  constructor({
+    most = MOST_SESSIONS,
+    areEndless = false,
+    records = [],
+    forgottenUpTo = 0
+  }: SessionsOptions = {}) {
     this.#most = most
+    this.#areEndless = areEndless
     this.forgottenUpTo = forgottenUpTo
-    for (const [id, { spent, units, trusted, ends, floor, runs }] of records) {
+    for (const [id, { spent, units, trusted, ends, floor, runs, paid }] of records) {
       const numbers = new SpentNumbers(floor, runs)
-      this.#sessions.set(id, { ...emptySession(), spent, units, trusted, ends, numbers })
+      const heard = new Map(paid?.heard.map(([channel, ids]) => [channel, [...ids]]))
+      const rest = { spent, units, trusted, ends, numbers, heard, paid: paid?.amount ?? 0n }
+      this.#sessions.set(id, { ...emptySession(), ...rest })
+      if (paid === undefined) continue
+      this.recordedAt = Math.max(this.recordedAt ?? 0, paid.time)
+      this.#counted.set(id, new Set([...heard.values()].flat()))
     }
   }
 
   /** Credits a payment to a session, once however often it is told. */
-  credit(
-    id: string,
-    payment: { readonly id: string; readonly amount: Satoshi },
-    now: number
-  ): void {
+  credit(id: string, payment: Credit, now: number): void {
     for (const [known, time] of this.#payments) {
       if (now - time < KNOWN_FOR_MS) break
       this.#payments.delete(known)
@@ -114,6 +150,27 @@ export class Sessions {
     // From the first payment on, what was had on trust is a debt.
     session.trusted = 0n
     this.#weigh(id, session)
+    if (!this.#areEndless) return
+    const heard = session.heard.get(payment.channel) ?? []
+    session.heard.set(payment.channel, [...heard.slice(1 - MOST_HEARD), payment.id])
+    this.#changed.add(id)
+  }
+
+  /**
+   * Credits what a session was paid since its record was taken, from a list with the oldest payment
+   * first: of each channel what comes after those that the record counts.
+   */
+  creditUnheard(id: string, listed: readonly Credit[], now: number): void {
+    const counted = this.#counted.get(id)
+    const last = new Map<string, number>()
+    for (const [at, payment] of listed.entries()) {
+      if (counted?.has(payment.id) === true) last.set(payment.channel, at)
+    }
+    for (const [at, payment] of listed.entries()) {
+      if (at > (last.get(payment.channel) ?? -1)) this.credit(id, payment, now)
+      // A look-up may tell of it once more.
+      else this.#payments.set(payment.id, now)
+    }
   }
 
   /** Lets a session spend this much before its first payment. */
@@ -167,12 +224,24 @@ export class Sessions {
     return { paid, spent, units }
   }
 
-  /** What a restart must not forget of a session. */
-  recordOf(id: string): SessionRecord | undefined {
+  /** What a restart must not forget of a session, and of those without an end that were paid meanwhile. */
+  takeRecords(id: string, now: number): ReadonlyArray<readonly [id: string, SessionRecord]> {
+    const ids = [...this.#changed.add(id)]
+    this.#changed.clear()
+    return ids.flatMap((each) => {
+      const record = this.#recordOf(each, now)
+      return record === undefined ? [] : [[each, record] as const]
+    })
+  }
+
+  #recordOf(id: string, now: number): SessionRecord | undefined {
     const session = this.#sessions.get(id)
     if (session === undefined) return undefined
-    const { spent, units, trusted, ends, numbers } = session
-    return { spent, units, trusted, ends, floor: numbers.floor, runs: numbers.runs }
+    const { spent, units, trusted, ends, numbers, paid, heard } = session
+    const record = { spent, units, trusted, ends, floor: numbers.floor, runs: numbers.runs }
+    return this.#areEndless
+      ? { ...record, paid: { amount: paid, heard: [...heard], time: now } }
+      : record
   }
 
   /** The sessions whose records are to be removed, each told once. */
@@ -238,6 +307,7 @@ function emptySession(): Session {
     trusted: 0n,
     ends: undefined,
     numbers: new SpentNumbers(),
-    payments: []
+    payments: [],
+    heard: new Map()
   }
 }

@@ -24,6 +24,11 @@ describe('commands about metering', () => {
     await serve(bob, 'bob')
     await alice.api.channels.open({ peer: await bob.address(), amount: satoshi(500_000n) })
     upstream = createServer((request, response) => {
+      if (request.url === '/words') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.end('data: one\n\ndata: two\n\ndata: three\n\n')
+        return
+      }
       response.writeHead(status, { 'x-upstream': 'yes' })
       response.end(
         `${request.method} ${request.url} ${request.headers.authorization ?? 'no authorization'}`
@@ -132,6 +137,25 @@ describe('commands about metering', () => {
     assert.equal(await again.ended, 0)
   })
 
+  it('a stream of events is sold whole, by the event, or by so many bytes', async () => {
+    for (const [per, cost] of [
+      [[], 2],
+      [['--per', 'event'], 6],
+      // Events of 11, 11 and 13 bytes.
+      [['--per', '20'], 4]
+    ] as const) {
+      const shop = await open(['--realm', `words ${per.join(' ')}`, ...per])
+      const { code, out } = await alice('fetch', `${shop.url}/words`, '--json')
+      const { body, spentSat } = JSON.parse(out()) as Record<string, unknown>
+      assert.deepEqual(
+        [code, body, spentSat],
+        [0, 'data: one\n\ndata: two\n\ndata: three\n\n', cost]
+      )
+      shop.world.interrupt()
+      assert.equal(await shop.ended, 0)
+    }
+  })
+
   it('damaged notes about sessions are done without', async () => {
     const file = join(fixture.path('alice'), 'paid-sessions.json')
     assert.match(await readFile(file, 'utf8'), /"spentSat"/)
@@ -148,6 +172,7 @@ describe('commands about metering', () => {
       [['fetch', 'http://127.0.0.1:1/'], 'ERR_SERVER_UNREACHABLE'],
       [['credential', `${gate.url}/health`], 'ERR_NOTHING_TO_PAY'],
       [['gate', '--upstream', sold, '--price', '0'], 'ERR_INVALID_AMOUNT'],
+      [['gate', '--upstream', sold, '--price', '2sat', '--per', 'word'], 'ERR_USAGE'],
       [['gate', '--upstream', sold, '--price', '2', '--cert', 'x'], 'ERR_USAGE'],
       [['gate', '--upstream', sold, '--price', '2', '--listen', 'x'], 'ERR_USAGE'],
       [

@@ -1,5 +1,6 @@
 /** A priced server that is restarted, or dies, in mid-session: nobody pays twice, nothing is sold twice. */
 import assert from 'node:assert/strict'
+import { streamPair } from '@libp2p/utils'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,12 @@ import {
   type Challenge
 } from '../../src/metering/payment-auth.js'
 import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'
+import {
+  buyStream,
+  StreamSales,
+  type PaidStream,
+  type SaleOptions
+} from '../../src/metering/paid-stream.js'
 import { memoOf } from '../../src/metering/session-terms.js'
 import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
@@ -288,6 +295,144 @@ describe('metering / a priced server with books', () => {
   })
 })
 
+describe('metering / a seller of streams with books', () => {
+  let fixture: Fixture
+  let payer: TestNode
+  let payee: TestNode
+  let seller: string
+  let disk: SimDisk
+  let life: Life
+  let sales: StreamSales
+
+  before(async () => {
+    ;({ fixture, payer, payee, seller } = await startTraders())
+  })
+  after(async () => {
+    await fixture.end()
+  })
+  beforeEach(async () => {
+    disk = new SimDisk()
+    await start()
+  })
+  afterEach(() => {
+    sales.stop()
+  })
+
+  async function start(options: Partial<SaleOptions> = {}): Promise<void> {
+    life = new Life()
+    const books = await Books.read(disk.storeFor(life), Date.now())
+    sales = new StreamSales({ node: payee.api, price: PRICE, per: 'message', books, ...options })
+  }
+
+  /** The process ends at once, and its streams with it. */
+  async function restart(options: Partial<SaleOptions> = {}): Promise<void> {
+    sales.stop()
+    life.end()
+    await start(options)
+  }
+
+  async function open(): Promise<{ sold: PaidStream; bought: PaidStream; cut: () => void }> {
+    const ends = await streamPair()
+    const limits = { per: 'message', mostPerUnit: satoshi(9n), budget: satoshi(1_000n) } as const
+    const [sold, bought] = await Promise.all([
+      sales.sell(ends[0], 'the buyer'),
+      buyStream(ends[1], { node: payer.api, seller, ...limits })
+    ])
+    const cut = (): void => {
+      ends[1].abort(new Error('the line is cut'))
+    }
+    life.onEnd(cut)
+    return { sold, bought, cut }
+  }
+
+  async function deliver({
+    sold,
+    bought
+  }: {
+    sold: PaidStream
+    bought: PaidStream
+  }): Promise<void> {
+    const sending = sold.send(new TextEncoder().encode('a unit'))
+    // Heard below, or by who reads.
+    sending.catch(() => {})
+    const { done } = await bought.received.next()
+    assert.ok(done !== true)
+    await sending
+  }
+
+  /** What the payee has received for all accounts of this story. */
+  const receivedFor = async (session: string): Promise<bigint> =>
+    (await payee.api.payments.list({ memo: memoOf(session), direction: 'received' })).reduce(
+      (sum, { amount }) => sum + amount,
+      0n
+    )
+
+  it('goes on with the account of its buyer, and the bill is exact', async () => {
+    let session = ''
+    for (let n = 1; n <= 4; n++) {
+      const stream = await open()
+      if (n > 1) assert.equal(stream.bought.bill().session, session)
+      ;({ session } = stream.bought.bill())
+      await deliver(stream)
+      assert.equal(stream.sold.bill().units, n)
+      await restart()
+    }
+    const received = await receivedFor(session)
+    assert.ok(received >= 8n && received <= 10n, `${received} sat: four units, and one ahead`)
+    const { paid } = (await open()).sold.bill()
+    // What it pays ahead on this stream may be on its way.
+    assert.ok(paid >= received && paid <= (await receivedFor(session)), `${paid} sat`)
+  })
+
+  it('that dies at any write costs its buyer one unit at the most, and sells none that is not paid', async () => {
+    for (const diesAt of [0, 1, 2, 3]) {
+      for (const isWritten of [false, true]) {
+        disk = new SimDisk()
+        await restart()
+        let writes = 0
+        const die = (): void => {
+          if (writes++ === diesAt) life.end()
+        }
+        if (isWritten) disk.onDurable(die)
+        else disk.beforeWrite = die
+        let [delivered, lost] = [0, 0]
+        const sessions = new Set<string>()
+        let stream = await open()
+        while (delivered < 4) {
+          sessions.add(stream.bought.bill().session)
+          try {
+            await deliver(stream)
+            delivered++
+          } catch {
+            lost++
+            await restart()
+            stream = await open()
+          }
+        }
+        assert.equal(lost, 1)
+        const paid = await Promise.all([...sessions].map(receivedFor))
+        const sum = paid.reduce((a, b) => a + b, 0n)
+        const most = PRICE * BigInt(delivered + lost + 1)
+        assert.ok(sum >= PRICE * BigInt(delivered) && sum <= most, `${sum} of ${most} sat`)
+        stream.cut()
+      }
+    }
+  })
+
+  it('that changes its price begins another account', async () => {
+    const stream = await open()
+    await deliver(stream)
+    await restart({ price: satoshi(3n) })
+    assert.notEqual((await open()).bought.bill().session, stream.bought.bill().session)
+  })
+
+  it('writes nothing for who buys nothing', async () => {
+    const before = disk.snapshot().size
+    for (let n = 0; n < 20; n++) await sales.sell((await streamPair())[0], `stranger ${n}`)
+    assert.equal(disk.snapshot().size, before)
+  })
+})
+
 describe('metering / books on disk', () => {
   let directory: string
 
@@ -310,7 +455,7 @@ describe('metering / books on disk', () => {
   it('hold sessions, channels with units on trust, and how far was forgotten', async () => {
     const books = await openBooks(directory)
     const record = { spent: 4n, units: 2, trusted: 0n, ends: 9e15, floor: 4n, runs: [] }
-    await books.keep({ session: { id: 'a', record }, gone: ['b'], forgottenUpTo: 7 })
+    await books.keep({ sessions: [['a', record]], gone: ['b'], forgottenUpTo: 7 })
     await books.keepTrusted('c0ffee')
     await books.close()
     const again = await openBooks(directory)

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
-import type { PayingFetch } from '../../metering/index.js'
+import type { PayingFetch, StreamUnit } from '../../metering/index.js'
 import { parseAmount } from '../../types/amount.js'
 import { fetchFailure, PaychanError } from '../../types/errors.js'
 import { readHostPort } from '../../types/host-port.js'
@@ -31,6 +31,7 @@ interface GateOptions {
   readonly realm?: string
   readonly description?: string
   readonly trust?: number
+  readonly per?: StreamUnit
   readonly cert?: string
   readonly key?: string
 }
@@ -72,6 +73,11 @@ export function addMetering(program: Command, world: World): void {
       'answer so many requests while the first channel of a payer waits for its blocks (default: 0)',
       units
     )
+    .option(
+      '--per <unit>',
+      'sell an answer that is a stream of events by the event (`event`), or by so many bytes (default: as one answer)',
+      streamUnit
+    )
     .option('--cert <file>', 'certificate (PEM): clients elsewhere pay over TLS only')
     .option('--key <file>', 'the key of the certificate (PEM)')
     .addHelpText(
@@ -81,7 +87,7 @@ export function addMetering(program: Command, world: World): void {
     .action(async (options: GateOptions, command: Command) => {
       const context = contextOf(world, command)
       const { io, output } = context
-      const { upstream, price, free = [], description, trust, cert, key } = options
+      const { upstream, price, free = [], description, trust, per, cert, key } = options
       const { host, port } = options.listen ?? hostAndPort(DEFAULT_GATE)
       const realm = options.realm ?? `${host}:${port}`
       const tls = await tlsOf(cert, key)
@@ -97,7 +103,8 @@ export function addMetering(program: Command, world: World): void {
           books,
           price: ({ url }) => (isFreePath(new URL(url).pathname, free) ? satoshi(0n) : price),
           ...(description === undefined ? {} : { description }),
-          ...(trust === undefined ? {} : { trustedUnits: trust })
+          ...(trust === undefined ? {} : { trustedUnits: trust }),
+          ...(per === undefined ? {} : { streamed: per })
         })
         try {
           const server = await servePriced({
@@ -304,6 +311,12 @@ function hostAndPort(text: string): NonNullable<GateOptions['listen']> {
 function units(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It must be a whole number of requests, at most 9999.')
+}
+
+function streamUnit(text: string): StreamUnit {
+  if (text === 'event') return text
+  if (/^[1-9]\d{0,8}$/.test(text)) return { bytes: Number(text) }
+  throw new InvalidArgumentError('It must be `event`, or a number of bytes such as 65536.')
 }
 
 function headerOf(line: string): [string, string] {
