@@ -25,7 +25,6 @@ export {
   buyStream,
   StreamSales,
   type PaidStream,
-  type Per,
   type PurchaseOptions,
   type SaleOptions,
   type StreamBill
@@ -48,6 +47,7 @@ export type {
   X402Settlement,
   X402Writable
 } from './x402.js'
+export type { Per } from './stream-meter.js'
 export type { StreamUnit } from './event-stream.js'
 export type { ServedHandler, ServedRequest } from './express.js'
 export type { AccountsOptions } from './accounts.js'
