@@ -9,11 +9,13 @@ import { until } from './hosts.js'
 
 export async function startRelay(
   privateKey?: PrivateKey,
-  listen = '/ip4/127.0.0.1/tcp/0'
+  listen = '/ip4/127.0.0.1/tcp/0',
+  announce: readonly string[] = []
 ): Promise<Libp2p> {
   const host = createHost({
     privateKey: privateKey ?? (await generateKeyPair('Ed25519')),
-    listen: [listen]
+    listen: [listen],
+    announce
   })
   return await createLibp2p({
     ...host,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `npm run test:real`: our nodes, our Electrum server and our devnet beside the real programs: bitcoind,
-# electrs, and Electrum. What cannot be had is left out, and the reason printed. FILES...: only these.
+# electrs, and Electrum; nodes in networks of their own behind routers that the kernel is. What cannot be had is left out, and the reason printed. FILES...: only these.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export PAYCHAN_TEST_SIZE=all
@@ -23,6 +23,7 @@ if [ -z "${PAYCHAN_TEST_BITCOIND:-}" ]; then exit 0; fi
 have core PAYCHAN_TEST_CORE
 have electrs PAYCHAN_TEST_ELECTRS
 have electrum PAYCHAN_TEST_ELECTRUM
+have nft PAYCHAN_TEST_NFT
 if [ -z "${PAYCHAN_TEST_CORE:-}" ]; then echo 'The rules of Core 31 are judged by the devnet alone.'; fi
 if [ -z "${PAYCHAN_TEST_ELECTRS:-}" ]; then echo 'What goes through electrs goes through our own Electrum server instead.'; fi
 
