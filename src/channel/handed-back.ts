@@ -65,8 +65,8 @@ export function envOfGivenUp(
  * that is our newest never becomes less. The channel has stopped, and stays so.
  */
 function takeLaterTurns(channel: Established, record: ChannelRecord, env: Env): Transition {
-  const { ledger, stopped } = channel
-  if (stopped?.mayHaveForgotten !== true || record.states.length <= ledger.turn + 1) {
+  const { ledger, stopped, mayHaveForgotten } = channel
+  if (mayHaveForgotten !== true || record.states.length <= ledger.turn + 1) {
     return to(channel)
   }
   const later = attempt('RESTORE-5', () => laterTurns(channel, record, env))
@@ -78,7 +78,9 @@ function takeLaterTurns(channel: Established, record: ChannelRecord, env: Env): 
   const payments = inFlight.flatMap((update) => update.payments)
   // REEST-8: other updates may have taken their numbers since the copy.
   const unknown: Effect[] =
-    payments.length === 0 ? [] : [{ type: 'payments-unknown', payments, reason: stopped.reason }]
+    payments.length === 0
+      ? []
+      : [{ type: 'payments-unknown', payments, reason: stopped?.reason ?? '' }]
   return to(later, ...unknown, {
     type: 'notify',
     txid: later.outPoint.txid,

@@ -1,7 +1,7 @@
 /** The beginning and end of a stream to the peer, and the peer's refusals on it. */
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { alarm, PaychanError } from '../types/errors.js'
-import { abandon, whereMoneyMayBe } from './stopping.js'
+import { abandon, knowsItself, whereMoneyMayBe } from './stopping.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
@@ -97,23 +97,22 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
   if (error.fatal) {
     // The peer repeats it on every stream of a channel that has ended. The sender decides whether
     // the stream ends: the channel can still be closed in peace on it.
-    if (channel.stopped !== undefined) return to(channel)
     const isCloseOnly = error.rule === 'REEST-4'
     // Its code is advice: a peer that says that it has forgotten a state itself has nothing to
     // tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
+    if (channel.stopped !== undefined && (!isAboutUs || knowsItself(channel))) return to(channel)
     const code = codeOfPeer(error.code)
-    const stopped: Stopped = {
+    const stopped: Stopped = channel.stopped ?? {
       code,
       reason: `the peer says: ${error.text}`,
       rule: error.rule,
-      settleNow: false,
-      ...(isAboutUs ? { mayHaveForgotten: true } : {})
+      settleNow: false
     }
     const refused = isCloseOnly ? [] : closeRefused(channel, error)
     const ask: Effect[] = isAboutUs ? [{ type: 'ask-for-channels' }] : []
     return to(
-      { ...channel, stopped },
+      { ...channel, stopped, ...(isAboutUs ? { mayHaveForgotten: true } : {}) },
       ...unknownNow(channel, error),
       ...refused,
       alarm(

@@ -25,7 +25,7 @@ import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { isOlder, kindOf, payeeOf, payerOf, stateOfLock, type StateRef } from './schedule.js'
 import { shareIn } from './stakes.js'
-import { hasLostLedger, isForgotten, whereMoneyMayBe } from './stopping.js'
+import { hasLostLedger, isForgotten, knowsItself, whereMoneyMayBe } from './stopping.js'
 import {
   spendInSight,
   type Established,
@@ -285,11 +285,9 @@ function isOwnClose({ closes }: Established, { txid }: Pick<Transaction, 'txid'>
  * and it pays to the scripts of both and to nobody else. A side that lost nothing has signed no
  * such close.
  */
-function isForgottenClose(
-  { terms, outPoint, restored, stopped }: Established,
-  tx: Transaction
-): boolean {
-  if (restored !== true && stopped?.mayHaveForgotten !== true) return false
+function isForgottenClose(channel: Established, tx: Transaction): boolean {
+  if (!knowsItself(channel)) return false
+  const { terms, outPoint } = channel
   const { client, server } = signedParts(tx, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
   return (

@@ -359,7 +359,7 @@ function adopted(record: ChannelRecord, from: Restoring, env: Env): Established 
 
 /** Checks the terms that no signature covers against the rules of the opening. */
 function provenTerms(
-  { open, accept }: ChannelRecord,
+  { open, accept, states }: ChannelRecord,
   { role, network }: Restoring,
   env: Env
 ): Terms {
@@ -406,11 +406,21 @@ function provenTerms(
     'The heights of the channel do not fit each other.',
     { settleHeight, lastPaymentHeight, refundHeight, step }
   )
+  const serverBalance = open.renews?.serverBalance ?? 0n
   must(
-    (open.renews?.serverBalance ?? 0n) <= open.capacity,
+    serverBalance <= open.capacity,
     'RENEW-1',
     'ERR_TERMS_REFUSED',
     'The server is said to have brought more than the capacity.'
+  )
+  // T2 pays that to the server, who signs T2: only a state that the client has signed proves to it
+  // that it agreed. It has signed one before T1 (RENEW-3), and that bounds the balance (UPD-3).
+  must(
+    role === 'server' || serverBalance === 0n || states.length > 0,
+    'RESTORE-5',
+    'ERR_TERMS_REFUSED',
+    'The server is said to have brought something along, and no state that the client has signed says so.',
+    { serverBalance }
   )
   const terms = termsOf(open, accept)
   // RESTORE-6: a client could name a later height, and publish T2 before the server has begun: the

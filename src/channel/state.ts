@@ -305,11 +305,6 @@ export interface Stopped {
   readonly reason: string
   readonly rule: string
   readonly settleNow: boolean
-  /**
-   * This side may run on an old copy of its data (REEST-4), or has lost its balances, so it may not
-   * know of all its payments.
-   */
-  readonly mayHaveForgotten?: true
 }
 
 /** The last state of a turn that is over: whoever has its signature can still publish it. */
@@ -378,6 +373,11 @@ export interface Funded {
   readonly wishes: TurnWishes
   readonly closes: readonly SignedClose[]
   readonly stopped: Stopped | undefined
+  /**
+   * This side may run on an old copy of its data (REEST-4), or has lost its balances, so it may not
+   * know of all its payments. That holds whatever has stopped the channel first, or stops it later.
+   */
+  readonly mayHaveForgotten?: true | undefined
   readonly publication: Publication | undefined
   readonly onChain: OnChain
   readonly link: LinkState

@@ -53,24 +53,17 @@ export function stop(channel: Established, violation: Violation): Transition<Est
 /**
  * REEST-4: one side has forgotten states. Nobody is to be paid on top of unknown states, so there
  * are no payments any more; the stream stays, for a close in peace, and the newest state is
- * published by height as ever.
+ * published by height as ever. That this side may be the one is news on a channel that has stopped
+ * already, too: a peer could else stop it for anything first.
  */
 export function closeOnly(channel: Established, violation: Violation): Transition<Established> {
-  if (channel.stopped !== undefined) return to(channel)
   const { code, message, rule } = violation
   const isPeers = code === PEER_FORGOT
+  const { stopped = { code, reason: message, rule, settleNow: false } } = channel
+  if (channel.stopped !== undefined && (isPeers || knowsItself(channel))) return to(channel)
   const ask: Effect[] = isPeers ? [] : [{ type: 'ask-for-channels' }]
   return to(
-    {
-      ...channel,
-      stopped: {
-        code,
-        reason: message,
-        rule,
-        settleNow: false,
-        ...(isPeers ? {} : { mayHaveForgotten: true })
-      }
-    },
+    { ...channel, stopped, ...(isPeers ? {} : { mayHaveForgotten: true }) },
     { type: 'send', message: errorMessage(violation, true) },
     alarm(
       PaychanError.of(
@@ -81,6 +74,14 @@ export function closeOnly(channel: Established, violation: Violation): Transitio
     ),
     ...ask
   )
+}
+
+/** True when this side knows already that it may have forgotten what it has signed. */
+export function knowsItself({
+  restored,
+  mayHaveForgotten
+}: Pick<Established, 'restored' | 'mayHaveForgotten'>): boolean {
+  return restored === true || mayHaveForgotten === true
 }
 
 /** RESTORE-8: advice for a node that may run on an old copy of its data. */
@@ -110,8 +111,7 @@ export function distrustList(channel: Channel, id: string): Transition {
 export function mayLackPayments(channel: Channel): boolean {
   return (
     channel.stage === 'established' &&
-    (channel.restored === true ||
-      channel.stopped?.mayHaveForgotten === true ||
+    (knowsItself(channel) ||
       [channel.onChain.spend, ...channel.onChain.shown].some(
         (spend) => spend !== undefined && isForgotten(channel, spend)
       ))
@@ -123,10 +123,10 @@ export function mayLackPayments(channel: Channel): boolean {
  * can be called failed then, for nobody knows what was acknowledged.
  */
 export function hasLostLedger({
-  stopped,
+  mayHaveForgotten,
   ledger
-}: Pick<Established, 'stopped' | 'ledger'>): boolean {
-  return stopped?.mayHaveForgotten === true && ledger.held === undefined
+}: Pick<Established, 'mayHaveForgotten' | 'ledger'>): boolean {
+  return mayHaveForgotten === true && ledger.held === undefined
 }
 
 /**

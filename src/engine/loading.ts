@@ -129,7 +129,8 @@ function refundOnlyOf(terms: Channel): Established | undefined {
   return {
     ...terms,
     ledger: NEW_LEDGER,
-    stopped: { ...(terms.stopped ?? stopped), mayHaveForgotten: true }
+    stopped: terms.stopped ?? stopped,
+    mayHaveForgotten: true
   }
 }
 

@@ -52,7 +52,7 @@ export class LogOrder {
 async function newestOrder(store: Store, channel: Established): Promise<number> {
   const sequence = nextSequence(channel.ledger) - 1
   // Update 0 pays nothing, and has no entry (UPD-9). A ledger that is lost says nothing.
-  if (sequence === 0 && channel.stopped?.mayHaveForgotten !== true) return 0
+  if (sequence === 0 && channel.mayHaveForgotten !== true) return 0
   const usual = paymentKey(channel.id, sequence)
   let value = await store.get(usual)
   for (let key = usual, before: string | undefined; ; before = key) {

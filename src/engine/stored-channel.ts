@@ -8,7 +8,7 @@
  */
 import { asCopied } from '../channel/copied.js'
 import type { Ledger } from '../channel/ledger.js'
-import type { Channel, Established } from '../channel/state.js'
+import type { Channel, Established, Stopped } from '../channel/state.js'
 import type { StateRef } from '../channel/schedule.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -62,17 +62,20 @@ export function channelChanges(before: Channel | undefined, channel: Channel): C
 }
 
 /**
- * A channel as its record has it: without the ledger, and with two names and a number of the first
- * release. A server's `fundingAccepted` has the name of the client's field, and a state that is on
- * its way to the chain is a turn, -1 for T2.
+ * A channel as its record has it: without the ledger, and as the first release had it. A server's
+ * `fundingAccepted` has the name of the client's field, a state that is on its way to the chain is a
+ * turn, -1 for T2, and `mayHaveForgotten` stands in `stopped`, since such a channel has stopped.
  */
 function storedForm(channel: Channel): object {
   const stored = { ...channel, ledger: undefined }
   if (channel.stage !== 'established') return stored
-  const { publication, onChain } = channel
+  const { publication, onChain, stopped, mayHaveForgotten } = channel
   return renamed(
     {
       ...stored,
+      ...(mayHaveForgotten === undefined
+        ? {}
+        : { stopped: { ...stopped, mayHaveForgotten }, mayHaveForgotten: undefined }),
       publication: publication && storedState(publication),
       onChain: {
         ...onChain,
@@ -88,10 +91,12 @@ function storedForm(channel: Channel): object {
 /** The channel of a record. */
 function fromStored(stored: Channel): Channel {
   if (stored.stage !== 'established') return stored
-  const { publication, onChain, role } = stored
+  const { publication, onChain, role, stopped } = stored
   const { spend, shown } = onChain
+  const { mayHaveForgotten, ...why } = (stopped ?? {}) as Pick<Established, 'mayHaveForgotten'>
   const channel = {
     ...stored,
+    ...(mayHaveForgotten === undefined ? {} : { stopped: why as Stopped, mayHaveForgotten }),
     ...(publication === undefined ? {} : { publication: loadedState(publication) }),
     onChain: {
       ...onChain,

@@ -53,7 +53,7 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
         ['handed-back']
       )
       assert.deepEqual(
-        [world[role].established.stopped?.mayHaveForgotten, world[role].established.restored],
+        [world[role].established.mayHaveForgotten, world[role].established.restored],
         [true, undefined]
       )
       world[role].post({ type: 'close' })
@@ -74,7 +74,11 @@ describe('channel / handed back / the turns that an old copy has forgotten (REST
       const world = goneBack(role)
       const record = told(world, role)
       const { channel } = world[role]
-      world[role].channel = { ...channel, stopped: undefined } as Established
+      world[role].channel = {
+        ...channel,
+        stopped: undefined,
+        mayHaveForgotten: undefined
+      } as Established
       const before = world[role].channel
       assert.deepEqual([handBack(world, role, record), world[role].channel], [[], before])
     })

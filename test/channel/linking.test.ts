@@ -85,12 +85,24 @@ describe('channel / linking / the refusals of a peer', () => {
     )
     assert.ok(ours?.state.stage === 'established' && theirs?.state.stage === 'established')
     assert.deepEqual(
-      [ours.state.stopped?.mayHaveForgotten, theirs.state.stopped?.mayHaveForgotten],
+      [ours.state.mayHaveForgotten, theirs.state.mayHaveForgotten],
       [true, undefined]
     )
     assert.deepEqual(
       [kinds(ours.effects), kinds(theirs.effects)],
       [['alarm', 'ask-for-channels'], ['alarm']]
+    )
+    // It has stopped the channel for something else first.
+    const before = client.attempt(error({ code: 'ERR_INTERNAL', fatal: true })).state
+    const later = transition(
+      before,
+      error({ code: 'ERR_PEER_FORGOT', rule: 'REEST-4', fatal: true }),
+      client.env()
+    )
+    assert.ok(before.stage === 'established' && later.state.stage === 'established')
+    assert.deepEqual(
+      [later.state.mayHaveForgotten, later.state.stopped, kinds(later.effects)],
+      [true, before.stopped, ['alarm', 'ask-for-channels']]
     )
   })
 

@@ -150,19 +150,23 @@ function taken(world: World, victim: Role, record: ChannelRecord): Established |
   }
 }
 
-/** What it publishes pays to itself, and to the payout script that the state is signed for. */
+/**
+ * What it publishes pays to itself, and to the payout script that the state is signed for: a client
+ * pays there no more than it has ever signed.
+ */
 function assertOurs(
   world: World,
   victim: Role,
   broadcasts: ReadonlyArray<{ readonly purpose: string; readonly raw: Uint8Array }>
 ): void {
-  const scripts = [
-    world[victim].closeScript,
-    p2wsh(payoutWitnessScript(world[otherRole(victim)].payoutKey.publicKey))
-  ]
+  const theirs = p2wsh(payoutWitnessScript(world[otherRole(victim)].payoutKey.publicKey))
+  const scripts = [world[victim].closeScript, theirs]
   for (const { raw } of broadcasts.filter(({ purpose }) => purpose === 'publication')) {
     published += 1
-    for (const { script } of parseTransaction(raw).outputs) {
+    for (const { script, value } of parseTransaction(raw).outputs) {
+      if (victim === 'client' && sameBytes(script, theirs)) {
+        assert.ok(value <= mostSigned(world), `${value} sat to the server`)
+      }
       assert.ok(
         scripts.some((one) => sameBytes(one, script)),
         toHex(script)
@@ -171,6 +175,12 @@ function assertOurs(
   }
 }
 let published = 0
+
+/** The most that the client has signed to its server: in turn 0. */
+function mostSigned({ client }: World): bigint {
+  const { ended, ledger, terms } = client.established
+  return terms.capacity - (ended[0]?.payerBalance ?? ledger.held?.payerBalance ?? terms.capacity)
+}
 
 describe('channel / restoring / terms that the peer has made up', () => {
   for (const victim of ['client', 'server'] as const) {

@@ -496,6 +496,18 @@ describe('channel / restoring / a record that proves nothing is refused (RESTORE
     })
   }
 
+  it('by the client: something that the server brought along, and no state that it has signed itself (RESTORE-5)', () => {
+    const renews = { channelId: new Uint8Array(32), turn: 0, sequence: 0, serverBalance: 90_000n }
+    const renewed = (record: ChannelRecord): ChannelRecord => ({
+      ...record,
+      open: { ...record.open, renews },
+      states: []
+    })
+    for (const world of [oneWay(), inTurn2()]) {
+      assert.equal(refusal(world, 'client', renewed), 'RESTORE-5 ERR_TERMS_REFUSED')
+    }
+  })
+
   it('a turn that begins with another balance, or another number (TURN-6, UPD-2)', () => {
     const world = inTurn2()
     const second =

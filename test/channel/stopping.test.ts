@@ -8,6 +8,7 @@ import {
   stop
 } from '../../src/channel/stopping.js'
 import type { Channel, Established, Spend } from '../../src/channel/state.js'
+import { transition } from '../../src/channel/transition.js'
 import { Violation } from '../../src/channel/violation.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
@@ -73,17 +74,34 @@ describe('channel / stopping', () => {
       code: 'ERR_STATE_FORGOTTEN',
       reason: FORGOTTEN.message,
       rule: 'REEST-4',
-      settleNow: false,
-      mayHaveForgotten: true
+      settleNow: false
     })
+    assert.equal(state.mayHaveForgotten, true)
     assert.deepEqual(
       effects.map(({ type }) => type),
       ['send', 'alarm', 'ask-for-channels']
     )
     assert.match(effectsOf(effects, 'alarm')[0]?.text ?? '', /paychan recover client/)
-    for (const first of [state, stop(server.established, BROKEN).state]) {
+    for (const first of [state, { ...state, restored: true as const }]) {
       assert.deepEqual(closeOnly(first, FORGOTTEN), { state: first, log: [], effects: [] })
     }
+  })
+
+  it('forgotten states are news whatever has stopped the channel before, and stay so whatever stops it later (REEST-4)', () => {
+    const first = stop(server.established, BROKEN).state
+    const { state, effects } = closeOnly(first, FORGOTTEN)
+    assert.deepEqual([state.stopped, state.mayHaveForgotten], [first.stopped, true])
+    assert.deepEqual(
+      effects.map(({ type }) => type),
+      ['send', 'alarm', 'ask-for-channels']
+    )
+    const settled = transition(state, { type: 'settle' }, server.env()).state
+    assert.ok(settled.stage === 'established')
+    assert.deepEqual(
+      [settled.stopped?.code, mayLackPayments(settled)],
+      ['ERR_CHANNEL_SETTLED', true]
+    )
+    assert.deepEqual(closeOnly(first, PEERS), { state: first, log: [], effects: [] })
   })
 
   it('when the peer has forgotten, our own data lacks nothing and no channels are asked for', () => {

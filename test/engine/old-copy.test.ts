@@ -10,7 +10,8 @@ import type { Transaction } from '../../src/bitcoin/transaction.js'
 import type { Channel } from '../../src/channel/state.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
-import { restoredChange } from '../../src/engine/restores.js'
+import { copiedChanges, restoredChange } from '../../src/engine/restores.js'
+import { copiedRecord } from '../../src/engine/stored-channel.js'
 import { planPayment } from '../../src/node/plan-payment.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import type { ChannelId } from '../../src/types/bytes.js'
@@ -512,45 +513,67 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
     assert.equal(received(mallory), 40_000n)
   })
 
-  it('are not made twice when the payee says that it cannot list them', async () => {
-    const world = new World()
-    let isMute = false
-    const mute = (peers: Peers): Peers => {
-      const wrap = (link: Link): Link => ({
-        peer: link.peer,
-        address: link.address,
-        close: () => {
-          link.close()
-        },
-        send: (message) => {
-          link.send(
-            isMute && message.type === 'Reestablish'
-              ? { ...message, payments: [], paymentsAfter: message.sequence }
-              : message
-          )
+  for (const isError of [false, true]) {
+    for (const isBackup of [false, true]) {
+      it(`are not made twice when the payee says that it cannot list them${isError ? ', and has stopped the channel first' : ''}${isBackup ? '; on a backup that was put back' : ''} (REEST-4, REEST-8)`, async () => {
+        const world = new World()
+        let isMute = false
+        const say = (link: Link, message: Message): void => {
+          if (!isMute || message.type !== 'Reestablish') {
+            link.send(message)
+            return
+          }
+          const text = 'something is wrong here'
+          if (isError) {
+            link.send({ type: 'Error', code: 'ERR_INTERNAL', rule: '', text, fatal: true })
+          }
+          link.send({ ...message, payments: [], paymentsAfter: message.sequence })
         }
+        const mute = (peers: Peers): Peers => {
+          const wrap = (link: Link): Link => ({
+            peer: link.peer,
+            address: link.address,
+            close: () => {
+              link.close()
+            },
+            send: (message) => {
+              say(link, message)
+            }
+          })
+          return {
+            self: peers.self,
+            open: async (peer, listen) =>
+              wrap(await peers.open(peer, (link) => listen(wrap(link)))),
+            onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link)))
+          }
+        }
+        const mallory = await world.node('mallory', { coin: 0n, peers: mute })
+        const alice = await world.node('alice', { coin: COIN })
+        const first = await world.open(alice, mallory)
+        alice.wallet.receive(COIN)
+        await world.mine()
+        const second = await world.open(alice, mallory)
+        const copy = alice.store.snapshot()
+        await payOnce(alice, 'rent', second.id, 20_000n)
+        isMute = true
+        await alice.restart(isBackup ? await backupOf(copy) : copy)
+        for (let n = 0; n < 10; n++) await world.pass(1_000)
+        assert.equal(alice.engine.describe(second.id as never).status, 'stopped')
+        const code = await codeFrom(payOnce(alice, 'rent', first.id, 20_000n))
+        assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
       })
-      return {
-        self: peers.self,
-        open: async (peer, listen) => wrap(await peers.open(peer, (link) => listen(wrap(link)))),
-        onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link)))
-      }
     }
-    const mallory = await world.node('mallory', { coin: 0n, peers: mute })
-    const alice = await world.node('alice', { coin: COIN })
-    const first = await world.open(alice, mallory)
-    alice.wallet.receive(COIN)
-    await world.mine()
-    const second = await world.open(alice, mallory)
-    const copy = alice.store.snapshot()
-    await payOnce(alice, 'rent', second.id, 20_000n)
-    isMute = true
-    await alice.restart(copy)
-    for (let n = 0; n < 10; n++) await world.pass(1_000)
-    assert.equal(alice.engine.describe(second.id as never).status, 'stopped')
-    const code = await codeFrom(payOnce(alice, 'rent', first.id, 20_000n))
-    assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
-  })
+  }
+
+  /** As `paychan restore` puts it back. */
+  async function backupOf(copy: Snapshot): Promise<Snapshot> {
+    const store = openSimStore()
+    await store.commit([
+      ...[...copy].map(([key, value]) => ({ key, value: copiedRecord(key, value) })),
+      ...copiedChanges('a backup', 0)
+    ])
+    return store.snapshot()
+  }
 
   /** A copy that knows nothing of the payee, and a node made from the words. */
   async function forgottenPayee(copyOf: (alice: Node) => Promise<Snapshot>): Promise<{

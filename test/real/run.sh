@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `npm run test:real`: our nodes, our Electrum server and our devnet beside the real programs: bitcoind,
-# electrs, and Electrum; nodes in networks of their own behind routers that the kernel is. What cannot be had is left out, and the reason printed. FILES...: only these.
+# electrs, Electrum, and nodes behind routers of the kernel. What cannot be had is left out, and the
+# reason printed. FILES...: only these.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export PAYCHAN_TEST_SIZE=all
