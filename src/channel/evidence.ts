@@ -12,7 +12,16 @@
  * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { readableTransaction, type Transaction } from '../bitcoin/transaction.js'
-import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  type BlockHeight,
+  feeFor,
+  feeRate,
+  max,
+  min,
+  satoshi,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
 import { balances } from './ledger.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
@@ -288,17 +297,29 @@ type InSight = Pick<ShownSpend, 'txid' | 'raw' | 'fee' | 'vsize' | 'lock' | 'sin
  * The spends that are no states: those that are shown, and each close and each T1 of a renewal that
  * we have completed ourselves. We have sent that one, so it may stand in every mempool while no
  * server has shown it to us yet, and refusals of our bids come at once.
+ *
+ * Blocks pass over all of them since the first: who asks for one close after another, each a little
+ * dearer, would else have the count begin anew with each.
  */
-function closesInSight({ terms, closes, onChain: { shown } }: Established): readonly InSight[] {
-  const others = shown.filter(({ state }) => state === undefined)
-  const sent = closes.flatMap(({ txid, raw, completedAt }): InSight[] => {
+function closesInSight({ terms, closes, onChain }: Established): readonly InSight[] {
+  const others = onChain.shown.filter(({ state }) => state === undefined)
+  const heights = [
+    onChain.firstShown?.others,
+    ...others.map(({ since }) => since),
+    ...closes.map(({ completedAt }) => completedAt)
+  ].filter((height) => height !== undefined)
+  const since = heights.reduce<BlockHeight | undefined>(
+    (first, height) => min(first ?? height, height),
+    undefined
+  )
+  const sent = closes.flatMap(({ txid, raw }): InSight[] => {
     const tx = raw === undefined ? undefined : readableTransaction(raw)
     if (raw === undefined || tx === undefined || others.some((spend) => spend.txid === txid)) {
       return []
     }
-    return [{ txid, raw, ...figuresOf(tx, terms.capacity), since: completedAt, shownBy: 1 }]
+    return [{ txid, raw, ...figuresOf(tx, terms.capacity), since, shownBy: 1 }]
   })
-  return [...others, ...sent]
+  return [...others.map((spend) => ({ ...spend, since })), ...sent]
 }
 
 /**

@@ -437,10 +437,11 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
     }
     const most = (
       shown: readonly ShownSpend[],
-      { fee = 10_000n, begun = 680, share = 75_000n } = {}
+      { fee = 10_000n, begun = 680, share = 75_000n } = {},
+      closes = channel.closes
     ): bigint | undefined =>
       closeLimit(
-        { ...channel, onChain: { ...channel.onChain, shown } },
+        { ...channel, closes, onChain: { ...channel.onChain, shown } },
         { fee: satoshi(fee), txid: txid('bb'.repeat(32)), begun: blockHeight(begun) },
         {
           state: 1,
@@ -463,6 +464,25 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
     assert.equal(
       most([{ ...close, since: blockHeight(679) }], { share: 70_000n, begun: 600 }),
       7_240n
+    )
+    const completed = [675, 679].map((height, n) => ({
+      asker: 'server' as const,
+      fee: satoshi(20_000n),
+      txid: txid(`d${n}`.repeat(32)),
+      signature: new Uint8Array(64),
+      raw: paysUs,
+      completedAt: blockHeight(height)
+    }))
+    assert.equal(
+      most([], { share: 70_000n, begun: 600 }, completed),
+      115_840n,
+      'five blocks since the first: a fresh one begins nothing anew'
+    )
+    assert.equal(most([], { share: 70_000n, begun: 600 }, completed.slice(1)), 7_240n)
+    assert.equal(
+      most([{ ...close, since: blockHeight(680) }], { share: 70_000n, begun: 600 }, completed),
+      115_840n,
+      'one that is shown since no more'
     )
     assert.equal(most([close], { fee: 25_000n }), 5_000n)
     assert.equal(most([close], { fee: 25_001n }), undefined, 'it pays too little to be why')
