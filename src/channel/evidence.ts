@@ -319,7 +319,8 @@ function closesInSight({ terms, closes, onChain }: Established): readonly InSigh
     }
     return [{ txid, raw, ...figuresOf(tx, terms.capacity), since, shownBy: 1 }]
   })
-  return [...others.map((spend) => ({ ...spend, since })), ...sent]
+  const seen = others.map((spend) => ({ ...spend, since }))
+  return [...seen, ...sent]
 }
 
 /**

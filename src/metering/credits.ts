@@ -54,6 +54,8 @@ const PATIENCE_MS = 2_000
 export const HOUR_S = 3_600
 /** A look-up goes back so far: the event of a payment is not later than that. */
 const LOOK_BACK_MS = 300_000
+/** The clocks of this process and of its node differ by less. */
+const SKEW_MS = 300_000
 /** Payments are asked for in parts of so long, since a busy seller has many. */
 const WINDOW_MS = 600_000
 
@@ -68,8 +70,11 @@ export class Credits {
   #hearing: Promise<void> | undefined
   /** Since when events may have been missed, in milliseconds since 1970; undefined when none was. */
   #missedSince: number | undefined
-  /** The payments of before the start are counted. */
+  /** The payments of before the start are being counted, or are. */
   #resumed: Promise<void> | undefined
+  #isResumed: boolean
+  /** In milliseconds since 1970. */
+  readonly #started: number
   /** The look-up that is to begin, and the one before it. */
   #nextLookUp: Promise<void> | undefined
   #lastLookUp: Promise<void> = Promise.resolve()
@@ -85,8 +90,15 @@ export class Credits {
         : { areEndless, records: books.sessions, forgottenUpTo: books.forgottenUpTo }
     )
     this.#trusted = new Set(books?.trusted)
-    // The first unit that is short hears of it.
-    this.#hear().catch(() => {})
+    this.#started = this.now()
+    this.#isResumed = books === undefined
+    // The first unit hears of what fails.
+    this.resume().catch(() => {})
+    this.#hear()
+      .then(async () => {
+        await this.#lookUp()
+      })
+      .catch(() => {})
   }
 
   /** Listens to the node no more. Units that wait are refused. */
@@ -181,7 +193,7 @@ export class Credits {
   #credit(payment: PaymentInfo): void {
     const session = sessionOf(payment)
     if (session === undefined) return
-    this.#sessions.credit(session, payment, this.now())
+    this.#sessions.credit(session, payment, this.now(), this.#toldAgainFrom())
     for (const wake of [...(this.#waiting.get(session) ?? [])]) wake(true)
   }
 
@@ -195,10 +207,15 @@ export class Credits {
     if (books === undefined) return
     this.#resumed ??= (
       lifetime === Infinity ? this.#countUnheard() : this.#count(lifetime * 1_000)
-    ).catch((error: unknown) => {
-      this.#resumed = undefined
-      throw error
-    })
+    ).then(
+      () => {
+        this.#isResumed = true
+      },
+      (error: unknown) => {
+        this.#resumed = undefined
+        throw error
+      }
+    )
     await this.#resumed
   }
 
@@ -215,8 +232,18 @@ export class Credits {
       else payments.push(payment)
     }
     for (const [session, payments] of listed) {
-      this.#sessions.creditUnheard(session, payments, this.now())
+      this.#sessions.creditUnheard(session, payments, this.now(), this.#toldAgainFrom())
     }
+  }
+
+  /**
+   * No look-up tells of payments that were told before this, in milliseconds since 1970: each begins
+   * somewhat before the time from which on events may have been missed, and until what was paid before
+   * the start is counted all of this process may be told again.
+   */
+  #toldAgainFrom(): number {
+    const since = this.#isResumed ? (this.#missedSince ?? this.now()) : this.#started
+    return since - LOOK_BACK_MS - SKEW_MS
   }
 
   /** One look-up at a time: all who come while one is under way share the next. */
@@ -235,6 +262,8 @@ export class Credits {
    * without a payment has the node look for one no more than once for each time that it was away.
    */
   async #catchUp(): Promise<void> {
+    // What is in the books has to be known first: it is told once more.
+    await this.resume()
     if (this.#missedSince === undefined || this.#isStopped) return
     const hearing = this.#hearing ?? this.#hear()
     await hearing

@@ -23,7 +23,13 @@ export type ServedHandler = (
 /** Lets requests through that are admitted; the rest is answered. */
 export function middleware(admit: (request: PricedRequest) => Promise<Admission>): ServedHandler {
   return (request, response, next) => {
-    admit(pricedOf(request)).then(
+    const priced = pricedOf(request)
+    if (priced === undefined) {
+      response.statusCode = 400
+      response.end('The path can be read in two ways.\n')
+      return
+    }
+    admit(priced).then(
       (admission) => {
         if (admission.refusal === undefined) {
           settle(request, response, admission)
@@ -39,12 +45,26 @@ export function middleware(admit: (request: PricedRequest) => Promise<Admission>
   }
 }
 
-function pricedOf(request: ServedRequest): PricedRequest {
+/** A name or an address, perhaps with a port: anything else in `Host` could pass for a path. */
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i
+
+/** A segment that a URL resolves, and a router need not: `..`, `.`, what is after a backslash. */
+const RESOLVED = /\\|\/(\.|%2e){1,2}(\/|$)/i
+
+/**
+ * The request as its price is asked for. The URL has the path that the handlers behind the gate see,
+ * which is what is sold; undefined where they could see another one.
+ */
+function pricedOf(request: ServedRequest): PricedRequest | undefined {
   const { headers, method = 'GET', protocol, originalUrl, url = '/' } = request
   const scheme = protocol ?? ('encrypted' in request.socket ? 'https' : 'http')
+  const { host = '' } = headers
+  const target = originalUrl ?? url
+  const [path = ''] = target.split('?', 1)
+  if (!path.startsWith('/') || RESOLVED.test(path)) return undefined
   return {
     method,
-    url: `${scheme}://${headers.host ?? 'localhost'}${originalUrl ?? url}`,
+    url: `${scheme}://${HOST.test(host) ? host : 'localhost'}${target}`,
     headers: {
       get: (name) => {
         const value = headers[name.toLowerCase()]

@@ -9,8 +9,6 @@ import { SpentNumbers, type Run } from './spent-numbers.js'
 
 /** Sessions that are kept; the one that was used longest ago goes first. */
 const MOST_SESSIONS = 100_000
-/** Payments are known by their ids for so long: an event and a look-up may tell of the same one. */
-const KNOWN_FOR_MS = 600_000
 /** After so many new sessions, those that are over are looked for. */
 const SWEEP_EVERY = 1_000
 /** Payments of each channel that a record names: a look-up may tell one after a later one. */
@@ -136,10 +134,15 @@ export class Sessions {
     }
   }
 
-  /** Credits a payment to a session, once however often it is told. */
-  credit(id: string, payment: Credit, now: number): void {
+  /**
+   * Credits a payment to a session, once however often it is told.
+   *
+   * @param toldAgainFrom - what was told before is told by no look-up any more: it may be forgotten;
+   *   in milliseconds since 1970
+   */
+  credit(id: string, payment: Credit, now: number, toldAgainFrom: number): void {
     for (const [known, time] of this.#payments) {
-      if (now - time < KNOWN_FOR_MS) break
+      if (time >= toldAgainFrom) break
       this.#payments.delete(known)
     }
     if (this.#payments.has(payment.id)) return
@@ -160,14 +163,14 @@ export class Sessions {
    * Credits what a session was paid since its record was taken, from a list with the oldest payment
    * first: of each channel what comes after those that the record counts.
    */
-  creditUnheard(id: string, listed: readonly Credit[], now: number): void {
+  creditUnheard(id: string, listed: readonly Credit[], now: number, toldAgainFrom: number): void {
     const counted = this.#counted.get(id)
     const last = new Map<string, number>()
     for (const [at, payment] of listed.entries()) {
       if (counted?.has(payment.id) === true) last.set(payment.channel, at)
     }
     for (const [at, payment] of listed.entries()) {
-      if (at > (last.get(payment.channel) ?? -1)) this.credit(id, payment, now)
+      if (at > (last.get(payment.channel) ?? -1)) this.credit(id, payment, now, toldAgainFrom)
       // A look-up may tell of it once more.
       else this.#payments.set(payment.id, now)
     }

@@ -5,6 +5,7 @@ import {
   createServer,
   request as httpRequest,
   type ClientRequest,
+  type IncomingMessage,
   type RequestListener,
   type Server
 } from 'node:http'
@@ -162,6 +163,52 @@ describe('metering / a gate for Express', () => {
     }) as express.ErrorRequestHandler)
     assert.equal((await fetch(`${await listen(app)}/`)).status, 500)
     assert.deepEqual(caught, [broken])
+  })
+
+  it('asks for the price of the path that is served, whatever the header Host and the path say', async () => {
+    const app = express()
+    app.set('env', 'test')
+    const asked: string[] = []
+    gate.stop()
+    gate = new Gate({
+      node: payee.api,
+      price: ({ url }) => {
+        asked.push(url)
+        return satoshi(new URL(url).pathname.startsWith('/free') ? 0n : 2n)
+      },
+      realm: 'localhost',
+      patience: 200
+    })
+    app.use(gate.express(), (request, response) => {
+      served.push(request.path)
+      response.end()
+    })
+    const place = await listen(app)
+    const status = async (path: string, host: string): Promise<number | undefined> => {
+      const { port } = new URL(place)
+      const request = httpRequest({ host: '127.0.0.1', port, path, headers: { host } })
+      request.end()
+      const [answer] = (await once(request, 'response')) as [IncomingMessage]
+      answer.resume()
+      return answer.statusCode
+    }
+    for (const host of ['x/free?', 'x/free/', 'x\\free', 'x#', 'user@x', 'x?']) {
+      assert.equal(await status('/dear', host), 402, host)
+    }
+    for (const path of [
+      '/dear/../free',
+      '/free/../dear',
+      '/dear/%2e%2E/free',
+      '/free\\..\\dear',
+      'http://x/free/../dear',
+      'http://x/dear'
+    ]) {
+      assert.equal(await status(path, 'x'), 400, path)
+    }
+    assert.equal(await status('//free/dear', 'x'), 402)
+    assert.deepEqual(served, [])
+    assert.equal(await status('/free', 'shop.example:8080'), 200)
+    assert.deepEqual([served, asked.at(-1)], [['/free'], 'http://shop.example:8080/free'])
   })
 
   it('fits before a bare server, too', async () => {

@@ -275,6 +275,44 @@ describe('metering / a priced server with books', () => {
     assert.equal(await problemOf(await asked(challenge, 4n)), 'payment-expired')
   })
 
+  it('counts a payment once, however long after it the node is asked (HTTP-3)', async () => {
+    const far = { ...payee.api, events: new FarEvents(payee.api.events) }
+    for (const [what, node] of [
+      ['a node in another process', far],
+      ['in this one', payee.api]
+    ] as const) {
+      await restart({ node })
+      const challenge = await paid(6n)
+      const other = await paid(2n)
+      now += 11 * 60_000
+      // One that is short has the node asked.
+      for (const number of [2n, 4n]) await asked(other, number)
+      assert.equal((await asked(challenge, 2n)).status, 200)
+      if (node === far) far.events.break()
+      now += 11 * 60_000
+      await asked(other, 6n)
+      for (const number of [4n, 6n]) assert.equal((await asked(challenge, number)).status, 200)
+      assert.equal(await problemOf(await asked(challenge, 8n)), 'insufficient-balance', what)
+    }
+  })
+
+  it('that cannot ask its node for a while counts a payment once all the same (HTTP-3)', async () => {
+    let isAway = true
+    const { payments } = payee.api
+    const list: typeof payments.list = async (filter) => {
+      if (isAway) throw new Error('the node is away')
+      return await payments.list(filter)
+    }
+    await restart({ node: { ...payee.api, payments: { ...payments, list } } })
+    const challenge = await paid(2n)
+    now += 11 * 60_000
+    // A payment that is told now has what was told before forgotten, if it may be.
+    await paid(2n)
+    isAway = false
+    assert.equal((await asked(challenge, 2n)).status, 200)
+    assert.equal(await problemOf(await asked(challenge, 4n)), 'insufficient-balance')
+  })
+
   it('asks its node once for all units that wait', async () => {
     let asks = 0
     const { payments } = payee.api

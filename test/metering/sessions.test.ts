@@ -17,7 +17,7 @@ describe('metering / sessions', () => {
   it('a unit is taken once, and when it is paid', () => {
     const sessions = new Sessions()
     assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'short', missing: 2n })
-    sessions.credit('a', payment('p1', 3n), 0)
+    sessions.credit('a', payment('p1', 3n), 0, 0)
     assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'taken' })
     assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'spent already' })
     assert.deepEqual(sessions.take('a', 4n, PRICE), { kind: 'short', missing: 1n })
@@ -25,18 +25,21 @@ describe('metering / sessions', () => {
     assert.deepEqual(sessions.standing('a'), { paid: 3n, spent: 2n, units: 1 })
   })
 
-  it('a payment that is told twice counts once; ten minutes later nobody tells it any more', () => {
+  it('a payment counts once however often it is told, and is known as long as it can be told', () => {
     const sessions = new Sessions()
-    for (const now of [0, 599_999]) sessions.credit('a', payment('p1', 5n), now)
-    assert.equal(sessions.standing('a').paid, 5n)
-    sessions.credit('a', payment('p2', 1n), 600_000)
-    sessions.credit('a', payment('p2', 1n), 600_001)
+    for (const now of [0, 10]) sessions.credit('a', payment('p1', 5n), now, 0)
+    sessions.credit('a', payment('p2', 1n), 20, 0)
+    sessions.credit('a', payment('p1', 5n), 3_600_000, 0)
     assert.equal(sessions.standing('a').paid, 6n)
+    sessions.credit('a', payment('p1', 5n), 3_600_000, 1)
+    assert.equal(sessions.standing('a').paid, 11n, 'whoever says that nobody tells it is believed')
+    sessions.credit('a', payment('p2', 1n), 3_600_000, 1)
+    assert.equal(sessions.standing('a').paid, 11n)
   })
 
   it('a unit that could not be delivered costs nothing, and its number stays used', () => {
     const sessions = new Sessions()
-    sessions.credit('a', payment('p1', PRICE), 0)
+    sessions.credit('a', payment('p1', PRICE), 0, 0)
     sessions.take('a', 2n, PRICE)
     sessions.giveBack('a', PRICE)
     assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'spent already' })
@@ -53,9 +56,9 @@ describe('metering / sessions', () => {
       ['taken', 'taken']
     )
     assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'short', missing: 6n })
-    sessions.credit('a', payment('p1', PRICE), 0)
+    sessions.credit('a', payment('p1', PRICE), 0, 0)
     assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'short', missing: 4n })
-    sessions.credit('a', payment('p2', 4n), 0)
+    sessions.credit('a', payment('p2', 4n), 0, 0)
     assert.deepEqual(sessions.take('a', 6n, PRICE), { kind: 'taken' })
   })
 
@@ -63,14 +66,14 @@ describe('metering / sessions', () => {
     const sessions = new Sessions({ most: 2 })
     let count = 0
     for (const id of ['a', 'b', 'a', 'c']) {
-      sessions.credit(id, payment(`${id}${count++}`, PRICE), 0)
+      sessions.credit(id, payment(`${id}${count++}`, PRICE), 0, 0)
     }
     assert.deepEqual(
       ['a', 'b', 'c'].map((id) => sessions.standing(id).paid),
       [4n, 0n, 2n]
     )
     const many = new Sessions()
-    many.credit('a', payment('p', 100_000n), 0)
+    many.credit('a', payment('p', 100_000n), 0, 0)
     for (let n = 1n; n <= 5_000n; n++) many.take('a', n, satoshi(1n))
     assert.deepEqual(many.take('a', 1n, satoshi(1n)), { kind: 'spent already' })
     assert.deepEqual(many.take('a', 5_000n, satoshi(1n)), { kind: 'spent already' })
@@ -80,9 +83,9 @@ describe('metering / sessions', () => {
   it('a session that had to be forgotten is over: its payments do not buy its units again', () => {
     const sessions = new Sessions({ most: 1 })
     const unit = { ends: 1_000 }
-    sessions.credit('a', payment('p1', 4n), 0)
+    sessions.credit('a', payment('p1', 4n), 0, 0)
     assert.deepEqual(sessions.take('a', 2n, PRICE, unit), { kind: 'taken' })
-    sessions.credit('b', payment('p2', PRICE), 0)
+    sessions.credit('b', payment('p2', PRICE), 0, 0)
     assert.deepEqual([sessions.takeGone(), sessions.takeGone()], [['a'], []])
     assert.deepEqual(sessions.take('a', 2n, PRICE, unit), { kind: 'over' })
     const { forgottenUpTo } = sessions
@@ -93,59 +96,59 @@ describe('metering / sessions', () => {
 
   it('a session in which nothing is left is forgotten before one that was paid ahead', () => {
     const sessions = new Sessions({ most: 2 })
-    sessions.credit('ahead', payment('p1', 9n), 0)
-    sessions.credit('used up', payment('p2', PRICE), 0)
+    sessions.credit('ahead', payment('p1', 9n), 0, 0)
+    sessions.credit('used up', payment('p2', PRICE), 0, 0)
     sessions.take('used up', 2n, PRICE)
-    sessions.credit('c', payment('p3', PRICE), 0)
+    sessions.credit('c', payment('p3', PRICE), 0, 0)
     assert.deepEqual(sessions.takeGone(), ['used up'])
     sessions.take('c', 2n, PRICE)
     sessions.giveBack('c', PRICE)
-    sessions.credit('d', payment('p4', PRICE), 0)
+    sessions.credit('d', payment('p4', PRICE), 0, 0)
     assert.deepEqual(sessions.takeGone(), ['ahead'], 'what was given back is left in c')
   })
 
   it('a session that was forgotten is not credited again for what it has spent', () => {
     const sessions = new Sessions({ most: 1 })
     const first = payment('p1', PRICE)
-    sessions.credit('a', first, 0)
+    sessions.credit('a', first, 0, 0)
     sessions.take('a', 2n, PRICE)
-    sessions.credit('b', payment('p2', PRICE), 0)
-    sessions.credit('a', first, 1)
+    sessions.credit('b', payment('p2', PRICE), 0, 0)
+    sessions.credit('a', first, 1, 0)
     assert.deepEqual(sessions.take('a', 4n, PRICE), { kind: 'short', missing: PRICE })
   })
 
   it('a session of which nothing was spent when it was forgotten has its payment when it is told again', () => {
     const sessions = new Sessions({ most: 1 })
     const first = payment('p1', PRICE)
-    sessions.credit('a', first, 0)
-    sessions.credit('b', payment('p2', PRICE), 0)
-    for (const now of [1, 2]) sessions.credit('a', first, now)
+    sessions.credit('a', first, 0, 0)
+    sessions.credit('b', payment('p2', PRICE), 0, 0)
+    for (const now of [1, 2]) sessions.credit('a', first, now, 0)
     assert.equal(sessions.standing('a').paid, PRICE)
   })
 
   it('what is given back to a session that was forgotten and paid anew is not given', () => {
     const sessions = new Sessions({ most: 1 })
-    sessions.credit('a', payment('p1', PRICE), 0)
+    sessions.credit('a', payment('p1', PRICE), 0, 0)
     sessions.take('a', 2n, PRICE)
-    sessions.credit('b', payment('p2', PRICE), 0)
-    sessions.credit('a', payment('p3', PRICE), 0)
+    sessions.credit('b', payment('p2', PRICE), 0, 0)
+    sessions.credit('a', payment('p3', PRICE), 0, 0)
     sessions.giveBack('a', PRICE)
     assert.deepEqual(sessions.standing('a'), { paid: PRICE, spent: 0n, units: 0 })
   })
 
   it('whoever asks without a payment makes no session, and pushes none out', () => {
     const sessions = new Sessions({ most: 1 })
-    sessions.credit('a', payment('p1', PRICE), 0)
+    sessions.credit('a', payment('p1', PRICE), 0, 0)
     for (const id of ['b', 'c', 'd']) sessions.take(id, 2n, PRICE, { ends: 1_000 })
     assert.deepEqual(sessions.take('a', 2n, PRICE), { kind: 'taken' })
   })
 
   it('sessions that are over are struck out, as new ones come', () => {
     const sessions = new Sessions()
-    for (const id of ['a', 'b']) sessions.credit(id, payment(id, PRICE), 0)
+    for (const id of ['a', 'b']) sessions.credit(id, payment(id, PRICE), 0, 0)
     sessions.take('a', 2n, PRICE, { ends: 10 })
     sessions.take('b', 2n, PRICE, { ends: 5_000 })
-    for (let n = 0; n < 1_000; n++) sessions.credit(`${n}`, payment(`${n}`, PRICE), n)
+    for (let n = 0; n < 1_000; n++) sessions.credit(`${n}`, payment(`${n}`, PRICE), n, 0)
     assert.deepEqual(sessions.takeGone(), ['a'])
     assert.equal(sessions.forgottenUpTo, 0, 'none was forgotten before its end')
   })
@@ -162,7 +165,7 @@ describe('metering / sessions', () => {
         const taken: bigint[] = []
         for (const each of steps) {
           if (each.kind === 'pay') {
-            sessions.credit('a', payment(`${each.id}`, each.amount), 0)
+            sessions.credit('a', payment(`${each.id}`, each.amount), 0, 0)
             if (!paid.has(each.id)) paid.set(each.id, each.amount)
           } else if (sessions.take('a', each.number, PRICE).kind === 'taken') {
             taken.push(each.number)
@@ -197,8 +200,8 @@ describe('metering / sessions', () => {
         ] of steps.entries()) {
           log.push(payment(`${at}`, amount, channel))
           sum += amount
-          if (!isMissed) sessions.credit('a', payment(`${at}`, amount, channel), 0)
-          if (looks) for (const each of log) sessions.credit('a', each, 0)
+          if (!isMissed) sessions.credit('a', payment(`${at}`, amount, channel), 0, 0)
+          if (looks) for (const each of log) sessions.credit('a', each, 0, 0)
           if (isRecorded && looks) record = sessions.takeRecords('a', 0)
           if (!crashes) continue
           sessions = new Sessions({ areEndless: true, records: record })
@@ -206,8 +209,8 @@ describe('metering / sessions', () => {
           const late = payment(`late ${at}`, amount, channel)
           log.push(late)
           sum += amount
-          sessions.credit('a', late, 0)
-          sessions.creditUnheard('a', log, 0)
+          sessions.credit('a', late, 0, 0)
+          sessions.creditUnheard('a', log, 0, 0)
           assert.equal(sessions.standing('a').paid, sum)
         }
       })

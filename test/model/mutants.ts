@@ -75,7 +75,7 @@ export const MUTANTS: readonly Mutant[] = [
     story: 'dear-client',
     rule: 'money',
     about: 'such a close is outbid by the side that has just sent it, before it is shown (EVID-10)',
-    replacements: [{ module: EVIDENCE, text: '...others, ...sent', by: '...others' }]
+    replacements: [{ module: EVIDENCE, text: '...seen, ...sent', by: '...seen' }]
   },
   {
     name: 'close-passed-over',
