@@ -81,6 +81,15 @@ describe('server pool', () => {
     }
   }
 
+  /** The first server's chain is known up to a height. */
+  async function reaches(height: number): Promise<void> {
+    while (chain.servers[0]?.height !== height) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+  }
+
   /** The same block on both. */
   function mineBoth(): void {
     mineOn(first, second)
@@ -224,17 +233,21 @@ describe('server pool', () => {
   })
 
   it('waits with the third block in a minute for who is silent: it may hang, and one server alone tell old blocks one by one (EVID-6)', async () => {
-    await start({ settle: 5, row: 60_000 })
+    const hand = new FakeClock()
+    await start({ settle: 5, row: 60_000 }, true, hand)
     first.chain.mine()
     first.notifyTip()
+    await reaches(4)
+    hand.advance(5)
     await tips.when(({ height }) => height === 4)
-    for (let n = 0; n < 5; n++) {
+    const third = hand.now()
+    for (let height = 5; height < 10; height++) {
       first.chain.mine()
       first.notifyTip()
-      await new Promise((resolve) => {
-        setTimeout(resolve, 50)
-      })
+      await reaches(height)
+      hand.advance(5)
     }
+    hand.advance(20_000)
     assert.deepEqual(
       tips.all.map(({ height }) => height),
       [3, 4]
@@ -248,7 +261,15 @@ describe('server pool', () => {
     assert.equal(chain.tip?.height, 4, 'nor when it turns out to be gone')
     second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
     await second.listen()
+    while (chain.servers[1]?.height !== 9) {
+      hand.advance(5)
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    hand.advance(5)
     await tips.when(({ height }) => height === 9)
+    assert.ok(hand.now() - third < 60_000, 'by itself it would have been told later')
     assert.deepEqual(
       tips.all.map(({ height }) => height),
       [3, 4, 9]
@@ -256,18 +277,21 @@ describe('server pool', () => {
   })
 
   it('waits no longer than that, and not where all have the block', async () => {
-    await start({ settle: 5, row: 300 })
+    const hand = new FakeClock()
+    await start({ settle: 5, row: 300 }, true, hand)
     for (let n = 0; n < 3; n++) {
       mineBoth()
       first.notifyTip()
       second.notifyTip()
       await tips.when(({ height }) => height === 4 + n)
     }
-    const before = Date.now()
     first.chain.mine()
     first.notifyTip()
-    await tips.when(({ height }) => height === 7)
-    assert.ok(Date.now() - before >= 250, `${Date.now() - before} ms`)
+    await reaches(7)
+    hand.advance(299)
+    assert.equal(chain.tip?.height, 6)
+    hand.advance(1)
+    assert.equal(chain.tip?.height, 7)
   })
 
   it('drops who was not there at first, and breaks the protocol once it is', async () => {
@@ -326,11 +350,7 @@ describe('server pool', () => {
       first.chain.mine()
       first.notifyTip()
       if (isRow) {
-        while (chain.servers[0]?.height !== 5) {
-          await new Promise((resolve) => {
-            setImmediate(resolve)
-          })
-        }
+        await reaches(5)
         mineBoth()
         second.notifyTip()
         first.notifyTip()

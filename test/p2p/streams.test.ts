@@ -260,10 +260,7 @@ describe('streams of peers over libp2p', () => {
       const stream = connection?.streams.find(({ protocol }) => protocol === PROTOCOL)
       assert.ok(stream !== undefined)
       // 60 x 154 kB = 9 MB were sent: most of it waits on alice's side, however long bob is busy.
-      await new Promise((resolve) => {
-        setTimeout(resolve, 100)
-      })
-      assert.ok(stream.writeBufferLength > 4_000_000, `${stream.writeBufferLength} bytes wait`)
+      await until(() => stream.writeBufferLength > 4_000_000)
       assert.equal(bobs.messages.length, 1)
       release()
       await bobs.received(60)

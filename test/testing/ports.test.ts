@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Store } from '../../src/engine/ports.js'
-import { Calendar } from '../../src/testing/calendar.js'
+import { Calendar, SimClock } from '../../src/testing/calendar.js'
 import { SimChain } from '../../src/testing/chain.js'
 import { openSimStore, SimDisk } from '../../src/testing/disk.js'
 import { keyMaker } from '../../src/testing/keys.js'
@@ -10,6 +10,8 @@ import { Purses, SimWallet } from '../../src/testing/wallet.js'
 import { outPointText, toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
+import { clockContract } from '../contracts/clock.js'
+import { randomContract } from '../contracts/random.js'
 import { signerContract } from '../contracts/signer.js'
 import { allOf, bytes, storeContract } from '../contracts/store.js'
 import { walletContract } from '../contracts/wallet.js'
@@ -176,6 +178,19 @@ describe('testing / disk', () => {
 
 signerContract('simulated, over secp256k1', () => keyMaker(1, false).signerFor('alice'))
 signerContract('simulated, a model', () => keyMaker(1, true).signerFor('alice'))
+
+/* So are its clock, of a node whose own is 7 s ahead, and its dice. */
+
+clockContract('simulated', () => {
+  const calendar = new Calendar()
+  return {
+    clock: new SimClock(calendar, new Life(), 7_000),
+    pass: async (ms) => {
+      await calendar.run(calendar.now + ms)
+    }
+  }
+})
+randomContract('simulated', () => new Draws(1, 'node alice'))
 
 /* The wallet of a world is a wallet like any other. */
 
