@@ -41,7 +41,8 @@ export function toDer(compact: Uint8Array, sighashType: number): Uint8Array {
       'A signature is 64 bytes, r and s, with r and s in range and s in the lower half (BIP146).'
     )
   }
-  if (!scripts.isDefinedHashType(sighashType)) throw invalid(`${sighashType} is no sighash type.`)
+  if (!scripts.isDefinedHashType(sighashType))
+    throw invalid(`${sighashType} is not a sighash type.`)
   return scripts.signature.encode(compact, sighashType)
 }
 

@@ -155,7 +155,7 @@ function addressOf(body: string, parameters: readonly Parameter[], network: Netw
       if (!address.toLowerCase().startsWith(`${bech32}1`)) {
         throw new PaychanError(
           'ERR_INVALID_ADDRESS',
-          `The bitcoin: URI has '${address.slice(0, 90)}' for '${bech32}', which is no address that starts with ${bech32}1.`,
+          `The bitcoin: URI has '${address.slice(0, 90)}' for '${bech32}', which is not an address that starts with ${bech32}1.`,
           { address: address.slice(0, 90), network }
         )
       }
@@ -267,7 +267,7 @@ function encoded(text: string): string {
 function invalid(why: string, facts: Facts = {}): PaychanError {
   return new PaychanError(
     'ERR_INVALID_URI',
-    `This is no valid bitcoin: URI (BIP321): ${why}.`,
+    `This is not a valid bitcoin: URI (BIP321): ${why}.`,
     facts
   )
 }

@@ -421,7 +421,7 @@ function readAs(raw: Uint8Array, id: Txid): Transaction {
   try {
     return parseTransaction(raw)
   } catch (cause) {
-    throw lied('sent something that is no transaction', id, cause)
+    throw lied('sent something that is not a transaction', id, cause)
   }
 }
 

@@ -378,7 +378,7 @@ export function onCloseDone(channel: Established, done: CloseDone): Transition {
       new Violation(
         'ERR-2',
         'ERR_UNEXPECTED_MESSAGE',
-        `CloseDone names ${txid}, which is no close that was asked for.`,
+        `CloseDone names ${txid}, which is not a close that was asked for.`,
         { txid }
       )
     )

@@ -96,7 +96,7 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'let a close go first',
     takes: 'shown',
     evidence:
-      'a spend that is no state (shown, or a close that we have completed), counts, pays about as much as our refused bid, and is shown by more servers than any older state that counts',
+      'a spend that is not a state (shown, or a close that we have completed), counts, pays about as much as our refused bid, and is shown by more servers than any older state that counts',
     ifFalse:
       'a block: our bid pays what it can win over that spend, or twice the estimate, or 20 sat/vB, and twice as much with each block that passes over it'
   },

@@ -103,7 +103,7 @@ export const POLICY = {
   // payment.
   maxRisk: percent(
     100,
-    'the highest chance of losing the stake at which payments are taken (UPD-19); 100 is no limit'
+    'the highest chance of losing the stake at which payments are taken (UPD-19); 100 sets no limit'
   ),
   // Above the 50 % that are assumed before anything has been seen (risk.ts).
   riskAlarm: percent(60, 'the chance of losing the stake from which on an event tells of it'),

@@ -246,7 +246,7 @@ async function removeStale(path: string): Promise<void> {
     if (!(await lstat(path)).isSocket()) {
       throw new PaychanError(
         'ERR_SOCKET_FAILED',
-        `${path} is in the way: the API socket belongs there, and this is no socket. Move it away.`,
+        `${path} is in the way: the API socket belongs there, and this is not a socket. Move it away.`,
         { path }
       )
     }

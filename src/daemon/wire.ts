@@ -54,7 +54,7 @@ export function toWire(value: unknown): Wire {
   if (typeof value === 'object') {
     return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toWire(field)]))
   }
-  throw new TypeError(`a ${typeof value} is no data`)
+  throw new TypeError(`a ${typeof value} is not data`)
 }
 
 /** 16 digits hold 21 million bitcoin in satoshis. */

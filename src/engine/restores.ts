@@ -357,7 +357,7 @@ export class Restores {
           answer.type === 'ChannelRecord',
           'ERR-2',
           'ERR_UNEXPECTED_MESSAGE',
-          `${answer.type} is no answer to a RestoreRequest.`
+          `${answer.type} is not an answer to a RestoreRequest.`
         )
         const id = channelIdOf(answer.open.channelKey)
         must(

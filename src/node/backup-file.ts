@@ -203,7 +203,7 @@ async function readLine(
   throw new PaychanError(
     'ERR_BACKUP_UNREADABLE',
     known === undefined
-      ? `${path} is no backup of paychan. Name the file that \`paychan backup\` wrote.`
+      ? `${path} is not a backup of paychan. Name the file that \`paychan backup\` wrote.`
       : `The first line of the backup ${path} is damaged. Use another copy of it.`,
     { path }
   )

@@ -198,7 +198,7 @@ async function assertOlder(
     )
   }
   if (found === 'foreign') {
-    return refuse('is there already, and is no backup that this release reads')
+    return refuse('is there already, and is not a backup that this release reads')
   }
   if (found.peerId !== peerId || found.network !== network) {
     return refuse(`is a backup of another node (${found.network}, ${found.peerId})`)

@@ -116,7 +116,7 @@ export function outPointFromText(text: string): OutPoint {
   if (id === undefined || vout === undefined || Number(vout) > MAX_VOUT) {
     throw new PaychanError(
       'ERR_INVALID_OUTPOINT',
-      `'${text.slice(0, 80)}' is no outpoint: write the transaction id, a colon, and the number of the output, as \`paychan coins\` shows it.`,
+      `'${text.slice(0, 80)}' is not an outpoint: write the transaction id, a colon, and the number of the output, as \`paychan coins\` shows it.`,
       { text: text.slice(0, 80) }
     )
   }

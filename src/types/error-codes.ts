@@ -223,7 +223,7 @@ export const ERROR_CODES = {
     'a backup would take the place of a file that may be worth more, and leaves it alone'
   ],
   ERR_BACKUP_UNWRITABLE: ['refused', 'a backup cannot be written: a full disk, or no permission'],
-  ERR_BACKUP_UNREADABLE: ['refused', 'a file is no backup, or a damaged one, or cannot be read'],
+  ERR_BACKUP_UNREADABLE: ['refused', 'a file is not a backup, or a damaged one, or cannot be read'],
   ERR_DATA_EXISTS: ['refused', 'there is a node in the directory already'],
   ERR_RESTORE_FAILED: ['refused', 'a backup could not be put back: a full disk, or no permission'],
   ERR_SEED_EXISTS: ['refused', 'there is a seed already, and it is never overwritten'],

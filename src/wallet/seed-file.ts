@@ -148,7 +148,7 @@ async function readContent(path: string): Promise<string> {
     if (!found.isFile()) {
       throw new PaychanError(
         'ERR_SEED_UNREADABLE',
-        'this is a directory, or something else that is no file. Give the path of the file that `paychan init` wrote.',
+        'this is a directory, or something else that is not a file. Give the path of the file that `paychan init` wrote.',
         { path }
       )
     }
@@ -157,7 +157,7 @@ async function readContent(path: string): Promise<string> {
     if (size > MAX_SEED_FILE_BYTES) {
       throw new PaychanError(
         'ERR_SEED_UNREADABLE',
-        `it has ${size} bytes: that is no seed file. Give the path of the file that \`paychan init\` wrote.`,
+        `it has ${size} bytes: that is not a seed file. Give the path of the file that \`paychan init\` wrote.`,
         { path, size }
       )
     }
@@ -288,7 +288,7 @@ function parse(content: string): unknown {
 function damaged(cause: unknown): PaychanError {
   return new PaychanError(
     'ERR_SEED_UNREADABLE',
-    'this is no encrypted seed of paychan, or it is damaged. Restore the file from a copy, or with `paychan restore` from the words.',
+    'this is not an encrypted seed of paychan, or it is damaged. Restore the file from a copy, or with `paychan restore` from the words.',
     {},
     { cause }
   )

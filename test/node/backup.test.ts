@@ -262,7 +262,7 @@ describe('node / backup', () => {
     it('no file that is no backup, and no directory', async () => {
       const alice = await source('alice')
       await writeFile(file, 'the only copy of a thesis\n')
-      await refused(alice, /is no backup/)
+      await refused(alice, /is not a backup/)
       assert.equal(await codeOfRejection(backup(alice, alice.dataDir)), 'ERR_BACKUP_EXISTS')
     })
 

@@ -40,7 +40,7 @@ export interface Limits {
   readonly minTurnAmount: bigint
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: bigint
-  /** Percent; 100 is no limit. */
+  /** Percent; 100 sets no limit. */
   readonly maxRisk: number
 }
 

@@ -35,7 +35,7 @@ export function parseEndpoint(text: string): Endpoint {
   }
   const protocol = PROTOCOLS.get(url.protocol)
   if (protocol === undefined) {
-    throw refuse(`'${url.protocol.slice(0, -1)}' is no protocol of theirs`)
+    throw refuse(`'${url.protocol.slice(0, -1)}' is not a protocol of theirs`)
   }
   if (url.hostname === '') throw refuse('the host is missing')
   if (url.port === '' || url.port === '0') throw refuse('the port is missing')

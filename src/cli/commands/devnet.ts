@@ -199,7 +199,7 @@ function electrumUrl(value: string): string {
   if (!value.startsWith('tcp:')) {
     throw new PaychanError(
       'ERR_CONFIG_INVALID',
-      `--electrum: '${value}' is no devnet that this command can talk to: it does so without TLS. Write it like ${DEFAULT_ELECTRUM}.`,
+      `--electrum: '${value}' is not a devnet that this command can talk to: it does so without TLS. Write it like ${DEFAULT_ELECTRUM}.`,
       { key: 'electrum', where: '--electrum' }
     )
   }

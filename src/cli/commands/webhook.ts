@@ -94,7 +94,7 @@ function parseEvents(
   const wrong = events.find((event) => !NUMBERED_EVENTS.some((known) => known === event))
   if (wrong !== undefined) {
     throw new InvalidArgumentError(
-      `'${wrong}' is no event with a number; there are ${NUMBERED_EVENTS.join(', ')}.`
+      `'${wrong}' is not an event with a number; there are ${NUMBERED_EVENTS.join(', ')}.`
     )
   }
   return [...new Set([...before, ...(events as NumberedEventType[])])]

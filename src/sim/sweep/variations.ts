@@ -174,7 +174,7 @@ export function readStakes(text: string): number[] {
   ) {
     throw new PaychanError(
       'ERR_USAGE',
-      `'${text.slice(0, 60)}' are no limits between stakes; write up to ${MOST_LIMITS} amounts in satoshis, the smallest first, like 10000,100000.`
+      `'${text.slice(0, 60)}' are not limits between stakes; write up to ${MOST_LIMITS} amounts in satoshis, the smallest first, like 10000,100000.`
     )
   }
   return limits
