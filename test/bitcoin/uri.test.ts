@@ -157,7 +157,7 @@ describe('bitcoin / uri', () => {
       'a parameter with an address of another kind',
       `bitcoin:?bcrt=${LEGACY}`,
       'ERR_INVALID_ADDRESS',
-      /no address that starts with bcrt1/
+      /not an address that starts with bcrt1/
     ],
     ['slashes, as a web address has them', `bitcoin://${OURS}`, 'ERR_INVALID_ADDRESS', /./],
     ['two amounts', `bitcoin:${OURS}?amount=42&amount=10`, 'ERR_INVALID_URI', /'amount' twice/],

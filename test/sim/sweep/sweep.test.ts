@@ -193,7 +193,7 @@ describe('a sweep', () => {
       [[1_000, 20_000], 0, 1]
     )
     for (const wrong of ['', 'x', '5,5', '9,1', '1,2,3,4,5,6', '1.5', '-1']) {
-      assert.throws(() => readStakes(wrong), /no limits between stakes/)
+      assert.throws(() => readStakes(wrong), /not limits between stakes/)
     }
   })
 
