@@ -14,6 +14,15 @@ export function parseDuration(text: string): number | undefined {
     : Number(count) * factor
 }
 
+/** Writes seconds as `parseDuration` reads them, in the largest unit that divides them. */
+export function formatDuration(seconds: number): string {
+  const [unit, factor] = Object.entries(UNITS).findLast(([, each]) => seconds % each === 0) ?? [
+    's',
+    1
+  ]
+  return `${seconds / factor}${unit}`
+}
+
 /** A parser for `90s`, `15m`, `1h`, `7d` as seconds; `never` as undefined. */
 export function parseLifetime(text: string): { readonly seconds: number | undefined } {
   if (text === 'never') return { seconds: undefined }

@@ -328,8 +328,9 @@ async function perform(
   body: unknown,
   key: string | undefined
 ): Promise<string> {
+  const maker = grant.scopes.includes('manage') ? undefined : grant.id
   const run = async (asked: unknown): Promise<Wire> =>
-    publish(verb.answer, await verb.run(node, asked))
+    publish(verb.answer, await verb.run(node, asked, maker))
   if (key !== undefined && (key === '' || key.length > LONGEST_KEY)) {
     throw new PaychanError(
       'ERR_INVALID_REQUEST',

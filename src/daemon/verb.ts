@@ -62,7 +62,11 @@ export interface Verb {
   readonly seeksPayment: boolean
   /** True when it may read a whole log of the node: few such reads go on at once. */
   readonly readsLog: boolean
-  readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
+  /**
+   * @param maker - the name for what a caller makes that has a share of the node and no more;
+   *   undefined for one that may have all of it
+   */
+  readonly run: (node: NodeApi, body: unknown, maker?: string) => Promise<Wire>
 }
 
 /** The answer of a node's call; null for nothing. */
@@ -83,7 +87,8 @@ interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
   /** The arguments of the call, from the body of a request. */
   readonly args: (
     request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    maker?: string
   ) => [...Parameters<CallAt<Place>>]
   readonly isCancellable?: boolean
   readonly showsSecret?: boolean
@@ -103,11 +108,11 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
   const { isCancellable = false, showsSecret = false } = row
   const { seeksPayment = false, readsLog = false } = row
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
-  const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
+  const run: Verb['run'] = async (node, body, maker) => {
     const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
     const fields = withoutUndefined(given) as Parameters<typeof args>[0]
     const make = callAt(node, call)
-    return toWire(await cancellable(node, named, (signal) => make(...args(fields, signal))))
+    return toWire(await cancellable(node, named, (signal) => make(...args(fields, signal, maker))))
   }
   return {
     name,

@@ -314,12 +314,13 @@ const TABLE = [
     request: {
       amount: askedAmount.optional(),
       memo: z.string().optional(),
-      expiresIn: z.number().meta({ unit: 'seconds' }).optional(),
+      expiresIn: z.union([z.literal('never'), z.number().meta({ unit: 'seconds' })]).optional(),
       reusable: z.boolean().optional()
     },
     answer: requestInfo,
-    body: (options) => options ?? {},
-    args: (options) => [options]
+    // Who asks is known by the token; on the socket of the owner nobody has a share.
+    body: (options) => withoutUndefined({ ...options, maker: undefined }),
+    args: (options, _signal, maker) => [withoutUndefined({ ...options, maker })]
   }),
   verb('requests', 'requests.list', {
     scope: 'read',

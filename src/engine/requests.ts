@@ -21,8 +21,16 @@ import type { Change, Clock, Store } from './ports.js'
 export const REQUEST_PREFIX = 'request/'
 export const REQUESTED_PREFIX = 'requested/'
 
-/** Requests that may be open at once: each takes some 500 bytes of memory. */
+/** Requests for which payments are counted at a time: each takes some 500 bytes of memory. */
 const MOST_OPEN = 100_000
+
+/**
+ * How many of them one maker that is limited may have: the rest of the room stays for all others,
+ * whatever the visitors of one shop make it ask for.
+ */
+function shareOf(most: number): number {
+  return Math.ceil(most / 4)
+}
 
 /**
  * REQ-7: milliseconds for which a request that is paid, or has expired, still takes late payments:
@@ -46,9 +54,11 @@ export interface RequestRecord {
   readonly memo: string
   /** Milliseconds since 1970. */
   readonly made: number
-  /** Undefined when it never expires. */
+  /** Undefined when it never expires; earlier than its text says when it was closed to make room. */
   readonly expires?: number | undefined
   readonly reusable: boolean
+  /** The name of whoever made it, when that one has a share of the room and no more. */
+  readonly maker?: string | undefined
   /** UPD-10, as it was when the request was made. */
   readonly leastFirstPayment: Satoshi
   readonly received: Satoshi
@@ -67,6 +77,7 @@ const requestRecord: z.ZodType<RequestRecord> = z.object({
   made: z.number(),
   expires: z.number().optional(),
   reusable: z.boolean(),
+  maker: z.string().optional(),
   leastFirstPayment: amount,
   received: amount,
   payments: z.number(),
@@ -108,7 +119,8 @@ export class Requests {
       readonly clock: Pick<Clock, 'now'>
       /** The PeerId of this node. */
       readonly self: string
-    }
+    },
+    private readonly most = MOST_OPEN
   ) {}
 
   /**
@@ -116,18 +128,31 @@ export class Requests {
    * payments for it are payments all the same.
    */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
+    let found: OpenRequest[] = []
     for await (const [key, value] of this.context.store.entries(REQUEST_PREFIX)) {
       try {
-        await this.#loadOne(readRequestRecord(key, value))
+        found.push(...(await this.#loadOne(readRequestRecord(key, value))))
       } catch (error) {
         if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
         onDamaged(error)
       }
+      // What gave way is on disk all the same: all of it at once could be more than memory holds.
+      if (found.length >= 2 * this.most) found = this.#newest(found)
     }
+    for (const open of this.#newest(found)) this.#open.set(open.record.id, open)
   }
 
-  async #loadOne(record: RequestRecord): Promise<void> {
-    if (this.#isOver(record)) return
+  /** As they were made, the oldest first; without the oldest that have ended, where these are too many. */
+  #newest(found: readonly OpenRequest[]): OpenRequest[] {
+    const now = this.context.clock.now()
+    let excess = found.length - this.most
+    return found
+      .toSorted((a, b) => a.record.made - b.record.made)
+      .filter(({ record }) => endOf(record) >= now || excess-- <= 0)
+  }
+
+  async #loadOne(record: RequestRecord): Promise<OpenRequest[]> {
+    if (this.#isOver(record)) return []
     const { store } = this.context
     const byPeer = new Map<string, Satoshi>()
     // Only whether one peer has paid all of it is still to be found out.
@@ -137,23 +162,71 @@ export class Requests {
         add(byPeer, peer, readReceived(paid, part).amount)
       }
     }
-    this.#open.set(record.id, { record, byPeer })
+    return [{ record, byPeer }]
   }
 
-  /** @throws PaychanError `ERR_TOO_MANY_REQUESTS` */
+  /**
+   * Writes a request. Where there is no room for one more, in the share of its maker or at all, an
+   * older one gives way, which is closed if it was open still (REQ-13).
+   *
+   * @throws PaychanError `ERR_TOO_MANY_REQUESTS`
+   */
   async make(record: Omit<RequestRecord, 'received' | 'payments'>): Promise<RequestRecord> {
-    if (this.#open.size >= MOST_OPEN) this.#forgetOver()
-    if (this.#open.size >= MOST_OPEN) {
-      throw new PaychanError(
-        'ERR_TOO_MANY_REQUESTS',
-        `${MOST_OPEN} payment requests are open already. Let some expire (--expires), or use one that is --reusable.`,
-        { most: MOST_OPEN }
-      )
-    }
     const made = { ...record, received: ZERO_SAT, payments: 0 }
-    await this.context.store.commit([recordChange(REQUEST_PREFIX + made.id, made)])
+    const left = this.#makeRoom(made.maker)
     this.#open.set(made.id, { record: made, byPeer: new Map() })
+    try {
+      await this.context.store.commit([
+        ...left.flatMap(({ record: old }) => this.#closing(old)),
+        recordChange(REQUEST_PREFIX + made.id, made)
+      ])
+    } catch (error) {
+      this.#open.delete(made.id)
+      for (const open of left) this.#open.set(open.record.id, open)
+      throw error
+    }
     return made
+  }
+
+  /**
+   * Takes out of the room what gives way to one more request of a maker.
+   *
+   * @throws PaychanError `ERR_TOO_MANY_REQUESTS`
+   */
+  #makeRoom(maker: string | undefined): readonly OpenRequest[] {
+    if (this.#open.size >= this.most) this.#forgetOver()
+    const own =
+      maker === undefined
+        ? []
+        : this.#spare(shareOf(this.most), ({ record }) => record.maker === maker)
+    const isOwn = new Set(own)
+    const left = [...own, ...this.#spare(this.most, (open) => !isOwn.has(open))]
+    for (const { record } of left) this.#open.delete(record.id)
+    return left
+  }
+
+  /**
+   * The requests that give way so that there is room for one more: those that are paid or have
+   * expired before those that nobody has paid anything for, each the oldest first. One that is
+   * reusable, or of which a part has come, stays as long as it is open.
+   *
+   * @param most - how many there may be of those that are meant
+   */
+  #spare(most: number, isMeant: (open: OpenRequest) => boolean): readonly OpenRequest[] {
+    if (this.#open.size < most) return []
+    const now = this.context.clock.now()
+    const all = [...this.#open.values()].filter(isMeant)
+    const excess = all.length - most + 1
+    if (excess <= 0) return []
+    const ended = all.filter(({ record }) => endOf(record) < now)
+    const unpaid = all.filter(({ record }) => endOf(record) >= now && isUnpaid(record))
+    const spare = [...ended, ...unpaid].slice(0, excess)
+    if (spare.length === excess) return spare
+    throw new PaychanError(
+      'ERR_TOO_MANY_REQUESTS',
+      `There is room for ${most} payment requests here, and as many are open that are reusable or paid in part. Wait until some expire, and give the next ones a time (--expires).`,
+      { most }
+    )
   }
 
   /** Reads a request of this node; undefined when it has made none with that id. */
@@ -243,14 +316,30 @@ export class Requests {
     return this.#open.get(toHex(payment.id.subarray(0, REQUEST_ID_BYTES)))
   }
 
-  #isOver({ reusable, paidAt, expires }: RequestRecord): boolean {
-    const ended = Math.min((reusable ? undefined : paidAt) ?? Infinity, expires ?? Infinity)
-    return this.context.clock.now() > ended + LATE_MS
+  /** What is to be written of a request that gives way: nothing, when it has ended by itself. */
+  #closing(record: RequestRecord): readonly Change[] {
+    const now = this.context.clock.now()
+    if (endOf(record) < now) return []
+    return [recordChange(REQUEST_PREFIX + record.id, { ...record, expires: now - 1 })]
+  }
+
+  #isOver(record: RequestRecord): boolean {
+    return this.context.clock.now() > endOf(record) + LATE_MS
   }
 
   #forgetOver(): void {
     for (const [id, { record }] of this.#open) if (this.#isOver(record)) this.#open.delete(id)
   }
+}
+
+/** Milliseconds since 1970 at which nobody is to begin to pay it any more. */
+function endOf({ reusable, paidAt, expires }: RequestRecord): number {
+  return Math.min((reusable ? undefined : paidAt) ?? Infinity, expires ?? Infinity)
+}
+
+/** True when it is to be paid once, and nothing has come for it. */
+function isUnpaid({ reusable, received }: RequestRecord): boolean {
+  return !reusable && received === 0n
 }
 
 function receivedKey(payment: string, peer: string): string {

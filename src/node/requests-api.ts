@@ -4,15 +4,24 @@ import type { Satoshi } from '../types/units.js'
 import type { PayResult } from './api.js'
 import type { WaitOptions } from './waiting.js'
 
+/** Seconds for which a request may be paid unless its maker says how long: a day. */
+export const REQUEST_LIFETIME_S = 86_400
+
 export interface RequestOptions {
   /** Satoshis; the payer chooses when left out. */
   readonly amount?: Satoshi | undefined
   /** What it is for: one line of at most 128 bytes. It becomes the memo of the payment. */
   readonly memo?: string | undefined
-  /** Seconds from now on; it never expires when left out. */
-  readonly expiresIn?: number | undefined
+  /** Seconds from now on, up to ten years, or `never`; a day when left out. */
+  readonly expiresIn?: number | 'never' | undefined
   /** True when it may be paid more than once. */
   readonly reusable?: boolean | undefined
+  /**
+   * A name of the one that asks for it, in a program that makes requests for others: one name has a
+   * quarter of the room for requests at most. Left out for a maker that may have all of it. On the
+   * API over TCP each token without the scope `manage` is such a name.
+   */
+  readonly maker?: string | undefined
 }
 
 /**
@@ -35,7 +44,10 @@ export interface RequestInfo {
   readonly memo: string
   /** Milliseconds since 1970. */
   readonly made: number
-  /** Milliseconds since 1970; undefined when it never expires. */
+  /**
+   * Milliseconds since 1970; undefined when it never expires. Earlier than its text says when it
+   * was closed to make room for another one.
+   */
   readonly expires: number | undefined
   readonly reusable: boolean
   /** What was received for it, from all payers together. */
@@ -106,8 +118,10 @@ export interface ReceiptInfo {
 
 export interface RequestsApi {
   /**
-   * Makes a request to be paid: a signed text that says who, where and how much. Waits for the
-   * disk, and for no peer.
+   * Makes a request to be paid: a signed text that says who, where and how much. It may be paid for
+   * a day, unless `expiresIn` says otherwise. A node counts what comes for 100,000 requests at a
+   * time; beyond it one that is paid or has expired gives way, or else the oldest that nobody has
+   * begun to pay expires. Waits for the disk, and for no peer.
    *
    * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_MEMO`, `ERR_MEMO_TOO_LONG`,
    *   `ERR_INVALID_EXPIRY`, `ERR_TOO_MANY_REQUESTS`

@@ -39,13 +39,14 @@ import {
   readReceipt
 } from './receipts.js'
 import { amountOf } from './plan-payment.js'
-import type {
-  PayRequestOptions,
-  ReceiptInfo,
-  RequestInfo,
-  RequestPayment,
-  RequestsApi,
-  RequestTerms
+import {
+  type PayRequestOptions,
+  type ReceiptInfo,
+  REQUEST_LIFETIME_S,
+  type RequestInfo,
+  type RequestPayment,
+  type RequestsApi,
+  type RequestTerms
 } from './requests-api.js'
 import type { Running } from './running.js'
 import { systemClock, systemRandom } from './system.js'
@@ -66,7 +67,7 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
   return {
     make: async (options = {}) => {
       const { engine, peers } = running()
-      const { memo = '', reusable = false } = options
+      const { memo = '', reusable = false, expiresIn = REQUEST_LIFETIME_S, maker } = options
       const amount = options.amount === undefined ? undefined : payable(options.amount)
       const refusal = memoRefusal(memo)
       if (refusal !== undefined) throw refusal
@@ -78,7 +79,7 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
         amount,
         memo,
         made: now,
-        expires: options.expiresIn === undefined ? undefined : now + lifetime(options.expiresIn),
+        expires: expiresIn === 'never' ? undefined : now + lifetime(expiresIn),
         reusable,
         leastFirstPayment: engine.leastFirstPayment
       }
@@ -92,6 +93,7 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
         made: 1_000 * now,
         expires: expires === undefined ? undefined : 1_000 * expires,
         reusable,
+        maker,
         leastFirstPayment
       })
       return requestInfo(record)
@@ -178,9 +180,17 @@ export async function answerQuestion(
 }
 
 export function requestInfo(record: RequestRecord): RequestInfo {
+  const { id, text, memo, made, reusable, received, payments, leastFirstPayment } = record
   const { amount, expires, paidBy, paidAt } = record
   return {
-    ...record,
+    id,
+    text,
+    memo,
+    made,
+    reusable,
+    received,
+    payments,
+    leastFirstPayment,
     amount,
     expires,
     paidBy,
@@ -206,7 +216,7 @@ function lifetime(wanted: number): number {
   if (Number.isInteger(wanted) && wanted >= 1 && wanted <= TEN_YEARS_S) return wanted
   throw new PaychanError(
     'ERR_INVALID_EXPIRY',
-    'A request lives for a whole number of seconds, from 1 to ten years.',
+    "A request lives for a whole number of seconds, from 1 to ten years, or is to end 'never'.",
     { asked: wanted }
   )
 }

@@ -56,9 +56,7 @@ describe('commands about payment requests', () => {
       const { out, err, code } = await run(['request', '3000', '--memo', 'two coffees'])
       assert.deepEqual([code, out()], [0, `${REQUEST}\n`])
       assert.match(err(), /Only payers on this machine/)
-      assert.deepEqual(calls('makeRequest'), [
-        { amount: 3_000n, memo: 'two coffees', expiresIn: 86_400 }
-      ])
+      assert.deepEqual(calls('makeRequest'), [{ amount: 3_000n, memo: 'two coffees' }])
     })
 
     it('shows a person what was made, and a QR code that says the same', async () => {
@@ -94,14 +92,10 @@ describe('commands about payment requests', () => {
         ['15m', 900],
         ['1h', 3_600],
         ['7d', 604_800],
-        ['never', undefined]
+        ['never', 'never']
       ] as const) {
         await run(['request', '--expires', text])
-        assert.deepEqual(
-          calls('makeRequest').at(-1),
-          seconds === undefined ? {} : { expiresIn: seconds },
-          text
-        )
+        assert.deepEqual(calls('makeRequest').at(-1), { expiresIn: seconds }, text)
       }
       for (const text of ['0h', '1', 'h', '1w', '-1h', '1.5h']) {
         const { code, err } = await run(['request', '--expires', text])
@@ -109,9 +103,11 @@ describe('commands about payment requests', () => {
       }
     })
 
-    it('that is reusable never expires by itself', async () => {
+    it('that says no time gets that of the node, also when it is reusable', async () => {
       await run(['request', '--reusable', '--memo', 'tips'])
       assert.deepEqual(calls('makeRequest'), [{ memo: 'tips', reusable: true }])
+      const { out } = await run(['request', '--help'])
+      assert.match(out(), /\(default:\s+1d\)/)
     })
   })
 

@@ -281,6 +281,19 @@ describe('the API on TCP', () => {
       assert.deepEqual(await reached(['manage']), [...verbs])
     })
 
+    it('a share of the room for requests under its own name, unless it may do all', async () => {
+      for (const scopes of [['receive'], ['receive', 'manage']] as const) {
+        const { token, id } = await node.gate().access.make({ name: 'till', scopes })
+        const body = { expiresInSeconds: 'never', memo: 'tea' }
+        assert.equal((await ask('/v1/makeRequest', { token, body })).status, 200)
+        assert.deepEqual(node.calls.at(-1)?.args, [
+          { memo: 'tea', expiresIn: 'never', ...(scopes.length === 1 && { maker: id }) }
+        ])
+        const named = await ask('/v1/makeRequest', { token, body: { ...body, maker: 'other' } })
+        assert.equal(named.code, 'ERR_UNKNOWN_FIELD', 'nobody says who it is')
+      }
+    })
+
     it('nothing by GET that changes something', async () => {
       const token = await tokenFor({ scopes: ['manage'] })
       for (const verb of [...VERBS.values()].filter((each) => !isShown(each))) {

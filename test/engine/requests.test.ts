@@ -1,5 +1,7 @@
 /** Payment requests at the payee: what comes for them is counted with the payment itself (REQ-8). */
 import assert from 'node:assert/strict'
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { Channel } from '../../src/channel/state.js'
 import { requestPartId, nameOfRequest } from '../../src/engine/paid-records.js'
 import {
   REQUEST_PREFIX,
@@ -10,7 +12,7 @@ import {
 import { PAYMENT_PREFIX } from '../../src/engine/payments.js'
 import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
-import { toHex } from '../../src/types/bytes.js'
+import { fromHex, toHex } from '../../src/types/bytes.js'
 import { satoshi, ZERO_SAT } from '../../src/types/units.js'
 import { codeFrom, type Node, twoNodes, type World } from './world.js'
 
@@ -164,12 +166,12 @@ describe('engine / requests / on disk', () => {
     disk = new SimDisk()
   })
 
-  function requests(): Requests {
-    return new Requests({
-      store: disk.storeFor(new Life()),
-      clock: { now: () => now },
-      self: 'bob'
-    })
+  function requests(most?: number, store = disk.storeFor(new Life())): Requests {
+    return new Requests({ store, clock: { now: () => now }, self: 'bob' }, most)
+  }
+
+  function isFine(error: unknown): void {
+    assert.fail(String(error))
   }
 
   const payment = {
@@ -187,12 +189,111 @@ describe('engine / requests / on disk', () => {
     ] as const) {
       now = DAY + later
       const after = requests()
-      await after.load(() => {
-        assert.fail('nothing is damaged')
-      })
+      await after.load(isFine)
       assert.equal(after.openFor(payment) !== undefined, isOpen, String(later))
       assert.equal((await after.find(ID))?.id, ID, 'it is still on disk')
     }
+  })
+
+  describe('where there is room for four (REQ-13)', () => {
+    let node: Requests
+
+    beforeEach(() => {
+      node = requests(4)
+    })
+
+    async function make(
+      ...all: (Partial<RequestRecord> & { readonly id: string })[]
+    ): Promise<void> {
+      for (const changes of all) await node.make(request({ ...changes, made: ++now }))
+    }
+
+    async function expired(): Promise<string[]> {
+      const ids: string[] = []
+      for await (const { id, expires = Infinity } of node.all()) if (expires < now) ids.push(id)
+      return ids.sort()
+    }
+
+    function named(n: number): { readonly id: string } {
+      return { id: `0${n}`.repeat(8) }
+    }
+
+    /** Those of the first seven for which payments are counted. */
+    function counted(): number[] {
+      return [1, 2, 3, 4, 5, 6, 7].filter((n) => node.openFor(paymentFor(n)) !== undefined)
+    }
+
+    function paymentFor(n: number, amount = 1n): Payment {
+      return { ...payment, id: fromHex(named(n).id.padEnd(32, '0')), amount }
+    }
+
+    function pay(n: number, amount: bigint): void {
+      const entry = { direction: 'received', sequence: 1, time: now } as const
+      const from = { id: ID, peer: 'alice' } as unknown as Channel
+      node.changes(from, { ...entry, payments: [paymentFor(n, amount)] })
+    }
+
+    it('close the oldest that nobody has begun to pay for one more, for good', async () => {
+      await make(named(4), named(3), named(2), named(1))
+      assert.deepEqual(await expired(), [])
+      await make(named(5), named(6))
+      assert.deepEqual(await expired(), [named(3).id, named(4).id])
+      assert.deepEqual(counted(), [1, 2, 5, 6])
+      node = requests(4)
+      await node.load(isFine)
+      await make(named(7))
+      const last = [2, 3, 4].map((n) => named(n).id)
+      assert.deepEqual(await expired(), last, 'the oldest is that also after a restart')
+    })
+
+    it('let one that has expired or is paid give way before any that is open', async () => {
+      await make(named(1), { ...named(2), expires: now + 3 }, named(3), named(4))
+      pay(4, 5_000n)
+      now += 10
+      await make(named(5), named(6))
+      assert.deepEqual(await expired(), [named(2).id], 'by itself')
+      assert.deepEqual(counted(), [1, 3, 5, 6])
+    })
+
+    it('know as many after a restart, whatever has ended before', async () => {
+      for (const n of [7, 6, 5, 4, 3, 2]) await make({ ...named(n), expires: now + 2 })
+      await make({ ...named(1), reusable: true })
+      now += 10
+      node = requests(4)
+      await node.load(isFine)
+      assert.deepEqual(counted(), [1, 2, 3, 4])
+    })
+
+    it('close none that is reusable or paid in part, and say so', async () => {
+      await make({ ...named(1), reusable: true }, named(2), named(3), named(4))
+      pay(2, 1n)
+      await make(named(5), named(6))
+      assert.deepEqual(await expired(), [named(3).id, named(4).id])
+      for (const n of [5, 6]) pay(n, 1n)
+      assert.equal(await codeFrom(make(named(7))), 'ERR_TOO_MANY_REQUESTS')
+      assert.equal(await node.find(named(7).id), undefined)
+    })
+
+    it('give one maker a quarter: its own oldest gives way before those of others', async () => {
+      await make(named(1), { ...named(2), maker: 'till' }, { ...named(3), maker: 'till' })
+      assert.deepEqual(await expired(), [named(2).id])
+      await make({ ...named(4), maker: 'till', reusable: true })
+      assert.deepEqual(await expired(), [named(2).id, named(3).id])
+      assert.equal(await codeFrom(make({ ...named(5), maker: 'till' })), 'ERR_TOO_MANY_REQUESTS')
+      await make(named(6), { ...named(7), maker: 'other till' })
+      assert.deepEqual(await expired(), [named(2).id, named(3).id], 'others have room')
+    })
+
+    it('keep the one that was to give way when the disk takes no other', async () => {
+      await make(named(1), named(2), named(3), named(4))
+      const full = new Error('no room on the disk')
+      const store = disk.storeFor(new Life())
+      store.commit = async () => await Promise.reject(full)
+      node = requests(4, store)
+      await node.load(isFine)
+      await assert.rejects(node.make(request(named(5))), full)
+      assert.deepEqual(counted(), [1, 2, 3, 4])
+    })
   })
 
   it('of which one is damaged are all known but that one', async () => {

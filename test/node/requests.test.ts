@@ -275,6 +275,19 @@ describe('node / payment requests', () => {
     )
   })
 
+  it('live for a day unless their maker says otherwise', async () => {
+    for (const [options, lifetime] of [
+      [{}, 86_400_000],
+      [{ reusable: true }, 86_400_000],
+      [{ expiresIn: HOUR_S }, 1_000 * HOUR_S],
+      [{ expiresIn: 'never' }, undefined]
+    ] as const) {
+      const { text, made, expires } = await bob.api.requests.make(options)
+      assert.equal(expires, lifetime === undefined ? undefined : made + lifetime)
+      assert.equal((await readRequest(text)).expires, expires)
+    }
+  })
+
   it('that cannot be made say why', async () => {
     for (const [code, options] of [
       ['ERR_INVALID_AMOUNT', { amount: satoshi(0n) }],

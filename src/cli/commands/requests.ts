@@ -5,6 +5,7 @@ import { codeOf, PaychanError } from '../../types/errors.js'
 import { formatAmount, max, satoshi, type Satoshi } from '../../types/units.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { RequestPayment, RequestTerms } from '../../node/api.js'
+import { REQUEST_LIFETIME_S } from '../../node/requests-api.js'
 import {
   AMOUNT_HELP,
   contextOf,
@@ -18,11 +19,9 @@ import {
 } from '../context.js'
 import { followOpening, isOpened } from '../opening-progress.js'
 import { renderMade, renderReceipt, renderRequestPaid, renderRequests } from '../render-requests.js'
-import { parseLifetime } from '../times.js'
+import { formatDuration, parseLifetime } from '../times.js'
 import { requestWords } from '../../words/requests.js'
 import { shortPeer } from '../../words/text.js'
-
-const DAY_S = 86_400
 
 interface RequestOptions {
   readonly memo?: string
@@ -41,14 +40,14 @@ export function addRequests(program: Command, world: World): void {
     .option('--memo <text>', 'what it is for, at most 128 bytes')
     .option(
       '--expires <time>',
-      'how long it may be paid: 15m, 1h, 7d or never (default: 1d, with --reusable never)',
+      `how long it may be paid: 15m, 1h, 7d or never (default: ${formatDuration(REQUEST_LIFETIME_S)})`,
       parseLifetime
     )
     .option('--reusable', 'it may be paid more than once, by anybody')
     .option('--no-qr', 'no QR code')
     .addHelpText(
       'after',
-      '\nExamples:\n  paychan request 3000 --memo "two coffees" --expires 15m\n  paychan request --reusable --memo "tips"\n  paychan requests'
+      '\nExamples:\n  paychan request 3000 --memo "two coffees" --expires 15m\n  paychan request --reusable --expires never --memo "tips"\n  paychan requests'
     )
     .action(
       async (
@@ -57,11 +56,9 @@ export function addRequests(program: Command, world: World): void {
         command: Command
       ) => {
         const context = contextOf(world, command)
-        const { seconds } = expires ?? { seconds: reusable === true ? undefined : DAY_S }
+        const expiresIn = expires && (expires.seconds ?? 'never')
         const { made, multiaddrs } = await withNode(context, async (node) => ({
-          made: await node.requests.make(
-            withoutUndefined({ amount, memo, expiresIn: seconds, reusable })
-          ),
+          made: await node.requests.make(withoutUndefined({ amount, memo, expiresIn, reusable })),
           multiaddrs: (await node.info()).multiaddrs
         }))
         const { io, output } = context

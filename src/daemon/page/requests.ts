@@ -48,7 +48,7 @@ export function prepareRequests(known: Known, client: Client): Requests {
       {
         ...(amount === undefined ? {} : { amount }),
         ...(memo === '' ? {} : { memo }),
-        ...(seconds === '' ? {} : { expiresIn: Number(seconds) }),
+        expiresIn: seconds === 'never' ? seconds : Number(seconds),
         ...(isChecked(form, 'reusable') ? { reusable: true } : {})
       },
       key
