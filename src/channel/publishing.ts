@@ -74,20 +74,20 @@ function mustWait(channel: Established, state: StateRef, height: number): boolea
 }
 
 /**
+ * True when our share may be in T1, as far as blocks prove: T1 is there (TIME-12) and unspent, and
+ * it is not one that was never in a block (COST-2).
+ */
+function mayHoldOurShare(channel: Established): boolean {
+  return mayHoldMoney(channel) && channel.onChain.spend === undefined && !isWorthless(channel)
+}
+
+/**
  * Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called
  * after every event, so it must be cheap when nothing is due.
  */
 export function publishIfDue(known: Established, env: Env): Transition<Established> {
-  const { publication: before, onChain } = known
-  if (
-    env.height === undefined ||
-    !mayHoldMoney(known) ||
-    onChain.spend !== undefined ||
-    // COST-2: the state of a T1 that was never in a block.
-    isWorthless(known)
-  ) {
-    return to(known)
-  }
+  const { publication: before } = known
+  if (env.height === undefined || !mayHoldOurShare(known)) return to(known)
   const held = newestHeld(known)
   if (held === undefined) return to(known)
   const channel = notedAsDue(known, held.state, env.height)
@@ -156,7 +156,7 @@ export function isUnaffordable(channel: Established, env: Env): boolean {
   if (
     height === undefined ||
     held === undefined ||
-    !channel.onChain.fundingSeen ||
+    !mayHoldOurShare(channel) ||
     channel.publication !== undefined ||
     spendInSight(channel) !== undefined ||
     !isDue(channel, held, height) ||

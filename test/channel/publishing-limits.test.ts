@@ -67,9 +67,17 @@ describe('channel / publishing / a share that allows no bid', () => {
     }
   })
 
-  it('not while T1 is not seen, a bid is out, or a spend is in sight', () => {
+  it('also while no server shows the T1 that was in a block (TIME-12)', () => {
     const { onChain } = channel
-    assert.equal(is({ onChain: { ...onChain, fundingSeen: false } }), false)
+    assert.equal(is({ onChain: { ...onChain, fundingSeen: false } }), true)
+  })
+
+  it('not while T1 was never there, a bid is out, or a spend is in sight', () => {
+    const { onChain, ready } = channel
+    const hidden = { ...onChain, fundingSeen: false, fundingHeight: undefined }
+    assert.equal(is({ onChain: hidden, ready: { ...ready, ours: false } }), false)
+    const spend = { ...shown({ state: 'refund' }), height: blockHeight(663) }
+    assert.equal(is({ onChain: { ...onChain, spend } }), false)
     assert.equal(is({ publication: publicationOf(holding(40_000n), 664) }), false)
     assert.equal(is({ onChain: { ...onChain, shown: [shown({ state: 'refund' })] } }), false)
   })
