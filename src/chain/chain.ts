@@ -155,6 +155,8 @@ class VerifyingChain implements ElectrumChain {
   /** The session whose server's tip is verified; watches use it. */
   #session: ElectrumSession | undefined
   #announcing = false
+  /** Resolves once the tip that is being made known is told. */
+  #announced: Promise<void> = Promise.resolve()
   #isClockTold = false
   readonly #report: (error: PaychanError) => void
   /** Milliseconds that the newest tip has waited for histories, in sessions that ended. */
@@ -312,6 +314,17 @@ class VerifyingChain implements ElectrumChain {
     return this.#fees.relayRates()
   }
 
+  async caughtUp(): Promise<void> {
+    const session = this.#session
+    if (session === undefined) return
+    const answered = this.#calls.answered()
+    // A failure has closed the session. What the server has told before this is known then.
+    await this.#catchUp(session).catch(() => {})
+    if (this.#session === session) await this.#settled(session)
+    await this.#announced
+    await answered
+  }
+
   get #retry(): { firstMs: number; mostMs: number } {
     return { firstMs: this.#timeouts.retryFirst, mostMs: this.#timeouts.retryMost }
   }
@@ -331,7 +344,7 @@ class VerifyingChain implements ElectrumChain {
       else script.attach(session)
     }
     for (const script of waiting) script.attach(session)
-    void this.#announce()
+    this.#announce()
     this.#askAgain(session)
   }
 
@@ -346,7 +359,7 @@ class VerifyingChain implements ElectrumChain {
       // A failure has closed the session.
       this.#catchUp(session).then(
         () => {
-          void this.#announce()
+          this.#announce()
         },
         () => {}
       )
@@ -370,7 +383,7 @@ class VerifyingChain implements ElectrumChain {
 
   #headersChanged(from: number): void {
     for (const script of this.#scripts.values()) script.blocksReplaced(from)
-    void this.#announce()
+    this.#announce()
   }
 
   /**
@@ -416,8 +429,11 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /** Makes the verified tip known, after the histories that change with it (but not for ever). */
-  async #announce(): Promise<void> {
-    if (this.#announcing) return
+  #announce(): void {
+    if (!this.#announcing) this.#announced = this.#announceAll()
+  }
+
+  async #announceAll(): Promise<void> {
     this.#announcing = true
     try {
       for (let session = this.#session; session !== undefined; session = this.#session) {

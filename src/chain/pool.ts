@@ -231,6 +231,14 @@ class ServerPool implements ElectrumChain {
     return this.#fees.relayRates()
   }
 
+  async caughtUp(): Promise<void> {
+    await Promise.all(
+      this.#used.map(async ({ chain }) => {
+        await chain.caughtUp()
+      })
+    )
+  }
+
   get #used(): readonly PoolServer[] {
     return this.#servers.filter(({ isUsed }) => isUsed)
   }

@@ -242,12 +242,17 @@ export class Engine {
     this.#restores.start(loaded.channels)
   }
 
+  /** Resolves once every channel has handled what it was told until now, and written it. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
+  }
+
   /** Ends every stream and watch, and waits for pending writes. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#stopListening()
     for (const actor of this.#actors.values()) this.#links.hangUp(actor, 'this node stops')
-    await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
+    await this.idle()
     this.eventLog?.stop()
     const stopped = new PaychanError(
       'ERR_NODE_STOPPED',

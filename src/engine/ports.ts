@@ -173,6 +173,12 @@ export interface Chain {
    * sat/vB when the server does not say.
    */
   relayRates: () => Promise<RelayRates>
+  /**
+   * Resolves once all that the servers have told until now has been taken in: histories and tips are
+   * with their listeners, and what was asked before is answered. A server that is not there tells
+   * nothing, and is not waited for.
+   */
+  caughtUp: () => Promise<void>
 }
 
 // ---------------------------------------------------------------------------------------- Peers

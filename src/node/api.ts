@@ -451,4 +451,13 @@ export interface LocalNode extends NodeApi {
    * @internal
    */
   readonly gate: () => Gate
+  /**
+   * For tests: resolves once all that the Electrum servers have told until now has been taken in,
+   * what they were asked before is answered, and what that means for the channels is on the disk. A
+   * server that is not there is not waited for.
+   *
+   * @throws PaychanError `ERR_NODE_STOPPED`
+   * @internal
+   */
+  readonly caughtUp: () => Promise<void>
 }

@@ -109,6 +109,7 @@ async function startHost(
     pay: service.pay,
     backup: service.backup,
     gate: service.gate,
+    caughtUp: service.caughtUp,
     stop
   }
 }

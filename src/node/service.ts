@@ -87,8 +87,6 @@ export interface PaychanInit extends ElectrumInit, StreamsInit {
   readonly dataDir: string
   /** Departures from the default policy. */
   readonly policy?: Partial<Policy>
-  /** True asks the servers with each call of `chain.fees()`, instead of once for all callers. */
-  readonly freshFees?: boolean
   /** Keeps events for readers that come back (`node.events.after`); false when left out. */
   readonly keepsEvents?: boolean
   /**
@@ -361,7 +359,7 @@ class PaychanService extends ToldEvents implements Paychan {
         gate,
         webhooks,
         reads: new LongReads(),
-        fees: new ShownFees(chain, systemClock, this.#init.freshFees),
+        fees: new ShownFees(chain, systemClock),
         policy,
         meter
       }
@@ -403,6 +401,12 @@ class PaychanService extends ToldEvents implements Paychan {
     await running.store.close()
     this.#alarms.stop()
     this.#running = undefined
+  }
+
+  readonly caughtUp = async (): Promise<void> => {
+    const { chain, engine } = this.#get()
+    await chain.caughtUp()
+    await engine.idle()
   }
 
   readonly info = async (): Promise<NodeInfo> => {

@@ -25,8 +25,7 @@ export class ShownFees {
 
   constructor(
     private readonly chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>,
-    private readonly clock: Pick<Clock, 'now'>,
-    private readonly isFresh = false
+    private readonly clock: Pick<Clock, 'now'>
   ) {}
 
   /**
@@ -36,9 +35,7 @@ export class ShownFees {
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
    */
   async now(): Promise<Fees> {
-    if (this.#asked === undefined || this.isFresh || this.#isOver(this.#asked)) {
-      this.#asked = this.#ask()
-    }
+    if (this.#asked === undefined || this.#isOver(this.#asked)) this.#asked = this.#ask()
     return await this.#asked.answer
   }
 

@@ -94,6 +94,7 @@ export class SimView implements Chain {
   readonly #tips = new Set<(tip: Tip) => void>()
   readonly #statuses = new Set<(status: ChainStatus) => void>()
   #waiting: Array<() => void> = []
+  readonly #untilServed: Array<() => void> = []
   /** The known tip while news of a newer tip is on its way: histories come first. */
   #held: Tip | undefined
   #isTipNews = false
@@ -187,6 +188,14 @@ export class SimView implements Chain {
     return this.parts.servers.current.relay
   }
 
+  async caughtUp(): Promise<void> {
+    while (this.#isServing && this.#isServed() && this.life.alive) {
+      await new Promise<void>((resolve) => {
+        this.#untilServed.push(resolve)
+      })
+    }
+  }
+
   /** Takes in that a script that is watched here has another history. */
   changed(script: string, before: Tip): void {
     this.#news.add(script)
@@ -238,6 +247,7 @@ export class SimView implements Chain {
     const serve = (): void => {
       this.#isServing = false
       if (this.life.alive && this.#isServed()) this.#serve()
+      for (const resolve of this.#untilServed.splice(0)) resolve()
     }
     const { takes } = this.parts
     if (takes === undefined) queueMicrotask(serve)

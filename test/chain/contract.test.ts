@@ -1,8 +1,9 @@
 /** The contract of the `Chain` port, run over the devnet's Electrum server. */
 import { address, networks } from 'bitcoinjs-lib'
-import { createElectrumChain } from '../../src/chain/chain.js'
+import { createServerPool } from '../../src/chain/pool.js'
 import { startDevnet } from '../../src/devnet/devnet.js'
 import {
+  caughtUpContract,
   chainContract,
   reorganisationContract,
   type ReorganisingFixture
@@ -10,16 +11,21 @@ import {
 import { realClock, seededRandom, statusOf } from './helpers.js'
 import { Proxy } from './proxy.js'
 
-async function onDevnet(): Promise<ReorganisingFixture> {
+async function onDevnet(servers = 1): Promise<ReorganisingFixture> {
   const devnet = await startDevnet({ port: 0, seed: 'chain contract' })
-  const proxy = await new Proxy(devnet).open()
-  const chain = createElectrumChain({
-    url: proxy.url,
+  const proxies = await Promise.all(
+    Array.from({ length: servers }, async () => await new Proxy(devnet).open())
+  )
+  const chain = createServerPool({
+    servers: proxies.map(({ url }) => ({ url })),
     network: 'regtest',
     clock: realClock,
     random: seededRandom(),
     timeouts: { retryFirst: 2, retryMost: 20 }
   })
+  const cut = async (): Promise<void> => {
+    await Promise.all(proxies.map(async (proxy) => await proxy.cut()))
+  }
   await chain.start()
   return {
     chain,
@@ -30,22 +36,24 @@ async function onDevnet(): Promise<ReorganisingFixture> {
     },
     disconnect: async () => {
       const down = statusOf(chain, 'down')
-      await proxy.cut()
+      await cut()
       await down
     },
     reconnect: async () => {
-      await proxy.open()
+      await Promise.all(proxies.map(async (proxy) => await proxy.open()))
     },
     reorg: async (depth) => {
       await devnet.reorg(depth)
     },
     stop: async () => {
       await chain.stop()
-      await proxy.cut()
+      await cut()
       await devnet.stop()
     }
   }
 }
 
 chainContract('over Electrum, on the devnet', onDevnet)
+caughtUpContract('over Electrum, on the devnet', onDevnet)
+caughtUpContract('over two Electrum servers, on the devnet', async () => await onDevnet(2))
 reorganisationContract('over Electrum, on the devnet', onDevnet)

@@ -326,6 +326,61 @@ export function chainContract(name: string, create: () => Promise<ChainFixture>)
   })
 }
 
+/** What holds besides where servers tell of a payment or a block before they answer a question. */
+export function caughtUpContract(name: string, create: () => Promise<ChainFixture>): void {
+  describe(`the chain port / ${name} / caught up`, () => {
+    let world: ChainFixture
+
+    beforeEach(async () => {
+      world = await create()
+      await synced(world.chain)
+    })
+
+    afterEach(async () => {
+      await world.stop()
+    })
+
+    it('means that histories and tips are with their listeners, and questions answered', async () => {
+      const { chain } = world
+      const watcher = recordingWatcher()
+      await chain.watchScript(script, watcher).ready
+      const tips = new Recorder<Tip>()
+      chain.onTip((tip) => {
+        tips.push(tip)
+      })
+      const { height } = await tips.when(() => true)
+      for (const block of [1, 2, 3]) {
+        const id = await world.fund(script, AMOUNT)
+        await chain.caughtUp()
+        assert.equal(watcher.histories.last?.at(-1)?.transaction.txid, id)
+        await world.mine(1)
+        const rates = chain.relayRates()
+        await chain.caughtUp()
+        assert.equal(await isSettled(rates), true)
+        assert.equal(tips.last?.height, height + block)
+        const newest = watcher.histories.last?.at(-1)
+        assert.deepEqual([newest?.transaction.txid, newest?.height], [id, height + block])
+      }
+    })
+
+    it('waits for no server that is not there', async () => {
+      await world.disconnect()
+      await world.chain.caughtUp()
+      assert.equal(world.chain.status, 'down')
+      await world.reconnect()
+      await synced(world.chain)
+    })
+  })
+}
+
+async function synced(chain: Chain): Promise<void> {
+  const statuses = new Recorder<ChainStatus>()
+  chain.onStatus((status) => {
+    statuses.push(status)
+  })
+  if (chain.status !== 'synced') await statuses.when((status) => status === 'synced')
+}
+
 /** What holds besides for a chain whose backend can reorganise. */
 export function reorganisationContract(
   name: string,

@@ -430,6 +430,7 @@ export class FakeNode implements LocalNode {
   }
 
   readonly gate = (): Gate => this.#gate
+  readonly caughtUp = async (): Promise<void> => {}
 
   readonly events: LocalNode['events'] = {
     after: (number, signal) => this.#after(number, signal),

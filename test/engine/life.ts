@@ -105,7 +105,8 @@ export class Life extends AnyLife {
         return await this.ask(() => chain.broadcast(transaction))
       },
       estimateFeeRate: async (target) => await this.ask(() => chain.estimateFeeRate(target)),
-      relayRates: async () => await this.ask(() => chain.relayRates())
+      relayRates: async () => await this.ask(() => chain.relayRates()),
+      caughtUp: () => chain.caughtUp()
     }
   }
 

@@ -37,7 +37,7 @@ describe('node', () => {
     const { api } = await fixture.node('alice')
     assert.deepEqual(
       placesOf(api),
-      [...servedPlaces(), 'events.after', 'events.newest', 'events.on', 'gate'].sort()
+      [...servedPlaces(), 'caughtUp', 'events.after', 'events.newest', 'events.on', 'gate'].sort()
     )
   })
 

@@ -11,6 +11,7 @@ import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { recordingWatcher, testScript } from '../chain/helpers.js'
 import {
+  caughtUpContract,
   chainContract,
   reorganisationContract,
   type ReorganisingFixture
@@ -65,8 +66,10 @@ const afterAWhile = async (): Promise<ReorganisingFixture> => {
 }
 
 chainContract('simulated, news take a microtask', atOnce)
+caughtUpContract('simulated, news take a microtask', atOnce)
 reorganisationContract('simulated, news take a microtask', atOnce)
 chainContract('simulated, news take 50 ms', afterAWhile)
+caughtUpContract('simulated, news take 50 ms', afterAWhile)
 reorganisationContract('simulated, news take 50 ms', afterAWhile)
 
 describe('testing / view', () => {

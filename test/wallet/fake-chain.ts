@@ -76,6 +76,8 @@ export class FakeChain implements Chain {
     return [...this.watching].map(({ script }) => script)
   }
 
+  async caughtUp(): Promise<void> {}
+
   onTip(listener: (tip: Tip) => void): Unsubscribe {
     this.tipListeners.add(listener)
     queueMicrotask(() => {

@@ -221,6 +221,7 @@ function causeOf(error: Error & { code?: string }): string {
  */
 export class ServerCalls {
   readonly #pending = new Set<(error: Error) => void>()
+  readonly #answers = new Set<Promise<unknown>>()
   #stopped = false
 
   /**
@@ -240,6 +241,21 @@ export class ServerCalls {
    *   lives
    */
   make<T>(what: string, use: (session: ElectrumSession) => Promise<T>): Promise<T> {
+    const answer = this.#make(what, use)
+    this.#answers.add(answer)
+    const done = (): void => {
+      this.#answers.delete(answer)
+    }
+    answer.then(done, done)
+    return answer
+  }
+
+  /** Resolves once every call that is under way has an answer, or has failed. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.#answers)
+  }
+
+  #make<T>(what: string, use: (session: ElectrumSession) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#stopped) return reject(stoppedError(what))
       let over = false

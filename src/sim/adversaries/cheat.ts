@@ -79,7 +79,8 @@ export abstract class Cheat {
           ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
           : await chain.broadcast(transaction),
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
-      relayRates: () => chain.relayRates()
+      relayRates: () => chain.relayRates(),
+      caughtUp: () => chain.caughtUp()
     }
   }
 

@@ -7,7 +7,7 @@ import { memory } from '@libp2p/memory'
 import { multiaddr } from '@multiformats/multiaddr'
 import { BLOCKS_UNTIL_CLOSE } from '../../channel/closing.js'
 import { RENEW_BEFORE } from '../../channel/self-renewal.js'
-import type { ChannelInfo, NodeApi, NodeEvent } from '../../node/api.js'
+import type { ChannelInfo, LocalNode, NodeEvent } from '../../node/api.js'
 import { createNode, type NodeOptions } from '../../node/create-node.js'
 import type { TransportName } from './transport.js'
 
@@ -39,7 +39,7 @@ export class RealNode {
   readonly #waiting = new Set<() => void>()
   /** True when it has reported a channel or a payment since the last look. */
   #hasStirred = true
-  #api: NodeApi | undefined
+  #api: LocalNode | undefined
 
   constructor(private readonly init: RealNodeInit) {
     const { name, group, begin } = init
@@ -52,7 +52,7 @@ export class RealNode {
     return this.#api !== undefined
   }
 
-  get api(): NodeApi {
+  get api(): LocalNode {
     if (this.#api === undefined) throw new Error(`${this.name} is down`)
     return this.#api
   }
@@ -78,11 +78,11 @@ export class RealNode {
   }
 
   /**
-   * Reads its channels, once its earlier questions to the chain are answered: questions go over one
-   * connection, and a node begins its actions with one for fees.
+   * Reads its channels, once it has taken in what the chain has told it, and its earlier questions to
+   * the chain are answered.
    */
   async look(height: number): Promise<void> {
-    await this.api.chain.fees()
+    await this.api.caughtUp()
     this.#hasStirred = false
     this.seenAt = height
     this.channels = await this.api.channels.list()

@@ -154,8 +154,6 @@ export class RealWorld {
         electrum: this.devnet.url,
         dataDir: join(this.directory, name),
         create: true,
-        // A question that the server answers tells that those before are answered (`RealNode.look`).
-        freshFees: true,
         policy: policyOf(setup.policy),
         onEvent: (event) => {
           if (event.type !== 'alarm') return
