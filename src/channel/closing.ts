@@ -155,6 +155,12 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
       { peer: channel.peer }
     )
   }
+  if (awaitsCompletion(channel)) {
+    return new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      'The server has not completed the renewal yet: there is nothing to close in the new channel. Close it once its funding transaction is shown, or close the old channel instead.'
+    )
+  }
   if (env.height === undefined) {
     // A signature freezes the channel for good: none is given while nobody could see the close.
     return new PaychanError(
@@ -177,6 +183,14 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
     )
   }
   return undefined
+}
+
+/**
+ * RENEW-6: true of a client that only knows that it has signed T1. The server may still be without
+ * T1, and for it a request to close would be out of place.
+ */
+function awaitsCompletion(channel: Established): boolean {
+  return channel.role === 'client' && channel.renewal !== undefined && !channel.fundingAcknowledged
 }
 
 function signOwn(

@@ -490,6 +490,24 @@ describe('channel / renewal', () => {
       )
     })
 
+    it('asks for no close of the new channel before the server has T1 (RENEW-6)', () => {
+      const { renewal, request } = requested()
+      const asks = (): unknown =>
+        renewal.client
+          .attempt({ type: 'close' })
+          .effects.flatMap((effect) =>
+            effect.type === 'close-refused'
+              ? [effect.error.code]
+              : effect.type === 'send'
+                ? [effect.message.type]
+                : []
+          )
+      assert.deepEqual(asks(), ['ERR_CHANNEL_NOT_OPEN'])
+      answer(renewal, request)
+      renewal.run()
+      assert.deepEqual(asks(), ['CloseRequest'])
+    })
+
     it('may still close in peace when the server does not complete it, at a higher fee (CLOSE-7)', () => {
       const { old } = requested()
       old.client.post({ type: 'close' })
