@@ -3,7 +3,7 @@
  * when the other side does what is best for itself, or is gone. `stakeOf` is held against it.
  */
 import { payeeOf } from '../../src/channel/schedule.js'
-import type { Role } from '../../src/bitcoin/keys.js'
+import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 
 export interface Game {
   readonly capacity: number
@@ -12,11 +12,24 @@ export interface Game {
   readonly role: Role
   /** What a block takes; every bid is at least that, and a whole number. */
   readonly fee: number
+  /** Ours in the newest state, when there are closes of it. */
+  readonly newest?: number
+  /** Signed by both, without a lock: each divides as the newest state does, and its asker pays. */
+  readonly closes?: readonly Close[]
+}
+
+interface Close {
+  readonly asker: Role
+  readonly fee: number
 }
 
 interface Outcome {
   readonly ours: number
   readonly theirs: number
+}
+
+interface Bid extends Outcome {
+  readonly fee: number
 }
 
 /**
@@ -33,9 +46,14 @@ function play(game: Game, slot: number, isSilent: boolean): Outcome {
   if (isSilent) return best
   for (const turn of mature(game, slot, game.role)) {
     for (let fee = game.fee; fee <= shareIn(game, turn); fee++) {
-      const outcome = reply(game, slot, { turn, fee })
+      const ours = shareIn(game, turn)
+      const outcome = reply(game, slot, { fee, ours: ours - fee, theirs: game.capacity - ours })
       if (outcome.ours > best.ours) best = outcome
     }
+  }
+  for (const close of closesOf(game)) {
+    const outcome = reply(game, slot, close)
+    if (outcome.ours > best.ours) best = outcome
   }
   return best
 }
@@ -47,27 +65,34 @@ const LAST_SLOT = -2
  * The other side answers our bid, or our silence: what is best for it; among equals what is worst
  * for us.
  */
-function reply(
-  game: Game,
-  slot: number,
-  bid: { readonly turn: number; readonly fee: number } | undefined
-): Outcome {
-  let best: Outcome =
-    bid === undefined
-      ? play(game, slot - 1, false)
-      : { ours: shareIn(game, bid.turn) - bid.fee, theirs: game.capacity - shareIn(game, bid.turn) }
-  for (const turn of mature(game, slot, game.role === 'client' ? 'server' : 'client')) {
-    const theirs = game.capacity - shareIn(game, turn)
-    const fee = Math.max(game.fee, (bid?.fee ?? 0) + 1)
-    const outcome: Outcome = { ours: shareIn(game, turn), theirs: theirs - fee }
+function reply(game: Game, slot: number, bid: Bid | undefined): Outcome {
+  let best: Outcome = bid ?? play(game, slot - 1, false)
+  const least = Math.max(game.fee, (bid?.fee ?? 0) + 1)
+  const states = mature(game, slot, otherRole(game.role)).map((turn): Bid => {
+    const ours = shareIn(game, turn)
+    return { fee: least, ours, theirs: game.capacity - ours - least }
+  })
+  for (const answer of [...states, ...closesOf(game).filter(({ fee }) => fee >= least)]) {
     if (
-      fee <= theirs &&
-      (outcome.theirs > best.theirs || (outcome.theirs === best.theirs && outcome.ours < best.ours))
+      answer.theirs >= 0 &&
+      (answer.theirs > best.theirs || (answer.theirs === best.theirs && answer.ours < best.ours))
     ) {
-      best = outcome
+      best = answer
     }
   }
   return best
+}
+
+/** The closes that blocks take, and whose asker can pay. */
+function closesOf(game: Game): Bid[] {
+  const newest = game.newest ?? 0
+  return (game.closes ?? [])
+    .map(({ asker, fee }): Bid => ({
+      fee,
+      ours: newest - (asker === game.role ? fee : 0),
+      theirs: game.capacity - newest - (asker === game.role ? 0 : fee)
+    }))
+    .filter(({ fee, ours, theirs }) => fee >= game.fee && ours >= 0 && theirs >= 0)
 }
 
 function mature({ shares }: Game, slot: number, role: Role): number[] {
@@ -86,7 +111,8 @@ function shareIn({ shares }: Game, turn: number): number {
  */
 export function solvedStake(game: Game, turn: number, slot: number): number {
   const newest = shareIn(game, turn)
+  const whole = { ...game, newest }
   // Gone: whatever we publish later costs what a block takes.
-  const gone = Math.max(0, newest - game.fee)
-  return newest - Math.min(play(game, slot, true).ours, gone)
+  const gone = Math.max(0, newest - game.fee, ...closesOf(whole).map(({ ours }) => ours))
+  return newest - Math.min(play(whole, slot, true).ours, gone)
 }
