@@ -227,7 +227,7 @@ function checkFee(
   if (fee < least || fee > most) {
     throw new PaychanError(
       'ERR_RENEWAL_FEE',
-      `T1 of a renewal pays ${formatAmount(least)} to ${formatAmount(most)} now (${formatFeeRate(leastRate)} at ${vsize} vB, to what ${MAX_RENEWAL_VSIZE} vB cost at ${formatFeeRate(mostRate)}); this one pays ${formatAmount(fee)}. Ask for the renewal again, with a feerate within, or with fewer coins.`,
+      `T1 of a renewal pays ${formatAmount(least)} to ${formatAmount(most)} now (${formatFeeRate(leastRate)} at ${vsize} vB, to what ${MAX_RENEWAL_VSIZE} vB cost at ${formatFeeRate(mostRate)}); this one pays ${formatAmount(fee)}. A feerate within, or fewer coins, would do.`,
       { fee, least, most }
     )
   }

@@ -21,6 +21,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
+import { isNotCompleted } from './renewing.js'
 import { rests } from './resending.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { notRenewed } from './self-renewal.js'
@@ -155,7 +156,7 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
       { peer: channel.peer }
     )
   }
-  if (awaitsCompletion(channel)) {
+  if (isNotCompleted(channel)) {
     return new PaychanError(
       'ERR_CHANNEL_NOT_OPEN',
       'The server has not completed the renewal yet: there is nothing to close in the new channel. Close it once its funding transaction is shown, or close the old channel instead.'
@@ -183,14 +184,6 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
     )
   }
   return undefined
-}
-
-/**
- * RENEW-6: true of a client that only knows that it has signed T1. The server may still be without
- * T1, and for it a request to close would be out of place.
- */
-function awaitsCompletion(channel: Established): boolean {
-  return channel.role === 'client' && channel.renewal !== undefined && !channel.fundingAcknowledged
 }
 
 function signOwn(

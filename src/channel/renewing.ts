@@ -204,6 +204,14 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
   })
 }
 
+/**
+ * RENEW-6: true of a client that only knows that it has signed T1: for the server there may be none
+ * yet.
+ */
+export function isNotCompleted(channel: Established): boolean {
+  return channel.role === 'client' && channel.renewal !== undefined && !channel.fundingAcknowledged
+}
+
 /** RENEW-6: T1 is handed over once more after a break, as `Funding` is for other channels. */
 export function renewalRequest({ renewal, fundingTx }: ClientChannel): Effect[] {
   return renewal === undefined

@@ -1,6 +1,7 @@
 /** The callers of `open`, `pay` and `close` that wait for a channel. */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { awaitsInputs, isUnsigned } from '../channel/outside-funding.js'
+import { isNotCompleted } from '../channel/renewing.js'
 import { type Channel, type Established, spendInSight } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -208,7 +209,11 @@ export function readyForSignatures(channel: Channel): boolean {
 export function openForPayments(channel: Channel): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
   const { stopped } = channel
-  if (stopped !== undefined) throw fundedNotOpen(channel, stopped.code, stopped.reason)
+  if (stopped !== undefined) {
+    throw isNotCompleted(channel)
+      ? renewedNotSigned(channel, stopped.code, stopped.reason)
+      : fundedNotOpen(channel, stopped.code, stopped.reason)
+  }
   if (spendInSight(channel) !== undefined || channel.closes.length > 0) {
     throw fundedNotOpen(channel, 'ERR_CHANNEL_CLOSED', 'it was closed before it was open.')
   }
@@ -226,5 +231,15 @@ function fundedNotOpen({ id, outPoint }: Established, code: string, why: string)
     'ERR_FUNDED_NOT_OPEN',
     `The channel is funded by transaction ${outPoint.txid}, and takes no payments: ${why} Its money comes back with the close: \`paychan close ${id.slice(0, 8)}\`. Open another one only if you want a second one.`,
     { channel: id, txid: outPoint.txid, code }
+  )
+}
+
+/** RENEW-4: the server has refused T1 after the signature that has frozen the old channel. */
+function renewedNotSigned({ id, terms }: Established, code: string, why: string): PaychanError {
+  const old = terms.renews?.channel ?? id
+  return new PaychanError(
+    'ERR_RENEWAL_NOT_SIGNED',
+    `The peer does not sign the transaction of the renewal: ${why} The old channel takes no more payments, since this node has signed; nothing is lost with it. Close it (\`paychan close ${old.slice(0, 8)}\`) and open another one. The next time name a feerate that the peer takes (--feerate), or top up from one coin or two (--coin): of three or more the fee estimates of both sides must not differ by twice.`,
+    { channel: id, old, code }
   )
 }

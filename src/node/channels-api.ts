@@ -190,6 +190,7 @@ export interface ChannelsApi {
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_NOT_THE_CLIENT`,
    *   `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`, `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`,
    *   `ERR_RENEWAL_UNDER_WAY`, `ERR_RENEWAL_FEE` (facts: asked, least, most: feerates),
+   *   `ERR_RENEWAL_NOT_SIGNED` (facts: channel, old, code: close the old one),
    *   `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
    *   `ERR_COINS_TOO_LARGE`, and those of `open`
    * @example

@@ -496,6 +496,10 @@ export const ERROR_CODES = {
   ERR_RENEWAL_FORM: ['rule', 'lock or outputs of the renewal are wrong (RENEW-4)'],
   ERR_RENEWAL_TOO_LARGE: ['rule', 'the renewal is too large (RENEW-4)'],
   ERR_RENEWAL_FEE: ['rule', 'the fee of the renewal is out of bounds (RENEW-4)'],
+  ERR_RENEWAL_NOT_SIGNED: [
+    'refused',
+    'the peer refuses the transaction of a renewal that this side has signed (RENEW-4)'
+  ],
   ERR_RENEWAL_FAILED: ['alarm', 'a channel could not renew itself'],
   ERR_RENEWAL_LOST: ['alarm', 'another transaction has ended the channel that was renewed'],
   ERR_RENEWAL_TOO_DEAR: ['alarm', 'a renewal costs more than a channel spends on it by itself'],

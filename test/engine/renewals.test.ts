@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import type { Policy } from '../../src/channel/policy.js'
 import type { Link } from '../../src/engine/ports.js'
 import type { ChannelId } from '../../src/types/bytes.js'
-import { blockDelta, satoshi } from '../../src/types/units.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { CAPACITY, quiet, World, type Node } from './world.js'
 
 /**
@@ -481,6 +482,27 @@ describe('engine / renewals', () => {
       )
       await alice.engine.pay(old, satoshi(1_000n), 'on')
       assert.equal(bob.engine.describe(old).ourBalance, 21_000n)
+    })
+
+    it('by a server whose estimate is another one, after the signature: says what to do with the old channel', async () => {
+      const { world, alice, bob, old } = await pair()
+      bob.view.feeRate = feeRate(50_000n)
+      await world.mine()
+      const renewing = alice.engine.renew(old, {
+        amount: satoshi(100_000n),
+        blocks: LASTING,
+        wait: 'ready'
+      })
+      const refusal = await renewing.catch((error: unknown) => error)
+      assert.ok(refusal instanceof PaychanError)
+      assert.equal(refusal.code, 'ERR_RENEWAL_NOT_SIGNED')
+      assert.deepEqual([refusal.facts.old, refusal.facts.code], [old, 'ERR_RENEWAL_FEE'])
+      assert.match(refusal.message, new RegExp(`paychan close ${old.slice(0, 8)}`))
+      bob.view.feeRate = undefined
+      await world.mine()
+      await alice.engine.close(old, false)
+      await world.mine()
+      assert.equal(alice.engine.describe(old).spend?.kind, 'close')
     })
 
     it('when the wallet lacks the coins of a top-up, before the peer is asked', async () => {
