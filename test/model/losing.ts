@@ -10,7 +10,7 @@ import { Violation } from '../../src/channel/violation.js'
 import { satoshi } from '../../src/types/units.js'
 import { envOf } from './adapter.js'
 import type { Machine } from './machine.js'
-import type { World } from './world.js'
+import { NONE, type World } from './world.js'
 
 /** What a peer names when it keeps nothing to itself. */
 const ALL = 'all'
@@ -28,6 +28,23 @@ export class Losing {
     const channel = this.#adopted(w, role, name)
     if (channel === undefined) throw new Error(`the peer cannot name ${name}`)
     this.#begin(w, role, this.machine.sides.numberOf({ channel, log: [] }))
+  }
+
+  /** What the peer names of a channel that is not on the disk to which a side has gone back. */
+  takeBack(w: World, role: Role): void {
+    const channel = this.#adopted(w, role, ALL)
+    if (channel === undefined) throw new Error('the peer does not have the channel')
+    w.side[role] = this.machine.sides.numberOf({ channel, log: [] })
+    this.machine.restart(w, role)
+  }
+
+  mayTakeBack(w: World, role: Role): boolean {
+    return (
+      w.up[role] &&
+      w.side[role] === NONE &&
+      w.lost[role] !== NONE &&
+      this.named(w, role).includes(ALL)
+    )
   }
 
   #begin(w: World, role: Role, state: number): void {
@@ -55,7 +72,8 @@ export class Losing {
     const record = recordOf(machine.channel(w, peer), envOf(machine.nodes[peer], w.height, false))
     const said = record && this.#said(record, name)
     if (said === undefined) return undefined
-    const { keys, address, peer: from } = machine.channel(w, role)
+    const known = w.side[role] === NONE ? w.lost[role] : w.side[role]
+    const { keys, address, peer: from } = machine.sides.state(known).channel
     const env = {
       ...envOf(machine.nodes[role], w.height, false),
       isKnownKey: () => false,

@@ -44,10 +44,10 @@ export class Moves {
   /** Heights between which nothing changes by itself. */
   readonly heights: readonly number[]
 
-  readonly #losing: Losing
+  readonly losing: Losing
 
   constructor(readonly machine: Machine) {
-    this.#losing = new Losing(machine)
+    this.losing = new Losing(machine)
     const { terms } = machine.beginning
     const L = terms.refundHeight
     const turns = terms.mode === 'one-way' ? [0] : [0, 1, 2]
@@ -180,15 +180,17 @@ export class Moves {
    */
   #losses(w: World): string[] {
     if (w.mined !== NONE) return []
-    const isAwake = (role: Role): boolean =>
-      w.up[role] && w.height < this.#windowOf(this.machine.open(w, role)) - 1
     return ROLES.filter(
-      (role) => this.machine.isHonest(role) && isAwake(role) && w.lost[role] === NONE
+      (role) =>
+        this.machine.isHonest(role) &&
+        w.up[role] &&
+        this.isBeforeWindow(w, role) &&
+        w.lost[role] === NONE
     ).flatMap((role) => [
       ...(left(w, 'copies') > 0 && w.copy[role] !== w.side[role] ? [`copy ${role}`] : []),
       ...(left(w, 'restores') > 0 && w.copy[role] !== w.side[role] ? [`restore ${role}`] : []),
       ...(left(w, 'restores') > 0
-        ? this.#losing.named(w, role).map((name) => `forget ${role} ${name}`)
+        ? this.losing.named(w, role).map((name) => `forget ${role} ${name}`)
         : [])
     ])
   }
@@ -228,6 +230,10 @@ export class Moves {
     machine.disconnect(w)
     while (w.height < until && w.mined === NONE) machine.mine(w)
     machine.restart(w, role)
+  }
+
+  isBeforeWindow(w: World, role: Role): boolean {
+    return w.height < this.#windowOf(this.machine.open(w, role)) - 1
   }
 
   #windowOf(channel: Established | undefined): number {
@@ -501,11 +507,11 @@ export class Moves {
         break
       case 'restore':
         spendBudget(w, 'restores')
-        this.#losing.goBack(w, role)
+        this.losing.goBack(w, role)
         break
       case 'forget':
         spendBudget(w, 'restores')
-        this.#losing.handBack(w, role, words[1])
+        this.losing.handBack(w, role, words[1])
         break
       default:
         throw new Error(`there is no move '${move}'`)

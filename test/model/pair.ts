@@ -82,6 +82,8 @@ export class Lane extends Machine {
 export abstract class PairGame implements Game<Pair>, Joint {
   abstract readonly first: Lane
   abstract readonly second: Lane
+  /** The states of the first channel on disks that the second is not on yet. */
+  protected abstract readonly before: Readonly<Record<Role, number>>
   /** The world that is being changed. */
   protected world!: Pair
 
@@ -149,6 +151,8 @@ export abstract class PairGame implements Game<Pair>, Joint {
       .concat(
         this.#quits(w),
         this.#accidents(w),
+        this.#losses(w),
+        this.#handedBack(w),
         this.#blocks(w),
         this.first.moves.lies(w.first).filter((move) => move.startsWith('server')),
         this.jointMoves(w)
@@ -180,6 +184,29 @@ export abstract class PairGame implements Game<Pair>, Joint {
     return adversary !== undefined && this.pending(w).length > 0 && w.first.side[adversary] !== NONE
       ? ['quit']
       : []
+  }
+
+  /**
+   * Before its windows: whose disk is lost has an old copy of it, of both channels and of one moment.
+   */
+  #losses(w: Pair): string[] {
+    if (this.pending(w).length === 0) return []
+    return ROLES.filter(
+      (role) =>
+        this.first.isHonest(role) &&
+        w.first.up[role] &&
+        w.first.lost[role] === NONE &&
+        this.machines.every((lane) => lane.moves.isBeforeWindow(this.worldOf(lane, w), role))
+    ).flatMap((role) => [
+      ...(left(w.first, 'copies') > 0 ? [`copy ${role}`] : []),
+      ...(left(w.first, 'restores') > 0 ? [`restore ${role}`, `restore-before ${role}`] : [])
+    ])
+  }
+
+  #handedBack(w: Pair): string[] {
+    return ROLES.filter((role) => this.second.moves.losing.mayTakeBack(w.second, role)).map(
+      (role) => `${OTHER}take-back ${role}`
+    )
   }
 
   #accidents(w: Pair): string[] {
@@ -252,6 +279,21 @@ export abstract class PairGame implements Game<Pair>, Joint {
       case 'start':
         this.#restart(w, role)
         break
+      case 'copy':
+        spendBudget(world, 'copies')
+        for (const each of [w.first, w.second]) each.copy[role] = each.side[role]
+        break
+      case 'restore':
+        spendBudget(world, 'restores')
+        this.#goBack(w, role, { first: w.first.copy[role], second: w.second.copy[role] })
+        break
+      case 'restore-before':
+        spendBudget(world, 'restores')
+        this.#goBack(w, role, { first: this.before[role], second: NONE })
+        break
+      case 'take-back':
+        lane.moves.losing.takeBack(world, role)
+        break
       case 'block':
         this.#mine(w)
         break
@@ -310,6 +352,17 @@ export abstract class PairGame implements Game<Pair>, Joint {
       if (lane.runs(this.worldOf(lane, w), role)) lane.restart(this.worldOf(lane, w), role)
     }
     this.onRestart(w, role)
+  }
+
+  /** The process starts again on an old copy of its disk, on which a channel may not be yet. */
+  #goBack(w: Pair, role: Role, copy: { readonly first: number; readonly second: number }): void {
+    this.stop(role)
+    for (const name of ['first', 'second'] as const) {
+      const { lost, side } = w[name]
+      lost[role] = side[role]
+      side[role] = copy[name]
+    }
+    this.#restart(w, role)
   }
 
   protected onRestart(_w: Pair, _role: Role): void {}

@@ -26,11 +26,13 @@ const BLOCKS = { oneWay: 60, twoWay: 110 }
 export class RenewalGame extends PairGame {
   readonly first: Lane
   readonly second: Lane
+  protected readonly before: Readonly<Record<Role, number>>
 
   constructor(story: Story) {
     super(story)
     const old = openedFor(story)
     for (const amount of story.before ?? []) old.paid(amount)
+    const before = [old.client.channel, old.server.channel]
     // The server has signed T2; the first state of the client is on its way, and nobody has signed
     // T1.
     const fresh = new Opened({
@@ -48,6 +50,8 @@ export class RenewalGame extends PairGame {
       fresh,
       this
     )
+    const numbers = before.map((channel) => this.first.sides.numberOf({ channel, log: [] }))
+    this.before = { client: numbers[0] ?? NONE, server: numbers[1] ?? NONE }
     const { terms } = this.second.beginning
     this.first.spends.renewal = {
       script: fundingScriptOf(terms),
@@ -199,7 +203,7 @@ export class RenewalGame extends PairGame {
 
   /**
    * RENEW-3: once T1 is in a block, a side that is up has in the new channel what it had in the old
-   * one.
+   * one. Whoever has lost data has what its peer hands back.
    */
   #unprotected(w: Pair): Violation | undefined {
     if (!this.#isRenewal(w.first.mined)) return undefined
@@ -208,6 +212,7 @@ export class RenewalGame extends PairGame {
       if (
         !this.first.isHonest(role) ||
         !w.first.up[role] ||
+        w.first.lost[role] !== NONE ||
         this.second.open(w.second, role) !== undefined ||
         gives[role] <= this.first.rules.allowed(w.first)
       ) {

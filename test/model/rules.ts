@@ -181,9 +181,12 @@ export class Rules {
       const channel = this.machine.isHonest(role) ? this.machine.open(w, role) : undefined
       if (channel === undefined) continue
       const due = this.due(w, role, channel)
-      const share = publishable(channel)?.share ?? 0n
+      const ours = publishable(channel)
+      const share = ours?.share ?? 0n
       if (
         due <= BOUNDED_FEE ||
+        // Gone back to before the first state of a channel that it has brought money into.
+        (ours === undefined && w.lost[role] !== NONE) ||
         (pin !== undefined && pin.extra !== 'none' && share < pin.fee + BOUNDED_FEE)
       ) {
         continue

@@ -95,6 +95,28 @@ export const STORIES: readonly Story[] = [
     bounds: HOSTILE
   },
   ...renewals(),
+  ...(
+    [
+      ['honest', undefined, 'both sides honest'],
+      ['client', 'client', 'its client lies'],
+      ['server', 'server', 'its server lies']
+    ] as const
+  ).map(([name, adversary, about]): Story => ({
+    name: `renewal-lost-${name}`,
+    about: `a one-way channel whose client has signed T1 of its renewal, ${about}; who loses its disk has a copy on which the renewal is not, or not signed`,
+    adversary,
+    beside: 'renewal',
+    part: 0.1,
+    before: [600_000n],
+    payments: { client: [100_000n], server: [] },
+    paymentsBeside: { client: [200_000n], server: [] },
+    prologue: ['other deliver server', 'other deliver client'],
+    bounds: {
+      ...(adversary === undefined ? HONEST : HOSTILE),
+      ...{ lies: 0, closes: 1, crashes: 1 },
+      ...LOSSES
+    }
+  })),
   {
     name: 'renewed-server',
     about:
@@ -153,8 +175,9 @@ export const STORIES: readonly Story[] = [
     prologue: ['pay client', 'run'],
     dears: 2,
     part: 0.15,
-    // Who is there for one block alone has nothing left when that block is taken back.
-    bounds: { ...HOSTILE, lates: 1, reorgs: 0 }
+    // Who is there for one block alone has nothing left when that block is taken back, or takes
+    // eight times as much as the one before.
+    bounds: { ...HOSTILE, lates: 1, reorgs: 0, congestions: 0 }
   },
   {
     name: 'dear-server',
@@ -166,8 +189,9 @@ export const STORIES: readonly Story[] = [
     prologue: ['pay client', 'run', ...paysFrom('server')],
     dears: 2,
     part: 0.15,
-    // Who is there for one block alone has nothing left when that block is taken back.
-    bounds: { ...HOSTILE, lates: 1, reorgs: 0 }
+    // Who is there for one block alone has nothing left when that block is taken back, or takes
+    // eight times as much as the one before.
+    bounds: { ...HOSTILE, lates: 1, reorgs: 0, congestions: 0 }
   },
   {
     name: 'dear-forgotten',
