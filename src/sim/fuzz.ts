@@ -134,7 +134,9 @@ export function worldOf(seed: number): World {
     payments
   }
   if (draws.unit() < 0.1) return leftAlone(world, draws)
-  return draws.unit() < 0.15 ? besieged(world, draws) : world
+  const kind = draws.unit()
+  if (kind < 0.15) return besieged(world, draws)
+  return kind < 0.22 ? setBack(world, draws) : world
 }
 
 /**
@@ -148,7 +150,54 @@ const RENEWED_BEFORE = 60
  * client is gone for good. It runs until long after L, since only the server can bring its share
  * home (STAKE-3).
  */
-function leftAlone({ scenario, plan, payments }: World, draws: Draws): World {
+function leftAlone(world: World, draws: Draws): World {
+  const { client, blocks, ...renewed } = renewing(world, draws)
+  const { duration } = renewed.scenario
+  return crashing(renewed, {
+    who: client,
+    every: { kind: 'constant', value: goneAt(blocks, draws) },
+    down: { kind: 'constant', value: duration },
+    losesWrites: 0
+  })
+}
+
+/** Commits of a node around a renewal: some days of them. */
+const MOST_FORGOTTEN = 40
+
+/**
+ * A world in which one side of a renewal goes back to an old state of its disk, on which that was
+ * not asked for yet, or not signed.
+ */
+function setBack(world: World, draws: Draws): World {
+  const { client, server, blocks, ...renewed } = renewing(world, draws)
+  return crashing(renewed, {
+    who: draws.unit() < 0.5 ? client : server,
+    every: { kind: 'constant', value: goneAt(blocks, draws) },
+    down: { kind: 'exponential', mean: HOUR / 2 },
+    losesWrites: 1 + draws.below(MOST_FORGOTTEN)
+  })
+}
+
+function goneAt(blocks: number, draws: Draws): number {
+  return (blocks - RENEWED_BEFORE + draws.below(RENEWED_BEFORE)) * 600
+}
+
+function crashing(
+  { scenario, ...world }: World,
+  crash: Omit<Extract<Fault, { kind: 'crash' }>, 'kind' | 'orderly'>
+): World {
+  const others = scenario.faults.filter(({ kind }) => kind !== 'crash')
+  return {
+    ...world,
+    scenario: { ...scenario, faults: [...others, { kind: 'crash', orderly: false, ...crash }] }
+  }
+}
+
+/** The world with a channel first that has a share of the server, and renews itself. */
+function renewing(
+  { scenario, plan, payments }: World,
+  draws: Draws
+): World & { readonly client: string; readonly server: string; readonly blocks: number } {
   const [client = '', server = ''] = plan.nodes.map(({ name }) => name)
   const blocks = blockDelta(LEAST_RENEWED + draws.below(60))
   // Enough for RENEW-12 to let it renew itself unless blocks are very dear.
@@ -167,26 +216,14 @@ function leftAlone({ scenario, plan, payments }: World, draws: Draws): World {
     } satisfies PlannedPayment,
     ...payments
   ].sort((a, b) => a.time - b.time)
-  const gone = (blocks - RENEWED_BEFORE + draws.below(RENEWED_BEFORE)) * 600
   const duration = (2 * blocks + AFTER_BLOCKS) * 600
   return {
+    client,
+    server,
+    blocks,
     payments: all,
     plan: { ...plan, openings, payments: () => all.values() },
-    scenario: {
-      ...scenario,
-      duration,
-      faults: [
-        ...scenario.faults.filter(({ kind }) => kind !== 'crash'),
-        {
-          kind: 'crash',
-          who: client,
-          every: { kind: 'constant', value: gone },
-          down: { kind: 'constant', value: duration },
-          orderly: false,
-          losesWrites: 0
-        }
-      ]
-    }
+    scenario: { ...scenario, duration }
   }
 }
 

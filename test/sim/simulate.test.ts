@@ -6,6 +6,7 @@ import type { Results } from '../../src/sim/results.js'
 import type { Fault } from '../../src/sim/scenario/scenario.js'
 import { simulate } from '../../src/sim/simulate.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
+import { sized } from '../size.js'
 import { DAY, every, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
 describe('sim / simulate', function () {
@@ -288,5 +289,35 @@ describe('sim / a server that is left alone with what it brought along', functio
       if (found.at(-1)?.includes('stuck: ') === true) return
     }
     assert.fail(`no world breaks:\n${found.map((text) => text.slice(-200)).join('\n')}`)
+  })
+})
+
+describe('sim / a disk that goes back to before a renewal', function () {
+  this.slow(20_000)
+
+  /** The first of the random worlds in which that happens. */
+  function worldsSetBack(count: number): number[] {
+    const seeds: number[] = []
+    for (let seed = 1; seeds.length < count; seed++) {
+      const { faults } = worldOf(seed).scenario
+      const isSetBack = faults.some(
+        (fault) => fault.kind === 'crash' && fault.who !== 'all' && fault.losesWrites > 0
+      )
+      if (isSetBack) seeds.push(seed)
+    }
+    return seeds
+  }
+
+  it('costs nobody but its owner, and leaves nothing locked up', async () => {
+    let renewals = 0
+    // In the last one a large T2 of who has forgotten stays in the way for days.
+    for (const seed of [...worldsSetBack(sized({ small: 4, all: 20 })), 6_786]) {
+      const { scenario, plan } = worldOf(seed)
+      const { broken, losses, channels } = await simulate(scenario, plan, { checked: true })
+      assert.deepEqual(broken, [], `world ${seed}`)
+      assert.ok(losses.every(({ why }) => why !== 'unexplained'))
+      renewals += channels.filter(({ end }) => end === 'renewal').length
+    }
+    assert.ok(renewals > 0)
   })
 })

@@ -5,7 +5,7 @@
 import { balances } from '../../channel/ledger.js'
 import { patientBudget } from '../../channel/stakes.js'
 import { newestHeld } from '../../channel/publishable.js'
-import { isOlder, payeeOf, stateOfLock } from '../../channel/schedule.js'
+import { DAY, isOlder, payeeOf, stateOfLock } from '../../channel/schedule.js'
 import { isOpening, type Established } from '../../channel/state.js'
 import type { Contest } from '../../testing/chain.js'
 import type { Simulation } from '../simulation.js'
@@ -26,6 +26,10 @@ const LONGEST_RACE = 14 * 144
 /** Leaves a fifth of the possible gain for fees: a smaller gain is bid late, or never. */
 const WORTH = 5
 const T3_VSIZE = 181
+/** STAKE-3: a bid that nothing presses pays so many estimates at the most on its first day. */
+const MOST_ESTIMATES = 10
+/** Blocks whose median is the estimate. */
+const HOUR_OF_BLOCKS = 12
 /** An output below this is left out. */
 const DUST = 330
 
@@ -209,7 +213,7 @@ function checkNotStuck(record: ChannelRecord, simulation: Simulation): void {
         isThere(node, height) &&
         thresholdAt(height) * T3_VSIZE * WORTH < share &&
         !isAwaited(state, contests, height) &&
-        !isTooDear(state, share, contests, height)
+        !isTooDear(state, share, contests, height, thresholdAt)
     )
     if (missed.length >= PATIENCE) {
       simulation.break(
@@ -239,16 +243,20 @@ function isAwaited(state: Established, contests: readonly Contest[], height: num
 
 /**
  * STAKE-3: an older state of the other side's that no block takes, made large, is in the way. The
- * limit for replacing it doubles with each day, up to the share.
+ * limits for replacing it, a part of the share and a multiple of the estimate, double with each day.
  */
 function isTooDear(
   state: Established,
   share: number,
   contests: readonly Contest[],
-  height: number
+  height: number,
+  thresholdAt: (height: number) => number
 ): boolean {
   const held = newestHeld(state)?.state ?? 'refund'
-  const budget = Number(patientBudget(BigInt(share), height - state.terms.refundHeight - OUTRANKED))
+  const calm = height - state.terms.refundHeight - OUTRANKED
+  const hour = Array.from({ length: HOUR_OF_BLOCKS }, (_, n) => thresholdAt(height - n))
+  const highest = Math.min(...hour) * MOST_ESTIMATES * T3_VSIZE * 2 ** Math.floor(calm / DAY)
+  const budget = Math.min(Number(patientBudget(BigInt(share), calm)), highest)
   return (
     height < state.terms.refundHeight + LONGEST_RACE &&
     contests.some(
