@@ -1,8 +1,9 @@
 /**
  * Installs what `npm pack` makes into an empty project, as a user would, and uses it there: the
  * command line tells its version, a program imports each of the exports, the examples compile
- * against the types, and two nodes pay each other. Without a registry it says SKIPPED, since an
- * installation needs the packages beside ours.
+ * against the types, and two nodes pay each other. Then mppx is installed beside it, which is no
+ * devDependency since it brings a hundred megabytes: each side of it meets each side of ours. Without a
+ * registry it says SKIPPED, since an installation needs the packages beside ours.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,13 +12,37 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const { name, version, exports, devDependencies } = JSON.parse(
+const { name, version, exports, devDependencies, peerDependencies } = JSON.parse(
   readFileSync(join(root, 'package.json'), 'utf8')
 )
 const project = mkdtempSync(join(tmpdir(), `${name}-package-`))
 
+/** What mppx loads, of versions that ask for no newer mppx than there is. */
+const VIEM = 'viem@2.57.0'
+
 /** The messages of npm and of its network when nobody answers. */
 const NO_REGISTRY = /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|ENOTCACHED/
+
+/** Our methods are entries of its lists, by its own types. */
+const WITH_MPPX = `
+import { Errors } from 'mppx'
+import { Mppx as Client } from 'mppx/client'
+import { Mppx as Server, Transport } from 'mppx/server'
+import type { NodeApi } from 'paychan'
+import { satoshi } from 'paychan'
+import { MppxBuyer, MppxSeller } from 'paychan/metering'
+
+export async function sell(node: NodeApi, secretKey: string, request: Request): Promise<Response> {
+  const seller = new MppxSeller({ node, secretKey, Errors, transport: Transport.http() })
+  const result = await Server.create({ methods: [seller], secretKey }).session({ amount: '2' })(request)
+  return result.status === 402 ? result.challenge : result.withReceipt(new Response('rain'))
+}
+
+export async function buy(node: NodeApi, place: string): Promise<Response> {
+  const buyer = new MppxBuyer({ node, mostPerRequest: satoshi(5n), budget: satoshi(1_000n) })
+  return await Client.create({ methods: [buyer], fetch: buyer.fetch }).fetch(place)
+}
+`
 
 function run(command, args, cwd = project) {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
@@ -49,12 +74,16 @@ function check() {
 
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
   const options = ['--prefer-offline', '--no-audit', '--no-fund', '--fetch-retries=0']
-  const installed = run('npm', ['install', ...options, `./${filename}`, ...besideOurs()])
-  if (!installed.isFine && NO_REGISTRY.test(installed.said)) {
-    console.log(`SKIPPED the installation: no registry answers.\n${installed.said}`)
-    return
+  const isInstalled = (...packages) => {
+    const installed = run('npm', ['install', ...options, ...packages])
+    if (!installed.isFine && NO_REGISTRY.test(installed.said)) {
+      console.log(`SKIPPED ${packages.join(', ')}: no registry answers.\n${installed.said}`)
+      return false
+    }
+    must('npm install', installed)
+    return true
   }
-  must('npm install', installed)
+  if (!isInstalled(`./${filename}`, ...besideOurs())) return
 
   const told = must(
     'paychan --version',
@@ -89,10 +118,18 @@ function check() {
     join(project, 'tsconfig.json'),
     JSON.stringify({ compilerOptions, include: ['examples'] })
   )
-  must('tsc', run('node', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']))
+  const tsc = () => run('node', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'])
+  must('tsc', tsc())
   console.log('the examples compile against it')
   const payments = must('two-nodes', run('node', [join('compiled', 'two-nodes.js')]))
   console.log(`two of its nodes pay each other:\n${payments.trim()}`)
+
+  if (!isInstalled(`mppx@${peerDependencies.mppx}`, VIEM)) return
+  cpSync(join(root, 'test', 'package'), project, { recursive: true })
+  writeFileSync(join(project, 'examples', 'mppx.ts'), WITH_MPPX)
+  must('tsc with mppx', tsc())
+  const met = must('mppx', run('node', ['--test', '--test-reporter=spec', 'mppx.js']))
+  console.log(`with mppx ${peerDependencies.mppx}:\n${met.trim()}`)
 }
 
 try {

@@ -4,9 +4,10 @@
  * business of whoever has the headers.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { isConfidential } from '../node/system.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
-import type { Challenge } from './payment-auth.js'
+import { scopeOf, type Challenge } from './payment-auth.js'
 import { Prepaid, Purse, type PurseOptions } from './purse.js'
 import type { SessionTerms } from './session-terms.js'
 import type { X402Offer } from './x402.js'
@@ -51,7 +52,7 @@ export function lively<A extends Pick<Offer, 'challenge'>>(account: A | undefine
 }
 
 export class Accounts {
-  /** By seller, price and payee. */
+  /** By seller, price, payee and scope. */
   readonly #accounts = new Map<string, Account>()
   readonly #purse: Purse
   /** The network of the node, which never changes. */
@@ -92,7 +93,7 @@ export class Accounts {
   }
 
   /**
-   * The account for an offer: one that was made before for the same seller and price, else a new one.
+   * The account for an offer: one that was made before for the same seller, price and scope, else a new one.
    * Nothing is paid yet.
    *
    * @throws PaychanError `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`
@@ -166,8 +167,19 @@ export class Accounts {
   }
 }
 
-function keyOf({ seller, terms }: Pick<Account, 'seller' | 'terms'>): string {
-  return `${seller} ${terms.price} ${terms.recipient}`
+function keyOf({ seller, terms, challenge }: Offer & Pick<Account, 'seller'>): string {
+  return `${seller} ${terms.price} ${terms.recipient} ${scopeOf(challenge) ?? ''}`
+}
+
+/** @throws PaychanError `ERR_INSECURE_PAYMENT` for a server that must not be paid (HTTP-2) */
+export function checkConfidential(server: URL): void {
+  if (isConfidential(server)) return
+  const { origin } = server
+  throw new PaychanError(
+    'ERR_INSECURE_PAYMENT',
+    `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
+    { origin }
+  )
 }
 
 export function notDelivered(seller: string, paid: bigint): PaychanError {

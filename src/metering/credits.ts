@@ -32,6 +32,8 @@ export interface Following {
 
 export interface CreditsOptions {
   readonly node: PaidNode
+  /** By which the seller knows its challenges again: that of the books, or a new one, when left out. */
+  readonly secret?: Uint8Array
   /** What survives a restart; when left out, a restart forgets what was paid ahead. */
   readonly books?: Books
   /** Seconds for which a session lives; an hour when left out, `Infinity` for sessions without an end. */
@@ -81,8 +83,8 @@ export class Credits {
   #isStopped = false
 
   constructor(private readonly options: CreditsOptions) {
-    const { books, lifetime } = options
-    this.secret = books?.secret ?? randomBytes(32)
+    const { books, lifetime, secret = books?.secret ?? randomBytes(32) } = options
+    this.secret = secret
     const areEndless = lifetime === Infinity
     this.#sessions = new Sessions(
       books === undefined

@@ -10,7 +10,7 @@
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, type Satoshi } from '../types/units.js'
 import { Answers, fingerprintOf, type Identity } from './answers.js'
-import { isEventStream, soldEvents } from './event-stream.js'
+import { isEventStream } from './event-stream.js'
 import { middleware, type ServedHandler } from './express.js'
 import { privateCaching, SHARED_CACHING } from './private-answers.js'
 import {
@@ -18,19 +18,19 @@ import {
   isPayment,
   readCredential,
   receiptHeader,
-  type Challenge,
-  type Receipt
+  type Challenge
 } from './payment-auth.js'
-import { INTENT, METHOD, payloadShape, type SessionPayload } from './session-terms.js'
+import { payloadShape, type SessionPayload } from './session-terms.js'
 import {
   PAYMENT_REQUIRED,
+  problemDetails,
   Till,
+  UNAVAILABLE,
   type Problem,
   type Taken,
   type TillOptions,
   type Untaken
 } from './till.js'
-import type { Standing } from './sessions.js'
 import {
   IDENTIFIER_DECLARATION,
   PAYMENT_IDENTIFIER,
@@ -89,9 +89,6 @@ export type Admission = Admitted | { readonly refusal: Response }
 
 const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => undefined }
 
-/** Problem types of the scheme (section 8 of the draft), and of its sessions. */
-const PROBLEMS = 'https://paymentauth.org/problems/'
-
 /** How a request is paid. */
 type Carrier = 'mpp' | 'x402'
 
@@ -144,7 +141,9 @@ export class Gate {
         if (!isUsed()) admission.giveBack()
         throw error
       }
-      return this.#metered(settled(answer, admission, isUsed()), admission)
+      const { taken } = admission
+      const given = settled(answer, admission, isUsed())
+      return taken === undefined ? given : this.#till.metered(given, taken)
     }
     const identity = identityOf(request)
     if (identity === undefined) return await serve()
@@ -233,37 +232,7 @@ export class Gate {
   }
 
   #receiptHeader(taken: Taken): PricedReceipt {
-    return { name: 'payment-receipt', value: receiptHeader(this.#receipt(taken, taken.standing)) }
-  }
-
-  #receipt({ challenge: { id }, number }: Taken, { paid, spent, units }: Standing): Receipt {
-    return {
-      method: METHOD,
-      intent: INTENT,
-      status: 'success',
-      timestamp: new Date(this.#till.now()).toISOString(),
-      reference: `${id}:${number}`,
-      challengeId: id,
-      acceptedCumulative: paid.toString(),
-      spent: spent.toString(),
-      units
-    }
-  }
-
-  /** The answer, of which each event is paid before it goes, where events are sold (HTTP-13). */
-  #metered(answer: Response, { taken }: AdmittedUnit): Response {
-    const { streamed: unit } = this.#options
-    if (unit === undefined || taken === undefined || answer.body === null) return answer
-    if (!answer.ok || !isEventStream(answer)) return answer
-    const sold = soldEvents(answer.body, {
-      unit,
-      take: async (ask) => await this.#till.takeMore(taken, ask),
-      receipt: () => this.#receipt(taken, this.#till.standing(taken))
-    })
-    const { status, statusText } = answer
-    const headers = new Headers(answer.headers)
-    headers.delete('content-length')
-    return new Response(sold, { status, statusText, headers })
+    return { name: 'payment-receipt', value: receiptHeader(this.#till.receipt(taken)) }
   }
 
   /** An answer that says what is wrong, with a challenge: a new one, or that of the session. */
@@ -273,40 +242,16 @@ export class Gate {
     { problem, challenge: same, carrier }: Refused,
     keepsAnswers: boolean
   ): Promise<Response> {
-    const { session, retryAfter, type, ...said } = problem
-    const { chain } = await this.#till.info()
-    if (chain.status !== 'synced') {
-      return problemOf(
-        503,
-        {
-          type: 'about:blank',
-          title: 'Service Unavailable',
-          detail: 'The node that is paid does not see the chain now, and takes no payments.'
-        },
-        { 'retry-after': RETRY_S.toString() }
-      )
+    const { retryAfter, type } = problem
+    if (!(await this.#till.isAvailable())) {
+      return problemOf(503, UNAVAILABLE, { 'retry-after': RETRY_S.toString() })
     }
     const challenge = same ?? (await this.#till.challenge(price))
-    const facts =
-      session === undefined
-        ? {}
-        : {
-            acceptedCumulative: session.paid.toString(),
-            spent: session.spent.toString(),
-            missing: session.missing.toString()
-          }
     // x402 knows 402 only, where a payment is not the one that is asked for.
-    const status = carrier === 'x402' && said.status === 401 ? 402 : said.status
+    const status = carrier === 'x402' && problem.status === 401 ? 402 : problem.status
     return problemOf(
       status,
-      {
-        ...said,
-        type: `${PROBLEMS}${type}`,
-        challengeId: challenge.id,
-        method: METHOD,
-        ...facts,
-        ...(retryAfter === undefined ? {} : { retryAfter })
-      },
+      { ...problemDetails(problem, challenge.id), status },
       {
         'www-authenticate': challengeHeader(challenge),
         'payment-required': toX402Header(this.#required(request, challenge, type, keepsAnswers)),

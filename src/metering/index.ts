@@ -48,6 +48,19 @@ export type {
   X402Writable
 } from './x402.js'
 export type { Per } from './stream-meter.js'
+export {
+  MppxBuyer,
+  MppxSeller,
+  type MppxAnswered,
+  type MppxBuyerOptions,
+  type MppxChallenge,
+  type MppxCredential,
+  type MppxErrors,
+  type MppxRoute,
+  type MppxSellerOptions,
+  type MppxSubmitted,
+  type MppxTransport
+} from './mppx.js'
 export type { StreamUnit } from './event-stream.js'
 export type { ServedHandler, ServedRequest } from './express.js'
 export type { AccountsOptions } from './accounts.js'

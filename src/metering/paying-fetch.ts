@@ -12,11 +12,11 @@
  * Redirections are not followed: whoever they lead to is not the one that may be paid.
  */
 import { z } from 'zod'
-import { isConfidential } from '../node/system.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import {
   Accounts,
+  checkConfidential,
   lively,
   type Account,
   type AccountsOptions,
@@ -24,7 +24,6 @@ import {
   type Offer
 } from './accounts.js'
 import { Deliveries } from './deliveries.js'
-import { boughtEvents, isEventStream } from './event-stream.js'
 import {
   challengeShape,
   credentialHeader,
@@ -33,9 +32,9 @@ import {
   type Challenge,
   type Receipt
 } from './payment-auth.js'
-import { NUMBER_USED, termsOf } from './session-terms.js'
+import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
+import { termsOf } from './session-terms.js'
 import {
-  isUnitUsed,
   PAYMENT_IDENTIFIER,
   paymentHeader,
   readRequired,
@@ -214,12 +213,8 @@ class Payer {
     const server = new URL(url)
     const { origin } = server
     this.#deliveries.check(origin)
-    if (isConfidential(server)) return await this.#accounts.accountFor(origin, offer)
-    throw new PaychanError(
-      'ERR_INSECURE_PAYMENT',
-      `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
-      { origin }
-    )
+    checkConfidential(server)
+    return await this.#accounts.accountFor(origin, offer)
   }
 
   async credential(request: Request): Promise<string> {
@@ -273,31 +268,10 @@ class Payer {
     else if (answer.status !== 401 && answer.status !== 402) {
       this.#deliveries.delivered(account.seller)
     }
-    return this.#bought(answer, account)
-  }
-
-  /** The answer, whose events are paid as they are read, where they are sold (HTTP-14). */
-  #bought(answer: Response, account: Account): Response {
-    const { terms, prepaid } = account
-    const { streamed: unit } = terms
-    if (unit === undefined || answer.body === null) return answer
-    if (!answer.ok || !isEventStream(answer)) return answer
-    const events = boughtEvents(answer.body as ReadableStream<Uint8Array>, {
-      unit,
-      pay: async () => {
-        await this.#accounts.more(account)
-      },
-      giveBack: () => {
-        this.#accounts.giveBack(account)
-      },
-      check: (required) => {
-        if (required <= prepaid.paid) return
-        this.#forget(account)
-        throw this.#deliveries.undelivered(account)
-      }
+    return boughtAnswer(answer, account, this.#accounts, () => {
+      this.#forget(account)
+      return this.#deliveries.undelivered(account)
     })
-    const { status, statusText, headers } = answer
-    return new Response(events, { status, statusText, headers })
   }
 }
 
@@ -334,29 +308,8 @@ function showing(
   return { name: 'authorization', value: credentialHeader({ challenge, payload }) }
 }
 
-/** True when an answer says that it cost its unit, whatever its status. */
-function isCharged({ headers }: Response): boolean {
-  return headers.has('payment-receipt') || isUnitUsed(headers.get('payment-response'))
-}
-
 function isIdentified({ x402 }: Account): boolean {
   return x402?.extensions?.[PAYMENT_IDENTIFIER] !== undefined
-}
-
-const problemShape = z.object({ type: z.string() })
-
-/** True when the number of a unit was spent already. */
-async function isNumberUsed(answer: Response): Promise<boolean> {
-  if (answer.status !== 402) return false
-  const refusal = refusalIn(answer.headers.get('payment-response'))
-  if (refusal !== undefined) return refusal === NUMBER_USED
-  const problem = problemShape.safeParse(
-    await answer
-      .clone()
-      .json()
-      .catch(() => undefined)
-  )
-  return problem.success && problem.data.type.endsWith(NUMBER_USED)
 }
 
 /** True when an answer says that a payment was not taken. */

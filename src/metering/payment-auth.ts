@@ -119,6 +119,16 @@ export function challengeId(secret: Uint8Array, challenge: Omit<Challenge, 'id'>
   return createHmac('sha256', secret).update(bound.join('|')).digest('base64url')
 }
 
+/** The member of `opaque` in which `mppx` names the route that a challenge is for. */
+const SCOPE = '_mppx_scope'
+const scopeShape = z.object({ [SCOPE]: z.string() })
+
+/** What a challenge is good for at its server, when that says so; undefined for all of it. */
+export function scopeOf({ opaque }: Challenge): string | undefined {
+  const read = scopeShape.safeParse(opaque === undefined ? undefined : fromToken(opaque))
+  return read.success ? read.data[SCOPE] : undefined
+}
+
 /** True for a challenge that was made with this secret, and not changed since. */
 export function isOwnChallenge(secret: Uint8Array, challenge: Challenge): boolean {
   const [said, right] = [challenge.id, challengeId(secret, challenge)].map((id) => Buffer.from(id))

@@ -66,7 +66,7 @@ export function chainIdOf(network: Network): ChainId {
 }
 
 /** The data of `request`, to be written canonically. */
-export function requestOf(terms: SessionTerms): object {
+export function requestOf(terms: SessionTerms): z.input<typeof requestShape> {
   const { price, unitType, recipient, network, multiaddrs, minFirstPayment, minDepth, streamed } =
     terms
   return {
@@ -76,10 +76,10 @@ export function requestOf(terms: SessionTerms): object {
     recipient,
     methodDetails: {
       network: chainIdOf(network),
-      multiaddrs,
+      multiaddrs: [...multiaddrs],
       minFirstPayment: minFirstPayment.toString(),
       minDepth,
-      streamed
+      ...(streamed === undefined ? {} : { streamed })
     }
   }
 }

@@ -6,8 +6,14 @@ import { randomBytes } from 'node:crypto'
 import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { Credits, HOUR_S, type CreditsOptions, type PaidNode } from './credits.js'
-import type { NeedVoucher, StreamUnit } from './event-stream.js'
-import { challengeId, isOwnChallenge, toToken, type Challenge } from './payment-auth.js'
+import { isEventStream, soldEvents, type NeedVoucher, type StreamUnit } from './event-stream.js'
+import {
+  challengeId,
+  isOwnChallenge,
+  toToken,
+  type Challenge,
+  type Receipt
+} from './payment-auth.js'
 import {
   INTENT,
   memoOf,
@@ -15,7 +21,8 @@ import {
   NUMBER_USED,
   requestOf,
   termsOf,
-  type SessionPayload
+  type SessionPayload,
+  type SessionTerms
 } from './session-terms.js'
 import type { Standing } from './sessions.js'
 
@@ -55,6 +62,30 @@ export interface Problem {
   readonly session?: Standing & { readonly missing: bigint }
 }
 
+/** Problem types of the scheme (section 8 of the draft), and of its sessions. */
+const PROBLEMS = 'https://paymentauth.org/problems/'
+
+/** The details of a problem (RFC 9457), in the answer that offers a challenge. */
+export function problemDetails(problem: Problem, challengeId: string | undefined): object {
+  const { session, retryAfter, type, ...said } = problem
+  const facts =
+    session === undefined
+      ? {}
+      : {
+          acceptedCumulative: session.paid.toString(),
+          spent: session.spent.toString(),
+          missing: session.missing.toString()
+        }
+  return {
+    ...said,
+    type: type === UNAVAILABLE.type ? type : `${PROBLEMS}${type}`,
+    challengeId,
+    method: METHOD,
+    ...facts,
+    ...(retryAfter === undefined ? {} : { retryAfter })
+  }
+}
+
 /** A unit that was taken. */
 export interface Taken {
   readonly problem: undefined
@@ -84,6 +115,14 @@ export const PAYMENT_REQUIRED = {
   status: 402,
   type: 'payment-required',
   title: 'Payment Required'
+} as const
+
+/** Nothing is asked for where it could not be seen. */
+export const UNAVAILABLE = {
+  status: 503,
+  type: 'about:blank',
+  title: 'Service Unavailable',
+  detail: 'The node that is paid does not see the chain now, and takes no payments.'
 } as const
 
 const EXPIRED = {
@@ -124,12 +163,12 @@ export class Till {
     return this.#info.info
   }
 
-  /** Asks for a price, in a new session. */
-  async challenge(price: Satoshi): Promise<Challenge> {
-    const { realm, description, unitType = 'request', streamed } = this.options
+  /** What a unit costs at a price, and how it is paid. */
+  async terms(price: Satoshi): Promise<SessionTerms> {
+    const { unitType = 'request', streamed } = this.options
     const { peerId, network, multiaddrs, policy } = await this.info()
     const { minFirstPayment = ZERO_SAT, minDepth } = policy
-    const terms = {
+    return {
       price,
       unitType,
       recipient: peerId,
@@ -139,15 +178,24 @@ export class Till {
       minDepth,
       streamed
     }
+  }
+
+  /** True when payments may be asked for. */
+  async isAvailable(): Promise<boolean> {
+    return (await this.info()).chain.status === 'synced'
+  }
+
+  /** Asks for a price, in a new session. */
+  async challenge(price: Satoshi): Promise<Challenge> {
+    const { realm, description } = this.options
     const asked = {
       realm,
       method: METHOD,
       intent: INTENT,
-      request: toToken(requestOf(terms)),
+      request: toToken(requestOf(await this.terms(price))),
       expires: new Date(this.now() + this.lifetime * 1_000).toISOString(),
       description,
-      // Two sessions that ask for the same at the same moment are two.
-      opaque: toToken({ nonce: randomBytes(12).toString('base64url') })
+      opaque: toToken({ nonce: sessionNonce() })
     }
     return { id: challengeId(this.#credits.secret, asked), ...asked }
   }
@@ -217,7 +265,7 @@ export class Till {
   }
 
   /** Takes one more unit of what is delivered already; `ask` is told when it has to be paid first. */
-  async takeMore({ challenge, price }: Taken, ask: (need: NeedVoucher) => void): Promise<boolean> {
+  async #takeMore({ challenge, price }: Taken, ask: (need: NeedVoucher) => void): Promise<boolean> {
     const { id } = challenge
     const onShort = (): void => {
       const { spent, paid } = this.#credits.standing(id)
@@ -229,8 +277,36 @@ export class Till {
     return taking.kind === 'taken'
   }
 
-  standing({ challenge }: Taken): Standing {
-    return this.#credits.standing(challenge.id)
+  /** The answer, of which each event is paid before it goes, where events are sold (HTTP-13). */
+  metered(answer: Response, taken: Taken): Response {
+    const { streamed: unit } = this.options
+    if (unit === undefined || answer.body === null) return answer
+    if (!answer.ok || !isEventStream(answer)) return answer
+    const sold = soldEvents(answer.body, {
+      unit,
+      take: async (ask) => await this.#takeMore(taken, ask),
+      receipt: () => this.receipt(taken, this.#credits.standing(taken.challenge.id))
+    })
+    const { status, statusText } = answer
+    const headers = new Headers(answer.headers)
+    headers.delete('content-length')
+    return new Response(sold, { status, statusText, headers })
+  }
+
+  /** The word about a unit that was taken, with what its session was paid. */
+  receipt({ challenge: { id }, number, standing: then }: Taken, standing = then): Receipt {
+    const { paid, spent, units } = standing
+    return {
+      method: METHOD,
+      intent: INTENT,
+      status: 'success',
+      timestamp: new Date(this.now()).toISOString(),
+      reference: `${id}:${number}`,
+      challengeId: id,
+      acceptedCumulative: paid.toString(),
+      spent: spent.toString(),
+      units
+    }
   }
 
   /** Says that a unit was not delivered, so that it costs nothing (HTTP-7). */
@@ -248,6 +324,11 @@ export class Till {
     if (!channel.fundingSeen || !channel.watched) return
     await this.#credits.trust(id, channelId, price * BigInt(trustedUnits))
   }
+}
+
+/** Two sessions that ask for the same at the same moment are two. */
+export function sessionNonce(): string {
+  return randomBytes(12).toString('base64url')
 }
 
 /** When the session of a challenge ends, in milliseconds since 1970. */

@@ -7,9 +7,9 @@
 import { parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { satoshi } from '../types/units.js'
-import { Accounts, type Account, type AccountsOptions } from './accounts.js'
-import { Deliveries } from './deliveries.js'
-import { chainIdOf, NUMBER_USED, type ChainId } from './session-terms.js'
+import type { AccountsOptions } from './accounts.js'
+import { Purchases } from './purchases.js'
+import { chainIdOf, type ChainId } from './session-terms.js'
 import { Till, type Problem, type Taken, type TillOptions } from './till.js'
 import {
   challengeOf,
@@ -235,22 +235,21 @@ export class X402Buyer {
       this.#heard(outcome)
   }
 
-  readonly #accounts: Accounts
-  /** By payee: the name is whatever a server says. */
-  readonly #deliveries = new Deliveries(({ terms }) => terms.recipient)
+  readonly #purchases: Purchases
 
   constructor(options: AccountsOptions) {
-    this.#accounts = new Accounts(options)
+    // Known again by payee: the name is whatever a server says.
+    this.#purchases = new Purchases(options, ({ terms }) => terms.recipient)
   }
 
   /** What has been paid so far, in satoshis. */
   get paid(): bigint {
-    return this.#accounts.paid
+    return this.#purchases.accounts.paid
   }
 
   /** What the requests so far have cost: less than was paid, as long as some of that is left. */
   get spent(): bigint {
-    return this.#accounts.spent
+    return this.#purchases.accounts.spent
   }
 
   /**
@@ -276,10 +275,7 @@ export class X402Buyer {
         { payee: requirement.payTo }
       )
     }
-    const { realm } = offer.challenge
-    this.#deliveries.check(offer.terms.recipient, realm)
-    const account = await this.#accounts.accountFor(realm, offer)
-    const number = await this.#accounts.unit(account)
+    const { account, number } = await this.#purchases.buy(offer.challenge.realm, offer)
     const payload = unitOf(account.challenge, number, requirement)
     const id = `${account.challenge.id}_${number}`
     const extensions = withIdentifier(context.extensions, id)
@@ -289,30 +285,17 @@ export class X402Buyer {
   #heard(outcome: X402Outcome): { recovered: true } | undefined {
     const { paymentPayload, requirements, settleResponse, paymentRequired } = outcome
     const { challenge } = paymentOf(paymentPayload)
-    const account = this.#accounts.ofSession(challenge.id)
+    const account = this.#purchases.accounts.ofSession(challenge.id)
     if (account === undefined) return undefined
     if (settleResponse?.success === true) {
-      if (settleResponse.amount === NOTHING) this.#accounts.giveBack(account)
-      else this.#deliveries.delivered(account.terms.recipient)
+      if (settleResponse.amount === NOTHING) this.#purchases.giveBack(account)
+      else this.#purchases.delivered(account)
       return undefined
     }
     const reason = settleResponse?.errorReason ?? paymentRequired?.error
     if (settleResponse === undefined && paymentRequired === undefined) return undefined
-    this.#accounts.giveBack(account)
-    if (reason === NUMBER_USED) return this.#numberUsed(account)
-    this.#accounts.forget(account)
-    // An older session may have been lost with a restart of the server.
-    if (challengeOf(requirements)?.id !== challenge.id) {
-      this.#deliveries.lost(account)
-      return { recovered: true }
-    }
-    this.#deliveries.undelivered(account)
-    return undefined
-  }
-
-  /** Another process may go on with the same session. */
-  #numberUsed(account: Account): { recovered: true } {
-    account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
-    return { recovered: true }
+    const isOwnOffer = challengeOf(requirements)?.id === challenge.id
+    const error = this.#purchases.refused(account, reason, isOwnOffer)
+    return error === undefined ? { recovered: true } : undefined
   }
 }
