@@ -12,6 +12,7 @@ import { setStage } from './stage.js'
 const CALLERS = [1, 64]
 const ROUNDS = 5
 const ROUND_MS = 1_000
+const WARM_UP_MS = 2_500
 
 /** Of several rounds: the median, and the lowest and highest. */
 export interface Spread {
@@ -103,6 +104,10 @@ async function overheadsOf(
   }
   const overheads: Overhead[] = []
   for (const way of WAYS) {
+    // One caller makes too few calls to have the code compiled that all of them use.
+    for (const isPaid of [false, true]) {
+      await payer.calls({ way, isPaid, callers: Math.max(...CALLERS), ms: WARM_UP_MS })
+    }
     for (const callers of CALLERS) {
       progress(`${way}, ${callers} caller${callers === 1 ? '' : 's'}`)
       const rounds: { unpaid: Round[]; paid: Round[] } = { unpaid: [], paid: [] }

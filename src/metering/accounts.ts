@@ -32,6 +32,11 @@ export interface Account extends Offer {
   readonly prepaid: Prepaid
   /** The number of the newest unit. */
   number: bigint
+  /**
+   * When a request is sent: alongside its payment, or after it, since the server does not wait; `new`
+   * as long as none was sent alongside.
+   */
+  pace: 'new' | 'alongside' | 'after'
 }
 
 /** An account of an earlier process. */
@@ -39,6 +44,13 @@ export interface KeptAccount extends Offer {
   readonly seller: string
   readonly before: Pick<Prepaid, 'paid' | 'taken'>
   readonly number: bigint
+}
+
+/** A unit whose payment is under way. */
+export interface UnitUnderWay {
+  readonly number: bigint
+  readonly isSoon: boolean
+  readonly paid: Promise<void>
 }
 
 /** A session that ends so soon is used no more: the request takes time. */
@@ -80,7 +92,13 @@ export class Accounts {
       name: seller,
       leastFirst: terms.minFirstPayment
     }
-    return { seller, ...offer, prepaid: new Prepaid(this.#purse, bill, before), number: 0n }
+    return {
+      seller,
+      ...offer,
+      prepaid: new Prepaid(this.#purse, bill, before),
+      number: 0n,
+      pace: 'new'
+    }
   }
 
   get paid(): Satoshi {
@@ -134,18 +152,41 @@ export class Accounts {
    * @throws PaychanError `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP`, and what `node.pay` rejects with
    */
   async unit(account: Account): Promise<bigint> {
-    const { terms, seller } = account
+    const { number, paid } = this.begin(account)
+    await paid
+    return number
+  }
+
+  /**
+   * As `unit`, and does not wait for the payment: `isSoon` says that it can be expected within a moment.
+   *
+   * @throws PaychanError `ERR_PRICE_TOO_HIGH`; `paid` rejects with what `unit` does
+   */
+  begin(account: Account): UnitUnderWay {
+    const { terms, seller, prepaid } = account
     this.#checkPrice(seller, terms.price)
     account.number += terms.price
     const { number } = account
-    await this.more(account)
-    return number
+    const isSoon = prepaid.isFlowing(terms.price)
+    return { number, isSoon, paid: this.more(account) }
   }
 
   /** Pays for one unit more of what a request gets; it has no number. Rejects as `unit`. */
   async more(account: Account): Promise<void> {
     const { price } = account.terms
-    await account.prepaid.take(price)
+    this.spent = satoshi(this.spent + price)
+    try {
+      await account.prepaid.take(price)
+    } catch (error) {
+      this.spent = satoshi(this.spent - price)
+      throw error
+    }
+  }
+
+  /** The unit was delivered, though its payment failed. */
+  owe(account: Account): void {
+    const { price } = account.terms
+    account.prepaid.owe(price)
     this.spent = satoshi(this.spent + price)
   }
 

@@ -52,6 +52,11 @@ export function booksDirectory(dataDir: string, realm: string): string {
 }
 
 export class Books {
+  /** What waits for the next write, by its key; what is undefined is removed. */
+  #unwritten = new Map<string, SessionRecord | AccountRecord | number | true | undefined>()
+  #nextWrite: Promise<void> | undefined
+  #lastWrite: Promise<void> = Promise.resolve()
+
   private constructor(
     private readonly store: Store,
     readonly secret: Uint8Array,
@@ -96,32 +101,57 @@ export class Books {
   }
 
   /**
-   * Writes what a restart must not forget; resolves once it would survive a loss of power.
+   * Writes what a restart must not forget; resolves once it would survive a loss of power. All that
+   * waits for the same write is written as it stands then: a session once, however many units of it
+   * are taken meanwhile.
    *
    * @throws PaychanError `ERR_STORE_FAILED`
    */
   async keep({ sessions, gone, forgottenUpTo }: BookEntry): Promise<void> {
-    await this.store.commit([
-      ...gone.flatMap((id) =>
-        [SESSION, ACCOUNT].map((prefix) => ({ key: `${prefix}${id}`, value: undefined }))
-      ),
-      ...(gone.length > 0 ? [recordChange(FORGOTTEN, forgottenUpTo)] : []),
-      ...sessions.map(([id, record]) => recordChange(`${SESSION}${id}`, record))
-    ])
+    for (const id of gone) {
+      for (const prefix of [SESSION, ACCOUNT]) this.#unwritten.set(`${prefix}${id}`, undefined)
+    }
+    if (gone.length > 0) this.#unwritten.set(FORGOTTEN, forgottenUpTo)
+    for (const [id, record] of sessions) this.#unwritten.set(`${SESSION}${id}`, record)
+    await this.#written()
   }
 
   /** Notes whose account a session is; resolves once it would survive a loss of power. */
   async keepAccount(session: string, account: AccountRecord): Promise<void> {
-    await this.store.commit([recordChange(`${ACCOUNT}${session}`, account)])
+    this.#unwritten.set(`${ACCOUNT}${session}`, account)
+    await this.#written()
   }
 
   /** Notes that a channel has had its units on trust. */
   async keepTrusted(channel: string): Promise<void> {
-    await this.store.commit([recordChange(`${TRUSTED}${channel}`, true)])
+    this.#unwritten.set(`${TRUSTED}${channel}`, true)
+    await this.#written()
+  }
+
+  /** Resolves once all that waits is written. */
+  async #written(): Promise<void> {
+    this.#nextWrite ??= this.#lastWrite.then(async () => {
+      await this.#write()
+    })
+    await this.#nextWrite
+  }
+
+  async #write(): Promise<void> {
+    const unwritten = this.#unwritten
+    this.#unwritten = new Map()
+    const writing = this.store.commit(
+      [...unwritten].map(([key, value]) =>
+        value === undefined ? { key, value } : recordChange(key, value)
+      )
+    )
+    this.#lastWrite = writing.catch(() => {})
+    this.#nextWrite = undefined
+    await writing
   }
 
   /** Waits until what was written is on the disk. */
   async close(): Promise<void> {
+    await this.#nextWrite?.catch(() => {})
     await this.store.close()
   }
 }

@@ -142,7 +142,7 @@ export class Gate {
         throw error
       }
       const { taken } = admission
-      const given = settled(answer, admission, isUsed())
+      const given = settled(answer, admission, isUsed)
       return taken === undefined ? given : this.#till.metered(given, taken)
     }
     const identity = identityOf(request)
@@ -352,17 +352,34 @@ function isSettled(answer: Response): boolean {
 }
 
 /** The answer to a request that went on: with its receipt; not charged where nothing was delivered. */
-function settled(answer: Response, { receipt, giveBack }: Admitted, isUsed: boolean): Response {
-  const header = isUsed || answer.status < 500 ? receipt : giveBack()
+function settled(
+  answer: Response,
+  { receipt, giveBack }: Admitted,
+  isUsed: () => boolean
+): Response {
+  const header = answer.status < 500 || isUsed() ? receipt : giveBack()
   return header === undefined ? answer : withReceipt(answer, header)
 }
 
-/** The answer with its receipt. What was paid for is for the payer alone. */
+/**
+ * The answer with its receipt. What was paid for is for the payer alone. A copy is made only of one whose
+ * headers cannot be set, as of `fetch`: a server sends an answer that was not touched much faster.
+ */
 function withReceipt(answer: Response, { name, value }: PricedReceipt): Response {
-  const headers = new Headers(answer.headers)
+  const caching = privateCaching(answer.headers.get('cache-control'))
+  try {
+    setReceipt(answer.headers, name, value, caching)
+    return answer
+  } catch {
+    const headers = new Headers(answer.headers)
+    setReceipt(headers, name, value, caching)
+    const { status, statusText } = answer
+    return new Response(answer.body, { status, statusText, headers })
+  }
+}
+
+function setReceipt(headers: Headers, name: string, value: string, caching: string): void {
   headers.set(name, value)
   for (const name of SHARED_CACHING) headers.delete(name)
-  headers.set('cache-control', privateCaching(headers.get('cache-control')))
-  const { status, statusText } = answer
-  return new Response(answer.body, { status, statusText, headers })
+  headers.set('cache-control', caching)
 }

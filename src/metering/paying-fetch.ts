@@ -33,6 +33,7 @@ import {
   type Receipt
 } from './payment-auth.js'
 import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
+import { RepeatableRequest, type ShownHeader } from './repeatable-request.js'
 import { termsOf } from './session-terms.js'
 import {
   PAYMENT_IDENTIFIER,
@@ -116,14 +117,14 @@ export function receiptOf(answer: Response): Receipt | undefined {
 export function payingFetch(options: PayingOptions): PayingFetch {
   const payer = new Payer(options)
   const call = async (input: string | URL | Request, init?: RequestInit): Promise<Response> =>
-    await payer.fetch(new Request(input, init))
+    await payer.fetch(new RepeatableRequest(input, init))
   return Object.defineProperties(call, {
     paid: { get: () => payer.paid },
     spent: { get: () => payer.spent },
     sessions: { get: () => payer.sessions() },
     credential: {
       value: async (input: string | URL | Request, init?: RequestInit) =>
-        await payer.credential(new Request(input, init))
+        await payer.credential(new RepeatableRequest(input, init))
     }
   }) as PayingFetch
 }
@@ -156,17 +157,14 @@ class Payer {
     })
   }
 
-  async fetch(request: Request): Promise<Response> {
-    const { origin, pathname } = new URL(request.url)
+  async fetch(request: RepeatableRequest): Promise<Response> {
+    const { origin, pathname } = request.url
     const place = `${origin}${pathname}`
     let account = this.#deliveries.isRefused(origin) ? undefined : lively(this.#byPlace.get(place))
     let isNew = false
-    // A body is read once; each try has its own copy.
     let answer =
-      account === undefined
-        ? await this.#unpaid(request)
-        : await this.#paidFor(request.clone(), account)
-    while (answer.status === 402 || (answer.status === 401 && account !== undefined)) {
+      account === undefined ? await this.#unpaid(request) : await this.#paidFor(request, account)
+    while (account === undefined ? answer.status === 402 : isRefused(answer)) {
       const asked = offerIn(answer)
       if (account !== undefined) {
         // A server that asks for more after it was paid takes, and does not deliver. An older session
@@ -191,7 +189,7 @@ class Payer {
       account = await this.#accountFor(request, asked)
       isNew = account.challenge.id === asked.challenge.id
       this.#remember(place, account)
-      answer = await this.#paidFor(request.clone(), account)
+      answer = await this.#paidFor(request, account)
     }
     return answer
   }
@@ -209,22 +207,21 @@ class Payer {
   }
 
   /** The account for an offer of a server that may be paid. */
-  async #accountFor({ url }: Request, offer: Offer): Promise<Account> {
-    const server = new URL(url)
+  async #accountFor({ url: server }: RepeatableRequest, offer: Offer): Promise<Account> {
     const { origin } = server
     this.#deliveries.check(origin)
     checkConfidential(server)
     return await this.#accounts.accountFor(origin, offer)
   }
 
-  async credential(request: Request): Promise<string> {
-    const { origin } = new URL(request.url)
+  async credential(request: RepeatableRequest): Promise<string> {
+    const { origin, href } = request.url
     const answer = await this.#unpaid(request)
     await answer.body?.cancel()
     if (answer.status !== 402) {
       throw new PaychanError(
         'ERR_NOTHING_TO_PAY',
-        `${request.url} answers with ${answer.status}, and does not ask to be paid.`,
+        `${href} answers with ${answer.status}, and does not ask to be paid.`,
         { status: answer.status }
       )
     }
@@ -234,40 +231,65 @@ class Payer {
     return showing(account, await this.#accounts.unit(account)).value
   }
 
-  /** Asks without a payment. What it is redirected to would be paid in the name of the one that was asked. */
-  async #unpaid(request: Request): Promise<Response> {
-    const redirect = request.redirect === 'error' ? 'error' : 'manual'
-    return await this.#ask(new Request(request.clone(), { redirect }))
+  /**
+   * Pays for a unit and asks with it: at the same time, where the payment can be expected to come within
+   * the moment that the server waits for it (HTTP-6). With a server that does not wait so long it goes
+   * one after the other from then on.
+   */
+  async #paidAlongside(
+    account: Account,
+    ask: (number: bigint) => Promise<Response>
+  ): Promise<Response> {
+    const { number, isSoon, paid } = this.#accounts.begin(account)
+    const isAlongside = isSoon && account.pace !== 'after'
+    if (isAlongside) account.pace = 'alongside'
+    const { pace } = account
+    // Where it is not awaited here, it is below, or by nobody where the connection breaks.
+    paid.catch(() => {})
+    if (!isAlongside) await paid
+    const answer = await ask(number)
+    if (!isRefused(answer)) {
+      paid.catch(() => {
+        this.#accounts.owe(account)
+      })
+      return answer
+    }
+    if (pace !== 'alongside') return answer
+    // It came before its payment, or one that did has taken what was paid for it.
+    account.pace = 'after'
+    await answer.body?.cancel()
+    await paid
+    await account.prepaid.settled()
+    return await ask(number)
+  }
+
+  /** Asks without a payment. */
+  async #unpaid(request: RepeatableRequest): Promise<Response> {
+    return await this.#ask(...request.once())
   }
 
   /** Asks with a unit that is paid. */
-  async #paidFor(request: Request, account: Account): Promise<Response> {
-    const headers = new Headers(request.headers)
-    // A server that sends the request elsewhere must not hand the payment on.
+  async #paidFor(request: RepeatableRequest, account: Account): Promise<Response> {
+    const show = async (number: bigint): Promise<Response> =>
+      await this.#ask(...request.once(showing(account, number)))
     const ask = async (number: bigint): Promise<Response> => {
-      const { name, value } = showing(account, number)
-      headers.set(name, value)
-      return await this.#ask(new Request(request.clone(), { headers, redirect: 'manual' }))
+      try {
+        return await show(number)
+      } catch (error) {
+        // A payment with an identifier may come again: it gets the answer that was lost (HTTP-11).
+        if (!isIdentified(account) || request.isAborted) throw error
+        return await show(number)
+      }
     }
-    const number = await this.#accounts.unit(account)
-    let answer: Response
-    try {
-      answer = await ask(number)
-    } catch (error) {
-      // A payment with an identifier may come again: it gets the answer that was lost (HTTP-11).
-      if (!isIdentified(account) || request.signal.aborted) throw error
-      answer = await ask(number)
-    }
+    let answer = await this.#paidAlongside(account, ask)
     // Another process may go on with the same session, and have used the number.
     for (let tries = 0; tries < MOST_NUMBERS && (await isNumberUsed(answer)); tries++) {
       account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
-      answer = await ask(account.number)
+      answer = await show(account.number)
     }
     // The server charges nothing for what it could not deliver (HTTP-7).
     if (answer.status >= 500 && !isCharged(answer)) this.#accounts.giveBack(account)
-    else if (answer.status !== 401 && answer.status !== 402) {
-      this.#deliveries.delivered(account.seller)
-    }
+    else if (!isRefused(answer)) this.#deliveries.delivered(account.seller)
     return boughtAnswer(answer, account, this.#accounts, () => {
       this.#forget(account)
       return this.#deliveries.undelivered(account)
@@ -297,10 +319,7 @@ function offerIn({ headers }: Response): Offer | undefined {
 }
 
 /** The header that shows a unit to the server. */
-function showing(
-  { challenge, x402 }: Account,
-  number: bigint
-): { readonly name: string; readonly value: string } {
+function showing({ challenge, x402 }: Account, number: bigint): ShownHeader {
   if (x402 !== undefined) {
     return { name: 'payment-signature', value: paymentHeader(x402, challenge, number) }
   }
@@ -310,6 +329,11 @@ function showing(
 
 function isIdentified({ x402 }: Account): boolean {
   return x402?.extensions?.[PAYMENT_IDENTIFIER] !== undefined
+}
+
+/** True for the answer to a request that was paid, and is not taken to be. */
+function isRefused({ status }: Response): boolean {
+  return status === 402 || status === 401
 }
 
 /** True when an answer says that a payment was not taken. */

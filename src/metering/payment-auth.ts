@@ -114,9 +114,19 @@ export function fromToken(text: string): unknown {
  * without keeping any.
  */
 export function challengeId(secret: Uint8Array, challenge: Omit<Challenge, 'id'>): string {
-  const { realm, method, intent, request, expires, digest, opaque } = challenge
-  const bound = [realm, method, intent, request, expires ?? '', digest ?? '', opaque ?? '']
-  return createHmac('sha256', secret).update(bound.join('|')).digest('base64url')
+  const bound = boundFields(challenge).join('|')
+  return createHmac('sha256', secret).update(bound).digest('base64url')
+}
+
+function boundFields(challenge: Omit<Challenge, 'id'>): readonly string[] {
+  const { realm, method, intent, request, expires = '', digest = '', opaque = '' } = challenge
+  return [realm, method, intent, request, expires, digest, opaque]
+}
+
+/** True for two challenges that have the same id and ask for the same. */
+export function isSame(one: Challenge, other: Challenge): boolean {
+  const fields = boundFields(other)
+  return one.id === other.id && boundFields(one).every((field, n) => field === fields[n])
 }
 
 /** The member of `opaque` in which `mppx` names the route that a challenge is for. */
@@ -220,7 +230,18 @@ function unquoted(text: string): string {
 
 /** The value of `Authorization` for a credential. */
 export function credentialHeader({ challenge, source, payload }: Credential): string {
-  return `${SCHEME} ${toToken({ challenge, source, payload })}`
+  const fields = canonical({ payload, source }).slice(1)
+  const text = `{"challenge":${challengeText(challenge)},${fields}`
+  return `${SCHEME} ${Buffer.from(text).toString('base64url')}`
+}
+
+/** Those of sessions, which are shown again and again. */
+const challengeTexts = new WeakMap<Challenge, string>()
+
+function challengeText(challenge: Challenge): string {
+  const text = challengeTexts.get(challenge) ?? canonical(challenge)
+  challengeTexts.set(challenge, text)
+  return text
 }
 
 /** True for a value of `Authorization` of this scheme. */

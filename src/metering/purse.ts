@@ -151,6 +151,8 @@ export class Prepaid {
   /** Of what is taken, what waits for its payment. */
   #waiting = 0n
   #last: Promise<void> = Promise.resolve()
+  /** The newest payment went through. */
+  #isFlowing = false
 
   /** @param before - what was paid and taken earlier */
   constructor(
@@ -171,6 +173,15 @@ export class Prepaid {
   }
 
   /**
+   * True when so much has to be paid, and can be expected to be within a moment: what was paid before
+   * went through, and the budget is enough for all who wait.
+   */
+  isFlowing(amount: Satoshi): boolean {
+    const isDue = this.#waiting > 0n || this.#paid < this.#taken + amount
+    return isDue && this.#isFlowing && this.#waiting + amount <= this.purse.left
+  }
+
+  /**
    * Takes so much, and waits until it is paid. Nothing is taken when it could not be.
    *
    * @throws PaychanError as `Purse.pay`
@@ -186,11 +197,22 @@ export class Prepaid {
     try {
       await paying
     } catch (error) {
+      this.#isFlowing = false
       this.giveBack(amount)
       throw error
     } finally {
       this.#waiting -= amount
     }
+  }
+
+  /** Resolves once no payment is under way of those that are now. */
+  async settled(): Promise<void> {
+    await this.#last
+  }
+
+  /** It was used, though its payment failed. */
+  owe(amount: Satoshi): void {
+    this.#taken += amount
   }
 
   /** It was not used: it is left for another. */
@@ -206,6 +228,7 @@ export class Prepaid {
     await this.purse.pay(this.bill, satoshi(due), (change) => {
       this.#paid += change
     })
+    this.#isFlowing = true
   }
 }
 

@@ -10,6 +10,7 @@ import { isEventStream, soldEvents, type NeedVoucher, type StreamUnit } from './
 import {
   challengeId,
   isOwnChallenge,
+  isSame,
   toToken,
   type Challenge,
   type Receipt
@@ -105,6 +106,9 @@ const STREAM_PATIENCE_MS = 30_000
 /** The addresses and limits of a node change seldom. */
 const INFO_FOR_MS = 10_000
 
+/** Challenges that are known again without their MAC; the one that was made first goes first. */
+const MOST_KNOWN = 1_000
+
 /** Seconds after which a payer may ask again: its channel needs blocks. */
 const RETRY_S = 30
 
@@ -134,6 +138,11 @@ const EXPIRED = {
 
 export class Till {
   readonly #credits: Credits
+  /** Challenges whose MAC was found right: of a session that is paid again and again it is looked at once. */
+  readonly #known = new Map<
+    string,
+    { readonly challenge: Challenge; readonly terms: SessionTerms }
+  >()
   #info: { readonly at: number; readonly info: NodeInfo } | undefined
 
   constructor(private readonly options: TillOptions) {
@@ -200,10 +209,22 @@ export class Till {
     return { id: challengeId(this.#credits.secret, asked), ...asked }
   }
 
+  /** The terms of a challenge that this seller has made; undefined for any other. */
+  #ownTerms(challenge: Challenge): SessionTerms | undefined {
+    const known = this.#known.get(challenge.id)
+    if (known !== undefined && isSame(known.challenge, challenge)) return known.terms
+    const terms = termsOf(challenge)
+    if (!isOwnChallenge(this.#credits.secret, challenge) || terms === undefined) return undefined
+    this.#known.set(challenge.id, { challenge, terms })
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest)
+    return terms
+  }
+
   /** What is wrong with a credential before its payment is looked at (HTTP-1). */
   refusal(asked: Satoshi, challenge: Challenge): Problem | undefined {
-    const terms = termsOf(challenge)
-    if (!isOwnChallenge(this.#credits.secret, challenge) || terms === undefined) {
+    const terms = this.#ownTerms(challenge)
+    if (terms === undefined) {
       return {
         status: 401,
         type: 'verification-failed',

@@ -19,6 +19,7 @@ import {
   type SaleOptions
 } from '../../src/metering/paid-stream.js'
 import { memoOf } from '../../src/metering/session-terms.js'
+import type { SessionRecord } from '../../src/metering/sessions.js'
 import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
 import { satoshi } from '../../src/types/units.js'
@@ -500,6 +501,29 @@ describe('metering / books on disk', () => {
     assert.deepEqual([...again.sessions], [['a', record]])
     assert.deepEqual([[...again.trusted], again.forgottenUpTo], [['c0ffee'], 7])
     await again.close()
+  })
+
+  it('write a session once for all units that wait, as it stands then', async () => {
+    const store = new SimDisk().storeFor(new Life())
+    const books = await Books.read(store, 0)
+    const sizes: number[] = []
+    const commit = store.commit.bind(store)
+    store.commit = async (changes) => {
+      sizes.push(changes.length)
+      await commit(changes)
+    }
+    const record = { spent: 2n, units: 1, trusted: 0n, ends: 9e15, floor: 2n, runs: [] }
+    const newest = { ...record, spent: 4n, units: 2, floor: 4n }
+    const keep = async (kept: SessionRecord): Promise<void> => {
+      await books.keep({ sessions: [['a', kept]], gone: [], forgottenUpTo: 0 })
+    }
+    await Promise.all([keep(record), keep(newest)])
+    assert.deepEqual(sizes, [1])
+    assert.deepEqual([...(await Books.read(store, 0)).sessions], [['a', newest]])
+    const last = keep(record)
+    await books.close()
+    await last
+    assert.deepEqual(sizes, [1, 1], 'what waits is written before they are closed')
   })
 
   it('that are damaged are not sold by', async () => {

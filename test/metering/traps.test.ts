@@ -65,6 +65,15 @@ describe('metering / traps', () => {
       assert.equal((await asked(other, voucher('2'))).status, 402)
       assert.equal((await asked({ ...other, id: mine.id }, voucher('2'))).status, 401)
       assert.equal((await asked(mine, voucher('2'))).status, 200)
+      // Nor one that is known by now, and changed.
+      await payer.api.pay({ to: seller, amount: PRICE, memo: memoOf(mine.id) })
+      for (const change of [
+        { request: other.request.slice(4) },
+        { expires: '2999-01-01T00:00:00Z' }
+      ]) {
+        assert.equal((await asked({ ...mine, ...change }, voucher('4'))).status, 401)
+      }
+      assert.equal((await asked(mine, voucher('4'))).status, 200)
     })
 
     it('a header pays nothing, whatever it says', async () => {

@@ -194,8 +194,8 @@ describe("mppx's server with our method", () => {
     const { ask } = mppxServer()
     const statuses = []
     const pay = payingFetch(
-      limits(async (request) => {
-        const answer = await ask(request)
+      limits(async (input, init) => {
+        const answer = await ask(input, init)
         statuses.push(answer.status)
         return answer
       })
@@ -207,7 +207,8 @@ describe("mppx's server with our method", () => {
   it('gives each route that has a scope sessions of its own', async () => {
     const { mppx } = mppxServer()
     const pay = payingFetch(
-      limits(async (request) => {
+      limits(async (input, init) => {
+        const request = new Request(input, init)
         const { pathname: scope } = new URL(request.url)
         const result = await mppx.session({ amount: '2', scope })(request)
         return result.status === 402 ? result.challenge : result.withReceipt(serve(request))
