@@ -96,10 +96,13 @@ const receivedRecord = z.object({
 })
 
 /** The sum of what one peer has paid under one name. */
-interface Received {
+export interface Paid {
   readonly amount: Satoshi
   /** Milliseconds since 1970, of the last part. */
   readonly time: number
+}
+
+interface Received extends Paid {
   /** Changes to commit before a receipt for it leaves: its parts count under this nonce then. */
   readonly binding: readonly Change[]
 }
@@ -110,8 +113,15 @@ interface OpenRequest {
   readonly byPeer: Map<string, Satoshi>
 }
 
+/** What the memo of a payment to a priced server begins with: such a one pays for no request. */
+export const SESSION_MEMO = '402:'
+
+const ONE_SAT = satoshi(1n)
+
 export class Requests {
   readonly #open = new Map<string, OpenRequest>()
+  /** The receipt that was asked for last is on its way. */
+  #lastBinding: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly context: {
@@ -246,6 +256,27 @@ export class Requests {
   }
 
   /**
+   * What a peer has paid for a request, when that is all of it: a receipt may leave then. Its parts
+   * count under this nonce alone from then on (REQ-11), so one is looked at after the other.
+   *
+   * @throws PaychanError `ERR_STORE_FAILED`
+   */
+  async paidBy(
+    peer: string,
+    { id, amount = ONE_SAT }: Pick<RequestRecord, 'id' | 'amount'>,
+    nonce: string | undefined
+  ): Promise<Paid | undefined> {
+    const paid = this.#lastBinding.then(async () => {
+      const received = await this.receivedFrom(peer, id, nonce)
+      if (received === undefined || received.amount < amount) return undefined
+      if (received.binding.length > 0) await this.context.store.commit(received.binding)
+      return received
+    })
+    if (nonce !== undefined) this.#lastBinding = paid.catch(() => {})
+    return await paid
+  }
+
+  /**
    * What a peer has paid for a request: under its one name, or under the nonce of one that is
    * reusable (REQ-8).
    */
@@ -310,10 +341,14 @@ export class Requests {
     })
   }
 
-  /** The request that a payment is for; undefined for any other payment. */
-  openFor(payment: Payment): OpenRequest | undefined {
+  /**
+   * The request that a payment is for, by its id and by its memo (REQ-8); undefined for any other
+   * payment. One with another memo could be for something else as well, as for a priced server.
+   */
+  openFor({ id, memo }: Payment): OpenRequest | undefined {
     if (this.#open.size === 0) return undefined
-    return this.#open.get(toHex(payment.id.subarray(0, REQUEST_ID_BYTES)))
+    const open = this.#open.get(toHex(id.subarray(0, REQUEST_ID_BYTES)))
+    return open?.record.memo === memo ? open : undefined
   }
 
   /** What is to be written of a request that gives way: nothing, when it has ended by itself. */

@@ -3,10 +3,11 @@
  * moment for its payment.
  */
 import { randomBytes } from 'node:crypto'
+import { SESSION_MEMO } from '../engine/requests.js'
 import type { NodeApi, NodeEvent, PaymentInfo } from '../node/api.js'
 import type { Satoshi } from '../types/units.js'
 import type { Books } from './books.js'
-import { MEMO, sessionOfMemo } from './session-terms.js'
+import { sessionOfMemo } from './session-terms.js'
 import { Sessions, type Standing, type Taking, type UnitOptions } from './sessions.js'
 
 /** A part of a node; the whole of it fits, also one in another process. */
@@ -308,7 +309,7 @@ export class Credits {
     for (let since = now - ms - LOOK_BACK_MS; since < now; since += WINDOW_MS) {
       const until = since + WINDOW_MS
       const part = { since, ...(until < now ? { until } : {}) }
-      const payments = await list({ memo: MEMO, direction: 'received', ...part })
+      const payments = await list({ memo: SESSION_MEMO, direction: 'received', ...part })
       yield* payments.reverse()
     }
   }

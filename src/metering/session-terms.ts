@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { networkParams } from '../bitcoin/network.js'
 import { NETWORKS } from '../bitcoin/network-names.js'
+import { SESSION_MEMO } from '../engine/requests.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import type { StreamUnit } from './event-stream.js'
 import { fromToken, type Challenge } from './payment-auth.js'
@@ -115,13 +116,11 @@ export type SessionPayload = z.output<typeof payloadShape>
 export const NUMBER_USED = 'session/delta-too-small'
 
 /** The memo of what is paid for a session: it credits the session, on whatever channel it comes. */
-export const MEMO = '402:'
-
 export function memoOf(challengeId: string): string {
-  return `${MEMO}${challengeId}`
+  return `${SESSION_MEMO}${challengeId}`
 }
 
 /** The session that a received payment is for; undefined when it is for none. */
 export function sessionOfMemo(memo: string): string | undefined {
-  return memo.startsWith(MEMO) ? memo.slice(MEMO.length) : undefined
+  return memo.startsWith(SESSION_MEMO) ? memo.slice(SESSION_MEMO.length) : undefined
 }

@@ -14,7 +14,7 @@ import {
   REQUEST_ID_BYTES
 } from '../../protocols/request/1.0/index.js'
 import { nameOfRequest } from '../engine/paid-records.js'
-import type { RequestRecord } from '../engine/requests.js'
+import { SESSION_MEMO, type RequestRecord } from '../engine/requests.js'
 import {
   dialledAddresses,
   signReceipt,
@@ -71,6 +71,12 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
       const amount = options.amount === undefined ? undefined : payable(options.amount)
       const refusal = memoRefusal(memo)
       if (refusal !== undefined) throw refusal
+      if (memo.startsWith(SESSION_MEMO)) {
+        throw new PaychanError(
+          'ERR_INVALID_MEMO',
+          `A memo that begins with '${SESSION_MEMO}' pays a priced server; say otherwise what the request is for.`
+        )
+      }
       const now = seconds(systemClock.now())
       const request = {
         network: env.network,
@@ -149,7 +155,7 @@ async function receiptOf(
 
 /** REQ-11: says to a peer how a request stands, and gives the receipt to the one that has paid it. */
 export async function answerQuestion(
-  { engine, store }: Running,
+  { engine }: Running,
   env: RequestsEnv,
   { id, nonce }: Question,
   peer: string
@@ -158,24 +164,23 @@ export async function answerQuestion(
   if (record === undefined || record.reusable !== (nonce !== undefined)) {
     return { state: 'unknown', receipt: undefined }
   }
-  const received = await engine.requests.receivedFrom(peer, id, nonce)
-  const isPaid = received !== undefined && received.amount >= (record.amount ?? 1n)
-  if (isPaid && received.binding.length > 0) await store.commit(received.binding)
-  const receipt = isPaid
-    ? await signReceipt(
-        {
-          network: env.network,
-          payer: peer,
-          id,
-          nonce,
-          amount: received.amount,
-          memo: record.memo,
-          paid: seconds(received.time)
-        },
-        env.privateKey
-      )
-    : undefined
-  if (isPaid || record.paidBy !== undefined) return { state: 'paid', receipt }
+  const paid = await engine.requests.paidBy(peer, record, nonce)
+  const receipt =
+    paid === undefined
+      ? undefined
+      : await signReceipt(
+          {
+            network: env.network,
+            payer: peer,
+            id,
+            nonce,
+            amount: paid.amount,
+            memo: record.memo,
+            paid: seconds(paid.time)
+          },
+          env.privateKey
+        )
+  if (paid !== undefined || record.paidBy !== undefined) return { state: 'paid', receipt }
   return { state: isExpired(record.expires) ? 'expired' : 'open', receipt }
 }
 

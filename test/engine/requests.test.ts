@@ -39,7 +39,8 @@ function request(
 async function pay(
   node: Node,
   parts: readonly bigint[],
-  name = nameOfRequest('bob', { id: ID, nonce: undefined })
+  name = nameOfRequest('bob', { id: ID, nonce: undefined }),
+  memo = 'tea'
 ): Promise<void> {
   const amount = satoshi(parts.reduce((sum, part) => sum + part, 0n))
   const channel = node.channel.id
@@ -47,7 +48,7 @@ async function pay(
     id: name,
     peer: 'bob',
     amount,
-    memo: 'tea',
+    memo,
     plan: () => parts.map((part) => ({ channel, amount: satoshi(part) }))
   })
 }
@@ -66,6 +67,30 @@ describe('engine / requests', () => {
   beforeEach(async () => {
     ;({ world, alice, bob } = await twoNodes())
     await world.open(alice, bob)
+  })
+
+  it('are not paid by a payment with another memo, which may pay for something else (REQ-8)', async () => {
+    await bob.engine.requests.make(request())
+    const name = nameOfRequest('bob', { id: ID, nonce: undefined })
+    await pay(alice, [5_000n], name, '402:a-session-of-a-priced-server')
+    assert.deepEqual([(await made(bob)).received, (await made(bob)).paidBy], [0n, undefined])
+    assert.equal(await bob.engine.requests.paidBy('alice', request(), undefined), undefined)
+    assert.equal((await bob.payments()).length, 1, 'it is a payment all the same')
+  })
+
+  it('that are reusable have a part bound to one receipt, however many ask for it at once (REQ-11)', async () => {
+    const reusable = request({ reusable: true })
+    await bob.engine.requests.make(reusable)
+    await pay(alice, [5_000n], nameOfRequest('bob', { id: ID, nonce: NONCE }))
+    const before = bob.commits
+    const all = await Promise.all(
+      [1, 2, 3].map(async () => await bob.engine.requests.paidBy('alice', reusable, NONCE))
+    )
+    assert.deepEqual(
+      all.map((paid) => paid?.amount),
+      [5_000n, 5_000n, 5_000n]
+    )
+    assert.equal(bob.commits - before, 1)
   })
 
   it('are paid by the payment that begins with their id, also in parts', async () => {
@@ -177,7 +202,7 @@ describe('engine / requests / on disk', () => {
   const payment = {
     id: requestPartId('bob', { id: ID, nonce: undefined }, 0),
     amount: 1_000n,
-    memo: ''
+    memo: 'tea'
   }
 
   it('take late payments for 60 days, longer than any channel lives, and are left alone then (REQ-7)', async () => {

@@ -292,6 +292,7 @@ describe('node / payment requests', () => {
     for (const [code, options] of [
       ['ERR_INVALID_AMOUNT', { amount: satoshi(0n) }],
       ['ERR_INVALID_MEMO', { memo: 'two\nlines' }],
+      ['ERR_INVALID_MEMO', { memo: '402:session' }],
       ['ERR_MEMO_TOO_LONG', { memo: 'a'.repeat(129) }],
       ['ERR_INVALID_EXPIRY', { expiresIn: 0 }],
       ['ERR_INVALID_EXPIRY', { expiresIn: 0.5 }],
