@@ -14,14 +14,23 @@ import { measureCrowd, measureTurns } from './crowds.js'
 import { figureLines, type Figure } from './figures.js'
 import { measurePayments, type Output } from './payments.js'
 import { measureOverheads, overheadFigures } from './overheads.js'
-import { commandFigures, commandLines, watchFigures, watchLines, type Report } from './report.js'
-import type { WatchMessage, WatchReport } from './watches.js'
+import {
+  commandFigures,
+  commandLines,
+  startFigures,
+  watchFigures,
+  watchLines,
+  type Report
+} from './report.js'
+import type { StartReport, WatchMessage, WatchReport } from './watches.js'
 
 const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--profile DIRECTORY]
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
-  --only       some parts, with commas: payments, crowd, turns, calls, watches, commands
-  --watched    so many channels are watched, 100 to 100,000 (default 10,000)
+  --only       some parts, with commas: payments, crowd, turns, calls, start, watches,
+               commands
+  --watched    a node starts with so many channels, and watches them, 100 to 100,000
+               (default 10,000)
   --profile    writes a CPU profile of each node into DIRECTORY
 `
 
@@ -54,9 +63,16 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
     }
   ],
   [
+    'start',
+    async ({ watched, nodeFlags }, { progress }) => {
+      const start = await inChild<StartReport>('start', watched, nodeFlags, progress)
+      return { start, figures: startFigures(start) }
+    }
+  ],
+  [
     'watches',
-    async ({ watched }, { text, progress }) => {
-      const watches = await measureWatches(watched, progress)
+    async ({ watched, nodeFlags }, { text, progress }) => {
+      const watches = await inChild<WatchReport>('watches', watched, nodeFlags, progress)
       text(`\nWatching ${watched.toLocaleString('en-US')} channels over one Electrum connection\n`)
       text(watchLines(watches))
       return { watches, figures: watchFigures(watches) }
@@ -87,16 +103,21 @@ async function bench(parts: readonly string[], options: Options, output: Output)
 }
 
 /** In a process of its own, which can collect its garbage before it is weighed. */
-async function measureWatches(watched: number, progress: Output['progress']): Promise<WatchReport> {
-  const child = fork(new URL('watches.js', import.meta.url), [String(watched)], {
-    execArgv: ['--expose-gc']
+async function inChild<Report>(
+  what: 'start' | 'watches',
+  watched: number,
+  nodeFlags: readonly string[],
+  progress: Output['progress']
+): Promise<Report> {
+  const child = fork(new URL('watches.js', import.meta.url), [what, String(watched)], {
+    execArgv: ['--expose-gc', ...nodeFlags]
   })
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => {
       reject(new Error(`The process that watches has ended (${String(code)}).`))
     })
-    child.on('message', (message: WatchMessage) => {
+    child.on('message', (message: WatchMessage<Report>) => {
       if ('doing' in message) progress(message.doing)
       else resolve(message.report)
     })

@@ -1,6 +1,6 @@
 /**
  * A process of its own: opens many channels into a store, then is an Electrum server at the
- * beginning of regtest, whose first block has their T1s. Everything is worked out before, so that
+ * beginning of regtest, whose first block has their T1s, as the node of the store learns at once. Everything is worked out before, so that
  * answers cost next to nothing. Tells its port and the scripts; a message from the parent brings a
  * new block, without any of the scripts in it, or cuts all connections.
  */
@@ -13,6 +13,7 @@ import { openLevelStore } from '../src/store/level.js'
 import { toHex } from '../src/types/bytes.js'
 import { satoshi } from '../src/types/units.js'
 import { openIdleChannels } from './idle-channels.js'
+import { allKnown, startEngine } from './idle-node.js'
 
 /** What the parent is told once the server listens. */
 export interface ServerReady {
@@ -100,6 +101,13 @@ function answer(method: string, [first, second]: readonly unknown[]): unknown {
   }
 }
 
+/** A first life of the node, which finds its T1s in their block: later ones find nothing new. */
+async function settle(port: number): Promise<void> {
+  const { chain, stop } = await startEngine(directory, port)
+  await allKnown(chain, opened.scripts.length)
+  await stop()
+}
+
 const sockets = new Set<Socket>()
 const server = createServer((socket) => {
   sockets.add(socket)
@@ -143,11 +151,16 @@ process.on('message', (order) => {
   }
 })
 server.listen(0, '127.0.0.1', () => {
-  const ready: ServerReady = {
-    port: (server.address() as AddressInfo).port,
-    scripts: opened.scripts.map((script) => toHex(script))
-  }
-  process.send?.(ready)
+  const { port } = server.address() as AddressInfo
+  settle(port).then(
+    () => {
+      const ready: ServerReady = { port, scripts: opened.scripts.map((script) => toHex(script)) }
+      process.send?.(ready)
+    },
+    (error: unknown) => {
+      throw error
+    }
+  )
 })
 process.on('disconnect', () => {
   process.exit()

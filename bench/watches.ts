@@ -1,39 +1,39 @@
 /**
- * What watching many channels over one Electrum connection costs. A process of its own, run with
- * --expose-gc.
+ * What it costs to start with many channels, and to watch them over one Electrum connection. A
+ * process of its own, run with --expose-gc: `start` or `watches`, and the number of channels.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createElectrumChain, type ElectrumChain } from '../src/chain/chain.js'
-import { Engine } from '../src/engine/engine.js'
-import { systemClock, systemRandom } from '../src/node/system.js'
-import { SimChain } from '../src/testing/chain.js'
-import { SimNetwork } from '../src/testing/network.js'
-import { Purses } from '../src/testing/wallet.js'
-import { openLevelStore } from '../src/store/level.js'
+import type { ElectrumChain } from '../src/chain/chain.js'
+import type { Engine } from '../src/engine/engine.js'
 import { fromHex } from '../src/types/bytes.js'
-import { feeRate, satoshi } from '../src/types/units.js'
-import { peerName, serverPolicy, signerOf, walletOn } from './idle-channels.js'
+import { satoshi } from '../src/types/units.js'
+import { peerName } from './idle-channels.js'
+import { allKnown, chainAt, startEngine } from './idle-node.js'
 import type { ServerReady } from './watch-server.js'
 
 /** Milliseconds and bytes. */
-export interface WatchCosts {
+export interface StartCosts {
   /**
-   * From the start until every history is proved; `startCpu` of our own CPU, the rest is the server
+   * From the start until every history is known; `startCpu` of our own CPU, the rest is the server
    * and the wire.
    */
   readonly start: number
   readonly startCpu: number
+  /** What a channel that nothing happens to keeps in memory. */
+  readonly bytes: number
+}
+
+/** Milliseconds and bytes. */
+export interface WatchCosts extends StartCosts {
   /** The same after a reconnection. */
   readonly again: number
   readonly againCpu: number
   /** Our CPU for one new block without any of the channels in it: the median. */
   readonly block: number
-  /** What a channel that nothing happens to keeps in memory. */
-  readonly bytes: number
 }
 
 export interface WatchReport {
@@ -46,8 +46,13 @@ export interface WatchReport {
   readonly engine: WatchCosts
 }
 
+/** A process that has done nothing before starts a node that finds the chain as it has left it. */
+export interface StartReport extends StartCosts {
+  readonly channels: number
+}
+
 /** What the parent hears. */
-export type WatchMessage = { readonly doing: string } | { readonly report: WatchReport }
+export type WatchMessage<Report> = { readonly doing: string } | { readonly report: Report }
 
 /** What is measured, between its beginning and its end. */
 interface Subject {
@@ -97,12 +102,24 @@ async function nextTip(chain: ElectrumChain, act: () => void): Promise<void> {
   await soon(LOOK_AGAIN_MS)
 }
 
-async function allKnown(chain: ElectrumChain, channels: number): Promise<void> {
-  for (let known = 0; known < channels;) {
-    await soon(LOOK_AGAIN_MS)
-    known = chain.watches.known
+/** From the start until every history is known, and what is in memory then. */
+async function measureStart(
+  channels: number,
+  begin: () => Promise<Subject>
+): Promise<StartCosts & { readonly subject: Subject }> {
+  const before = heap()
+  const [since, cpu] = [performance.now(), process.cpuUsage()]
+  const subject = await begin()
+  await histories(subject.chain, channels)
+  const [start, startCpu] = [performance.now() - since, cpuSince(cpu)]
+  await soon(LOOK_AGAIN_MS)
+  return { start, startCpu, bytes: (heap() - before) / channels, subject }
+}
+
+async function histories(chain: ElectrumChain, channels: number): Promise<void> {
+  await allKnown(chain, channels, (known) => {
     tell(`${known.toLocaleString('en-US')} of ${channels.toLocaleString('en-US')} histories`)
-  }
+  })
 }
 
 async function measure(
@@ -110,51 +127,33 @@ async function measure(
   server: ChildProcess,
   begin: () => Promise<Subject>
 ): Promise<WatchCosts> {
-  const before = heap()
-  let [since, cpu] = [performance.now(), process.cpuUsage()]
-  const { chain, stop } = await begin()
-  await allKnown(chain, channels)
-  const [start, startCpu] = [performance.now() - since, cpuSince(cpu)]
-  await soon(LOOK_AGAIN_MS)
-  const bytes = (heap() - before) / channels
-
+  const { subject, ...costs } = await measureStart(channels, begin)
+  const { chain, stop } = subject
   const blocks: number[] = []
   for (let i = 0; i < BLOCKS; i++) {
-    cpu = process.cpuUsage()
+    const cpu = process.cpuUsage()
     await nextTip(chain, () => {
       server.send('mine')
     })
     blocks.push(cpuSince(cpu))
   }
 
-  ;[since, cpu] = [performance.now(), process.cpuUsage()]
+  const [since, cpu] = [performance.now(), process.cpuUsage()]
   server.send('cut')
   while (chain.status === 'synced') {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
   }
-  await allKnown(chain, channels)
+  await histories(chain, channels)
   const [again, againCpu] = [performance.now() - since, cpuSince(cpu)]
   await stop()
   return {
-    start,
-    startCpu,
+    ...costs,
     again,
     againCpu,
-    block: blocks.sort((a, b) => a - b)[BLOCKS >> 1] ?? 0,
-    bytes
+    block: blocks.sort((a, b) => a - b)[BLOCKS >> 1] ?? 0
   }
-}
-
-function chainAt(port: number): ElectrumChain {
-  return createElectrumChain({
-    url: `tcp://127.0.0.1:${port}`,
-    network: 'regtest',
-    clock: systemClock,
-    random: systemRandom,
-    timeouts: { retryFirst: 5, retryMost: 50 }
-  })
 }
 
 async function chainAlone({ port, scripts }: ServerReady): Promise<Subject> {
@@ -186,38 +185,16 @@ function measureChoice(engine: Engine): void {
 }
 
 async function wholeEngine(directory: string, { port }: ServerReady): Promise<Subject> {
-  const store = await openLevelStore(directory)
-  const chain = chainAt(port)
-  const virtual = new SimChain()
-  const engine = new Engine({
-    network: 'regtest',
-    policy: serverPolicy(),
-    store,
-    chain,
-    peers: new SimNetwork().peer(peerName(0)),
-    wallet: walletOn(virtual, new Purses(virtual), peerName(0)),
-    signer: signerOf(peerName(0)),
-    clock: systemClock,
-    random: systemRandom,
-    initialFeeRate: feeRate(1_000n),
-    onEvent: (event) => {
-      if (event.type === 'alarm' && event.code !== 'ERR_NO_FEE_ESTIMATE') {
-        throw new Error(event.text)
-      }
-    }
-  })
-  await engine.start()
-  await chain.start()
-  measureChoice(engine)
-  const stop = async (): Promise<void> => {
-    await engine.stop()
-    await chain.stop()
-    await store.close()
-  }
-  return { chain, stop }
+  const node = await startEngine(directory, port)
+  measureChoice(node.engine)
+  return node
 }
 
-async function report(channels: number, directory: string): Promise<WatchReport> {
+async function report(
+  isStartOnly: boolean,
+  channels: number,
+  directory: string
+): Promise<WatchReport | StartReport> {
   const server = fork(new URL('watch-server.js', import.meta.url), [String(channels), directory], {
     execArgv: []
   })
@@ -229,6 +206,14 @@ async function report(channels: number, directory: string): Promise<WatchReport>
         throw new Error('The server of the bench has ended.')
       })
     ])) as [ServerReady]
+    if (isStartOnly) {
+      const { subject, ...costs } = await measureStart(
+        channels,
+        async () => await startEngine(directory, ready.port)
+      )
+      await subject.stop()
+      return { channels, ...costs }
+    }
     const chain = await measure(channels, server, async () => await chainAlone(ready))
     const engine = await measure(channels, server, async () => await wholeEngine(directory, ready))
     return { channels, choice, chain, engine }
@@ -239,7 +224,8 @@ async function report(channels: number, directory: string): Promise<WatchReport>
 
 const directory = await mkdtemp(join(tmpdir(), 'paychan-watches-'))
 try {
-  process.send?.({ report: await report(Number(process.argv[2]), directory) })
+  const [what, channels] = process.argv.slice(2)
+  process.send?.({ report: await report(what === 'start', Number(channels), directory) })
 } finally {
   await rm(directory, { recursive: true, force: true })
   process.disconnect()

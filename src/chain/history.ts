@@ -4,7 +4,12 @@
  * (Omissions of a server cannot be found this way, except of what it has proved before.)
  */
 import type { SpendJudge } from '../bitcoin/owner-spend.js'
-import { parseTransaction, type Transaction, type TxOutput } from '../bitcoin/transaction.js'
+import {
+  parseTransaction,
+  readableTransaction,
+  type Transaction,
+  type TxOutput
+} from '../bitcoin/transaction.js'
 import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
 import {
   fromHex,
@@ -61,6 +66,7 @@ interface HistoryContext {
   readonly catchUp: () => Promise<void>
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
   readonly kept?: ScriptWatcher['kept']
+  readonly known?: ScriptWatcher['known']
   readonly outPoint?: ScriptWatcher['outPoint']
 }
 
@@ -249,8 +255,10 @@ export class VerifiedHistory {
   ): Promise<ProvedTransaction | undefined> {
     const before = this.#partial?.get(entry.txid) ?? known
     if (before === undefined && entry.height === undefined && this.#share.isFull) return undefined
+    const own = before === undefined ? knownTransaction(context, entry) : undefined
     const transaction =
       before?.transaction ??
+      own?.transaction ??
       (await context.shared.transaction(entry.txid, async () =>
         checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
       ))
@@ -274,10 +282,12 @@ export class VerifiedHistory {
     // The header may be replaced while the proof is fetched: prove it against this one all the
     // same.
     const root = Uint8Array.from(merkleRoot(header))
-    await context.shared.proof(entry.txid, blockHash, async () => {
-      const proof = await proofOf(context.source, entry.txid, height)
-      checkMerkleProof(entry.txid, strippedSize, proof, root)
-    })
+    if (own?.block !== blockHash) {
+      await context.shared.proof(entry.txid, blockHash, async () => {
+        const proof = await proofOf(context.source, entry.txid, height)
+        checkMerkleProof(entry.txid, strippedSize, proof, root)
+      })
+    }
     this.#share.giveBack(entry.txid)
     return this.#keep({
       transaction,
@@ -415,6 +425,21 @@ function checkedTransaction(raw: Uint8Array, id: Txid): Transaction {
   const transaction = readAs(raw, id)
   if (transaction.txid !== id) throw lied('sent another transaction than the one asked for', id)
   return transaction
+}
+
+/**
+ * A transaction that the watcher has in its records, when it is said to be in a block, and the block
+ * that it was proved to be in when they were written.
+ */
+function knownTransaction(
+  { known }: HistoryContext,
+  { txid, height }: HistoryEntry
+): { readonly transaction: Transaction; readonly block: string | undefined } | undefined {
+  const found = height === undefined ? undefined : known?.(txid)
+  const transaction = found && readableTransaction(found.raw)
+  return found === undefined || transaction?.txid !== txid
+    ? undefined
+    : { transaction, block: found.block }
 }
 
 function readAs(raw: Uint8Array, id: Txid): Transaction {

@@ -8,7 +8,7 @@ import { outPointText, sameBytes, type Txid } from '../types/bytes.js'
 import type { ElectrumChain, ElectrumChainInit } from './chain.js'
 import type { ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
-import type { ProvedWatcher } from './script-watch.js'
+import { firstOf, type ProvedWatcher } from './script-watch.js'
 
 /** The part of a server that a script needs. */
 export interface Member {
@@ -124,13 +124,9 @@ export class PooledScript {
           if (this.#views.get(member) === view) this.#failed(member, error)
         },
         kept: (id) => this.#kept(id),
-        outPoint: () => {
-          for (const { watcher } of this.#entries) {
-            const found = watcher.outPoint?.()
-            if (found !== undefined) return found
-          }
-          return undefined
-        },
+        // Not what another server has shown: a witness is this server's word, and each is heard.
+        known: (id) => firstOf(this.#entries, (watcher) => watcher.known?.(id)),
+        outPoint: () => firstOf(this.#entries, (watcher) => watcher.outPoint?.()),
         canWait: () => [...this.#entries].every(({ watcher }) => watcher.canWait?.() === true)
       })
     }
@@ -207,10 +203,8 @@ export class PooledScript {
 
   /** Bytes of a transaction that a server has sent or a watcher keeps: they are kept once. */
   #kept(id: Txid): Uint8Array | undefined {
-    for (const { watcher } of this.#entries) {
-      const raw = watcher.kept?.(id)
-      if (raw !== undefined) return raw
-    }
+    const own = firstOf(this.#entries, (watcher) => watcher.kept?.(id))
+    if (own !== undefined) return own
     for (const { history } of this.#views.values()) {
       const found = history?.find(({ transaction }) => transaction.txid === id)
       if (found !== undefined) return found.transaction.raw

@@ -5,7 +5,7 @@
  */
 import type { SpendJudge } from '../bitcoin/owner-spend.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
-import type { OutPoint, Txid } from '../types/bytes.js'
+import type { OutPoint } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import { type Backoff, backoffDelay, type Slots } from './waiting.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
@@ -56,10 +56,22 @@ export interface WatchContext {
 /** A `ScriptWatcher` that may look at the blocks as well. */
 export interface ProvedWatcher extends Pick<
   ScriptWatcher,
-  'onError' | 'kept' | 'canWait' | 'outPoint'
+  'onError' | 'kept' | 'known' | 'canWait' | 'outPoint'
 > {
   /** `isPart`: the history only covers `outPoint`, since the server tells no more. */
   readonly onHistory: (history: readonly ProvedTransaction[], isPart?: boolean) => void
+}
+
+/** The first answer that one of the watchers has. */
+export function firstOf<T>(
+  entries: Iterable<{ readonly watcher: ProvedWatcher }>,
+  ask: (watcher: ProvedWatcher) => T | undefined
+): T | undefined {
+  for (const { watcher } of entries) {
+    const answer = ask(watcher)
+    if (answer !== undefined) return answer
+  }
+  return undefined
 }
 
 /** One watcher, and its watch: a class, since closures would keep more than they need. */
@@ -228,7 +240,8 @@ export class WatchedScript {
           shared: this.#context.shared,
           judge: this.#context.judge,
           catchUp: () => this.#context.catchUp(session),
-          kept: (id) => this.#keptElsewhere(id),
+          kept: (id) => firstOf(this.#entries, (watcher) => watcher.kept?.(id)),
+          known: (id) => firstOf(this.#entries, (watcher) => watcher.known?.(id)),
           outPoint: () => this.#outPoint()
         })
         if (session !== this.#session) continue
@@ -245,19 +258,7 @@ export class WatchedScript {
   }
 
   #outPoint(): OutPoint | undefined {
-    for (const { watcher } of this.#entries) {
-      const found = watcher.outPoint?.()
-      if (found !== undefined) return found
-    }
-    return undefined
-  }
-
-  #keptElsewhere(id: Txid): Uint8Array | undefined {
-    for (const { watcher } of this.#entries) {
-      const raw = watcher.kept?.(id)
-      if (raw !== undefined) return raw
-    }
-    return undefined
+    return firstOf(this.#entries, (watcher) => watcher.outPoint?.())
   }
 
   async #subscribe(session: WatchSession): Promise<void> {

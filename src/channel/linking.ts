@@ -59,7 +59,9 @@ export function onDisconnected(channel: Channel, reason: string): Transition {
     const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
     const unknown: Effect[] =
       payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
-    return to({ ...forgetTheirWish(channel), link: 'down' }, ...unknown, {
+    const alone = forgetTheirWish(channel)
+    // The same state is written by nobody: all channels hear of this when a node starts.
+    return to(alone.link === 'down' ? alone : { ...alone, link: 'down' }, ...unknown, {
       type: 'notify',
       news: { kind: 'disconnected' }
     })

@@ -62,6 +62,7 @@ export function onHistory(
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
+    ...(funding?.block === undefined ? {} : { fundingBlock: funding.block }),
     spend,
     shown: inOrder(
       channel,
@@ -71,7 +72,11 @@ export function onHistory(
   }
   const shown = onFundingShown(withFunding(channel, funding?.transaction), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
-  const state: Established = { ...strayed.state, onChain }
+  // All channels hear their history again when a node starts: what says nothing new is not written.
+  const state: Established =
+    now.length === 0 && spend === undefined && isSameUnspent(before, onChain)
+      ? strayed.state
+      : { ...strayed.state, onChain }
   const alarms: Effect[] =
     forged === undefined
       ? []
@@ -91,6 +96,19 @@ export function onHistory(
     ...strayed.effects,
     ...fundingNews(channel, before, onChain),
     ...spendNews(channel, spendInSight({ ...channel, onChain: before }), spendInSight(state))
+  )
+}
+
+/** True when nobody shows a spend, and nothing else differs. */
+function isSameUnspent(before: OnChain, now: OnChain): boolean {
+  return (
+    before.spend === undefined &&
+    before.shown.length === 0 &&
+    before.fundingSeen === now.fundingSeen &&
+    before.fundingHeight === now.fundingHeight &&
+    before.fundingBlock === now.fundingBlock &&
+    before.firstShown?.states === now.firstShown?.states &&
+    before.firstShown?.others === now.firstShown?.others
   )
 }
 

@@ -219,6 +219,8 @@ export interface OnChain {
   /** T1 is in the mempool or in a block. */
   readonly fundingSeen: boolean
   readonly fundingHeight: BlockHeight | undefined
+  /** The hash of the block that T1 was proved to be in: it is not proved again at each start. */
+  readonly fundingBlock?: string | undefined
   readonly spend: Spend | undefined
   /** The spends of the other side come first. */
   readonly shown: readonly ShownSpend[]

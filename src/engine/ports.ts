@@ -80,6 +80,13 @@ export interface ScriptWatch {
   readonly stop: Unsubscribe
 }
 
+/** A transaction that a watcher has in its records. */
+export interface KnownTransaction {
+  readonly raw: Uint8Array
+  /** Hash of the block that it was proved to be in; undefined when that is not in the records. */
+  readonly block: string | undefined
+}
+
 export interface ScriptWatcher {
   /**
    * Called with the whole history whenever it may have changed (level-triggered: reorgs take
@@ -94,6 +101,11 @@ export interface ScriptWatcher {
    * bytes, it need not keep a second copy; it trusts these bytes no more than others.
    */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
+  /**
+   * A transaction that was in a block before, and of which only what its txid covers matters, not
+   * its witness: its bytes are not fetched again, and it is not proved again in the same block.
+   */
+  known?: ((id: Txid) => KnownTransaction | undefined) | undefined
   /**
    * The one output of the script that matters. A server that does not tell all of a long history
    * may still tell what becomes of this output.

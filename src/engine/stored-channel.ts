@@ -163,15 +163,21 @@ function storedLedger(ledger: Ledger): StoredLedger {
  * Reads a channel. Checks only that the record is a channel: the checksums prove that the rest is
  * as this code has written it.
  *
+ * @param now - what is known better than by the record of an established channel
  * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
  */
-export async function readChannel(store: Store, key: string, value: Uint8Array): Promise<Channel> {
+export async function readChannel(
+  store: Pick<Store, 'get'>,
+  key: string,
+  value: Uint8Array,
+  now: Partial<Pick<Established, 'link'>> = {}
+): Promise<Channel> {
   const stored = readTerms(key, value)
   try {
     return compact(
       stored.stage !== 'established'
         ? stored
-        : { ...stored, ledger: await readLedger(store, stored.id) }
+        : { ...stored, ledger: await readLedger(store, stored.id), ...now }
     )
   } catch (error) {
     throw error instanceof PaychanError ? error : corruptRecord(key, error)
@@ -190,7 +196,10 @@ export function readTerms(key: string, value: Uint8Array): Channel {
   })
 }
 
-async function readLedger(store: Store, id: ChannelId): Promise<Established['ledger']> {
+async function readLedger(
+  store: Pick<Store, 'get'>,
+  id: ChannelId
+): Promise<Established['ledger']> {
   const key = LEDGER_PREFIX + id
   const value = await store.get(key)
   if (value === undefined) throw corruptRecord(key)
@@ -204,7 +213,7 @@ async function readLedger(store: Store, id: ChannelId): Promise<Established['led
 }
 
 async function readPaymentsOf(
-  store: Store,
+  store: Pick<Store, 'get'>,
   id: ChannelId,
   { sequence, payments }: StoredLedger['inFlight'][number]
 ): Promise<Ledger['inFlight'][number]['payments']> {
@@ -240,19 +249,48 @@ function isChannel(value: unknown): boolean {
  * and signatures of one value share a buffer.
  */
 
-/** Empty objects as JSON, by the names of their fields. There are as many as states have shapes. */
-const shapes = new Map<string, string>()
-/** Limit of `shapes`: where names are data there is no end of shapes, and those are not kept. */
-const MOST_SHAPES = 1_024
+/** Shapes by the names of their fields, one after another. There are as many as states have. */
+interface Shape {
+  readonly next: Map<string, Shape>
+  /** An empty object as JSON; undefined until there was one with these names and no others. */
+  json: string | undefined
+  /** The last object with these names: the next one is often the same, such as the limits. */
+  last: Readonly<Record<string, unknown>>
+}
 
-function emptyOf(names: readonly string[]): Record<string, unknown> {
-  const key = JSON.stringify(names)
-  let shape = shapes.get(key)
-  if (shape === undefined) {
-    shape = `{${names.map((name) => `${JSON.stringify(name)}:null`).join()}}`
-    if (shapes.size < MOST_SHAPES) shapes.set(key, shape)
+const FIRST: Shape = { next: new Map(), json: undefined, last: {} }
+/** Limit of the names in shapes: where names are data there is no end of them. */
+const MOST_NAMES = 4_096
+let namesInShapes = 0
+
+function shapeOf(names: readonly string[]): Shape {
+  let shape = FIRST
+  for (const name of names) {
+    let next = shape.next.get(name)
+    if (next === undefined) {
+      next = { next: new Map(), json: undefined, last: {} }
+      if (namesInShapes < MOST_NAMES) {
+        namesInShapes += 1
+        shape.next.set(name, next)
+      }
+    }
+    shape = next
   }
-  return JSON.parse(shape) as Record<string, unknown>
+  return shape
+}
+
+/** A new object, or the last one of its shape when that has the same values. */
+function objectOf(names: readonly string[], values: readonly unknown[]): object {
+  const shape = shapeOf(names)
+  const { last } = shape
+  if (names.every((name, n) => name in last && last[name] === values[n])) return last
+  shape.json ??= `{${names.map((name) => `${JSON.stringify(name)}:null`).join()}}`
+  const made = JSON.parse(shape.json) as Record<string, unknown>
+  names.forEach((name, n) => {
+    made[name] = values[n]
+  })
+  shape.last = made
+  return made
 }
 
 /**
@@ -260,6 +298,8 @@ function emptyOf(names: readonly string[]): Record<string, unknown> {
  * they are shared with others as they are (T1).
  */
 const SHORT = 64
+
+const NONE: readonly never[] = Object.freeze([])
 
 /** The short byte strings of one value, one after another in one buffer. */
 class Pool {
@@ -279,7 +319,9 @@ class Pool {
 }
 
 /**
- * Copies a value: plain objects, lists and short byte strings are new; all else is shared.
+ * Copies a value: plain objects, lists and short byte strings are new; all else is shared. Values
+ * that are the same in one channel after another, and empty lists, are there once: a state is never
+ * changed in place.
  *
  * @example
  * const channel = compact(unpack(record) as Channel)
@@ -291,15 +333,19 @@ export function compact<T>(value: T): T {
 function shortBytesIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   if (value instanceof Uint8Array) return value.length > SHORT ? 0 : value.length
-  return Object.values(value).reduce<number>((sum, part) => sum + shortBytesIn(part), 0)
+  let sum = 0
+  for (const part of Object.values(value)) sum += shortBytesIn(part)
+  return sum
 }
 
 function compacted(value: unknown, pool: Pool): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return value.length > SHORT ? value : pool.copy(value)
-  if (Array.isArray(value)) return value.map((part) => compacted(part, pool))
-  const fields = Object.entries(value)
-  const made = emptyOf(fields.map(([name]) => name))
-  for (const [name, field] of fields) made[name] = compacted(field, pool)
-  return made
+  if (Array.isArray(value)) {
+    return value.length === 0 ? NONE : value.map((part) => compacted(part, pool))
+  }
+  return objectOf(
+    Object.keys(value),
+    Object.values(value).map((part) => compacted(part, pool))
+  )
 }

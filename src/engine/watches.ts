@@ -10,7 +10,13 @@ import { type OutPoint, toHex, type Txid } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import type { BlockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { Chain, ChainTransaction, ScriptWatch, ScriptWatcher } from './ports.js'
+import type {
+  Chain,
+  ChainTransaction,
+  KnownTransaction,
+  ScriptWatch,
+  ScriptWatcher
+} from './ports.js'
 import type { Redial } from './redial.js'
 
 /* The watches of the funding scripts: one for each channel that is not settled for good. */
@@ -109,6 +115,17 @@ class FundingWatcher implements ScriptWatcher {
   kept(id: Txid): Uint8Array | undefined {
     const { state } = this.actor
     return state.stage === 'established' && state.outPoint.txid === id ? state.fundingTx : undefined
+  }
+
+  /** T1, once it was in a block: before, its bytes here may lack the signatures that it has there. */
+  known(id: Txid): KnownTransaction | undefined {
+    const { state } = this.actor
+    const raw = this.kept(id)
+    return raw === undefined ||
+      state.stage !== 'established' ||
+      state.onChain.fundingHeight === undefined
+      ? undefined
+      : { raw, block: state.onChain.fundingBlock }
   }
 }
 

@@ -110,6 +110,8 @@ export class SimWallet implements Wallet {
   readonly #scripts = new Map<string, { readonly branch: Branch; readonly index: number }>()
   /** The first free index of each branch. */
   readonly #next: Record<Branch, number> = { receive: 0, close: 0 }
+  /** No 'receive' index below is to be looked for: its script is known. */
+  #looked = 0
   #balance = 0
 
   constructor(
@@ -202,9 +204,11 @@ export class SimWallet implements Wallet {
   }
 
   async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
-    for (let ahead = this.#next.receive; ahead < this.#next.receive + GAP; ahead++) {
+    const end = this.#next.receive + GAP
+    for (let ahead = Math.max(this.#next.receive, this.#looked); ahead < end; ahead++) {
       this.#scriptAt('receive', ahead)
     }
+    this.#looked = end
     const own = this.#scripts.get(toHex(scriptPubKey))
     if (own !== undefined) this.#own(own.branch, own.index)
     return own !== undefined

@@ -9,7 +9,7 @@
  * The checksum covers the key, so that a record in the place of another is found as well.
  * `test/vectors/records.json` has records byte for byte.
  */
-import { fromHex, toHex } from './bytes.js'
+import { fromHex, sameBytes, toHex } from './bytes.js'
 import { crc32 } from './checksum.js'
 import { codeOf, PaychanError } from './errors.js'
 
@@ -194,6 +194,22 @@ function nameBytes(name: string): Uint8Array {
   const bytes = encoder.encode(name)
   if (names.size < MOST_NAMES) names.set(name, bytes)
   return bytes
+}
+
+/** Names that were read, by a number made of their bytes: to decode them took half of the time. */
+const readNames = new Map<number, { readonly bytes: Uint8Array; readonly name: string }>()
+
+/** The name of a field. Where two names have the same number, the second is decoded each time. */
+function nameOf(bytes: Uint8Array): string {
+  let number = bytes.length
+  for (const byte of bytes) number = (Math.imul(number, 31) + byte) | 0
+  const known = readNames.get(number)
+  if (known !== undefined && sameBytes(known.bytes, bytes)) return known.name
+  const name = decoder.decode(bytes)
+  if (known === undefined && readNames.size < MOST_NAMES) {
+    readNames.set(number, { bytes: bytes.slice(), name })
+  }
+  return name
 }
 
 /**
@@ -388,6 +404,11 @@ class Packer {
   }
 }
 
+/** Bytes of the longest number that is exact. */
+const EXACT_BYTES = 6
+
+const PLAIN_FIELD = { writable: true, enumerable: true, configurable: true } as const
+
 class Unpacker {
   #at = 0
   /** The last long text: the address of a peer is often its name. */
@@ -422,26 +443,49 @@ class Unpacker {
       case BYTES:
         return new Uint8Array(this.#take(this.#varint()))
       case LIST:
-        return Array.from({ length: this.#count() }, () => this.value(depth + 1))
+        return this.#list(depth)
       case OBJECT:
-        return Object.fromEntries(
-          Array.from({ length: this.#count() }, () => [this.#name(), this.value(depth + 1)])
-        )
+        return this.#object(depth)
       default:
         throw new RangeError(`there is no kind ${kind}`)
     }
   }
 
+  #list(depth: number): unknown[] {
+    const count = this.#count()
+    const list: unknown[] = []
+    for (let n = 0; n < count; n++) list.push(this.value(depth + 1))
+    return list
+  }
+
+  #object(depth: number): object {
+    const count = this.#count()
+    const fields: Record<string, unknown> = {}
+    for (let n = 0; n < count; n++) {
+      const name = this.#name()
+      const part = this.value(depth + 1)
+      // As an own field, which it would not become otherwise.
+      if (name === '__proto__') Object.defineProperty(fields, name, { ...PLAIN_FIELD, value: part })
+      else fields[name] = part
+    }
+    return fields
+  }
+
+  /** Numbers are quicker than hex as long as they are exact. */
   #big(): bigint {
-    return BigInt(`0x${toHex(this.#take(this.#varint()))}`)
+    const bytes = this.#take(this.#varint())
+    if (bytes.length === 0 || bytes.length > EXACT_BYTES) return BigInt(`0x${toHex(bytes)}`)
+    let value = 0
+    for (const byte of bytes) value = value * 0x100 + byte
+    return BigInt(value)
   }
 
   #name(): string {
-    return decoder.decode(this.#take(this.#varint()))
+    return nameOf(this.#take(this.#varint()))
   }
 
   #shared(): string {
-    const text = oneWord(this.#name())
+    const text = oneWord(decoder.decode(this.#take(this.#varint())))
     if (text.length <= LONGEST_WORD) return text
     if (text !== this.#text) this.#text = text
     return this.#text

@@ -10,6 +10,7 @@ import {
   type Transaction as ParsedTransaction
 } from '../../src/bitcoin/transaction.js'
 import type { ElectrumChain } from '../../src/chain/chain.js'
+import type { ScriptWatcher } from '../../src/engine/ports.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { type HistorySource, VerifiedHistory } from '../../src/chain/history.js'
 import { SharedFetches } from '../../src/chain/shared-fetches.js'
@@ -96,16 +97,22 @@ describe('chain / history', () => {
 
 describe('chain / history / in blocks', () => {
   /** What a server tells of the script, to which all of block 1 pays; a proof is noted. */
-  function told(fake: FakeChain): { load: () => Promise<number>; proofs: string[] } {
+  function told(
+    fake: FakeChain,
+    known?: ScriptWatcher['known']
+  ): { load: () => Promise<number>; fetched: string[]; proofs: string[] } {
     const history = new VerifiedHistory(SCRIPT, new UnprovedBudget())
-    const proofs: string[] = []
+    const [fetched, proofs]: [string[], string[]] = [[], []]
     const transactions = fake.blocks[1]?.transactions ?? assert.fail()
     const ids = transactions.map(idOf)
     const headers = new HeaderChain(chainParams('regtest'))
     headers.connect(1, fake.header(1))
     const source: HistorySource = {
       history: async () => ids.slice(1).map((id) => ({ txid: id, height: blockHeight(1) })),
-      transaction: async (id) => (transactions[ids.indexOf(id)] ?? assert.fail()).toBuffer(),
+      transaction: async (id) => {
+        fetched.push(id)
+        return (transactions[ids.indexOf(id)] ?? assert.fail()).toBuffer()
+      },
       merkleProof: async (id) => {
         proofs.push(id)
         return merkleProof(ids, ids.indexOf(id))
@@ -118,11 +125,37 @@ describe('chain / history / in blocks', () => {
           source,
           headers,
           catchUp: async () => {},
-          shared: new SharedFetches()
+          shared: new SharedFetches(),
+          known
         })
       ).length
-    return { load, proofs }
+    return { load, fetched, proofs }
   }
+
+  it('what the records have is neither fetched nor proved again, as long as it is in the same block', async () => {
+    const fake = new FakeChain()
+    const paid = fake.pay(SCRIPT)
+    fake.mine()
+    const id = idOf(paid)
+    const block = new HeaderChain(chainParams('regtest'))
+    block.connect(1, fake.header(1))
+    const raw = paid.toBuffer()
+    const cases = [
+      { record: { raw, block: block.hashAt(1) }, fetched: [], proofs: [] },
+      { record: { raw, block: 'ab'.repeat(32) }, fetched: [], proofs: [id] },
+      { record: { raw, block: undefined }, fetched: [], proofs: [id] },
+      {
+        record: { raw: payment(1).toBuffer(), block: block.hashAt(1) },
+        fetched: [id],
+        proofs: [id]
+      }
+    ]
+    for (const { record, ...expected } of cases) {
+      const { load, fetched, proofs } = told(fake, (asked) => (asked === id ? record : undefined))
+      assert.equal(await load(), 1)
+      assert.deepEqual({ fetched, proofs }, expected)
+    }
+  })
 
   it('a proof is asked for once', async () => {
     const fake = new FakeChain()

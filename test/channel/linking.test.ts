@@ -32,6 +32,13 @@ describe('channel / linking / the end of a stream', () => {
     )
   })
 
+  it('leaves a channel without a stream as it is, the very same state: all hear of it when a node starts', () => {
+    const { client } = new World().open().paid(40_000n)
+    const first = client.attempt(gone('reset')).state
+    assert.equal(first.stage === 'established' && first.link, 'down')
+    assert.equal(transition(first, gone('again'), client.env()).state, first)
+  })
+
   it('gives an opening up before T1 has left, with the reason where there is one', () => {
     const { client } = new World().until('client', 'refund-requested')
     const told = ['reset', ''].map((reason) => {

@@ -409,6 +409,16 @@ describe('compact values', () => {
     assert.deepEqual([b, c], [new Uint8Array(0), [new Uint8Array(64).fill(2)]])
   })
 
+  it('hold once what is the same in one after another, and empty lists', () => {
+    const value = (id: number): object => ({ id, limits: { most: 5n, text: 'a' }, list: [] })
+    const [one, other] = [compact(value(1)), compact(value(2))].map((each): unknown[] =>
+      Object.values(each)
+    )
+    assert.deepEqual([one?.[0], other?.[0]], [1, 2])
+    assert.equal(one?.[1], other?.[1])
+    assert.equal(one?.[2], other?.[2])
+  })
+
   it('of which each is an object of its own', () => {
     const [one, other] = [compact({ a: { b: 1 } }), compact({ a: { b: 2 } })]
     assert.deepEqual([one, other], [{ a: { b: 1 } }, { a: { b: 2 } }])

@@ -50,6 +50,24 @@ describe('engine / restart', () => {
     )
   })
 
+  it('writes nothing when nothing has changed: ten thousand channels start with no write', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    await world.mine()
+    // Both at once: the record of bob still says that there is a stream.
+    bob.crash()
+    alice.crash()
+    const { commits } = bob
+    await bob.restart()
+    await world.pass(1_000)
+    assert.equal(bob.commits, commits)
+    await alice.restart()
+    await world.pass(1_000)
+    await alice.pay(500n)
+    assert.equal(bob.channel.ourBalance, 1_500n)
+  })
+
   it('of both at once', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)

@@ -6,7 +6,7 @@
 import { concat } from 'uint8arrays'
 import { z } from 'zod'
 import type { Socket } from 'node:net'
-import { fromHex, type OutPoint, outPointText, toHex, txid, type Txid } from '../../types/bytes.js'
+import { fromHex, type OutPoint, outPointText, toHex, type Txid } from '../../types/bytes.js'
 import { HEADER_SIZE } from '../header.js'
 import { type AnnouncedTip, HEADERS_BATCH } from '../header-sync.js'
 import type { MerkleProof } from '../merkle.js'
@@ -19,10 +19,9 @@ export interface HistoryEntry {
   readonly height: number | undefined
 }
 
-const txidShape = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
-  .transform((value) => txid(value))
+const txidShape = z.custom<Txid>(
+  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+)
 const bytesShape = z
   .string()
   .regex(/^([0-9a-fA-F]{2})*$/)

@@ -66,6 +66,30 @@ describe('electrum client', () => {
     assert.equal((await rpc.closed).message, 'The Electrum server closed the connection.')
   })
 
+  it('sends what is asked in one turn of the event loop with one write', async () => {
+    const socket = createConnection(server.port, '127.0.0.1')
+    await once(socket, 'connect')
+    const written = new Recorder<unknown>()
+    const write = socket.write.bind(socket)
+    socket.write = (chunk: string | Uint8Array) => {
+      written.push(chunk)
+      return write(chunk)
+    }
+    server.on('echo', ([first]) => first)
+    const several = new RpcConnection(socket, {
+      clock,
+      requestTimeout: 30_000,
+      onNotification: () => {}
+    })
+    const ask = async (from: number): Promise<unknown> =>
+      await Promise.all([0, 1, 2].map(async (n) => await several.request('echo', [from + n])))
+    assert.deepEqual(await ask(1), [1, 2, 3])
+    assert.equal(written.all.length, 1)
+    assert.deepEqual(await ask(4), [4, 5, 6])
+    assert.equal(written.all.length, 2)
+    several.close(new Error('done'))
+  })
+
   describe('request', () => {
     it('resolves with the result, and leaves no timer behind', async () => {
       assert.deepEqual(await rpc.request('server.version', ['test', '1.4']), [
