@@ -202,6 +202,10 @@ export class ChannelActor {
     this.#holders.add(by)
   }
 
+  get #isHeld(): boolean {
+    return (this.#holders?.size ?? 0) > 0
+  }
+
   release(by: ChannelId): void {
     if (this.#holders?.delete(by) === true) this.#wake()
   }
@@ -242,7 +246,7 @@ export class ChannelActor {
   #take(): readonly ChannelEvent[] {
     while (this.#ended === undefined) {
       try {
-        return this.#inbox.take(this.#state, (this.#holders?.size ?? 0) > 0)
+        return this.#inbox.take(this.#state, this.#isHeld)
       } catch (error) {
         this.#inbox.dropWishes()
         this.waiters.rejectAll(asError(error))
@@ -257,7 +261,8 @@ export class ChannelActor {
     const log: PaymentLogEntry[] = []
     const effects: MeantEffect[] = []
     const told: ToldStep[] = []
-    for (const event of events) {
+    const queue = [...events]
+    for (const [n, event] of queue.entries()) {
       try {
         const first = transition(state, event, this.host.env(state))
         const listed = first.log.find(({ forgottenAfter }) => forgottenAfter !== undefined)
@@ -268,6 +273,10 @@ export class ChannelActor {
         const stream = this.#stream
         for (const effect of next.effects) effects.push({ effect, stream })
         told.push(next)
+        // A turn that changes hands is given, or used, with the write that says so.
+        if (n === events.length - 1 && this.#ended === undefined && !this.#isHeld) {
+          queue.push(...this.#inbox.takeTurn(this.#state, state))
+        }
       } catch (error) {
         this.#refuse(event, asError(error))
         this.host.onFailure(this, 'transition', error)
@@ -448,12 +457,27 @@ export class Inbox {
     }
     if (isHeld) return this.#takeClose(channel)
     if (grantDue(channel, this.#payments.length > 0)) return [{ type: 'grant-turn' }]
-    const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
-    if (count > 0) return [{ type: 'pay', payments: this.#payments.splice(0, count) }]
+    const payments = this.#takePayments(channel)
+    if (payments.length > 0) return payments
     if (this.#payments.length > 0 && turnNeed(channel) === 'ask') {
       return [{ type: 'ask-turn', payments: this.#payments.slice(0, MAX_PAYMENTS_PER_UPDATE) }]
     }
     return this.#takeClose(channel)
+  }
+
+  /**
+   * Takes what the end of a turn asks for, once all that has happened is handled: the grant that the
+   * peer waits for, or the payments that have waited for a turn which has just begun.
+   */
+  takeTurn(before: Channel, now: Channel): readonly ChannelEvent[] {
+    if (this.#events.length > 0) return []
+    if (grantDue(now, this.#payments.length > 0)) return [{ type: 'grant-turn' }]
+    return turnOf(before) === turnOf(now) ? [] : this.#takePayments(now)
+  }
+
+  #takePayments(channel: Channel): readonly ChannelEvent[] {
+    const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
+    return count === 0 ? [] : [{ type: 'pay', payments: this.#payments.splice(0, count) }]
   }
 
   #takeClose(channel: Channel): readonly ChannelEvent[] {
@@ -469,4 +493,8 @@ export class Inbox {
     this.#close = undefined
     return [close]
   }
+}
+
+function turnOf(channel: Channel): number | undefined {
+  return channel.stage === 'established' ? channel.ledger.turn : undefined
 }

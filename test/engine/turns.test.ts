@@ -60,6 +60,16 @@ describe('engine / turns', () => {
     )
   })
 
+  it('is four writes with the payments in it: who asks, who grants, who pays, and who is paid', async () => {
+    const { world, alice, bob } = await twoWay()
+    await alice.pay(40_000n)
+    await world.pass(1_000)
+    const before = [alice.commits, bob.commits]
+    await Promise.all([bob.pay(1_000n), bob.pay(2_000n)])
+    assert.deepEqual([alice.commits - (before[0] ?? 0), bob.commits - (before[1] ?? 0)], [2, 2])
+    assert.deepEqual([turnOf(alice), turnOf(bob)], [1, 1])
+  })
+
   it('both at once: each gets its turn, and nobody waits for ever', async () => {
     const { alice, bob } = await twoWay()
     await alice.pay(40_000n)
