@@ -132,6 +132,15 @@ export function addressBranch(root: HDKey, network: Network, branch: number): HD
 }
 
 /**
+ * The 32 secret bytes of one address below `addressBranch`. `HDKey` computes the public key as well,
+ * in JavaScript, which takes nearly all of its time.
+ */
+export function addressSecret(branch: HDKey, index: number): Uint8Array {
+  const parent = { secret: secretOf(branch), chainCode: branch.chainCode }
+  return childOf(parent, index, publicOf(branch))?.secret ?? secretOf(branch.deriveChild(index))
+}
+
+/**
  * The 32 bytes from which the node's libp2p key is made
  * (`generateKeyPairFromSeed('Ed25519', identitySeed(root, network))` of @libp2p/crypto).
  * One identity per kind of network: mainnet has its own, the test networks share one.
@@ -175,20 +184,43 @@ const ZERO = new Uint8Array(1)
  * level on the way, which takes nearly all of its time, and a hardened child needs none of them.
  */
 function hardenedSecret(key: HDKey, ...indexes: readonly number[]): Uint8Array {
-  let [secret, { chainCode }] = [secretOf(key), key]
+  let parent: Secrets | undefined = { secret: secretOf(key), chainCode: key.chainCode }
   for (const index of indexes) {
-    if (chainCode === null) return secretOf(hardened(key, ...indexes))
-    const number = new Uint8Array(4)
-    new DataView(number.buffer).setUint32(0, index + HARDENED_OFFSET)
-    const derived = hmacSha512(chainCode, ZERO, secret, number)
-    const tweak = numberOf(derived.subarray(0, 32))
-    const child = (tweak + numberOf(secret)) % ORDER
-    // Once in 2^127 times BIP32 passes over an index: HDKey knows how.
-    if (tweak >= ORDER || child === 0n) return secretOf(hardened(key, ...indexes))
-    secret = fromHex(child.toString(16).padStart(64, '0'))
-    chainCode = derived.subarray(32)
+    parent = childOf(parent, index + HARDENED_OFFSET, ZERO, parent.secret)
+    if (parent === undefined) return secretOf(hardened(key, ...indexes))
   }
-  return secret
+  return parent.secret
+}
+
+/** The private part of a node (BIP32). */
+interface Secrets {
+  readonly secret: Uint8Array
+  readonly chainCode: Uint8Array | null
+}
+
+/**
+ * CKDpriv of BIP32.
+ *
+ * @param data - what is hashed before the index: zero and the secret, or the public key
+ * @returns undefined once in 2^127 times, when BIP32 passes over an index: HDKey knows how
+ */
+function childOf(
+  { secret, chainCode }: Secrets,
+  index: number,
+  ...data: readonly Uint8Array[]
+): Secrets | undefined {
+  if (chainCode === null) return undefined
+  const number = new Uint8Array(4)
+  new DataView(number.buffer).setUint32(0, index)
+  const derived = hmacSha512(chainCode, ...data, number)
+  const tweak = numberOf(derived.subarray(0, 32))
+  const child = (tweak + numberOf(secret)) % ORDER
+  return tweak >= ORDER || child === 0n
+    ? undefined
+    : {
+        secret: fromHex(child.toString(16).padStart(64, '0')),
+        chainCode: derived.subarray(32)
+      }
 }
 
 function numberOf(bytes: Uint8Array): bigint {

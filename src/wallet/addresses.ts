@@ -2,7 +2,8 @@
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { scriptOf } from '../bitcoin/address.js'
 import { hash160 } from '../bitcoin/hashes.js'
-import { addressBranch, type HDKey, publicOf, secretOf } from '../bitcoin/seed.js'
+import { addressBranch, addressSecret, type HDKey } from '../bitcoin/seed.js'
+import { type EcdsaWithSecrets, loadEcdsa } from './ecdsa.js'
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { type Branch, BRANCHES } from './records.js'
@@ -45,7 +46,7 @@ export class AddressBook {
     close: []
   }
   private readonly byScript = new Map<string, OwnScript>()
-  private readonly keys = new Map<OwnScript, HDKey>()
+  private readonly secrets = new Map<OwnScript, Uint8Array>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0, close: 0 }
   /** The last index of the branch `receive` that a block has paid to. */
@@ -58,7 +59,12 @@ export class AddressBook {
    */
   closeGap = 0
 
-  constructor(root: HDKey, network: Network) {
+  /** @param ecdsa - the fastest implementation that can be loaded, when left out */
+  constructor(
+    root: HDKey,
+    network: Network,
+    private readonly ecdsa: Pick<EcdsaWithSecrets, 'publicKeyOf'> = loadEcdsa()
+  ) {
     this.parents = {
       receive: addressBranch(root, network, BRANCH_INDEX.receive),
       change: addressBranch(root, network, BRANCH_INDEX.change),
@@ -69,15 +75,15 @@ export class AddressBook {
   at(branch: Branch, index: number): OwnScript {
     const list = this.derived[branch]
     for (let i = list.length; i <= index; i++) {
-      const key = this.parents[branch].deriveChild(i)
-      const program = hash160(publicOf(key))
+      const secret = addressSecret(this.parents[branch], i)
+      const program = hash160(this.ecdsa.publicKeyOf(secret))
       const own: OwnScript = {
         branch,
         index: i,
         scriptPubKey: scriptOf({ kind: 'witness', version: 0, program })
       }
       list.push(own)
-      this.keys.set(own, key)
+      this.secrets.set(own, secret)
       this.byScript.set(toHex(own.scriptPubKey), own)
     }
     const found = list[index]
@@ -122,7 +128,7 @@ export class AddressBook {
 
   /** The secret key of a script that this book derived. */
   secret(own: OwnScript): Uint8Array {
-    return secretOf(this.keys.get(own) ?? this.parents[own.branch].deriveChild(own.index))
+    return this.secrets.get(own) ?? addressSecret(this.parents[own.branch], own.index)
   }
 }
 

@@ -6,6 +6,8 @@ import fc from 'fast-check'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import type { KeyPath } from '../../src/bitcoin/keys.js'
 import {
+  addressBranch,
+  addressSecret,
   CHANNEL_PURPOSE,
   identitySeed,
   rootFromWords,
@@ -176,6 +178,13 @@ describe('addresses', () => {
     const book = new AddressBook(root, 'regtest')
     assert.deepEqual(book.secret(book.at('receive', 3)), root.derive("m/84'/1'/0'/0/3").privateKey)
     assert.deepEqual(book.secret(book.at('change', 5)), root.derive("m/84'/1'/0'/1/5").privateKey)
+  })
+
+  it('are derived without HDKey as HDKey derives them', () => {
+    const branch = addressBranch(root, 'regtest', 2)
+    for (const index of [0, 1, 255, 256, 65_536, 0x7fffffff]) {
+      assert.deepEqual(addressSecret(branch, index), branch.deriveChild(index).privateKey)
+    }
   })
 
   it('differ between the branches, the indexes and mainnet', () => {
