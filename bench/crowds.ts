@@ -1,5 +1,6 @@
 /** Many channels into one node, a quiet channel beside a busy one, and the turns of a two-way one. */
 import type { Figure } from './figures.js'
+import type { Load } from './load.js'
 import type { Output } from './payments.js'
 import { setStage } from './stage.js'
 
@@ -61,6 +62,60 @@ export async function measureCrowd(
         goal: { of: 'measured', is: 'most', value: 30 }
       }
     ]
+  } finally {
+    await stage.strike()
+  }
+}
+
+const PEERS = 10
+const CHANNELS_OF_A_PEER = 50
+
+/** Five hundred channels of ten peers, with ten callers of each peer, and with ten of each channel. */
+export async function measurePeers(
+  nodeFlags: readonly string[],
+  { progress }: Output
+): Promise<readonly Figure[]> {
+  progress(`${PEERS} payers open ${CHANNELS_OF_A_PEER} channels each`)
+  const stage = await setStage({ nodeFlags, payers: PEERS, channels: CHANNELS_OF_A_PEER })
+  try {
+    const figures: Figure[] = []
+    for (const [whose, callers] of [
+      ['peer', 10],
+      ['channel', 10 * CHANNELS_OF_A_PEER]
+    ] as const) {
+      progress(`ten callers of each ${whose}`)
+      const all = async (ms: number): Promise<readonly Load[]> =>
+        await Promise.all(
+          stage.payers.map(async ({ call, channels }) => await call.pay(channels, callers, ms))
+        )
+      await all(WARM_UP_MS)
+      const before = await stage.payee.cpu()
+      const loads = await all(MEASURE_MS)
+      const payments = loads.reduce((sum, load) => sum + load.payments, 0)
+      const seconds = Math.max(...loads.map((load) => load.seconds))
+      const name = `500 channels of 10 peers, 10 callers of each ${whose}`
+      figures.push(
+        {
+          name: `${name}, payments`,
+          unit: '/s',
+          measured: payments / seconds,
+          goal: { of: 'measured', is: 'least', value: 10_000 }
+        },
+        {
+          name: `${name}, p99`,
+          unit: 'ms',
+          measured: Math.max(...loads.map(({ p99 }) => p99)),
+          goal: { of: 'measured', is: 'most', value: 100 }
+        },
+        {
+          name: `${name}, CPU at the payee`,
+          unit: 'us',
+          measured: ((await stage.payee.cpu()) - before) / payments
+        }
+      )
+    }
+    await stage.leave()
+    return figures
   } finally {
     await stage.strike()
   }

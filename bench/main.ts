@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/types/errors.js'
 import { measureCommandLines } from './command-lines.js'
-import { measureCrowd, measureTurns } from './crowds.js'
+import { measureCrowd, measurePeers, measureTurns } from './crowds.js'
 import { figureLines, type Figure } from './figures.js'
 import { measurePayments, type Output } from './payments.js'
 import { measureOverheads, overheadFigures } from './overheads.js'
@@ -28,7 +28,7 @@ const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--p
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
   --only       some parts, with commas: payments, crowd, turns, calls, start, watches,
-               commands
+               commands; and peers, which is left out otherwise
   --watched    a node starts with so many channels, and watches them, 100 to 100,000
                (default 10,000)
   --profile    writes a CPU profile of each node into DIRECTORY
@@ -54,6 +54,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
     }
   ],
   ['crowd', async ({ nodeFlags }, output) => ({ figures: await measureCrowd(nodeFlags, output) })],
+  ['peers', async ({ nodeFlags }, output) => ({ figures: await measurePeers(nodeFlags, output) })],
   ['turns', async ({ nodeFlags }, output) => ({ figures: await measureTurns(nodeFlags, output) })],
   [
     'calls',
@@ -88,6 +89,9 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
     }
   ]
 ])
+
+/** Parts that take more than a minute: they are measured when they are asked for. */
+const LONG: ReadonlySet<string> = new Set(['peers'])
 
 async function bench(parts: readonly string[], options: Options, output: Output): Promise<Report> {
   output.text(`Node ${process.version}, ${availableParallelism()} CPUs\n`)
@@ -162,7 +166,7 @@ async function main(argv: string[]): Promise<number> {
     if (!/^[1-9]\d{2,4}$|^100000$/.test(options.watched ?? String(WATCHED))) {
       throw new Error(`--watched is a number from 100 to 100,000, not '${options.watched}'.`)
     }
-    parts = options.only?.split(',') ?? [...PARTS.keys()]
+    parts = options.only?.split(',') ?? [...PARTS.keys()].filter((part) => !LONG.has(part))
     const wrong = parts.find((part) => !PARTS.has(part))
     if (wrong !== undefined) {
       throw new Error(`--only takes ${[...PARTS.keys()].join(', ')}, not '${wrong}'.`)

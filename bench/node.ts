@@ -28,6 +28,8 @@ const POLICY = {
   maxInFlightValue: MOST,
   maxPendingOpenings: 100,
   maxUnfunded: 100,
+  maxPendingInAll: 1_000,
+  maxUnfundedInAll: 1_000,
   minFirstPayment: satoshi(1n)
 }
 
