@@ -24,6 +24,15 @@ export interface NodeCalls {
   payable: () => Promise<string[]>
   /** Microseconds of CPU that this process has used so far. */
   cpu: () => Promise<number>
+  /**
+   * Bytes of the heap without garbage, of the data directory, and written to the disk so far (not a
+   * number where the system does not count them).
+   */
+  usage: () => Promise<{
+    readonly heap: number
+    readonly disk: number
+    readonly written: number
+  }>
   localFloors: () => Promise<LocalFloors>
   roundTrip: (multiaddr: string) => Promise<number>
   /** Bytes of the heap that one of so many payments takes while all of them wait. */

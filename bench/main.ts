@@ -22,15 +22,18 @@ import {
   watchLines,
   type Report
 } from './report.js'
+import { soak } from './soak.js'
 import type { StartReport, WatchMessage, WatchReport } from './watches.js'
 
-const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--profile DIRECTORY]
+const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--soak MINUTES]
+                     [--profile DIRECTORY]
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
   --only       some parts, with commas: payments, crowd, turns, calls, start, watches,
                commands; and peers, which is left out otherwise
   --watched    a node starts with so many channels, and watches them, 100 to 100,000
                (default 10,000)
+  --soak       nothing but one channel at work for so many MINUTES: memory, latency, disk
   --profile    writes a CPU profile of each node into DIRECTORY
 `
 
@@ -150,7 +153,14 @@ function outputTo(json: boolean): Output {
  * Exit codes: 0 measured, and the books balance; 1 failed; 2 asked for something that is not there.
  */
 async function main(argv: string[]): Promise<number> {
-  let options: { json?: boolean; help?: boolean; profile?: string; watched?: string; only?: string }
+  let options: {
+    json?: boolean
+    help?: boolean
+    profile?: string
+    watched?: string
+    only?: string
+    soak?: string
+  }
   let parts: readonly string[]
   try {
     options = parseArgs({
@@ -160,11 +170,15 @@ async function main(argv: string[]): Promise<number> {
         help: { type: 'boolean', short: 'h' },
         only: { type: 'string' },
         profile: { type: 'string' },
+        soak: { type: 'string' },
         watched: { type: 'string' }
       }
     }).values
     if (!/^[1-9]\d{2,4}$|^100000$/.test(options.watched ?? String(WATCHED))) {
       throw new Error(`--watched is a number from 100 to 100,000, not '${options.watched}'.`)
+    }
+    if (options.soak !== undefined && !/^[1-9]\d{0,2}$/.test(options.soak)) {
+      throw new Error(`--soak is a number of minutes from 1 to 999, not '${options.soak}'.`)
     }
     parts = options.only?.split(',') ?? [...PARTS.keys()].filter((part) => !LONG.has(part))
     const wrong = parts.find((part) => !PARTS.has(part))
@@ -182,6 +196,13 @@ async function main(argv: string[]): Promise<number> {
   const json = options.json === true
   const nodeFlags =
     options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
+  if (options.soak !== undefined) {
+    const output = outputTo(json)
+    const figures = await soak(Number(options.soak), nodeFlags, output)
+    output.text(`\n${figureLines(figures)}`)
+    if (json) process.stdout.write(`${JSON.stringify({ figures })}\n`)
+    return 0
+  }
   const report = await bench(
     parts,
     { watched: Number(options.watched ?? WATCHED), nodeFlags },

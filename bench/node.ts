@@ -2,6 +2,8 @@
  * One of the two nodes of the bench, in a process of its own: real disk, real TCP, the public API.
  */
 import '../src/p2p/polyfill.js'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
@@ -58,6 +60,19 @@ function heapUsed(): number {
   return heapUsed + arrayBuffers
 }
 
+/** Bytes of the files of a directory; one that goes away meanwhile has none. */
+async function sizeOf(directory: string): Promise<number> {
+  const files = await readdir(directory, { recursive: true, withFileTypes: true })
+  const sizes = await Promise.all(
+    files
+      .filter((file) => file.isFile())
+      .map(
+        async ({ parentPath, name }) => await stat(join(parentPath, name)).catch(() => undefined)
+      )
+  )
+  return sizes.reduce((sum, found) => sum + (found?.size ?? 0), 0)
+}
+
 answerCalls({
   start: async (dataDir, electrum) => {
     home = dataDir
@@ -95,6 +110,14 @@ answerCalls({
     const { user, system } = process.cpuUsage()
     return user + system
   },
+  usage: async () => ({
+    heap: heapUsed(),
+    disk: await sizeOf(home),
+    // The kernel's count of this process, where it keeps one.
+    written: Number(
+      /^write_bytes: (\d+)/m.exec(await readFile('/proc/self/io', 'utf8').catch(() => ''))?.[1]
+    )
+  }),
   localFloors: async () => await localFloors(),
   roundTrip: async (address) => await roundTripFloor(await running().dial(multiaddr(address))),
   waiting: async (to, payments) => {
