@@ -148,6 +148,32 @@ describe('vectors / on bitcoind', () => {
     })
   }
 
+  it('have the sizes that the specification and docs/performance.md name', async () => {
+    const found = new Map<string, number>()
+    for (const { name, raw } of spends) {
+      const kind = name.split(':')[0] ?? name
+      if (kind === 'a renewal') continue
+      const { vsize, vout } = await bitcoind.call(
+        z.object({
+          vsize: z.number(),
+          vout: z.array(z.object({ scriptPubKey: z.object({ hex: z.string() }) }))
+        }),
+        'decoderawtransaction',
+        raw
+      )
+      const scripts = vout.map(({ scriptPubKey }) => scriptPubKey.hex.length / 2)
+      const base = 51 + scripts.reduce((sum, length) => sum + 9 + length, 0)
+      const most = Math.ceil((4 * base + 222) / 4)
+      // Of the two signatures each has 71 bytes as often as 72, and seldom less.
+      assert.ok(vsize <= most && vsize >= most - 1, `${name}: ${vsize} vB, at most ${most}`)
+      found.set(`${kind} to ${scripts.join(' and ')} bytes`, most)
+    }
+    const [p2wpkh, p2wsh] = [22, 34]
+    assert.equal(found.get(`T2 to ${p2wpkh} bytes`), 138)
+    assert.equal(found.get(`a state to ${p2wsh} and ${p2wpkh} bytes`), 181)
+    assert.equal(found.get(`a close to ${p2wpkh} and ${p2wpkh} bytes`), 169)
+  })
+
   const forged = [
     ...refund.refuseSignatures.map(({ name, signature }) => ({
       name: `T2, ${name}`,
