@@ -22,11 +22,12 @@ import {
   watchLines,
   type Report
 } from './report.js'
+import { plot } from './plots.js'
 import { soak } from './soak.js'
 import type { StartReport, WatchMessage, WatchReport } from './watches.js'
 
 const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--soak MINUTES]
-                     [--profile DIRECTORY]
+                     [--plots] [--profile DIRECTORY]
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
   --only       some parts, with commas: payments, crowd, turns, calls, start, watches,
@@ -34,6 +35,7 @@ const HELP = `Usage: npm run bench [-- --json] [--only PARTS] [--watched N] [--s
   --watched    a node starts with so many channels, and watches them, 100 to 100,000
                (default 10,000)
   --soak       nothing but one channel at work for so many MINUTES: memory, latency, disk
+  --plots      nothing but four drawings of how costs grow, as SVG in docs
   --profile    writes a CPU profile of each node into DIRECTORY
 `
 
@@ -160,6 +162,7 @@ async function main(argv: string[]): Promise<number> {
     watched?: string
     only?: string
     soak?: string
+    plots?: boolean
   }
   let parts: readonly string[]
   try {
@@ -171,6 +174,7 @@ async function main(argv: string[]): Promise<number> {
         only: { type: 'string' },
         profile: { type: 'string' },
         soak: { type: 'string' },
+        plots: { type: 'boolean' },
         watched: { type: 'string' }
       }
     }).values
@@ -201,6 +205,13 @@ async function main(argv: string[]): Promise<number> {
     const figures = await soak(Number(options.soak), nodeFlags, output)
     output.text(`\n${figureLines(figures)}`)
     if (json) process.stdout.write(`${JSON.stringify({ figures })}\n`)
+    return 0
+  }
+  if (options.plots === true) {
+    const output = outputTo(json)
+    const startCpu = async (channels: number): Promise<number> =>
+      (await inChild<StartReport>('start', channels, [], output.progress)).startCpu
+    await plot(startCpu, output)
     return 0
   }
   const report = await bench(
