@@ -52,6 +52,9 @@ const SPAN_MS: Readonly<Record<BudgetSpan, number>> = {
   total: Number.POSITIVE_INFINITY
 }
 
+/** Milliseconds that a payment may take without being counted anew at its end. */
+const PROMPT_MS = 1_000
+
 /** Number of amounts that a budget keeps apart; the older half is then added up. */
 const MOST_SPENT = 10_000
 
@@ -264,6 +267,12 @@ export class Access implements AccessApi {
       if (isPaidAgain) spent.delete(name)
       spent.set(name, counted({ amount, at }))
       if (!isPaidAgain) await this.store.commit([spentChange(id, name, amount, at)])
+    } else if (this.clock.now() - entry.at > PROMPT_MS) {
+      // It may have been paid just now: a budget counts from then, not from when it was asked for.
+      const at = this.clock.now()
+      spent.delete(name)
+      spent.set(name, counted({ amount, at }))
+      await this.store.commit([spentChange(id, name, amount, at)])
     }
   }
 

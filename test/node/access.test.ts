@@ -134,6 +134,19 @@ describe('node / access', () => {
     assert.equal(await world.reserve(id, 'c', 600n), 'none')
   })
 
+  it('counts a payment that took long from its end on, also after a restart', async () => {
+    const world = new Fixture()
+    const { id } = await world.token()
+    assert.equal(await world.reserve(id, 'a', 600n), 'none')
+    world.time += 25 * 60_000
+    await world.access.settle(id, 'a', true)
+    world.time += DAY - 1
+    await world.restart()
+    assert.equal(await world.reserve(id, 'b', 401n), 'ERR_BUDGET_USED_UP')
+    world.time += 1
+    assert.equal(await world.reserve(id, 'b', 401n), 'none')
+  })
+
   it('counts a payment of which a part was missing from the time at which that is paid', async () => {
     const world = new Fixture()
     const { id } = await world.token()

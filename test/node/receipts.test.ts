@@ -363,7 +363,7 @@ describe('node / what a payee answers (REQ-11)', () => {
       sequence: 1,
       direction: 'received',
       time: 1_800_000_000_500,
-      payments: [{ id, amount, memo: '' }]
+      payments: [{ id, amount, memo: 'tea' }]
     })
     await store.commit(changes)
   }
