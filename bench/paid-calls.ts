@@ -89,12 +89,14 @@ export async function sellCalls(
 export class Buyer {
   readonly #pay: typeof fetch
   readonly #streams = new Map<string, Array<() => Promise<unknown>>>()
+  readonly #node: PayerNode
+  readonly #url: string
+  readonly #seller: Connection
 
-  constructor(
-    private readonly node: PayerNode,
-    private readonly url: string,
-    private readonly seller: Connection
-  ) {
+  constructor(node: PayerNode, url: string, seller: Connection) {
+    this.#node = node
+    this.#url = url
+    this.#seller = seller
     this.#pay = payingFetch({ node, mostPerRequest: PRICE, budget: BUDGET })
   }
 
@@ -102,7 +104,7 @@ export class Buyer {
     if (way === 'http') {
       const [ask, place] = isPaid ? [this.#pay, '/paid'] : [fetch, '/free']
       return await closedLoop(callers, ms, async () => {
-        const answer = await ask(`${this.url}${place}`)
+        const answer = await ask(`${this.#url}${place}`)
         if (answer.status !== 200) throw new Error(`A call was answered with ${answer.status}.`)
         return await answer.text()
       })
@@ -123,11 +125,11 @@ export class Buyer {
     const calls = this.#streams.get(protocol) ?? []
     this.#streams.set(protocol, calls)
     while (calls.length < count) {
-      const stream = await this.seller.newStream(protocol, STREAMS)
+      const stream = await this.#seller.newStream(protocol, STREAMS)
       if (isPaid) {
-        const seller = this.seller.remotePeer.toString()
+        const seller = this.#seller.remotePeer.toString()
         const limits = { per: 'message', mostPerUnit: PRICE, budget: BUDGET } as const
-        const bought = await buyStream(stream, { node: this.node, seller, ...limits })
+        const bought = await buyStream(stream, { node: this.#node, seller, ...limits })
         calls.push(async () => {
           await bought.send(ANSWER)
           return await bought.received.next()

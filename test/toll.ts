@@ -62,13 +62,20 @@ export class TollGate {
   #server: Server | undefined
   #port = 0
   #hungUp = 0
+  readonly #target: { readonly host: string; readonly port: number }
+  readonly #limit: number
+  readonly #retains: boolean
 
   /** `retains`: the cost is kept for an address over its connections (`retained_cost`). */
   constructor(
-    private readonly target: { readonly host: string; readonly port: number },
-    private readonly limit = HARD_LIMIT,
-    private readonly retains = false
-  ) {}
+    target: { readonly host: string; readonly port: number },
+    limit = HARD_LIMIT,
+    retains = false
+  ) {
+    this.#target = target
+    this.#limit = limit
+    this.#retains = retains
+  }
 
   get url(): string {
     return `tcp://127.0.0.1:${this.#port}`
@@ -105,14 +112,14 @@ export class TollGate {
   }
 
   #join(client: Socket): void {
-    const upstream = createConnection(this.target)
+    const upstream = createConnection(this.#target)
     const methods = new Map<unknown, string>()
     let cost = 0
     const charge = (amount: number): void => {
       cost += amount
       this.#retained += amount
       this.total += amount
-      if ((this.retains ? this.#retained : cost) < this.limit || client.destroyed) return
+      if ((this.#retains ? this.#retained : cost) < this.#limit || client.destroyed) return
       this.#hungUp++
       client.destroy()
     }

@@ -74,8 +74,11 @@ export function isForgedSpend(
  */
 export class SpendJudge {
   readonly #judged = new WeakMap<Transaction, Map<number, boolean>>()
+  readonly #verify: Ecdsa['verify']
 
-  constructor(private readonly verify: Ecdsa['verify']) {}
+  constructor(verify: Ecdsa['verify']) {
+    this.#verify = verify
+  }
 
   /**
    * As `isForgedSpend`.
@@ -84,7 +87,7 @@ export class SpendJudge {
    */
   isForged(tx: Transaction, index: number, spent: TxOutput): boolean {
     const judged = this.#judged.get(tx) ?? new Map<number, boolean>()
-    const isForged = judged.get(index) ?? isForgedSpend(tx, index, spent, this.verify)
+    const isForged = judged.get(index) ?? isForgedSpend(tx, index, spent, this.#verify)
     this.#judged.set(tx, judged.set(index, isForged))
     return isForged
   }

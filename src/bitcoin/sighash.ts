@@ -26,8 +26,11 @@ export class Digests {
   #outPoints: Uint8Array | undefined
   #sequences: Uint8Array | undefined
   #outputs: Uint8Array | undefined
+  readonly #signed: Signed
 
-  constructor(private readonly signed: Signed) {}
+  constructor(signed: Signed) {
+    this.#signed = signed
+  }
 
   /**
    * The digest of one input.
@@ -36,7 +39,7 @@ export class Digests {
    * @throws RangeError when there is no such input
    */
   of(index: number, scriptCode: Uint8Array, value: bigint, type: number): Uint8Array {
-    const { version, lockTime, inputs, outputs } = this.signed
+    const { version, lockTime, inputs, outputs } = this.#signed
     const input = inputs[index]
     if (input === undefined) throw new RangeError(`the transaction has no input ${index}`)
     const isOfAllInputs = (type & SIGHASH.ANYONECANPAY) === 0

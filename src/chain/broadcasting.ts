@@ -23,13 +23,16 @@ const LINE_MS = 35_000
 
 export class Broadcasts {
   readonly #told = new Set<string>()
+  readonly #clock: Clock
+  readonly #patience: number
+  readonly #report: (report: ServerReport) => void
 
   /** @param patience - milliseconds that the others have to answer, once one has taken it */
-  constructor(
-    private readonly clock: Clock,
-    private readonly patience: number,
-    private readonly report: (report: ServerReport) => void
-  ) {}
+  constructor(clock: Clock, patience: number, report: (report: ServerReport) => void) {
+    this.#clock = clock
+    this.#patience = patience
+    this.#report = report
+  }
 
   /**
    * Sends to all servers; one that takes it is enough. What still waits in the line of a server goes
@@ -65,13 +68,13 @@ export class Broadcasts {
     })
     const all = Promise.all(heard)
     const wait = async (ms: number, answers: Promise<unknown>): Promise<void> => {
-      await within<unknown>(this.clock, ms, answers, () => {})
+      await within<unknown>(this.#clock, ms, answers, () => {})
     }
     // Who takes it first says nothing of the fee that the others ask for.
     const prompt = Promise.all(heard.filter((_, i) => servers[i]?.chain.status !== 'down'))
     const decided = Promise.any(sent.map(async (answer) => tookIt(await answer))).then(
       async () => {
-        await wait(this.patience, prompt)
+        await wait(this.#patience, prompt)
       },
       // All have answered.
       () => {}
@@ -124,7 +127,7 @@ export class Broadcasts {
     if (this.#told.has(key)) return
     if (this.#told.size >= MOST_TOLD) this.#told.clear()
     this.#told.add(key)
-    this.report({
+    this.#report({
       code: 'ERR_SERVERS_DISAGREE',
       server: url,
       text: `The Electrum server ${url} refuses transaction ${String(txid)} (${String(reason)}), and ${taker} has taken it. It is on its way all the same.`
@@ -154,8 +157,11 @@ export class PatientSends {
     { readonly txid: Txid; readonly answer: (isIn: boolean) => void }
   >()
   #refusedAt: number[] = []
+  readonly #clock: Pick<Clock, 'now'>
 
-  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
 
   /**
    * Waits for a place. False at once when the same transaction waits or is under way already, and
@@ -181,13 +187,13 @@ export class PatientSends {
   /** Frees the place of an answered transaction; to be called for each that has entered. */
   leave(whose: string, isRefused: boolean): void {
     this.#sending.delete(whose)
-    if (isRefused) this.#refusedAt.push(this.clock.now())
+    if (isRefused) this.#refusedAt.push(this.#clock.now())
     this.look()
   }
 
   /** Lets waiting transactions in while there are places; to be called with each block. */
   look(): void {
-    const now = this.clock.now()
+    const now = this.#clock.now()
     // A clock that was set back holds no place for longer than that.
     this.#refusedAt = this.#refusedAt.filter((at) => at <= now && now - at < REFUSAL_MS)
     for (const [whose, { txid, answer }] of this.#line) {

@@ -253,12 +253,14 @@ function twoTips(tip: AnnouncedTip): PaychanError {
 export class HeaderFollower {
   #next: { source: HeaderSource; tip: AnnouncedTip } | undefined
   #running: Promise<void> | undefined
+  readonly #headers: HeaderChain
+  readonly #onChanged: (from: number) => void
 
   /** @param onChanged - called with the lowest height whose block is new or another one */
-  constructor(
-    private readonly headers: HeaderChain,
-    private readonly onChanged: (from: number) => void
-  ) {}
+  constructor(headers: HeaderChain, onChanged: (from: number) => void) {
+    this.#headers = headers
+    this.#onChanged = onChanged
+  }
 
   /**
    * Resolves once the newest announced tip is ours; rejects when it was refused (`syncHeaders`).
@@ -273,8 +275,8 @@ export class HeaderFollower {
     try {
       for (let next = this.#take(); next !== undefined; next = this.#take()) {
         try {
-          const from = await syncHeaders(this.headers, next.source, next.tip)
-          if (from !== undefined) this.onChanged(from)
+          const from = await syncHeaders(this.#headers, next.source, next.tip)
+          if (from !== undefined) this.#onChanged(from)
         } catch (error) {
           // While we asked the server may have gone over to another branch, and said so.
           if (this.#next === undefined) {

@@ -46,6 +46,7 @@ export class HeaderChain {
   #first = 0
   #count = 0
   #work = 0n
+  readonly #now: (() => number) | undefined
 
   /**
    * @param anchor - a chain without this block is refused
@@ -54,8 +55,9 @@ export class HeaderChain {
   constructor(
     readonly params: ChainParams,
     public anchor?: Anchor,
-    private readonly now?: () => number
+    now?: () => number
   ) {
+    this.#now = now
     if (params.checkpoint === undefined) this.#begin(0, params.genesis)
   }
 
@@ -120,7 +122,7 @@ export class HeaderChain {
 
   /** A chain of its own that ends at a height of ours. */
   upTo(height: number): HeaderChain {
-    const copy = new HeaderChain(this.params, this.anchor, this.now)
+    const copy = new HeaderChain(this.params, this.anchor, this.#now)
     copy.#begin(this.#first, this.between(this.#first, height + 1))
     return copy
   }
@@ -178,7 +180,7 @@ export class HeaderChain {
       )
     }
     const work = checkHeaders(this.params, (at) => this.headerAt(at), headers, height)
-    if (this.now !== undefined) checkTimes(this.params, headers, height, this.now() / 1_000)
+    if (this.#now !== undefined) checkTimes(this.params, headers, height, this.#now() / 1_000)
     const replaced = this.#workFrom(height)
     if (work < replaced) {
       throw new PaychanError(

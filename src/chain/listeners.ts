@@ -6,8 +6,11 @@ export type Log = (line: string) => void
 
 export class Listeners<T> {
   readonly #listeners = new Set<{ call: (value: T) => void }>()
+  readonly #log: Log
 
-  constructor(private readonly log: Log) {}
+  constructor(log: Log) {
+    this.#log = log
+  }
 
   get size(): number {
     return this.#listeners.size
@@ -24,7 +27,7 @@ export class Listeners<T> {
   emit(value: T): void {
     for (const entry of [...this.#listeners]) {
       if (this.#listeners.has(entry)) {
-        callSafely(this.log, () => {
+        callSafely(this.#log, () => {
           entry.call(value)
         })
       }

@@ -9,18 +9,29 @@ import type { PoolServer, Said } from './pooled-script.js'
 import { gather, lowerMedian, nextBlockOf } from './waiting.js'
 
 export class PooledFees {
+  readonly #clock: Clock
+  readonly #patience: number
+  readonly #servers: {
+    readonly used: () => readonly PoolServer[]
+    readonly throwNobody: (what: string) => never
+  }
+
   /**
    * @param patience - milliseconds that the others have to answer, once one has
    * @param servers - those in use, and the error when none can be asked
    */
   constructor(
-    private readonly clock: Clock,
-    private readonly patience: number,
-    private readonly servers: {
+    clock: Clock,
+    patience: number,
+    servers: {
       readonly used: () => readonly PoolServer[]
       readonly throwNobody: (what: string) => never
     }
-  ) {}
+  ) {
+    this.#clock = clock
+    this.#patience = patience
+    this.#servers = servers
+  }
 
   async estimate(target: BlockDelta): Promise<FeeRate> {
     const rates = await this.#ask(
@@ -30,7 +41,7 @@ export class PooledFees {
     )
     return (
       (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ??
-      this.servers.throwNobody('estimate the fee')
+      this.#servers.throwNobody('estimate the fee')
     )
   }
 
@@ -44,7 +55,7 @@ export class PooledFees {
       lowerMedian(rates.map((rate) => rate.incremental))
     ]
     return minimum === undefined || incremental === undefined
-      ? this.servers.throwNobody('ask for the relay fee')
+      ? this.#servers.throwNobody('ask for the relay fee')
       : { minimum, incremental }
   }
 
@@ -61,22 +72,22 @@ export class PooledFees {
       said.get(what)
     ]
   ): Promise<T[]> {
-    const used = this.servers.used()
-    if (used.length === 0) this.servers.throwNobody(what)
+    const used = this.#servers.used()
+    if (used.length === 0) this.#servers.throwNobody(what)
     const synced = used.filter(({ chain }) => chain.status === 'synced')
     const heard = new Set<PoolServer>()
     const answers = await gather(
-      this.clock,
-      this.patience,
+      this.#clock,
+      this.#patience,
       (synced.length === 0 ? used : synced).map(async (server) => {
         const value = await ask(server.chain)
         heard.add(server)
-        server.said.set(what, { value, at: this.clock.now() })
+        server.said.set(what, { value, at: this.#clock.now() })
         return value
       })
     )
     const isRecent = (last: Said | undefined): last is Said =>
-      last !== undefined && this.clock.now() - last.at < LAST_GOOD_MS
+      last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS
     const recent = used.flatMap((server) =>
       heard.has(server)
         ? []

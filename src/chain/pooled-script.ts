@@ -73,11 +73,14 @@ export class PooledScript {
   readonly #entries = new Set<Entry>()
   #merged: readonly ProvedTransaction[] | undefined
   #isOpen = false
+  readonly #context: PooledScriptContext
 
   constructor(
     readonly scriptPubKey: Uint8Array,
-    private readonly context: PooledScriptContext
-  ) {}
+    context: PooledScriptContext
+  ) {
+    this.#context = context
+  }
 
   /**
    * True when new blocks may change what counts, though no server has anything new to tell: then
@@ -168,7 +171,7 @@ export class PooledScript {
 
   /** Merges again: a server has told something new, or there are other blocks. */
   update(): void {
-    const { best } = this.context
+    const { best } = this.#context
     const views = [...this.#views].flatMap(([{ isUsed }, { history }]) =>
       history === undefined ? [] : [{ history, isUsed }]
     )
@@ -227,16 +230,16 @@ export class PooledScript {
         ) === true
     )?.[0]
     if (view.isAskedAgain && shownBy !== undefined) {
-      this.context.onOmission({ member, hidden, shownBy })
-    } else this.context.onDifference(this)
+      this.#context.onOmission({ member, hidden, shownBy })
+    } else this.#context.onDifference(this)
   }
 
   /** Handles a refusal. The server still serves to compare headers with, and to send to. */
   #refused(member: Member, view: View, error: Error): void {
-    view.cancelRetry = this.context.later(() => {
+    view.cancelRetry = this.#context.later(() => {
       if (this.#views.get(member) === view && member.isUsed) this.attach(member)
     })
-    if (!this.context.onError(member, error)) return
+    if (!this.#context.onError(member, error)) return
     for (const entry of [...this.#entries].filter(({ served }) => !served)) {
       entry.reject(error)
       this.#remove(entry)
@@ -244,9 +247,9 @@ export class PooledScript {
   }
 
   #failed(member: Member, error: Error): void {
-    if (!this.context.onError(member, error)) return
+    if (!this.#context.onError(member, error)) return
     for (const { watcher } of [...this.#entries]) {
-      callSafely(this.context.log, () => {
+      callSafely(this.#context.log, () => {
         watcher.onError(error)
       })
     }
@@ -255,7 +258,7 @@ export class PooledScript {
   #serve(entry: Entry, history: readonly ProvedTransaction[]): void {
     if (!this.#entries.has(entry)) return
     entry.served = true
-    callSafely(this.context.log, () => {
+    callSafely(this.#context.log, () => {
       entry.watcher.onHistory(history)
     })
     entry.resolve()
@@ -268,7 +271,7 @@ export class PooledScript {
       watch.stop()
     }
     this.#views.clear()
-    this.context.onUnused()
+    this.#context.onUnused()
   }
 }
 

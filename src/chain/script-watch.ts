@@ -79,11 +79,13 @@ class Entry implements ScriptWatch {
   readonly ready: Promise<void>
   /** The caller that waits for the first history; undefined once there was one. */
   waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
+  readonly #script: WatchedScript
 
   constructor(
     readonly watcher: ProvedWatcher,
-    private readonly script: WatchedScript
+    script: WatchedScript
   ) {
+    this.#script = script
     this.ready = new Promise((resolve, reject) => {
       this.waiting = { resolve, reject }
     })
@@ -92,11 +94,11 @@ class Entry implements ScriptWatch {
   }
 
   get isCurrent(): boolean {
-    return this.script.isCurrent
+    return this.#script.isCurrent
   }
 
   stop(): void {
-    this.script.remove(this)
+    this.#script.remove(this)
   }
 }
 

@@ -24,12 +24,12 @@ export class ServerBroadcasts {
   readonly #underpaid = new Underpaid()
   #favours = 0
   readonly #patient: PatientSends
+  readonly #server: string
+  readonly #calls: ServerCalls
 
-  constructor(
-    private readonly server: string,
-    private readonly calls: ServerCalls,
-    clock: Clock
-  ) {
+  constructor(server: string, calls: ServerCalls, clock: Clock) {
+    this.#server = server
+    this.#calls = calls
     this.#patient = new PatientSends(clock)
   }
 
@@ -46,7 +46,7 @@ export class ServerBroadcasts {
   async broadcast(transaction: Transaction, weight: Weight = 'money'): Promise<Verdict> {
     if (weight === 'money') return await this.#send(transaction, weight)
     if (weight !== 'favour') return await this.#sendPatiently(transaction, weight.patientFor)
-    if (this.#favours >= MOST_FAVOURS) throw busy(this.server)
+    if (this.#favours >= MOST_FAVOURS) throw busy(this.#server)
     this.#favours++
     try {
       return await this.#send(transaction, weight)
@@ -71,7 +71,7 @@ export class ServerBroadcasts {
 
   async #send(transaction: Transaction, weight: Rank): Promise<Verdict> {
     const { txid: id, raw } = transaction
-    return await this.calls.make('broadcast the transaction', async (session) => {
+    return await this.#calls.make('broadcast the transaction', async (session) => {
       try {
         await this.#askFirst(session, raw, weight)
         const answer = await session.broadcast(raw, weight)

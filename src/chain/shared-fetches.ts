@@ -37,8 +37,11 @@ class Shared<T> {
   /** The oldest first; those that are under way have no size yet. */
   readonly #known = new Map<string, { readonly result: Promise<T>; size: number | undefined }>()
   #bytes = 0
+  readonly #sizeOf: (value: T) => number
 
-  constructor(private readonly sizeOf: (value: T) => number) {}
+  constructor(sizeOf: (value: T) => number) {
+    this.#sizeOf = sizeOf
+  }
 
   get(name: string, fetch: () => Promise<T>): Promise<T> {
     const known = this.#known.get(name)
@@ -52,8 +55,8 @@ class Shared<T> {
     try {
       const value = await fetch()
       const entry = this.#known.get(name)
-      if (entry !== undefined) entry.size = this.sizeOf(value)
-      this.#bytes += this.sizeOf(value)
+      if (entry !== undefined) entry.size = this.#sizeOf(value)
+      this.#bytes += this.#sizeOf(value)
       this.#makeRoom()
       return value
     } catch (error) {

@@ -22,13 +22,16 @@ export class TipSettling {
   #toldAt: readonly number[] = []
   /** Time since which no server was there: like a start, until all that were there are back. */
   #awaySince: number | undefined
+  readonly #clock: Clock
+  readonly #times: Pick<PoolTimes, 'first' | 'row' | 'settle'>
+  readonly #look: () => void
 
   /** @param look - called when the time is over: the tip waits no longer */
-  constructor(
-    private readonly clock: Clock,
-    private readonly times: Pick<PoolTimes, 'first' | 'row' | 'settle'>,
-    private readonly look: () => void
-  ) {}
+  constructor(clock: Clock, times: Pick<PoolTimes, 'first' | 'row' | 'settle'>, look: () => void) {
+    this.#clock = clock
+    this.#times = times
+    this.#look = look
+  }
 
   /** True after a time without any server, until those that were there are back. */
   get isAway(): boolean {
@@ -37,7 +40,7 @@ export class TipSettling {
 
   /** Notes which servers are there, and since when none is. */
   noteWhoIsThere(used: readonly PoolServer[], tip: Tip | undefined): void {
-    const now = this.clock.now()
+    const now = this.#clock.now()
     const there = used.filter(({ chain }) => chain.status === 'synced')
     for (const server of there) server.thereAt = now
     if (there.length === 0 && tip !== undefined) this.#awaySince ??= now
@@ -51,7 +54,7 @@ export class TipSettling {
 
   /** A new tip is told. */
   told(): void {
-    this.#toldAt = [...this.#toldAt, this.clock.now()].slice(-TOLD_IN_A_ROW)
+    this.#toldAt = [...this.#toldAt, this.#clock.now()].slice(-TOLD_IN_A_ROW)
   }
 
   stop(): void {
@@ -69,7 +72,7 @@ export class TipSettling {
   }
 
   #isInRow(at: number): boolean {
-    return this.clock.now() - at < this.times.row
+    return this.#clock.now() - at < this.#times.row
   }
 
   /** True when a server has gone only now. */
@@ -113,7 +116,7 @@ export class TipSettling {
       return false
     }
     this.#settling ??= this.#settle(
-      isFirst ? this.times.first : isRow ? this.times.row : this.times.settle
+      isFirst ? this.#times.first : isRow ? this.#times.row : this.#times.settle
     )
     return !this.#settling.isOver
   }
@@ -121,9 +124,9 @@ export class TipSettling {
   #settle(ms: number): Settling {
     const settling: Settling = {
       isOver: false,
-      cancel: this.clock.after(ms, () => {
+      cancel: this.#clock.after(ms, () => {
         settling.isOver = true
-        this.look()
+        this.#look()
       })
     }
     return settling

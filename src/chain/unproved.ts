@@ -28,9 +28,12 @@ export class UnprovedBudget {
   /** True from a refusal on, until something is given back: nothing more is asked for meanwhile. */
   isFull = false
   #isTold = false
+  readonly #onFull: (error: PaychanError) => void
 
   /** @param onFull - called once, when something was left out for the first time */
-  constructor(private readonly onFull: (error: PaychanError) => void = () => {}) {}
+  constructor(onFull: (error: PaychanError) => void = () => {}) {
+    this.#onFull = onFull
+  }
 
   take(bytes: number): boolean {
     if (bytes > this.#left) {
@@ -48,7 +51,7 @@ export class UnprovedBudget {
 
   /** Called when something is left out. */
   tell(error: PaychanError): void {
-    if (!this.#isTold) this.onFull(error)
+    if (!this.#isTold) this.#onFull(error)
     this.#isTold = true
   }
 }
@@ -59,12 +62,15 @@ export class UnprovedShare {
   #sum = 0
   #isFull = false
   #isOver = false
+  readonly #budget: UnprovedBudget
 
-  constructor(private readonly budget: UnprovedBudget) {}
+  constructor(budget: UnprovedBudget) {
+    this.#budget = budget
+  }
 
   /** True when nothing new has to be asked for. */
   get isFull(): boolean {
-    return this.#isOver || this.#isFull || this.budget.isFull
+    return this.#isOver || this.#isFull || this.#budget.isFull
   }
 
   /** True when there is room for a transaction, or it was taken before. */
@@ -76,7 +82,7 @@ export class UnprovedShare {
       this.#isFull = true
       return false
     }
-    if (!this.budget.take(bytes)) return false
+    if (!this.#budget.take(bytes)) return false
     this.#sizes ??= new Map()
     this.#sizes.set(txid, bytes)
     this.#sum += bytes
@@ -90,7 +96,7 @@ export class UnprovedShare {
     this.#sizes?.delete(id)
     this.#sum -= bytes
     this.#isFull = false
-    this.budget.giveBack(bytes)
+    this.#budget.giveBack(bytes)
   }
 
   /** Called when there was no room for a transaction; returns what a person is told. */
@@ -100,7 +106,7 @@ export class UnprovedShare {
       `More unconfirmed transactions are shown than are kept, and the rest is left out: ${MAX_OF_SCRIPT_BYTES / 1_000_000} MB of one script, ${MAX_UNPROVED_BYTES / 1_000_000} MB of all. What is in a block is known all the same; if this lasts, use another server.`,
       { txid: id }
     )
-    if (!this.#isOver) this.budget.tell(error)
+    if (!this.#isOver) this.#budget.tell(error)
     return error
   }
 

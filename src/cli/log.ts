@@ -23,37 +23,40 @@ export interface Entry {
 }
 
 export class Log {
-  constructor(
-    private readonly output: Output,
-    private readonly config: LogConfig
-  ) {}
+  readonly #output: Output
+  readonly #config: LogConfig
+
+  constructor(output: Output, config: LogConfig) {
+    this.#output = output
+    this.#config = config
+  }
 
   /** True when entries of this level are written. */
   takes(level: LogLevel): boolean {
-    return isLogged(level, this.config.level)
+    return isLogged(level, this.#config.level)
   }
 
   /** True when its lines are JSON. */
   get isForPrograms(): boolean {
-    return this.config.format === 'json'
+    return this.#config.format === 'json'
   }
 
   /** True when `--json` shows each event as it is, also those that share a line of the log. */
   get isEachEvent(): boolean {
-    return this.output.json && this.config.format === 'text'
+    return this.#output.json && this.#config.format === 'text'
   }
 
   /** @param data - what `--json` shows of it; its facts when left out */
   write(entry: Entry, data: object = { event: entry.event, ...entry.facts }): void {
     if (!this.takes(entry.level)) return
-    if (this.config.format === 'json') this.output.text(jsonLine(entry))
-    else this.output.line(data, entry.text)
+    if (this.#config.format === 'json') this.#output.text(jsonLine(entry))
+    else this.#output.line(data, entry.text)
   }
 
   /** As `write`, but for people it is a remark beside the log, and for `--json` nothing. */
   note(entry: Entry): void {
-    if (this.config.format === 'json') this.write(entry)
-    else if (this.takes(entry.level)) this.output.note(entry.text(this.output.colors))
+    if (this.#config.format === 'json') this.write(entry)
+    else if (this.takes(entry.level)) this.#output.note(entry.text(this.#output.colors))
   }
 }
 

@@ -63,19 +63,22 @@ export class OpeningProgress {
   followed: ChannelInfo | undefined
   #last = ''
   #waitsFor = 'the peer to answer'
+  readonly #isAsked: IsAsked
+  readonly #show: (line: string) => void
+  readonly #options: ProgressOptions
 
   /** `show` gets a line for each new step. */
-  constructor(
-    private readonly isAsked: IsAsked,
-    private readonly show: (line: string) => void,
-    private readonly options: ProgressOptions = {}
-  ) {}
+  constructor(isAsked: IsAsked, show: (line: string) => void, options: ProgressOptions = {}) {
+    this.#isAsked = isAsked
+    this.#show = show
+    this.#options = options
+  }
 
   readonly onEvent = (event: NodeEvent): void => {
     if (
       event.type !== 'channel' ||
       !OPENING.includes(event.channel.status) ||
-      !this.isAsked(event.channel)
+      !this.#isAsked(event.channel)
     ) {
       return
     }
@@ -84,7 +87,7 @@ export class OpeningProgress {
     this.#waitsFor = whatComesAfter(event) ?? this.#waitsFor
     this.#tell(
       event.channel,
-      this.options.verbose === true ? protocolWords(event) : plainWords(event),
+      this.#options.verbose === true ? protocolWords(event) : plainWords(event),
       event.news.kind === 'ready'
     )
   }
@@ -114,7 +117,7 @@ export class OpeningProgress {
     const line = `${shortChannel(channel.id)}  ${what}${waits ? `; waiting for ${this.#blocks(channel)}` : ''}`
     if (line === this.#last) return
     this.#last = line
-    this.show(line)
+    this.#show(line)
   }
 
   /** The owner of a devnet mines, and only as long as a block is missing. */
@@ -122,7 +125,7 @@ export class OpeningProgress {
     const left = blocksLeft(channel)
     if (left === undefined) return BLOCKS
     if (left === 0) return 'the peer to see it'
-    const devnet = this.options.devnet?.()
+    const devnet = this.#options.devnet?.()
     const hint =
       this.#waitsFor === BLOCKS && channel.confirmations === 0 && devnet !== undefined
         ? ` (mine: paychan devnet mine ${left}${devnetOption(devnet)})`

@@ -261,21 +261,23 @@ export class SimulationProgress {
   #shownAt = -Infinity
   #tenth = 0
   readonly #begin: number
+  readonly #output: Pick<Output, 'progress'>
+  readonly #isLive: boolean
+  readonly #now: () => number
 
   /** `now` in milliseconds, `isLive` on a terminal. */
-  constructor(
-    private readonly output: Pick<Output, 'progress'>,
-    private readonly isLive: boolean,
-    private readonly now: () => number
-  ) {
+  constructor(output: Pick<Output, 'progress'>, isLive: boolean, now: () => number) {
+    this.#output = output
+    this.#isLive = isLive
+    this.#now = now
     this.#begin = now()
   }
 
   /** Shows the part that is done (0 to 1); `text` says what is done. */
   update(part: number, text: string): void {
-    const now = this.now()
+    const now = this.#now()
     const tenth = Math.floor(part * TENTHS)
-    if (this.isLive ? now - this.#shownAt < REFRESH_MS : tenth <= this.#tenth || tenth >= TENTHS) {
+    if (this.#isLive ? now - this.#shownAt < REFRESH_MS : tenth <= this.#tenth || tenth >= TENTHS) {
       return
     }
     this.#shownAt = now
@@ -283,6 +285,6 @@ export class SimulationProgress {
     const elapsed = (now - this.#begin) / 1_000
     const left =
       part > 0 && elapsed > 0.5 ? `, ${formatSeconds(elapsed / part - elapsed)} left` : ''
-    this.output.progress(`${Math.floor(part * 100)} %: ${text}${left}`)
+    this.#output.progress(`${Math.floor(part * 100)} %: ${text}${left}`)
   }
 }

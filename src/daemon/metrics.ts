@@ -52,9 +52,11 @@ export class NodeMetrics {
 
   /** What the node is to be made with. */
   readonly forNode: Required<Pick<NodeOptions, 'meter' | 'metrics'>>
+  readonly #now: () => number
 
   /** @param now - milliseconds of a clock that only goes forward */
-  constructor(private readonly now: () => number = () => performance.now()) {
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
     collectDefaultMetrics({ register: this.#registry })
     const meter: Meter = {
       now,
@@ -102,7 +104,7 @@ export class NodeMetrics {
         break
       case 'chain':
         if (event.height !== undefined && event.height !== this.#tip?.height) {
-          this.#tip = { height: event.height, since: this.now() }
+          this.#tip = { height: event.height, since: this.#now() }
         }
         break
       default:
@@ -127,7 +129,7 @@ export class NodeMetrics {
           payments: this.#payments,
           alarms: this.#alarms,
           highRisks: [...this.#highRisks.values()],
-          tipAge: this.#tip && (this.now() - this.#tip.since) / 1_000
+          tipAge: this.#tip && (this.#now() - this.#tip.since) / 1_000
         }
         for (const read of this.#reading) read(seen)
         return [

@@ -15,11 +15,13 @@ const MOST_CALLERS = 10_000
 export class Pace {
   /** The longest away first. */
   readonly #buckets = new Map<string, { left: number; at: number }>()
+  readonly #options: PaceOptions
+  readonly #now: () => number
 
-  constructor(
-    private readonly options: PaceOptions,
-    private readonly now = (): number => performance.now()
-  ) {}
+  constructor(options: PaceOptions, now = (): number => performance.now()) {
+    this.#options = options
+    this.#now = now
+  }
 
   /** @throws PaychanError `ERR_API_TOO_FAST` (facts: waitMs) */
   take(caller: string): void {
@@ -29,8 +31,8 @@ export class Pace {
   }
 
   #filled(caller: string): { left: number; at: number } {
-    const { burst, perSecond } = this.options
-    const now = this.now()
+    const { burst, perSecond } = this.#options
+    const now = this.#now()
     const before = this.#buckets.get(caller) ?? { left: burst, at: now }
     const left = Math.min(burst, before.left + ((now - before.at) / 1_000) * perSecond)
     const bucket = { left, at: now }
@@ -42,7 +44,7 @@ export class Pace {
   }
 
   #tooFast(left: number): PaychanError {
-    const waitMs = Math.ceil(((1 - left) / this.options.perSecond) * 1_000)
+    const waitMs = Math.ceil(((1 - left) / this.#options.perSecond) * 1_000)
     return new PaychanError(
       'ERR_API_TOO_FAST',
       `You ask too often. Wait ${waitMs.toLocaleString('en')} ms, then ask again.`,
@@ -54,12 +56,14 @@ export class Pace {
 /** Places for what takes its time: each caller has so many of its own. */
 export class Places {
   readonly #taken = new Map<string, number>()
+  readonly #most: number
+  readonly #what: string
 
   /** @param what - what takes the places, as the object of a sentence */
-  constructor(
-    private readonly most: number,
-    private readonly what: string
-  ) {}
+  constructor(most: number, what: string) {
+    this.#most = most
+    this.#what = what
+  }
 
   /**
    * Takes a place, and returns the way to give it back.
@@ -68,11 +72,11 @@ export class Places {
    */
   take(caller: string): () => void {
     const taken = this.#taken.get(caller) ?? 0
-    if (taken >= this.most) {
+    if (taken >= this.#most) {
       throw new PaychanError(
         'ERR_TOO_MANY_CALLS',
-        `This token has ${this.most} ${this.what} under way already. Wait until one of them has ended, then ask again.`,
-        { most: this.most }
+        `This token has ${this.#most} ${this.#what} under way already. Wait until one of them has ended, then ask again.`,
+        { most: this.#most }
       )
     }
     this.#taken.set(caller, taken + 1)

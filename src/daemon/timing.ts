@@ -6,20 +6,22 @@
 export class Timing {
   readonly #counts: number[]
   #sum = 0
+  readonly #name: string
+  readonly #help: string
+  readonly #bounds: readonly number[]
 
   /** @param bounds - upper bounds in seconds, the lowest first */
-  constructor(
-    private readonly name: string,
-    private readonly help: string,
-    private readonly bounds: readonly number[]
-  ) {
+  constructor(name: string, help: string, bounds: readonly number[]) {
+    this.#name = name
+    this.#help = help
+    this.#bounds = bounds
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0)
   }
 
   observe(ms: number): void {
     const seconds = ms / 1_000
     let place = 0
-    while (seconds > (this.bounds[place] ?? Infinity)) place += 1
+    while (seconds > (this.#bounds[place] ?? Infinity)) place += 1
     this.#counts[place] = (this.#counts[place] ?? 0) + 1
     this.#sum += seconds
   }
@@ -29,14 +31,14 @@ export class Timing {
     let count = 0
     const buckets = this.#counts.map((more, place) => {
       count += more
-      return `${this.name}_bucket{le="${this.bounds[place] ?? '+Inf'}"} ${count}`
+      return `${this.#name}_bucket{le="${this.#bounds[place] ?? '+Inf'}"} ${count}`
     })
     return [
-      `# HELP ${this.name} ${this.help}`,
-      `# TYPE ${this.name} histogram`,
+      `# HELP ${this.#name} ${this.#help}`,
+      `# TYPE ${this.#name} histogram`,
       ...buckets,
-      `${this.name}_sum ${this.#sum}`,
-      `${this.name}_count ${count}`
+      `${this.#name}_sum ${this.#sum}`,
+      `${this.#name}_count ${count}`
     ].join('\n')
   }
 }

@@ -40,11 +40,12 @@ type Row = NonNullable<Report['race']>[number]
 /** Two states by height: the fee of each, and the number of blocks ahead of it in the mempool. */
 class Race {
   readonly rows: Row[] = []
+  readonly #stage: Stage
+  readonly #narrator: Narrator
 
-  constructor(
-    private readonly stage: Stage,
-    private readonly narrator: Narrator
-  ) {
+  constructor(stage: Stage, narrator: Narrator) {
+    this.#stage = stage
+    this.#narrator = narrator
     narrator.say('')
     narrator.say(
       'height   the next block takes   client, newest state    server, old state       in a block'
@@ -54,7 +55,7 @@ class Race {
 
   /** Ends the table and returns its rows. */
   end(): readonly Row[] {
-    this.narrator.table(false)
+    this.#narrator.table(false)
     return this.rows
   }
 
@@ -63,11 +64,11 @@ class Race {
     theirs: Row['theirs'],
     confirmed: Row['confirmed'] = null
   ): Promise<void> {
-    const { devnet } = this.stage
+    const { devnet } = this.#stage
     this.rows.push({ height: devnet.height, ours, theirs, confirmed })
     const rate = devnet.nextRate()
     const [we, they] = await Promise.all([ours, theirs].map(async (fee) => await this.#bid(fee)))
-    this.narrator.say(
+    this.#narrator.say(
       `${String(devnet.height).padStart(6)}   ${`${Math.round(Number(rate ?? 1_000n) / 1_000)} sat/vB`.padStart(15)}        ${(we ?? '').padEnd(22)}  ${(they ?? '').padEnd(22)}  ${confirmed === null ? '' : confirmed === 'ours' ? "the client's" : "the server's"}`.trimEnd()
     )
   }
@@ -75,7 +76,7 @@ class Race {
   /** A fee, and the number of blocks full of dearer transactions. */
   async #bid(fee: number | null): Promise<string> {
     if (fee === null) return '-'
-    const pool = await this.stage.devnet.backend.mempool()
+    const pool = await this.#stage.devnet.backend.mempool()
     const own = pool.find((entry) => Number(entry.fee) === fee)
     if (own === undefined) return sat(fee)
     const ahead = pool

@@ -26,12 +26,14 @@ export class NodeProcess {
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   #child: ChildProcess | undefined
   #events: EventStream | undefined
+  readonly #electrum: readonly string[]
 
   private constructor(
     readonly who: Who,
     readonly dataDir: string,
-    private readonly electrum: readonly string[]
+    electrum: readonly string[]
   ) {
+    this.#electrum = electrum
     this.api = connectApi(dataPaths(dataDir).socket)
   }
 
@@ -64,7 +66,7 @@ export class NodeProcess {
         this.dataDir,
         '--network',
         'regtest',
-        ...this.electrum.flatMap((url) => ['--electrum', url]),
+        ...this.#electrum.flatMap((url) => ['--electrum', url]),
         '--listen',
         listen,
         '--json'

@@ -44,12 +44,12 @@ export class Load {
   readonly #random: () => number
   /** The height at which the first block was filled. */
   #start: number | undefined
+  readonly #chain: LoadedChain
+  readonly #trace: Trace
 
-  constructor(
-    private readonly chain: LoadedChain,
-    private readonly trace: Trace,
-    seed: string
-  ) {
+  constructor(chain: LoadedChain, trace: Trace, seed: string) {
+    this.#chain = chain
+    this.#trace = trace
     this.#wallet = new MinerWallet(`${seed} load`)
     this.#random = randomFrom(
       [...seed].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7)
@@ -67,7 +67,7 @@ export class Load {
 
   /** The rate of the next block by the trace. */
   get rate(): FeeRate {
-    return rateAt(this.trace, this.chain.height() - (this.#start ?? this.chain.height()))
+    return rateAt(this.#trace, this.#chain.height() - (this.#start ?? this.#chain.height()))
   }
 
   /**
@@ -75,15 +75,15 @@ export class Load {
    * trace.
    */
   top(): void {
-    this.#start ??= this.chain.height()
+    this.#start ??= this.#chain.height()
     const { rate } = this
     if (rate < LEAST_RATE) return
-    const coins = [...this.chain.freeCoins(this.script)]
+    const coins = [...this.#chain.freeCoins(this.script)]
     for (let block = 0; block < BLOCKS_WAITING; block++) {
       // A tenth less for each block of waiting: the basis of estimates.
       if (
         !this.#fill(
-          (block + 1.2) * this.chain.blockVsize,
+          (block + 1.2) * this.#chain.blockVsize,
           feeRate((rate * BigInt(10 - block)) / 10n),
           coins
         )
@@ -99,7 +99,7 @@ export class Load {
    */
   #fill(vsize: number, rate: FeeRate, coins: Coin[]): boolean {
     let missing = vsize
-    for (const { tx, fee } of this.chain.waiting()) {
+    for (const { tx, fee } of this.#chain.waiting()) {
       if (fee * 1_000n >= rate * BigInt(tx.vsize)) missing -= tx.vsize
     }
     while (missing > 0) {
@@ -111,7 +111,7 @@ export class Load {
         coin,
         feeRate(rate + BigInt(Math.floor((Number(rate) / 10) * this.#random())))
       )
-      if (!this.chain.accept(tx)) return false
+      if (!this.#chain.accept(tx)) return false
       missing -= tx.vsize
     }
     return true
@@ -120,7 +120,7 @@ export class Load {
   #build(coin: Coin, rate: FeeRate): Tx {
     const count = Math.max(
       0,
-      Math.floor((this.chain.blockVsize / PER_BLOCK - FRAME_VSIZE) / FILLING_VSIZE)
+      Math.floor((this.#chain.blockVsize / PER_BLOCK - FRAME_VSIZE) / FILLING_VSIZE)
     )
     const fee = feeFor(rate, FRAME_VSIZE + count * FILLING_VSIZE + 3)
     return this.#wallet.signed(

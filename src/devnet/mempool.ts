@@ -197,22 +197,25 @@ const HALF_LIFE_BLOCKS = 72
 
 export class FeeFloor {
   #rate = 0
+  readonly #rules: Pick<MempoolRules, 'relay' | 'incremental'>
 
-  constructor(private readonly rules: Pick<MempoolRules, 'relay' | 'incremental'>) {}
+  constructor(rules: Pick<MempoolRules, 'relay' | 'incremental'>) {
+    this.#rules = rules
+  }
 
   /** The least feerate for entering, in sat/kvB. */
   get rate(): FeeRate {
-    return feeRate(max(this.rules.relay, BigInt(Math.ceil(this.#rate))))
+    return feeRate(max(this.#rules.relay, BigInt(Math.ceil(this.#rate))))
   }
 
   /** True when the mempool asks for more than usual. */
   get isRaised(): boolean {
-    return this.rate > this.rules.relay
+    return this.rate > this.#rules.relay
   }
 
   /** Raises the rate after an eviction at this one. */
   raise(evicted: bigint): void {
-    this.#rate = Math.max(this.#rate, Number(evicted + this.rules.incremental))
+    this.#rate = Math.max(this.#rate, Number(evicted + this.#rules.incremental))
   }
 
   /** Lowers the rate after a block; `used` is the part of the mempool's room in use, 0 to 1. */
@@ -220,6 +223,6 @@ export class FeeFloor {
     const halfLife = HALF_LIFE_BLOCKS / (used < 0.25 ? 4 : used < 0.5 ? 2 : 1)
     this.#rate /= 2 ** (1 / halfLife)
     // Below half of the incremental fee it becomes 0 (Core does the same).
-    if (this.#rate < Number(this.rules.incremental) / 2) this.#rate = 0
+    if (this.#rate < Number(this.#rules.incremental) / 2) this.#rate = 0
   }
 }

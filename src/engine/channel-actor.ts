@@ -89,15 +89,17 @@ export class ChannelActor {
    * stays the same.
    */
   #due: { readonly state: Channel; readonly from: number; readonly at: number } | undefined
+  readonly #host: ActorHost
 
   /**
    * Starts from a stored state, or from the first transition of a new channel, which is still to be
    * committed.
    */
   constructor(
-    private readonly host: ActorHost,
+    host: ActorHost,
     from: { readonly stored: Channel } | { readonly first: Transition }
   ) {
+    this.#host = host
     this.waiters = new Waiters(host.meter)
     this.#state = 'stored' in from ? from.stored : from.first.state
     this.#durable = 'stored' in from ? from.stored : undefined
@@ -250,7 +252,7 @@ export class ChannelActor {
       } catch (error) {
         this.#inbox.dropWishes()
         this.waiters.rejectAll(asError(error))
-        this.host.onFailure(this, 'transition', error)
+        this.#host.onFailure(this, 'transition', error)
       }
     }
     return []
@@ -264,7 +266,7 @@ export class ChannelActor {
     const queue = [...events]
     for (const [n, event] of queue.entries()) {
       try {
-        const first = transition(state, event, this.host.env(state))
+        const first = transition(state, event, this.#host.env(state))
         const listed = first.log.find(({ forgottenAfter }) => forgottenAfter !== undefined)
         const next = listed === undefined ? first : await this.#checked(first, listed)
         state = next.state
@@ -279,7 +281,7 @@ export class ChannelActor {
         }
       } catch (error) {
         this.#refuse(event, asError(error))
-        this.host.onFailure(this, 'transition', error)
+        this.#host.onFailure(this, 'transition', error)
       }
     }
     await this.#apply(this.#state, state, log, effects, told)
@@ -290,12 +292,12 @@ export class ChannelActor {
    * (REEST-8).
    */
   async #checked(next: Transition, listed: PaymentLogEntry): Promise<Transition> {
-    const id = await this.host.keyed.contradiction(next.state, listed)
+    const id = await this.#host.keyed.contradiction(next.state, listed)
     if (id === undefined) return next
     const { state, log, effects } = transition(
       next.state,
       { type: 'list-contradicted', id },
-      this.host.env(next.state)
+      this.#host.env(next.state)
     )
     return { state, log: [...next.log, ...log], effects: [...next.effects, ...effects] }
   }
@@ -309,10 +311,10 @@ export class ChannelActor {
     steps: readonly ToldStep[]
   ): Promise<void> {
     this.#state = state
-    if (state !== before) this.host.changed()
+    if (state !== before) this.#host.changed()
     // Keys and outpoints come with a stage, and stay for all of it.
-    if (state.stage !== before?.stage) this.host.learn(state)
-    const told = this.host.events === undefined ? [] : steps.filter(isTold)
+    if (state.stage !== before?.stage) this.#host.learn(state)
+    const told = this.#host.events === undefined ? [] : steps.filter(isTold)
     this.#untold.push(...told)
     if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
     else if (
@@ -323,13 +325,13 @@ export class ChannelActor {
     }
     for (const { effect, stream } of effects) {
       try {
-        this.host.perform(this, effect, stream)
+        this.#host.perform(this, effect, stream)
       } catch (error) {
-        this.host.onFailure(this, 'transition', error)
+        this.#host.onFailure(this, 'transition', error)
       }
     }
     this.waiters.observe(state)
-    this.host.settled(this)
+    this.#host.settled(this)
   }
 
   /** Writes everything that the disk does not have; resolves with false when that failed. */
@@ -337,30 +339,30 @@ export class ChannelActor {
     const changes = channelChanges(this.#durable, state)
     for (const entry of log) {
       changes.push(
-        paymentChange(state.id, { ...entry, order: this.host.order.next(state.id, entry.time) }),
-        ...this.host.keyed.changes(state, entry),
-        ...this.host.requests.changes(state, entry)
+        paymentChange(state.id, { ...entry, order: this.#host.order.next(state.id, entry.time) }),
+        ...this.#host.keyed.changes(state, entry),
+        ...this.#host.requests.changes(state, entry)
       )
     }
-    const told = this.host.events?.changes(state.id, this.#untold) ?? []
+    const told = this.#host.events?.changes(state.id, this.#untold) ?? []
     this.#untold = []
     if (changes.length + told.length === 0) return true
     try {
-      await this.host.store.commit([...changes, ...told])
+      await this.#host.store.commit([...changes, ...told])
     } catch (error) {
       this.end(asError(error))
-      this.host.onFailure(this, 'store', error)
+      this.#host.onFailure(this, 'store', error)
       return false
     }
     this.#durable = state
-    if (told.length > 0) this.host.events?.committed(told)
+    if (told.length > 0) this.#host.events?.committed(told)
     return true
   }
 
   #planWrite(): void {
     if (this.#isWritePlanned) return
     this.#isWritePlanned = true
-    this.host.after(WRITE_BEHIND_MS, () => {
+    this.#host.after(WRITE_BEHIND_MS, () => {
       this.#isWritePlanned = false
       if (this.#ended !== undefined) return
       if (this.#state === this.#durable && this.#untold.length === 0) return

@@ -63,18 +63,21 @@ export class EventLog {
   /** Those that wait for the next event. */
   #waiting: Array<() => void> = []
   #ended = false
+  readonly #store: Store
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #requests: Pick<Requests, 'openFor'>
 
-  constructor(
-    private readonly store: Store,
-    private readonly clock: Pick<Clock, 'now'>,
-    private readonly requests: Pick<Requests, 'openFor'>
-  ) {}
+  constructor(store: Store, clock: Pick<Clock, 'now'>, requests: Pick<Requests, 'openFor'>) {
+    this.#store = store
+    this.#clock = clock
+    this.#requests = requests
+  }
 
   async load(): Promise<void> {
-    const dropped = await this.store.get(DROPPED_KEY)
+    const dropped = await this.#store.get(DROPPED_KEY)
     this.#dropped = dropped === undefined ? 0 : readDropped(DROPPED_KEY, dropped)
     this.#next = this.#dropped + 1
-    for await (const [key] of this.store.entries(EVENT_PREFIX)) {
+    for await (const [key] of this.#store.entries(EVENT_PREFIX)) {
       this.#next = Math.max(this.#next, numberOf(key) + 1)
     }
     this.#committed = this.newest
@@ -104,7 +107,7 @@ export class EventLog {
       if (direction !== 'received' || forgottenAfter !== undefined) continue
       events.push({ type: 'received', channel, sequence })
       for (const id of new Set(
-        payments.flatMap((payment) => this.requests.openFor(payment)?.record.id ?? [])
+        payments.flatMap((payment) => this.#requests.openFor(payment)?.record.id ?? [])
       )) {
         events.push({ type: 'request', id })
       }
@@ -115,7 +118,7 @@ export class EventLog {
   /** Writes an event that no channel tells; resolves once it is on the disk. */
   async tell(event: unknown): Promise<void> {
     const changes = [this.#change({ type: 'told', event })]
-    await this.store.commit(changes)
+    await this.#store.commit(changes)
     this.committed(changes)
   }
 
@@ -171,13 +174,13 @@ export class EventLog {
 
   #change(event: KeptEvent): Change {
     const key = keyOf(this.#next++)
-    return recordChange(key, { at: this.clock.now(), event })
+    return recordChange(key, { at: this.#clock.now(), event })
   }
 
   async *#read(after: number): AsyncGenerator<NumberedEvent> {
     for (let number = after + 1; number <= this.#committed; number++) {
       const key = keyOf(number)
-      const value = await this.store.get(key)
+      const value = await this.#store.get(key)
       // One that is gone was dropped meanwhile, or lost with a damaged part of the store.
       const event = value && unlessDamaged(() => readKeptEvent(key, value))
       if (event !== undefined) yield { number, event }
@@ -185,17 +188,17 @@ export class EventLog {
   }
 
   async #drop(): Promise<void> {
-    const [since, most] = [this.clock.now() - KEPT_MS, this.newest - MOST_KEPT]
+    const [since, most] = [this.#clock.now() - KEPT_MS, this.newest - MOST_KEPT]
     const old: Change[] = []
     let dropped = this.#dropped
-    for await (const [key, value] of this.store.entries(EVENT_PREFIX)) {
+    for await (const [key, value] of this.#store.entries(EVENT_PREFIX)) {
       const number = numberOf(key)
       if (number > most && (timeOf(key, value) ?? 0) > since) break
       dropped = Math.max(dropped, number)
       old.push({ key, value: undefined })
     }
     if (old.length === 0) return
-    await this.store.commit([...old, recordChange(DROPPED_KEY, { number: dropped })])
+    await this.#store.commit([...old, recordChange(DROPPED_KEY, { number: dropped })])
     this.#dropped = dropped
   }
 }

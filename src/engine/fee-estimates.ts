@@ -47,14 +47,20 @@ export class FeeEstimates implements FeeView {
   #relay: RelayRates = { minimum: SAFE_RELAY_RATE, incremental: SAFE_RELAY_RATE }
   readonly #history: FeeRate[] = []
   #unwritten = 0
+  readonly #chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>
+  readonly #store: Pick<Store, 'get' | 'commit'>
+  readonly #onMissing: (error: PaychanError) => void
 
   /** @param initial - used until the chain has been asked */
   constructor(
-    private readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>,
-    private readonly store: Pick<Store, 'get' | 'commit'>,
+    chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>,
+    store: Pick<Store, 'get' | 'commit'>,
     initial: FeeRate,
-    private readonly onMissing: (error: PaychanError) => void
+    onMissing: (error: PaychanError) => void
   ) {
+    this.#chain = chain
+    this.#store = store
+    this.#onMissing = onMissing
     this.#hour = initial
     this.#nextBlock = initial
   }
@@ -75,7 +81,7 @@ export class FeeEstimates implements FeeView {
    */
   async load(): Promise<void> {
     try {
-      const record = await this.store.get(FEES_KEY)
+      const record = await this.#store.get(FEES_KEY)
       if (record === undefined) return
       const { rates } = decodeRecord<{ readonly rates: readonly number[] }>(FEES_KEY, record)
       this.#history.push(...rates.slice(-MOST_HISTORY).map((rate) => feeRate(BigInt(rate))))
@@ -88,7 +94,7 @@ export class FeeEstimates implements FeeView {
   async save(): Promise<void> {
     if (this.#unwritten < WRITE_EVERY) return
     this.#unwritten = 0
-    await this.store.commit([recordChange(FEES_KEY, { rates: this.#history.map(Number) })])
+    await this.#store.commit([recordChange(FEES_KEY, { rates: this.#history.map(Number) })])
   }
 
   /** Asks the chain. Never rejects: without an answer the last one stays in use. */
@@ -96,9 +102,9 @@ export class FeeEstimates implements FeeView {
     try {
       // All at once: a tip waits for them no longer than for the slowest (COST-3).
       const [hour, nextBlock, relay] = await Promise.all([
-        this.chain.estimateFeeRate(FEE_TARGET),
-        this.chain.estimateFeeRate(NEXT_BLOCK),
-        this.chain.relayRates()
+        this.#chain.estimateFeeRate(FEE_TARGET),
+        this.#chain.estimateFeeRate(NEXT_BLOCK),
+        this.#chain.relayRates()
       ])
       this.#hour = hour
       this.#nextBlock = max(hour, nextBlock)
@@ -107,7 +113,7 @@ export class FeeEstimates implements FeeView {
       this.#unwritten += 1
       if (this.#history.length > MOST_HISTORY) this.#history.shift()
     } catch (error) {
-      this.onMissing(
+      this.#onMissing(
         new PaychanError(
           'ERR_NO_FEE_ESTIMATE',
           `The last fee estimate stays in use: ${messageOf(error)}`,

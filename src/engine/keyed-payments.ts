@@ -123,11 +123,13 @@ export class KeyedPayments {
     string,
     { readonly peer: string; readonly amount: Satoshi; readonly outcome: Promise<PaymentInfo[]> }
   >()
+  readonly #context: Pick<EngineContext, 'store' | 'actors' | 'env'>
+  readonly #host: KeyedHost
 
-  constructor(
-    private readonly context: Pick<EngineContext, 'store' | 'actors' | 'env'>,
-    private readonly host: KeyedHost
-  ) {}
+  constructor(context: Pick<EngineContext, 'store' | 'actors' | 'env'>, host: KeyedHost) {
+    this.#context = context
+    this.#host = host
+  }
 
   /** The changes to commit beside a log entry. */
   changes(state: Channel, entry: PaymentLogEntry): readonly Change[] {
@@ -164,7 +166,7 @@ export class KeyedPayments {
 
   /** The id of a payment that contradicts the peer's list of payments (REEST-8). */
   contradiction(channel: Channel, listed: PaymentLogEntry): Promise<string | undefined> {
-    return contradiction(this.context.store, channel, listed)
+    return contradiction(this.#context.store, channel, listed)
   }
 
   /**
@@ -203,9 +205,9 @@ export class KeyedPayments {
    */
   async *#parts(peer: string, name: string): AsyncGenerator<MadePart> {
     for (let index = 0; ; index++) {
-      const found = await findPart(this.context.store, peer, name, index)
+      const found = await findPart(this.#context.store, peer, name, index)
       if (found === undefined) return
-      yield { ...found, actor: this.host.actor(found.record.channel) }
+      yield { ...found, actor: this.#host.actor(found.record.channel) }
     }
   }
 
@@ -245,21 +247,21 @@ export class KeyedPayments {
    */
   async #checkMemory(request: KeyedRequest): Promise<void> {
     const { peer } = request
-    const distrusted = this.context.actors.channelsOf(peer).find(isListFalse)
+    const distrusted = this.#context.actors.channelsOf(peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
-    for (const channel of this.context.actors.channelsOf(peer).filter(isUnheard)) {
-      const actor = this.host.actor(channel.id)
-      await this.host.reconnect(actor)
+    for (const channel of this.#context.actors.channelsOf(peer).filter(isUnheard)) {
+      const actor = this.#host.actor(channel.id)
+      await this.#host.reconnect(actor)
       if (isUnheard(actor.state)) throw notHeard(request, channel.id)
     }
-    if (!(await this.host.hasAnswered(peer))) throw notHeard(request, undefined)
-    const lacking = this.context.actors.channelsOf(peer).find(mayLackPayments)
+    if (!(await this.#host.hasAnswered(peer))) throw notHeard(request, undefined)
+    const lacking = this.#context.actors.channelsOf(peer).find(mayLackPayments)
     if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
 
   /** The parts of a payment that have been signed before. @throws PaychanError `ERR_PAYMENT_CONFLICT` */
   async #made(request: KeyedRequest): Promise<MadePart[]> {
-    const payee = await payeeOf(this.context.store, request.id)
+    const payee = await payeeOf(this.#context.store, request.id)
     if (payee !== undefined && payee.peer !== request.peer) {
       throw conflict(request, { amount: payee.asked, peer: payee.peer })
     }
@@ -285,7 +287,7 @@ export class KeyedPayments {
   async #outcome(request: KeyedRequest, part: MadePart, all: readonly MadePart[]): Promise<void> {
     const { actor } = part
     if (statusOf(part) !== 'unknown') return
-    await this.host.reconnect(actor)
+    await this.#host.reconnect(actor)
     const unknown = (): PaychanError =>
       actor.state.stage === 'established' && hasLostLedger(actor.state)
         ? forgotten(request, actor.id)
@@ -332,10 +334,12 @@ export class KeyedPayments {
     firstIndex: number
   ): Promise<PlannedPart[]> {
     const planned = plan(rest).map((part, n) => ({
-      actor: this.host.actor(part.channel),
+      actor: this.#host.actor(part.channel),
       payment: { id: partId(peer, id, firstIndex + n), amount: part.amount, memo }
     }))
-    for (const actor of new Set(planned.map(({ actor }) => actor))) await this.host.reconnect(actor)
+    for (const actor of new Set(planned.map(({ actor }) => actor))) {
+      await this.#host.reconnect(actor)
+    }
     this.#check(planned)
     return planned
   }
@@ -375,7 +379,7 @@ export class KeyedPayments {
       const { state } = actor
       const balance =
         balances.get(actor) ?? (state.stage === 'established' ? ownBalance(state) : ZERO_SAT)
-      const refusal = refusalOf(state, payment, balance, this.context.env(state))
+      const refusal = refusalOf(state, payment, balance, this.#context.env(state))
       if (refusal !== undefined) throw refusal
       balances.set(actor, satoshi(balance - payment.amount))
     }

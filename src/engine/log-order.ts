@@ -17,8 +17,11 @@ import type { Clock, Store } from './ports.js'
 export class LogOrder {
   #last = 0
   readonly #newest = new Map<ChannelId, number>()
+  readonly #clock: Pick<Clock, 'now'>
 
-  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
 
   /** The newest number. */
   get last(): number {
@@ -42,7 +45,7 @@ export class LogOrder {
 
   /** @param time - of the entry that gets the number, in milliseconds since 1970 */
   next(channel: ChannelId, time: number): number {
-    this.#last = Math.max(this.#last + 1, this.clock.now(), time)
+    this.#last = Math.max(this.#last + 1, this.#clock.now(), time)
     this.#newest.set(channel, this.#last)
     return this.#last
   }

@@ -20,13 +20,17 @@ export class OpeningUpkeep {
   readonly strangers: Strangers
   readonly closeScripts: CloseScripts
   readonly timers: OpeningTimers
+  readonly #context: EngineContext
+  readonly #redial: Redial
 
   /** @param onError - called when a close script of a channel could not be kept */
   constructor(
-    private readonly context: EngineContext,
-    private readonly redial: Redial,
+    context: EngineContext,
+    redial: Redial,
     onError: (channel: ChannelId, error: unknown) => void
   ) {
+    this.#context = context
+    this.#redial = redial
     const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
     this.closeScripts = new CloseScripts(wallet, onError)
@@ -35,7 +39,7 @@ export class OpeningUpkeep {
 
   /** Takes up a channel that begins, or comes from the store. */
   add(actor: ChannelActor): void {
-    this.context.actors.add(actor)
+    this.#context.actors.add(actor)
     this.strangers.observe(actor)
     this.closeScripts.hold(actor.state)
   }
@@ -53,7 +57,7 @@ export class OpeningUpkeep {
    */
   onTip(): void {
     for (const actor of this.strangers.unproven) {
-      if (this.context.watches.isCurrent(actor)) actor.post({ type: 'let-unproven-go' })
+      if (this.#context.watches.isCurrent(actor)) actor.post({ type: 'let-unproven-go' })
     }
   }
 
@@ -64,9 +68,9 @@ export class OpeningUpkeep {
   letGo(actor: ChannelActor): boolean {
     const { state } = actor
     if (!isGivenUpByServer(state)) return false
-    this.context.registry.giveUp(state, keyOf(state, this.context.signer))
-    this.redial.forget(actor)
-    this.context.actors.remove(actor)
+    this.#context.registry.giveUp(state, keyOf(state, this.#context.signer))
+    this.#redial.forget(actor)
+    this.#context.actors.remove(actor)
     return true
   }
 }
@@ -77,16 +81,18 @@ export class OpeningUpkeep {
  */
 class OpeningTimers {
   readonly #timers = new Map<ChannelActor, Unsubscribe>()
+  readonly #clock: Clock
+  readonly #timeouts: Timeouts
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly timeouts: Timeouts
-  ) {}
+  constructor(clock: Clock, timeouts: Timeouts) {
+    this.#clock = clock
+    this.#timeouts = timeouts
+  }
 
   start(actor: ChannelActor): void {
     this.#timers.set(
       actor,
-      this.clock.after(openingPatience(actor.state, this.timeouts), () => {
+      this.#clock.after(openingPatience(actor.state, this.#timeouts), () => {
         this.#timers.delete(actor)
         if (isOpening(actor.state)) actor.post({ type: 'timeout' })
       })
@@ -124,8 +130,11 @@ export class Strangers {
   readonly #unproven = new Set<ChannelActor>()
   /** Channels that were told to go, and have not gone yet. */
   readonly #leaving = new Set<ChannelActor>()
+  readonly #host: StrangersHost
 
-  constructor(private readonly host: StrangersHost) {}
+  constructor(host: StrangersHost) {
+    this.#host = host
+  }
 
   /** To be called for every channel when it begins and after each of its steps. */
   observe(actor: ChannelActor): void {
@@ -142,7 +151,7 @@ export class Strangers {
 
   /** RESTORE-7: true when a record that is handed back has to have its T1 in a block. */
   get wantsProof(): boolean {
-    return this.#unproven.size >= this.host.policy.maxUnfundedInAll
+    return this.#unproven.size >= this.#host.policy.maxUnfundedInAll
   }
 
   /**
@@ -152,7 +161,7 @@ export class Strangers {
    * @throws Violation `ERR_TOO_MANY_OPENINGS` when nobody may go
    */
   admit(drawing: number): void {
-    const { maxPendingInAll, maxUnfundedInAll } = this.host.policy
+    const { maxPendingInAll, maxUnfundedInAll } = this.#host.policy
     const staying = [...this.#vacant]
       .filter((actor) => !this.#leaving.has(actor))
       .flatMap((actor): Candidate[] =>
@@ -176,7 +185,7 @@ export class Strangers {
    */
   #firstOut(candidates: readonly Candidate[], count: number): ChannelActor[] {
     if (count <= 0) return []
-    const now = this.host.now()
+    const now = this.#host.now()
     const ranked = candidates.flatMap(({ actor, state }) => {
       const turn = turnToGo(state, now)
       return turn === undefined
@@ -196,7 +205,7 @@ export class Strangers {
 
   /** True for a peer whose money is in a channel with us. */
   #isCustomer(peer: string): boolean {
-    return [...this.host.actors.of(peer)].some(
+    return [...this.#host.actors.of(peer)].some(
       ({ state }) =>
         state.role === 'server' &&
         state.stage === 'established' &&
@@ -221,16 +230,21 @@ export class CloseScripts {
 
   /** Scripts of channels whose T1 has not been in a block. */
   readonly #unfunded = new Map<ChannelId, Uint8Array>()
+  readonly #wallet: Pick<Wallet, 'closeScript' | 'recognise'>
+  readonly #onError: (channel: ChannelId, error: unknown) => void
 
   constructor(
-    private readonly wallet: Pick<Wallet, 'closeScript' | 'recognise'>,
-    private readonly onError: (channel: ChannelId, error: unknown) => void
-  ) {}
+    wallet: Pick<Wallet, 'closeScript' | 'recognise'>,
+    onError: (channel: ChannelId, error: unknown) => void
+  ) {
+    this.#wallet = wallet
+    this.#onError = onError
+  }
 
   /** Holds the lowest free script; to be given back when no channel comes of it. */
   take(): Uint8Array {
     for (let index = this.#lowest; ; index++) {
-      const script = this.wallet.closeScript(index)
+      const script = this.#wallet.closeScript(index)
       const text = toHex(script)
       if (this.#held.has(text)) continue
       this.#lowest = index + 1
@@ -265,8 +279,8 @@ export class CloseScripts {
     if (script === undefined) return
     if (channel.stage === 'abandoned') this.giveBack(script)
     else if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) {
-      this.wallet.recognise(script).catch((error: unknown) => {
-        this.onError(channel.id, error)
+      this.#wallet.recognise(script).catch((error: unknown) => {
+        this.#onError(channel.id, error)
       })
     } else return
     this.#unfunded.delete(channel.id)

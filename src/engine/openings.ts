@@ -85,11 +85,13 @@ function sumOf(numbers: Iterable<number>): number {
 export class Openings {
   /** Number of offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
+  readonly #context: EngineContext
+  readonly #parts: OpeningParts
 
-  constructor(
-    private readonly context: EngineContext,
-    private readonly parts: OpeningParts
-  ) {}
+  constructor(context: EngineContext, parts: OpeningParts) {
+    this.#context = context
+    this.#parts = parts
+  }
 
   /**
    * Opens a stream and offers a channel on it. Our own shortages are reported before the peer is
@@ -111,7 +113,7 @@ export class Openings {
     outside,
     signal
   }: Offer): Promise<ChannelActor> {
-    const { chain, peers, network, policy, wallet } = this.context
+    const { chain, peers, network, policy, wallet } = this.#context
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError(
@@ -125,7 +127,7 @@ export class Openings {
         ? wallet.checkFunds(
             coins,
             choice?.feeRate ??
-              usualFundingRate(this.context.env({ role: 'client', keys: { high: 0, low: 0 } })),
+              usualFundingRate(this.#context.env({ role: 'client', keys: { high: 0, low: 0 } })),
             choice?.coins
           )
         : ZERO_SAT
@@ -163,10 +165,10 @@ export class Openings {
         renewal,
         outside
       }
-      const actor = this.context.begin(
-        offerChannel(request, this.context.env({ role: 'client', keys }))
+      const actor = this.#context.begin(
+        offerChannel(request, this.#context.env({ role: 'client', keys }))
       )
-      listener.bind(this.context.links.attach(actor, link))
+      listener.bind(this.#context.links.attach(actor, link))
       return actor
     } catch (error) {
       link.close()
@@ -180,8 +182,8 @@ export class Openings {
    * @throws Violation which the peer is told
    */
   onOffer(link: Link, offer: OpenChannel): LinkListener {
-    const { policy, network, chain } = this.context
-    const served = this.context.actors
+    const { policy, network, chain } = this.#context
+    const served = this.#context.actors
       .channelsOf(link.peer)
       .filter((channel) => channel.role === 'server')
     const pending = served.filter(
@@ -215,12 +217,12 @@ export class Openings {
       `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`,
       { channels: alive, most: policy.maxChannelsPerPeer }
     )
-    const env = this.context.env({ role: 'server', keys: { high: 0, low: 0 } })
+    const env = this.#context.env({ role: 'server', keys: { high: 0, low: 0 } })
     checkOffer(offer, network, env)
-    const old = this.parts.renewals.named(offer, link.peer)
-    checkRenewal(offer, old, old === undefined ? env : this.context.env(old))
+    const old = this.#parts.renewals.named(offer, link.peer)
+    checkRenewal(offer, old, old === undefined ? env : this.#context.env(old))
     // A renewal has money in it from the start.
-    if (offer.renews === undefined) this.parts.strangers.admit(sumOf(this.#drawing.values()))
+    if (offer.renews === undefined) this.#parts.strangers.admit(sumOf(this.#drawing.values()))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new BufferingListener()
     void this.#accept(link, offer, listener)
@@ -236,19 +238,19 @@ export class Openings {
       const request = {
         id: channelIdOf(offer.channelKey),
         peer: link.peer,
-        network: this.context.network,
+        network: this.#context.network,
         keys,
         ours: party
       }
-      const actor = this.context.begin(
-        acceptChannel(request, offer, this.context.env({ role: 'server', keys }))
+      const actor = this.#context.begin(
+        acceptChannel(request, offer, this.#context.env({ role: 'server', keys }))
       )
-      this.parts.renewals.supersede(actor.state)
+      this.#parts.renewals.supersede(actor.state)
       unused = undefined
-      listener.bind(this.context.links.attach(actor, link))
+      listener.bind(this.#context.links.attach(actor, link))
     } catch (error) {
       // Refused after all, since another stream brought the same K1 meanwhile.
-      if (unused !== undefined) this.parts.closeScripts.giveBack(unused)
+      if (unused !== undefined) this.#parts.closeScripts.giveBack(unused)
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
       refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)
     } finally {
@@ -259,10 +261,10 @@ export class Openings {
   }
 
   async #drawParty(role: Role): Promise<{ keys: KeyBits; party: OwnPart }> {
-    const { random, signer, wallet } = this.context
+    const { random, signer, wallet } = this.#context
     const keys = drawKeys(random)
     const closeScript =
-      role === 'server' ? this.parts.closeScripts.take() : await wallet.newScript()
+      role === 'server' ? this.#parts.closeScripts.take() : await wallet.newScript()
     return {
       keys,
       party: {

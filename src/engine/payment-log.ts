@@ -74,14 +74,19 @@ class Tail {
   #page: readonly Entry[] = []
   #at = 0
   #before: string | undefined
+  readonly #store: Store
+  readonly #onDamaged: (entry: DamagedEntry) => void
 
   /** @param upTo - no entry that is left has a higher number */
   constructor(
-    private readonly store: Store,
+    store: Store,
     readonly channel: Channel,
     public upTo: number,
-    private readonly onDamaged: (entry: DamagedEntry) => void
-  ) {}
+    onDamaged: (entry: DamagedEntry) => void
+  ) {
+    this.#store = store
+    this.#onDamaged = onDamaged
+  }
 
   /** The newest entry that is left, once `advance` has found it. */
   takeEntry(): StoredEntry | undefined {
@@ -102,12 +107,12 @@ class Tail {
         this.upTo = this.#entry.order
         return true
       }
-      this.onDamaged({ channel: this.channel.id, sequence: sequenceOf(key) })
+      this.#onDamaged({ channel: this.channel.id, sequence: sequenceOf(key) })
     }
   }
 
   async #turn(): Promise<Entry | undefined> {
-    this.#page = await this.store.last(paymentsPrefix(this.channel.id), PAGE, this.#before)
+    this.#page = await this.#store.last(paymentsPrefix(this.channel.id), PAGE, this.#before)
     this.#at = 1
     return this.#page[0]
   }

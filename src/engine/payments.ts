@@ -235,13 +235,16 @@ const BLOCK_IDS = 256
 export class PaymentIds {
   #block: Uint8Array = new Uint8Array(0)
   #at = 0
+  readonly #random: Random
 
-  constructor(private readonly random: Random) {}
+  constructor(random: Random) {
+    this.#random = random
+  }
 
   /** Draws 16 bytes that were given to nobody before. */
   draw(): Uint8Array {
     if (this.#at === this.#block.length) {
-      this.#block = this.random.bytes(ID_BYTES * BLOCK_IDS)
+      this.#block = this.#random.bytes(ID_BYTES * BLOCK_IDS)
       this.#at = 0
     }
     this.#at += ID_BYTES

@@ -54,15 +54,17 @@ export class Performer {
   /** The channels of which no server could be asked to take a transaction. */
   readonly #unsent = new Set<ChannelActor>()
   #cancelResend: Unsubscribe | undefined
+  readonly #context: EngineContext
+  readonly #parts: PerformerParts
 
-  constructor(
-    private readonly context: EngineContext,
-    private readonly parts: PerformerParts
-  ) {}
+  constructor(context: EngineContext, parts: PerformerParts) {
+    this.#context = context
+    this.#parts = parts
+  }
 
   /** `stream`: the one that the effect is meant for; messages of the effect go to no other. */
   perform(actor: ChannelActor, effect: Effect, stream: number): void {
-    const { links, watches, wallet, emit } = this.context
+    const { links, watches, wallet, emit } = this.#context
     if (FOR_THE_PEER.has(effect.type) && links.numberOf(actor) !== stream) return
     switch (effect.type) {
       case 'send': {
@@ -82,7 +84,7 @@ export class Performer {
         return
       }
       case 'tell': {
-        this.parts.tell(effect.channel, effect.event, actor)
+        this.#parts.tell(effect.channel, effect.event, actor)
         return
       }
       case 'release-funding': {
@@ -96,7 +98,7 @@ export class Performer {
       }
       case 'watch-funding': {
         // COST-4: one that has to wait is watched with the next block, if it is still there.
-        if (!isVacant(actor.state) || watches.has(actor) || this.parts.strangers.takeWatch()) {
+        if (!isVacant(actor.state) || watches.has(actor) || this.#parts.strangers.takeWatch()) {
           watches.watch(actor, effect.scriptPubKey)
         }
         return
@@ -106,7 +108,7 @@ export class Performer {
         return
       }
       case 'ask-for-channels': {
-        this.parts.doubt(actor)
+        this.#parts.doubt(actor)
         return
       }
       case 'claim': {
@@ -172,7 +174,7 @@ export class Performer {
   }
 
   #resendLater(): void {
-    const { chain, clock } = this.context
+    const { chain, clock } = this.#context
     this.#cancelResend ??= clock.after(RESEND_MS, () => {
       this.#cancelResend = undefined
       if (chain.status !== 'synced') return
@@ -186,7 +188,7 @@ export class Performer {
   /** Reports a failure in the background loudly; the next block tries again. */
   #background(actor: ChannelActor, work: Promise<void>): void {
     work.catch((error: unknown) => {
-      this.context.alarm(error, actor.id)
+      this.#context.alarm(error, actor.id)
     })
   }
 
@@ -196,12 +198,15 @@ export class Performer {
     effect: Extract<Effect, { type: 'build-funding' }>
   ): Promise<void> {
     try {
-      await watchStands(this.context.watches.watch(actor, effect.scriptPubKey), this.context.clock)
+      await watchStands(
+        this.#context.watches.watch(actor, effect.scriptPubKey),
+        this.#context.clock
+      )
       const { scriptPubKey, amount, feeRate, coins, source } = effect
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built =
         source === undefined || source.fromWallet
-          ? await this.context.wallet.buildFunding({
+          ? await this.#context.wallet.buildFunding({
               channel: actor.id,
               scriptPubKey,
               amount,
@@ -213,11 +218,11 @@ export class Performer {
               source.old,
               scriptPubKey,
               amount,
-              renewalLock(this.context.chain.tip?.height)
+              renewalLock(this.#context.chain.tip?.height)
             )
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {
-      this.context.watches.stop(actor)
+      this.#context.watches.stop(actor)
       actor.post({ type: 'funding-failed', code: codeOf(error), reason: messageOf(error) })
     }
   }
@@ -226,7 +231,7 @@ export class Performer {
     actor: ChannelActor,
     { message, after }: Extract<Effect, { type: 'send-with-payments' }>
   ): Promise<void> {
-    const { links, store } = this.context
+    const { links, store } = this.#context
     const making = listPayments(store, actor.id, after, message.sequence).then((list) => ({
       ...message,
       ...list
@@ -246,8 +251,8 @@ export class Performer {
     const transaction = this.#sent.get(raw) ?? parseTransaction(raw)
     this.#sent.set(raw, transaction)
     const { txid } = transaction
-    const { chain } = this.context
-    const { strangers } = this.parts
+    const { chain } = this.#context
+    const { strangers } = this.#parts
     // T1 of a renewal is sent for both of its channels, and each has its answer.
     const patiently = { patientFor: `${purpose} ${actor.id}` }
     const weight = favour === true ? 'favour' : canWait(actor.state, purpose) ? patiently : 'money'
@@ -300,7 +305,7 @@ export class Performer {
   }
 
   #acknowledged(actor: ChannelActor, payments: readonly Payment[]): void {
-    const time = this.context.clock.now()
+    const time = this.#context.clock.now()
     for (const payment of payments) {
       actor.waiters.settlePayment(payment, sentInfo(actor.state, payment, time))
     }
@@ -321,12 +326,12 @@ export class Performer {
     direction: 'sent' | 'received'
   ): void {
     if (direction === 'received') this.#announceRequests(payments)
-    if (!this.context.isListening()) return
+    if (!this.#context.isListening()) return
     const sequence =
       actor.state.stage === 'established' ? (actor.state.ledger.held?.sequence ?? 0) : 0
-    const time = this.context.clock.now()
+    const time = this.#context.clock.now()
     for (const payment of payments) {
-      this.context.emit({
+      this.#context.emit({
         type: 'payment',
         payment: paymentInfo(actor.state, { sequence, direction, time }, payment)
       })
@@ -335,8 +340,8 @@ export class Performer {
 
   /** Tells of each request for which something was received. */
   #announceRequests(payments: readonly Payment[]): void {
-    const paid = new Set(payments.flatMap((payment) => this.parts.requests.openFor(payment) ?? []))
-    for (const { record } of paid) this.context.emit({ type: 'request', request: record })
+    const paid = new Set(payments.flatMap((payment) => this.#parts.requests.openFor(payment) ?? []))
+    for (const { record } of paid) this.#context.emit({ type: 'request', request: record })
   }
 }
 

@@ -74,14 +74,18 @@ export class Redial {
   readonly #live = new Set<ChannelActor>()
   readonly #cameLive = new Map<ChannelActor, readonly number[]>()
   #stopped = false
+  readonly #peers: Peers
+  readonly #links: Links
+  readonly #clock: Clock
+  readonly #onLive: (actor: ChannelActor) => void
 
   /** @param onLive - called when a stream has become of use */
-  constructor(
-    private readonly peers: Peers,
-    private readonly links: Links,
-    private readonly clock: Clock,
-    private readonly onLive: (actor: ChannelActor) => void
-  ) {}
+  constructor(peers: Peers, links: Links, clock: Clock, onLive: (actor: ChannelActor) => void) {
+    this.#peers = peers
+    this.#links = links
+    this.#clock = clock
+    this.#onLive = onLive
+  }
 
   /**
    * Dials after a while, again and again with doubled delays, as long as a stream is wanted. To be
@@ -118,10 +122,10 @@ export class Redial {
       attempt: { isTold: false },
       dialled,
       dial,
-      since: this.clock.now(),
+      since: this.#clock.now(),
       rest,
       isWanted: false,
-      cancel: this.clock.after(delay, dial)
+      cancel: this.#clock.after(delay, dial)
     })
   }
 
@@ -132,10 +136,10 @@ export class Redial {
     if (!pause.isWanted) {
       pause.isWanted = true
       // A clock that was set back makes it no longer.
-      const left = pause.rest - Math.max(0, this.clock.now() - pause.since)
+      const left = pause.rest - Math.max(0, this.#clock.now() - pause.since)
       pause.cancel()
       if (left <= 0) pause.dial()
-      else pause.cancel = this.clock.after(left, pause.dial)
+      else pause.cancel = this.#clock.after(left, pause.dial)
     }
     return pause.dialled
   }
@@ -147,8 +151,8 @@ export class Redial {
   #isLive(actor: ChannelActor): void {
     if (this.#live.has(actor)) return
     this.#live.add(actor)
-    this.onLive(actor)
-    const now = this.clock.now()
+    this.#onLive(actor)
+    const now = this.#clock.now()
     const recent = [...(this.#cameLive.get(actor) ?? []), now].slice(-MOST_IN_A_ROW)
     this.#cameLive.set(actor, recent)
     const [first] = recent
@@ -197,7 +201,7 @@ export class Redial {
     live.catch(() => {})
     try {
       await withTimeout(
-        this.clock,
+        this.#clock,
         dialled.then(() => live),
         ms,
         late
@@ -211,13 +215,13 @@ export class Redial {
   async #dial(actor: ChannelActor): Promise<void> {
     if (this.#stopped || !wantsLink(actor.state)) return
     const listener = new BufferingListener()
-    const link = await reach(this.peers, actor.state, listener)
-    const attached = this.links.attach(actor, link)
+    const link = await reach(this.#peers, actor.state, listener)
+    const attached = this.#links.attach(actor, link)
     // Before what has arrived meanwhile, which may be the end of the stream.
     actor.post({
       type: 'connected',
       address: link.address,
-      stream: this.links.numberOf(actor) ?? 0
+      stream: this.#links.numberOf(actor) ?? 0
     })
     listener.bind(attached)
   }

@@ -50,11 +50,13 @@ export class Renewals {
   >()
   /** Server: the height at which an old channel was last held back. */
   readonly #heldAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
+  readonly #context: EngineContext
+  readonly #offer: (offer: Offer) => Promise<ChannelActor>
 
-  constructor(
-    private readonly context: EngineContext,
-    private readonly offer: (offer: Offer) => Promise<ChannelActor>
-  ) {}
+  constructor(context: EngineContext, offer: (offer: Offer) => Promise<ChannelActor>) {
+    this.#context = context
+    this.#offer = offer
+  }
 
   /**
    * Opens a channel that renews this one.
@@ -75,12 +77,12 @@ export class Renewals {
     try {
       await this.#quiet(old)
       const { state } = old
-      const plan = planRenewal(state, amount, this.context.env(state), {
+      const plan = planRenewal(state, amount, this.#context.env(state), {
         asked: choice?.feeRate,
         byItself
       })
       const { address } = state
-      const actor = await this.offer({
+      const actor = await this.#offer({
         peer: address,
         capacity: plan.capacity,
         blocks,
@@ -102,7 +104,7 @@ export class Renewals {
 
   /** Passes an event between two channels of this side. */
   readonly tell = (channel: ChannelId, event: RenewalEvent, from: ChannelActor): void => {
-    const actor = this.context.actors.get(channel)
+    const actor = this.#context.actors.get(channel)
     if (actor !== undefined) actor.post(event)
     else {
       from.post({
@@ -126,7 +128,7 @@ export class Renewals {
    * waits only briefly, since opening costs the client nothing.
    */
   observe(state: Channel): void {
-    const old = this.context.actors.get(renewedChannel(state) ?? state.id)
+    const old = this.#context.actors.get(renewedChannel(state) ?? state.id)
     const isUnderWay =
       old !== undefined &&
       old.id !== state.id &&
@@ -145,10 +147,10 @@ export class Renewals {
       old.release(id)
     }
     if (role === 'server') {
-      const { height } = this.context.env(old.state)
+      const { height } = this.#context.env(old.state)
       if (this.#heldAt.has(old) && this.#heldAt.get(old) === height) return
       this.#heldAt.set(old, height)
-      timer = this.context.clock.after(SERVER_HOLD_MS, release)
+      timer = this.#context.clock.after(SERVER_HOLD_MS, release)
     }
     this.#held.set(id, { old, release })
     old.hold(id)
@@ -159,7 +161,7 @@ export class Renewals {
     const state =
       renews === undefined
         ? undefined
-        : this.context.actors.get(channelId(toHex(renews.channelId)))?.state
+        : this.#context.actors.get(channelId(toHex(renews.channelId)))?.state
     return state?.peer === peer ? state : undefined
   }
 
@@ -167,7 +169,7 @@ export class Renewals {
   supersede(fresh: Channel): void {
     const renewed = renewedChannel(fresh)
     if (renewed === undefined) return
-    for (const actor of this.context.actors.of(fresh.peer)) {
+    for (const actor of this.#context.actors.of(fresh.peer)) {
       const { state } = actor
       if (state.id !== fresh.id && isOpening(state) && renewedChannel(state) === renewed) {
         actor.post({ type: 'cancel' })
@@ -182,10 +184,10 @@ export class Renewals {
   onTip(due: readonly ChannelActor[]): void {
     for (const actor of due) {
       const { state } = actor
-      const env = this.context.env(state)
+      const env = this.#context.env(state)
       const by = lostTo(
         state,
-        this.context.actors.get(renewedChannel(state) ?? state.id)?.state,
+        this.#context.actors.get(renewedChannel(state) ?? state.id)?.state,
         env
       )
       if (by !== undefined) actor.post({ type: 'funding-lost', by })
@@ -198,7 +200,7 @@ export class Renewals {
    */
   look(actor: ChannelActor): void {
     const { state } = actor
-    const env = this.context.env(state)
+    const env = this.#context.env(state)
     if (isRenewalDue(state, env) && env.isWatched && state.link === 'live') {
       this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
     }
@@ -214,8 +216,8 @@ export class Renewals {
         ) {
           return
         }
-        const prospects = afterRenewalFailed(actor.state, this.context.env(actor.state))
-        this.context.alarm(
+        const prospects = afterRenewalFailed(actor.state, this.#context.env(actor.state))
+        this.#context.alarm(
           new PaychanError(
             'ERR_RENEWAL_FAILED',
             `The channel could not be renewed: ${messageOf(error)} ${prospects}`,
@@ -234,9 +236,9 @@ export class Renewals {
     quiet.catch(() => {})
     old.waiters.observe(old.state)
     await withTimeout(
-      this.context.clock,
+      this.#context.clock,
       quiet,
-      this.context.timeouts.ack,
+      this.#context.timeouts.ack,
       new PaychanError(
         'ERR_LATER_UPDATES',
         'Payments are on their way and not acknowledged; renew the channel once they are.'

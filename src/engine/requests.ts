@@ -122,16 +122,26 @@ export class Requests {
   readonly #open = new Map<string, OpenRequest>()
   /** The receipt that was asked for last is on its way. */
   #lastBinding: Promise<unknown> = Promise.resolve()
+  readonly #context: {
+    readonly store: Store
+    readonly clock: Pick<Clock, 'now'>
+    /** The PeerId of this node. */
+    readonly self: string
+  }
+  readonly #most: number
 
   constructor(
-    private readonly context: {
+    context: {
       readonly store: Store
       readonly clock: Pick<Clock, 'now'>
       /** The PeerId of this node. */
       readonly self: string
     },
-    private readonly most = MOST_OPEN
-  ) {}
+    most = MOST_OPEN
+  ) {
+    this.#context = context
+    this.#most = most
+  }
 
   /**
    * To be called before the first payment may come. A record that is damaged is left out, and told:
@@ -139,7 +149,7 @@ export class Requests {
    */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
     let found: OpenRequest[] = []
-    for await (const [key, value] of this.context.store.entries(REQUEST_PREFIX)) {
+    for await (const [key, value] of this.#context.store.entries(REQUEST_PREFIX)) {
       try {
         found.push(...(await this.#loadOne(readRequestRecord(key, value))))
       } catch (error) {
@@ -147,15 +157,15 @@ export class Requests {
         onDamaged(error)
       }
       // What gave way is on disk all the same: all of it at once could be more than memory holds.
-      if (found.length >= 2 * this.most) found = this.#newest(found)
+      if (found.length >= 2 * this.#most) found = this.#newest(found)
     }
     for (const open of this.#newest(found)) this.#open.set(open.record.id, open)
   }
 
   /** As they were made, the oldest first; without the oldest that have ended, where these are too many. */
   #newest(found: readonly OpenRequest[]): OpenRequest[] {
-    const now = this.context.clock.now()
-    let excess = found.length - this.most
+    const now = this.#context.clock.now()
+    let excess = found.length - this.#most
     return found
       .toSorted((a, b) => a.record.made - b.record.made)
       .filter(({ record }) => endOf(record) >= now || excess-- <= 0)
@@ -163,7 +173,7 @@ export class Requests {
 
   async #loadOne(record: RequestRecord): Promise<OpenRequest[]> {
     if (this.#isOver(record)) return []
-    const { store } = this.context
+    const { store } = this.#context
     const byPeer = new Map<string, Satoshi>()
     // Only whether one peer has paid all of it is still to be found out.
     if (!record.reusable && record.paidBy === undefined && record.received > 0n) {
@@ -186,7 +196,7 @@ export class Requests {
     const left = this.#makeRoom(made.maker)
     this.#open.set(made.id, { record: made, byPeer: new Map() })
     try {
-      await this.context.store.commit([
+      await this.#context.store.commit([
         ...left.flatMap(({ record: old }) => this.#closing(old)),
         recordChange(REQUEST_PREFIX + made.id, made)
       ])
@@ -204,13 +214,13 @@ export class Requests {
    * @throws PaychanError `ERR_TOO_MANY_REQUESTS`
    */
   #makeRoom(maker: string | undefined): readonly OpenRequest[] {
-    if (this.#open.size >= this.most) this.#forgetOver()
+    if (this.#open.size >= this.#most) this.#forgetOver()
     const own =
       maker === undefined
         ? []
-        : this.#spare(shareOf(this.most), ({ record }) => record.maker === maker)
+        : this.#spare(shareOf(this.#most), ({ record }) => record.maker === maker)
     const isOwn = new Set(own)
-    const left = [...own, ...this.#spare(this.most, (open) => !isOwn.has(open))]
+    const left = [...own, ...this.#spare(this.#most, (open) => !isOwn.has(open))]
     for (const { record } of left) this.#open.delete(record.id)
     return left
   }
@@ -224,7 +234,7 @@ export class Requests {
    */
   #spare(most: number, isMeant: (open: OpenRequest) => boolean): readonly OpenRequest[] {
     if (this.#open.size < most) return []
-    const now = this.context.clock.now()
+    const now = this.#context.clock.now()
     const all = [...this.#open.values()].filter(isMeant)
     const excess = all.length - most + 1
     if (excess <= 0) return []
@@ -244,13 +254,13 @@ export class Requests {
     const open = this.#open.get(id)
     if (open !== undefined) return open.record
     const key = REQUEST_PREFIX + id
-    const value = await this.context.store.get(key)
+    const value = await this.#context.store.get(key)
     return value === undefined ? undefined : readRequestRecord(key, value)
   }
 
   /** All requests of this node, in no order. */
   async *all(): AsyncGenerator<RequestRecord> {
-    for await (const [key, value] of this.context.store.entries(REQUEST_PREFIX)) {
+    for await (const [key, value] of this.#context.store.entries(REQUEST_PREFIX)) {
       yield readRequestRecord(key, value)
     }
   }
@@ -269,7 +279,7 @@ export class Requests {
     const paid = this.#lastBinding.then(async () => {
       const received = await this.receivedFrom(peer, id, nonce)
       if (received === undefined || received.amount < amount) return undefined
-      if (received.binding.length > 0) await this.context.store.commit(received.binding)
+      if (received.binding.length > 0) await this.#context.store.commit(received.binding)
       return received
     })
     if (nonce !== undefined) this.#lastBinding = paid.catch(() => {})
@@ -285,7 +295,7 @@ export class Requests {
     id: string,
     nonce: string | undefined
   ): Promise<Received | undefined> {
-    const { store, self } = this.context
+    const { store, self } = this.#context
     let sum: Received | undefined
     let missing = 0
     // A part that failed on the chain leaves a gap.
@@ -353,13 +363,13 @@ export class Requests {
 
   /** What is to be written of a request that gives way: nothing, when it has ended by itself. */
   #closing(record: RequestRecord): readonly Change[] {
-    const now = this.context.clock.now()
+    const now = this.#context.clock.now()
     if (endOf(record) < now) return []
     return [recordChange(REQUEST_PREFIX + record.id, { ...record, expires: now - 1 })]
   }
 
   #isOver(record: RequestRecord): boolean {
-    return this.context.clock.now() > endOf(record) + LATE_MS
+    return this.#context.clock.now() > endOf(record) + LATE_MS
   }
 
   #forgetOver(): void {

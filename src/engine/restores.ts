@@ -110,17 +110,18 @@ export class Restores {
   /** People know that everything was lost, but what the words bring back. */
   #isFromWords = false
   #stopped = false
+  readonly #context: EngineContext
+  readonly #bounds: RestoreBounds
 
-  constructor(
-    private readonly context: EngineContext,
-    private readonly bounds: RestoreBounds
-  ) {
+  constructor(context: EngineContext, bounds: RestoreBounds) {
+    this.#context = context
+    this.#bounds = bounds
     this.#records = new ToldRecords(context)
   }
 
   /** Reads whether the data directory was made from the words, or from a backup. */
   async load(): Promise<void> {
-    const { store } = this.context
+    const { store } = this.#context
     this.#isMarked = (await store.get(RESTORED_KEY)) !== undefined
     this.#isFromWords = this.#isMarked && (await store.get(COPIED_KEY)) === undefined
   }
@@ -192,7 +193,7 @@ export class Restores {
    *   `ERR_CHAIN_UNAVAILABLE`, and Violations of RESTORE-2
    */
   ask(peer: string): Promise<Restored> {
-    return this.#shared(peer, (inbox) => this.context.peers.open(peer, () => inbox))
+    return this.#shared(peer, (inbox) => this.#context.peers.open(peer, () => inbox))
   }
 
   /** Asks a peer when no user has asked for it: people hear of the channels that come back. */
@@ -202,7 +203,7 @@ export class Restores {
       await under
       return
     }
-    const { peers } = this.context
+    const { peers } = this.#context
     const { restored } = await this.#shared(peer, (inbox) =>
       reach(peers, { peer, address: this.#addressOf(peer) }, inbox)
     )
@@ -267,7 +268,7 @@ export class Restores {
     if (this.#retries.has(peer)) return
     this.#retries.set(
       peer,
-      this.context.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
+      this.#context.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
         this.#retries.delete(peer)
         this.#pursue(peer, attempt)
       })
@@ -278,7 +279,7 @@ export class Restores {
     if (this.#stopped || this.#answered.has(peer)) return
     if (attempt < MOST_ATTEMPTS) this.#later(peer, attempt + 1)
     else if (this.#doubted.has(peer)) {
-      this.context.alarm(
+      this.#context.alarm(
         new PaychanError(
           'ERR_PEER_NOT_ASKED',
           `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`,
@@ -295,7 +296,7 @@ export class Restores {
       .slice(0, MOST_NAMED)
       .map((id) => id.slice(0, 8))
       .join(', ')
-    this.context.alarm(
+    this.#context.alarm(
       new PaychanError(
         'ERR_CHANNELS_FORGOTTEN',
         `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`,
@@ -306,7 +307,7 @@ export class Restores {
 
   /** True for a channel on our disk, also one whose record is damaged. */
   #knows(id: ChannelId): boolean {
-    return this.context.actors.has(id) || this.context.registry.isReserved(id)
+    return this.#context.actors.has(id) || this.#context.registry.isReserved(id)
   }
 
   /**
@@ -314,13 +315,13 @@ export class Restores {
    * that came to nothing: on an old copy from the middle of the opening it did not.
    */
   #mayTake(id: ChannelId): boolean {
-    return !this.#knows(id) || this.context.actors.get(id)?.state.stage === 'abandoned'
+    return !this.#knows(id) || this.#context.actors.get(id)?.state.stage === 'abandoned'
   }
 
   /** The address at which a server was reached last. */
   #addressOf(peer: string): string {
     return (
-      this.context.actors
+      this.#context.actors
         .channelsOf(peer)
         .filter(({ role }) => role === 'client')
         .at(-1)?.address ?? peer
@@ -328,7 +329,7 @@ export class Restores {
   }
 
   async #ask(open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
-    const { clock } = this.context
+    const { clock } = this.#context
     const inbox = new RecordInbox()
     const link = await open(inbox)
     const late = new PaychanError(
@@ -345,7 +346,7 @@ export class Restores {
     try {
       for (;;) {
         link.send({ type: 'RestoreRequest', after: fromHex(after) })
-        const answer = await withTimeout(clock, inbox.next(), this.context.timeouts.ack, late)
+        const answer = await withTimeout(clock, inbox.next(), this.#context.timeouts.ack, late)
         if (answer.type === 'RestoreDone') break
         if (answer.type === 'Error') {
           throw new PaychanError('ERR_RESTORE_REFUSED', `The peer refused: ${answer.text}`, {
@@ -400,7 +401,7 @@ export class Restores {
     id: ChannelId,
     link: Link
   ): Promise<'restored' | 'known' | Violation> {
-    const { signer, wallet, network, actors } = this.context
+    const { signer, wallet, network, actors } = this.#context
     try {
       const known = actors.get(id)
       // A channel with somebody else is as good as made up: others may have been told its id.
@@ -426,7 +427,7 @@ export class Restores {
       )
       if (!this.#mayTake(id)) return 'known'
       const adopt = (): Transition<Established> => {
-        const env = this.context.env(side)
+        const env = this.#context.env(side)
         const state = actors.get(id)?.state
         return adoptRecord(
           record,
@@ -435,13 +436,13 @@ export class Restores {
         )
       }
       const isGivenUp = known !== undefined
-      if (isGivenUp || (side.role === 'server' && this.bounds.strangers.wantsProof)) {
+      if (isGivenUp || (side.role === 'server' && this.#bounds.strangers.wantsProof)) {
         await this.#proveFunded(adopt().state)
         if (!this.#mayTake(id)) return 'known'
       }
       this.#mustRun()
       const first = adopt()
-      if (known === undefined) this.context.begin(first)
+      if (known === undefined) this.#context.begin(first)
       else {
         known.post({ type: 'handed-back', record, network })
         await known.idle()
@@ -453,7 +454,7 @@ export class Restores {
       // Anybody can make up channels that are none of ours, or have T2 signed for them; of one whose
       // keys are ours somebody has to hear.
       if (error.code !== 'ERR_NOT_OUR_CHANNEL' && error.code !== NO_ROOM) {
-        this.context.alarm(
+        this.#context.alarm(
           PaychanError.of(
             error.code,
             `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`,
@@ -474,8 +475,8 @@ export class Restores {
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
    */
   async #proveFunded({ terms, outPoint }: Established): Promise<void> {
-    const { chain, clock } = this.context
-    await this.bounds.share.awaitWatch()
+    const { chain, clock } = this.#context
+    await this.#bounds.share.awaitWatch()
     this.#mustRun()
     const seen = { isMined: false }
     const watch = chain.watchScript(fundingScriptOf(terms), {

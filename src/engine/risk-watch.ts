@@ -24,8 +24,11 @@ export class RiskWatch {
   readonly #high = new Set<ChannelActor>()
   readonly #stuck = new Set<ChannelActor>()
   #next = 0
+  readonly #context: Pick<EngineContext, 'env' | 'emit' | 'alarm'>
 
-  constructor(private readonly context: Pick<EngineContext, 'env' | 'emit' | 'alarm'>) {}
+  constructor(context: Pick<EngineContext, 'env' | 'emit' | 'alarm'>) {
+    this.#context = context
+  }
 
   /** Handles a new tip. */
   onTip(actors: readonly ChannelActor[]): void {
@@ -39,7 +42,7 @@ export class RiskWatch {
 
   #look(actor: ChannelActor): void {
     const { state } = actor
-    const env = this.context.env(state)
+    const env = this.#context.env(state)
     this.#lookAtDue(actor, env)
     const exposure = state.stage === 'established' ? exposureOf(state, env) : undefined
     const isHigh = exposure !== undefined && exposure.risk * 100 >= env.policy.riskAlarm
@@ -48,7 +51,7 @@ export class RiskWatch {
     else this.#high.delete(actor)
     // Settled, or with nothing at stake any more: there is no risk.
     const { risk, stake } = exposure ?? { risk: 0, stake: 0n }
-    this.context.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
+    this.#context.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
   }
 
   #lookAtDue(actor: ChannelActor, env: Env): void {
@@ -79,7 +82,7 @@ export class RiskWatch {
   }
 
   #alarm(actor: ChannelActor, ...[code, text, facts]: [ErrorCode, string, Facts]): void {
-    this.context.alarm(new PaychanError(code, text, facts), actor.id)
+    this.#context.alarm(new PaychanError(code, text, facts), actor.id)
   }
 }
 

@@ -168,8 +168,11 @@ interface Stream {
 export class Links {
   readonly #streams = new Map<ChannelActor, Stream>()
   readonly #attached = new WeakMap<ChannelActor, number>()
+  readonly #clock: Clock
 
-  constructor(private readonly clock: Clock) {}
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /**
    * REEST-6: gives the channel a new stream and ends an older one. Returns the listener of the new
@@ -184,7 +187,7 @@ export class Links {
       old.link.close()
       actor.post({ type: 'disconnected', reason: 'replaced by a newer stream' })
     }
-    const throttle = new Throttle(this.clock)
+    const throttle = new Throttle(this.#clock)
     const current = (): boolean => this.#streams.get(actor)?.link === link
     return {
       onMessage: (message) => {
@@ -279,12 +282,14 @@ export const STREAM_INTERVAL_MS = 250
 class Bucket {
   #left: number
   #refilledAt: number
+  readonly #clock: Clock
+  readonly #burst: number
+  readonly #intervalMs: number
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly burst: number,
-    private readonly intervalMs: number
-  ) {
+  constructor(clock: Clock, burst: number, intervalMs: number) {
+    this.#clock = clock
+    this.#burst = burst
+    this.#intervalMs = intervalMs
     this.#left = burst
     this.#refilledAt = clock.now()
   }
@@ -298,7 +303,7 @@ class Bucket {
     this.#left -= 1
     if (this.#left > 0) return undefined
     return new Promise((resolve) => {
-      this.clock.after((1 - this.#left) * this.intervalMs, resolve)
+      this.#clock.after((1 - this.#left) * this.#intervalMs, resolve)
     })
   }
 
@@ -313,15 +318,15 @@ class Bucket {
   /** True when nothing is taken: the bucket is as good as new. */
   get isFull(): boolean {
     this.#refill()
-    return this.#left === this.burst
+    return this.#left === this.#burst
   }
 
   #refill(): void {
-    const now = this.clock.now()
+    const now = this.#clock.now()
     // A clock that was set back gives nothing, and takes nothing.
-    const intervals = Math.floor((now - this.#refilledAt) / this.intervalMs)
+    const intervals = Math.floor((now - this.#refilledAt) / this.#intervalMs)
     if (intervals === 0) return
-    this.#left = Math.min(this.burst, this.#left + Math.max(0, intervals))
+    this.#left = Math.min(this.#burst, this.#left + Math.max(0, intervals))
     this.#refilledAt = now
   }
 }
@@ -405,13 +410,17 @@ export class StrangersShare {
 /** Limits how fast each peer may begin streams. Remembers only peers that have just begun some. */
 export class StreamThrottle {
   readonly #peers = new Map<string, Bucket>()
+  readonly #clock: Clock
 
-  constructor(private readonly clock: Clock) {}
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Resolves when a stream that the peer has begun may be served; undefined: now. */
   before(peer: string): Promise<void> | undefined {
     for (const [name, bucket] of this.#peers) if (bucket.isFull) this.#peers.delete(name)
-    const bucket = this.#peers.get(peer) ?? new Bucket(this.clock, STREAM_BURST, STREAM_INTERVAL_MS)
+    const bucket =
+      this.#peers.get(peer) ?? new Bucket(this.#clock, STREAM_BURST, STREAM_INTERVAL_MS)
     this.#peers.set(peer, bucket)
     return bucket.take()
   }
@@ -434,12 +443,15 @@ export class AckTimers {
     ChannelActor,
     { readonly awaited: Awaited; readonly cancel: Unsubscribe }
   >()
+  readonly #clock: Clock
+  readonly #ms: number
+  readonly #onLate: (actor: ChannelActor) => void
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly ms: number,
-    private readonly onLate: (actor: ChannelActor) => void
-  ) {}
+  constructor(clock: Clock, ms: number, onLate: (actor: ChannelActor) => void) {
+    this.#clock = clock
+    this.#ms = ms
+    this.#onLate = onLate
+  }
 
   /** To be called after each step: keeps one timer for the awaited answer. */
   observe(actor: ChannelActor): void {
@@ -451,8 +463,8 @@ export class AckTimers {
     if (awaited === undefined) return
     this.#timers.set(actor, {
       awaited,
-      cancel: this.clock.after(this.ms, () => {
-        this.onLate(actor)
+      cancel: this.#clock.after(this.#ms, () => {
+        this.#onLate(actor)
       })
     })
   }

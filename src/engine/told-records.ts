@@ -17,15 +17,18 @@ export class ToldRecords {
     Channel,
     { readonly height: Env['height']; readonly record: ChannelRecord | undefined }
   >()
+  readonly #context: Pick<EngineContext, 'actors' | 'env' | 'clock'>
 
-  constructor(private readonly context: Pick<EngineContext, 'actors' | 'env' | 'clock'>) {}
+  constructor(context: Pick<EngineContext, 'actors' | 'env' | 'clock'>) {
+    this.#context = context
+  }
 
   /**
    * RESTORE-2, RESTORE-3: answers a peer that has lost its data. The peer judges the records
    * itself; the result shows when it comes back.
    */
   onRequest(link: Link, first: RestoreRequest): LinkListener {
-    const throttle = new Throttle(this.context.clock)
+    const throttle = new Throttle(this.#context.clock)
     const onMessage = (message: Message): void | Promise<void> => {
       if (message.type === 'Error') return
       if (message.type !== 'RestoreRequest') {
@@ -48,7 +51,7 @@ export class ToldRecords {
 
   /** The record of the first channel after the given id that has one, in the order of the ids. */
   #recordAfter(peer: string, after: string): ChannelRecord | undefined {
-    const later = this.context.actors
+    const later = this.#context.actors
       .channelsOf(peer)
       .filter(({ id }) => id > after)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -61,7 +64,7 @@ export class ToldRecords {
 
   /** A state has one record at a height, however often its peer asks. */
   #recordOf(channel: Channel): ChannelRecord | undefined {
-    const env = this.context.env(channel)
+    const env = this.#context.env(channel)
     const known = this.#told.get(channel)
     if (known !== undefined && known.height === env.height) return known.record
     const record = recordOf(channel, env)

@@ -58,8 +58,11 @@ export class Waiters {
   #answer: FundingAnswer
   /** The transaction that has ended the channel, as far as the closes know. */
   #spentBy: Txid | undefined
+  readonly #meter: Pick<Meter, 'now' | 'acknowledged'> | undefined
 
-  constructor(private readonly meter?: Pick<Meter, 'now' | 'acknowledged'>) {}
+  constructor(meter?: Pick<Meter, 'now' | 'acknowledged'>) {
+    this.#meter = meter
+  }
 
   /** Number of callers of `pay` that have not been answered. */
   get payers(): number {
@@ -80,7 +83,7 @@ export class Waiters {
   payment(payment: Payment): Promise<PaymentInfo> {
     // Most channels have nobody who waits, and an empty map takes 200 bytes.
     const payments = (this.#payments ??= new Map<Payment, Payer>())
-    const since = this.meter?.now() ?? 0
+    const since = this.#meter?.now() ?? 0
     return new Promise((resolve, reject) => payments.set(payment, { resolve, reject, since }))
   }
 
@@ -93,7 +96,7 @@ export class Waiters {
       return
     }
     waiter.resolve(outcome)
-    this.meter?.acknowledged(this.meter.now() - waiter.since)
+    this.#meter?.acknowledged(this.#meter.now() - waiter.since)
   }
 
   /** Resolves when the next close is done. */

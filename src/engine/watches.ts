@@ -29,11 +29,13 @@ interface Watched {
 
 export class Watches {
   readonly #watches = new Map<ChannelActor, Watched>()
+  readonly #chain: Chain
+  readonly #onError: (actor: ChannelActor, error: Error) => void
 
-  constructor(
-    private readonly chain: Chain,
-    private readonly onError: (actor: ChannelActor, error: Error) => void
-  ) {}
+  constructor(chain: Chain, onError: (actor: ChannelActor, error: Error) => void) {
+    this.#chain = chain
+    this.#onError = onError
+  }
 
   /**
    * Watches a channel's funding script; a second call for the same script returns the first watch.
@@ -43,13 +45,13 @@ export class Watches {
     const script = toHex(scriptPubKey)
     if (known?.script === script) return known.watch
     known?.watch.stop()
-    const watch = this.chain.watchScript(scriptPubKey, new FundingWatcher(actor, this.onError))
+    const watch = this.#chain.watchScript(scriptPubKey, new FundingWatcher(actor, this.#onError))
     this.#watches.set(actor, { script, watch })
     // A watch that fails is reported, and can be set up again; whoever waits for `ready` hears of
     // it as well.
     watch.ready.catch((error: unknown) => {
       if (this.#watches.get(actor)?.watch === watch) this.#watches.delete(actor)
-      this.onError(actor, error instanceof Error ? error : new Error(messageOf(error)))
+      this.#onError(actor, error instanceof Error ? error : new Error(messageOf(error)))
     })
     return watch
   }
@@ -80,32 +82,33 @@ export class Watches {
 
 /** A class, since there are ten thousand of them: closures take three times the memory. */
 class FundingWatcher implements ScriptWatcher {
-  constructor(
-    private readonly actor: ChannelActor,
-    private readonly failed: (actor: ChannelActor, error: Error) => void
-  ) {}
+  readonly #actor: ChannelActor
+  readonly #failed: (actor: ChannelActor, error: Error) => void
+
+  constructor(actor: ChannelActor, failed: (actor: ChannelActor, error: Error) => void) {
+    this.#actor = actor
+    this.#failed = failed
+  }
 
   onHistory(history: readonly ChainTransaction[]): void {
-    const {
-      actor,
-      actor: { state }
-    } = this
+    const actor = this.#actor
+    const { state } = this.#actor
     if (state.stage === 'established' || state.stage === 'refund-signed') {
       actor.post({ type: 'history', history: fundingHistory(history, state.outPoint) })
     }
   }
 
   onError(error: Error): void {
-    this.failed(this.actor, error)
+    this.#failed(this.#actor, error)
   }
 
   /** True for a channel without money: money comes first. */
   canWait(): boolean {
-    return isVacant(this.actor.state)
+    return isVacant(this.#actor.state)
   }
 
   outPoint(): OutPoint | undefined {
-    const { state } = this.actor
+    const { state } = this.#actor
     return state.stage === 'established' || state.stage === 'refund-signed'
       ? state.outPoint
       : undefined
@@ -113,13 +116,13 @@ class FundingWatcher implements ScriptWatcher {
 
   /** The bytes of T1. */
   kept(id: Txid): Uint8Array | undefined {
-    const { state } = this.actor
+    const { state } = this.#actor
     return state.stage === 'established' && state.outPoint.txid === id ? state.fundingTx : undefined
   }
 
   /** T1, once it was in a block: before, its bytes here may lack the signatures that it has there. */
   known(id: Txid): KnownTransaction | undefined {
-    const { state } = this.actor
+    const { state } = this.#actor
     const raw = this.kept(id)
     return raw === undefined ||
       state.stage !== 'established' ||
@@ -182,11 +185,13 @@ export class DueActors {
         readonly watches: number
       }
     | undefined
+  readonly #actors: ReadonlyMap<unknown, ChannelActor>
+  readonly #watches: Watches
 
-  constructor(
-    private readonly actors: ReadonlyMap<unknown, ChannelActor>,
-    private readonly watches: Watches
-  ) {}
+  constructor(actors: ReadonlyMap<unknown, ChannelActor>, watches: Watches) {
+    this.#actors = actors
+    this.#watches = watches
+  }
 
   /** To be called when a channel is in another state. */
   readonly changed = (): void => {
@@ -195,7 +200,7 @@ export class DueActors {
 
   /** The channels that are due at a height; all that may be, while the height is not known. */
   at(height: BlockHeight | undefined): ChannelActor[] {
-    return [...this.actors.values()].filter(
+    return [...this.#actors.values()].filter(
       (actor) => height === undefined || actor.nextDue(height) <= height
     )
   }
@@ -207,12 +212,12 @@ export class DueActors {
   tell(due: readonly ChannelActor[], redial: Pick<Redial, 'schedule'>): void {
     // Nearly always all are watched: a block sorts none of ten thousand channels for nothing.
     const unwatched: ChannelActor[] = []
-    for (const actor of this.actors.values()) {
-      if (!this.watches.has(actor) && isWatched(actor.state)) unwatched.push(actor)
+    for (const actor of this.#actors.values()) {
+      if (!this.#watches.has(actor) && isWatched(actor.state)) unwatched.push(actor)
       redial.schedule(actor)
     }
     for (const actor of moneyFirst(unwatched)) {
-      if (isWatched(actor.state)) this.watches.watch(actor, fundingScriptOf(actor.state.terms))
+      if (isWatched(actor.state)) this.#watches.watch(actor, fundingScriptOf(actor.state.terms))
     }
     for (const actor of due) if (isWatched(actor.state)) actor.post({ type: 'tip' })
   }
@@ -222,7 +227,7 @@ export class DueActors {
    * Infinity when there is none.
    */
   readonly first = (from: BlockHeight): number => {
-    const [actors, watches] = [this.actors.size, this.watches.count]
+    const [actors, watches] = [this.#actors.size, this.#watches.count]
     if (
       this.#first === undefined ||
       from < this.#first.from ||
@@ -237,10 +242,10 @@ export class DueActors {
 
   #find(from: BlockHeight): number {
     let first = Infinity
-    for (const actor of this.actors.values()) {
+    for (const actor of this.#actors.values()) {
       first = Math.min(
         first,
-        this.watches.has(actor) || !isWatched(actor.state) ? actor.nextDue(from) : from
+        this.#watches.has(actor) || !isWatched(actor.state) ? actor.nextDue(from) : from
       )
     }
     return first

@@ -70,11 +70,10 @@ export class Accounts {
   /** The network of the node, which never changes. */
   #network: Network | undefined
   spent: Satoshi = ZERO_SAT
+  readonly #options: AccountsOptions
 
-  constructor(
-    private readonly options: AccountsOptions,
-    kept: readonly KeptAccount[] = []
-  ) {
+  constructor(options: AccountsOptions, kept: readonly KeptAccount[] = []) {
+    this.#options = options
     this.#purse = new Purse(options)
     for (const { seller, before, number, ...offer } of kept) {
       const account = this.#account(seller, offer, before)
@@ -118,7 +117,7 @@ export class Accounts {
    */
   async accountFor(seller: string, offer: Offer): Promise<Account> {
     const { terms } = offer
-    this.#network ??= (await this.options.node.info()).network
+    this.#network ??= (await this.#options.node.info()).network
     if (terms.network !== this.#network) {
       throw new PaychanError(
         'ERR_WRONG_NETWORK',
@@ -198,7 +197,7 @@ export class Accounts {
   }
 
   #checkPrice(seller: string, price: Satoshi): void {
-    const { mostPerRequest } = this.options
+    const { mostPerRequest } = this.#options
     if (price <= mostPerRequest) return
     throw new PaychanError(
       'ERR_PRICE_TOO_HIGH',

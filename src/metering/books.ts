@@ -56,16 +56,19 @@ export class Books {
   #unwritten = new Map<string, SessionRecord | AccountRecord | number | true | undefined>()
   #nextWrite: Promise<void> | undefined
   #lastWrite: Promise<void> = Promise.resolve()
+  readonly #store: Store
 
   private constructor(
-    private readonly store: Store,
+    store: Store,
     readonly secret: Uint8Array,
     readonly sessions: ReadonlyMap<string, SessionRecord>,
     readonly trusted: ReadonlySet<string>,
     readonly forgottenUpTo: number,
     /** Who has each session that is an account of streams, and what a unit costs there. */
     readonly accounts: ReadonlyMap<string, AccountRecord>
-  ) {}
+  ) {
+    this.#store = store
+  }
 
   /**
    * Reads the books in a store, or begins them; sessions that are over are struck out.
@@ -139,7 +142,7 @@ export class Books {
   async #write(): Promise<void> {
     const unwritten = this.#unwritten
     this.#unwritten = new Map()
-    const writing = this.store.commit(
+    const writing = this.#store.commit(
       [...unwritten].map(([key, value]) =>
         value === undefined ? { key, value } : recordChange(key, value)
       )
@@ -152,7 +155,7 @@ export class Books {
   /** Waits until what was written is on the disk. */
   async close(): Promise<void> {
     await this.#nextWrite?.catch(() => {})
-    await this.store.close()
+    await this.#store.close()
   }
 }
 

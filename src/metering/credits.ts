@@ -82,8 +82,10 @@ export class Credits {
   #nextLookUp: Promise<void> | undefined
   #lastLookUp: Promise<void> = Promise.resolve()
   #isStopped = false
+  readonly #options: CreditsOptions
 
-  constructor(private readonly options: CreditsOptions) {
+  constructor(options: CreditsOptions) {
+    this.#options = options
     const { books, lifetime, secret = books?.secret ?? randomBytes(32) } = options
     this.secret = secret
     const areEndless = lifetime === Infinity
@@ -112,7 +114,7 @@ export class Credits {
   }
 
   now(): number {
-    return this.options.now?.() ?? Date.now()
+    return this.#options.now?.() ?? Date.now()
   }
 
   /**
@@ -126,7 +128,7 @@ export class Credits {
     number: bigint | undefined,
     price: Satoshi,
     unit?: UnitOptions,
-    { patience = this.options.patience ?? PATIENCE_MS, onShort }: Waiting = {}
+    { patience = this.#options.patience ?? PATIENCE_MS, onShort }: Waiting = {}
   ): Promise<Taking> {
     await this.resume()
     const until = this.now() + patience
@@ -160,7 +162,7 @@ export class Credits {
     if (this.#trusted.has(channel)) return
     this.#trusted.add(channel)
     this.#sessions.trust(id, amount, this.now())
-    await this.options.books?.keepTrusted(channel)
+    await this.#options.books?.keepTrusted(channel)
   }
 
   standing(id: string): Standing {
@@ -168,7 +170,7 @@ export class Credits {
   }
 
   async #keep(id: string): Promise<void> {
-    const { books } = this.options
+    const { books } = this.#options
     if (books === undefined) return
     const sessions = this.#sessions.takeRecords(id, this.now())
     if (sessions.length === 0) return
@@ -206,7 +208,7 @@ export class Credits {
    * @throws whatever `node.payments.list` does
    */
   async resume(): Promise<void> {
-    const { books, lifetime = HOUR_S } = this.options
+    const { books, lifetime = HOUR_S } = this.#options
     if (books === undefined) return
     this.#resumed ??= (
       lifetime === Infinity ? this.#countUnheard() : this.#count(lifetime * 1_000)
@@ -276,7 +278,7 @@ export class Credits {
 
   /** Hears of payments from now on, as long as the connection to the node holds. */
   #hear(): Promise<void> {
-    const { events } = this.options.node
+    const { events } = this.#options.node
     const listener = (event: NodeEvent): void => {
       if (event.type === 'payment') this.#credit(event.payment)
     }
@@ -304,7 +306,7 @@ export class Credits {
 
   /** The payments to sessions in so many milliseconds, and somewhat before; the oldest first. */
   async *#payments(ms: number): AsyncGenerator<PaymentInfo> {
-    const { list } = this.options.node.payments
+    const { list } = this.#options.node.payments
     const now = this.now()
     for (let since = now - ms - LOOK_BACK_MS; since < now; since += WINDOW_MS) {
       const until = since + WINDOW_MS

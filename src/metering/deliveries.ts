@@ -21,9 +21,12 @@ export class Deliveries {
   /** Each has cost at least a unit, so the budget bounds them. */
   readonly #sellers = new Map<string, Dealings>()
   readonly #lost = new WeakSet<Account>()
+  readonly #sellerOf: ({ seller }: Account) => string
 
   /** @param sellerOf - by which a seller is known again: its name, when left out */
-  constructor(private readonly sellerOf = ({ seller }: Account): string => seller) {}
+  constructor(sellerOf = ({ seller }: Account): string => seller) {
+    this.#sellerOf = sellerOf
+  }
 
   delivered(seller: string): void {
     this.#of(seller).delivered++
@@ -55,7 +58,7 @@ export class Deliveries {
   #count(account: Account, most: number): void {
     if (this.#lost.has(account)) return
     this.#lost.add(account)
-    const record = this.#of(this.sellerOf(account))
+    const record = this.#of(this.#sellerOf(account))
     record.lost++
     record.paid += account.prepaid.paid
     if (record.lost > most + Math.floor(record.delivered / DELIVERED_PER_LOSS)) {

@@ -35,12 +35,15 @@ class StreamMeter {
   #bytes = 0
   #units = 1
   #isFirst = true
+  readonly #unit: StreamUnit
 
-  constructor(private readonly unit: StreamUnit) {}
+  constructor(unit: StreamUnit) {
+    this.#unit = unit
+  }
 
   /** True when an event begins a unit that is to be paid. */
   use({ text }: Block): boolean {
-    const { unit } = this
+    const unit = this.#unit
     const isFirst = this.#isFirst
     this.#isFirst = false
     if (unit === 'event') return !isFirst

@@ -158,8 +158,10 @@ export class StreamSales {
   readonly #credits: Credits
   /** By buyer: one for each stream that it had at once. */
   readonly #accounts = new Map<string, Account[]>()
+  readonly #options: SaleOptions
 
-  constructor(private readonly options: SaleOptions) {
+  constructor(options: SaleOptions) {
+    this.#options = options
     const { books, price } = options
     this.#credits = new Credits({ patience: PATIENCE_MS, ...options, lifetime: Infinity })
     for (const [session, account] of books?.accounts ?? []) {
@@ -205,7 +207,7 @@ export class StreamSales {
    * @throws PaychanError `ERR_STORE_FAILED` where there are books, and whatever `node.payments.list` does
    */
   async sell(stream: Stream, buyer: string): Promise<PaidStream> {
-    const { price, per, sells = 'out', clock = monotonic } = this.options
+    const { price, per, sells = 'out', clock = monotonic } = this.#options
     const frames = lpStream(stream)
     const account = await this.#accountOf(buyer)
     stream.addEventListener(
@@ -235,7 +237,7 @@ export class StreamSales {
       const taking = await this.#credits.take(account.session, number, cost, step)
       if (taking.kind === 'taken') {
         if (!account.isKept) {
-          await this.options.books?.keepAccount(account.session, { buyer, price })
+          await this.#options.books?.keepAccount(account.session, { buyer, price })
         }
         account.isKept = true
         meter.begin(units)
@@ -340,13 +342,19 @@ class Purchase {
     this.#fail = reject
   })
   #failure: unknown
+  readonly #frames: LengthPrefixedStream<Stream>
+  readonly #options: PurchaseOptions
+  readonly #offer: Offer
 
   constructor(
     stream: Stream,
-    private readonly frames: LengthPrefixedStream<Stream>,
-    private readonly options: PurchaseOptions,
-    private readonly offer: Offer
+    frames: LengthPrefixedStream<Stream>,
+    options: PurchaseOptions,
+    offer: Offer
   ) {
+    this.#frames = frames
+    this.#options = options
+    this.#offer = offer
     const { sells, per, priceSat, units, paidSat, session } = offer
     this.#purse = new Purse(options)
     const { ahead = 1, clock = monotonic } = options
@@ -379,10 +387,10 @@ class Purchase {
 
   /** What is bought has come: it is paid already, and the next unit is paid now. */
   #takes({ kind, data, units }: Frame): void {
-    const { sells } = this.offer
+    const { sells } = this.#offer
     if (kind !== (sells === 'out' ? SOLD : FREE)) throw badFrame()
     if (kind === FREE) return
-    const used = Number(units) - this.offer.units
+    const used = Number(units) - this.#offer.units
     const most = this.#used + this.#most(data)
     // A payment that waits for the one before it counts: the seller may have had what it forgot to say.
     const { paid, taken } = this.#prepaid
@@ -401,12 +409,12 @@ class Purchase {
 
   /** Units that a frame uses at the most: an honest seller sends parts of one unit. */
   #most(data: Uint8Array): number {
-    return this.offer.per === 'second' ? 1 : Math.min(1, this.#meter.use(data))
+    return this.#offer.per === 'second' ? 1 : Math.min(1, this.#meter.use(data))
   }
 
   /** A second that has another one paid for it comes no earlier than a second after the one before. */
   #isInTime(used: number): boolean {
-    if (this.offer.per !== 'second' || used === this.#used) return true
+    if (this.#offer.per !== 'second' || used === this.#used) return true
     return this.#paidAhead(used) <= this.#prepaid.paid || this.#pace.take()
   }
 
@@ -417,7 +425,7 @@ class Purchase {
       await this.#prepaid.take(satoshi(this.#price * BigInt(units)))
       this.#meter.begin(units)
       this.#used += units
-      await this.frames.write(frame(SOLD, part, BigInt(this.offer.units + this.#used)))
+      await this.#frames.write(frame(SOLD, part, BigInt(this.#offer.units + this.#used)))
     }
   }
 
@@ -434,7 +442,7 @@ class Purchase {
 
   /** What is paid, or about to be, once so many units are used. */
   #paidAhead(used: number): bigint {
-    const { ahead = 1 } = this.options
+    const { ahead = 1 } = this.#options
     return BigInt(used + ahead) * this.#price
   }
 

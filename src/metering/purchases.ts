@@ -16,12 +16,14 @@ export interface Bought {
 export class Purchases {
   readonly accounts: Accounts
   readonly #deliveries: Deliveries
+  readonly #sellerOf: (account: Pick<Account, 'seller' | 'terms'>) => string
 
   /** @param sellerOf - by which a seller is known again */
   constructor(
     options: AccountsOptions,
-    private readonly sellerOf: (account: Pick<Account, 'seller' | 'terms'>) => string
+    sellerOf: (account: Pick<Account, 'seller' | 'terms'>) => string
   ) {
+    this.#sellerOf = sellerOf
     this.accounts = new Accounts(options)
     this.#deliveries = new Deliveries(sellerOf)
   }
@@ -32,14 +34,14 @@ export class Purchases {
    * @throws PaychanError `ERR_PAID_NOT_DELIVERED`, and as `Accounts.accountFor` and `Accounts.unit`
    */
   async buy(seller: string, offer: Offer): Promise<Bought> {
-    this.#deliveries.check(this.sellerOf({ seller, ...offer }), seller)
+    this.#deliveries.check(this.#sellerOf({ seller, ...offer }), seller)
     const account = await this.accounts.accountFor(seller, offer)
     return { account, number: await this.accounts.unit(account) }
   }
 
   /** The unit was delivered. */
   delivered(account: Account): void {
-    this.#deliveries.delivered(this.sellerOf(account))
+    this.#deliveries.delivered(this.#sellerOf(account))
   }
 
   /** It could not be, and costs nothing (HTTP-7). */

@@ -42,12 +42,15 @@ export class Purse {
   readonly #opening = new Map<string, Promise<unknown>>()
   #opened = 0
   paid: Satoshi = ZERO_SAT
+  readonly #options: PurseOptions
 
-  constructor(private readonly options: PurseOptions) {}
+  constructor(options: PurseOptions) {
+    this.#options = options
+  }
 
   /** What may still be paid. */
   get left(): bigint {
-    return this.options.budget - this.paid
+    return this.#options.budget - this.paid
   }
 
   /**
@@ -72,7 +75,7 @@ export class Purse {
         return
       }
       const address = bill.multiaddrs.find((each) => each.endsWith(`/p2p/${bill.payee}`))
-      const { open } = this.options
+      const { open } = this.#options
       if (!NO_CHANNEL.has(code) || address === undefined || isOpened) throw error
       if (open === undefined) {
         throw new PaychanError(
@@ -91,7 +94,7 @@ export class Purse {
   }
 
   async #send(bill: Bill, amount: Satoshi, count: (change: bigint) => void): Promise<void> {
-    const { node } = this.options
+    const { node } = this.#options
     this.#checkBudget(bill, amount)
     this.paid = satoshi(this.paid + amount)
     count(amount)
@@ -110,7 +113,7 @@ export class Purse {
 
   /** @throws PaychanError `ERR_BUDGET_USED_UP` (facts: price, paid, budget) */
   #checkBudget({ name }: Bill, amount: Satoshi): void {
-    const { budget } = this.options
+    const { budget } = this.#options
     if (this.paid + amount <= budget) return
     throw new PaychanError(
       'ERR_BUDGET_USED_UP',
@@ -131,7 +134,7 @@ export class Purse {
     if (underWay === undefined) this.#opened++
     const opening =
       underWay ??
-      this.options.node.channels.open({ peer: address, ...terms }).finally(() => {
+      this.#options.node.channels.open({ peer: address, ...terms }).finally(() => {
         this.#opening.delete(payee)
       })
     this.#opening.set(payee, opening)
@@ -153,13 +156,17 @@ export class Prepaid {
   #last: Promise<void> = Promise.resolve()
   /** The newest payment went through. */
   #isFlowing = false
+  readonly #purse: Purse
+  readonly #bill: Bill
 
   /** @param before - what was paid and taken earlier */
   constructor(
-    private readonly purse: Purse,
-    private readonly bill: Bill,
+    purse: Purse,
+    bill: Bill,
     before: Pick<Prepaid, 'paid' | 'taken'> = { paid: 0n, taken: 0n }
   ) {
+    this.#purse = purse
+    this.#bill = bill
     this.#paid = before.paid
     this.#taken = before.taken
   }
@@ -178,7 +185,7 @@ export class Prepaid {
    */
   isFlowing(amount: Satoshi): boolean {
     const isDue = this.#waiting > 0n || this.#paid < this.#taken + amount
-    return isDue && this.#isFlowing && this.#waiting + amount <= this.purse.left
+    return isDue && this.#isFlowing && this.#waiting + amount <= this.#purse.left
   }
 
   /**
@@ -224,8 +231,8 @@ export class Prepaid {
     const left = this.#paid - (this.#taken - this.#waiting)
     if (left >= amount) return
     const all = this.#waiting - left
-    const due = all <= this.purse.left ? all : amount - left
-    await this.purse.pay(this.bill, satoshi(due), (change) => {
+    const due = all <= this.#purse.left ? all : amount - left
+    await this.#purse.pay(this.#bill, satoshi(due), (change) => {
       this.#paid += change
     })
     this.#isFlowing = true

@@ -14,17 +14,19 @@ export const monotonic = (): number => performance.now()
 export class Meter {
   #bytes = 0
   #until = -Infinity
+  readonly #per: Per
+  readonly #clock: () => number
 
-  constructor(
-    private readonly per: Per,
-    private readonly clock: () => number
-  ) {}
+  constructor(per: Per, clock: () => number) {
+    this.#per = per
+    this.#clock = clock
+  }
 
   /** Units that data uses beside those before. */
   use(data: Uint8Array): number {
-    const { per } = this
+    const per = this.#per
     if (per === 'message') return 1
-    if (per === 'second') return this.clock() < this.#until ? 0 : 1
+    if (per === 'second') return this.#clock() < this.#until ? 0 : 1
     const before = Math.ceil(this.#bytes / per.bytes)
     this.#bytes += data.length
     return Math.ceil(this.#bytes / per.bytes) - before
@@ -32,12 +34,12 @@ export class Meter {
 
   /** So many units are paid: a second begins now, not when it was waited for. */
   begin(units: number): void {
-    if (units > 0) this.#until = this.clock() + SECOND_MS
+    if (units > 0) this.#until = this.#clock() + SECOND_MS
   }
 
   /** Data in parts that use one unit each at the most. */
   parts(data: Uint8Array): Uint8Array[] {
-    const { per } = this
+    const per = this.#per
     if (typeof per === 'string') return [data]
     const parts: Uint8Array[] = []
     let at = 0
@@ -57,17 +59,19 @@ export class Meter {
 export class SecondsPace {
   /** When the units that were paid are over, if each of them lasts a second. */
   #until = -Infinity
+  readonly #ahead: number
+  readonly #clock: () => number
 
   /** @param ahead - units that a delay on the way may bring at once: those that are paid before */
-  constructor(
-    private readonly ahead: number,
-    private readonly clock: () => number
-  ) {}
+  constructor(ahead: number, clock: () => number) {
+    this.#ahead = ahead
+    this.#clock = clock
+  }
 
   /** Takes a second; false when it comes too early. */
   take(): boolean {
-    const now = this.clock()
-    if (this.#until - now > (this.ahead + 1) * SECOND_MS) return false
+    const now = this.#clock()
+    if (this.#until - now > (this.#ahead + 1) * SECOND_MS) return false
     this.#until = Math.max(this.#until, now) + SHORT_SECOND_MS
     return true
   }

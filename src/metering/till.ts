@@ -144,8 +144,10 @@ export class Till {
     { readonly challenge: Challenge; readonly terms: SessionTerms }
   >()
   #info: { readonly at: number; readonly info: NodeInfo } | undefined
+  readonly #options: TillOptions
 
-  constructor(private readonly options: TillOptions) {
+  constructor(options: TillOptions) {
+    this.#options = options
     this.#credits = new Credits(options)
   }
 
@@ -160,21 +162,21 @@ export class Till {
 
   /** Seconds for which a session lives. */
   get lifetime(): number {
-    return this.options.lifetime ?? HOUR_S
+    return this.#options.lifetime ?? HOUR_S
   }
 
   /** The node that is paid, as it was a moment ago. */
   async info(): Promise<NodeInfo> {
     const now = this.now()
     if (this.#info === undefined || now - this.#info.at > INFO_FOR_MS) {
-      this.#info = { at: now, info: await this.options.node.info() }
+      this.#info = { at: now, info: await this.#options.node.info() }
     }
     return this.#info.info
   }
 
   /** What a unit costs at a price, and how it is paid. */
   async terms(price: Satoshi): Promise<SessionTerms> {
-    const { unitType = 'request', streamed } = this.options
+    const { unitType = 'request', streamed } = this.#options
     const { peerId, network, multiaddrs, policy } = await this.info()
     const { minFirstPayment = ZERO_SAT, minDepth } = policy
     return {
@@ -196,7 +198,7 @@ export class Till {
 
   /** Asks for a price, in a new session. */
   async challenge(price: Satoshi): Promise<Challenge> {
-    const { realm, description } = this.options
+    const { realm, description } = this.#options
     const asked = {
       realm,
       method: METHOD,
@@ -292,7 +294,7 @@ export class Till {
       const { spent, paid } = this.#credits.standing(id)
       ask({ session: id, required: spent + price, accepted: paid })
     }
-    const waiting = { patience: this.options.streamPatience ?? STREAM_PATIENCE_MS, onShort }
+    const waiting = { patience: this.#options.streamPatience ?? STREAM_PATIENCE_MS, onShort }
     const unit = { ends: endOf(challenge) }
     const taking = await this.#credits.take(id, undefined, price, unit, waiting)
     return taking.kind === 'taken'
@@ -300,7 +302,7 @@ export class Till {
 
   /** The answer, of which each event is paid before it goes, where events are sold (HTTP-13). */
   metered(answer: Response, taken: Taken): Response {
-    const { streamed: unit } = this.options
+    const { streamed: unit } = this.#options
     if (unit === undefined || answer.body === null) return answer
     if (!answer.ok || !isEventStream(answer)) return answer
     const sold = soldEvents(answer.body, {
@@ -337,7 +339,7 @@ export class Till {
 
   /** Lets the first channel of a payer, while it is opened, have some units before they are paid. */
   async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
-    const { trustedUnits = 0, node } = this.options
+    const { trustedUnits = 0, node } = this.#options
     if (trustedUnits === 0 || this.#credits.isTrusted(channelId)) return
     const channel = (await node.channels.list()).find((each) => each.id === channelId)
     if (channel?.role !== 'server' || !OPENING.has(channel.status)) return

@@ -102,28 +102,31 @@ export interface Grant {
 
 export class Access implements AccessApi {
   readonly #tokens = new Map<string, Token>()
+  readonly #store: Store
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #random: Random
 
-  constructor(
-    private readonly store: Store,
-    private readonly clock: Pick<Clock, 'now'>,
-    private readonly random: Random
-  ) {}
+  constructor(store: Store, clock: Pick<Clock, 'now'>, random: Random) {
+    this.#store = store
+    this.#clock = clock
+    this.#random = random
+  }
 
   /**
    * Leaves out tokens that are damaged, and tells them. A budget with a damaged amount is used up:
    * the amount is not known.
    */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
-    for await (const [key, value] of this.store.entries(TOKEN_PREFIX)) {
+    for await (const [key, value] of this.#store.entries(TOKEN_PREFIX)) {
       const record = unlessDamaged(() => readToken(key, value), onDamaged)
       const id = key.slice(TOKEN_PREFIX.length)
       if (record !== undefined) this.#tokens.set(id, { id, record, spent: new Spending() })
     }
-    for await (const [key, value] of this.store.entries(SPENT_PREFIX)) {
+    for await (const [key, value] of this.#store.entries(SPENT_PREFIX)) {
       const [id = '', payment = ''] = key.slice(SPENT_PREFIX.length).split('/')
       const token = this.#tokens.get(id)
       if (token === undefined) continue
-      const all = { amount: token.record.budget?.amount ?? satoshi(0n), at: this.clock.now() }
+      const all = { amount: token.record.budget?.amount ?? satoshi(0n), at: this.#clock.now() }
       const entry = unlessDamaged(() => readSpent(key, value), onDamaged) ?? all
       token.spent.set(payment, counted(entry))
     }
@@ -139,7 +142,7 @@ export class Access implements AccessApi {
       )
     }
     const { token, secret } = this.#draw({ name, scopes, budget, expiresIn })
-    await this.store.commit([recordChange(TOKEN_PREFIX + token.id, token.record)])
+    await this.#store.commit([recordChange(TOKEN_PREFIX + token.id, token.record)])
     return this.#handOver(token, secret)
   }
 
@@ -171,7 +174,7 @@ export class Access implements AccessApi {
     }
     // First out of use: a disk that fails must not leave it in use.
     this.#tokens.delete(id)
-    await this.store.commit([
+    await this.#store.commit([
       { key: TOKEN_PREFIX + id, value: undefined },
       ...token.spent.names().map((payment) => ({
         key: spentKey(id, payment),
@@ -199,7 +202,7 @@ export class Access implements AccessApi {
       )
     }
     const { record } = token
-    if (record.expires !== undefined && this.clock.now() > record.expires) {
+    if (record.expires !== undefined && this.#clock.now() > record.expires) {
       throw new PaychanError(
         'ERR_TOKEN_EXPIRED',
         `The token '${record.name}' has expired. Make another one: \`paychan token create\`.`,
@@ -225,23 +228,23 @@ export class Access implements AccessApi {
     const { budget } = token.record
     const name = hashOf(payment).slice(0, 32)
     if (budget === undefined) return
-    const at = this.clock.now()
+    const at = this.#clock.now()
     const known = token.spent.get(name)
     if (known !== undefined) {
       known.underWay++
       known.again = at
-      await this.store.commit([spentChange(id, name, known.amount, at)])
+      await this.#store.commit([spentChange(id, name, known.amount, at)])
       return
     }
     const changes = this.#forget(token, budget, at)
     const spent = token.spent.sum
     if (spent + amount > budget.amount) {
-      if (changes.length > 0) await this.store.commit(changes)
+      if (changes.length > 0) await this.#store.commit(changes)
       throw usedUp(budget, spent, amount)
     }
     token.spent.set(name, { ...counted({ amount, at }), underWay: 1, mayBePaid: false })
     // A disk that fails stops the node, and nothing is signed.
-    await this.store.commit([...changes, spentChange(id, name, amount, at)])
+    await this.#store.commit([...changes, spentChange(id, name, amount, at)])
   }
 
   /**
@@ -260,19 +263,19 @@ export class Access implements AccessApi {
     const { amount, again, isPaidAgain } = entry
     if (!entry.mayBePaid) {
       spent.delete(name)
-      await this.store.commit([{ key: spentKey(id, name), value: undefined }])
+      await this.#store.commit([{ key: spentKey(id, name), value: undefined }])
     } else if (again !== undefined) {
       const at = isPaidAgain ? again : entry.at
       // Behind all others, where the newest are.
       if (isPaidAgain) spent.delete(name)
       spent.set(name, counted({ amount, at }))
-      if (!isPaidAgain) await this.store.commit([spentChange(id, name, amount, at)])
-    } else if (this.clock.now() - entry.at > PROMPT_MS) {
+      if (!isPaidAgain) await this.#store.commit([spentChange(id, name, amount, at)])
+    } else if (this.#clock.now() - entry.at > PROMPT_MS) {
       // It may have been paid just now: a budget counts from then, not from when it was asked for.
-      const at = this.clock.now()
+      const at = this.#clock.now()
       spent.delete(name)
       spent.set(name, counted({ amount, at }))
-      await this.store.commit([spentChange(id, name, amount, at)])
+      await this.#store.commit([spentChange(id, name, amount, at)])
     }
   }
 
@@ -301,8 +304,8 @@ export class Access implements AccessApi {
     readonly token: Token
     readonly secret: string
   } {
-    const secret = toHex(this.random.bytes(SECRET_BYTES))
-    const made = this.clock.now()
+    const secret = toHex(this.#random.bytes(SECRET_BYTES))
+    const made = this.#clock.now()
     const record: TokenRecord = {
       name,
       hash: hashOf(secret),
@@ -321,14 +324,14 @@ export class Access implements AccessApi {
 
   #infoOf({ id, record, spent }: Token): TokenInfo {
     const { name, scopes, budget, made, expires } = record
-    const old = spent.until(this.clock.now() - SPAN_MS[budget?.per ?? 'total'])
+    const old = spent.until(this.#clock.now() - SPAN_MS[budget?.per ?? 'total'])
     const gone = old.reduce((sum, [, { amount }]) => sum + amount, 0n)
     return { id, name, scopes, budget, spent: satoshi(spent.sum - gone), made, expires }
   }
 
   #freshId(): string {
     for (;;) {
-      const id = toHex(this.random.bytes(ID_BYTES))
+      const id = toHex(this.#random.bytes(ID_BYTES))
       if (!this.#tokens.has(id)) return id
     }
   }

@@ -38,11 +38,13 @@ interface Cause {
 
 export class Alarms {
   readonly #causes = new Map<string, Cause>()
+  readonly #clock: Pick<Clock, 'after'>
+  readonly #emit: (alarm: Alarm) => void
 
-  constructor(
-    private readonly clock: Pick<Clock, 'after'>,
-    private readonly emit: (alarm: Alarm) => void
-  ) {}
+  constructor(clock: Pick<Clock, 'after'>, emit: (alarm: Alarm) => void) {
+    this.#clock = clock
+    this.#emit = emit
+  }
 
   raise(alarm: Alarm): void {
     const key = causeOf(alarm)
@@ -65,7 +67,7 @@ export class Alarms {
     this.#causes.set(key, cause)
     this.#wait(key, cause)
     this.#forgetOldest()
-    this.emit(alarm)
+    this.#emit(alarm)
   }
 
   /** Drops what was counted; only new alarms are told. */
@@ -75,7 +77,7 @@ export class Alarms {
   }
 
   #wait(key: string, cause: Cause): void {
-    cause.cancel = this.clock.after(cause.while, () => {
+    cause.cancel = this.#clock.after(cause.while, () => {
       if (cause.count > 0) this.#tellAgain(key, cause)
       else this.#rest(key, cause)
     })
@@ -87,12 +89,12 @@ export class Alarms {
     cause.channels = new Set()
     cause.while = longer(cause.while)
     this.#wait(key, cause)
-    this.emit(alarm)
+    this.#emit(alarm)
   }
 
   #rest(key: string, cause: Cause): void {
     cause.isQuiet = true
-    cause.cancel = this.clock.after(LONGEST_WHILE_MS, () => {
+    cause.cancel = this.#clock.after(LONGEST_WHILE_MS, () => {
       this.#causes.delete(key)
     })
   }

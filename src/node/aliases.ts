@@ -20,12 +20,15 @@ const NAME = /^(?![0-9a-f]{8,}$)(?!all$)[a-z0-9][a-z0-9._-]{0,31}$/
 
 export class Aliases {
   readonly #peers = new Map<string, string>()
+  readonly #store: Store
 
-  constructor(private readonly store: Store) {}
+  constructor(store: Store) {
+    this.#store = store
+  }
 
   /** Leaves out records that are damaged, and tells them. */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
-    for await (const [key, value] of this.store.entries(ALIAS_PREFIX)) {
+    for await (const [key, value] of this.#store.entries(ALIAS_PREFIX)) {
       const peer = unlessDamaged(() => readAlias(key, value), onDamaged)
       if (peer !== undefined) this.#peers.set(key.slice(ALIAS_PREFIX.length), peer)
     }
@@ -56,7 +59,7 @@ export class Aliases {
       )
     }
     const whole = parseDialTarget(peerId).peer.toString()
-    await this.store.commit([recordChange(ALIAS_PREFIX + name, whole)])
+    await this.#store.commit([recordChange(ALIAS_PREFIX + name, whole)])
     this.#peers.set(name, whole)
     return { name, peerId: whole }
   }
@@ -70,7 +73,7 @@ export class Aliases {
         { name }
       )
     }
-    await this.store.commit([{ key: ALIAS_PREFIX + name, value: undefined }])
+    await this.#store.commit([{ key: ALIAS_PREFIX + name, value: undefined }])
     this.#peers.delete(name)
   }
 }

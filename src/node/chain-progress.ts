@@ -67,6 +67,9 @@ export class HistoryProgress {
   /** The count told last; undefined at first. */
   #told: number | undefined
   readonly #stopListening: Unsubscribe
+  readonly #chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>
+  readonly #clock: Clock
+  readonly #emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
 
   /**
    * @example
@@ -75,10 +78,13 @@ export class HistoryProgress {
    * progress.stop()
    */
   constructor(
-    private readonly chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>,
-    private readonly clock: Clock,
-    private readonly emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
+    chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>,
+    clock: Clock,
+    emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
   ) {
+    this.#chain = chain
+    this.#clock = clock
+    this.#emit = emit
     // After each change of connection, everything is to be read again.
     this.#stopListening = chain.onStatus(() => {
       this.#look()
@@ -92,14 +98,14 @@ export class HistoryProgress {
   }
 
   #look(): void {
-    this.#cancel ??= this.clock.after(PROGRESS_MS, () => {
+    this.#cancel ??= this.#clock.after(PROGRESS_MS, () => {
       this.#cancel = undefined
       this.#tick()
     })
   }
 
   #tick(): void {
-    const { known, total } = this.chain.watches
+    const { known, total } = this.#chain.watches
     if (known < total) {
       // Without a server none are known, and there is nothing to tell: the status says so.
       const isReading = known > 0
@@ -111,11 +117,11 @@ export class HistoryProgress {
     if (this.#told !== undefined) this.#tell(known, total)
     this.#told = undefined
     this.#isLong = false
-    if (this.chain.status !== 'synced') this.#look()
+    if (this.#chain.status !== 'synced') this.#look()
   }
 
   #tell(known: number, total: number): void {
     this.#told = known
-    this.emit({ type: 'histories', known, total })
+    this.#emit({ type: 'histories', known, total })
   }
 }

@@ -230,12 +230,11 @@ export async function forgetHeaders(store: Store): Promise<void> {
 export class HeaderRecords {
   /** Number of headers of a period on disk. */
   readonly #written = new Map<number, number>()
+  readonly #store: Store
 
   /** @param kept - the headers that are on disk already */
-  constructor(
-    private readonly store: Store,
-    kept: KeptHeaders | undefined
-  ) {
+  constructor(store: Store, kept: KeptHeaders | undefined) {
+    this.#store = store
     if (kept === undefined) return
     const end = kept.first + kept.headers.length / HEADER_SIZE
     for (let period = kept.first; period < end; period += PERIOD) {
@@ -253,6 +252,6 @@ export class HeaderRecords {
       this.#written.set(period, count)
       changes.push({ key: HEADERS_PREFIX + String(period).padStart(9, '0'), value: headers })
     }
-    if (changes.length > 0) await this.store.commit(changes)
+    if (changes.length > 0) await this.#store.commit(changes)
   }
 }

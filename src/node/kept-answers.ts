@@ -47,17 +47,20 @@ type OfCaller = Map<string, Known>
 export class KeptAnswers {
   readonly #kept = new Map<string, OfCaller>()
   readonly #underWay = new Map<string, Promise<string>>()
+  readonly #store: Store
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #most: number
 
-  constructor(
-    private readonly store: Store,
-    private readonly clock: Pick<Clock, 'now'>,
-    private readonly most = MOST_KEPT
-  ) {}
+  constructor(store: Store, clock: Pick<Clock, 'now'>, most = MOST_KEPT) {
+    this.#store = store
+    this.#clock = clock
+    this.#most = most
+  }
 
   /** Leaves out records that are damaged, and tells them. */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
     const found: Array<readonly [string, Known]> = []
-    for await (const [key, value] of this.store.entries(ANSWER_PREFIX)) {
+    for await (const [key, value] of this.#store.entries(ANSWER_PREFIX)) {
       const kept = unlessDamaged(() => readAnswer(key, value), onDamaged)
       if (kept !== undefined) found.push([key, knownOf(kept)])
     }
@@ -92,7 +95,7 @@ export class KeptAnswers {
     const underWay = this.#underWay.get(key)
     if (underWay !== undefined) return await underWay
     if (known !== undefined) return await this.#again(key, known)
-    const running = this.#run(caller, key, { asked: hash, at: this.clock.now() }, run, isSecret)
+    const running = this.#run(caller, key, { asked: hash, at: this.#clock.now() }, run, isSecret)
     this.#underWay.set(key, running)
     try {
       return await running
@@ -109,7 +112,7 @@ export class KeptAnswers {
         'The request with this Idempotency-Key was done, and its answer had a secret, which is shown once and not kept. If you have not got it, take away what was made, and ask with a new key.'
       )
     }
-    const value = outcome === 'answered' ? await this.store.get(key) : undefined
+    const value = outcome === 'answered' ? await this.#store.get(key) : undefined
     const answer = value && unlessDamaged(() => readAnswer(key, value))?.answer
     if (answer !== undefined) return answer
     throw new PaychanError(
@@ -127,25 +130,25 @@ export class KeptAnswers {
   ): Promise<string> {
     const old = this.#forgotten()
     const own = this.#of(caller)
-    if (own.size >= this.most) {
-      await this.store.commit(old)
+    if (own.size >= this.#most) {
+      await this.#store.commit(old)
       throw this.#tooMany(own)
     }
     own.set(key, knownOf(kept))
-    await this.store.commit([...old, recordChange(key, kept)])
+    await this.#store.commit([...old, recordChange(key, kept)])
     let answer: string
     try {
       answer = await run()
     } catch (error) {
       if (isUndone(error)) {
         own.delete(key)
-        await this.store.commit([{ key, value: undefined }])
+        await this.#store.commit([{ key, value: undefined }])
       }
       throw error
     }
     const done: Kept = isSecret ? { ...kept, isSecret } : { ...kept, answer }
     own.set(key, knownOf(done))
-    await this.store.commit([recordChange(key, done)])
+    await this.#store.commit([recordChange(key, done)])
     return answer
   }
 
@@ -157,7 +160,7 @@ export class KeptAnswers {
 
   /** Forgets what is old, but for what is still under way. */
   #forgotten(): Change[] {
-    const since = this.clock.now() - KEPT_MS
+    const since = this.#clock.now() - KEPT_MS
     const old: Change[] = []
     for (const own of this.#kept.values()) {
       for (const [key, { at }] of own) {
@@ -172,11 +175,11 @@ export class KeptAnswers {
 
   #tooMany(own: OfCaller): PaychanError {
     const [oldest] = own.values()
-    const waitMs = Math.max(1_000, (oldest?.at ?? 0) + KEPT_MS - this.clock.now())
+    const waitMs = Math.max(1_000, (oldest?.at ?? 0) + KEPT_MS - this.#clock.now())
     return new PaychanError(
       'ERR_TOO_MANY_KEYS',
-      `This token has used ${this.most.toLocaleString('en')} Idempotency-Keys within a week, and no more are kept for one token: nothing was done. Keep keys for what must not be done twice, or use another token.`,
-      { most: this.most, waitMs }
+      `This token has used ${this.#most.toLocaleString('en')} Idempotency-Keys within a week, and no more are kept for one token: nothing was done. Keep keys for what must not be done twice, or use another token.`,
+      { most: this.#most, waitMs }
     )
   }
 }

@@ -13,11 +13,10 @@ const MOST_WAITING = 256
 
 export class LongReads {
   readonly #slots: Slots
+  readonly #mostWaiting: number
 
-  constructor(
-    mostAtOnce = MOST_AT_ONCE,
-    private readonly mostWaiting = MOST_WAITING
-  ) {
+  constructor(mostAtOnce = MOST_AT_ONCE, mostWaiting = MOST_WAITING) {
+    this.#mostWaiting = mostWaiting
     this.#slots = new Slots(mostAtOnce)
   }
 
@@ -27,11 +26,11 @@ export class LongReads {
    * @throws PaychanError `ERR_TOO_MANY_CALLS` (facts: most), and whatever `read` does
    */
   async run<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#slots.waiting >= this.mostWaiting) {
+    if (this.#slots.waiting >= this.#mostWaiting) {
       throw new PaychanError(
         'ERR_TOO_MANY_CALLS',
-        `${this.mostWaiting} calls wait already to read the log of this node. Wait a moment, then ask again; with a limit, a time or a peer a read is shorter.`,
-        { most: this.mostWaiting }
+        `${this.#mostWaiting} calls wait already to read the log of this node. Wait a moment, then ask again; with a limit, a time or a peer a read is shorter.`,
+        { most: this.#mostWaiting }
       )
     }
     return await this.#slots.run(read)

@@ -22,11 +22,16 @@ interface Asked {
 
 export class ShownFees {
   #asked: Asked | undefined
+  readonly #chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>
+  readonly #clock: Pick<Clock, 'now'>
 
   constructor(
-    private readonly chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>,
-    private readonly clock: Pick<Clock, 'now'>
-  ) {}
+    chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>,
+    clock: Pick<Clock, 'now'>
+  ) {
+    this.#chain = chain
+    this.#clock = clock
+  }
 
   /**
    * The last answer of the servers, which are asked anew once there is another block and 30 s are
@@ -41,15 +46,16 @@ export class ShownFees {
 
   #isOver({ at, tip, failed }: Asked): boolean {
     // A clock that is set back must not keep an answer for ever.
-    const age = Math.abs(this.clock.now() - at)
-    const isOtherBlock = tip?.hash !== this.chain.tip?.hash
+    const age = Math.abs(this.#clock.now() - at)
+    const isOtherBlock = tip?.hash !== this.#chain.tip?.hash
     return failed
       ? isOtherBlock || age >= LEAST_MS
       : (isOtherBlock && age >= LEAST_MS) || age >= MOST_MS
   }
 
   #ask(): Asked {
-    const { chain, clock } = this
+    const chain = this.#chain
+    const clock = this.#clock
     const asked: Asked = { answer: feesOf(chain), at: clock.now(), tip: chain.tip, failed: false }
     asked.answer.catch(() => {
       asked.failed = true

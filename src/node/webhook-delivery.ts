@@ -95,8 +95,11 @@ export class Parts {
   #number = 0
   /** Number of parts of that event that were read. */
   #read = 0
+  readonly #from: Position
 
-  constructor(private readonly from: Position) {}
+  constructor(from: Position) {
+    this.#from = from
+  }
 
   next(event: NumberedNodeEvent): Part | undefined {
     const { number, isLast } = event
@@ -107,7 +110,7 @@ export class Parts {
     }
     this.#read = number === this.#number ? this.#read + 1 : 1
     this.#number = number
-    if (number === this.from.number && this.#read <= (this.from.parts ?? 0)) return undefined
+    if (number === this.#from.number && this.#read <= (this.#from.parts ?? 0)) return undefined
     return {
       position: { number, parts: isLast ? undefined : this.#read },
       name: this.#read === 1 ? String(number) : `${number}_${this.#read}`,

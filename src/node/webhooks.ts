@@ -96,21 +96,23 @@ class Webhook {
   gone = new AbortController()
   /** What is under way for it. */
   work: Promise<void> = Promise.resolve()
+  readonly #record: Pick<WebhookRecord, 'url' | 'events' | 'made'>
 
   constructor(
     readonly id: string,
-    private readonly record: Pick<WebhookRecord, 'url' | 'events' | 'made'>,
+    record: Pick<WebhookRecord, 'url' | 'events' | 'made'>,
     delivery: Delivery
   ) {
+    this.#record = record
     this.delivery = delivery
   }
 
   get url(): string {
-    return this.record.url
+    return this.#record.url
   }
 
   get events(): WebhookOptions['events'] {
-    return this.record.events
+    return this.#record.events
   }
 
   /** Who receives, for texts that others read: paths and queries may hold secrets. */
@@ -130,25 +132,28 @@ class Webhook {
       nextTry,
       lastStatus,
       lastProblem,
-      made: this.record.made
+      made: this.#record.made
     }
   }
 
   change(): ReturnType<typeof recordChange> {
     const { position, isStopped } = this.delivery
-    return recordChange(WEBHOOK_PREFIX + this.id, { ...this.record, position, isStopped })
+    return recordChange(WEBHOOK_PREFIX + this.id, { ...this.#record, position, isStopped })
   }
 }
 
 export class Webhooks implements WebhooksApi {
   readonly #webhooks = new Map<string, Webhook>()
   #isRunning = false
+  readonly #env: WebhooksEnv
 
-  constructor(private readonly env: WebhooksEnv) {}
+  constructor(env: WebhooksEnv) {
+    this.#env = env
+  }
 
   /** Leaves out webhooks that are damaged, and tells them. */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
-    for await (const [key, value] of this.env.store.entries(WEBHOOK_PREFIX)) {
+    for await (const [key, value] of this.#env.store.entries(WEBHOOK_PREFIX)) {
       const record = unlessDamaged(() => readWebhook(key, value), onDamaged)
       if (record === undefined) continue
       const { position, isStopped, ...rest } = record
@@ -173,9 +178,9 @@ export class Webhooks implements WebhooksApi {
   }
 
   readonly add = async ({ url, events, from }: WebhookOptions): Promise<NewWebhook> => {
-    const { store, clock, random } = this.env
+    const { store, clock, random } = this.#env
     this.#assertSent()
-    const position = this.#positionBefore(from ?? this.env.newest() + 1)
+    const position = this.#positionBefore(from ?? this.#env.newest() + 1)
     const record = { url: checkedUrl(url), events: checkedEvents(events), made: clock.now() }
     if (this.#webhooks.size >= MOST_WEBHOOKS) {
       throw new PaychanError(
@@ -199,7 +204,7 @@ export class Webhooks implements WebhooksApi {
     // First out of use: no answer that comes now writes it again.
     this.#webhooks.delete(id)
     gone.abort()
-    await this.env.store.commit([{ key: WEBHOOK_PREFIX + id, value: undefined }])
+    await this.#env.store.commit([{ key: WEBHOOK_PREFIX + id, value: undefined }])
   }
 
   readonly replay = async (id: string, from: number): Promise<WebhookInfo> => {
@@ -209,13 +214,13 @@ export class Webhooks implements WebhooksApi {
     webhook.gone.abort()
     webhook.gone = new AbortController()
     webhook.delivery = deliveryAt(position)
-    await this.env.store.commit([webhook.change()])
+    await this.#env.store.commit([webhook.change()])
     this.#resume(webhook)
     return webhook.info
   }
 
   #assertSent(): void {
-    if (this.env.sender !== undefined) return
+    if (this.#env.sender !== undefined) return
     throw new PaychanError(
       'ERR_WEBHOOKS_NOT_SENT',
       'This node posts no events: start it with `webhooks: webhooksByHttp()`.'
@@ -234,7 +239,7 @@ export class Webhooks implements WebhooksApi {
   }
 
   #positionBefore(from: number): Delivery['position'] {
-    const newest = this.env.newest()
+    const newest = this.#env.newest()
     if (Number.isSafeInteger(from) && from >= 1 && from <= newest + 1) {
       return { number: from - 1, parts: undefined }
     }
@@ -246,12 +251,12 @@ export class Webhooks implements WebhooksApi {
   }
 
   #keyOf({ id }: Webhook): Uint8Array {
-    return createHmac('sha256', this.env.secret).update(id).digest()
+    return createHmac('sha256', this.#env.secret).update(id).digest()
   }
 
   /** Posts from where a webhook stands, once what was under way for it has ended. */
   #resume(webhook: Webhook): void {
-    const { sender } = this.env
+    const { sender } = this.#env
     const { gone } = webhook
     webhook.work = webhook.work.then(async () => {
       const isThere = this.#isRunning && this.#webhooks.get(webhook.id) === webhook
@@ -274,7 +279,7 @@ export class Webhooks implements WebhooksApi {
 
   /** Posts until a try fails; true once no events follow. */
   async #deliverAll(webhook: Webhook, sender: WebhookSender, gone: AbortSignal): Promise<boolean> {
-    const { store, newest, follow } = this.env
+    const { store, newest, follow } = this.#env
     const { position } = webhook.delivery
     const parts = new Parts(position)
     for await (const told of follow(readAfter(position), gone)) {
@@ -304,7 +309,7 @@ export class Webhooks implements WebhooksApi {
     gone: AbortSignal
   ): void {
     if (gone.aborted) return
-    const { clock, random, onAlarm } = this.env
+    const { clock, random, onAlarm } = this.#env
     const [byte = 0] = random.bytes(1)
     webhook.delivery = afterAnswer(webhook.delivery, taken, answer, clock.now(), byte / 256)
     const { failures, isStopped } = webhook.delivery
@@ -319,7 +324,7 @@ export class Webhooks implements WebhooksApi {
     { name, event }: Part,
     gone: AbortSignal
   ): Promise<WebhookAnswer> {
-    const { clock } = this.env
+    const { clock } = this.#env
     const body = sender.bodyOf(event)
     const headers = signedHeaders(
       this.#keyOf(webhook),
@@ -351,7 +356,7 @@ export class Webhooks implements WebhooksApi {
 
   async #until(time: number, gone: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      const cancel = this.env.clock.after(Math.max(0, time - this.env.clock.now()), done)
+      const cancel = this.#env.clock.after(Math.max(0, time - this.#env.clock.now()), done)
       function done(): void {
         cancel()
         gone.removeEventListener('abort', done)

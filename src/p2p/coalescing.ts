@@ -40,8 +40,10 @@ export function coalescing<Components, Extension>(
 class Coalescing<Extension> implements ConnectionEncrypter<Extension> {
   readonly [serviceCapabilities] = ['@libp2p/connection-encryption']
   readonly protocol: string
+  readonly #inner: ConnectionEncrypter<Extension>
 
-  constructor(private readonly inner: ConnectionEncrypter<Extension>) {
+  constructor(inner: ConnectionEncrypter<Extension>) {
+    this.#inner = inner
     this.protocol = inner.protocol
   }
 
@@ -50,7 +52,7 @@ class Coalescing<Extension> implements ConnectionEncrypter<Extension> {
     options?: SecureConnectionOptions
   ): Promise<SecuredConnection<Extension>> {
     sendInOneWrite(connection)
-    return together(await this.inner.secureInbound(connection, options))
+    return together(await this.#inner.secureInbound(connection, options))
   }
 
   async secureOutbound(
@@ -58,7 +60,7 @@ class Coalescing<Extension> implements ConnectionEncrypter<Extension> {
     options?: SecureConnectionOptions
   ): Promise<SecuredConnection<Extension>> {
     sendInOneWrite(connection)
-    return together(await this.inner.secureOutbound(connection, options))
+    return together(await this.#inner.secureOutbound(connection, options))
   }
 }
 

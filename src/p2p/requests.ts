@@ -165,6 +165,10 @@ interface QuestionOptions extends Pick<StreamsInit, 'runOnLimitedConnection'> {
 export class RequestQuestions {
   /** Number of questions that are being answered, by peer. */
   readonly #answering = new Map<string, number>()
+  readonly #components: RequestComponents
+  readonly #answer: (question: Question, peer: string) => Promise<Answer>
+  readonly #onError: (error: Error) => void
+  readonly #options: QuestionOptions
 
   /**
    * @param answer - what the payee says to a peer; may reject
@@ -172,17 +176,22 @@ export class RequestQuestions {
    *   `runOnLimitedConnection`: as in `StreamsInit`
    */
   constructor(
-    private readonly components: RequestComponents,
-    private readonly answer: (question: Question, peer: string) => Promise<Answer>,
-    private readonly onError: (error: Error) => void,
-    private readonly options: QuestionOptions = {}
-  ) {}
+    components: RequestComponents,
+    answer: (question: Question, peer: string) => Promise<Answer>,
+    onError: (error: Error) => void,
+    options: QuestionOptions = {}
+  ) {
+    this.#components = components
+    this.#answer = answer
+    this.#onError = onError
+    this.#options = options
+  }
 
   async start(): Promise<void> {
     const handler: StreamHandler = async (stream, connection) => {
       await this.#onStream(stream, connection)
     }
-    await this.components.registrar.handle(REQUEST_PROTOCOL, handler, {
+    await this.#components.registrar.handle(REQUEST_PROTOCOL, handler, {
       maxInboundStreams: MOST_STREAMS,
       maxOutboundStreams: 64,
       runOnLimitedConnection: this.#runOnLimitedConnection
@@ -190,7 +199,7 @@ export class RequestQuestions {
   }
 
   async stop(): Promise<void> {
-    await this.components.registrar.unhandle(REQUEST_PROTOCOL)
+    await this.#components.registrar.unhandle(REQUEST_PROTOCOL)
   }
 
   /**
@@ -205,7 +214,7 @@ export class RequestQuestions {
     const name = target.peer.toString()
     const runOnLimitedConnection = this.#runOnLimitedConnection
     const connection = await connectionTo(
-      this.components,
+      this.#components,
       target,
       signal,
       runOnLimitedConnection
@@ -235,7 +244,7 @@ export class RequestQuestions {
   }
 
   get #runOnLimitedConnection(): boolean {
-    return this.options.runOnLimitedConnection ?? true
+    return this.#options.runOnLimitedConnection ?? true
   }
 
   /** Never rejects: a peer can call this whenever it likes. */
@@ -252,19 +261,19 @@ export class RequestQuestions {
       const reason = asError(error)
       stream.abort(reason)
       // A fault of ours; what a peer does wrong ends its stream, and is told to nobody.
-      if (error instanceof PaychanError) this.onError(reason)
+      if (error instanceof PaychanError) this.#onError(reason)
     }
   }
 
   async #answered(question: Question, peer: string): Promise<Answer> {
     const own = this.#answering.get(peer) ?? 0
     const all = [...this.#answering.values()].reduce((sum, each) => sum + each, 0)
-    if (own >= MOST_OF_A_PEER || all >= (this.options.most ?? MOST_ANSWERS)) {
+    if (own >= MOST_OF_A_PEER || all >= (this.#options.most ?? MOST_ANSWERS)) {
       throw new Error('too many questions at once')
     }
     this.#answering.set(peer, own + 1)
     try {
-      return await this.answer(question, peer)
+      return await this.#answer(question, peer)
     } finally {
       const left = (this.#answering.get(peer) ?? 1) - 1
       if (left > 0) this.#answering.set(peer, left)

@@ -91,11 +91,12 @@ export class SimNode {
   #life: Life | undefined
   /** The channels of a process that stopped in order. */
   #stopped: readonly Channel[] | undefined
+  readonly #init: NodeInit
+  readonly #world: NodeWorld
 
-  constructor(
-    private readonly init: NodeInit,
-    private readonly world: NodeWorld
-  ) {
+  constructor(init: NodeInit, world: NodeWorld) {
+    this.#init = init
+    this.#world = world
     this.name = init.name
     this.group = init.group
     this.adversaries = init.adversaries
@@ -138,10 +139,8 @@ export class SimNode {
   /** Starts a new process on the data of its disk. */
   async start(): Promise<void> {
     if (this.isUp) return
-    const {
-      servers,
-      world: { calendar, chain, network, watchers }
-    } = this
+    const { calendar, chain, network, watchers } = this.#world
+    const { servers } = this
     this.#present('down')
     const life = new Life()
     this.#life = life
@@ -153,16 +152,16 @@ export class SimNode {
     const peers = network.peersFor(this.name, life)
     this.engine = new Engine({
       network: 'regtest',
-      policy: this.init.policy,
+      policy: this.#init.policy,
       store: this.disk.storeFor(life),
-      chain: this.init.chainOf?.(this.view, this) ?? this.view,
-      peers: this.init.peers?.(peers, this) ?? peers,
+      chain: this.#init.chainOf?.(this.view, this) ?? this.view,
+      peers: this.#init.peers?.(peers, this) ?? peers,
       wallet: this.wallet,
       signer: this.signer,
-      clock: new SimClock(calendar, life, this.init.skewMs),
+      clock: new SimClock(calendar, life, this.#init.skewMs),
       random: this.#random,
       initialFeeRate: feeRate(servers.current.feeRate),
-      fees: this.init.feesOf?.(servers) ?? servers,
+      fees: this.#init.feesOf?.(servers) ?? servers,
       watchesRisk: false,
       isListening: () => false,
       onChange: () => {
@@ -170,7 +169,7 @@ export class SimNode {
       },
       onEvent: (event) => {
         if (!life.alive) return
-        this.world.onEvent(this, event)
+        this.#world.onEvent(this, event)
         if (event.type === 'alarm' && event.code === STORE_FAILED) {
           calendar.after(0, () => {
             this.crash()
@@ -191,7 +190,7 @@ export class SimNode {
       if (state.stage === 'abandoned' && state.role === 'server') continue
       const now = engine.find(state.id)
       if (textOf(now) !== textOf(state)) {
-        this.world.onForgotten(
+        this.#world.onForgotten(
           this,
           `of channel ${state.id} ${textOf(state)} was written, and ${textOf(now)} was read`
         )
@@ -220,7 +219,7 @@ export class SimNode {
   /** Its servers of the chain are gone, or lie, until `see`. */
   blind(hiding: 'down' | 'mempool' | 'all'): void {
     if (this.absences.at(-1)?.to !== Infinity) {
-      this.absences.push({ kind: 'blind', from: this.world.chain.height, to: Infinity })
+      this.absences.push({ kind: 'blind', from: this.#world.chain.height, to: Infinity })
     }
     if (hiding === 'down') this.view?.setStatus('down')
     else this.view?.hide(hiding)
@@ -234,14 +233,14 @@ export class SimNode {
 
   #gone(): void {
     this.#present('blind')
-    this.absences.push({ kind: 'down', from: this.world.chain.height, to: Infinity })
+    this.absences.push({ kind: 'down', from: this.#world.chain.height, to: Infinity })
     this.#life?.end()
-    this.world.onGone(this)
+    this.#world.onGone(this)
   }
 
   #present(kind: Absence['kind']): void {
     const last = this.absences.at(-1)
-    if (last?.kind === kind && last.to === Infinity) last.to = this.world.chain.height
+    if (last?.kind === kind && last.to === Infinity) last.to = this.#world.chain.height
   }
 }
 

@@ -54,11 +54,14 @@ export function storeClosed(): PaychanError {
 }
 
 export class GroupCommit {
-  private waiting: Waiting[] = []
-  private running: Promise<void> | undefined
-  private broken: PaychanError | undefined
+  #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
+  #broken: PaychanError | undefined
+  readonly #write: WriteBatch
 
-  constructor(private readonly write: WriteBatch) {}
+  constructor(write: WriteBatch) {
+    this.#write = write
+  }
 
   /**
    * Commits changes. The values are copied at once, so that the caller may use its buffers again.
@@ -68,41 +71,41 @@ export class GroupCommit {
    */
   async commit(changes: readonly Change[]): Promise<void> {
     const accepted = acceptChanges(changes)
-    if (this.broken !== undefined) throw this.broken
+    if (this.#broken !== undefined) throw this.#broken
     await new Promise<void>((resolve, reject) => {
-      this.waiting.push({ changes: accepted, resolve, reject })
-      this.running ??= this.drain()
+      this.#waiting.push({ changes: accepted, resolve, reject })
+      this.#running ??= this.#drain()
     })
   }
 
   /** Refuses later commits, and resolves once everything that waits is written. */
   async close(): Promise<void> {
-    this.broken ??= storeClosed()
-    await this.running
+    this.#broken ??= storeClosed()
+    await this.#running
   }
 
-  private async drain(): Promise<void> {
+  async #drain(): Promise<void> {
     // One turn of the microtask queue, so that all who call in the same turn share the first write.
     await Promise.resolve()
-    while (this.waiting.length > 0) {
-      const group = this.waiting
-      this.waiting = []
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting
+      this.#waiting = []
       try {
-        await this.write(group.flatMap(({ changes }) => changes))
+        await this.#write(group.flatMap(({ changes }) => changes))
         for (const { resolve } of group) resolve()
       } catch (error) {
-        this.fail(error, group)
+        this.#fail(error, group)
       }
     }
-    this.running = undefined
+    this.#running = undefined
   }
 
   /** Rejects the members of the failed group and everybody behind them. */
-  private fail(cause: unknown, group: readonly Waiting[]): void {
+  #fail(cause: unknown, group: readonly Waiting[]): void {
     const error = writeFailed(cause)
-    this.broken = error
-    const behind = this.waiting
-    this.waiting = []
+    this.#broken = error
+    const behind = this.#waiting
+    this.#waiting = []
     for (const { reject } of [...group, ...behind]) reject(error)
   }
 }

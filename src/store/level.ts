@@ -70,24 +70,25 @@ export async function openLevelStore(
 }
 
 class LevelStore implements Store {
-  private readonly group: GroupCommit
+  readonly #group: GroupCommit
+  readonly #database: Database
+  readonly #meter: LevelOptions['meter']
 
-  constructor(
-    private readonly database: Database,
-    private readonly meter: LevelOptions['meter']
-  ) {
-    this.group = new GroupCommit(async (changes) => {
+  constructor(database: Database, meter: LevelOptions['meter']) {
+    this.#database = database
+    this.#meter = meter
+    this.#group = new GroupCommit(async (changes) => {
       await database.batch(changes.map(operation), { sync: true })
     })
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return await reading(async () => await this.database.get(key))
+    return await reading(async () => await this.#database.get(key))
   }
 
   async *entries(prefix: string): AsyncGenerator<Entry> {
     // An iterator of LevelDB sees the database as it was when the iterator was made.
-    const iterator = this.database.iterator({ gte: prefix, lt: prefix + AFTER_ALL })
+    const iterator = this.#database.iterator({ gte: prefix, lt: prefix + AFTER_ALL })
     try {
       for (;;) {
         const entry = await reading(async () => await iterator.next())
@@ -101,18 +102,18 @@ class LevelStore implements Store {
 
   async last(prefix: string, count: number, before = prefix + AFTER_ALL): Promise<Entry[]> {
     const range = { gte: prefix, lt: before, reverse: true, limit: count }
-    return await reading(async () => await this.database.iterator(range).all())
+    return await reading(async () => await this.#database.iterator(range).all())
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
-    const since = this.meter?.now() ?? 0
-    await this.group.commit(changes)
-    this.meter?.committed(this.meter.now() - since)
+    const since = this.#meter?.now() ?? 0
+    await this.#group.commit(changes)
+    this.#meter?.committed(this.#meter.now() - since)
   }
 
   async close(): Promise<void> {
-    await this.group.close()
-    await this.database.close()
+    await this.#group.close()
+    await this.#database.close()
   }
 }
 

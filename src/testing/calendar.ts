@@ -148,19 +148,23 @@ function isBefore(a: Entry, b: Entry): boolean {
 const EPOCH_MS = 1_767_225_600_000
 
 export class SimClock implements Clock {
-  constructor(
-    private readonly calendar: Calendar,
-    private readonly life: Life,
-    private readonly skewMs: number
-  ) {}
+  readonly #calendar: Calendar
+  readonly #life: Life
+  readonly #skewMs: number
+
+  constructor(calendar: Calendar, life: Life, skewMs: number) {
+    this.#calendar = calendar
+    this.#life = life
+    this.#skewMs = skewMs
+  }
 
   now(): number {
-    return Math.round(EPOCH_MS + this.calendar.now + this.skewMs)
+    return Math.round(EPOCH_MS + this.#calendar.now + this.#skewMs)
   }
 
   after(ms: number, callback: () => void): Unsubscribe {
-    return this.calendar.after(ms, () => {
-      if (this.life.alive) callback()
+    return this.#calendar.after(ms, () => {
+      if (this.#life.alive) callback()
     })
   }
 }

@@ -123,16 +123,19 @@ export class SimStore implements Store {
   readonly #group = new GroupCommit(async (changes) => {
     await Promise.resolve()
     this.disk.beforeWrite()
-    if (!this.life.alive) return await never()
+    if (!this.#life.alive) return await never()
     this.disk.write(changes)
   })
 
   #broken: Error | undefined
+  readonly #life: Life
 
   constructor(
     readonly disk: SimDisk,
-    private readonly life: Life
-  ) {}
+    life: Life
+  ) {
+    this.#life = life
+  }
 
   get batches(): number {
     return this.disk.batches
@@ -169,7 +172,7 @@ export class SimStore implements Store {
   }
 
   commit(changes: readonly Change[]): Promise<void> {
-    if (!this.life.alive) return never()
+    if (!this.#life.alive) return never()
     const { takes } = this.disk
     return takes === undefined ? this.#commitNow(changes) : this.#commitIn(takes, changes)
   }
@@ -190,7 +193,7 @@ export class SimStore implements Store {
 
   async #commitNow(changes: readonly Change[]): Promise<void> {
     await this.#group.commit(changes)
-    if (this.life.isOver()) await never()
+    if (this.#life.isOver()) await never()
   }
 
   #commitIn(
@@ -202,7 +205,7 @@ export class SimStore implements Store {
       if (this.#broken !== undefined) throw this.#broken
       calendar.after(ms, () => {
         this.disk.beforeWrite()
-        if (!this.life.alive) return
+        if (!this.#life.alive) return
         try {
           this.disk.write(accepted)
         } catch (error) {
@@ -210,7 +213,7 @@ export class SimStore implements Store {
           reject(this.#broken)
           return
         }
-        if (!this.life.isOver()) resolve()
+        if (!this.#life.isOver()) resolve()
       })
     })
   }

@@ -18,15 +18,14 @@ const MOST_HISTORY = 4_032
 export class SharedFees implements FeeView {
   #current: FeeView['current']
   readonly #history: FeeRate[] = []
+  readonly #relay: FeeRate
 
   /**
    * @param before - the rates of the blocks before the beginning, in sat/vB
    * @param relay - the least rate of mempools
    */
-  constructor(
-    before: readonly number[],
-    private readonly relay: FeeRate = SAFE_RELAY_RATE
-  ) {
+  constructor(before: readonly number[], relay: FeeRate = SAFE_RELAY_RATE) {
+    this.#relay = relay
     this.#current = {
       feeRate: relay,
       nextBlockRate: relay,
@@ -56,7 +55,7 @@ export class SharedFees implements FeeView {
   }
 
   #bounded(satPerVb: number): FeeRate {
-    return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), this.relay), HIGHEST_FEE_RATE)
+    return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), this.#relay), HIGHEST_FEE_RATE)
   }
 
   async load(): Promise<void> {}

@@ -299,12 +299,12 @@ class SimLink implements Link {
   #busy = false
   /** Bytes on their way to the other end. */
   #queuedBytes = 0
+  readonly #network: SimNetwork
+  readonly #owner: Member
 
-  private constructor(
-    private readonly network: SimNetwork,
-    private readonly owner: Member,
-    peer: string
-  ) {
+  private constructor(network: SimNetwork, owner: Member, peer: string) {
+    this.#network = network
+    this.#owner = owner
     this.peer = peer
     owner.links.add(this)
   }
@@ -325,13 +325,13 @@ class SimLink implements Link {
   }
 
   start(listener: LinkListener): void {
-    this.#listener = new GuardedListener(listener, this.owner.onError)
+    this.#listener = new GuardedListener(listener, this.#owner.onError)
     this.#work()
   }
 
   send(message: Message): void {
     if (!this.#open) return
-    if (this.network.sharesMessages) this.#transmit(message)
+    if (this.#network.sharesMessages) this.#transmit(message)
     else this.sendBytes(encode(outgoing(message)))
   }
 
@@ -339,7 +339,7 @@ class SimLink implements Link {
   sendBytes(bytes: Uint8Array): void {
     if (!this.#open) return
     this.#queuedBytes += bytes.length
-    if (this.#queuedBytes > this.network.maxQueuedBytes) {
+    if (this.#queuedBytes > this.#network.maxQueuedBytes) {
       this.break(
         new PaychanError(
           'ERR_PEER_TOO_SLOW',
@@ -366,15 +366,15 @@ class SimLink implements Link {
   }
 
   #transmit(what: Parcel): void {
-    const ms = this.network.travel()
+    const ms = this.#network.travel()
     if (ms === undefined) {
-      this.network.after(0, () => {
+      this.#network.after(0, () => {
         this.break()
       })
       return
     }
-    this.#arrival = Math.max(this.#arrival, this.network.now + ms)
-    this.network.after(this.#arrival - this.network.now, () => {
+    this.#arrival = Math.max(this.#arrival, this.#network.now + ms)
+    this.#network.after(this.#arrival - this.#network.now, () => {
       const other = this.#other
       if (other === undefined || !other.#open) return
       other.#arrived.push(what)
@@ -432,9 +432,9 @@ class SimLink implements Link {
     if (!this.#open) return
     this.#open = false
     this.#arrived = []
-    this.owner.links.delete(this)
-    this.network.after(0, () => {
-      if (this.owner.life?.alive === true) this.#listener?.closed(error)
+    this.#owner.links.delete(this)
+    this.#network.after(0, () => {
+      if (this.#owner.life?.alive === true) this.#listener?.closed(error)
     })
   }
 }

@@ -54,13 +54,16 @@ export class Servers implements FeeView {
   /** The median feerate of all servers; undefined when an honest server is in the middle. */
   readonly #told: FeeRate | undefined
   readonly #toldUpper: FeeRate | undefined
+  readonly #setup: ServerSetup
+  readonly #chain: SimChain
+  readonly #fees: SharedFees
+  readonly #phantoms: Phantoms
 
-  constructor(
-    private readonly setup: ServerSetup,
-    private readonly chain: SimChain,
-    private readonly fees: SharedFees,
-    private readonly phantoms: Phantoms
-  ) {
+  constructor(setup: ServerSetup, chain: SimChain, fees: SharedFees, phantoms: Phantoms) {
+    this.#setup = setup
+    this.#chain = chain
+    this.#fees = fees
+    this.#phantoms = phantoms
     const count = (lie: ServerLie): number => setup.lying.filter((each) => each === lie).length
     this.#count = setup.honest + setup.lying.length
     this.#lies = {
@@ -84,7 +87,7 @@ export class Servers implements FeeView {
   }
 
   get areAllLying(): boolean {
-    return this.setup.honest === 0
+    return this.#setup.honest === 0
   }
 
   /** True when one server shows what adversaries make up, and one refuses bids for their fee. */
@@ -99,27 +102,27 @@ export class Servers implements FeeView {
 
   /** The history of a script: blocks first, then the transactions that servers show unconfirmed. */
   historyOf(script: string, hidesMempool: boolean): ChainTransaction[] {
-    const history = this.chain.historyOf(script)
+    const history = this.#chain.historyOf(script)
     const shownBy = hidesMempool ? 0 : this.#count - this.#lies.hides - this.#lies.declines
     const real = history
       .filter(({ height }) => height !== undefined || shownBy > 0)
       .flatMap((each) => shown(each, shownBy))
     if (this.#lies.shows === 0) return real
-    const made = [...this.phantoms.of(script)].filter((phantom) => this.#couldStill(phantom))
+    const made = [...this.#phantoms.of(script)].filter((phantom) => this.#couldStill(phantom))
     return [...real, ...made.flatMap((each) => shown(each, this.#lies.shows))]
   }
 
   /** @throws PaychanError `ERR_BROADCAST_REFUSED` when no server takes it */
   broadcast(transaction: Transaction): Verdict {
-    if (this.#count === this.setup.honest && this.#count === 1) {
-      return { txid: this.chain.broadcast(transaction), taken: 1, of: 1, refusals: [] }
+    if (this.#count === this.#setup.honest && this.#count === 1) {
+      return { txid: this.#chain.broadcast(transaction), taken: 1, of: 1, refusals: [] }
     }
     const { txid } = transaction
-    const reasons = this.setup.lying.flatMap((lie) => REFUSALS[lie] ?? [])
+    const reasons = this.#setup.lying.flatMap((lie) => REFUSALS[lie] ?? [])
     const real = this.#count - reasons.length - this.#lies.swallows
     let taken = this.#lies.swallows
     try {
-      if (real > 0) this.chain.broadcast(transaction)
+      if (real > 0) this.#chain.broadcast(transaction)
       taken += real
     } catch (error) {
       if (!(error instanceof PaychanError) || error.code !== 'ERR_BROADCAST_REFUSED') throw error
@@ -136,7 +139,7 @@ export class Servers implements FeeView {
   }
 
   get current(): FeeView['current'] {
-    const { current } = this.fees
+    const { current } = this.#fees
     if (this.#told === undefined && this.#toldUpper === undefined) return current
     const feeRate = this.#told ?? current.feeRate
     const next = nextBlockOf([
@@ -156,8 +159,8 @@ export class Servers implements FeeView {
    */
   #couldStill({ txid, inputs }: SimTransaction): boolean {
     return (
-      this.chain.transaction(txid) === undefined &&
-      inputs.every(({ outPoint }) => this.chain.spenderOf(outPoint)?.height === undefined)
+      this.#chain.transaction(txid) === undefined &&
+      inputs.every(({ outPoint }) => this.#chain.spenderOf(outPoint)?.height === undefined)
     )
   }
 }
@@ -176,20 +179,23 @@ function shown({ transaction, height }: SimTransaction, shownBy: number): ChainT
  */
 export class Phantoms {
   readonly #byScript = new Map<string, Map<string, SimTransaction>>()
+  readonly #onShown: (script: string) => void
 
   /** @param onShown - told of a script (hex) for which something else is shown from now on */
-  constructor(private readonly onShown: (script: string) => void) {}
+  constructor(onShown: (script: string) => void) {
+    this.#onShown = onShown
+  }
 
   show(script: string, transaction: SimTransaction): void {
     const shown = this.#byScript.get(script) ?? new Map<string, SimTransaction>()
     if (shown.has(transaction.txid)) return
     this.#byScript.set(script, shown.set(transaction.txid, transaction))
-    this.onShown(script)
+    this.#onShown(script)
   }
 
   /** No longer shows a transaction. */
   hide(script: string, { txid }: Pick<SimTransaction, 'txid'>): void {
-    if (this.#byScript.get(script)?.delete(txid) === true) this.onShown(script)
+    if (this.#byScript.get(script)?.delete(txid) === true) this.#onShown(script)
   }
 
   of(script: string): Iterable<SimTransaction> {

@@ -102,11 +102,12 @@ export class SimView implements Chain {
   #told: string
   #isServing = false
   #hiding: Hiding = 'nothing'
+  readonly #parts: ViewParts
+  readonly #life: Life
 
-  constructor(
-    private readonly parts: ViewParts,
-    private readonly life: Life
-  ) {
+  constructor(parts: ViewParts, life: Life) {
+    this.#parts = parts
+    this.#life = life
     this.#told = parts.chain.tipHash
     parts.watchers.views.add(this)
     life.onEnd(() => {
@@ -152,7 +153,7 @@ export class SimView implements Chain {
     const watch: Watch = { script, watcher, ready: resolveReady, isTold: false }
     const watches = this.#watches.get(script) ?? new Set()
     this.#watches.set(script, watches.add(watch))
-    this.parts.watchers.add(script, this)
+    this.#parts.watchers.add(script, this)
     this.#news.add(script)
     this.#serveLater()
     return {
@@ -164,7 +165,7 @@ export class SimView implements Chain {
         watches.delete(watch)
         if (watches.size > 0 || this.#watches.get(script) !== watches) return
         this.#watches.delete(script)
-        this.parts.watchers.remove(script, this)
+        this.#parts.watchers.remove(script, this)
       }
     }
   }
@@ -173,23 +174,23 @@ export class SimView implements Chain {
     await this.#connected()
     return this.#hiding === 'all'
       ? { txid: transaction.txid, taken: 1, of: 1, refusals: [] }
-      : this.parts.servers.broadcast(transaction)
+      : this.#parts.servers.broadcast(transaction)
   }
 
   async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
-    const { feeRate, nextBlockRate } = this.parts.servers.current
+    const { feeRate, nextBlockRate } = this.#parts.servers.current
     if (this.feeRate !== undefined) return this.feeRate
     return target > 1 ? feeRate : nextBlockRate
   }
 
   async relayRates(): Promise<RelayRates> {
     await this.#connected()
-    return this.parts.servers.current.relay
+    return this.#parts.servers.current.relay
   }
 
   async caughtUp(): Promise<void> {
-    while (this.#isServing && this.#isServed() && this.life.alive) {
+    while (this.#isServing && this.#isServed() && this.#life.alive) {
       await new Promise<void>((resolve) => {
         this.#untilServed.push(resolve)
       })
@@ -246,10 +247,10 @@ export class SimView implements Chain {
     this.#isServing = true
     const serve = (): void => {
       this.#isServing = false
-      if (this.life.alive && this.#isServed()) this.#serve()
+      if (this.#life.alive && this.#isServed()) this.#serve()
       for (const resolve of this.#untilServed.splice(0)) resolve()
     }
-    const { takes } = this.parts
+    const { takes } = this.#parts
     if (takes === undefined) queueMicrotask(serve)
     else takes.calendar.after(takes.ms, serve)
   }
@@ -262,7 +263,7 @@ export class SimView implements Chain {
     const news = [...this.#news]
     this.#news.clear()
     const isTip = this.#isTipNews || this.#held !== undefined
-    for (const script of this.parts.servers.tellsHistories ? news : []) {
+    for (const script of this.#parts.servers.tellsHistories ? news : []) {
       const history = this.#history(script)
       for (const watch of [...(this.#watches.get(script) ?? [])]) {
         watch.isTold = true
@@ -273,26 +274,26 @@ export class SimView implements Chain {
     this.#held = undefined
     this.#isTipNews = false
     const tip = this.seen
-    if (!isTip || (tip.hash === this.#told && this.parts.repeatsTips !== true)) return
+    if (!isTip || (tip.hash === this.#told && this.#parts.repeatsTips !== true)) return
     this.#told = tip.hash
     for (const listener of [...this.#tips]) listener(tip)
   }
 
   #history(script: string): ChainTransaction[] {
-    return this.parts.servers.historyOf(script, this.#hiding !== 'nothing')
+    return this.#parts.servers.historyOf(script, this.#hiding !== 'nothing')
   }
 
   #worldTip(): Tip {
-    return tipOf(this.parts.chain)
+    return tipOf(this.#parts.chain)
   }
 
   async #connected(): Promise<void> {
-    if (!this.life.alive) return await never()
+    if (!this.#life.alive) return await never()
     if (this.status === 'synced') return
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve)
     })
-    if (this.life.isOver()) return await never()
+    if (this.#life.isOver()) return await never()
   }
 }
 

@@ -64,8 +64,10 @@ export interface Ownership {
 /** Tells wallets of their coins: the outputs in blocks that pay to their scripts. */
 export class Purses implements CoinListener, Ownership {
   readonly #owners = new Map<string, SimWallet>()
+  readonly #chain: SimChain
 
-  constructor(private readonly chain: SimChain) {
+  constructor(chain: SimChain) {
+    this.#chain = chain
     chain.keepBooks(this)
   }
 
@@ -88,12 +90,12 @@ export class Purses implements CoinListener, Ownership {
   }
 
   #credit(outPoint: string): void {
-    const output = this.chain.output(outPoint)
+    const output = this.#chain.output(outPoint)
     if (output !== undefined) this.#owners.get(output.script)?.credit(outPoint, output.value)
   }
 
   #debit(outPoint: string): void {
-    this.#owners.get(this.chain.output(outPoint)?.script ?? '')?.debit(outPoint)
+    this.#owners.get(this.#chain.output(outPoint)?.script ?? '')?.debit(outPoint)
   }
 }
 
@@ -113,13 +115,22 @@ export class SimWallet implements Wallet {
   /** No 'receive' index below is to be looked for: its script is known. */
   #looked = 0
   #balance = 0
+  readonly #name: string
+  readonly #chain: SimChain
+  readonly #ownership: Ownership
+  readonly #broadcast: (transaction: Transaction) => Promise<unknown>
 
   constructor(
-    private readonly name: string,
-    private readonly chain: SimChain,
-    private readonly ownership: Ownership,
-    private readonly broadcast: (transaction: Transaction) => Promise<unknown>
-  ) {}
+    name: string,
+    chain: SimChain,
+    ownership: Ownership,
+    broadcast: (transaction: Transaction) => Promise<unknown>
+  ) {
+    this.#name = name
+    this.#chain = chain
+    this.#ownership = ownership
+    this.#broadcast = broadcast
+  }
 
   /** Satoshis of coins in blocks, including the reserved ones. */
   get balance(): number {
@@ -143,7 +154,7 @@ export class SimWallet implements Wallet {
 
   /** Its coins, in blocks and in the mempool; no payouts. */
   get coins(): Unspent[] {
-    return [...this.#scripts.keys()].flatMap((script) => this.chain.unspent(script))
+    return [...this.#scripts.keys()].flatMap((script) => this.#chain.unspent(script))
   }
 
   /**
@@ -155,7 +166,7 @@ export class SimWallet implements Wallet {
     return satoshi(
       [...new Set([...this.#scripts.keys(), ...payouts])].reduce(
         (sum, script) =>
-          this.chain.unspent(script).reduce((total, { value }) => total + BigInt(value), sum),
+          this.#chain.unspent(script).reduce((total, { value }) => total + BigInt(value), sum),
         0n
       )
     )
@@ -163,7 +174,7 @@ export class SimWallet implements Wallet {
 
   /** Gives it a coin, in the next block. */
   receive(value: bigint): void {
-    this.chain.fund(this.nextScript(), satoshi(value))
+    this.#chain.fund(this.nextScript(), satoshi(value))
   }
 
   /** The port, for one life of its node. */
@@ -218,12 +229,12 @@ export class SimWallet implements Wallet {
   #own(branch: Branch, index: number): Uint8Array {
     this.#next[branch] = Math.max(this.#next[branch], index + 1)
     const script = this.#scriptAt(branch, index)
-    this.ownership.own(this, toHex(script), 'coin')
+    this.#ownership.own(this, toHex(script), 'coin')
     return script
   }
 
   #scriptAt(branch: Branch, index: number): Uint8Array {
-    const text = branch === 'receive' ? `${this.name} ${index}` : `${this.name} close ${index}`
+    const text = branch === 'receive' ? `${this.#name} ${index}` : `${this.#name} close ${index}`
     const script = Uint8Array.from([
       0,
       20,
@@ -254,7 +265,7 @@ export class SimWallet implements Wallet {
     const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
     const { raw, txid } = makeTransaction({
       version: 3,
-      lockTime: this.chain.height,
+      lockTime: this.#chain.height,
       inputs: [
         ...(beside === undefined ? [] : [{ outPoint: beside.outPoint, sequence: 0xfffffffd }]),
         ...coins.map(({ outPoint }) => input(outPoint, 0xfffffffe, KEY_WITNESS))
@@ -278,7 +289,7 @@ export class SimWallet implements Wallet {
    */
   #previousOf(coins: readonly Coin[]): { readonly previous?: readonly Uint8Array[] } {
     const inputs = coins.map(({ outPoint }) => ({ outPoint: outPointFromText(outPoint) }))
-    const find = (id: Txid): Transaction | undefined => this.chain.transaction(id)?.transaction
+    const find = (id: Txid): Transaction | undefined => this.#chain.transaction(id)?.transaction
     return inputs.every(({ outPoint }) => find(outPoint.txid) !== undefined)
       ? { previous: previousOf(inputs, find) }
       : {}
@@ -313,7 +324,7 @@ export class SimWallet implements Wallet {
     feeRate: FeeRate
     most: Satoshi
   }): Promise<void> {
-    const parent = this.chain.waiting.get(funding)
+    const parent = this.#chain.waiting.get(funding)
     const change = parent?.outputs[1]
     if (
       this.buildRenewal !== undefined ||
@@ -338,14 +349,14 @@ export class SimWallet implements Wallet {
       outputs: [{ script, value: satoshi(BigInt(change.value) - fee) }]
     })
     // There may be an earlier child that pays enough.
-    await this.broadcast(child).catch(() => {})
+    await this.#broadcast(child).catch(() => {})
   }
 
   async claim(output: CsvOutput): Promise<void> {
     const key = outPointText(output.outPoint)
     if (this.#claimed.has(key)) return
     this.#claimed.set(key, output)
-    this.#claims.set(key, { output, since: this.chain.height })
+    this.#claims.set(key, { output, since: this.#chain.height })
   }
 
   get hasClaims(): boolean {
@@ -355,9 +366,9 @@ export class SimWallet implements Wallet {
   /** With a new block: collects payouts that are in blocks, once they are worth their fee. */
   async sweep(rate: FeeRate): Promise<void> {
     const worth = [...this.#claims].filter(([key, claim]) => {
-      const at = this.chain.transaction(claim.output.outPoint.txid)?.height
-      const spender = this.chain.spenderOf(key)
-      if (spender?.height !== undefined && this.chain.height - spender.height >= 6) {
+      const at = this.#chain.transaction(claim.output.outPoint.txid)?.height
+      const spender = this.#chain.spenderOf(key)
+      if (spender?.height !== undefined && this.#chain.height - spender.height >= 6) {
         this.#claims.delete(key)
       }
       return at !== undefined && spender === undefined && this.#isWorth(claim, rate)
@@ -372,12 +383,12 @@ export class SimWallet implements Wallet {
       inputs: worth.map(([key]) => input(key, ONE_BLOCK, PAYOUT_WITNESS)),
       outputs: [{ script, value: satoshi(total - fee) }]
     })
-    await this.broadcast(sweep).catch(() => {})
+    await this.#broadcast(sweep).catch(() => {})
   }
 
   #isWorth({ output, since }: Claim, rate: FeeRate): boolean {
     const fee = feeFor(rate, sweepVsize(1, new Uint8Array(22)))
-    return output.value >= fee * (this.chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
+    return output.value >= fee * (this.#chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
   }
 
   /** The free coins, the largest first. */

@@ -235,12 +235,14 @@ export class WorldNode {
   readonly #random: Random
   #disk: SimDisk
   #process: Process | undefined
+  readonly #setup: NodeSetup
 
   constructor(
     readonly world: World,
     readonly name: string,
-    private readonly setup: NodeSetup = {}
+    setup: NodeSetup = {}
   ) {
+    this.#setup = setup
     const { seed = 1 } = world.options
     world.network.join(name)
     this.servers = new Servers(setup.servers ?? ONE_HONEST, world.chain, world.fees, world.phantoms)
@@ -382,7 +384,7 @@ export class WorldNode {
   }
 
   protected portsIn(life: Life, ports: Ports): Ports {
-    return this.setup.between?.(ports, life) ?? ports
+    return this.#setup.between?.(ports, life) ?? ports
   }
 
   protected tell(event: EngineEvent): void {
@@ -399,13 +401,14 @@ export class WorldNode {
     const { commitMs } = this.world.options
     return new SimDisk({
       contents,
-      remembers: this.setup.losesWrites ?? 0,
+      remembers: this.#setup.losesWrites ?? 0,
       ...(commitMs === undefined ? {} : { takes: { calendar: this.world.calendar, ms: commitMs } })
     })
   }
 
   #create(): Process {
-    const { world, setup, name } = this
+    const setup = this.#setup
+    const { world, name } = this
     const { calendar, chain, watchers } = world
     const { newsMs } = world.options
     const life = this.newLife()

@@ -413,10 +413,13 @@ class Unpacker {
   #at = 0
   /** The last long text: the address of a peer is often its name. */
   #text = ''
-  constructor(private readonly bytes: Uint8Array) {}
+  readonly #bytes: Uint8Array
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
 
   get atEnd(): boolean {
-    return this.#at === this.bytes.length
+    return this.#at === this.#bytes.length
   }
 
   value(depth: number): unknown {
@@ -494,7 +497,7 @@ class Unpacker {
   /** Reads a number of items, each of which takes at least a byte. */
   #count(): number {
     const count = this.#varint()
-    if (count > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
+    if (count > this.#bytes.length - this.#at) throw new RangeError('the value is cut short')
     return count
   }
 
@@ -509,14 +512,14 @@ class Unpacker {
   }
 
   #byte(): number {
-    const byte = this.bytes[this.#at++]
+    const byte = this.#bytes[this.#at++]
     if (byte === undefined) throw new RangeError('the value is cut short')
     return byte
   }
 
   #take(length: number): Uint8Array {
-    if (length > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
+    if (length > this.#bytes.length - this.#at) throw new RangeError('the value is cut short')
     this.#at += length
-    return this.bytes.subarray(this.#at - length, this.#at)
+    return this.#bytes.subarray(this.#at - length, this.#at)
   }
 }

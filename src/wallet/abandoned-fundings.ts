@@ -42,23 +42,26 @@ export function readAbandoned(key: string, value: Uint8Array): AbandonedFunding 
 
 /** The abandoned T1s, as long as no block tells what became of them. */
 export class AbandonedFundings {
-  private readonly fundings = new Map<Txid, AbandonedFunding>()
+  readonly #fundings = new Map<Txid, AbandonedFunding>()
+  readonly #view: Pick<HistoryView, 'abandon'>
 
-  constructor(private readonly view: Pick<HistoryView, 'abandon'>) {}
+  constructor(view: Pick<HistoryView, 'abandon'>) {
+    this.#view = view
+  }
 
   add(abandoned: AbandonedFunding): void {
-    this.fundings.set(abandoned.funding, abandoned)
-    this.view.abandon(abandoned.funding)
+    this.#fundings.set(abandoned.funding, abandoned)
+    this.#view.abandon(abandoned.funding)
   }
 
   /** Called once the chain tells what became of it. */
   remove(funding: Txid): void {
-    this.fundings.delete(funding)
+    this.#fundings.delete(funding)
   }
 
   /** Those one of whose coins is spent for good. */
   settled(isBuried: (outPoint: OutPoint) => boolean): Txid[] {
-    return [...this.fundings.values()]
+    return [...this.#fundings.values()]
       .filter(({ inputs }) => inputs.some(isBuried))
       .map(({ funding }) => funding)
   }

@@ -39,18 +39,18 @@ export interface OwnScript {
 
 /** Derives scripts, remembers them, and knows the next index of each branch. */
 export class AddressBook {
-  private readonly parents: Readonly<Record<Branch, HDKey>>
-  private readonly derived: Readonly<Record<Branch, OwnScript[]>> = {
+  readonly #parents: Readonly<Record<Branch, HDKey>>
+  readonly #derived: Readonly<Record<Branch, OwnScript[]>> = {
     receive: [],
     change: [],
     close: []
   }
-  private readonly byScript = new Map<string, OwnScript>()
-  private readonly secrets = new Map<OwnScript, Uint8Array>()
+  readonly #byScript = new Map<string, OwnScript>()
+  readonly #secrets = new Map<OwnScript, Uint8Array>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0, close: 0 }
   /** The last index of the branch `receive` that a block has paid to. */
-  private lastPaid = -1
+  #lastPaid = -1
   /** Number of addresses watched beyond `next`. */
   gap = GAP
   /**
@@ -58,14 +58,16 @@ export class AddressBook {
    * directories every close script that matters is on disk.
    */
   closeGap = 0
+  readonly #ecdsa: Pick<EcdsaWithSecrets, 'publicKeyOf'>
 
   /** @param ecdsa - the fastest implementation that can be loaded, when left out */
   constructor(
     root: HDKey,
     network: Network,
-    private readonly ecdsa: Pick<EcdsaWithSecrets, 'publicKeyOf'> = loadEcdsa()
+    ecdsa: Pick<EcdsaWithSecrets, 'publicKeyOf'> = loadEcdsa()
   ) {
-    this.parents = {
+    this.#ecdsa = ecdsa
+    this.#parents = {
       receive: addressBranch(root, network, BRANCH_INDEX.receive),
       change: addressBranch(root, network, BRANCH_INDEX.change),
       close: addressBranch(root, network, BRANCH_INDEX.close)
@@ -73,18 +75,18 @@ export class AddressBook {
   }
 
   at(branch: Branch, index: number): OwnScript {
-    const list = this.derived[branch]
+    const list = this.#derived[branch]
     for (let i = list.length; i <= index; i++) {
-      const secret = addressSecret(this.parents[branch], i)
-      const program = hash160(this.ecdsa.publicKeyOf(secret))
+      const secret = addressSecret(this.#parents[branch], i)
+      const program = hash160(this.#ecdsa.publicKeyOf(secret))
       const own: OwnScript = {
         branch,
         index: i,
         scriptPubKey: scriptOf({ kind: 'witness', version: 0, program })
       }
       list.push(own)
-      this.secrets.set(own, secret)
-      this.byScript.set(toHex(own.scriptPubKey), own)
+      this.#secrets.set(own, secret)
+      this.#byScript.set(toHex(own.scriptPubKey), own)
     }
     const found = list[index]
     if (found === undefined) throw new RangeError(`no address has the index ${index}`)
@@ -98,12 +100,12 @@ export class AddressBook {
 
   /** True when as many addresses in a row as may be were paid by nobody. */
   get isUsedUp(): boolean {
-    return this.next.receive - 1 - this.lastPaid >= MOST_UNUSED
+    return this.next.receive - 1 - this.#lastPaid >= MOST_UNUSED
   }
 
   /** To be called for each script that a block has paid to. */
   paid({ branch, index }: OwnScript): void {
-    if (branch === 'receive') this.lastPaid = Math.max(this.lastPaid, index)
+    if (branch === 'receive') this.#lastPaid = Math.max(this.#lastPaid, index)
   }
 
   /** All scripts to watch: those that were handed out, and the gap behind them. */
@@ -123,12 +125,12 @@ export class AddressBook {
 
   /** The script of ours that this is, if any. */
   find(scriptPubKey: Uint8Array): OwnScript | undefined {
-    return this.byScript.get(toHex(scriptPubKey))
+    return this.#byScript.get(toHex(scriptPubKey))
   }
 
   /** The secret key of a script that this book derived. */
   secret(own: OwnScript): Uint8Array {
-    return this.secrets.get(own) ?? addressSecret(this.parents[own.branch], own.index)
+    return this.#secrets.get(own) ?? addressSecret(this.#parents[own.branch], own.index)
   }
 }
 

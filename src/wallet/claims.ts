@@ -44,12 +44,15 @@ export interface Claim {
 }
 
 export class Claims {
-  private readonly byOutPoint = new Map<string, Claim>()
+  readonly #byOutPoint = new Map<string, Claim>()
+  readonly #view: HistoryView
 
-  constructor(private readonly view: HistoryView) {}
+  constructor(view: HistoryView) {
+    this.#view = view
+  }
 
   add(record: ClaimRecord): void {
-    this.byOutPoint.set(outPointText(record.output.outPoint), {
+    this.#byOutPoint.set(outPointText(record.output.outPoint), {
       record,
       triedAt: undefined,
       sentAt: undefined
@@ -57,21 +60,21 @@ export class Claims {
   }
 
   remove(outPoint: OutPoint): void {
-    this.byOutPoint.delete(outPointText(outPoint))
+    this.#byOutPoint.delete(outPointText(outPoint))
   }
 
   get(outPoint: OutPoint): Claim | undefined {
-    return this.byOutPoint.get(outPointText(outPoint))
+    return this.#byOutPoint.get(outPointText(outPoint))
   }
 
   all(): Claim[] {
-    return [...this.byOutPoint.values()]
+    return [...this.#byOutPoint.values()]
   }
 
   /** The sum of outputs that are in the chain or in the mempool and that nothing spends. */
   unswept(): Satoshi {
     const exists = ({ record: { output } }: Claim): boolean =>
-      this.source(output) !== undefined && this.view.spender(output.outPoint) === undefined
+      this.#source(output) !== undefined && this.#view.spender(output.outPoint) === undefined
     return sumShown(
       this.all()
         .filter(exists)
@@ -82,13 +85,13 @@ export class Claims {
   /** The next step for a claim under this tip. */
   step({ record, triedAt }: Claim, tip: Tip): ClaimStep {
     const { output } = record
-    const spender = this.view.spender(output.outPoint)
+    const spender = this.#view.spender(output.outPoint)
     if (spender?.height !== undefined) {
       return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
     }
     if (triedAt === tip.hash) return { do: 'wait' }
     // Without its source nothing tells whether the spend is signed (EVID-9).
-    const source = this.source(output)
+    const source = this.#source(output)
     if (source !== undefined && spender !== undefined) {
       return { do: 'rebroadcast', sweep: dearest(spender.transaction, record.sweep) }
     }
@@ -101,7 +104,7 @@ export class Claims {
   /** The claims that a transaction sweeps, or swept as an older version of the present sweep. */
   sweptBy(id: Txid): Claim[] {
     const spent = new Set(
-      this.view.transaction(id)?.transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
+      this.#view.transaction(id)?.transaction.inputs.map(({ outPoint }) => outPointText(outPoint))
     )
     return this.all().filter(
       ({ record: { output, sweep } }) =>
@@ -111,12 +114,12 @@ export class Claims {
 
   /** The height of the block in which a claim is swept. */
   sweptAt({ record: { output } }: Claim): BlockHeight | undefined {
-    return this.view.spender(output.outPoint)?.height
+    return this.#view.spender(output.outPoint)?.height
   }
 
   /** The transaction that has the output; undefined also when its output is not the claimed one. */
-  private source(output: CsvOutput): ChainTransaction | undefined {
-    const known = this.view.transaction(output.outPoint.txid)
+  #source(output: CsvOutput): ChainTransaction | undefined {
+    const known = this.#view.transaction(output.outPoint.txid)
     return known?.transaction.outputs[output.outPoint.vout]?.value === output.value
       ? known
       : undefined

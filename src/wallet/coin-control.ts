@@ -36,12 +36,16 @@ interface CoinControlInit {
 }
 
 export class CoinControl {
-  constructor(private readonly init: CoinControlInit) {}
+  readonly #init: CoinControlInit
+
+  constructor(init: CoinControlInit) {
+    this.#init = init
+  }
 
   /** All coins, the largest first. */
   all(): Coin[] {
-    const { view, addresses, height } = this.init
-    return coinsOf(view, addresses, height(), this.init)
+    const { view, addresses, height } = this.#init
+    return coinsOf(view, addresses, height(), this.#init)
   }
 
   /** The coins that may be chosen. */
@@ -70,7 +74,7 @@ export class CoinControl {
         throw new PaychanError('ERR_INVALID_OUTPOINT', `The coin ${coin} is named twice.`, { coin })
       }
       const found =
-        all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.missing(outPoint)
+        all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.#missing(outPoint)
       if (found.reservedFor !== undefined) {
         throw new PaychanError(
           'ERR_COIN_RESERVED',
@@ -106,10 +110,10 @@ export class CoinControl {
   async lock(names: readonly OutPoint[]): Promise<void> {
     const all = this.all()
     for (const outPoint of names) {
-      if (!all.some((each) => sameOutPoint(each.outPoint, outPoint))) this.missing(outPoint)
+      if (!all.some((each) => sameOutPoint(each.outPoint, outPoint))) this.#missing(outPoint)
     }
-    await this.init.store.commit(names.map(lockChange))
-    for (const outPoint of names) this.init.locks.add(outPoint)
+    await this.#init.store.commit(names.map(lockChange))
+    for (const outPoint of names) this.#init.locks.add(outPoint)
   }
 
   /**
@@ -118,11 +122,11 @@ export class CoinControl {
    * @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
    */
   async unlock(names: readonly OutPoint[]): Promise<void> {
-    const { locks, store } = this.init
+    const { locks, store } = this.#init
     const all = this.all()
     for (const outPoint of names) {
       if (!locks.has(outPoint) && !all.some((each) => sameOutPoint(each.outPoint, outPoint))) {
-        this.missing(outPoint)
+        this.#missing(outPoint)
       }
     }
     await this.forget(
@@ -133,19 +137,19 @@ export class CoinControl {
 
   /** The locked coins whose spend no reorganisation can undo any more. */
   spentForGood(): OutPoint[] {
-    const { locks, view, height } = this.init
+    const { locks, view, height } = this.#init
     return locks.all().filter((outPoint) => isBuried(view.spender(outPoint)?.height, height()))
   }
 
-  async forget(names: readonly OutPoint[], store = this.init.store): Promise<void> {
+  async forget(names: readonly OutPoint[], store = this.#init.store): Promise<void> {
     if (names.length === 0) return
     await store.commit(names.map(lockRemoval))
-    for (const outPoint of names) this.init.locks.remove(outPoint)
+    for (const outPoint of names) this.#init.locks.remove(outPoint)
   }
 
   /** The coins as a person is shown them. */
   list(): WalletCoin[] {
-    const { network, notes, height } = this.init
+    const { network, notes, height } = this.#init
     const tip = height()
     return this.all().map(({ own, ...coin }) => {
       const address = addressFromScript(own.scriptPubKey, network)
@@ -185,8 +189,8 @@ export class CoinControl {
   }
 
   /** @throws PaychanError `ERR_COIN_SPENT` (facts: coin, txid), `ERR_COIN_UNKNOWN` (facts: coin) */
-  private missing(outPoint: OutPoint): never {
-    const { view, addresses } = this.init
+  #missing(outPoint: OutPoint): never {
+    const { view, addresses } = this.#init
     const coin = outPointText(outPoint)
     const output = view.transaction(outPoint.txid)?.transaction.outputs[outPoint.vout]
     const spender =

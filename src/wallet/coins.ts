@@ -137,22 +137,22 @@ export function readLock(key: string, value: Uint8Array): OutPoint {
 }
 
 export class CoinLocks {
-  private readonly locked = new Map<string, OutPoint>()
+  readonly #locked = new Map<string, OutPoint>()
 
   add(outPoint: OutPoint): void {
-    this.locked.set(outPointText(outPoint), outPoint)
+    this.#locked.set(outPointText(outPoint), outPoint)
   }
 
   remove(outPoint: OutPoint): void {
-    this.locked.delete(outPointText(outPoint))
+    this.#locked.delete(outPointText(outPoint))
   }
 
   has(outPoint: OutPoint): boolean {
-    return this.locked.has(outPointText(outPoint))
+    return this.#locked.has(outPointText(outPoint))
   }
 
   all(): OutPoint[] {
-    return [...this.locked.values()]
+    return [...this.#locked.values()]
   }
 }
 
@@ -162,44 +162,45 @@ export class CoinLocks {
  * with the same coin would conflict with the first, which may come back as well.
  */
 export class Reservations {
-  private readonly byChannel = new Map<ChannelId, Reservation>()
-  private readonly byOutPoint = new Map<string, ChannelId>()
+  readonly #byChannel = new Map<ChannelId, Reservation>()
+  readonly #byOutPoint = new Map<string, ChannelId>()
 
   /** Takes over a reservation from the disk. */
   add(reservation: Reservation): void {
-    this.byChannel.set(reservation.channel, reservation)
+    this.#byChannel.set(reservation.channel, reservation)
     for (const input of reservation.inputs) {
-      this.byOutPoint.set(outPointText(input), reservation.channel)
+      this.#byOutPoint.set(outPointText(input), reservation.channel)
     }
   }
 
   remove(channel: ChannelId): void {
-    for (const input of this.byChannel.get(channel)?.inputs ?? []) {
-      this.byOutPoint.delete(outPointText(input))
+    for (const input of this.#byChannel.get(channel)?.inputs ?? []) {
+      this.#byOutPoint.delete(outPointText(input))
     }
-    this.byChannel.delete(channel)
+    this.#byChannel.delete(channel)
   }
 
   channelOf(outPoint: OutPoint): ChannelId | undefined {
-    return this.byOutPoint.get(outPointText(outPoint))
+    return this.#byOutPoint.get(outPointText(outPoint))
   }
 
   /** The channel whose T1 spends an output of a transaction. */
   fundedBy(id: Txid): ChannelId | undefined {
-    return [...this.byChannel.values()].find(({ inputs }) => inputs.some(({ txid }) => txid === id))
-      ?.channel
+    return [...this.#byChannel.values()].find(({ inputs }) =>
+      inputs.some(({ txid }) => txid === id)
+    )?.channel
   }
 
   has(channel: ChannelId): boolean {
-    return this.byChannel.has(channel)
+    return this.#byChannel.has(channel)
   }
 
   get(channel: ChannelId): Reservation | undefined {
-    return this.byChannel.get(channel)
+    return this.#byChannel.get(channel)
   }
 
   channels(): ChannelId[] {
-    return [...this.byChannel.keys()]
+    return [...this.#byChannel.keys()]
   }
 
   /**
@@ -207,7 +208,7 @@ export class Reservations {
    * if something else did, T1 can never be in a block any more, and the other coins are free.
    */
   settled(isBuried: (outPoint: OutPoint) => boolean): ChannelId[] {
-    return [...this.byChannel.values()]
+    return [...this.#byChannel.values()]
       .filter(({ inputs }) => inputs.some(isBuried))
       .map(({ channel }) => channel)
   }

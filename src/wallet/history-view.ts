@@ -41,45 +41,45 @@ export class HistoryView {
   /**
    * In the order of their arrival: where two differ about a transaction, the later one is right.
    */
-  private readonly histories = new Map<string, readonly ChainTransaction[]>()
-  private merged: Merged | undefined
-  private readonly judge: SpendJudge
-  private readonly abandoned = new Set<Txid>()
+  readonly #histories = new Map<string, readonly ChainTransaction[]>()
+  #merged: Merged | undefined
+  readonly #judge: SpendJudge
+  readonly #abandoned = new Set<Txid>()
 
   constructor(verify: Ecdsa['verify']) {
-    this.judge = new SpendJudge(verify)
+    this.#judge = new SpendJudge(verify)
   }
 
   /** Replaces the history of a script. */
   set(scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
     const key = toHex(scriptPubKey)
-    this.histories.delete(key)
-    this.histories.set(key, history)
-    this.merged = undefined
+    this.#histories.delete(key)
+    this.#histories.set(key, history)
+    this.#merged = undefined
   }
 
   /** Forgets a script that is no longer watched. */
   delete(scriptPubKey: Uint8Array): void {
-    if (this.histories.delete(toHex(scriptPubKey))) this.merged = undefined
+    if (this.#histories.delete(toHex(scriptPubKey))) this.#merged = undefined
   }
 
   /** From now on this transaction counts only when a block has it (`abandoned-fundings.ts`). */
   abandon(txid: Txid): void {
-    this.abandoned.add(txid)
-    this.merged = undefined
+    this.#abandoned.add(txid)
+    this.#merged = undefined
   }
 
   transactions(): Iterable<ChainTransaction> {
-    return this.merge().transactions.values()
+    return this.#merge().transactions.values()
   }
 
   transaction(txid: Txid): ChainTransaction | undefined {
-    return this.merge().transactions.get(txid)
+    return this.#merge().transactions.get(txid)
   }
 
   /** The transaction that spends an output of ours, in the chain or in the mempool. */
   spender(outPoint: OutPoint): ChainTransaction | undefined {
-    return this.merge().spenders.get(outPointText(outPoint))
+    return this.#merge().spenders.get(outPointText(outPoint))
   }
 
   /**
@@ -92,9 +92,9 @@ export class HistoryView {
     )
   }
 
-  private merge(): Merged {
-    if (this.merged !== undefined) return this.merged
-    const all = [...this.histories.values()].flat()
+  #merge(): Merged {
+    if (this.#merged !== undefined) return this.#merged
+    const all = [...this.#histories.values()].flat()
     // A txid covers the outputs: who shows them makes no difference.
     const sources = new Map(all.map(({ transaction }) => [transaction.txid, transaction]))
     const transactions = new Map<Txid, ChainTransaction>()
@@ -103,8 +103,8 @@ export class HistoryView {
       const { transaction, height } = known
       const { txid } = transaction
       if (height === undefined) {
-        const own = this.ownInputs(transaction, sources)
-        if (own.some((input) => this.isForged(transaction, input))) continue
+        const own = this.#ownInputs(transaction, sources)
+        if (own.some((input) => this.#isForged(transaction, input))) continue
         ownInputs.set(txid, own)
       }
       transactions.delete(txid)
@@ -118,7 +118,7 @@ export class HistoryView {
         if (outPoint.txid !== NO_TXID) spenders.set(outPointText(outPoint), known)
       }
     }
-    for (const txid of this.voided(transactions, spenders)) transactions.delete(txid)
+    for (const txid of this.#voided(transactions, spenders)) transactions.delete(txid)
     for (const known of transactions.values()) {
       if (known.height !== undefined) continue
       // While histories disagree about a replaced transaction, the later news decides.
@@ -126,11 +126,11 @@ export class HistoryView {
         spenders.set(outPointText(outPoint), known)
       }
     }
-    this.merged = { transactions, spenders }
-    return this.merged
+    this.#merged = { transactions, spenders }
+    return this.#merged
   }
 
-  private ownInputs(
+  #ownInputs(
     { inputs }: Transaction,
     sources: ReadonlyMap<Txid, Transaction>
   ): readonly OwnInput[] {
@@ -138,19 +138,19 @@ export class HistoryView {
       const source = sources.get(outPoint.txid)
       if (source === undefined) return []
       const output = source.outputs[outPoint.vout]
-      return output === undefined || this.histories.has(toHex(output.script))
+      return output === undefined || this.#histories.has(toHex(output.script))
         ? [{ index, outPoint, output }]
         : []
     })
   }
 
   /** Each input of ours needs a signature of ours: the first one that is made up ends the look. */
-  private isForged(transaction: Transaction, { index, output }: OwnInput): boolean {
-    return output === undefined || this.judge.isForged(transaction, index, output)
+  #isForged(transaction: Transaction, { index, output }: OwnInput): boolean {
+    return output === undefined || this.#judge.isForged(transaction, index, output)
   }
 
   /** What waits and can be in no block any more, with all that spends from it. */
-  private voided(
+  #voided(
     transactions: ReadonlyMap<Txid, ChainTransaction>,
     mined: ReadonlyMap<string, ChainTransaction>
   ): ReadonlySet<Txid> {
@@ -160,7 +160,7 @@ export class HistoryView {
         .map(({ transaction }) => transaction)
         .filter(
           ({ txid, inputs }) =>
-            this.abandoned.has(txid) ||
+            this.#abandoned.has(txid) ||
             inputs.some(({ outPoint }) => mined.has(outPointText(outPoint)))
         )
         .map(({ txid }) => txid)

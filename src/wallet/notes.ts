@@ -64,23 +64,23 @@ export function readMade(key: string, value: Uint8Array): [id: Txid, made: Made]
 }
 
 export class Notes {
-  private readonly labels = new Map<string, string>()
-  private readonly mades = new Map<Txid, Made>()
+  readonly #labels = new Map<string, string>()
+  readonly #mades = new Map<Txid, Made>()
 
   setLabel(of: string, text: string): void {
-    if (text === '') this.labels.delete(of)
-    else this.labels.set(of, text)
+    if (text === '') this.#labels.delete(of)
+    else this.#labels.set(of, text)
   }
 
   setMade(id: Txid, made: Made): void {
-    this.mades.set(id, made)
+    this.#mades.set(id, made)
   }
 
   label(of: string): string | undefined {
-    return this.labels.get(of)
+    return this.#labels.get(of)
   }
 
   made(id: Txid): Made | undefined {
-    return this.mades.get(id)
+    return this.#mades.get(id)
   }
 }

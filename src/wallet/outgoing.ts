@@ -112,36 +112,36 @@ export function feeOf({ inputs }: Outgoing, version: Transaction): Satoshi {
 }
 
 export class OutgoingTransactions {
-  private readonly byId = new Map<Txid, Outgoing>()
-  private readonly byVersion = new Map<Txid, Outgoing>()
-  private readonly byInput = new Map<string, Outgoing>()
+  readonly #byId = new Map<Txid, Outgoing>()
+  readonly #byVersion = new Map<Txid, Outgoing>()
+  readonly #byInput = new Map<string, Outgoing>()
 
   /** Stores a new transaction, or a new version of a known one. */
   set(outgoing: Outgoing): void {
-    this.byId.set(outgoing.id, outgoing)
-    for (const { txid } of outgoing.versions) this.byVersion.set(txid, outgoing)
-    for (const { outPoint } of outgoing.inputs) this.byInput.set(outPointText(outPoint), outgoing)
+    this.#byId.set(outgoing.id, outgoing)
+    for (const { txid } of outgoing.versions) this.#byVersion.set(txid, outgoing)
+    for (const { outPoint } of outgoing.inputs) this.#byInput.set(outPointText(outPoint), outgoing)
   }
 
   remove(id: Txid): void {
-    const outgoing = this.byId.get(id)
+    const outgoing = this.#byId.get(id)
     if (outgoing === undefined) return
-    this.byId.delete(id)
-    for (const { txid } of outgoing.versions) this.byVersion.delete(txid)
-    for (const { outPoint } of outgoing.inputs) this.byInput.delete(outPointText(outPoint))
+    this.#byId.delete(id)
+    for (const { txid } of outgoing.versions) this.#byVersion.delete(txid)
+    for (const { outPoint } of outgoing.inputs) this.#byInput.delete(outPointText(outPoint))
   }
 
   all(): Outgoing[] {
-    return [...this.byId.values()]
+    return [...this.#byId.values()]
   }
 
   /** The outgoing transaction of which this is a version. */
   find(id: Txid): Outgoing | undefined {
-    return this.byVersion.get(id)
+    return this.#byVersion.get(id)
   }
 
   /** The outgoing transaction that spends a coin. */
   spending(outPoint: OutPoint): Outgoing | undefined {
-    return this.byInput.get(outPointText(outPoint))
+    return this.#byInput.get(outPointText(outPoint))
   }
 }

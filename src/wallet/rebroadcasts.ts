@@ -29,35 +29,38 @@ interface RebroadcastsInit {
 }
 
 export class Rebroadcasts {
-  private readonly triedAt = new Map<Txid, string>()
+  readonly #triedAt = new Map<Txid, string>()
   /** Transactions whose newest version a server refused for its fee the last time it was sent. */
-  private readonly underpaid = new Set<Txid>()
-  private readonly task = new BackgroundTask(async () => {
-    await this.look()
+  readonly #underpaid = new Set<Txid>()
+  readonly #task = new BackgroundTask(async () => {
+    await this.#look()
   })
+  readonly #init: RebroadcastsInit
 
-  constructor(private readonly init: RebroadcastsInit) {}
+  constructor(init: RebroadcastsInit) {
+    this.#init = init
+  }
 
   /** Called after a new block, a new history or a new connection. */
   lookAgain(): void {
-    this.task.lookAgain()
+    this.#task.lookAgain()
   }
 
   stop(): void {
-    this.task.stop()
+    this.#task.stop()
   }
 
   async idle(): Promise<void> {
-    await this.task.idle()
+    await this.#task.idle()
   }
 
   /** Sends transactions in no block again, and lets go of buried ones. */
-  private async look(): Promise<void> {
-    const { outgoing, chain, view } = this.init
+  async #look(): Promise<void> {
+    const { outgoing, chain, view } = this.#init
     const { tip } = chain
     if (tip === undefined) return
     for (const each of outgoing.all()) {
-      if (this.task.stopped) return
+      if (this.#task.stopped) return
       const spenders = each.versions.map(({ inputs }) =>
         inputs.map(({ outPoint }) => view.spender(outPoint))
       )
@@ -66,8 +69,8 @@ export class Rebroadcasts {
         those.some((spender) => isBuried(spender?.height, tip.height))
       )
       const isOpen = spenders.at(-1)?.every((spender) => spender?.height === undefined) ?? false
-      if (decided) await this.settle(each)
-      else if (isOpen && this.triedAt.get(each.id) !== tip.hash) await this.again(each, tip.hash)
+      if (decided) await this.#settle(each)
+      else if (isOpen && this.#triedAt.get(each.id) !== tip.hash) await this.#again(each, tip.hash)
     }
   }
 
@@ -76,15 +79,15 @@ export class Rebroadcasts {
    * a refusal is an error.
    */
   async send(id: Txid, transaction: Transaction): Promise<boolean> {
-    const { chain } = this.init
-    if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
+    const { chain } = this.#init
+    if (chain.tip !== undefined) this.#triedAt.set(id, chain.tip.hash)
     try {
-      this.heard(id, await chain.broadcast(transaction))
+      this.#heard(id, await chain.broadcast(transaction))
       return true
     } catch (error) {
-      if (error instanceof Error) this.heard(id, error)
+      if (error instanceof Error) this.#heard(id, error)
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
-        this.triedAt.delete(id)
+        this.#triedAt.delete(id)
         return false
       }
       const sent = transaction.txid
@@ -105,29 +108,29 @@ export class Rebroadcasts {
 
   /** True when a server refused the newest version for its fee the last time it was sent. */
   isUnderpaid(id: Txid): boolean {
-    return this.underpaid.has(id)
+    return this.#underpaid.has(id)
   }
 
-  private heard(id: Txid, answer: Verdict | Error): void {
-    if (isUnderpaid(answer)) this.underpaid.add(id)
-    else this.underpaid.delete(id)
+  #heard(id: Txid, answer: Verdict | Error): void {
+    if (isUnderpaid(answer)) this.#underpaid.add(id)
+    else this.#underpaid.delete(id)
   }
 
-  private async again(each: Outgoing, tip: string): Promise<void> {
-    const { view, chain, reservations, onError } = this.init
+  async #again(each: Outgoing, tip: string): Promise<void> {
+    const { view, chain, reservations, onError } = this.#init
     const version = versionToSend(each, reservations)
     // Without its parent it comes in only with it, as a package, where the server has refused that
     // one for its fee.
     const isOrphan =
       each.kind === 'child' &&
       view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
-    this.triedAt.set(each.id, tip)
+    this.#triedAt.set(each.id, tip)
     try {
-      this.heard(each.id, await chain.broadcast(version))
+      this.#heard(each.id, await chain.broadcast(version))
     } catch (error) {
-      if (error instanceof Error) this.heard(each.id, error)
+      if (error instanceof Error) this.#heard(each.id, error)
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
-        this.triedAt.delete(each.id)
+        this.#triedAt.delete(each.id)
         return
       }
       if (isOrphan) return
@@ -148,8 +151,8 @@ export class Rebroadcasts {
     }
   }
 
-  private async settle({ id, versions, inputs }: Outgoing): Promise<void> {
-    const { change, store, outgoing, view, onError } = this.init
+  async #settle({ id, versions, inputs }: Outgoing): Promise<void> {
+    const { change, store, outgoing, view, onError } = this.#init
     if (versions.every(({ txid }) => view.transaction(txid)?.height === undefined)) {
       const rival =
         inputs
@@ -167,11 +170,11 @@ export class Rebroadcasts {
       await change(async () => {
         await store.commit([outgoingRemoval(id)])
         outgoing.remove(id)
-        this.triedAt.delete(id)
-        this.underpaid.delete(id)
+        this.#triedAt.delete(id)
+        this.#underpaid.delete(id)
       })
     } catch (error) {
-      if (!this.task.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))
+      if (!this.#task.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))
     }
   }
 }

@@ -49,25 +49,28 @@ export function createSigner(
 
 /** A bounded cache that drops the least recently used entry. */
 export class LruCache<K, V> {
-  private readonly entries = new Map<K, V>()
+  readonly #entries = new Map<K, V>()
+  readonly #capacity: number
 
-  constructor(private readonly capacity: number) {}
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
 
   /** The value cached under `key`, or the result of `make`, which is then cached. */
   get(key: K, make: () => V): V {
-    const known = this.entries.get(key)
+    const known = this.#entries.get(key)
     const value = known ?? make()
     // A Map keeps the order of insertion: what is used last goes to the end.
-    if (known !== undefined) this.entries.delete(key)
-    this.entries.set(key, value)
-    if (this.entries.size > this.capacity) {
-      const oldest = this.entries.keys().next()
-      if (oldest.done !== true) this.entries.delete(oldest.value)
+    if (known !== undefined) this.#entries.delete(key)
+    this.#entries.set(key, value)
+    if (this.#entries.size > this.#capacity) {
+      const oldest = this.#entries.keys().next()
+      if (oldest.done !== true) this.#entries.delete(oldest.value)
     }
     return value
   }
 
   get size(): number {
-    return this.entries.size
+    return this.#entries.size
   }
 }

@@ -66,18 +66,21 @@ interface SpenderInit {
 }
 
 export class Spender {
-  constructor(
-    private readonly init: SpenderInit,
-    private readonly sending: Rebroadcasts
-  ) {}
+  readonly #init: SpenderInit
+  readonly #sending: Rebroadcasts
+
+  constructor(init: SpenderInit, sending: Rebroadcasts) {
+    this.#init = init
+    this.#sending = sending
+  }
 
   async send(options: SendOptions): Promise<SendResult> {
-    const { network, addresses, coins, explained, chain } = this.init
+    const { network, addresses, coins, explained, chain } = this.#init
     const { address, amount: wanted, label, message } = paymentOf(options, network)
     const to = scriptFromAddress(address, network)
     const named = options.coins?.map(outPointFromText)
     const rate = await chosenRate(chain, options, SEND_TARGET)
-    const prepared = await this.init.change(async () => {
+    const prepared = await this.#init.change(async () => {
       const changeScript = addresses.upcoming('change')
       const plan = explained(() =>
         planSend({
@@ -99,7 +102,7 @@ export class Spender {
         },
         options.highFee
       )
-      const outgoing = this.first(
+      const outgoing = this.#first(
         'send',
         plan,
         to,
@@ -107,7 +110,7 @@ export class Spender {
         changeScript,
         named !== undefined
       )
-      await this.write(outgoing, plan, label)
+      await this.#write(outgoing, plan, label)
       return { plan, outgoing }
     })
     const { plan, outgoing } = prepared
@@ -131,7 +134,7 @@ export class Spender {
       ...shown,
       vsize: transaction.vsize,
       txid: outgoing.id,
-      broadcast: await this.sending.send(outgoing.id, transaction)
+      broadcast: await this.#sending.send(outgoing.id, transaction)
     }
   }
 
@@ -145,17 +148,17 @@ export class Spender {
     choice: FeeChoice,
     fundingOf: (id: Txid) => Uint8Array | undefined
   ): Promise<BumpResult> {
-    const { chain, outgoing, view } = this.init
+    const { chain, outgoing, view } = this.#init
     const of = txid(which)
     const known = outgoing.find(of)
     const parent = known?.kind === 'child' ? (known.inputs[0]?.outPoint.txid ?? of) : of
     // A child that T1 went ahead of has only itself to pay for.
     const isAlone = known?.kind === 'send' || view.transaction(parent)?.height !== undefined
-    if (known !== undefined && isAlone) return await this.replace(known, choice)
+    if (known !== undefined && isAlone) return await this.#replace(known, choice)
     const rate = await chosenRate(chain, choice, SEND_TARGET)
     const kept = fundingOf(parent)
     const asked = choice.feeRate === undefined ? undefined : rate
-    return await this.payFor(
+    return await this.#payFor(
       { txid: parent, kept: kept === undefined ? undefined : parseTransaction(kept) },
       () => rate,
       undefined,
@@ -178,10 +181,10 @@ export class Spender {
     isRefused
   }: FundingBump): Promise<void> {
     try {
-      await this.payFor(
+      await this.#payFor(
         { txid: funding, kept: parseTransaction(fundingTx) },
         (before, raised) => {
-          const isUnpaid = before === undefined ? isRefused : this.sending.isUnderpaid(before.id)
+          const isUnpaid = before === undefined ? isRefused : this.#sending.isUnderpaid(before.id)
           return isLate || isUnpaid ? max(feeRate, raised) : feeRate
         },
         most
@@ -205,22 +208,22 @@ export class Spender {
     }
   }
 
-  private async replace(known: Outgoing, choice: FeeChoice): Promise<BumpResult> {
-    const { addresses, chain, outgoing, view } = this.init
+  async #replace(known: Outgoing, choice: FeeChoice): Promise<BumpResult> {
+    const { addresses, chain, outgoing, view } = this.#init
     const target = targetOf(choice) ?? SEND_TARGET
     const asked = await askedRate(chain, choice)
     const estimate = asked ?? (await estimatedRate(chain, target))
     const incremental = await incrementalOf(chain)
-    const { signed, plan, of } = await this.init.change(async () => {
+    const { signed, plan, of } = await this.#init.change(async () => {
       // Another bump may have come first.
       const now = outgoing.find(known.id) ?? known
-      this.assertReplaceable(now.versions.map(({ txid }) => txid))
+      this.#assertReplaceable(now.versions.map(({ txid }) => txid))
       const changeScript = addresses.upcoming('change')
-      const coins = now.exact ? [] : this.init.coins.free()
-      const plan = this.bumpPlan(now, asked, estimate, coins, changeScript, incremental)
+      const coins = now.exact ? [] : this.#init.coins.free()
+      const plan = this.#bumpPlan(now, asked, estimate, coins, changeScript, incremental)
       await checkCost(chain, { rate: asked, fee: plan.fee, amount: now.amount }, choice.highFee)
-      const signed = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
-      await this.write(
+      const signed = this.#sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
+      await this.#write(
         {
           ...now,
           inputs: merged(now.inputs, plan.inputs),
@@ -232,7 +235,7 @@ export class Spender {
       return { signed, plan, of: newestOf(now).txid }
     })
     const { txid: id, vsize } = signed
-    const sent = await this.sending.send(known.id, signed)
+    const sent = await this.#sending.send(known.id, signed)
     return {
       kind: 'replacement',
       txid: id,
@@ -245,7 +248,7 @@ export class Spender {
   }
 
   /** Without a feerate it pays the estimate, or the least that replaces when that is more. */
-  private bumpPlan(
+  #bumpPlan(
     now: Outgoing,
     asked: FeeRate | undefined,
     estimate: FeeRate,
@@ -253,7 +256,7 @@ export class Spender {
     changeScript: OwnScript,
     incremental: FeeRate
   ): SendPlan {
-    const isThere = ({ txid }: OutPoint): boolean => this.init.view.transaction(txid) !== undefined
+    const isThere = ({ txid }: OutPoint): boolean => this.#init.view.transaction(txid) !== undefined
     try {
       return planBump(now, estimate, coins, changeScript.scriptPubKey, isThere, incremental)
     } catch (error) {
@@ -263,16 +266,16 @@ export class Spender {
   }
 
   /** @param rateOf - the fee rate of both, by the present child and the rate that raises it */
-  private async payFor(
+  async #payFor(
     { txid: parent, kept }: { readonly txid: Txid; readonly kept: Transaction | undefined },
     rateOf: (before: Outgoing | undefined, raised: FeeRate) => FeeRate,
     most: bigint | undefined,
     ask: () => Promise<void> = async () => {}
   ): Promise<BumpResult> {
-    const { addresses, chain, view, reservations, outgoing, locks } = this.init
+    const { addresses, chain, view, reservations, outgoing, locks } = this.#init
     const incremental = await incrementalOf(chain)
-    const { signed, plan, id } = await this.init.change(async () => {
-      this.assertUnconfirmed([parent])
+    const { signed, plan, id } = await this.#init.change(async () => {
+      this.#assertUnconfirmed([parent])
       const funding = unconfirmedFunding(view, reservations, addresses, parent, kept)
       const before = outgoing.spending(funding.change.outPoint)
       const coin = outPointText(funding.change.outPoint)
@@ -290,15 +293,15 @@ export class Spender {
       await ask()
       const next =
         before === undefined
-          ? this.first('child', plan, to.scriptPubKey, undefined, to, false)
+          ? this.#first('child', plan, to.scriptPubKey, undefined, to, false)
           : {
               ...before,
-              versions: [...before.versions, this.sign('child', plan, before.to, before.to)]
+              versions: [...before.versions, this.#sign('child', plan, before.to, before.to)]
             }
-      await this.write(next, plan, '', before === undefined)
+      await this.#write(next, plan, '', before === undefined)
       return { signed: newestOf(next), plan, id: next.id }
     })
-    const sent = await this.sendChild(id, signed, parent, kept)
+    const sent = await this.#sendChild(id, signed, parent, kept)
     const { txid: child, vsize } = signed
     return {
       kind: 'child',
@@ -315,29 +318,29 @@ export class Spender {
    * Sends a child. Servers that have T1 take the child; a server that refused T1 for its fee takes
    * both as a package, and knows T1 from the refused broadcast.
    */
-  private async sendChild(
+  async #sendChild(
     id: Txid,
     child: Transaction,
     parent: Txid,
     kept: Transaction | undefined
   ): Promise<boolean> {
-    const isShown = this.init.view.transaction(parent) !== undefined
+    const isShown = this.#init.view.transaction(parent) !== undefined
     const alone =
       kept === undefined
         ? undefined
-        : await this.init.chain.broadcast(kept).then(
+        : await this.#init.chain.broadcast(kept).then(
             () => undefined,
             (error: unknown) => error
           )
     try {
-      return await this.sending.send(id, child)
+      return await this.#sending.send(id, child)
     } catch (error) {
       if (isShown || codeOf(error) !== 'ERR_BROADCAST_REFUSED') throw error
       throw packageRefused(parent, id, error, alone)
     }
   }
 
-  private first(
+  #first(
     kind: Outgoing['kind'],
     plan: SendPlan | ChildPlan,
     to: Uint8Array,
@@ -345,7 +348,7 @@ export class Spender {
     change: OwnScript,
     exact: boolean
   ): Outgoing {
-    const signed = this.sign(kind, plan, to, change.scriptPubKey)
+    const signed = this.#sign(kind, plan, to, change.scriptPubKey)
     return {
       id: signed.txid,
       kind,
@@ -358,7 +361,7 @@ export class Spender {
     }
   }
 
-  private sign(
+  #sign(
     kind: Outgoing['kind'],
     { inputs, amount, change, fee }: SendPlan,
     to: Uint8Array,
@@ -370,7 +373,7 @@ export class Spender {
       coins: inputs.map((input) => ({
         ...input,
         sequence: SEQUENCE,
-        secret: this.secretOf(input.script)
+        secret: this.#secretOf(input.script)
       })),
       // The smaller first: nobody can tell from the order which one is the change.
       outputs:
@@ -382,12 +385,12 @@ export class Spender {
       fee,
       // The height of the tip: a miner gains nothing by mining the block that is there once more
       // (fee sniping).
-      lockTime: this.height() ?? blockHeight(0)
+      lockTime: this.#height() ?? blockHeight(0)
     })
   }
 
-  private secretOf(script: Uint8Array): Uint8Array {
-    const { addresses } = this.init
+  #secretOf(script: Uint8Array): Uint8Array {
+    const { addresses } = this.#init
     const own = addresses.find(script)
     if (own === undefined) {
       throw new PaychanError(
@@ -402,13 +405,13 @@ export class Spender {
    * Writes to disk first; every version has the label of the first. The index of a change address
    * that is used for the first time is in the same batch.
    */
-  private async write(
+  async #write(
     next: Outgoing,
     plan: SendPlan,
-    label = this.init.notes.label(next.id) ?? '',
+    label = this.#init.notes.label(next.id) ?? '',
     usesIndex = false
   ): Promise<void> {
-    const { store, outgoing, notes, addresses, useChange } = this.init
+    const { store, outgoing, notes, addresses, useChange } = this.#init
     const made = {
       kind: next.kind === 'child' ? ('bump' as const) : ('send' as const),
       fee: plan.fee
@@ -431,9 +434,9 @@ export class Spender {
     notes.setLabel(id, label)
   }
 
-  private assertUnconfirmed(ids: readonly Txid[]): void {
+  #assertUnconfirmed(ids: readonly Txid[]): void {
     for (const id of ids) {
-      const height = this.init.view.transaction(id)?.height
+      const height = this.#init.view.transaction(id)?.height
       if (height !== undefined) {
         throw new PaychanError(
           'ERR_ALREADY_CONFIRMED',
@@ -444,10 +447,10 @@ export class Spender {
     }
   }
 
-  private assertReplaceable(ids: readonly Txid[]): void {
-    this.assertUnconfirmed(ids)
+  #assertReplaceable(ids: readonly Txid[]): void {
+    this.#assertUnconfirmed(ids)
     const channel = ids
-      .map((id) => this.init.reservations.fundedBy(id))
+      .map((id) => this.#init.reservations.fundedBy(id))
       .find((id) => id !== undefined)
     if (channel !== undefined) {
       throw new PaychanError(
@@ -458,8 +461,8 @@ export class Spender {
     }
   }
 
-  private height(): BlockHeight | undefined {
-    return this.init.chain.tip?.height
+  #height(): BlockHeight | undefined {
+    return this.#init.chain.tip?.height
   }
 }
 

@@ -74,32 +74,35 @@ interface Swept extends Batch {
 }
 
 export class Sweeper {
-  private readonly task = new BackgroundTask(async () => {
-    await this.look()
+  readonly #task = new BackgroundTask(async () => {
+    await this.#look()
   })
   /** The height at which each sweep was first seen waiting, since this node started. */
-  private readonly waitingSince = new Map<Txid, BlockHeight>()
+  readonly #waitingSince = new Map<Txid, BlockHeight>()
   /** Sweeps that a server refused for their fee the last time they were sent. */
-  private readonly underpaid = new Set<Txid>()
+  readonly #underpaid = new Set<Txid>()
+  readonly #init: SweeperInit
 
-  constructor(private readonly init: SweeperInit) {}
+  constructor(init: SweeperInit) {
+    this.#init = init
+  }
 
   /** Looks at every claim again, since something may have changed. */
   lookAgain(): void {
-    this.task.lookAgain()
+    this.#task.lookAgain()
   }
 
   stop(): void {
-    this.task.stop()
+    this.#task.stop()
   }
 
   /** Resolves once all work caused by the events so far is done. */
   async idle(): Promise<void> {
-    await this.task.idle()
+    await this.#task.idle()
   }
 
-  private async look(): Promise<void> {
-    const { chain, claims } = this.init
+  async #look(): Promise<void> {
+    const { chain, claims } = this.#init
     const { tip } = chain
     if (tip === undefined) return
     const waiting: Array<readonly [Claim, Transaction]> = []
@@ -107,30 +110,30 @@ export class Sweeper {
     for (const claim of claims.all()) {
       const step = claims.step(claim, tip)
       if (step.do === 'forget') {
-        await this.attempt([claim], async () => {
-          await this.forget(claim)
+        await this.#attempt([claim], async () => {
+          await this.#forget(claim)
         })
       } else if (step.do === 'rebroadcast') waiting.push([claim, step.sweep])
       else if (step.do === 'sweep') ready.push(claim)
     }
     for (const batch of groups(waiting)) {
-      await this.attempt(batch.claims, async () => {
-        await this.keepGoing(batch, tip)
+      await this.#attempt(batch.claims, async () => {
+        await this.#keepGoing(batch, tip)
       })
     }
     for (const batch of batches(ready)) {
-      await this.attempt(batch.claims, async () => {
-        await this.sweep(batch, tip)
+      await this.#attempt(batch.claims, async () => {
+        await this.#sweep(batch, tip)
       })
     }
   }
 
-  private async attempt(claims: readonly Claim[], task: () => Promise<void>): Promise<void> {
-    if (this.task.stopped) return
+  async #attempt(claims: readonly Claim[], task: () => Promise<void>): Promise<void> {
+    if (this.#task.stopped) return
     try {
       await task()
     } catch (error) {
-      this.report(claims, error)
+      this.#report(claims, error)
     }
   }
 
@@ -138,39 +141,41 @@ export class Sweeper {
    * Sends a sweep in the mempool again, because mempools forget; replaces one that is stuck, or
    * that a server has refused for its fee (BIP125).
    */
-  private async keepGoing(batch: Swept, tip: Tip): Promise<void> {
+  async #keepGoing(batch: Swept, tip: Tip): Promise<void> {
     const { txid, vsize } = batch.sweep
-    const since = this.waitingSince.get(txid) ?? tip.height
-    this.waitingSince.set(txid, since)
+    const since = this.#waitingSince.get(txid) ?? tip.height
+    this.#waitingSince.set(txid, since)
     const estimate =
-      tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.sweep)
+      tip.height - since < STUCK_BLOCKS || this.#fundsChannel(batch.sweep)
         ? undefined
-        : await estimatedRate(this.init.chain, SWEEP_TARGET)
-    const raised = await this.raised(batch)
+        : await estimatedRate(this.#init.chain, SWEEP_TARGET)
+    const raised = await this.#raised(batch)
     const stuck = estimate !== undefined && feeFor(estimate, vsize) > feeOf(batch)
-    const rate = stuck ? max(estimate, await this.leastRate(batch)) : raised
+    const rate = stuck ? max(estimate, await this.#leastRate(batch)) : raised
     const next =
       rate === undefined
         ? undefined
-        : await this.init.serial.run(async () => await this.build(batch, max(rate, raised ?? rate)))
-    await this.broadcast(batch.claims, next?.transaction ?? batch.sweep, tip)
+        : await this.#init.serial.run(
+            async () => await this.#build(batch, max(rate, raised ?? rate))
+          )
+    await this.#broadcast(batch.claims, next?.transaction ?? batch.sweep, tip)
   }
 
-  private async sweep(batch: Batch, tip: Tip): Promise<void> {
-    const estimate = await estimatedRate(this.init.chain, SWEEP_TARGET)
+  async #sweep(batch: Batch, tip: Tip): Promise<void> {
+    const estimate = await estimatedRate(this.#init.chain, SWEEP_TARGET)
     const { sweep: before } = batch
     const built = before === undefined ? undefined : { ...batch, sweep: before }
-    const raised = built === undefined ? undefined : await this.raised(built)
+    const raised = built === undefined ? undefined : await this.#raised(built)
     const rate = max(estimate, raised ?? estimate)
-    const sweep = await this.init.serial.run(async () => {
+    const sweep = await this.#init.serial.run(async () => {
       const isGood =
         built !== undefined &&
         isWhole(built) &&
-        (this.fundsChannel(built.sweep) || rateOf(built) >= rate)
-      return isGood ? built.sweep : (await this.build(batch, rate))?.transaction
+        (this.#fundsChannel(built.sweep) || rateOf(built) >= rate)
+      return isGood ? built.sweep : (await this.#build(batch, rate))?.transaction
     })
     if (sweep === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
-    else await this.broadcast(batch.claims, sweep, tip)
+    else await this.#broadcast(batch.claims, sweep, tip)
   }
 
   /**
@@ -178,17 +183,17 @@ export class Sweeper {
    * as many blocks as it was made for: a quarter more with each block, up to a small part of the
    * swept amount, whatever another server says. Undefined at that bound.
    */
-  private async raised(batch: Swept): Promise<FeeRate | undefined> {
+  async #raised(batch: Swept): Promise<FeeRate | undefined> {
     const { txid, vsize } = batch.sweep
-    const isUnpaid = this.underpaid.has(txid) || this.isLate(batch)
-    if (!isUnpaid || !isWhole(batch) || this.fundsChannel(batch.sweep)) return undefined
+    const isUnpaid = this.#underpaid.has(txid) || this.#isLate(batch)
+    if (!isUnpaid || !isWhole(batch) || this.#fundsChannel(batch.sweep)) return undefined
     const now = rateOf(batch)
-    const rate = max(feeRate((now * 5n) / 4n), await this.leastRate(batch))
+    const rate = max(feeRate((now * 5n) / 4n), await this.#leastRate(batch))
     return feeFor(rate, vsize) * MOST_OF_SWEPT <= totalOf(batch.claims) ? rate : undefined
   }
 
-  private isLate({ claims }: Batch): boolean {
-    const height = this.init.chain.tip?.height
+  #isLate({ claims }: Batch): boolean {
+    const height = this.#init.chain.tip?.height
     return claims.every(
       ({ sentAt }) =>
         height !== undefined && sentAt !== undefined && height - sentAt >= SWEEP_TARGET
@@ -196,9 +201,9 @@ export class Sweeper {
   }
 
   /** BIP125, rule 4: the least that a replacement pays. */
-  private async leastRate(batch: Swept): Promise<FeeRate> {
+  async #leastRate(batch: Swept): Promise<FeeRate> {
     const { vsize } = batch.sweep
-    const least = feeOf(batch) + feeFor(await incrementalOf(this.init.chain), vsize)
+    const least = feeOf(batch) + feeFor(await incrementalOf(this.#init.chain), vsize)
     return rateFor(least, vsize)
   }
 
@@ -209,7 +214,7 @@ export class Sweeper {
    *   `ERR_INSUFFICIENT_FUNDS`, and those of `askedRate` and `checkCost`
    */
   async bump(id: Txid, choice: FeeChoice): Promise<BumpResult | undefined> {
-    const { chain, claims, serial } = this.init
+    const { chain, claims, serial } = this.#init
     const [claim] = claims.sweptBy(id)
     const before = claim?.record.sweep
     if (claim === undefined || before === undefined) return undefined
@@ -230,7 +235,7 @@ export class Sweeper {
             : []
         )
     )[0]
-    const channel = this.init.reservations.fundedBy(before.txid)
+    const channel = this.#init.reservations.fundedBy(before.txid)
     if (batch === undefined || !isWhole(batch) || channel !== undefined) {
       throw new PaychanError(
         'ERR_CANNOT_BUMP',
@@ -241,7 +246,7 @@ export class Sweeper {
       )
     }
     const asked = await askedRate(chain, choice)
-    const least = await this.leastRate(batch)
+    const least = await this.#leastRate(batch)
     if (asked !== undefined && asked < least) {
       throw new PaychanError(
         'ERR_FEERATE_TOO_LOW',
@@ -253,7 +258,7 @@ export class Sweeper {
     const { txid: of, vsize } = before
     const [fee, amount] = [feeFor(rate, vsize), satoshi(totalOf(batch.claims))]
     await checkCost(chain, { rate: asked, fee, amount }, choice.highFee)
-    const next = await serial.run(async () => await this.build(batch, rate))
+    const next = await serial.run(async () => await this.#build(batch, rate))
     if (next === undefined) {
       throw new PaychanError(
         'ERR_INSUFFICIENT_FUNDS',
@@ -262,7 +267,7 @@ export class Sweeper {
       )
     }
     const { tip } = chain
-    if (tip !== undefined) await this.broadcast(batch.claims, next.transaction, tip)
+    if (tip !== undefined) await this.#broadcast(batch.claims, next.transaction, tip)
     return {
       kind: 'replacement',
       txid: next.transaction.txid,
@@ -278,17 +283,17 @@ export class Sweeper {
    * FUND-5: true when a T1 spends an output of the sweep; another sweep would make the T1 void. The
    * sweep was in a block, and a reorganisation has undone that.
    */
-  private fundsChannel({ txid }: Transaction): boolean {
-    return this.init.reservations.fundedBy(txid) !== undefined
+  #fundsChannel({ txid }: Transaction): boolean {
+    return this.#init.reservations.fundedBy(txid) !== undefined
   }
 
   /** Builds a new sweep, on disk; undefined when it is not worth its fee now. */
-  private async build(
+  async #build(
     { claims, sweep: before }: Batch,
     rate: FeeRate
   ): Promise<{ readonly transaction: Transaction; readonly fee: Satoshi } | undefined> {
-    if (this.task.stopped) return undefined
-    const { store, addresses, notes, signer } = this.init
+    if (this.#task.stopped) return undefined
+    const { store, addresses, notes, signer } = this.#init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
     const known = before?.outputs[0]?.script
     const to = known ?? addresses.upcoming('change').scriptPubKey
@@ -330,18 +335,18 @@ export class Sweeper {
     worth.forEach((claim, i) => {
       claim.record = records[i] ?? claim.record
     })
-    for (const claim of worth) this.init.onChange(claim, false)
-    if (before !== undefined) this.forgetVersion(before)
+    for (const claim of worth) this.#init.onChange(claim, false)
+    if (before !== undefined) this.#forgetVersion(before)
     return built
   }
 
-  private forgetVersion({ txid }: Transaction): void {
-    this.waitingSince.delete(txid)
-    this.underpaid.delete(txid)
+  #forgetVersion({ txid }: Transaction): void {
+    this.#waitingSince.delete(txid)
+    this.#underpaid.delete(txid)
   }
 
-  private async broadcast(claims: readonly Claim[], sweep: Transaction, tip: Tip): Promise<void> {
-    if (this.task.stopped) return
+  async #broadcast(claims: readonly Claim[], sweep: Transaction, tip: Tip): Promise<void> {
+    if (this.#task.stopped) return
     const tried = (): void => {
       for (const claim of claims) {
         claim.triedAt = tip.hash
@@ -350,11 +355,11 @@ export class Sweeper {
     }
     const hear = (answer: Verdict | Error): void => {
       const { txid } = sweep
-      if (isUnderpaid(answer)) this.underpaid.add(txid)
-      else this.underpaid.delete(txid)
+      if (isUnderpaid(answer)) this.#underpaid.add(txid)
+      else this.#underpaid.delete(txid)
     }
     try {
-      hear(await this.init.chain.broadcast(sweep))
+      hear(await this.#init.chain.broadcast(sweep))
       tried()
     } catch (error) {
       if (error instanceof Error) hear(error)
@@ -364,23 +369,23 @@ export class Sweeper {
     }
   }
 
-  private async forget(claim: Claim): Promise<void> {
-    const { serial, store, claims } = this.init
+  async #forget(claim: Claim): Promise<void> {
+    const { serial, store, claims } = this.#init
     const { outPoint } = claim.record.output
     await serial.run(async () => {
-      if (this.task.stopped || claims.get(outPoint) !== claim) return
+      if (this.#task.stopped || claims.get(outPoint) !== claim) return
       await store.commit([claimRemoval(outPoint)])
       claims.remove(outPoint)
-      if (claim.record.sweep !== undefined) this.forgetVersion(claim.record.sweep)
-      this.init.onChange(claim, true)
+      if (claim.record.sweep !== undefined) this.#forgetVersion(claim.record.sweep)
+      this.#init.onChange(claim, true)
     })
   }
 
-  private report(claims: readonly Claim[], error: unknown): void {
-    if (this.task.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
+  #report(claims: readonly Claim[], error: unknown): void {
+    if (this.#task.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
     const value = totalOf(claims)
     const output = claims.map(({ record }) => outPointText(record.output.outPoint)).join(', ')
-    this.init.onError(
+    this.#init.onError(
       PaychanError.of(
         codeOf(error),
         `The payout ${output} of ${formatAmount(value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,

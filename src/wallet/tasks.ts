@@ -2,12 +2,12 @@
 
 /** One task after the other: each task sees the decisions of those before it. */
 export class SerialQueue {
-  private last: Promise<void> = Promise.resolve()
+  #last: Promise<void> = Promise.resolve()
 
   /** Runs `task` after all that were given before it; settles as the task does. */
   async run<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.last.then(task)
-    this.last = result.then(
+    const result = this.#last.then(task)
+    this.#last = result.then(
       () => undefined,
       () => undefined
     )
@@ -16,49 +16,52 @@ export class SerialQueue {
 
   /** Resolves once everything given so far is done. */
   async idle(): Promise<void> {
-    await this.last
+    await this.#last
   }
 }
 
 /** A task that looks at everything again whenever something may have changed; one run at a time. */
 export class BackgroundTask {
-  private again = false
-  private isRunning = false
-  private running: Promise<void> = Promise.resolve()
-  private isStopped = false
+  #again = false
+  #isRunning = false
+  #running: Promise<void> = Promise.resolve()
+  #isStopped = false
+  readonly #task: () => Promise<void>
 
   /** @param task - gives up between two steps once `stopped` is true; handles its own errors */
-  constructor(private readonly task: () => Promise<void>) {}
+  constructor(task: () => Promise<void>) {
+    this.#task = task
+  }
 
   get stopped(): boolean {
-    return this.isStopped
+    return this.#isStopped
   }
 
   /** Runs the task, since something may have changed. */
   lookAgain(): void {
-    this.again = true
-    if (this.isRunning || this.isStopped) return
-    this.isRunning = true
-    this.running = this.run()
+    this.#again = true
+    if (this.#isRunning || this.#isStopped) return
+    this.#isRunning = true
+    this.#running = this.#run()
   }
 
   stop(): void {
-    this.isStopped = true
+    this.#isStopped = true
   }
 
   /** Resolves once all runs asked for so far are done. */
   async idle(): Promise<void> {
-    await this.running
+    await this.#running
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     try {
-      while (this.again && !this.isStopped) {
-        this.again = false
-        await this.task()
+      while (this.#again && !this.#isStopped) {
+        this.#again = false
+        await this.#task()
       }
     } finally {
-      this.isRunning = false
+      this.#isRunning = false
     }
   }
 }

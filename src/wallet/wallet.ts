@@ -72,56 +72,63 @@ export function createWallet(init: WalletInit): NodeWallet {
 }
 
 class OnChainWallet implements NodeWallet {
-  private readonly addresses: AddressBook
-  private readonly view: HistoryView
-  private readonly watches: Watches
-  private readonly reservations = new Reservations()
-  private readonly claims: Claims
-  private readonly sweeper: Sweeper
-  private readonly outgoing = new OutgoingTransactions()
-  private readonly abandoned: AbandonedFundings
-  private readonly notes = new Notes()
-  private readonly locks = new CoinLocks()
-  private readonly control: CoinControl
-  private readonly rebroadcasts: Rebroadcasts
-  private readonly spender: Spender
-  private readonly serial = new SerialQueue()
-  private readonly listeners = new Set<() => void>()
-  private readonly unsubscribe: Unsubscribe[] = []
+  readonly #addresses: AddressBook
+  readonly #view: HistoryView
+  readonly #watches: Watches
+  readonly #reservations = new Reservations()
+  readonly #claims: Claims
+  readonly #sweeper: Sweeper
+  readonly #outgoing = new OutgoingTransactions()
+  readonly #abandoned: AbandonedFundings
+  readonly #notes = new Notes()
+  readonly #locks = new CoinLocks()
+  readonly #control: CoinControl
+  readonly #rebroadcasts: Rebroadcasts
+  readonly #spender: Spender
+  readonly #serial = new SerialQueue()
+  readonly #listeners = new Set<() => void>()
+  readonly #unsubscribe: Unsubscribe[] = []
   /** The script of the newest address: it is given again when addresses are used up. */
-  private newest: Uint8Array | undefined
-  private running = false
+  #newest: Uint8Array | undefined
+  #running = false
+  readonly #init: WalletInit
 
-  constructor(private readonly init: WalletInit) {
+  constructor(init: WalletInit) {
+    this.#init = init
     const { root, network, chain, store, onError } = init
-    this.addresses = new AddressBook(root, network)
+    this.#addresses = new AddressBook(root, network)
     const signer = createSigner(root, network)
-    this.view = new HistoryView(signer.verify)
-    this.claims = new Claims(this.view)
-    this.abandoned = new AbandonedFundings(this.view)
-    this.watches = new Watches({
+    this.#view = new HistoryView(signer.verify)
+    this.#claims = new Claims(this.#view)
+    this.#abandoned = new AbandonedFundings(this.#view)
+    this.#watches = new Watches({
       chain,
       onError,
       onHistory: (script, history) => {
-        this.heard(script, history)
+        this.#heard(script, history)
       }
     })
-    this.sweeper = new Sweeper({
-      claims: this.claims,
+    this.#sweeper = new Sweeper({
+      claims: this.#claims,
       chain,
       store,
-      addresses: this.addresses,
-      serial: this.serial,
+      addresses: this.#addresses,
+      serial: this.#serial,
       signer,
       onError,
-      notes: this.notes,
-      reservations: this.reservations,
+      notes: this.#notes,
+      reservations: this.#reservations,
       onChange: (claim, gone) => {
-        this.claimChanged(claim, gone)
+        this.#claimChanged(claim, gone)
       }
     })
-    const { addresses, view, reservations, outgoing, notes, locks } = this
-    this.control = new CoinControl({
+    const addresses = this.#addresses
+    const view = this.#view
+    const reservations = this.#reservations
+    const outgoing = this.#outgoing
+    const notes = this.#notes
+    const locks = this.#locks
+    this.#control = new CoinControl({
       network,
       addresses,
       view,
@@ -130,123 +137,129 @@ class OnChainWallet implements NodeWallet {
       locks,
       notes,
       store,
-      height: () => this.height()
+      height: () => this.#height()
     })
-    const change = async <T>(task: () => Promise<T>): Promise<T> => await this.change(task)
-    this.rebroadcasts = new Rebroadcasts({
+    const change = async <T>(task: () => Promise<T>): Promise<T> => await this.#change(task)
+    this.#rebroadcasts = new Rebroadcasts({
       ...{ chain, store, view, reservations, outgoing, change, onError }
     })
-    this.spender = new Spender(
+    this.#spender = new Spender(
       {
         ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, change },
-        coins: this.control,
-        explained: (choose) => this.explained(choose),
+        coins: this.#control,
+        explained: (choose) => this.#explained(choose),
         useChange: async (records) => {
-          await this.use('change', this.addresses.next.change + 1, records)
+          await this.#use('change', this.#addresses.next.change + 1, records)
         }
       },
-      this.rebroadcasts
+      this.#rebroadcasts
     )
   }
 
   async start(): Promise<void> {
-    const { store, chain, onError } = this.init
-    const { addresses, reservations, locks, claims, outgoing, abandoned, notes } = this
+    const { store, chain, onError } = this.#init
+    const addresses = this.#addresses
+    const reservations = this.#reservations
+    const locks = this.#locks
+    const claims = this.#claims
+    const outgoing = this.#outgoing
+    const abandoned = this.#abandoned
+    const notes = this.#notes
     await loadWallet(
       store,
       { addresses, reservations, locks, claims, outgoing, abandoned, notes },
       onError
     )
-    this.running = true
-    this.watches.start()
-    this.watchAll()
-    for (const { record } of this.claims.all()) this.watches.add(record.output.scriptPubKey)
-    this.unsubscribe.push(
+    this.#running = true
+    this.#watches.start()
+    this.#watchAll()
+    for (const { record } of this.#claims.all()) this.#watches.add(record.output.scriptPubKey)
+    this.#unsubscribe.push(
       chain.onTip(() => {
-        this.look()
+        this.#look()
       }),
       chain.onStatus((status) => {
-        if (status === 'synced') this.look()
+        if (status === 'synced') this.#look()
       })
     )
   }
 
   async stop(): Promise<void> {
-    this.running = false
-    for (const stop of this.unsubscribe.splice(0)) stop()
-    this.watches.stop()
-    this.sweeper.stop()
-    this.rebroadcasts.stop()
-    await this.serial.idle()
+    this.#running = false
+    for (const stop of this.#unsubscribe.splice(0)) stop()
+    this.#watches.stop()
+    this.#sweeper.stop()
+    this.#rebroadcasts.stop()
+    await this.#serial.idle()
   }
 
   async newScript(): Promise<Uint8Array> {
-    return await this.change(async () => await this.drawScript())
+    return await this.#change(async () => await this.#drawScript())
   }
 
   async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
-    const own = ownScript(scriptPubKey, this.addresses, this.watches)
-    if (own !== undefined && own.index >= this.addresses.next[own.branch]) {
-      await this.change(async () => {
-        await this.skipPast(own)
+    const own = ownScript(scriptPubKey, this.#addresses, this.#watches)
+    if (own !== undefined && own.index >= this.#addresses.next[own.branch]) {
+      await this.#change(async () => {
+        await this.#skipPast(own)
       })
     }
     return own !== undefined
   }
 
-  closeScript = (index: number): Uint8Array => this.addresses.at('close', index).scriptPubKey
+  closeScript = (index: number): Uint8Array => this.#addresses.at('close', index).scriptPubKey
 
   async newAddress(): Promise<string> {
-    const script = await this.change(async () => {
-      if (!this.addresses.isUsedUp) this.newest = undefined
-      return (this.newest ??= await this.drawScript())
+    const script = await this.#change(async () => {
+      if (!this.#addresses.isUsedUp) this.#newest = undefined
+      return (this.#newest ??= await this.#drawScript())
     })
-    return addressFromScript(script, this.init.network)
+    return addressFromScript(script, this.#init.network)
   }
 
   checkFunds(amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
-    return this.explained(() =>
+    return this.#explained(() =>
       selectCoins({
-        ...this.offered(named),
+        ...this.#offered(named),
         scriptPubKey: ANY_FUNDING_SCRIPT,
         amount,
         feeRate,
-        changeScript: this.addresses.upcoming('change').scriptPubKey
+        changeScript: this.#addresses.upcoming('change').scriptPubKey
       })
     ).fee
   }
 
   async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
-    return await this.change(async () => {
+    return await this.#change(async () => {
       const { channel, scriptPubKey, amount, feeRate, beside, coins } = request
       requireNoDust(scriptPubKey, amount)
-      if (this.reservations.has(channel)) {
+      if (this.#reservations.has(channel)) {
         throw new PaychanError(
           'ERR_FUNDING_EXISTS',
           `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`,
           { channel }
         )
       }
-      const change = this.addresses.upcoming('change').scriptPubKey
-      const selection = this.explained(() =>
+      const change = this.#addresses.upcoming('change').scriptPubKey
+      const selection = this.#explained(() =>
         selectFunding(
-          { ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript: change },
+          { ...this.#offered(coins), scriptPubKey, amount, feeRate, changeScript: change },
           beside
         )
       )
       const previous =
         beside === undefined
           ? []
-          : previousOf(selection.inputs, (id) => this.view.transaction(id)?.transaction)
+          : previousOf(selection.inputs, (id) => this.#view.transaction(id)?.transaction)
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,
         amount,
         changeScript: change,
-        changeFirst: ((this.init.random.bytes(1)[0] ?? 0) & 1) === 1,
+        changeFirst: ((this.#init.random.bytes(1)[0] ?? 0) & 1) === 1,
         lockTime:
-          beside === undefined ? (this.height() ?? blockHeight(0)) : renewalLock(this.height()),
-        secretOf: ({ own }) => this.addresses.secret(own),
+          beside === undefined ? (this.#height() ?? blockHeight(0)) : renewalLock(this.#height()),
+        secretOf: ({ own }) => this.#addresses.secret(own),
         beside
       })
       const reservation = {
@@ -255,40 +268,40 @@ class OnChainWallet implements NodeWallet {
         funding: funding.outPoint.txid
       }
       const records = [reservationChange(reservation)]
-      if (selection.change > 0n) await this.use('change', this.addresses.next.change + 1, records)
-      else await this.init.store.commit(records)
-      this.reservations.add(reservation)
+      if (selection.change > 0n) await this.#use('change', this.#addresses.next.change + 1, records)
+      else await this.#init.store.commit(records)
+      this.#reservations.add(reservation)
       return { ...funding, previous }
     })
   }
 
   async releaseFunding(channel: ChannelId): Promise<void> {
-    await this.change(async () => {
-      const reservation = this.reservations.get(channel)
+    await this.#change(async () => {
+      const reservation = this.#reservations.get(channel)
       if (reservation === undefined) return
       const { funding, inputs } = reservation
-      await this.init.store.commit([
+      await this.#init.store.commit([
         reservationRemoval(channel),
         ...(funding === undefined ? [] : [abandonedChange({ funding, inputs })])
       ])
-      this.reservations.remove(channel)
-      if (funding !== undefined) this.abandoned.add({ funding, inputs })
+      this.#reservations.remove(channel)
+      if (funding !== undefined) this.#abandoned.add({ funding, inputs })
     })
   }
 
   async claim(output: CsvOutput): Promise<void> {
-    await this.change(async () => {
-      if (this.claims.get(output.outPoint) !== undefined) return
+    await this.#change(async () => {
+      if (this.#claims.get(output.outPoint) !== undefined) return
       const record = { output, sweep: undefined }
-      await this.init.store.commit([claimChange(record)])
-      this.claims.add(record)
-      this.watches.add(output.scriptPubKey)
+      await this.#init.store.commit([claimChange(record)])
+      this.#claims.add(record)
+      this.#watches.add(output.scriptPubKey)
     })
-    this.sweeper.lookAgain()
+    this.#sweeper.lookAgain()
   }
 
   async send(options: SendOptions): Promise<SendResult> {
-    return await this.spender.send(options)
+    return await this.#spender.send(options)
   }
 
   async bumpFee(
@@ -297,103 +310,106 @@ class OnChainWallet implements NodeWallet {
     fundingOf: (id: Txid) => Uint8Array | undefined = () => undefined
   ): Promise<BumpResult> {
     return (
-      (await this.sweeper.bump(txid(id), choice)) ??
-      (await this.spender.bump(id, choice, fundingOf))
+      (await this.#sweeper.bump(txid(id), choice)) ??
+      (await this.#spender.bump(id, choice, fundingOf))
     )
   }
 
   async bumpFunding(request: FundingBump): Promise<void> {
-    await this.spender.bumpFunding(request)
+    await this.#spender.bumpFunding(request)
   }
 
   transactions(channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {
-    const { addresses, view, outgoing, notes } = this
+    const addresses = this.#addresses
+    const view = this.#view
+    const outgoing = this.#outgoing
+    const notes = this.#notes
     return listTransactions(
-      { network: this.init.network, addresses, view, outgoing, notes },
-      this.height(),
+      { network: this.#init.network, addresses, view, outgoing, notes },
+      this.#height(),
       channelKind
     )
   }
 
   async label(of: string, text: string): Promise<void> {
-    const { network, store } = this.init
+    const { network, store } = this.#init
     // Brought into one form: an address may be written in capitals.
     const name = /^[0-9a-f]{64}$/i.test(of)
       ? txid(of.toLowerCase())
       : addressFromScript(scriptFromAddress(of, network), network)
     const label = checkLabel(text)
-    await this.change(async () => {
+    await this.#change(async () => {
       await store.commit([labelChange(name, label)])
-      this.notes.setLabel(name, label)
+      this.#notes.setLabel(name, label)
     })
   }
 
-  coins = (): WalletCoin[] => this.control.list()
+  coins = (): WalletCoin[] => this.#control.list()
 
   async lockCoins(coins: readonly OutPoint[]): Promise<void> {
-    await this.change(async () => {
-      await this.known(() => this.control.lock(coins))
+    await this.#change(async () => {
+      await this.#known(() => this.#control.lock(coins))
     })
   }
 
   async unlockCoins(coins: readonly OutPoint[]): Promise<void> {
-    await this.change(async () => {
-      await this.known(() => this.control.unlock(coins))
+    await this.#change(async () => {
+      await this.#known(() => this.#control.unlock(coins))
     })
   }
 
   balance(): WalletBalance {
-    return { ...this.control.balance(), unswept: this.claims.unswept() }
+    return { ...this.#control.balance(), unswept: this.#claims.unswept() }
   }
 
-  used = (): Readonly<Record<Branch, number>> => ({ ...this.addresses.next })
+  used = (): Readonly<Record<Branch, number>> => ({ ...this.#addresses.next })
 
   onChange(listener: () => void): Unsubscribe {
-    this.listeners.add(listener)
+    this.#listeners.add(listener)
     return () => {
-      this.listeners.delete(listener)
+      this.#listeners.delete(listener)
     }
   }
 
   reservedFor(): ChannelId[] {
-    return this.reservations.channels()
+    return this.#reservations.channels()
   }
 
   async idle(): Promise<void> {
-    await this.serial.idle()
-    await this.sweeper.idle()
-    await this.rebroadcasts.idle()
-    await this.serial.idle()
+    await this.#serial.idle()
+    await this.#sweeper.idle()
+    await this.#rebroadcasts.idle()
+    await this.#serial.idle()
   }
 
   /** The named coins, all of them; or the coins to choose from. */
-  private offered(named: readonly OutPoint[] | undefined): {
+  #offered(named: readonly OutPoint[] | undefined): {
     readonly coins: Coin[]
     readonly exact: boolean
   } {
     return {
-      coins: named === undefined ? this.control.free() : this.control.named(named),
+      coins: named === undefined ? this.#control.free() : this.#control.named(named),
       exact: named !== undefined
     }
   }
 
-  private height(): BlockHeight | undefined {
-    return this.init.chain.tip?.height
+  #height(): BlockHeight | undefined {
+    return this.#init.chain.tip?.height
   }
 
-  private explained<T>(choose: () => T): T {
+  #explained<T>(choose: () => T): T {
     try {
       return choose()
     } catch (error) {
-      throw this.explanation(error)
+      throw this.#explanation(error)
     }
   }
 
-  private async known(work: () => Promise<void>): Promise<void> {
+  async #known(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      throw this.explanation(error)
+      throw this.#explanation(error)
     }
   }
 
@@ -401,147 +417,147 @@ class OnChainWallet implements NodeWallet {
    * Explains an error. Until every address was heard of, a missing coin only means that there is no
    * server yet.
    */
-  private explanation(error: unknown): unknown {
+  #explanation(error: unknown): unknown {
     if (
       !(error instanceof PaychanError) ||
       !['ERR_INSUFFICIENT_FUNDS', 'ERR_COIN_UNKNOWN'].includes(error.code)
     ) {
       return error
     }
-    if (this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) {
-      return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.control.explain(error) : error
+    if (this.#handedOut().every(({ scriptPubKey }) => this.#watches.heard(scriptPubKey))) {
+      return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.#control.explain(error) : error
     }
     return new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD, {}, { cause: error })
   }
 
-  private handedOut(): OwnScript[] {
-    return this.addresses
+  #handedOut(): OwnScript[] {
+    return this.#addresses
       .watched()
-      .filter(({ branch, index }) => index < this.addresses.next[branch])
+      .filter(({ branch, index }) => index < this.#addresses.next[branch])
   }
 
   /**
    * Writes the next index of a branch (with other records, in one batch), and only then counts on.
    */
-  private async use(branch: Branch, next: number, records: readonly Change[] = []): Promise<void> {
-    await this.init.store.commit([branchChange(branch, next), ...records])
-    this.addresses.next[branch] = next
-    this.watchAll()
+  async #use(branch: Branch, next: number, records: readonly Change[] = []): Promise<void> {
+    await this.#init.store.commit([branchChange(branch, next), ...records])
+    this.#addresses.next[branch] = next
+    this.#watchAll()
   }
 
-  private async drawScript(): Promise<Uint8Array> {
-    const { scriptPubKey } = this.addresses.upcoming('receive')
-    await this.use('receive', this.addresses.next.receive + 1)
+  async #drawScript(): Promise<Uint8Array> {
+    const { scriptPubKey } = this.#addresses.upcoming('receive')
+    await this.#use('receive', this.#addresses.next.receive + 1)
     return scriptPubKey
   }
 
-  private watchAll(): void {
-    if (!this.running) return
-    for (const { scriptPubKey } of this.addresses.watched()) this.watches.add(scriptPubKey)
+  #watchAll(): void {
+    if (!this.#running) return
+    for (const { scriptPubKey } of this.#addresses.watched()) this.#watches.add(scriptPubKey)
   }
 
   /** Runs a task that chooses or writes: one at a time, and the listeners are told afterwards. */
-  private async change<T>(task: () => Promise<T>): Promise<T> {
-    return await this.serial.run(async () => {
-      if (!this.running) {
+  async #change<T>(task: () => Promise<T>): Promise<T> {
+    return await this.#serial.run(async () => {
+      if (!this.#running) {
         throw new PaychanError(
           'ERR_WALLET_STOPPED',
           'The wallet is not running; start the node first.'
         )
       }
       const result = await task()
-      this.notify()
+      this.#notify()
       return result
     })
   }
 
-  private heard(scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
-    this.view.set(scriptPubKey, history)
-    const own = this.addresses.find(scriptPubKey)
+  #heard(scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
+    this.#view.set(scriptPubKey, history)
+    const own = this.#addresses.find(scriptPubKey)
     // A transaction without a block costs nothing to make up, and each step is on disk for good and
     // watches more (EVID-8).
     const isPaid = history.some(({ height }) => height !== undefined)
-    if (own !== undefined && isPaid) this.addresses.paid(own)
-    if (own !== undefined && isPaid && own.index >= this.addresses.next[own.branch]) {
-      this.inBackground(async () => {
-        await this.skipPast(own)
+    if (own !== undefined && isPaid) this.#addresses.paid(own)
+    if (own !== undefined && isPaid && own.index >= this.#addresses.next[own.branch]) {
+      this.#inBackground(async () => {
+        await this.#skipPast(own)
       })
     }
-    this.look()
+    this.#look()
   }
 
   /**
    * Skips an address of the gap that was paid to, or named to a peer: the words were used
    * elsewhere. It is never handed out here.
    */
-  private async skipPast({ branch, index }: OwnScript): Promise<void> {
-    if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
+  async #skipPast({ branch, index }: OwnScript): Promise<void> {
+    if (index >= this.#addresses.next[branch]) await this.#use(branch, index + 1)
   }
 
-  private look(): void {
+  #look(): void {
     const isSpentForGood = (outPoint: OutPoint): boolean =>
-      isBuried(this.view.spender(outPoint)?.height, this.height())
-    for (const channel of this.reservations.settled(isSpentForGood)) {
-      this.inBackground(async () => {
-        await this.releaseSettled(channel)
+      isBuried(this.#view.spender(outPoint)?.height, this.#height())
+    for (const channel of this.#reservations.settled(isSpentForGood)) {
+      this.#inBackground(async () => {
+        await this.#releaseSettled(channel)
       })
     }
-    for (const funding of this.abandoned.settled(isSpentForGood)) {
+    for (const funding of this.#abandoned.settled(isSpentForGood)) {
       // At once: this is looked at with every history, and one write is enough.
-      this.abandoned.remove(funding)
-      this.inBackground(async () => {
-        await this.init.store.commit([abandonedRemoval(funding)])
+      this.#abandoned.remove(funding)
+      this.#inBackground(async () => {
+        await this.#init.store.commit([abandonedRemoval(funding)])
       })
     }
-    const gone = this.control.spentForGood()
+    const gone = this.#control.spentForGood()
     if (gone.length > 0) {
-      this.inBackground(async () => {
-        await this.control.forget(gone)
+      this.#inBackground(async () => {
+        await this.#control.forget(gone)
       })
     }
-    this.sweeper.lookAgain()
-    this.rebroadcasts.lookAgain()
-    this.notify()
+    this.#sweeper.lookAgain()
+    this.#rebroadcasts.lookAgain()
+    this.#notify()
   }
 
-  private async releaseSettled(channel: ChannelId): Promise<void> {
-    if (!this.reservations.has(channel)) return
-    await this.init.store.commit([reservationRemoval(channel)])
-    this.reservations.remove(channel)
+  async #releaseSettled(channel: ChannelId): Promise<void> {
+    if (!this.#reservations.has(channel)) return
+    await this.#init.store.commit([reservationRemoval(channel)])
+    this.#reservations.remove(channel)
   }
 
-  private inBackground(task: () => Promise<void>): void {
-    this.change(task).catch((error: unknown) => {
-      this.report(error)
+  #inBackground(task: () => Promise<void>): void {
+    this.#change(task).catch((error: unknown) => {
+      this.#report(error)
     })
   }
 
-  private report(error: unknown): void {
-    if (this.running) this.init.onError(error instanceof Error ? error : new Error(String(error)))
+  #report(error: unknown): void {
+    if (this.#running) this.#init.onError(error instanceof Error ? error : new Error(String(error)))
   }
 
-  private claimChanged({ record }: Claim, gone: boolean): void {
+  #claimChanged({ record }: Claim, gone: boolean): void {
     const { scriptPubKey } = record.output
-    const shared = this.claims
+    const shared = this.#claims
       .all()
       .some(
         ({ record: other }) =>
           other !== record && sameBytes(other.output.scriptPubKey, scriptPubKey)
       )
     if (gone && !shared) {
-      this.watches.remove(scriptPubKey)
-      this.view.delete(scriptPubKey)
+      this.#watches.remove(scriptPubKey)
+      this.#view.delete(scriptPubKey)
     }
-    this.watchAll()
-    this.notify()
+    this.#watchAll()
+    this.#notify()
   }
 
-  private notify(): void {
-    for (const listener of this.listeners) {
+  #notify(): void {
+    for (const listener of this.#listeners) {
       try {
         listener()
       } catch (error) {
-        this.init.onError(error instanceof Error ? error : new Error(String(error)))
+        this.#init.onError(error instanceof Error ? error : new Error(String(error)))
       }
     }
   }

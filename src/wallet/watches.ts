@@ -20,18 +20,21 @@ interface Watched {
 }
 
 export class Watches {
-  private readonly watched = new Map<string, Watched>()
-  private readonly unsubscribe: Unsubscribe[] = []
+  readonly #watched = new Map<string, Watched>()
+  readonly #unsubscribe: Unsubscribe[] = []
+  readonly #init: WatchesInit
 
-  constructor(private readonly init: WatchesInit) {}
+  constructor(init: WatchesInit) {
+    this.#init = init
+  }
 
   start(): void {
-    this.unsubscribe.push(
-      this.init.chain.onTip(() => {
-        this.retry()
+    this.#unsubscribe.push(
+      this.#init.chain.onTip(() => {
+        this.#retry()
       }),
-      this.init.chain.onStatus((status) => {
-        if (status === 'synced') this.retry()
+      this.#init.chain.onStatus((status) => {
+        if (status === 'synced') this.#retry()
       })
     )
   }
@@ -39,53 +42,53 @@ export class Watches {
   /** Watches a script from now on; a second call makes no difference. */
   add(scriptPubKey: Uint8Array): void {
     const key = toHex(scriptPubKey)
-    if (this.watched.has(key)) return
+    if (this.#watched.has(key)) return
     const entry: Watched = { scriptPubKey, watch: undefined, heard: false }
-    this.watched.set(key, entry)
-    this.setUp(key, entry)
+    this.#watched.set(key, entry)
+    this.#setUp(key, entry)
   }
 
   remove(scriptPubKey: Uint8Array): void {
     const key = toHex(scriptPubKey)
-    this.watched.get(key)?.watch?.stop()
-    this.watched.delete(key)
+    this.#watched.get(key)?.watch?.stop()
+    this.#watched.delete(key)
   }
 
   /** True when the history of a script has arrived, from all servers that can be reached. */
   heard(scriptPubKey: Uint8Array): boolean {
-    const entry = this.watched.get(toHex(scriptPubKey))
+    const entry = this.#watched.get(toHex(scriptPubKey))
     return entry?.heard === true && entry.watch?.isToldByAll !== false
   }
 
   stop(): void {
-    for (const stop of this.unsubscribe.splice(0)) stop()
-    for (const { watch } of this.watched.values()) watch?.stop()
-    this.watched.clear()
+    for (const stop of this.#unsubscribe.splice(0)) stop()
+    for (const { watch } of this.#watched.values()) watch?.stop()
+    this.#watched.clear()
   }
 
-  private retry(): void {
-    for (const [key, entry] of this.watched) {
-      if (entry.watch === undefined) this.setUp(key, entry)
+  #retry(): void {
+    for (const [key, entry] of this.#watched) {
+      if (entry.watch === undefined) this.#setUp(key, entry)
     }
   }
 
-  private setUp(key: string, entry: Watched): void {
-    const isCurrent = (): boolean => this.watched.get(key) === entry
-    const watch = this.init.chain.watchScript(entry.scriptPubKey, {
+  #setUp(key: string, entry: Watched): void {
+    const isCurrent = (): boolean => this.#watched.get(key) === entry
+    const watch = this.#init.chain.watchScript(entry.scriptPubKey, {
       onHistory: (history) => {
         if (!isCurrent()) return
         entry.heard = true
-        this.init.onHistory(entry.scriptPubKey, history)
+        this.#init.onHistory(entry.scriptPubKey, history)
       },
       onError: (error) => {
-        if (isCurrent()) this.init.onError(error)
+        if (isCurrent()) this.#init.onError(error)
       }
     })
     entry.watch = watch
     watch.ready.catch((error: unknown) => {
       if (!isCurrent() || entry.watch !== watch) return
       entry.watch = undefined
-      this.init.onError(
+      this.#init.onError(
         new PaychanError(
           'ERR_WALLET_WATCH',
           `The server does not watch one of the wallet's scripts (${messageOf(error)}). It is tried again with the next block; if this goes on, use another server.`,

@@ -13,8 +13,11 @@ export class Proxy {
   readonly #upstreams = new Set<Socket>()
   #server: Server | undefined
   #port = 0
+  readonly #target: { host: string; port: number }
 
-  constructor(private readonly target: { host: string; port: number }) {}
+  constructor(target: { host: string; port: number }) {
+    this.#target = target
+  }
 
   get url(): string {
     return `tcp://127.0.0.1:${this.#port}`
@@ -22,7 +25,7 @@ export class Proxy {
 
   async open(): Promise<this> {
     const server = createServer((client) => {
-      const upstream = createConnection(this.target)
+      const upstream = createConnection(this.#target)
       this.#upstreams.add(upstream)
       upstream.on('close', () => {
         this.#upstreams.delete(upstream)

@@ -129,8 +129,10 @@ export class Watch {
   #signed: Satoshi
   #held: Satoshi
   #verified = -1
+  readonly #world: World
 
-  constructor(private readonly world: World) {
+  constructor(world: World) {
+    this.#world = world
     this.#signed = satoshi(world.capacity)
     this.#held = satoshi(world.capacity)
   }
@@ -144,7 +146,7 @@ export class Watch {
 
   /** Value is conserved, and the payer never signs more for itself within a turn. */
   #balances(): void {
-    const { client, server, capacity } = this.world
+    const { client, server, capacity } = this.#world
     const [ours, theirs] = [client, server].map(({ established: { terms, ledger } }) =>
       balances(terms, ledger)
     )
@@ -172,7 +174,7 @@ export class Watch {
 
   /** What the payee holds is what the payer signed. */
   #signatures(): void {
-    const { client, server } = this.world
+    const { client, server } = this.#world
     const { held } = server.established.ledger
     if (held === undefined || held.sequence === this.#verified) return
     this.#verified = held.sequence
@@ -189,7 +191,7 @@ export class Watch {
 
   /** Whatever was acknowledged is on the payee's disk, once, and in what it could publish. */
   #acknowledgements(): void {
-    const { client, server, capacity } = this.world
+    const { client, server, capacity } = this.#world
     const held = server.established.ledger.held ?? { sequence: -1, payerBalance: capacity }
     const stored = server.log.flatMap(({ payments }) => payments)
     assert.ok(server.log.every(({ sequence }) => sequence <= held.sequence))
@@ -216,7 +218,7 @@ export class Watch {
   #nobodyCheated(): void {
     for (const {
       established: { stopped, role }
-    } of [this.world.client, this.world.server]) {
+    } of [this.#world.client, this.#world.server]) {
       assert.ok(
         stopped === undefined || isSettled(stopped),
         `the ${role} stopped: ${stopped?.code} ${stopped?.reason}`

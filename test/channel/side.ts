@@ -69,13 +69,15 @@ export class Side<R extends Role = Role> {
   #busy = false
   #seen = ''
   #tip: number
+  readonly #around: Surroundings
 
   constructor(
     readonly role: R,
     readonly chain: FakeChain,
-    private readonly around: Surroundings,
+    around: Surroundings,
     name: string
   ) {
+    this.#around = around
     this.channelKey = keyPair(`${name} channel`)
     this.payoutKey = keyPair(`${name} payout`)
     this.closeScript = scriptOf(`${name} close`)
@@ -226,19 +228,19 @@ export class Side<R extends Role = Role> {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        return this.around.send(effect.message)
+        return this.#around.send(effect.message)
       case 'send-with-payments': {
         const payments = this.log
           .filter(({ sequence }) => sequence > effect.after && sequence <= effect.message.sequence)
           .flatMap(({ payments }) => payments)
-        return this.around.send({ ...effect.message, payments, paymentsAfter: effect.after })
+        return this.#around.send({ ...effect.message, payments, paymentsAfter: effect.after })
       }
       case 'hang-up':
-        return this.around.hangUp()
+        return this.#around.hangUp()
       case 'tell':
-        return this.around.tell(effect)
+        return this.#around.tell(effect)
       case 'build-funding':
-        return this.around.buildFunding(effect)
+        return this.#around.buildFunding(effect)
       case 'broadcast': {
         const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)
         this.#waiting.push(
@@ -258,7 +260,7 @@ export class Side<R extends Role = Role> {
                 reason: outcome.refused
               }
         )
-        this.around.chainChanged()
+        this.#around.chainChanged()
         break
       }
       default: // told to people, callers and the wallet: the tests look at `effects`

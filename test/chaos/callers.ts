@@ -29,11 +29,13 @@ export class Callers {
   #isOver = false
   /** Nobody asks again from then on. */
   #giveUpAt = Number.POSITIVE_INFINITY
+  readonly #world: World
+  readonly #draw: Draw
 
-  constructor(
-    private readonly world: World,
-    private readonly draw: Draw
-  ) {}
+  constructor(world: World, draw: Draw) {
+    this.#world = world
+    this.#draw = draw
+  }
 
   get acknowledged(): number {
     return this.told.filter(({ outcome }) => outcome === 'acknowledged').length
@@ -46,7 +48,7 @@ export class Callers {
   async run(direction: () => Direction): Promise<void> {
     while (!this.#isOver) {
       await this.payOnce(direction())
-      await pause(this.draw.between(BETWEEN.least, BETWEEN.most))
+      await pause(this.#draw.between(BETWEEN.least, BETWEEN.most))
     }
   }
 
@@ -71,12 +73,12 @@ export class Callers {
    * One payment, and all that its caller does about it: with a name it is asked for until it is
    * made, and sometimes once more.
    */
-  async payOnce({ from, to }: Direction, isNamed = this.draw.chance(70)): Promise<Told> {
+  async payOnce({ from, to }: Direction, isNamed = this.#draw.chance(70)): Promise<Told> {
     const memo = `${from} ${++this.#count}`
-    const amount = satoshi(BigInt(this.draw.between(1, 200)))
+    const amount = satoshi(BigInt(this.#draw.between(1, 200)))
     const ask = async (): Promise<readonly string[] | string> =>
       await this.#ask(from, {
-        to: this.world.node(to).peerId,
+        to: this.#world.node(to).peerId,
         amount,
         memo,
         ...(isNamed ? { id: memo } : {})
@@ -94,7 +96,7 @@ export class Callers {
       mayBeMade ||= isUnknown(answer)
     }
     const ids = typeof answer === 'string' ? [] : answer
-    if (isNamed && ids.length > 0 && this.draw.chance(15)) {
+    if (isNamed && ids.length > 0 && this.#draw.chance(15)) {
       const again = await ask()
       if (typeof again !== 'string' && again.join() !== ids.join()) {
         this.findings.push(
@@ -123,7 +125,7 @@ export class Callers {
     const { memo } = request
     this.#waiting.set(memo, `no answer, after ${this.#waiting.get(memo) ?? 'nothing'}`)
     try {
-      return (await this.world.node(from).api.pay(request)).parts.map(({ id }) => id)
+      return (await this.#world.node(from).api.pay(request)).parts.map(({ id }) => id)
     } catch (error) {
       const code = codeOf(error)
       if (code === 'ERR_INTERNAL') this.findings.push(`${from} has a bug: ${messageOf(error)}`)

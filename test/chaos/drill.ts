@@ -91,17 +91,19 @@ class Drill {
   readonly #busy = new Set<string>()
   #mining: NodeJS.Timeout | undefined
   #isOver = false
+  readonly #world: World
+  readonly #seed: number
+  readonly #write: (line: string) => void
 
-  constructor(
-    private readonly world: World,
-    private readonly seed: number,
-    private readonly write: (line: string) => void
-  ) {
+  constructor(world: World, seed: number, write: (line: string) => void) {
+    this.#world = world
+    this.#seed = seed
+    this.#write = write
     this.callers = new Callers(world, drawFrom(seed + LANES))
   }
 
   #say(line: string): void {
-    this.write(`${((performance.now() - this.#begun) / 1_000).toFixed(1).padStart(7)} s  ${line}`)
+    this.#write(`${((performance.now() - this.#begun) / 1_000).toFixed(1).padStart(7)} s  ${line}`)
   }
 
   stop(): void {
@@ -114,7 +116,7 @@ class Drill {
     // Both may be paid from now on: the first payments have a least amount.
     for (const direction of [ALICE, CAROL]) await this.#first(direction)
     this.#mining = setInterval(() => {
-      this.world.mine(1).catch(() => {})
+      this.#world.mine(1).catch(() => {})
     }, BLOCK_MS)
     const turn = (): Direction =>
       Math.floor((performance.now() - this.#begun) / TURN_MS) % 2 === 0 ? CAROL : BOB
@@ -127,15 +129,15 @@ class Drill {
     const faults = FAULTS.filter(({ missing }) => missing?.() === undefined)
     await Promise.all(
       Array.from({ length: LANES }, async (_, lane) => {
-        const draw = drawFrom(this.seed + lane)
+        const draw = drawFrom(this.#seed + lane)
         while (performance.now() < end && !this.#isOver) {
-          await this.#strike(draw.pick(faults).plan(this.world, draw), end)
+          await this.#strike(draw.pick(faults).plan(this.#world, draw), end)
           await pause(draw.between(100, 1_500))
         }
       })
     )
     this.#say(`everything is mended; ${this.callers.acknowledged} payments are acknowledged`)
-    await this.world.heal()
+    await this.#world.heal()
     this.callers.end(PATIENCE_S)
     const patience = setTimeout(() => {
       this.#say(`still waiting: ${this.callers.waiting}`)
@@ -147,8 +149,8 @@ class Drill {
 
   async #first({ from, to }: Direction): Promise<void> {
     await until(`${from} can pay ${to}`, async () => {
-      await this.world.node(from).api.pay({
-        to: this.world.node(to).peerId,
+      await this.#world.node(from).api.pay({
+        to: this.#world.node(to).peerId,
         amount: FIRST,
         memo: `first of ${from}`,
         id: `first of ${from}`
@@ -176,10 +178,10 @@ class Drill {
       await pause(Math.min(lastsMs, Math.max(0, end - performance.now())))
       await mend()
       this.#busy.delete(victim)
-      for (const { name, end } of this.world.died()) {
+      for (const { name, end } of this.#world.died()) {
         this.findings.push(`${name} has ended by itself: ${JSON.stringify(end)}`)
-        await this.world.kill(name)
-        await this.world.start(name)
+        await this.#world.kill(name)
+        await this.#world.start(name)
       }
     }
   }
@@ -196,7 +198,7 @@ class Drill {
   }
 
   async #describe(name: Name): Promise<string> {
-    const { api } = this.world.node(name)
+    const { api } = this.#world.node(name)
     return JSON.stringify(
       { channels: await api.channels.list(), chain: (await api.info()).chain },
       (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
@@ -216,8 +218,8 @@ class Drill {
     for (const client of CLIENTS) {
       const paid = this.#paid(lists, client)
       if (paid === undefined) this.findings.push(`${client} and bob do not list the same payments`)
-      const side = (await this.world.node(client).api.channels.list()).find(
-        ({ id }) => id === this.world.channels.get(client)?.id
+      const side = (await this.#world.node(client).api.channels.list()).find(
+        ({ id }) => id === this.#world.channels.get(client)?.id
       )
       if (paid !== undefined && side?.ourBalance !== CAPACITY - paid) {
         this.findings.push(
@@ -241,8 +243,8 @@ class Drill {
   }
 
   async #list(name: Name): Promise<Listed[]> {
-    const peers = new Map(NAMES.map((each) => [this.world.node(each).peerId, each]))
-    const all = await this.world.node(name).api.payments.list()
+    const peers = new Map(NAMES.map((each) => [this.#world.node(each).peerId, each]))
+    const all = await this.#world.node(name).api.payments.list()
     return all
       .filter(({ status }) => status !== 'failed')
       .map(({ id, memo, amount, direction, peerId }) => ({
@@ -255,12 +257,12 @@ class Drill {
   }
 
   async #sides(): Promise<Array<Sides & { readonly inFlight: bigint }>> {
-    const bobs = await this.world.node('bob').api.channels.list()
+    const bobs = await this.#world.node('bob').api.channels.list()
     return await Promise.all(
       CLIENTS.map(async (client) => {
-        const id = this.world.channels.get(client)?.id
+        const id = this.#world.channels.get(client)?.id
         const [one, other] = [
-          (await this.world.node(client).api.channels.list()).find((each) => each.id === id),
+          (await this.#world.node(client).api.channels.list()).find((each) => each.id === id),
           bobs.find((each) => each.id === id)
         ]
         if (one === undefined || other === undefined) {
@@ -283,7 +285,7 @@ class Drill {
    * has changed since, nothing is handed over: Bob's state waits for its height.)
    */
   async oldCopy(): Promise<void> {
-    const { world } = this
+    const world = this.#world
     const [data, copy] = [world.dataDir('alice'), `${world.dataDir('alice')}.copy`]
     await world.kill('alice')
     await cp(data, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') })
@@ -306,7 +308,7 @@ class Drill {
 
   /** All channels close, and the wallets have it all. */
   async close(): Promise<void> {
-    const { world } = this
+    const world = this.#world
     for (const client of CLIENTS) {
       const { api } = world.node(client)
       const { id } = world.channels.get(client) ?? { id: '' }

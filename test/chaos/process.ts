@@ -33,13 +33,19 @@ export class NodeProcess {
   #child: ChildProcess | undefined
   #end: End | undefined
   #isUp = false
+  readonly #electrum: string
+  readonly #env: Readonly<Record<string, string>>
+  readonly #onLine: (line: Line) => void
 
   constructor(
     readonly dataDir: string,
-    private readonly electrum: string,
-    private readonly env: Readonly<Record<string, string>>,
-    private readonly onLine: (line: Line) => void
+    electrum: string,
+    env: Readonly<Record<string, string>>,
+    onLine: (line: Line) => void
   ) {
+    this.#electrum = electrum
+    this.#env = env
+    this.#onLine = onLine
     this.api = connectApi(dataPaths(dataDir).socket)
   }
 
@@ -70,7 +76,7 @@ export class NodeProcess {
       '--network',
       'regtest',
       '--electrum',
-      this.electrum,
+      this.#electrum,
       '--listen',
       listen,
       '--json'
@@ -138,7 +144,7 @@ export class NodeProcess {
           this.multiaddr = multiaddrs[0] ?? ''
           resolve()
         }
-        this.onLine(line)
+        this.#onLine(line)
       })
     })
   }
@@ -146,7 +152,7 @@ export class NodeProcess {
   #spawn(args: readonly string[]): ChildProcess {
     const child = spawn(process.execPath, ['--import', SURROUNDINGS, CLI, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.env }
+      env: { ...process.env, ...this.#env }
     })
     // Nothing of a drill that ends before its time goes on without it.
     const end = (): void => {

@@ -17,8 +17,11 @@ export class Road {
   #port = 0
   #delay = 0
   #isBlack = false
+  readonly #target: number
 
-  private constructor(private readonly target: number) {}
+  private constructor(target: number) {
+    this.#target = target
+  }
 
   /** To a port of this machine. */
   static async to(target: number): Promise<Road> {
@@ -71,7 +74,7 @@ export class Road {
   }
 
   #lead(client: Socket): void {
-    const upstream = createConnection({ host: '127.0.0.1', port: this.target, noDelay: true })
+    const upstream = createConnection({ host: '127.0.0.1', port: this.#target, noDelay: true })
     client.setNoDelay(true)
     for (const [from, to] of [
       [client, upstream],

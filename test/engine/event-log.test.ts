@@ -18,12 +18,15 @@ import { BLOCKS, CAPACITY, type Node, quiet, twoNodes, type World } from './worl
 /** Reads all events of a node in each of its lives, and comes back after each crash. */
 class Reader {
   readonly seen: NumberedEvent[] = []
+  readonly #node: Node
 
-  constructor(private readonly node: Node) {}
+  constructor(node: Node) {
+    this.#node = node
+  }
 
   /** To be called in each life. */
   read(): void {
-    const { life, engine } = this.node
+    const { life, engine } = this.#node
     const log = engine.eventLog ?? assert.fail()
     void (async () => {
       for await (const each of log.follow(this.seen.at(-1)?.number ?? 0)) {
@@ -35,7 +38,7 @@ class Reader {
 
   /** The payments that were told, by their ids, in the order in which they were. */
   async payments(direction?: 'sent' | 'received'): Promise<string[]> {
-    const { engine, store: kept } = this.node
+    const { engine, store: kept } = this.#node
     const store = openSimStore(kept.snapshot())
     const told: string[] = []
     for (const { event } of this.seen) {

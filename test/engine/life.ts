@@ -18,12 +18,13 @@ export class Life extends AnyLife {
   heard = 0
   /** Scripts that are watched now. */
   watching = 0
+  readonly #node: string
+  readonly #onLeft: (left: Left) => void
 
-  constructor(
-    private readonly node: string,
-    private readonly onLeft: (left: Left) => void
-  ) {
+  constructor(node: string, onLeft: (left: Left) => void) {
     super()
+    this.#node = node
+    this.#onLeft = onLeft
   }
 
   /** Callers of `commit` that wait for a held disk. */
@@ -100,7 +101,7 @@ export class Life extends AnyLife {
       },
       broadcast: async (transaction) => {
         if (this.alive) {
-          this.onLeft({ node: this.node, kind: 'broadcast', raw: transaction.raw })
+          this.#onLeft({ node: this.#node, kind: 'broadcast', raw: transaction.raw })
         }
         return await this.ask(() => chain.broadcast(transaction))
       },
@@ -128,7 +129,7 @@ export class Life extends AnyLife {
       peer: inner.peer,
       send: (message) => {
         if (!this.alive) return
-        this.onLeft({ node: this.node, kind: 'message', message })
+        this.#onLeft({ node: this.#node, kind: 'message', message })
         inner.send(message)
       },
       close: () => {

@@ -128,8 +128,11 @@ const OPEN_OUTCOMES = new Set(['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_PARTIAL'])
 
 export class Storm {
   readonly #told = new Map<Name, Told>()
+  readonly #stage: Stage
 
-  private constructor(private readonly stage: Stage) {}
+  private constructor(stage: Stage) {
+    this.#stage = stage
+  }
 
   static async create(): Promise<Storm> {
     const stage = await Stage.create({})
@@ -148,24 +151,24 @@ export class Storm {
   }
 
   async endure(event: Weather): Promise<void> {
-    const { world, alice, bob } = this.stage
+    const { world, alice, bob } = this.#stage
     switch (event.type) {
       case 'pay': {
         for (const name of event.names) this.#pay(name)
         break
       }
       case 'accident': {
-        this.#accident(this.stage[event.who], event.what, event.inWrites)
+        this.#accident(this.#stage[event.who], event.what, event.inWrites)
         break
       }
       case 'disk': {
         // What is said while nothing can be written is all that a death then leaves behind.
-        if (event.goes === 'slow') this.stage[event.who].life.holdDisk()
-        else this.stage[event.who].life.releaseDisk()
+        if (event.goes === 'slow') this.#stage[event.who].life.holdDisk()
+        else this.#stage[event.who].life.releaseDisk()
         break
       }
       case 'restart': {
-        await this.#restart(this.stage[event.who])
+        await this.#restart(this.#stage[event.who])
         break
       }
       case 'cut': {
@@ -199,7 +202,7 @@ export class Storm {
    * told.
    */
   async calm(): Promise<void> {
-    const { world, alice, bob } = this.stage
+    const { world, alice, bob } = this.#stage
     for (const node of [alice, bob]) await this.#restart(node)
     world.mend(alice, bob)
     await world.mine(2)
@@ -207,7 +210,7 @@ export class Storm {
     await this.#checkTold()
     for (const name of this.#told.keys()) {
       const answers: string[] = []
-      this.stage.payOnce(name, AMOUNTS[name]).then(
+      this.#stage.payOnce(name, AMOUNTS[name]).then(
         () => {
           this.#of(name).made = true
           answers.push('made')
@@ -228,7 +231,7 @@ export class Storm {
 
   /** The channels are closed, and the chain agrees. */
   async end(): Promise<void> {
-    const { stage } = this
+    const stage = this.#stage
     const received = [...(await receivedBy(stage.bob)).values()].reduce(
       (sum, amount) => sum + amount,
       0n
@@ -251,10 +254,10 @@ export class Storm {
   }
 
   #pay(name: Name): void {
-    if (!this.stage.alice.life.alive) return
+    if (!this.#stage.alice.life.alive) return
     const told = this.#of(name)
     told.owed += 1
-    this.stage.payOnce(name, AMOUNTS[name]).then(
+    this.#stage.payOnce(name, AMOUNTS[name]).then(
       () => {
         told.owed -= 1
         told.made = true
@@ -293,14 +296,14 @@ export class Storm {
 
   /** Never more than was asked for, at any moment, whatever is up. */
   #checkNothingTooMuch(): void {
-    const { bob } = this.stage
+    const { bob } = this.#stage
     const asked = [...this.#told.keys()].reduce((sum, name) => sum + AMOUNTS[name], 0n)
-    const has = this.stage.channels(bob).reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
+    const has = this.#stage.channels(bob).reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
     assert.ok(has <= asked, `the payee has ${has} of ${asked}`)
   }
 
   async #checkTold(): Promise<void> {
-    const received = await receivedBy(this.stage.bob)
+    const received = await receivedBy(this.#stage.bob)
     for (const name of received.keys()) {
       assert.ok(this.#told.has(name as Name), `nobody asked for ${name}`)
     }
@@ -316,9 +319,9 @@ export class Storm {
 
   /** Both sides agree on every channel, and the channels go on. */
   async #checkBalances(): Promise<void> {
-    const { alice, bob } = this.stage
+    const { alice, bob } = this.#stage
     let received = 0n
-    for (const { id, status, ourBalance, theirBalance, inFlight } of this.stage.channels(alice)) {
+    for (const { id, status, ourBalance, theirBalance, inFlight } of this.#stage.channels(alice)) {
       const theirs = bob.engine.describe(id)
       assert.deepEqual([status, theirs.status, inFlight], ['open', 'open', 0n])
       assert.deepEqual([ourBalance, theirBalance], [theirs.theirBalance, theirs.ourBalance])

@@ -55,13 +55,15 @@ export class Node extends WorldNode {
    * crash now.
    */
   crashAt: (moment: 'before' | 'after', commit: number) => boolean = () => false
+  readonly #watching: NodeSetup
 
   constructor(
     override readonly world: World,
     name: string,
-    private readonly watching: NodeSetup
+    watching: NodeSetup
   ) {
     super(world, name, watching)
+    this.#watching = watching
   }
 
   override get life(): Life {
@@ -119,8 +121,8 @@ export class Node extends WorldNode {
     return {
       ...rest,
       store,
-      chain: this.watching.chain?.(chain) ?? chain,
-      peers: this.watching.peers?.(peers) ?? peers,
+      chain: this.#watching.chain?.(chain) ?? chain,
+      peers: this.#watching.peers?.(peers) ?? peers,
       clock: {
         now: () => clock.now(),
         after: (ms, callback) => {

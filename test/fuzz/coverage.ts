@@ -18,9 +18,12 @@ export class Coverage {
   readonly #ran = new Map<string, Uint8Array>()
   /** Functions of which there is nothing left to reach. */
   readonly #whole = new Set<string>()
+  readonly #counts: (url: string) => boolean
 
   /** @param counts - whether the code of a file counts */
-  constructor(private readonly counts: (url: string) => boolean) {}
+  constructor(counts: (url: string) => boolean) {
+    this.#counts = counts
+  }
 
   start(): void {
     this.#session.connect()
@@ -47,7 +50,7 @@ export class Coverage {
   hasNews({ keep }: { readonly keep: boolean }): boolean {
     let hasNews = false
     for (const { url, scriptId, functions } of this.#taken()) {
-      if (!this.counts(url)) continue
+      if (!this.#counts(url)) continue
       for (const { ranges } of functions) {
         const [whole] = ranges
         if (whole === undefined) continue

@@ -146,11 +146,14 @@ function anyOf(list: readonly Uint8Array[], draw: Draw): Uint8Array {
  */
 export class Choices {
   #at = 0
+  readonly #input: Uint8Array
 
-  constructor(private readonly input: Uint8Array) {}
+  constructor(input: Uint8Array) {
+    this.#input = input
+  }
 
   get byte(): number {
-    return this.input[this.#at++] ?? 0
+    return this.#input[this.#at++] ?? 0
   }
 
   get flag(): boolean {
@@ -171,13 +174,13 @@ export class Choices {
 
   /** So many bytes, or as many as are left. */
   bytes(length: number): Uint8Array {
-    const bytes = this.input.slice(this.#at, this.#at + length)
+    const bytes = this.#input.slice(this.#at, this.#at + length)
     this.#at += length
     return bytes
   }
 
   get rest(): Uint8Array {
-    return this.bytes(this.input.length)
+    return this.bytes(this.#input.length)
   }
 }
 

@@ -50,8 +50,10 @@ export class Liar {
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
   lie: Lie = {}
+  readonly #target: { readonly host: string; readonly port: number }
 
-  private constructor(private readonly target: { readonly host: string; readonly port: number }) {
+  private constructor(target: { readonly host: string; readonly port: number }) {
+    this.#target = target
     this.#server = createServer((client) => {
       this.#serve(client)
     })
@@ -84,7 +86,7 @@ export class Liar {
   }
 
   #serve(client: Socket): void {
-    const upstream = createConnection(this.target)
+    const upstream = createConnection(this.#target)
     const waiting = new Map<
       number,
       (message: { result?: unknown; error?: { message: string } | null }) => void

@@ -29,12 +29,15 @@ const CHANNEL = p2wsh(WITNESS_SCRIPT)
 export class World {
   readonly reports = new Recorder<ServerReport>()
   readonly watchers = new Map<Uint8Array, RecordingWatcher>()
+  readonly #liar: Liar
 
   private constructor(
     readonly devnet: Devnet,
     readonly chain: ElectrumChain,
-    private readonly liar: Liar
-  ) {}
+    liar: Liar
+  ) {
+    this.#liar = liar
+  }
 
   /**
    * Alice's coin and a channel's output have been spent in blocks; another payment to each waits.
@@ -98,7 +101,7 @@ export class World {
 
   async stop(): Promise<void> {
     await this.chain.stop()
-    await this.liar.stop()
+    await this.#liar.stop()
     await this.devnet.stop()
   }
 

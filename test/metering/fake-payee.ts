@@ -13,7 +13,7 @@ export class FakePayee {
       peerId: '12D3KooWPayee',
       network: 'regtest',
       multiaddrs: ['/ip4/127.0.0.1/tcp/1/p2p/12D3KooWPayee'],
-      policy: { minDepth: 1, minFirstPayment: this.minFirstPayment },
+      policy: { minDepth: 1, minFirstPayment: this.#minFirstPayment },
       chain: { status: 'synced' }
     }),
     events: {
@@ -34,8 +34,11 @@ export class FakePayee {
       this.pay(request)
     }
   } as unknown as PayerNode
+  readonly #minFirstPayment: bigint
 
-  constructor(private readonly minFirstPayment = 0n) {}
+  constructor(minFirstPayment = 0n) {
+    this.#minFirstPayment = minFirstPayment
+  }
 
   pay({ amount, memo }: Pick<PayRequest, 'amount' | 'memo'>): void {
     this.paid += amount

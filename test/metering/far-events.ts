@@ -4,13 +4,16 @@ import type { Following } from '../../src/metering/credits.js'
 
 export class FarEvents {
   #break: () => void = () => {}
+  readonly #events: Pick<EventsApi, 'on'>
 
-  constructor(private readonly events: Pick<EventsApi, 'on'>) {}
+  constructor(events: Pick<EventsApi, 'on'>) {
+    this.#events = events
+  }
 
-  readonly on = (listener: (event: NodeEvent) => void): (() => void) => this.events.on(listener)
+  readonly on = (listener: (event: NodeEvent) => void): (() => void) => this.#events.on(listener)
 
   readonly follow = (listener: (event: NodeEvent) => void): Following => {
-    const stop = this.events.on(listener)
+    const stop = this.#events.on(listener)
     const closed = new Promise<void>((resolve) => {
       this.#break = () => {
         stop()

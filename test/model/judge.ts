@@ -8,34 +8,38 @@ import type { Violation } from './rules.js'
 
 export class Judge<W> {
   readonly #exits = new Map<string, Violation | undefined>()
+  readonly #game: Game<W>
+  readonly #oneIn: number
 
   /**
    * `oneIn`: of so many worlds from which it takes days of blocks to an end, one is played to it.
    */
-  constructor(
-    private readonly game: Game<W>,
-    private readonly oneIn = 1
-  ) {}
+  constructor(game: Game<W>, oneIn = 1) {
+    this.#game = game
+    this.#oneIn = oneIn
+  }
 
   /** The first thing that is wrong with a world, or with where it leads. */
   verdict(w: W): Violation | undefined {
-    return this.game.now(w) ?? (this.#isLeftOut(w) ? undefined : this.#end(w))
+    return this.#game.now(w) ?? (this.#isLeftOut(w) ? undefined : this.#end(w))
   }
 
   #isLeftOut(w: W): boolean {
-    return this.oneIn > 1 && this.game.isPinned(w) && hashOf(this.game.key(w)) % this.oneIn !== 0
+    return (
+      this.#oneIn > 1 && this.#game.isPinned(w) && hashOf(this.#game.key(w)) % this.#oneIn !== 0
+    )
   }
 
   #end(w: W): Violation | undefined {
     return (
       this.#exit(w, 'silent') ??
-      (this.game.story.adversary === undefined ? undefined : this.#exit(w, 'greedy'))
+      (this.#game.story.adversary === undefined ? undefined : this.#exit(w, 'greedy'))
     )
   }
 
   /** From here nobody says any more; servers go on as they do; blocks come and take what pays. */
   #exit(from: W, ending: Ending): Violation | undefined {
-    const { game } = this
+    const game = this.#game
     const seen: string[] = []
     const steps: string[] = []
     let found: Violation | undefined

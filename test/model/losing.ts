@@ -16,7 +16,11 @@ import { NONE, type World } from './world.js'
 const ALL = 'all'
 
 export class Losing {
-  constructor(private readonly machine: Machine) {}
+  readonly #machine: Machine
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
 
   /** The process starts again on an old copy of its disk. */
   goBack(w: World, role: Role): void {
@@ -27,15 +31,15 @@ export class Losing {
   handBack(w: World, role: Role, name = ALL): void {
     const channel = this.#adopted(w, role, name)
     if (channel === undefined) throw new Error(`the peer cannot name ${name}`)
-    this.#begin(w, role, this.machine.sides.numberOf({ channel, log: [] }))
+    this.#begin(w, role, this.#machine.sides.numberOf({ channel, log: [] }))
   }
 
   /** What the peer names of a channel that is not on the disk to which a side has gone back. */
   takeBack(w: World, role: Role): void {
     const channel = this.#adopted(w, role, ALL)
     if (channel === undefined) throw new Error('the peer does not have the channel')
-    w.side[role] = this.machine.sides.numberOf({ channel, log: [] })
-    this.machine.restart(w, role)
+    w.side[role] = this.#machine.sides.numberOf({ channel, log: [] })
+    this.#machine.restart(w, role)
   }
 
   mayTakeBack(w: World, role: Role): boolean {
@@ -48,26 +52,26 @@ export class Losing {
   }
 
   #begin(w: World, role: Role, state: number): void {
-    this.machine.disconnect(w)
+    this.#machine.disconnect(w)
     w.lost[role] = w.side[role]
     w.side[role] = state
-    this.machine.restart(w, role)
+    this.#machine.restart(w, role)
   }
 
   /** The newest states that the peer may name, and prove: an honest one names the true one. */
   named(w: World, role: Role): string[] {
     const peer = otherRole(role)
-    if (!this.machine.runs(w, peer) || this.machine.open(w, peer) === undefined) return []
-    const older = this.machine.isHonest(peer)
+    if (!this.#machine.runs(w, peer) || this.#machine.open(w, peer) === undefined) return []
+    const older = this.#machine.isHonest(peer)
       ? []
-      : this.machine.spends.states
+      : this.#machine.spends.states
           .filter(({ turn }) => turn !== 'refund')
           .map(({ turn, sequence }) => `${turn}/${sequence}`)
     return [ALL, ...older].filter((name) => this.#adopted(w, role, name) !== undefined)
   }
 
   #adopted(w: World, role: Role, name: string): Established | undefined {
-    const { machine } = this
+    const machine = this.#machine
     const peer = otherRole(role)
     const record = recordOf(machine.channel(w, peer), envOf(machine.nodes[peer], w.height, false))
     const said = record && this.#said(record, name)
@@ -90,7 +94,7 @@ export class Losing {
   /** The record with one state as the newest; undefined when it names the true one anyway. */
   #said(record: ChannelRecord, name: string): ChannelRecord | undefined {
     if (name === ALL) return record
-    const state = this.machine.spends.states.find(
+    const state = this.#machine.spends.states.find(
       ({ turn, sequence }) => name === `${turn}/${sequence}`
     )
     if (state === undefined || state.turn === 'refund') return undefined

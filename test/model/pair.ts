@@ -44,34 +44,32 @@ export interface Joint {
 export class Lane extends Machine {
   readonly moves: Moves
   readonly rules: Rules
+  readonly #joint: Joint
 
-  constructor(
-    story: Story,
-    opened: Opened,
-    private readonly joint: Joint
-  ) {
+  constructor(story: Story, opened: Opened, joint: Joint) {
     super(story, opened)
+    this.#joint = joint
     this.moves = new Moves(this)
     this.rules = new Rules(this)
   }
 
   override enter(_w: World, number: number, adversary: Role | undefined): Refusal | undefined {
-    return this.joint.enter(this, number, adversary)
+    return this.#joint.enter(this, number, adversary)
   }
   protected override tell(role: Role, event: RenewalEvent): void {
-    this.joint.tell(this, role, event)
+    this.#joint.tell(this, role, event)
   }
   protected override fund(_w: World, role: Role, raw: Uint8Array): void {
-    this.joint.fund(this, role, raw)
+    this.#joint.fund(this, role, raw)
   }
   protected override onSent(from: Role, message: Message): void {
-    this.joint.sent(from, message)
+    this.#joint.sent(from, message)
   }
   protected override t1(): Uint8Array {
-    return this.joint.t1(this)
+    return this.#joint.t1(this)
   }
   protected override die(_w: World, role: Role): void {
-    this.joint.stop(role)
+    this.#joint.stop(role)
   }
   /** As a mempool of this channel's transactions alone does. */
   enterAlone(w: World, number: number, adversary: Role | undefined): Refusal | undefined {

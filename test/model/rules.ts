@@ -18,12 +18,16 @@ export interface Violation {
 }
 
 export class Rules {
-  constructor(private readonly machine: Machine) {}
+  readonly #machine: Machine
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
 
   /** The first thing that is wrong with a channel as it stands. */
   now(w: World): Violation | undefined {
     for (const role of ROLES) {
-      const channel = this.machine.isHonest(role) ? this.machine.open(w, role) : undefined
+      const channel = this.#machine.isHonest(role) ? this.#machine.open(w, role) : undefined
       if (channel === undefined) continue
       const wrong =
         this.#money(w, role, channel) ?? this.#payments(w, role, channel) ?? this.#peace(w, channel)
@@ -46,7 +50,7 @@ export class Rules {
    * it knows nothing of leaves it.
    */
   due(w: World, role: Role, channel: Established): bigint {
-    const lost = w.lost[role] === NONE ? undefined : this.machine.sides.state(w.lost[role]).channel
+    const lost = w.lost[role] === NONE ? undefined : this.#machine.sides.state(w.lost[role]).channel
     if (lost?.stage !== 'established') return ownBalance(channel)
     const { ended, ledger, terms } = lost
     const forgotten = [
@@ -64,7 +68,7 @@ export class Rules {
 
   #money(w: World, role: Role, channel: Established): Violation | undefined {
     if (w.mined === NONE) return undefined
-    const spend = this.machine.spends.spend(w.mined)
+    const spend = this.#machine.spends.spend(w.mined)
     const due = this.due(w, role, channel)
     const got = spend.gives[role]
     if (got >= due - this.allowed(w)) return undefined
@@ -75,7 +79,7 @@ export class Rules {
   }
 
   #payments(w: World, role: Role, channel: Established): Violation | undefined {
-    const { log } = this.machine.sides.state(w.side[role])
+    const { log } = this.#machine.sides.state(w.side[role])
     const received = log
       .filter(({ direction }) => direction === 'received')
       .flatMap(({ payments }) => payments.map(({ id }) => toHex(id)))
@@ -83,14 +87,14 @@ export class Rules {
       return { rule: 'payment', text: `the ${role} has booked a payment twice` }
     }
     const payee = otherRole(role)
-    if (this.machine.isHonest(payee) && w.lost[payee] === NONE) {
+    if (this.#machine.isHonest(payee) && w.lost[payee] === NONE) {
       const theirs = new Set(
-        this.machine.sides
+        this.#machine.sides
           .state(w.side[payee])
           .log.filter(({ direction }) => direction === 'received')
           .flatMap(({ payments }) => payments.map(({ id }) => toHex(id)))
       )
-      const lost = w.told[role].find((at) => !theirs.has(toHex(this.machine.payment(role, at).id)))
+      const lost = w.told[role].find((at) => !theirs.has(toHex(this.#machine.payment(role, at).id)))
       if (lost !== undefined) {
         return {
           rule: 'payment',
@@ -107,7 +111,7 @@ export class Rules {
   #settled(w: World, role: Role, channel: Established): Violation | undefined {
     const { turn, inFlight } = channel.ledger
     if (w.mined === NONE || payerOf(turn) !== role) return undefined
-    const spend = this.machine.spends.spend(w.mined)
+    const spend = this.#machine.spends.spend(w.mined)
     if (spend.kind !== 'state') return undefined
     for (const { sequence } of inFlight) {
       const isPaid = spend.turn === turn && spend.sequence >= sequence
@@ -131,7 +135,7 @@ export class Rules {
   /** Two honest sides never find each other guilty, also where a close crosses a turn. */
   #peace(w: World, { role, stopped }: Established): Violation | undefined {
     if (
-      this.machine.story.adversary !== undefined ||
+      this.#machine.story.adversary !== undefined ||
       stopped === undefined ||
       stopped.rule === ''
     ) {
@@ -157,18 +161,22 @@ export class Rules {
   /** A state that costs an honest side money, and that a miner could take now. */
   threat(w: World): number | undefined {
     for (const state of w.known) {
-      const number = this.machine.spends.complete(state, { fee: 'low', extra: 'none', gift: false })
+      const number = this.#machine.spends.complete(state, {
+        fee: 'low',
+        extra: 'none',
+        gift: false
+      })
       if (number === undefined) continue
-      const { lock, gives } = this.machine.spends.spend(number)
+      const { lock, gives } = this.#machine.spends.spend(number)
       const isLoss = (role: Role): boolean =>
-        this.machine.isHonest(role) && gives[role] < this.#dueTo(w, role) - this.allowed(w)
+        this.#machine.isHonest(role) && gives[role] < this.#dueTo(w, role) - this.allowed(w)
       if (lock <= w.height && w.fundingHeight >= 0 && ROLES.some(isLoss)) return number
     }
     return undefined
   }
 
   isPinned({ mempool }: World): boolean {
-    return mempool !== NONE && this.machine.spends.spend(mempool).extra === 'parent'
+    return mempool !== NONE && this.#machine.spends.spend(mempool).extra === 'parent'
   }
 
   /**
@@ -176,9 +184,9 @@ export class Rules {
    * something stands in the mempools that not even all of its share can replace.
    */
   unpaid(w: World): Violation | undefined {
-    const pin = w.mempool === NONE ? undefined : this.machine.spends.spend(w.mempool)
+    const pin = w.mempool === NONE ? undefined : this.#machine.spends.spend(w.mempool)
     for (const role of ROLES) {
-      const channel = this.machine.isHonest(role) ? this.machine.open(w, role) : undefined
+      const channel = this.#machine.isHonest(role) ? this.#machine.open(w, role) : undefined
       if (channel === undefined) continue
       const due = this.due(w, role, channel)
       const ours = publishable(channel)
@@ -200,7 +208,7 @@ export class Rules {
   }
 
   #dueTo(w: World, role: Role): bigint {
-    const channel = this.machine.open(w, role)
+    const channel = this.#machine.open(w, role)
     return channel === undefined ? 0n : this.due(w, role, channel)
   }
 }

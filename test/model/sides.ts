@@ -33,8 +33,11 @@ export class Sides {
   readonly #verified = new Map<string, boolean>()
   /** Transitions that were really worked out. */
   worked = 0
+  readonly #nodes: Readonly<Record<Role, Side>>
 
-  constructor(private readonly nodes: Readonly<Record<Role, Side>>) {}
+  constructor(nodes: Readonly<Record<Role, Side>>) {
+    this.#nodes = nodes
+  }
 
   state(number: number): SideState {
     return this.#states.at(number)
@@ -71,7 +74,7 @@ export class Sides {
     if (before !== undefined) return before
     const { channel, log } = this.state(state)
     this.worked += 1
-    const market = envOf(this.nodes[role], height, congested)
+    const market = envOf(this.#nodes[role], height, congested)
     const env = estimate === undefined ? market : { ...market, feeRate: estimate }
     const {
       state: next,

@@ -75,12 +75,17 @@ export class Transactions {
   /** What T1 of a renewal gives each side, by the funding script of the new channel. */
   renewal:
     { readonly script: Uint8Array; readonly gives: Readonly<Record<Role, bigint>> } | undefined
+  readonly #channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>
+  readonly #sides: Readonly<Record<Role, Side>>
 
   /** `channel`: of either side, at the beginning. */
   constructor(
-    private readonly channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>,
-    private readonly sides: Readonly<Record<Role, Side>>
-  ) {}
+    channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>,
+    sides: Readonly<Record<Role, Side>>
+  ) {
+    this.#channel = channel
+    this.#sides = sides
+  }
 
   spend(number: number): Spend {
     return this.#spends.at(number)
@@ -119,10 +124,10 @@ export class Transactions {
     { turn, payerBalance, signature }: SignedState,
     { fee, extra, gift }: Completion
   ): Uint8Array | undefined {
-    const template = stateTemplate(this.channel, satoshi(payerBalance), turn)
+    const template = stateTemplate(this.#channel, satoshi(payerBalance), turn)
     const own = payerOutput(template)
-    const { closeScript, channelKey } = this.sides[payeeOf(turn)]
-    const share = this.channel.terms.capacity - (own?.value ?? 0n)
+    const { closeScript, channelKey } = this.#sides[payeeOf(turn)]
+    const share = this.#channel.terms.capacity - (own?.value ?? 0n)
     const pays = fee === 'huge' ? share - 1_000n : FEES[fee]
     const value = share + (extra === 'parent' ? EXTRA_VALUE : 0n) - pays - (gift ? GIFT : 0n)
     // A payer that has signed an output of its own has signed where it stands; and a bluff takes a
@@ -160,7 +165,7 @@ export class Transactions {
   }
 
   #payoutScript(role: Role): Uint8Array {
-    return p2wsh(payoutWitnessScript(this.sides[role].payoutKey.publicKey))
+    return p2wsh(payoutWitnessScript(this.#sides[role].payoutKey.publicKey))
   }
 
   #read(raw: Uint8Array): Spend {
@@ -171,12 +176,12 @@ export class Transactions {
       tx.outs
         .filter(
           ({ script }) =>
-            sameBytes(script, this.sides[role].closeScript) ||
+            sameBytes(script, this.#sides[role].closeScript) ||
             sameBytes(script, this.#payoutScript(role))
         )
         .reduce((sum, { value }) => sum + value, 0n)
     const paid = tx.outs.reduce((sum, { value }) => sum + value, 0n)
-    const fee = this.channel.terms.capacity + (extra === 'none' ? 0n : EXTRA_VALUE) - paid
+    const fee = this.#channel.terms.capacity + (extra === 'none' ? 0n : EXTRA_VALUE) - paid
     const common = {
       raw,
       txid: txidFromHash(tx.getHash()),
@@ -197,7 +202,7 @@ export class Transactions {
       if (state === undefined || payerOf(state.turn) !== role) {
         throw new Error('a signature that nobody has made')
       }
-      if (lockOf(this.channel.terms, state.turn) !== tx.locktime) {
+      if (lockOf(this.#channel.terms, state.turn) !== tx.locktime) {
         throw new Error('a state with another lock')
       }
       return { ...common, kind: 'state', turn: state.turn, sequence: state.sequence }

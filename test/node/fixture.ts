@@ -15,19 +15,22 @@ import { Recorder } from '../chain/helpers.js'
 export class Fixture {
   #isLogWhole = true
   readonly #ends: Array<() => Promise<void>> = []
+  readonly #chain: TestChain
 
   private constructor(
-    private readonly chain: TestChain,
+    chain: TestChain,
     readonly directory: string
-  ) {}
+  ) {
+    this.#chain = chain
+  }
 
   get devnet(): Devnet {
-    return this.chain.devnet
+    return this.#chain.devnet
   }
 
   /** The Electrum server that the nodes use. */
   get electrum(): string {
-    return this.chain.electrum
+    return this.#chain.electrum
   }
 
   static async create({
@@ -50,7 +53,7 @@ export class Fixture {
   /** In the reverse order of the beginnings. */
   async end(): Promise<void> {
     for (const end of this.#ends.reverse()) await end()
-    await this.chain.stop()
+    await this.#chain.stop()
     const findings = await this.#check()
     await rm(this.directory, { recursive: true, force: true })
     if (findings.length > 0) {
@@ -139,11 +142,15 @@ export class Fixture {
 }
 
 export class TestNode {
+  readonly #devnet: Devnet
+
   constructor(
     readonly api: LocalNode,
     readonly events: Recorder<NodeEvent>,
-    private readonly devnet: Devnet
-  ) {}
+    devnet: Devnet
+  ) {
+    this.#devnet = devnet
+  }
 
   async address(): Promise<string> {
     const [multiaddr] = (await this.api.info()).multiaddrs
@@ -158,7 +165,7 @@ export class TestNode {
 
   /** Waits until the node has the devnet's tip. */
   async synced(): Promise<void> {
-    await this.sees(async () => (await this.api.info()).chain.height === this.devnet.height)
+    await this.sees(async () => (await this.api.info()).chain.height === this.#devnet.height)
   }
 }
 

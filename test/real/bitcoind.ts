@@ -42,15 +42,21 @@ const OPTIONS = [
 const MOST_ATTEMPTS = 5
 
 export class Bitcoind {
+  readonly #child: ChildProcess
+  readonly #rpc: BitcoindRpc
+
   private constructor(
-    private readonly child: ChildProcess,
+    child: ChildProcess,
     readonly directory: string,
     /** With user and password, as `--bitcoind` takes it. */
     readonly url: string,
     readonly rpcPort: number,
     readonly p2pPort: number,
-    private readonly rpc: BitcoindRpc
-  ) {}
+    rpc: BitcoindRpc
+  ) {
+    this.#child = child
+    this.#rpc = rpc
+  }
 
   /**
    * @param release - of which Bitcoin Core the rules are wanted: 31 is that itself, the others are
@@ -105,7 +111,7 @@ export class Bitcoind {
   }
 
   async call<T>(shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> {
-    return await this.rpc.call(shape, method, ...params)
+    return await this.#rpc.call(shape, method, ...params)
   }
 
   /**
@@ -130,10 +136,10 @@ export class Bitcoind {
   }
 
   async stop(): Promise<void> {
-    const exited = once(this.child, 'exit')
-    if (this.child.exitCode === null && this.child.signalCode === null) {
+    const exited = once(this.#child, 'exit')
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
       // Nothing of it is kept.
-      this.child.kill('SIGKILL')
+      this.#child.kill('SIGKILL')
       await exited
     }
     await rm(this.directory, { recursive: true, force: true })

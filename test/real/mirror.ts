@@ -65,20 +65,23 @@ class Twin {
   readonly #shown = new Set<string>()
   /** Of the newest block that was shown. */
   #height = 0
+  readonly #chain: EmbeddedChain
 
-  constructor(private readonly chain: EmbeddedChain) {}
+  constructor(chain: EmbeddedChain) {
+    this.#chain = chain
+  }
 
   /** What the devnet does, one after the other, and after each that bitcoind has followed. */
   async alone<T>(act: () => Promise<T>, follow: (result: T) => Promise<void>): Promise<T> {
     const done = this.#work.then(async () => {
-      if ((await this.chain.feeRates()).relay !== RELAY) await this.part()
+      if ((await this.#chain.feeRates()).relay !== RELAY) await this.part()
       const result = await act()
       if (!this.#apart) {
         await follow(result).catch((error: unknown) => {
           differences.push(messageOf(error))
         })
       }
-      const { minimum, relay } = await this.chain.feeRates()
+      const { minimum, relay } = await this.#chain.feeRates()
       if (minimum > relay) await this.part()
       return result
     })
@@ -136,10 +139,10 @@ class Twin {
   }
 
   async #showBlocks(bitcoind: Bitcoind): Promise<void> {
-    const { height, hash } = await this.chain.tip()
+    const { height, hash } = await this.#chain.tip()
     const blocks: string[] = []
     for (let at = Math.max(1, Math.min(this.#height, height) - 2 * MAX_REORG); at <= height; at++) {
-      const raw = await rawBlock(this.chain, at)
+      const raw = await rawBlock(this.#chain, at)
       if (raw === undefined || this.#shown.has(raw.slice(0, HEADER_HEX))) continue
       this.#shown.add(raw.slice(0, HEADER_HEX))
       blocks.push(raw)

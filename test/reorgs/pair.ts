@@ -19,13 +19,12 @@ export class Pair {
   #channel: ChannelInfo | undefined
   /** Of both wallets, before the channel. */
   #before: readonly [bigint, bigint] = [START, 0n]
+  readonly #fixture: Fixture
+  readonly #listen: string
 
-  private constructor(
-    private readonly fixture: Fixture,
-    alice: TestNode,
-    bob: TestNode,
-    private readonly listen: string
-  ) {
+  private constructor(fixture: Fixture, alice: TestNode, bob: TestNode, listen: string) {
+    this.#fixture = fixture
+    this.#listen = listen
     this.#alice = alice
     this.#bob = bob
   }
@@ -50,7 +49,7 @@ export class Pair {
 
   /** What a person wants to know when a story does not come to its end. */
   async describe(): Promise<string> {
-    const { devnet } = this.fixture
+    const { devnet } = this.#fixture
     const nodes = await Promise.all(
       this.#nodes.map(async ({ api, events }) => ({
         channel: (await api.channels.list())[0],
@@ -77,7 +76,7 @@ export class Pair {
   }
 
   async end(): Promise<void> {
-    await this.fixture.end()
+    await this.#fixture.end()
   }
 
   get #nodes(): readonly TestNode[] {
@@ -97,12 +96,12 @@ export class Pair {
 
   async mine(blocks = 1): Promise<void> {
     if (blocks === 0) return
-    await this.fixture.devnet.mine(blocks)
+    await this.#fixture.devnet.mine(blocks)
     await this.#synced()
   }
 
   async reorg(depth: number, options: ReorgOptions): Promise<void> {
-    await this.fixture.devnet.reorg(depth, options)
+    await this.#fixture.devnet.reorg(depth, options)
     await this.#synced()
   }
 
@@ -165,7 +164,7 @@ export class Pair {
 
   /** The client's T2, mined as soon as it can be. */
   async refund(): Promise<Txid> {
-    await this.mine((this.#channel?.refundHeight ?? assert.fail()) - this.fixture.devnet.height)
+    await this.mine((this.#channel?.refundHeight ?? assert.fail()) - this.#fixture.devnet.height)
     await this.#alice.sees(async () => (await this.#of(this.#alice)).spend !== undefined)
     const id = txid((await this.#of(this.#alice)).spend?.txid ?? assert.fail())
     await this.mine()
@@ -189,13 +188,13 @@ export class Pair {
   }
 
   async serverReturns(): Promise<void> {
-    this.#bob = await this.fixture.node('bob', { listen: [this.listen] })
+    this.#bob = await this.#fixture.node('bob', { listen: [this.#listen] })
   }
 
   /** A transaction is in the mempool, whoever brought it there. */
   async waits(id: Txid): Promise<void> {
     for (;;) {
-      const found = await this.fixture.devnet.transaction(id)
+      const found = await this.#fixture.devnet.transaction(id)
       if (found !== undefined && found.block === undefined) return
       await turn()
     }
@@ -206,7 +205,7 @@ export class Pair {
     for (;;) {
       const { spend } = await this.#of(this.#alice)
       const found =
-        spend === undefined ? undefined : await this.fixture.devnet.transaction(spend.txid)
+        spend === undefined ? undefined : await this.#fixture.devnet.transaction(spend.txid)
       if (found !== undefined && found.block === undefined) return
       await turn()
     }
@@ -279,7 +278,7 @@ export class Pair {
   async #settleWallets(): Promise<void> {
     for (;;) {
       await turn()
-      if ((await this.fixture.devnet.backend.mempool()).length > 0) await this.mine()
+      if ((await this.#fixture.devnet.backend.mempool()).length > 0) await this.mine()
       const balances = await Promise.all(
         this.#nodes.map(async (node) =>
           (await running(node)) ? await node.api.wallet.balance() : undefined

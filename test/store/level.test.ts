@@ -142,13 +142,13 @@ describe('store on disk / durability', () => {
 /** A disk whose writes end when the test says so. */
 class Disk {
   readonly writes: string[][] = []
-  private readonly pending: Array<{ resolve: () => void; reject: (error: Error) => void }> = []
-  private arrival: (() => void) | undefined
+  readonly #pending: Array<{ resolve: () => void; reject: (error: Error) => void }> = []
+  #arrival: (() => void) | undefined
   readonly group = new GroupCommit(async (changes) => {
     this.writes.push(changes.map(({ key }) => key))
     await new Promise<void>((resolve, reject) => {
-      this.pending.push({ resolve, reject })
-      this.arrival?.()
+      this.#pending.push({ resolve, reject })
+      this.#arrival?.()
     })
   })
 
@@ -157,18 +157,18 @@ class Disk {
   }
 
   async arrived(): Promise<void> {
-    if (this.pending.length === 0) {
+    if (this.#pending.length === 0) {
       await new Promise<void>((resolve) => {
-        this.arrival = resolve
+        this.#arrival = resolve
       })
     }
   }
 
   succeed(): void {
-    this.pending.shift()?.resolve()
+    this.#pending.shift()?.resolve()
   }
   fail(): void {
-    this.pending.shift()?.reject(new Error('fsync failed'))
+    this.#pending.shift()?.reject(new Error('fsync failed'))
   }
 }
 

@@ -37,8 +37,10 @@ class Mortal {
   #life = new Life('wallet', () => {})
   store: SimStore = this.#disk.storeFor(this.#life)
   wallet: NodeWallet = this.#make()
+  readonly #strike: { readonly write: number; readonly moment: Moment } | undefined
 
-  constructor(private readonly strike?: { readonly write: number; readonly moment: Moment }) {
+  constructor(strike?: { readonly write: number; readonly moment: Moment }) {
+    this.#strike = strike
     this.#disk.beforeWrite = () => {
       this.#strikeAt('before', this.writes + 1)
     }
@@ -83,8 +85,8 @@ class Mortal {
   }
 
   #strikeAt(moment: Moment, write: number): void {
-    if (!this.alive || this.strike?.moment !== moment) return
-    if (this.strike.write !== write || this.struck) return
+    if (!this.alive || this.#strike?.moment !== moment) return
+    if (this.#strike.write !== write || this.struck) return
     this.struck = true
     this.#life.end()
   }

@@ -56,7 +56,7 @@ export class Bench {
     disk: Snapshot
   ) {
     this.store = openSimStore(disk)
-    this.wallet = this.make()
+    this.wallet = this.#make()
   }
 
   static async start(
@@ -76,7 +76,7 @@ export class Bench {
   async restart(disk: Snapshot = this.store.snapshot()): Promise<void> {
     await this.wallet.stop()
     this.store = openSimStore(disk)
-    this.wallet = this.make()
+    this.wallet = this.#make()
     await this.wallet.start()
     await this.settled()
   }
@@ -106,16 +106,16 @@ export class Bench {
   /** A payout output of this wallet's, in the mempool. */
   payout(value: number, low = 1): CsvOutput {
     const key = { role: 'server', high: 7, low, use: 'payout' } as const
-    const scriptPubKey = p2wsh(payoutWitnessScript(this.signer.publicKey(key)))
+    const scriptPubKey = p2wsh(payoutWitnessScript(this.#signer.publicKey(key)))
     const id = this.chain.pay(scriptPubKey, sat(value))
     return { outPoint: { txid: id, vout: 0 }, value: sat(value), scriptPubKey, key }
   }
 
-  private get signer(): ReturnType<typeof createTestSigner> {
+  get #signer(): ReturnType<typeof createTestSigner> {
     return createTestSigner(this.seed)
   }
 
-  private make(): NodeWallet {
+  #make(): NodeWallet {
     return createWallet({
       root: testRoot(this.seed),
       network: 'regtest',

@@ -127,33 +127,36 @@ function recipient(which: number): Uint8Array {
 
 class Story {
   readonly funded = new Map<string, BuiltFunding>()
-  private readonly payouts: CsvOutput[] = []
-  private readonly handedOut = new Set<string>()
-  private readonly paid: Array<ReturnType<Bench['chain']['pay']>> = []
-  private readonly locked = new Set<string>()
+  readonly #payouts: CsvOutput[] = []
+  readonly #handedOut = new Set<string>()
+  readonly #paid: Array<ReturnType<Bench['chain']['pay']>> = []
+  readonly #locked = new Set<string>()
   /** Of every transaction that the wallet has built so far. */
-  private spent: ReadonlySet<string> = new Set()
+  #spent: ReadonlySet<string> = new Set()
   /** What the step at hand has named. */
-  private named: readonly string[] = []
-  private opened = 0
-  private sends = 0
+  #named: readonly string[] = []
+  #opened = 0
+  #sends = 0
+  readonly #bench: Bench
 
-  constructor(private readonly bench: Bench) {}
+  constructor(bench: Bench) {
+    this.#bench = bench
+  }
 
   async perform(step: Step): Promise<void> {
-    const { chain, wallet } = this.bench
-    this.named = []
+    const { chain, wallet } = this.#bench
+    this.#named = []
     switch (step.do) {
       case 'pay': {
-        const script = await this.bench.freshScript()
-        assert.ok(!this.handedOut.has(toHex(script)), 'an address was handed out twice')
-        this.handedOut.add(toHex(script))
-        this.paid.push(chain.pay(script, sat(step.value)))
+        const script = await this.#bench.freshScript()
+        assert.ok(!this.#handedOut.has(toHex(script)), 'an address was handed out twice')
+        this.#handedOut.add(toHex(script))
+        this.#paid.push(chain.pay(script, sat(step.value)))
         break
       }
       case 'payout': {
-        const output = this.bench.payout(step.value, this.payouts.length)
-        this.payouts.push(output)
+        const output = this.#bench.payout(step.value, this.#payouts.length)
+        this.#payouts.push(output)
         await wallet.claim(output)
         break
       }
@@ -166,39 +169,39 @@ class Story {
       case 'fund':
         await Promise.all(
           step.amounts.map(async (amount) => {
-            await this.fund(amount)
+            await this.#fund(amount)
           })
         )
         break
       case 'broadcast':
-        await this.broadcast(this.channel(step.which))
+        await this.#broadcast(this.#channel(step.which))
         break
       case 'release':
-        await this.release(this.channel(step.which))
+        await this.#release(this.#channel(step.which))
         break
       case 'drop':
-        this.drop(step.which)
+        this.#drop(step.which)
         break
       case 'send':
-        await this.send(step)
+        await this.#send(step)
         break
       case 'lock':
-        await this.lock(step.which)
+        await this.#lock(step.which)
         break
       case 'unlock':
-        await this.unlock(step.which)
+        await this.#unlock(step.which)
         break
       case 'sendNamed':
-        await this.send(step, this.name(step.which))
+        await this.#send(step, this.#name(step.which))
         break
       case 'fundNamed':
-        await this.fund(step.value, this.name(step.which))
+        await this.#fund(step.value, this.#name(step.which))
         break
       case 'bump':
-        await this.bump(step)
+        await this.#bump(step)
         break
       case 'forget':
-        this.forget(step.which)
+        this.#forget(step.which)
         break
       case 'rate':
         chain.rate = feeRate(BigInt(step.rate))
@@ -207,68 +210,68 @@ class Story {
         chain.refusal = step.refuses ? 'mempool full' : undefined
         break
       case 'restart':
-        await this.bench.restart()
+        await this.#bench.restart()
     }
-    await this.bench.settled()
+    await this.#bench.settled()
   }
 
   check(): void {
-    this.checkMoney()
-    this.checkFundings()
-    this.checkChoice()
-    this.checkLocks()
+    this.#checkMoney()
+    this.#checkFundings()
+    this.#checkChoice()
+    this.#checkLocks()
   }
 
   /**
    * Of a locked coin nothing is made but what names it; and what is made of named coins is made of
    * all of them and of no other.
    */
-  private checkChoice(): void {
-    const sent = [...this.bench.store.snapshot()]
+  #checkChoice(): void {
+    const sent = [...this.#bench.store.snapshot()]
       .filter(([key]) => key.startsWith(OUTGOING))
       .flatMap(([key, bytes]) => readOutgoing(key, bytes).inputs)
     const built = [
       ...[...this.funded.values()].flatMap(({ raw }) => parseTransaction(raw).inputs),
       ...sent
     ].map(({ outPoint }) => outPointText(outPoint))
-    const fresh = [...new Set(built)].filter((coin) => !this.spent.has(coin))
-    this.spent = new Set(built)
-    if (this.named.length === 0) {
+    const fresh = [...new Set(built)].filter((coin) => !this.#spent.has(coin))
+    this.#spent = new Set(built)
+    if (this.#named.length === 0) {
       assert.deepEqual(
-        fresh.filter((coin) => this.locked.has(coin)),
+        fresh.filter((coin) => this.#locked.has(coin)),
         [],
         'a locked coin was chosen'
       )
     } else if (fresh.length > 0) {
-      assert.deepEqual(fresh.sort(), [...this.named].sort(), 'other coins than the named ones')
+      assert.deepEqual(fresh.sort(), [...this.#named].sort(), 'other coins than the named ones')
     }
   }
 
   /** A lock lasts until somebody takes it away, or its coin is spent. */
-  private checkLocks(): void {
-    const disk = [...this.bench.store.snapshot().keys()]
+  #checkLocks(): void {
+    const disk = [...this.#bench.store.snapshot().keys()]
       .filter((key) => key.startsWith(LOCKED))
       .map((key) => key.slice(LOCKED.length))
     assert.deepEqual(
-      disk.filter((coin) => !this.locked.has(coin)),
+      disk.filter((coin) => !this.#locked.has(coin)),
       [],
       'a lock out of nowhere'
     )
     const coins = new Map(
-      this.bench.wallet.coins().map((coin) => [outPointText(coin.outPoint), coin])
+      this.#bench.wallet.coins().map((coin) => [outPointText(coin.outPoint), coin])
     )
-    for (const coin of this.locked) {
+    for (const coin of this.#locked) {
       if (disk.includes(coin)) continue
       assert.ok(!coins.has(coin), 'a lock was forgotten')
-      this.locked.delete(coin)
+      this.#locked.delete(coin)
     }
-    for (const [name, { locked }] of coins) assert.equal(locked, this.locked.has(name), 'locked')
-    const { confirmed, reserved, locked } = this.bench.wallet.balance()
+    for (const [name, { locked }] of coins) assert.equal(locked, this.#locked.has(name), 'locked')
+    const { confirmed, reserved, locked } = this.#bench.wallet.balance()
     assert.ok(reserved + locked <= confirmed)
   }
 
-  private checkMoney(): void {
-    const { chain, wallet } = this.bench
+  #checkMoney(): void {
+    const { chain, wallet } = this.#bench
     const coins = SCRIPTS.flatMap((script) => chain.unspent(script))
     const sum = (list: ReadonlyArray<{ value: bigint }>): bigint =>
       list.reduce((total, { value }) => total + value, 0n)
@@ -277,11 +280,11 @@ class Story {
     assert.equal(pending, sum(coins.filter((coin) => !coin.confirmed)), 'pending')
     assert.equal(
       unswept,
-      sum(this.payouts.flatMap(({ scriptPubKey }) => chain.unspent(scriptPubKey))),
+      sum(this.#payouts.flatMap(({ scriptPubKey }) => chain.unspent(scriptPubKey))),
       'unswept'
     )
     assert.ok(reserved <= confirmed)
-    for (let i = 0; i < this.sends; i++) {
+    for (let i = 0; i < this.#sends; i++) {
       assert.ok(chain.unspent(recipient(i)).length <= 1, 'a send was paid twice')
     }
   }
@@ -290,18 +293,18 @@ class Story {
    * In the end everything is decided: a send is buried, or its coins have vanished with a reorg.
    */
   async end(): Promise<void> {
-    const { chain, store } = this.bench
+    const { chain, store } = this.#bench
     chain.refusal = undefined
     // Beyond every height that reorgs took back: before its nLockTime no send is let in again.
     chain.mine(100)
-    await this.bench.settled()
+    await this.#bench.settled()
     for (let block = 0; block < BURIED_DEPTH + 2; block++) {
       chain.mine()
       // The sends go out with the first block, and are in the second.
-      if (block < 2) await this.bench.settled()
+      if (block < 2) await this.#bench.settled()
     }
-    await this.bench.settled()
-    this.checkMoney()
+    await this.#bench.settled()
+    this.#checkMoney()
     for (const [key, bytes] of store.snapshot()) {
       if (key.startsWith(OUTGOING)) {
         assert.ok(
@@ -315,8 +318,8 @@ class Story {
   }
 
   /** No coin is in two T1s that both may leave, and whatever is set aside is so on disk. */
-  private checkFundings(): void {
-    const disk = this.bench.store.snapshot()
+  #checkFundings(): void {
+    const disk = this.#bench.store.snapshot()
     const sent = [...disk]
       .filter(([key]) => key.startsWith(OUTGOING))
       .flatMap(([key, bytes]) => readOutgoing(key, bytes).inputs)
@@ -331,17 +334,17 @@ class Story {
       [...this.funded.keys()].map((name) => `wallet/reservation/${channelNamed(name)}`).sort()
     )
     assert.deepEqual(
-      this.bench.wallet.reservedFor().sort(),
+      this.#bench.wallet.reservedFor().sort(),
       [...this.funded.keys()].map(channelNamed).sort()
     )
   }
 
-  private async fund(amount: number, coins?: readonly string[]): Promise<void> {
-    const name = `channel ${this.opened++}`
+  async #fund(amount: number, coins?: readonly string[]): Promise<void> {
+    const name = `channel ${this.#opened++}`
     try {
       this.funded.set(
         name,
-        await this.bench.wallet.buildFunding({
+        await this.#bench.wallet.buildFunding({
           channel: channelNamed(name),
           scriptPubKey: fundingScriptOf('any'),
           amount: sat(amount),
@@ -360,13 +363,13 @@ class Story {
     }
   }
 
-  private async send(
+  async #send(
     { value, all }: Pick<Extract<Step, { do: 'send' }>, 'value' | 'all'>,
     coins?: readonly string[]
   ): Promise<void> {
-    const to = addressFromScript(recipient(this.sends++), 'regtest')
-    await this.allows(
-      this.bench.wallet.send({
+    const to = addressFromScript(recipient(this.#sends++), 'regtest')
+    await this.#allows(
+      this.#bench.wallet.send({
         to,
         amount: all ? 'all' : BigInt(value),
         ...(coins === undefined ? {} : { coins })
@@ -376,37 +379,37 @@ class Story {
   }
 
   /** Any coins that there are, whatever else they are for. */
-  private name(which: readonly number[]): readonly string[] {
-    const all = this.bench.wallet.coins().map(({ outPoint }) => outPointText(outPoint))
-    this.named = [...new Set(which.flatMap((one) => all[one % Math.max(all.length, 1)] ?? []))]
-    return this.named
+  #name(which: readonly number[]): readonly string[] {
+    const all = this.#bench.wallet.coins().map(({ outPoint }) => outPointText(outPoint))
+    this.#named = [...new Set(which.flatMap((one) => all[one % Math.max(all.length, 1)] ?? []))]
+    return this.#named
   }
 
-  private async lock(which: number): Promise<void> {
-    const coins = this.bench.wallet.coins()
+  async #lock(which: number): Promise<void> {
+    const coins = this.#bench.wallet.coins()
     const coin = coins[which % Math.max(coins.length, 1)]
     if (coin === undefined) return
-    await this.bench.wallet.lockCoins([coin.outPoint])
-    this.locked.add(outPointText(coin.outPoint))
+    await this.#bench.wallet.lockCoins([coin.outPoint])
+    this.#locked.add(outPointText(coin.outPoint))
   }
 
-  private async unlock(which: number): Promise<void> {
-    const coin = [...this.locked][which % Math.max(this.locked.size, 1)]
+  async #unlock(which: number): Promise<void> {
+    const coin = [...this.#locked][which % Math.max(this.#locked.size, 1)]
     if (coin === undefined) return
-    await this.bench.wallet.unlockCoins([outPointFromText(coin)])
-    this.locked.delete(coin)
+    await this.#bench.wallet.unlockCoins([outPointFromText(coin)])
+    this.#locked.delete(coin)
   }
 
-  private async bump({ which, rate }: Extract<Step, { do: 'bump' }>): Promise<void> {
-    const all = this.bench.wallet.transactions(() => undefined)
+  async #bump({ which, rate }: Extract<Step, { do: 'bump' }>): Promise<void> {
+    const all = this.#bench.wallet.transactions(() => undefined)
     const chosen = all[which % Math.max(all.length, 1)]
     if (chosen !== undefined) {
-      await this.allows(this.bench.wallet.bumpFee(chosen.txid, { feeRate: BigInt(rate) }))
+      await this.#allows(this.#bench.wallet.bumpFee(chosen.txid, { feeRate: BigInt(rate) }))
     }
   }
 
   /** What may be answered to a send or a bump in the middle of reorgs. */
-  private async allows(
+  async #allows(
     work: Promise<unknown>,
     more: readonly string[] = ['ERR_COIN_LOCKED']
   ): Promise<void> {
@@ -425,38 +428,38 @@ class Story {
   }
 
   /** T1 may leave; the chain may refuse it only when a reorg has taken its inputs away. */
-  private async broadcast(name: string | undefined): Promise<void> {
+  async #broadcast(name: string | undefined): Promise<void> {
     const funding = name === undefined ? undefined : this.funded.get(name)
     if (funding === undefined) return
     try {
-      await this.bench.chain.broadcast(parseTransaction(funding.raw))
+      await this.#bench.chain.broadcast(parseTransaction(funding.raw))
     } catch (error) {
       assert.match(String(error), /missing inputs|truc-spends-nontruc|non-final|mempool full/)
     }
   }
 
   /** Only a T1 that never left may be released. */
-  private async release(name: string | undefined): Promise<void> {
+  async #release(name: string | undefined): Promise<void> {
     const funding = name === undefined ? undefined : this.funded.get(name)
     if (
       name === undefined ||
       funding === undefined ||
-      this.bench.chain.transaction(funding.outPoint.txid) !== undefined
+      this.#bench.chain.transaction(funding.outPoint.txid) !== undefined
     ) {
       return
     }
-    await this.bench.wallet.releaseFunding(channelNamed(name))
+    await this.#bench.wallet.releaseFunding(channelNamed(name))
     this.funded.delete(name)
   }
 
-  private drop(which: number): void {
-    const txid = this.paid[which % Math.max(this.paid.length, 1)]
-    if (txid !== undefined && this.bench.chain.isPending(txid)) this.bench.chain.drop(txid)
+  #drop(which: number): void {
+    const txid = this.#paid[which % Math.max(this.#paid.length, 1)]
+    if (txid !== undefined && this.#bench.chain.isPending(txid)) this.#bench.chain.drop(txid)
   }
 
   /** A mempool forgets one of our own transactions, and what spends from it. */
-  private forget(which: number): void {
-    const { chain } = this.bench
+  #forget(which: number): void {
+    const { chain } = this.#bench
     const ours = chain.broadcasts
       .map((raw) => parseTransaction(raw).txid)
       .filter((txid) => chain.isPending(txid))
@@ -464,7 +467,7 @@ class Story {
     if (txid !== undefined) chain.drop(txid)
   }
 
-  private channel(which: number): string | undefined {
+  #channel(which: number): string | undefined {
     const names = [...this.funded.keys()]
     return names[which % Math.max(names.length, 1)]
   }

@@ -223,17 +223,26 @@ export class ServerCalls {
   readonly #pending = new Set<(error: Error) => void>()
   readonly #answers = new Set<Promise<unknown>>()
   #stopped = false
+  readonly #client: Pick<ElectrumClient, 'whenReady'>
+  readonly #clock: Clock
+  readonly #timeout: number
+  readonly #why: () => string
 
   /**
    * @param timeout - milliseconds, for the whole call with all its tries
    * @param why - the error's text when they have passed
    */
   constructor(
-    private readonly client: Pick<ElectrumClient, 'whenReady'>,
-    private readonly clock: Clock,
-    private readonly timeout: number,
-    private readonly why: () => string
-  ) {}
+    client: Pick<ElectrumClient, 'whenReady'>,
+    clock: Clock,
+    timeout: number,
+    why: () => string
+  ) {
+    this.#client = client
+    this.#clock = clock
+    this.#timeout = timeout
+    this.#why = why
+  }
 
   /**
    * @param what - completes "Could not ..."
@@ -270,12 +279,12 @@ export class ServerCalls {
         finish()
         reject(error)
       }
-      const cancelTimeout = this.clock.after(this.timeout, () => {
-        fail(unavailable(`Could not ${what}: ${this.why()}`))
+      const cancelTimeout = this.#clock.after(this.#timeout, () => {
+        fail(unavailable(`Could not ${what}: ${this.#why()}`))
       })
       this.#pending.add(fail)
       const attempt = (): void => {
-        cancelWait = this.client.whenReady((session) => {
+        cancelWait = this.#client.whenReady((session) => {
           use(session).then(
             (value) => {
               finish()

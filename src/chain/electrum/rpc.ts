@@ -373,8 +373,11 @@ const NEWLINE = 0x0a
 export class LineSplitter {
   #parts: Uint8Array[] = []
   #length = 0
+  readonly #maxBytes: number
 
-  constructor(private readonly maxBytes = MAX_LINE_BYTES) {}
+  constructor(maxBytes = MAX_LINE_BYTES) {
+    this.#maxBytes = maxBytes
+  }
 
   /**
    * The lines that end in this chunk.
@@ -397,11 +400,11 @@ export class LineSplitter {
 
   #keep(part: Uint8Array): void {
     this.#length += part.length
-    if (this.#length > this.maxBytes) {
+    if (this.#length > this.#maxBytes) {
       throw new PaychanError(
         'ERR_ELECTRUM_PROTOCOL',
-        `The Electrum server sent a line of more than ${this.maxBytes} bytes. Use another server.`,
-        { limit: this.maxBytes }
+        `The Electrum server sent a line of more than ${this.#maxBytes} bytes. Use another server.`,
+        { limit: this.#maxBytes }
       )
     }
     this.#parts.push(part)

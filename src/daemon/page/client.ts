@@ -23,7 +23,11 @@ export const NO_TOKEN =
   'This page has no right to ask the node. Open the address that `paychan start --ui` prints: it is another one at each start.'
 
 export class Client {
-  constructor(private readonly token: () => string | undefined) {}
+  readonly #token: () => string | undefined
+
+  constructor(token: () => string | undefined) {
+    this.#token = token
+  }
 
   /**
    * Makes the call of a verb.
@@ -57,7 +61,7 @@ export class Client {
    * @throws PaychanError as the node has it; `ERR_NODE_NOT_RUNNING`
    */
   async ask(path: string, init: RequestInit = {}): Promise<Response> {
-    const token = this.token()
+    const token = this.#token()
     if (token === undefined) throw new PaychanError('ERR_TOKEN_MISSING', NO_TOKEN)
     const headers = { ...(init.headers as object), authorization: `Bearer ${token}` }
     const response = await fetch(path, { ...init, headers, cache: 'no-store' }).catch(

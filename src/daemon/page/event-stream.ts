@@ -28,11 +28,12 @@ export class EventStream {
   #last: string | undefined
   #pause = FIRST_PAUSE_MS
   #ending = new AbortController()
+  readonly #client: Client
+  readonly #follower: Follower
 
-  constructor(
-    private readonly client: Client,
-    private readonly follower: Follower
-  ) {
+  constructor(client: Client, follower: Follower) {
+    this.#client = client
+    this.#follower = follower
     // Whoever looks at the page again, or has a network again, need not wait.
     for (const [target, name] of [
       [window, 'online'],
@@ -53,15 +54,15 @@ export class EventStream {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    this.follower.onConnection('connecting')
+    this.#follower.onConnection('connecting')
     for (;;) {
       const error = await this.#read(signal).catch((reason: unknown) => reason)
       if (isEnded(signal)) return
       if (isRefused(error)) {
-        this.follower.onConnection('refused')
+        this.#follower.onConnection('refused')
         return
       }
-      this.follower.onConnection('lost')
+      this.#follower.onConnection('lost')
       await this.#wait()
       if (isEnded(signal)) return
     }
@@ -86,11 +87,11 @@ export class EventStream {
     let timer = setTimeout(() => silence.abort(), SILENCE_MS)
     try {
       const headers = this.#last === undefined ? {} : { 'last-event-id': this.#last }
-      const { body } = await this.client.ask('/v1/events', { headers, signal })
+      const { body } = await this.#client.ask('/v1/events', { headers, signal })
       if (body === null) return
       const reader = body.pipeThrough(new TextDecoderStream()).getReader()
       this.#pause = FIRST_PAUSE_MS
-      this.follower.onConnection('live')
+      this.#follower.onConnection('live')
       const parser = new Parser()
       for (;;) {
         const { done, value } = await reader.read()
@@ -98,7 +99,7 @@ export class EventStream {
         clearTimeout(timer)
         timer = setTimeout(() => silence.abort(), SILENCE_MS)
         for (const { id, data } of parser.read(value)) {
-          if (data !== '') this.follower.onEvent(eventOf(data))
+          if (data !== '') this.#follower.onEvent(eventOf(data))
           // After the event: one that could not be shown is told again.
           this.#last = id ?? this.#last
         }

@@ -44,16 +44,18 @@ export class Known {
   readonly news = new Map<string, string>()
   #names = new Map<string, string>()
   /** Requests that events have told of since all were asked for: newer than the answer. */
-  #told: RequestInfo[] = []
+  #newer: RequestInfo[] = []
   #asked = 0
   #answered = 0
   #loading: Promise<void> | undefined
   #isStale = false
+  readonly #client: Client
+  readonly #told: Told
 
-  constructor(
-    private readonly client: Client,
-    private readonly told: Told
-  ) {}
+  constructor(client: Client, told: Told) {
+    this.#client = client
+    this.#told = told
+  }
 
   get height(): number | undefined {
     return this.info?.chain.height
@@ -70,31 +72,31 @@ export class Known {
 
   /** Asks for everything. */
   async load(): Promise<void> {
-    this.#told = []
+    this.#newer = []
     const [requests, aliases] = await Promise.all([
-      this.client.call('requests', { limit: MOST_REQUESTS }),
-      this.client.call('aliases', {}),
+      this.#client.call('requests', { limit: MOST_REQUESTS }),
+      this.#client.call('aliases', {}),
       this.#loadState()
     ])
-    this.requests = this.#told.reduce<readonly RequestInfo[]>(withNewest, requests)
+    this.requests = this.#newer.reduce<readonly RequestInfo[]>(withNewest, requests)
     this.#names = new Map(aliases.map(({ name, peerId }) => [peerId, name]))
-    this.told.onLoaded()
-    this.told.onChange()
+    this.#told.onLoaded()
+    this.#told.onChange()
   }
 
   /** Takes a request that was just made: no event tells of it before something is paid. */
   addRequest(request: RequestInfo): void {
     this.requests = withNewest(this.requests, request)
-    this.told.onChange()
+    this.#told.onChange()
   }
 
   readonly onEvent = (event: NodeEvent): void => {
     switch (event.type) {
       case 'payment':
-        this.told.onPayment(event.payment)
+        this.#told.onPayment(event.payment)
         break
       case 'request':
-        this.#told.push(event.request)
+        this.#newer.push(event.request)
         this.requests = withNewest(this.requests, event.request)
         break
       case 'channel':
@@ -114,12 +116,12 @@ export class Known {
       case 'histories':
         break
     }
-    this.told.onChange()
+    this.#told.onChange()
     this.#reload()
   }
 
   #notice(text: string, isAlarm: boolean): void {
-    this.told.onNotice({ text, isAlarm })
+    this.#told.onNotice({ text, isAlarm })
   }
 
   /** Asks again for what events change without saying it, one time for many. */
@@ -130,7 +132,7 @@ export class Known {
     }
     this.#isStale = false
     this.#loading = this.#loadState()
-      .then(this.told.onChange, this.told.onError)
+      .then(this.#told.onChange, this.#told.onError)
       .then(async () => {
         await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOADS_MS))
         this.#loading = undefined
@@ -142,9 +144,9 @@ export class Known {
     this.#asked++
     const asked = this.#asked
     const [info, balance, channels] = await Promise.all([
-      this.client.call('info', {}),
-      this.client.call('balance', {}),
-      this.client.call('channels', {})
+      this.#client.call('info', {}),
+      this.#client.call('balance', {}),
+      this.#client.call('channels', {})
     ])
     // Answers may overtake each other.
     if (asked < this.#answered) return

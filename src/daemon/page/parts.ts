@@ -99,28 +99,31 @@ export interface Row<Item> {
  */
 export class RowList<Item> {
   readonly #rows = new Map<string, Row<Item>>()
+  readonly #place: HTMLElement
+  readonly #keyOf: (item: Item) => string
+  readonly #make: (item: Item) => Row<Item>
 
-  constructor(
-    private readonly place: HTMLElement,
-    private readonly keyOf: (item: Item) => string,
-    private readonly make: (item: Item) => Row<Item>
-  ) {}
+  constructor(place: HTMLElement, keyOf: (item: Item) => string, make: (item: Item) => Row<Item>) {
+    this.#place = place
+    this.#keyOf = keyOf
+    this.#make = make
+  }
 
   show(items: readonly Item[]): void {
-    const keys = new Set(items.map(this.keyOf))
+    const keys = new Set(items.map(this.#keyOf))
     for (const [key, row] of this.#rows) {
       if (keys.has(key)) continue
       row.element.remove()
       this.#rows.delete(key)
     }
-    let next = this.place.firstElementChild
+    let next = this.#place.firstElementChild
     for (const item of items) {
-      const key = this.keyOf(item)
-      const row = this.#rows.get(key) ?? this.make(item)
+      const key = this.#keyOf(item)
+      const row = this.#rows.get(key) ?? this.#make(item)
       this.#rows.set(key, row)
       row.show(item)
       if (row.element === next) next = next.nextElementSibling
-      else this.place.insertBefore(row.element, next)
+      else this.#place.insertBefore(row.element, next)
     }
   }
 }

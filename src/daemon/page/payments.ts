@@ -44,11 +44,12 @@ export class Payments {
   #shownId = ''
   /** The one that came last, to be seen among the others. */
   #fresh: PaymentInfo | undefined
+  readonly #known: Known
+  readonly #client: Client
 
-  constructor(
-    private readonly known: Known,
-    private readonly client: Client
-  ) {
+  constructor(known: Known, client: Client) {
+    this.#known = known
+    this.#client = client
     this.#rows = new RowList(
       need('payment-list', HTMLElement),
       ({ channel, id, direction }) => `${channel}/${id}/${direction}`,
@@ -80,7 +81,7 @@ export class Payments {
     this.#asked++
     const asked = this.#asked
     this.#since = []
-    this.client
+    this.#client
       .call('payments', { ...this.#filter(), limit: this.#limit + 1 })
       .then((found) => {
         // An answer to an older question is not shown any more.
@@ -117,17 +118,17 @@ export class Payments {
   /** Offers the channels there are, and keeps the one that was chosen. */
   showChannels(): void {
     const place = need('filter-channel', HTMLSelectElement)
-    const said = this.known.channels.map(({ id, peerId }) => `${id} ${this.known.nameOf(peerId)}`)
+    const said = this.#known.channels.map(({ id, peerId }) => `${id} ${this.#known.nameOf(peerId)}`)
     if (place.dataset.said === said.join('\n')) return
     place.dataset.said = said.join('\n')
     const chosen = place.value
     place.replaceChildren(
       element('option', { value: '' }, 'all channels'),
-      ...this.known.channels.map(({ id, peerId }) =>
+      ...this.#known.channels.map(({ id, peerId }) =>
         element(
           'option',
           { value: id },
-          `${shortChannel(id)}, ${printable(this.known.nameOf(peerId))}`
+          `${shortChannel(id)}, ${printable(this.#known.nameOf(peerId))}`
         )
       )
     )
@@ -154,7 +155,7 @@ export class Payments {
       element: row,
       show: (payment) => {
         if (shown === undefined && payment === this.#fresh) row.className = 'fresh'
-        const name = printable(this.known.nameOf(payment.peerId))
+        const name = printable(this.#known.nameOf(payment.peerId))
         const said = JSON.stringify([payment.status, name])
         if (shown !== undefined && opener.dataset.said === said) return
         shown = payment
@@ -174,7 +175,7 @@ export class Payments {
     form.hidden = direction !== 'sent'
     need('receipt-request', HTMLInputElement).value = this.#requests.get(id) ?? ''
     openDialog('payment-dialog')
-    this.client
+    this.#client
       .call('payment', { id })
       .then((payment) => {
         if (this.#shownId === id) place.replaceChildren(fieldList(paymentFields(payment)))
@@ -186,7 +187,7 @@ export class Payments {
 
   async #fetchReceipt(): Promise<void> {
     const request = valueOf(need('receipt-form', HTMLFormElement), 'request')
-    const receipt = await this.client.call('receipt', { request })
+    const receipt = await this.#client.call('receipt', { request })
     need('receipt', HTMLElement).replaceChildren(
       fieldList(receiptFields(receipt)),
       copyable('receipt', receipt.text)

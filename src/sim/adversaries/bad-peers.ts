@@ -239,14 +239,17 @@ const FIRST_INDEX = 1_000_000
 
 export class FreePeers {
   #count = 0
+  readonly #world: FreePeersWorld
 
-  constructor(private readonly world: FreePeersWorld) {}
+  constructor(world: FreePeersWorld) {
+    this.#world = world
+  }
 
   /** Begins to send this many an hour, on behalf of a node. */
   begin(node: SimNode, perHour: number): void {
-    this.world.calendar.after(HOUR_MS / perHour, () => {
-      const targets = this.world.targets()
-      const target = targets[this.world.draws.below(targets.length)]
+    this.#world.calendar.after(HOUR_MS / perHour, () => {
+      const targets = this.#world.targets()
+      const target = targets[this.#world.draws.below(targets.length)]
       // A node that is down is not asked.
       if (target !== undefined) this.#ask(node, target).catch(() => {})
       this.begin(node, perHour)
@@ -254,7 +257,7 @@ export class FreePeers {
   }
 
   async #ask(node: SimNode, target: SimNode): Promise<void> {
-    const { network, chain, draws } = this.world
+    const { network, chain, draws } = this.#world
     const index = FIRST_INDEX + this.#count++
     const name = `${node.name}-stranger-${index}`
     network.join(name, { group: node.group })
@@ -296,7 +299,7 @@ export class FreePeers {
   #refund(offer: OpenChannel, accept: AcceptChannel): Uint8Array {
     const terms = termsOf(offer, accept)
     return unsignedRefund(
-      refundTemplateOf(terms, { txid: txidFromHash(this.world.draws.bytes(32)), vout: 0 }),
+      refundTemplateOf(terms, { txid: txidFromHash(this.#world.draws.bytes(32)), vout: 0 }),
       { script: terms.client.closeScript, value: satoshi(offer.capacity - 1_000n) }
     )
   }

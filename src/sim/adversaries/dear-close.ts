@@ -36,15 +36,14 @@ const WITHOUT_DEADLINE = 2
 export class DearClose extends Cheat {
   #rate: FeeRate | undefined
   readonly #shown = new Map<ChannelId, SimTransaction>()
+  readonly #setup: Pick<Extract<Adversary, { kind: 'dear-close' }>, 'spend' | 'shown' | 'left'>
 
   constructor(
-    private readonly setup: Pick<
-      Extract<Adversary, { kind: 'dear-close' }>,
-      'spend' | 'shown' | 'left'
-    >,
+    setup: Pick<Extract<Adversary, { kind: 'dear-close' }>, 'spend' | 'shown' | 'left'>,
     world: CheatWorld
   ) {
     super('dear-close', world)
+    this.#setup = setup
   }
 
   override get isAsking(): boolean {
@@ -82,8 +81,8 @@ export class DearClose extends Cheat {
     const { begin, deadline } = windowOfOther(channel)
     const { height } = this.world.chain
     this.#blink(channel)
-    if (height < Math.max(begin - 1, deadline - this.setup.left)) return
-    if (this.setup.spend === 'state') this.#publish(channel, node)
+    if (height < Math.max(begin - 1, deadline - this.#setup.left)) return
+    if (this.#setup.spend === 'state') this.#publish(channel, node)
     else if (height < deadline) this.#ask(channel, node, RETRIES)
   }
 
@@ -139,7 +138,7 @@ export class DearClose extends Cheat {
       outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: left }]
     })
     const attack = this.recordOf(node, channel, 0)
-    if (this.setup.shown === 'mempools') {
+    if (this.#setup.shown === 'mempools') {
       try {
         attack.txids.add(this.world.chain.broadcast(spend))
         attack.bid = state.share - left
@@ -154,13 +153,13 @@ export class DearClose extends Cheat {
   /** Has the lying servers show it from now on, whatever becomes of it in the mempools. */
   #keep(channel: Established, spend: SimTransaction): void {
     this.#shown.set(channel.id, spend)
-    if (this.setup.shown === 'mempools') return
+    if (this.#setup.shown === 'mempools') return
     this.world.phantoms.show(fundingScriptOf(channel), spend)
   }
 
   #blink(channel: Established): void {
     const spend = this.#shown.get(channel.id)
-    if (spend === undefined || this.setup.shown !== 'blinking') return
+    if (spend === undefined || this.#setup.shown !== 'blinking') return
     const script = fundingScriptOf(channel)
     this.world.phantoms.hide(script, spend)
     this.world.calendar.after(HIDDEN_MS, () => {

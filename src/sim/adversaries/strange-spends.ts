@@ -38,19 +38,18 @@ const PARENT_VALUE = 300
  */
 export class PhantomState extends PublishOld {
   readonly #shown = new Set<string>()
+  readonly #setup: Pick<Extract<Adversary, { kind: 'phantom-state' }>, 'input' | 'direct' | 'upTo'>
 
   constructor(
-    private readonly setup: Pick<
-      Extract<Adversary, { kind: 'phantom-state' }>,
-      'input' | 'direct' | 'upTo'
-    >,
+    setup: Pick<Extract<Adversary, { kind: 'phantom-state' }>, 'input' | 'direct' | 'upTo'>,
     world: CheatWorld
   ) {
     super('phantom-state', setup.upTo, world)
+    this.#setup = setup
   }
 
   protected override send(spend: Transaction): string {
-    return this.setup.direct ? this.world.chain.submit(spend) : super.send(spend)
+    return this.#setup.direct ? this.world.chain.submit(spend) : super.send(spend)
   }
 
   protected override prepare(channel: Established, best: OldState, node: SimNode): void {
@@ -65,7 +64,7 @@ export class PhantomState extends PublishOld {
     }
     this.#shown.add(channel.id)
     this.recordOf(node, channel, best.gain)
-    if (this.setup.input === 'unknown') this.#showUnknown(channel, newest, node)
+    if (this.#setup.input === 'unknown') this.#showUnknown(channel, newest, node)
     else this.#sendUnconfirmed(channel, newest, node)
   }
 

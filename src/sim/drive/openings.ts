@@ -38,14 +38,16 @@ export class OpeningsDriver {
   /** By client: requested openings without an id so far. */
   readonly #opening = new Map<SimNode, Set<ChannelRecord>>()
   readonly #reopened = new Set<ChannelRecord>()
+  readonly #host: OpeningsHost
 
-  constructor(private readonly host: OpeningsHost) {
+  constructor(host: OpeningsHost) {
+    this.#host = host
     this.#places = host.plan.openings.map((opening) => ({ opening, records: [] }))
   }
 
   begin(): void {
     for (const place of this.#places) {
-      this.host.calendar.at(place.opening.time * 1_000, () => {
+      this.#host.calendar.at(place.opening.time * 1_000, () => {
         this.#open(place)
       })
     }
@@ -71,7 +73,7 @@ export class OpeningsDriver {
       event.txid === state.publication.txid &&
       event.news.kind === 'published'
     ) {
-      this.host.publications.published(record, node, state)
+      this.#host.publications.published(record, node, state)
     }
     if (state.onChain.spend !== undefined && node === record.client) this.#ended(record)
   }
@@ -95,7 +97,7 @@ export class OpeningsDriver {
     if (record === undefined) return undefined
     this.#opening.get(node)?.delete(record)
     record.learn(state)
-    record.lastPaidAt = this.host.calendar.now
+    record.lastPaidAt = this.#host.calendar.now
     this.#byId.set(state.id, record)
     return record
   }
@@ -118,8 +120,8 @@ export class OpeningsDriver {
     const record = new ChannelRecord(
       this.records.length,
       place.opening,
-      this.host.node(client),
-      this.host.node(server),
+      this.#host.node(client),
+      this.#host.node(server),
       capacity
     )
     this.records.push(record)
@@ -141,7 +143,7 @@ export class OpeningsDriver {
       if (record.id !== undefined) return
       record.failure = code
       if (tries < MOST_TRIES) {
-        this.host.calendar.after(RETRY_MS, () => {
+        this.#host.calendar.after(RETRY_MS, () => {
           this.#try(place, record, tries + 1)
         })
       }
@@ -176,7 +178,7 @@ export class OpeningsDriver {
     if (record.opening.then !== 'reopen' || this.#reopened.has(record)) return
     this.#reopened.add(record)
     const place = this.#placeOf(record)
-    this.host.calendar.after(REOPEN_MS, () => {
+    this.#host.calendar.after(REOPEN_MS, () => {
       if (place.records.at(-1) === record) this.#open(place)
     })
   }

@@ -24,14 +24,22 @@ export class PaymentsDriver {
   readonly byNode = new Map<SimNode, NodePayments>()
   readonly #pending = new Map<SimNode, Set<Pending>>()
   readonly #payments: Iterator<PlannedPayment>
+  readonly #calendar: Calendar
+  readonly #openings: OpeningsDriver
+  readonly #counts: PaymentCounts
+  readonly #tell: (outcome: PaymentOutcome) => void
 
   constructor(
     plan: Plan,
-    private readonly calendar: Calendar,
-    private readonly openings: OpeningsDriver,
-    private readonly counts: PaymentCounts,
-    private readonly tell: (outcome: PaymentOutcome) => void
+    calendar: Calendar,
+    openings: OpeningsDriver,
+    counts: PaymentCounts,
+    tell: (outcome: PaymentOutcome) => void
   ) {
+    this.#calendar = calendar
+    this.#openings = openings
+    this.#counts = counts
+    this.#tell = tell
     this.#payments = plan.payments()
   }
 
@@ -39,7 +47,7 @@ export class PaymentsDriver {
   begin(): void {
     const next = this.#payments.next()
     if (next.done === true) return
-    this.calendar.at(next.value.time * 1_000, () => {
+    this.#calendar.at(next.value.time * 1_000, () => {
       this.#pay(next.value)
       this.begin()
     })
@@ -67,8 +75,8 @@ export class PaymentsDriver {
   }
 
   #pay({ opening, direction, amount }: PlannedPayment): void {
-    const { counts } = this
-    const record = this.openings.current(opening)
+    const counts = this.#counts
+    const record = this.#openings.current(opening)
     const id = counts.planned++
     if (record === undefined) {
       this.#failed('ERR_NO_CHANNEL', { id, seconds: 0 })
@@ -97,17 +105,17 @@ export class PaymentsDriver {
       const pending: Pending = { id, channel, flow: record[direction], amount: Number(amount) }
       const waiting = this.#pending.get(payer) ?? new Set()
       this.#pending.set(payer, waiting.add(pending))
-      const asked = this.calendar.now
-      const seconds = (): number => (this.calendar.now - asked) / 1_000
+      const asked = this.#calendar.now
+      const seconds = (): number => (this.#calendar.now - asked) / 1_000
       payer.engine.pay(record.id, amount, '').then(
         () => {
           if (!waiting.delete(pending)) return
           pending.flow.made += 1
           pending.flow.volume += pending.amount
-          record.lastPaidAt = this.calendar.now
+          record.lastPaidAt = this.#calendar.now
           tally.made += 1
           counts.succeeded(pending.amount, seconds())
-          this.tell({ id, status: 'made', seconds: seconds(), channel })
+          this.#tell({ id, status: 'made', seconds: seconds(), channel })
         },
         (error: unknown) => {
           if (!waiting.delete(pending)) return
@@ -120,19 +128,19 @@ export class PaymentsDriver {
 
   /** Notes that payer or payee is switched off. */
   #off(what: Omit<PaymentOutcome, 'status'>): void {
-    this.counts.off += 1
-    this.tell({ ...what, status: 'off' })
+    this.#counts.off += 1
+    this.#tell({ ...what, status: 'off' })
   }
 
   #failed(code: string, what: Pick<PaymentOutcome, 'id' | 'channel' | 'seconds'>): void {
-    this.counts.refused(code)
-    this.tell({ ...what, status: 'failed', code })
+    this.#counts.refused(code)
+    this.#tell({ ...what, status: 'failed', code })
   }
 
   #unknown({ id, channel, flow, amount }: Pending): void {
     flow.unknown += amount
-    this.counts.unknown += 1
-    this.tell({ id, status: 'unknown', channel })
+    this.#counts.unknown += 1
+    this.#tell({ id, status: 'unknown', channel })
   }
 
   #tallyOf(node: SimNode): NodePayments {

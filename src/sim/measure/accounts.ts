@@ -51,8 +51,10 @@ export class Accounts {
   readonly losses: Loss[] = []
   readonly channels: ChannelResult[] = []
   readonly #accounts = new Map<SimNode, Account>()
+  readonly #world: AccountsWorld
 
-  constructor(private readonly world: AccountsWorld) {
+  constructor(world: AccountsWorld) {
+    this.#world = world
     for (const node of world.nodes) {
       this.#accounts.set(node, {
         begin: world.begin.get(node) ?? 0,
@@ -68,12 +70,12 @@ export class Accounts {
   }
 
   nodes(): NodeResult[] {
-    return this.world.nodes.map((node) => {
+    return this.#world.nodes.map((node) => {
       const { begin, inChannels, sent, received, fees, lost, gained } = this.#of(node)
-      const end = node.wallet.balance + this.world.books.payoutsOf(node) + inChannels
+      const end = node.wallet.balance + this.#world.books.payoutsOf(node) + inChannels
       const reckoned = begin + received - sent - fees - lost + gained
       if (end !== reckoned) {
-        this.world.broken(
+        this.#world.broken(
           'books',
           `${node.name} has ${end} sat, and by its payments, fees and losses it should have ${reckoned} sat`
         )
@@ -89,14 +91,14 @@ export class Accounts {
         fees,
         lost,
         gained,
-        payments: this.world.payments(node),
+        payments: this.#world.payments(node),
         crashes: node.crashes
       }
     })
   }
 
   #close(record: ChannelRecord): ChannelResult {
-    const { books, chain } = this.world
+    const { books, chain } = this.#world
     const { outPoint } = record
     const fundedAt = outPoint === undefined ? undefined : books.fundedAt.get(outPoint)
     // A reorganisation may have taken it back.
@@ -113,7 +115,7 @@ export class Accounts {
     )
     const ending = endingOf(spend, states)
     if (ending === undefined) {
-      this.world.broken(
+      this.#world.broken(
         'unknown spend',
         `channel ${record.number} was ended by ${spend.txid}, which neither side knows`
       )
@@ -129,13 +131,13 @@ export class Accounts {
   #settle(record: ChannelRecord, ending: Ending, height: number): void {
     const next =
       ending.end === 'renewal'
-        ? this.world.records.find(({ outPoint }) =>
-            outPoint?.startsWith(this.world.chain.spenderOf(record.outPoint ?? '')?.txid ?? '-')
+        ? this.#world.records.find(({ outPoint }) =>
+            outPoint?.startsWith(this.#world.chain.spenderOf(record.outPoint ?? '')?.txid ?? '-')
           )
         : undefined
     const server = ending.server ?? next?.serverBegin
     if (server === undefined) {
-      this.world.broken(
+      this.#world.broken(
         'renewal',
         `channel ${record.number} was renewed, and the new channel is not known`
       )
@@ -185,7 +187,7 @@ export class Accounts {
       this.#note(
         record,
         loser,
-        this.world.chain.height,
+        this.#world.chain.height,
         amount,
         this.#judged(
           record,
@@ -223,9 +225,9 @@ export class Accounts {
             amount,
             from,
             to: height,
-            bids: this.world.publications.bidsOf(record, loser),
-            thresholdAt: this.world.thresholdAt,
-            cameAtOnce: (height) => this.world.chain.cameAtOnce(height),
+            bids: this.#world.publications.bidsOf(record, loser),
+            thresholdAt: this.#world.thresholdAt,
+            cameAtOnce: (height) => this.#world.chain.cameAtOnce(height),
             inTheWayAt: this.#inTheWay(record, loser),
             vsize: T3_VSIZE,
             absences: loser.absences,
@@ -245,9 +247,9 @@ export class Accounts {
       (state) => state?.closes ?? []
     )
     const own = new Set<string>(
-      [...this.world.publications.bidsOf(record, loser), ...closes].map(({ txid }) => txid)
+      [...this.#world.publications.bidsOf(record, loser), ...closes].map(({ txid }) => txid)
     )
-    const others = this.world.chain
+    const others = this.#world.chain
       .contestsOf(record.outPoint ?? '')
       .filter(
         ({ transaction }) =>
@@ -270,7 +272,7 @@ export class Accounts {
   ): Pick<Loss, 'why' | 'text'> {
     return loser.honest
       ? reason
-      : dishonestReason(loser.adversaries, this.world.publishedOld(record, loser), reason)
+      : dishonestReason(loser.adversaries, this.#world.publishedOld(record, loser), reason)
   }
 
   #note(
@@ -290,7 +292,7 @@ export class Accounts {
       text
     })
     if (why === 'unexplained') {
-      this.world.broken(
+      this.#world.broken(
         'loss',
         `${loser.name} lost ${amount} sat in channel ${record.number}: ${text}`
       )

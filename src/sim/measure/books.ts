@@ -33,8 +33,11 @@ export class Books implements CoinListener {
   #locked = 0
   /** Fees paid by wallets: fundings, children and sweeps, by node. */
   readonly walletFees = new Map<SimNode, number>()
+  readonly #chain: SimChain
 
-  constructor(private readonly chain: SimChain) {}
+  constructor(chain: SimChain) {
+    this.#chain = chain
+  }
 
   get fees(): number {
     return this.#fees
@@ -58,7 +61,7 @@ export class Books implements CoinListener {
   /** True when the transaction of an output is in a block. */
   isConfirmed(outPoint: string): boolean {
     return (
-      this.chain.transaction(outPoint.slice(0, outPoint.lastIndexOf(':')) as Txid)?.height !==
+      this.#chain.transaction(outPoint.slice(0, outPoint.lastIndexOf(':')) as Txid)?.height !==
       undefined
     )
   }
@@ -69,7 +72,7 @@ export class Books implements CoinListener {
 
   connected = (transaction: SimTransaction, height: number): void => {
     for (const { outPoint } of transaction.inputs) {
-      this.#move(outPoint, this.chain.output(outPoint), -1, height)
+      this.#move(outPoint, this.#chain.output(outPoint), -1, height)
     }
     transaction.outputs.forEach((output, vout) => {
       this.#move(`${transaction.txid}:${vout}`, output, 1, height)
@@ -83,7 +86,7 @@ export class Books implements CoinListener {
       this.#move(`${transaction.txid}:${vout}`, output, -1, height)
     })
     for (const { outPoint } of transaction.inputs) {
-      this.#move(outPoint, this.chain.output(outPoint), 1, height)
+      this.#move(outPoint, this.#chain.output(outPoint), 1, height)
     }
   }
 
@@ -118,7 +121,7 @@ export class Books implements CoinListener {
    */
   walletPayer({ inputs }: SimTransaction): SimNode | undefined {
     for (const { outPoint } of inputs) {
-      const output = this.chain.output(outPoint)
+      const output = this.#chain.output(outPoint)
       const owner = output === undefined ? undefined : this.#owners.get(output.script)
       if (owner !== undefined) return owner.node
     }
@@ -150,7 +153,8 @@ export class Books implements CoinListener {
     this.open.set(outPoint, value)
     this.fundedAt.set(
       outPoint,
-      this.chain.transaction(outPoint.slice(0, outPoint.lastIndexOf(':')) as Txid)?.height ?? height
+      this.#chain.transaction(outPoint.slice(0, outPoint.lastIndexOf(':')) as Txid)?.height ??
+        height
     )
   }
 }

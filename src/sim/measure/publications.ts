@@ -48,11 +48,13 @@ const BUCKETS = 10
 
 export class Publications {
   readonly #races = new Map<string, Race>()
+  readonly #chain: SimChain
+  readonly #fees: SharedFees
 
-  constructor(
-    private readonly chain: SimChain,
-    private readonly fees: SharedFees
-  ) {}
+  constructor(chain: SimChain, fees: SharedFees) {
+    this.#chain = chain
+    this.#fees = fees
+  }
 
   /** Records a bid that has left the node. */
   published(record: ChannelRecord, node: SimNode, state: Established): void {
@@ -67,7 +69,7 @@ export class Publications {
       most: boundOf(state, publication, {
         before: race.bids,
         fees: node.servers,
-        contests: this.chain.contestsOf(record.outPoint ?? ''),
+        contests: this.#chain.contestsOf(record.outPoint ?? ''),
         canBeLiedTo: node.servers.canPretend
       }),
       txid: publication.txid
@@ -86,7 +88,7 @@ export class Publications {
     state: Established,
     { state: published, fee, height }: Publication
   ): Race {
-    const exposure = exposureOf(state, { ...this.fees.current, height: node.view?.seen.height })
+    const exposure = exposureOf(state, { ...this.#fees.current, height: node.view?.seen.height })
     return {
       record,
       node,
@@ -106,7 +108,7 @@ export class Publications {
         // T2 has no deadline.
         if (exposure === undefined || deadline === undefined || published === 'refund') return []
         const spent = spentAt(record)
-        if (spent === undefined && this.chain.height <= deadline) return []
+        if (spent === undefined && this.#chain.height <= deadline) return []
         return [
           {
             channel: record.number,

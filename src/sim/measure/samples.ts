@@ -26,13 +26,15 @@ interface Sampled {
 export class Samples {
   readonly curves: Curves
   #next = 0
+  readonly #world: Sampled
 
-  constructor(private readonly world: Sampled) {
+  constructor(world: Sampled) {
+    this.#world = world
     this.curves = new Curves(world.payments)
   }
 
   take(nowMs: number): void {
-    const { chain, books, nodes, records } = this.world
+    const { chain, books, nodes, records } = this.#world
     const { curves } = this
     const open = records.filter(
       ({ outPoint }) => outPoint !== undefined && books.open.has(outPoint)
@@ -64,8 +66,8 @@ export class Samples {
         state === undefined
           ? undefined
           : exposureOf(state, {
-              ...this.world.fees.current,
-              height: blockHeight(this.world.chain.height)
+              ...this.#world.fees.current,
+              height: blockHeight(this.#world.chain.height)
             })
       if (exposure !== undefined) risks.push(exposure.risk)
     }
@@ -123,8 +125,11 @@ export class Curves {
   }
   #before: Pick<PaymentCounts, 'made' | 'failed' | 'volume'> = { made: 0, failed: 0, volume: 0 }
   #idle = 0
+  readonly #counts: PaymentCounts
 
-  constructor(private readonly counts: PaymentCounts) {}
+  constructor(counts: PaymentCounts) {
+    this.#counts = counts
+  }
 
   /** The mean amount in open channels, and the part of it without a payment for a day. */
   get capital(): Pick<CapitalTotals, 'locked' | 'idle'> {
@@ -138,7 +143,7 @@ export class Curves {
 
   add({ time, height, feeRate, locked, openChannels, nodesUp, fees, risks }: Point): void {
     const { series } = this
-    const { made, failed, volume } = this.counts
+    const { made, failed, volume } = this.#counts
     series.times.push(Math.round(time))
     series.heights.push(height)
     series.nextSatPerVByte.push(rounded(feeRate))

@@ -63,13 +63,17 @@ export class Places {
   readonly channels: RealChannel[] = []
   readonly #places: Place[]
   readonly #byId = new Map<string, RealChannel>()
+  readonly #world: RealWorld
+  readonly #later: (timed: Timed) => void
 
   /** `later` receives what is due at a future time. */
   constructor(
     openings: readonly PlannedOpening[],
-    private readonly world: RealWorld,
-    private readonly later: (timed: Timed) => void
+    world: RealWorld,
+    later: (timed: Timed) => void
   ) {
+    this.#world = world
+    this.#later = later
     this.#places = openings.map((opening) => ({ opening, channels: [], tail: Promise.resolve() }))
     for (const place of this.#places) {
       later({
@@ -104,7 +108,7 @@ export class Places {
    * Updates every channel from the newest reports of the nodes. `time` in seconds of virtual time.
    */
   follow(time: number): void {
-    for (const { channels, seenAt } of this.world.nodes) {
+    for (const { channels, seenAt } of this.#world.nodes) {
       for (const info of channels) {
         const { turns } = info
         const known = this.#byId.get(info.id)
@@ -128,7 +132,7 @@ export class Places {
     const place = this.#placeOf(channel)
     const at = time + REOPEN_MS / 1_000
     if (channel.opening.then === 'reopen') {
-      this.later({
+      this.#later({
         time: at,
         happen: () => {
           if (place.channels.at(-1) === channel) this.#open(place, at)
@@ -165,8 +169,8 @@ export class Places {
     const channel = new RealChannel(
       this.channels.length,
       place.opening,
-      this.world.node(client),
-      this.world.node(server)
+      this.#world.node(client),
+      this.#world.node(server)
     )
     this.channels.push(channel)
     place.channels.push(channel)
@@ -219,7 +223,7 @@ export class Places {
         channel.failure = codeOf(error)
         const again = time + RETRY_MS / 1_000
         if (tries < MOST_TRIES) {
-          this.later({
+          this.#later({
             time: again,
             happen: () => {
               this.#try(place, channel, again, tries + 1)

@@ -16,11 +16,10 @@ interface ReadBlock {
 export class RealChain {
   readonly #blocks: ReadBlock[] = []
   readonly #from: number
+  readonly #devnet: Devnet
 
-  constructor(
-    private readonly devnet: Devnet,
-    from: number
-  ) {
+  constructor(devnet: Devnet, from: number) {
+    this.#devnet = devnet
     this.#from = from
   }
 
@@ -35,9 +34,9 @@ export class RealChain {
   /** Reads up to the tip. Blocks hold only a coinbase and the nodes' transactions. */
   async read(): Promise<void> {
     await this.#dropTakenBack()
-    while (this.#height < this.devnet.height) {
+    while (this.#height < this.#devnet.height) {
       const height = this.#height + 1
-      const [, ...txids] = (await this.devnet.backend.blockTxids(height)) ?? []
+      const [, ...txids] = (await this.#devnet.backend.blockTxids(height)) ?? []
       this.#blocks.push({
         header: await this.#header(height),
         transactions: await Promise.all(
@@ -65,7 +64,7 @@ export class RealChain {
   }
 
   async #header(height: number): Promise<string> {
-    return toHex((await this.devnet.backend.header(height)) ?? new Uint8Array(0))
+    return toHex((await this.#devnet.backend.header(height)) ?? new Uint8Array(0))
   }
 
   async #feeOf(transaction: Transaction): Promise<number> {
@@ -78,7 +77,7 @@ export class RealChain {
   }
 
   async #transaction(txid: string): Promise<Transaction> {
-    const found = await this.devnet.transaction(txid)
+    const found = await this.#devnet.transaction(txid)
     if (found === undefined) throw new Error(`the devnet has no transaction ${txid}`)
     return parseTransaction(found.raw)
   }

@@ -40,8 +40,10 @@ export class RealNode {
   /** True when it has reported a channel or a payment since the last look. */
   #hasStirred = true
   #api: LocalNode | undefined
+  readonly #init: RealNodeInit
 
-  constructor(private readonly init: RealNodeInit) {
+  constructor(init: RealNodeInit) {
+    this.#init = init
     const { name, group, begin } = init
     this.name = name
     this.group = group
@@ -91,7 +93,7 @@ export class RealNode {
   /** Starts on the data of its directory: empty in its first life. */
   async start(): Promise<void> {
     if (this.#api !== undefined) return
-    const { transport, options } = this.init
+    const { transport, options } = this.#init
     const host = hostOn(transport)
     const onEvent = (event: NodeEvent): void => {
       if (event.type === 'channel' || event.type === 'payment') this.#hasStirred = true

@@ -9,16 +9,18 @@ export class RealPayments {
   readonly counts = new PaymentCounts()
   /** The payments of each node, by name. */
   readonly byNode = new Map<string, NodePayments>()
+  readonly #places: Places
+  readonly #tell: (outcome: PaymentOutcome) => void
 
-  constructor(
-    private readonly places: Places,
-    private readonly tell: (outcome: PaymentOutcome) => void
-  ) {}
+  constructor(places: Places, tell: (outcome: PaymentOutcome) => void) {
+    this.#places = places
+    this.#tell = tell
+  }
 
   /** Asks in the order of the place; other places do not wait. */
   ask(payment: PlannedPayment): void {
     const id = this.counts.planned++
-    this.places.do(payment.opening, async (channel) => {
+    this.#places.do(payment.opening, async (channel) => {
       await this.#pay(id, payment, channel)
     })
   }
@@ -63,7 +65,7 @@ export class RealPayments {
       channel.lastPaidAt = time
       tally.made += 1
       this.counts.succeeded(Number(amount), seconds)
-      this.tell({ id, status: 'made', seconds, channel: number })
+      this.#tell({ id, status: 'made', seconds, channel: number })
     } catch (error) {
       if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
         refused(codeOf(error), (performance.now() - begin) / 1_000)
@@ -71,18 +73,18 @@ export class RealPayments {
       }
       flow.unknown += Number(amount)
       this.counts.unknown += 1
-      this.tell({ id, status: 'unknown', channel: number })
+      this.#tell({ id, status: 'unknown', channel: number })
     }
   }
 
   /** Notes that payer or payee is switched off. */
   #off(what: Omit<PaymentOutcome, 'status'>): void {
     this.counts.off += 1
-    this.tell({ ...what, status: 'off' })
+    this.#tell({ ...what, status: 'off' })
   }
 
   #failed(what: Omit<PaymentOutcome, 'status'> & { readonly code: string }): void {
     this.counts.refused(what.code)
-    this.tell({ ...what, status: 'failed' })
+    this.#tell({ ...what, status: 'failed' })
   }
 }

@@ -197,23 +197,21 @@ export class RealSamples {
   readonly curves: Curves
   /** The nodes' fees on the chain so far. */
   readonly chain: RealChain
+  readonly #world: RealWorld
+  readonly #places: Places
 
-  constructor(
-    private readonly world: RealWorld,
-    private readonly places: Places,
-    counts: PaymentCounts
-  ) {
+  constructor(world: RealWorld, places: Places, counts: PaymentCounts) {
+    this.#world = world
+    this.#places = places
     this.curves = new Curves(counts)
     this.chain = chainOf(world.devnet)
   }
 
   async take(time: number): Promise<void> {
-    const {
-      curves,
-      world: { devnet, up }
-    } = this
+    const { devnet, up } = this.#world
+    const { curves } = this
     await this.chain.read()
-    const open = this.places.channels.filter(({ isOpen }) => isOpen)
+    const open = this.#places.channels.filter(({ isOpen }) => isOpen)
     const rate =
       (await devnet.backend.estimateFeeRate(1)) ?? (await devnet.backend.feeRates()).minimum
     const infos = (await Promise.all(up.map(async ({ api }) => await api.channels.list()))).flat()

@@ -44,12 +44,17 @@ export class RealWorld {
   /** Channels whose renewal has failed since the newest block. */
   readonly #failed = new Set<string>()
   #known = ''
+  readonly #directory: string
+  readonly #transport: TransportName
 
   private constructor(
     readonly devnet: Devnet,
-    private readonly directory: string,
-    private readonly transport: TransportName
-  ) {}
+    directory: string,
+    transport: TransportName
+  ) {
+    this.#directory = directory
+    this.#transport = transport
+  }
 
   /** Starts everything; each wallet has its coins, and the chain its initial height. */
   static async start(scenario: Scenario, plan: Plan, transport: TransportName): Promise<RealWorld> {
@@ -138,7 +143,7 @@ export class RealWorld {
       })
     )
     await this.devnet.stop()
-    await rm(this.directory, { recursive: true, force: true })
+    await rm(this.#directory, { recursive: true, force: true })
   }
 
   async #join(name: string, group: string, scenario: Scenario): Promise<void> {
@@ -148,11 +153,11 @@ export class RealWorld {
       name,
       group,
       begin: Number(setup.coins),
-      transport: this.transport,
+      transport: this.#transport,
       options: {
         network: 'regtest',
         electrum: this.devnet.url,
-        dataDir: join(this.directory, name),
+        dataDir: join(this.#directory, name),
         create: true,
         policy: policyOf(setup.policy),
         onEvent: (event) => {
