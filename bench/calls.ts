@@ -6,7 +6,7 @@ import type { LocalFloors } from './floors.js'
 import type { Load } from './load.js'
 import type { Calling } from './paid-calls.js'
 
-/** What a node process can be asked for. */
+/** The calls of a node process. */
 export interface NodeCalls {
   start: (dataDir: string, electrum: string) => Promise<{ multiaddr: string; ecdsa: string }>
   address: () => Promise<string>
@@ -37,7 +37,9 @@ export interface NodeCalls {
   roundTrip: (multiaddr: string) => Promise<number>
   /** Bytes of the heap that one of so many payments takes while all of them wait. */
   waiting: (channel: string, payments: number) => Promise<number>
-  /** Payments of 1 sat by so many callers, who share the channels evenly, for so many milliseconds. */
+  /**
+   * Payments of 1 sat by so many callers, who share the channels evenly, for so many milliseconds.
+   */
   pay: (channels: readonly string[], callers: number, ms: number) => Promise<Load>
   /** Sells calls by HTTP and on streams; the URL of the priced server. */
   sell: () => Promise<string>

@@ -1,4 +1,4 @@
-/** What a call of the command line costs, beside what it costs to start Node.js at all. */
+/** The cost of a call of the command line, beside that to start Node.js at all. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'

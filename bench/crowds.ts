@@ -1,4 +1,6 @@
-/** Many channels into one node, a quiet channel beside a busy one, and the turns of a two-way one. */
+/**
+ * Many channels into one node, a quiet channel beside a busy one, and the turns of a two-way one.
+ */
 import type { Figure } from './figures.js'
 import type { Load } from './load.js'
 import type { Output } from './payments.js'
@@ -70,7 +72,9 @@ export async function measureCrowd(
 const PEERS = 10
 const CHANNELS_OF_A_PEER = 50
 
-/** Five hundred channels of ten peers, with ten callers of each peer, and with ten of each channel. */
+/**
+ * Five hundred channels of ten peers, with ten callers of each peer, and with ten of each channel.
+ */
 export async function measurePeers(
   nodeFlags: readonly string[],
   { progress }: Output

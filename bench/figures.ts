@@ -1,7 +1,7 @@
 /** The figures of a run: what was measured, the floor of the same run beside it, and the goal. */
 
 export interface Goal {
-  /** Whether the goal is of what was measured, or of its ratio to the floor. */
+  /** The goal is of what was measured, or of its ratio to the floor. */
   readonly of: 'measured' | 'ratio'
   readonly is: 'most' | 'least'
   readonly value: number
@@ -11,7 +11,7 @@ export interface Figure {
   readonly name: string
   readonly unit: string
   readonly measured: number
-  /** What the machine takes for it in this run, in the same unit. */
+  /** The machine's own figure in this run, in the same unit. */
   readonly floor?: number
   readonly goal?: Goal
 }
@@ -20,7 +20,7 @@ export function ratioOf({ measured, floor }: Figure): number | undefined {
   return floor === undefined ? undefined : measured / floor
 }
 
-/** Whether a goal is reached; undefined where there is none. */
+/** True when a goal is reached; undefined where there is none. */
 export function isReached(figure: Figure): boolean | undefined {
   const { goal } = figure
   if (goal === undefined) return undefined

@@ -1,7 +1,8 @@
 /**
  * The ideal loop: what a payment takes when there is nothing but the payment. The payer signs once
- * for all who call, sends over bare TCP, the payee verifies, writes with one fsync and acknowledges.
- * No channel, no encryption, no framework: nothing that pays can be faster on this machine.
+ * for all who call, sends over bare TCP, the payee verifies, writes with one fsync and
+ * acknowledges. No channel, no encryption, no framework: nothing that pays can be faster on this
+ * machine.
  *
  * The payee is a process of its own: this module, forked.
  */
@@ -13,7 +14,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadEcdsa } from '../src/wallet/ecdsa.js'
 
-/** What crosses the wire for a payment, and for the signature over a thousand of them. */
+/**
+ * The messages that cross the wire for a payment, and for the signature over a thousand of them.
+ */
 const PAYMENT_BYTES = 20
 const UPDATE_BYTES = 100
 const MOST_PAYMENTS = 1_000

@@ -39,7 +39,7 @@ const WRITTEN_AT_ONCE = 3_000
 const MOST_AT_ONCE = 1_000_000
 const CAPACITY = satoshi(500_000n)
 const PAID = satoshi(1_000n)
-/** What a client pays for a channel with, its fee included. */
+/** The coin with which a client pays for a channel and its fee. */
 const COIN = 550_000
 /** More than a T1 has. */
 const MOST_VSIZE = 400

@@ -47,7 +47,7 @@ interface Options {
   readonly nodeFlags: readonly string[]
 }
 
-/** What a part adds to the report. */
+/** The addition of a part to the report. */
 type Part = (options: Options, output: Output) => Promise<Partial<Report> & Pick<Report, 'figures'>>
 
 const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([

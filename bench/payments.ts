@@ -1,4 +1,6 @@
-/** Payments on one channel: one caller, a hundred, a thousand, ten thousand; each beside its floor. */
+/**
+ * Payments on one channel: one caller, a hundred, a thousand, ten thousand; each beside its floor.
+ */
 import { type Figure } from './figures.js'
 import { idealLoop } from './ideal.js'
 import type { Load } from './load.js'
@@ -25,7 +27,7 @@ export interface PaymentsReport {
   readonly payments: number
   /** Bytes of the heap that one of 10,000 waiting payments keeps. */
   readonly waitingBytes: number
-  /** Whether both sides agree on what was paid. */
+  /** True when both sides agree on what was paid. */
   readonly ok: boolean
   readonly figures: readonly Figure[]
 }

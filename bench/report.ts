@@ -1,4 +1,4 @@
-/** What a run of the bench comes to, for people and as JSON. */
+/** The report of a run of the bench, for people and as JSON. */
 import type { CommandLines } from './command-lines.js'
 import type { Figure } from './figures.js'
 import type { LocalFloors } from './floors.js'
@@ -15,7 +15,7 @@ export interface Floors extends LocalFloors {
   readonly sum: number
 }
 
-/** What a part that was not asked for would say is missing. */
+/** The figures of a part that was not asked for are missing. */
 export interface Report {
   readonly node: string
   readonly cpus: number
@@ -47,7 +47,7 @@ const GOALS: ReadonlyMap<number, number> = new Map([
   [1_000, 120]
 ])
 
-/** Whether a load reached its goal; empty when it has none. */
+/** Says if a load reached its goal; empty when it has none. */
 export function goalOf({ callers, ratio }: Pick<RatedLoad, 'callers' | 'ratio'>): string {
   const goal = GOALS.get(callers)
   return goal === undefined ? '' : `${ratio >= goal ? 'reached' : 'missed'} ${goal} x`

@@ -1,8 +1,9 @@
 /**
  * A process of its own: opens many channels into a store, then is an Electrum server at the
- * beginning of regtest, whose first block has their T1s, as the node of the store learns at once. Everything is worked out before, so that
- * answers cost next to nothing. Tells its port and the scripts; a message from the parent brings a
- * new block, without any of the scripts in it, or cuts all connections.
+ * beginning of regtest, whose first block has their T1s, as the node of the store learns at once.
+ * Everything is worked out before, so that answers cost next to nothing. Tells its port and the
+ * scripts; a message from the parent brings a new block, without any of the scripts in it, or cuts
+ * all connections.
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { concat } from 'uint8arrays'
@@ -15,7 +16,7 @@ import { satoshi } from '../src/types/units.js'
 import { openIdleChannels } from './idle-channels.js'
 import { allKnown, startEngine } from './idle-node.js'
 
-/** What the parent is told once the server listens. */
+/** The message to the parent once the server listens. */
 export interface ServerReady {
   readonly port: number
   readonly scripts: readonly string[]

@@ -23,7 +23,7 @@ export interface StartCosts {
    */
   readonly start: number
   readonly startCpu: number
-  /** What a channel that nothing happens to keeps in memory. */
+  /** The memory of a channel that nothing happens to. */
   readonly bytes: number
 }
 
@@ -51,10 +51,10 @@ export interface StartReport extends StartCosts {
   readonly channels: number
 }
 
-/** What the parent hears. */
+/** The message to the parent. */
 export type WatchMessage<Report> = { readonly doing: string } | { readonly report: Report }
 
-/** What is measured, between its beginning and its end. */
+/** The task that is measured, between its beginning and its end. */
 interface Subject {
   readonly chain: ElectrumChain
   stop: () => Promise<void>

@@ -54,7 +54,7 @@ function must(what, { isFine, stdout, said }) {
   return stdout
 }
 
-/** What the examples use beside ours, in the versions that are tested here. */
+/** The packages that the examples use beside ours, in the versions that are tested here. */
 function besideOurs() {
   const texts = readdirSync(join(root, 'examples')).map((file) =>
     readFileSync(join(root, 'examples', file), 'utf8')

@@ -13,7 +13,10 @@ export function sized<T>({ small, all }: { readonly small: T; readonly all: T })
   return isAll ? all : small
 }
 
-/** A test of `npm run test:all` alone: it cannot be made small, or its kind has others that are quick. */
+/**
+ * A test of `npm run test:all` alone: it cannot be made small, or its kind has others that are
+ * quick.
+ */
 export function itInAll(title: string, test: Mocha.Func | Mocha.AsyncFunc): void {
   if (isAll) it(title, test)
 }

@@ -132,8 +132,8 @@ export function addressBranch(root: HDKey, network: Network, branch: number): HD
 }
 
 /**
- * The 32 secret bytes of one address below `addressBranch`. `HDKey` computes the public key as well,
- * in JavaScript, which takes nearly all of its time.
+ * The 32 secret bytes of one address below `addressBranch`. `HDKey` computes the public key as
+ * well, in JavaScript, which takes nearly all of its time.
  */
 export function addressSecret(branch: HDKey, index: number): Uint8Array {
   const parent = { secret: secretOf(branch), chainCode: branch.chainCode }

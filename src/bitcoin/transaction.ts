@@ -38,7 +38,7 @@ interface Content {
   readonly outputs: readonly TxOutput[]
 }
 
-/** What was hashed for the signatures of a transaction, as long as its content is held. */
+/** The hashes for the signatures of a transaction, as long as its content is held. */
 const digestsOf = new WeakMap<Content, Digests>()
 
 /**

@@ -35,8 +35,8 @@ export class Broadcasts {
   }
 
   /**
-   * Sends to all servers; one that takes it is enough. What still waits in the line of a server goes
-   * on in the background. `taken` is 0 when it waited in each line before.
+   * Sends to all servers; one that takes it is enough. What still waits in the line of a server
+   * goes on in the background. `taken` is 0 when it waited in each line before.
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
@@ -137,16 +137,16 @@ export class Broadcasts {
 
 /**
  * COST-6: number of transactions without a deadline that are under way at once at a server, and
- * milliseconds for which a refused one keeps its place. ElectrumX takes 100 for a refusal: so they come to 800 at
- * once, and then to 225 of the 600 that it forgives in a block.
+ * milliseconds for which a refused one keeps its place. ElectrumX takes 100 for a refusal: so they
+ * come to 800 at once, and then to 225 of the 600 that it forgives in a block.
  */
 export const PATIENT_SENDS = 8
 export const REFUSAL_MS = 2_100_000
 
 /**
  * Closes, and T1s that are not our own: they have no deadline, and a peer can see to it that a
- * server refuses them. Each waits for a place at each server, so that refusals never cost a server's
- * patience; and a server that refuses everything holds up nobody but itself.
+ * server refuses them. Each waits for a place at each server, so that refusals never cost a
+ * server's patience; and a server that refuses everything holds up nobody but itself.
  */
 export class PatientSends {
   /** The transactions under way, by whom they are for. */

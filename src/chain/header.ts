@@ -260,9 +260,9 @@ const MOST_AHEAD = 3 * 60 * 60
  * before, so that a server alone could make up any number of them. Our clock may be wrong, and the
  * same block is good later, so this calls nobody a liar.
  *
- * Elsewhere a block costs its work whatever its time says. That is better evidence than our clock: a
- * machine whose clock is behind must not stand still while its deadlines pass. On regtest blocks are
- * free anyway, and tests mine weeks of them in a second.
+ * Elsewhere a block costs its work whatever its time says. That is better evidence than our clock:
+ * a machine whose clock is behind must not stand still while its deadlines pass. On regtest blocks
+ * are free anyway, and tests mine weeks of them in a second.
  *
  * @param now - seconds since 1970
  * @throws PaychanError `ERR_BLOCK_FROM_FUTURE`
@@ -287,8 +287,8 @@ export function checkTimes(
 }
 
 /**
- * An error for a person when our clock is far behind the newest block; undefined when it is not, and
- * on regtest.
+ * An error for a person when our clock is far behind the newest block; undefined when it is not,
+ * and on regtest.
  *
  * @param now - seconds since 1970
  */

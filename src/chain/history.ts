@@ -55,7 +55,7 @@ export interface HistorySource extends HeaderSource {
 interface HistoryContext {
   readonly source: HistorySource
   readonly headers: HeaderChain
-  /** What the scripts of this server have fetched. */
+  /** The transactions that the scripts of this server have fetched. */
   readonly shared: SharedFetches
   /**
    * Checks that the owner of the coins has signed transactions that no block vouches for; left out:
@@ -89,7 +89,7 @@ export class VerifiedHistory {
    * whole bit by bit.
    */
   #partial: Map<Txid, ProvedTransaction> | undefined
-  /** What is kept of it that no block vouches for; proved transactions have paid for their space. */
+  /** The part that no block vouches for; proved transactions have paid for their space. */
   readonly #share: UnprovedShare
   /** True when the last load has left out some of the waiting transactions. */
   isCut = false
@@ -428,8 +428,8 @@ function checkedTransaction(raw: Uint8Array, id: Txid): Transaction {
 }
 
 /**
- * A transaction that the watcher has in its records, when it is said to be in a block, and the block
- * that it was proved to be in when they were written.
+ * A transaction that the watcher has in its records, when it is said to be in a block, and the
+ * block that it was proved to be in when they were written.
  */
 function knownTransaction(
   { known }: HistoryContext,

@@ -1,6 +1,6 @@
 /**
- * Fees as several servers tell them: the median, so that none decides alone. A server that is silent
- * counts with its last answer.
+ * Fees as several servers tell them: the median, so that none decides alone. A server that is
+ * silent counts with its last answer.
  */
 import type { Chain, Clock, RelayRates } from '../engine/ports.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'

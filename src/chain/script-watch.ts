@@ -41,9 +41,9 @@ export interface WatchContext {
    * the connection breaks.
    */
   readonly slots: Slots
-  /** What the scripts of the server have fetched. */
+  /** The transactions that the scripts of the server have fetched. */
   readonly shared: SharedFetches
-  /** What the server may have us keep that no block vouches for. */
+  /** The bytes that the server may have us keep though no block vouches for them. */
   readonly unproved: UnprovedBudget
   /** See `HistoryContext`. */
   readonly judge?: SpendJudge | undefined

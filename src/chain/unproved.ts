@@ -22,7 +22,7 @@ const MAX_UNPROVED_BYTES = 20_000_000
 /** For one script: what is sent to one leaves room for the others. */
 const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
 
-/** What all scripts of one server take. */
+/** The bytes that all scripts of one server take. */
 export class UnprovedBudget {
   #left = MAX_UNPROVED_BYTES
   /** True from a refusal on, until something is given back: nothing more is asked for meanwhile. */
@@ -56,7 +56,7 @@ export class UnprovedBudget {
   }
 }
 
-/** What one script takes of it. */
+/** The share of one script. */
 export class UnprovedShare {
   #sizes: Map<Txid, number> | undefined
   #sum = 0

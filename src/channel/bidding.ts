@@ -289,8 +289,8 @@ function isBroughtForward({ terms, knownTurn }: Established, height: number): bo
 
 interface Budgets {
   /**
-   * The loss if another state is in a block instead of ours; for a bid that servers have refused for
-   * its fee, at most what it can win (EVID-5, EVID-10).
+   * The loss if another state is in a block instead of ours; for a bid that servers have refused
+   * for its fee, at most what it can win (EVID-5, EVID-10).
    */
   readonly race: bigint
   /** STAKE-3: the amount that may be paid patiently, and the height from which on. */

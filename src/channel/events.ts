@@ -30,7 +30,9 @@ export interface ShownTransaction {
   readonly transaction: Transaction
   /** The proved height of its block; undefined in the mempool. */
   readonly height: BlockHeight | undefined
-  /** The hash of that block, in hex as in a header of its child; left out where nobody proves it. */
+  /**
+   * The hash of that block, in hex as in a header of its child; left out where nobody proves it.
+   */
   readonly block?: string | undefined
   /**
    * Without a height: the number of servers that show it now; undefined means one. Making it up

@@ -253,8 +253,8 @@ export function winnable(
 }
 
 /**
- * EVID-10: the most that a bid may pay which a server has refused for its fee, while a spend that is
- * no state (a close; also one that we have forgotten) can be why; undefined when none can.
+ * EVID-10: the most that a bid may pay which a server has refused for its fee, while a spend that
+ * is no state (a close; also one that we have forgotten) can be why; undefined when none can.
  *
  * Such a spend pays us what both have signed. Its fee is the other side's (CLOSE-3), who gets it
  * back when our bid replaces it: without this limit a close with a fee of nearly all that the other

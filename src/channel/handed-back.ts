@@ -1,6 +1,6 @@
 /**
- * A record of a channel that this side knows, and may know from an old copy of its data (RESTORE-4):
- * the turns since the copy, and the channel of an opening that the copy has given up.
+ * A record of a channel that this side knows, and may know from an old copy of its data
+ * (RESTORE-4): the turns since the copy, and the channel of an opening that the copy has given up.
  */
 import type { ChannelRecord, Network } from '../../protocols/paychan/1.0/index.js'
 import { sameBytes } from '../types/bytes.js'

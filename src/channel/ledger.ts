@@ -94,9 +94,9 @@ export function inFlightValue(ledger: Ledger, terms: Beginning): Satoshi {
 }
 
 /**
- * REEST-9: true when so many updates can lead from the balance of one state to that of another: each
- * pays at least 1 sat (UPD-7, UPD-13). No signature covers a sequence, so a peer could name any: the
- * highest one that the wire carries leaves no number for another update.
+ * REEST-9: true when so many updates can lead from the balance of one state to that of another:
+ * each pays at least 1 sat (UPD-7, UPD-13). No signature covers a sequence, so a peer could name
+ * any: the highest one that the wire carries leaves no number for another update.
  */
 export function canLeadTo(
   before: Pick<HeldState, 'sequence' | 'payerBalance'>,

@@ -365,9 +365,9 @@ export function settlePayments(channel: Established, env: Pick<Env, 'height'>): 
  * the balance of a state, or more, has paid no later one, whoever has signed what; it can pay again
  * what it has back. In a state whose payer signs nothing (its balance is dust) the payee chooses
  * the outputs: giving back less than an update took counts as nothing. A state of a later turn than
- * we know, or one that leaves us less than all that we have signed, shows that we are on an old copy
- * of our data, and so does a close that we do not know: nobody knows whether the payments in flight
- * were paid (TURN-2, REEST-8). Undefined then.
+ * we know, or one that leaves us less than all that we have signed, shows that we are on an old
+ * copy of our data, and so does a close that we do not know: nobody knows whether the payments in
+ * flight were paid (TURN-2, REEST-8). Undefined then.
  */
 function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1

@@ -1,11 +1,12 @@
 /**
  * The fee of a renewal's T1, and the time in which it may spend coins beside the old funding output
- * (RENEW-4). Signed by both, T1 is in the way of every state of the old channel: a T3 that takes its
- * place pays more than all of its fee (BIP125 rule 3), while the client pays nothing for a T1 that
- * is replaced.
+ * (RENEW-4). Signed by both, T1 is in the way of every state of the old channel: a T3 that takes
+ * its place pays more than all of its fee (BIP125 rule 3), while the client pays nothing for a T1
+ * that is replaced.
  *
  * Both sides judge by the estimate for an hour, of several servers the lower median. What the next
- * block takes is no part of it: one server in two may raise that up to fourfold, for bids in a race.
+ * block takes is no part of it: one server in two may raise that up to fourfold, for bids in a
+ * race.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
@@ -96,9 +97,9 @@ export function requireRate(asked: FeeRate, env: Estimate, terms: Terms, coins: 
 }
 
 /**
- * Server: checks the fee of a renewal whose capacity is below that of the old channel. Without coins
- * of the wallet the difference is all that T1 can pay, so the client is told before its signature
- * freezes the old channel.
+ * Server: checks the fee of a renewal whose capacity is below that of the old channel. Without
+ * coins of the wallet the difference is all that T1 can pay, so the client is told before its
+ * signature freezes the old channel.
  *
  * @throws Violation RENEW-4
  */

@@ -21,8 +21,8 @@ function restAfter(refusals: number): number {
 }
 
 /**
- * True for a transaction without a deadline: a close, or a T1 that is not our own. A client's own T1
- * spends its own coins: it can only lack a fee, which a child pays (EVID-7).
+ * True for a transaction without a deadline: a close, or a T1 that is not our own. A client's own
+ * T1 spends its own coins: it can only lack a fee, which a child pays (EVID-7).
  */
 export function canWait(channel: Channel, purpose: BroadcastPurpose): boolean {
   const isOwnT1 =

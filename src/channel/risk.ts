@@ -77,7 +77,10 @@ export function exposureOf(channel: Established, env: RiskEnv): Exposure | undef
   return ours && exposure(channel, ours, env)
 }
 
-/** The stake of `exposureOf` without the risk, which takes long, and the height up to which it lasts. */
+/**
+ * The stake of `exposureOf` without the risk, which takes long, and the height up to which it
+ * lasts.
+ */
 export function stakeNow(
   channel: Established,
   env: RiskEnv

@@ -55,8 +55,8 @@ export function stateBefore(state: StateRef, turns: number): StateRef | undefine
 }
 
 /**
- * The payer of a state: the client in turn 0, then each in turn. In T2 the payer is the server, with
- * what it has brought along.
+ * The payer of a state: the client in turn 0, then each in turn. In T2 the payer is the server,
+ * with what it has brought along.
  */
 export function payerOf(state: StateRef): Role {
   return state !== 'refund' && state % 2 === 0 ? 'client' : 'server'

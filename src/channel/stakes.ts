@@ -63,8 +63,9 @@ export function shareIn(
 }
 
 /**
- * Our share in T2 and in the newest acknowledged state of every turn, by their age. On a channel that the peer has handed back (RESTORE-6), the states of the peer may be
- * any: if it named an older one as its newest, ours would look as if it were worth no fee.
+ * Our share in T2 and in the newest acknowledged state of every turn, by their age. On a channel
+ * that the peer has handed back (RESTORE-6), the states of the peer may be any: if it named an
+ * older one as its newest, ours would look as if it were worth no fee.
  */
 export function sharesByTurn(channel: EitherSide): readonly bigint[] {
   const { terms, ledger, ended, role } = channel

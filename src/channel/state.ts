@@ -436,7 +436,7 @@ export interface ServerChannel extends ServerSide, Funded {
 /** A channel whose T1 has left the client, or is on its way to an outside wallet. */
 export type Established = ClientChannel | ServerChannel
 
-/** What both sides have of an established channel, from the side of `role`. */
+/** The part of an established channel that both sides have, from the side of `role`. */
 export interface EitherSide extends Funded {
   readonly role: Role
 }

@@ -168,7 +168,10 @@ export function summarise(channel: Channel, env: Env): ChannelInfo {
   return { ...shapeOf(channel, env), risk }
 }
 
-/** A channel for whoever adds up all of them: without its risk, which takes longer than all the rest. */
+/**
+ * A channel for whoever adds up all of them: without its risk, which takes longer than all the
+ * rest.
+ */
 export interface Outline extends Shape {
   /** The height from which a block may take such a state; undefined when nothing is at stake. */
   readonly deadline: BlockHeight | undefined

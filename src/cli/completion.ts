@@ -5,7 +5,7 @@
  */
 import type { Argument, Command, Option } from 'commander'
 
-/** What a shell shows; `what` is said beside it, where the shell can. */
+/** A proposal as a shell shows it; `what` is said beside it, where the shell can. */
 export interface Candidate {
   readonly text: string
   readonly what: string
@@ -17,7 +17,7 @@ export type ValueKind = (typeof KINDS)[number]
 
 export interface Completion {
   readonly candidates: readonly Candidate[]
-  /** What else may stand there. */
+  /** Other words that may stand there. */
   readonly values: ReadonlySet<ValueKind>
 }
 
@@ -50,7 +50,7 @@ export function complete(program: Command, words: readonly string[]): Completion
   }
 }
 
-/** Where a line stands: its command, the option that waits for a value, and what it has so far. */
+/** The state of a line: its command, the option that waits for a value, and what it has so far. */
 function walk(
   program: Command,
   words: readonly string[]

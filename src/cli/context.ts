@@ -23,7 +23,7 @@ export const PART_HELP = 'its beginning or end is enough if no other has it'
 export const VERBOSE_HELP =
   'show the steps in the words of the protocol, with the ids of transactions'
 
-/** What a node is made with to be looked after. */
+/** The options of a node that is looked after. */
 export type Watching = Pick<NodeOptions, 'meter' | 'metrics' | 'logger' | 'electrumLog'>
 
 /** The function that `start` runs; a test may give another. */

@@ -1,4 +1,6 @@
-/** The columns of `payments`, `transactions` and `channels` as CSV. Names stay; new ones come last. */
+/**
+ * The columns of `payments`, `transactions` and `channels` as CSV. Names stay; new ones come last.
+ */
 import type { ChannelInfo, PaymentInfo, WalletTransaction } from '../node/api.js'
 import type { CsvColumn } from './csv.js'
 

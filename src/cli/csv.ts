@@ -9,7 +9,10 @@ export interface CsvColumn<T> {
   readonly cell: (row: T) => CsvCell
 }
 
-/** What spreadsheets take for the beginning of a formula, which could send the sheet away. */
+/**
+ * Characters that spreadsheets take for the beginning of a formula, which could send the sheet
+ * away.
+ */
 const FORMULA = /^[=+\-@\t\r]/
 
 /**

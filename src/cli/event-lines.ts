@@ -159,7 +159,7 @@ export function deprecatedEntry(network: Network, instead: Network): Entry {
   return { level: 'warn', event: 'deprecated', facts: { network, instead, text }, text: () => text }
 }
 
-/** What only somebody who looks for a fault wants to know. */
+/** Events that only somebody who looks for a fault wants to know. */
 export function detailEntry(level: 'debug' | 'trace', component: string, text: string): Entry {
   return {
     level,

@@ -1,6 +1,6 @@
 /**
- * The log of a node that runs: a line is data with one text for people. `--log-format json` makes one
- * JSON object of it, with the unit in the name of each value that has one.
+ * The log of a node that runs: a line is data with one text for people. `--log-format json` makes
+ * one JSON object of it, with the unit in the name of each value that has one.
  */
 import { isLogged, type LogConfig, type LogLevel } from '../daemon/log-levels.js'
 import type { Facts } from '../types/errors.js'
@@ -15,9 +15,9 @@ interface NestedFacts {
 /** A line of the log. */
 export interface Entry {
   readonly level: Exclude<LogLevel, 'silent'>
-  /** What it tells of: one word. */
+  /** Its subject: one word. */
   readonly event: string
-  /** What is undefined is left out. */
+  /** Fields that are undefined are left out. */
   readonly facts: NestedFacts
   readonly text: (colors: Colors) => string
 }

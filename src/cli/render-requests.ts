@@ -71,7 +71,7 @@ export function renderRequests(
   )
 }
 
-/** What a receipt says, and what it is worth. */
+/** A receipt in words, and its worth. */
 export function renderReceipt(receipt: ReceiptInfo): string {
   const { amount, memo, payee, payer, paid, request, network } = receipt
   return [

@@ -44,7 +44,7 @@ export interface Column {
   readonly title: string
   /** Numbers read best to the right. */
   readonly align?: 'left' | 'right'
-  /** When space is short, columns with a number are left out, the highest first. */
+  /** Columns with a number are left out when space is short, the highest first. */
   readonly leftOut?: number
   /**
    * When space is short, the cell stands below its row: for texts that nobody compares by column,

@@ -35,8 +35,8 @@ const MAX_CONNECTIONS = 64
  * A client for the node that serves at `socketPath`. It connects with the first call.
  *
  * Besides the errors of `NodeApi`, every call may reject with `ERR_NODE_NOT_RUNNING` and
- * `ERR_API_FAILED` (the connection broke, and the outcome of the call is unknown). `onProgress` stays
- * on this side of the socket, and is not called: `events.follow` has the news.
+ * `ERR_API_FAILED` (the connection broke, and the outcome of the call is unknown). `onProgress`
+ * stays on this side of the socket, and is not called: `events.follow` has the news.
  *
  * @example
  * const node = connectApi('/home/alice/.paychan/api.sock')

@@ -26,7 +26,8 @@ export async function loadConfig(
 }
 
 /**
- * The network that a data directory is meant for, when its configuration or the environment says so.
+ * The network that a data directory is meant for, when its configuration or the environment says
+ * so.
  *
  * @throws PaychanError as `loadConfig`
  */

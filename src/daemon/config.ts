@@ -51,7 +51,7 @@ export interface NodeConfig {
   readonly policy: Policy
 }
 
-/** Where the API listens on TCP, and the files of its certificate. */
+/** The address of the API on TCP, and the files of its certificate. */
 export interface ApiConfig {
   readonly host: string
   readonly port: number

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 
-/** What the page may load, and whom it may ask: this server, and nobody else. */
+/** The policy of the page: it loads from this server, asks this server, and nobody else. */
 export const DASHBOARD_POLICY = {
   scriptSrc: ["'self'"],
   styleSrc: ["'self'"],

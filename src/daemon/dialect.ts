@@ -54,7 +54,7 @@ export function publishedSchema(schema: z.ZodType): JsonSchema {
   return published(localSchema(schema))
 }
 
-/** What the API over TCP answers, from what the local API would. */
+/** Turns an answer of the local API into one of the API over TCP. */
 export function publish(schema: z.ZodType, value: Wire): Wire {
   return outward(localSchema(schema), value)
 }
@@ -195,7 +195,9 @@ function mayBeNull({ type, anyOf = [] }: JsonSchema): boolean {
   return type === 'null' || (Array.isArray(type) && type.includes('null')) || anyOf.some(mayBeNull)
 }
 
-/** True when a value is of this branch of a union: by its type, and by the fields that name a kind. */
+/**
+ * True when a value is of this branch of a union: by its type, and by the fields that name a kind.
+ */
 function fits(schema: JsonSchema, value: Wire): boolean {
   if (schema.anyOf !== undefined) return schema.anyOf.some((each) => fits(each, value))
   if (schema.const !== undefined) return schema.const === value

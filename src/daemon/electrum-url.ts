@@ -5,7 +5,7 @@ import { PaychanError } from '../types/errors.js'
 /** The address where `paychan devnet` serves its chain. */
 export const DEFAULT_ELECTRUM = 'tcp://127.0.0.1:50001'
 
-/** What a command line needs behind the command to reach the devnet at `url`: nothing at the default. */
+/** The option of a command line that reaches the devnet at `url`: nothing at the default. */
 export function devnetOption(url: string): string {
   return url === DEFAULT_ELECTRUM ? '' : ` --electrum ${url}`
 }

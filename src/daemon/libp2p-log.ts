@@ -9,7 +9,8 @@ import { messageOf } from '../types/errors.js'
 export type WriteLibp2p = (level: 'debug' | 'trace', component: string, text: string) => void
 
 /**
- * A logger for `createLibp2p`. Errors are at `debug` as well: a peer that goes away is one for libp2p.
+ * A logger for `createLibp2p`. Errors are at `debug` as well: a peer that goes away is one for
+ * libp2p.
  *
  * @param isTracing - whether anybody reads what is at `trace`
  */

@@ -1,4 +1,4 @@
-/** How much a node logs, and in which form: the words of the configuration. */
+/** The words of the configuration for how much a node logs, and in which form. */
 
 /** Each level with all before it. */
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const

@@ -1,13 +1,13 @@
 /**
- * What `/metrics` shows: the one table of the names, from which the figures are read, registered and
- * documented (`docs/metrics.md`). Names end with their unit, as Prometheus wants it. Labels have few
- * values: no peer, no channel, no transaction is one.
+ * What `/metrics` shows: the one table of the names, from which the figures are read, registered
+ * and documented (`docs/metrics.md`). Names end with their unit, as Prometheus wants it. Labels
+ * have few values: no peer, no channel, no transaction is one.
  */
 import type { ChannelStatus, Outline } from '../channel/summary.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import type { Balance, NodeInfo, ServerStatus, WalletTransaction } from '../node/api.js'
 
-/** What happened to payments since the start, by direction and outcome. */
+/** The number of payments since the start, by direction and outcome. */
 export interface PaymentCount {
   readonly direction: 'sent' | 'received'
   readonly outcome: 'acknowledged' | 'unknown' | 'refused'
@@ -15,7 +15,9 @@ export interface PaymentCount {
   readonly amount: bigint
 }
 
-/** What a page of figures is made of: the node as it is now, and what was counted since its start. */
+/**
+ * The sources of a page of figures: the node as it is now, and what was counted since its start.
+ */
 export interface Seen {
   readonly info: Pick<NodeInfo, 'version' | 'network' | 'chain'>
   readonly balance: Balance
@@ -77,7 +79,7 @@ const SERVER_STATES: Readonly<Record<ServerStatus['state'], true>> = {
   dropped: true
 }
 
-/** How many of `all` have each of the values that there are, those that none has too. */
+/** Counts the members of `all` by each of the values that there are, those that none has too. */
 function countedBy<T, K extends string>(
   all: readonly T[],
   values: Readonly<Record<K, true>>,

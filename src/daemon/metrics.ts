@@ -1,6 +1,6 @@
 /**
- * The figures of a node that runs, for Prometheus. What happens is counted as it happens; all else is
- * read when somebody asks. Nothing here is loaded by a node without an API.
+ * The figures of a node that runs, for Prometheus. What happens is counted as it happens; all else
+ * is read when somebody asks. Nothing here is loaded by a node without an API.
  */
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
@@ -33,7 +33,9 @@ const KINDS: readonly Kind[] = [
   { direction: 'received', outcome: 'acknowledged' }
 ]
 
-/** Codes come from other releases and from servers, too: what is not in our table is one of these. */
+/**
+ * Codes come from other releases and from servers, too: what is not in our table is one of these.
+ */
 const OTHER_CODE = 'other'
 
 export class NodeMetrics {
@@ -50,7 +52,7 @@ export class NodeMetrics {
   #tip: { readonly height: number; readonly since: number } | undefined
   readonly #reading: Array<(seen: Seen) => void>
 
-  /** What the node is to be made with. */
+  /** The options with which the node is to be made. */
   readonly forNode: Required<Pick<NodeOptions, 'meter' | 'metrics'>>
   readonly #now: () => number
 

@@ -1,4 +1,6 @@
-/** OpenAPI 3.1 of the API on TCP, and the same for people: both are made from the table of verbs. */
+/**
+ * OpenAPI 3.1 of the API on TCP, and the same for people: both are made from the table of verbs.
+ */
 import { VERSION } from '../node/layout.js'
 import { ERROR_KINDS } from '../types/error-codes.js'
 import { type JsonSchema, publishedSchema, withParts } from './dialect.js'

@@ -1,4 +1,4 @@
-/** How fast each of many callers may ask, and how much at a time. */
+/** Limits how fast each of many callers may ask, and how much at a time. */
 import { PaychanError } from '../types/errors.js'
 
 export interface PaceOptions {

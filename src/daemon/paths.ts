@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { CONFIG_FILE, SEED_FILE } from '../node/layout.js'
 import { PaychanError } from '../types/errors.js'
 
-/** Where the API listens on TCP: beside the port for peers, and on the loopback interface only. */
+/** The port of the API on TCP: beside the port for peers, and on the loopback interface only. */
 export const DEFAULT_API = '127.0.0.1:9802'
 
 export interface DataPaths {

@@ -9,7 +9,10 @@ import { nodeEvent, toWire, type Wire } from './wire.js'
 /** Proxies end connections that are silent for a minute. */
 const PULSE_MS = 15_000
 
-/** What passes is left out for a reader that is so far behind: it would be old when it is read. */
+/**
+ * Events that pass are left out for a reader that is so far behind: it would be old when it is
+ * read.
+ */
 const MAX_UNREAD_BYTES = 65_536
 
 /**

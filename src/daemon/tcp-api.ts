@@ -50,7 +50,9 @@ export interface TcpApiOptions {
   readonly onStop?: () => void
 }
 
-/** A request and its answer, without what may be a secret: what was sent, and paths of callers' own. */
+/**
+ * A request and its answer, without what may be a secret: what was sent, and paths of callers' own.
+ */
 export interface Answered {
   readonly method: string
   readonly path: string
@@ -61,7 +63,7 @@ export interface Answered {
 }
 
 export interface TcpApi {
-  /** Where it listens, with the port that it has. */
+  /** The address at which it listens, with the port that it has. */
   readonly url: string
   /** @param patienceMs - for answers that are on their way; nobody is waited for when left out */
   readonly close: (patienceMs?: number) => Promise<void>
@@ -70,20 +72,20 @@ export interface TcpApi {
 /** Far more than a program opens. Each may hold a body, or unread events. */
 const MAX_CONNECTIONS = 1_024
 
-/** What one token may have of them: readers of events, which stay, and calls, which may wait for a peer. */
+/** The share of one token: readers of events, which stay, and calls, which may wait for a peer. */
 const MOST_READERS = 32
 const MOST_CALLS = 256
 
-/** What one token may have of the reads of logs, which the whole node does by turns. */
+/** The share of one token in the reads of logs, which the whole node does by turns. */
 const MOST_LOG_READS = 8
 
 /** Entries of a list in one answer: it is written at once, and others wait for that. */
 const MOST_LISTED = 10_000
 
-/** What a token may ask: so many at once, and so many a second for long. */
+/** The calls of a token: so many at once, and so many a second for long. */
 const TOKEN_PACE = { burst: 400, perSecond: 200 }
 
-/** What an address may ask with wrong tokens, or none: enough for a person's mistakes. */
+/** The calls of an address with wrong tokens, or none: enough for a person's mistakes. */
 const STRANGER_PACE = { burst: 20, perSecond: 0.5 }
 
 const LONGEST_KEY = 128
@@ -197,7 +199,9 @@ function routes(
     )
   })
 
-  /** @throws PaychanError `ERR_TOKEN_MISSING` and the like, `ERR_API_TOO_FAST`, `ERR_TOKEN_SCOPE` */
+  /**
+   * @throws PaychanError `ERR_TOKEN_MISSING` and the like, `ERR_API_TOO_FAST`, `ERR_TOKEN_SCOPE`
+   */
   function admit(ask: Ask, scope: Verb['scope']): Grant {
     let grant: Grant
     try {

@@ -1,7 +1,7 @@
 /**
- * A histogram of times for Prometheus. It stands beside those of prom-client, which take a quarter of
- * a microsecond for each value, where a payment of a busy channel takes twelve: here it is a tenth of
- * that.
+ * A histogram of times for Prometheus. It stands beside those of prom-client, which take a quarter
+ * of a microsecond for each value, where a payment of a busy channel takes twelve: here it is a
+ * tenth of that.
  */
 export class Timing {
   readonly #counts: number[]

@@ -10,9 +10,9 @@ import type { Verb } from './verb.js'
 import type { Wire } from './wire.js'
 
 /**
- * The body with the name of the payment: what the caller calls it, and by `Idempotency-Key` as well.
- * Where there is a budget, a payment needs a name, so that it is counted once however often it is
- * asked for.
+ * The body with the name of the payment: what the caller calls it, and by `Idempotency-Key` as
+ * well. Where there is a budget, a payment needs a name, so that it is counted once however often
+ * it is asked for.
  *
  * @throws PaychanError `ERR_INVALID_REQUEST`, `ERR_INVALID_PAYMENT_ID`
  */
@@ -59,9 +59,9 @@ const NOT_FOUND: ReadonlySet<string> = new Set([
 const LONGEST_OWN_NAME = 119
 
 /**
- * Payments are named for the whole node, and tokens know nothing of each other: each token has names
- * of its own. One that has the id of the token already stays as it is, since the node tells it like
- * that.
+ * Payments are named for the whole node, and tokens know nothing of each other: each token has
+ * names of its own. One that has the id of the token already stays as it is, since the node tells
+ * it like that.
  */
 function ownName(name: string, { id }: Grant): string {
   checkPaymentId(name)
@@ -98,7 +98,7 @@ export async function payWithin(
   }
 }
 
-/** What `pay` and `payRequest` are asked for. */
+/** The request of `pay` and of `payRequest`. */
 interface CostlyRequest {
   readonly id?: string
   readonly to?: string

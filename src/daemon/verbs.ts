@@ -1,6 +1,7 @@
 /**
  * The verbs of the local API, one row each: its name, the call of the node that it makes, its
- * request, its answer, and its effect on money. The server, the client and `docs/api.md` come from this table.
+ * request, its answer, and its effect on money. The server, the client and `docs/api.md` come from
+ * this table.
  */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'

@@ -7,7 +7,9 @@ import type { WebhookAnswer } from '../node/webhook-delivery.js'
 import type { WebhookSender } from '../node/webhooks.js'
 import { publishedEvent } from './server-sent-events.js'
 
-/** An answer is read to its end only if it is so short, so that the connection can be used again. */
+/**
+ * An answer is read to its end only if it is so short, so that the connection can be used again.
+ */
 const LONGEST_ANSWER_BYTES = 16_384
 
 /**

@@ -36,9 +36,9 @@ interface Candidate {
 }
 
 /**
- * `alone`: by its own fee. `package`: its child pays for it; a version before 3 still has to pay the
- * relay fee (`args.m_package_feerates`). `returning`: a reorganisation took it out of a block, or
- * its mempool has it; fees, TRUC and the length of chains are not looked at again then
+ * `alone`: by its own fee. `package`: its child pays for it; a version before 3 still has to pay
+ * the relay fee (`args.m_package_feerates`). `returning`: a reorganisation took it out of a block,
+ * or its mempool has it; fees, TRUC and the length of chains are not looked at again then
  * (`bypass_limits` of Bitcoin Core's `MaybeUpdateMempoolForReorg`).
  */
 type Admittance = 'alone' | 'package' | 'returning'

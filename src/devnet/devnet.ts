@@ -109,9 +109,9 @@ export interface Devnet {
 /**
  * Starts a devnet. 120 blocks exist once it resolves.
  *
- * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when
- *   a limit
- *   makes no sense; with a bitcoind `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH`, `ERR_WRONG_NETWORK`.
+ * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when a
+ *   limit makes no sense; with a bitcoind `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH`,
+ *   `ERR_WRONG_NETWORK`.
  * @example
  * const devnet = await startDevnet({ seed: 'story' })
  * await devnet.fund('bcrt1q...', satoshi(100_000n))

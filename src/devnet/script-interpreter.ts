@@ -12,10 +12,10 @@ import type { Tx, TxOutput } from './transaction.js'
 const { Script, Transaction } = bitcore
 
 /**
- * `SCRIPT_VERIFY_*` of Bitcoin Core by bit (script/interpreter.h), all of `STANDARD_SCRIPT_VERIFY_FLAGS`
- * but two: SIGPUSHONLY (bit 5; the standardness rules ask for it) and CLEANSTACK (bit 8), with
- * which bitcore-lib refuses valid SegWit spends. Witness scripts must leave a clean stack all the
- * same.
+ * `SCRIPT_VERIFY_*` of Bitcoin Core by bit (script/interpreter.h), all of
+ * `STANDARD_SCRIPT_VERIFY_FLAGS` but two: SIGPUSHONLY (bit 5; the standardness rules ask for it)
+ * and CLEANSTACK (bit 8), with which bitcore-lib refuses valid SegWit spends. Witness scripts must
+ * leave a clean stack all the same.
  */
 const FLAGS = [0, 1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20].reduce(
   (flags, bit) => flags | (1 << bit),

@@ -44,7 +44,9 @@ export class Actors<A extends Found = ChannelActor> implements ReadonlyMap<Chann
     return this.#byPeer.get(peer) ?? NONE
   }
 
-  /** The channels that a payment to `to` concerns: the one with that id, else those of that peer. */
+  /**
+   * The channels that a payment to `to` concerns: the one with that id, else those of that peer.
+   */
   to(to: string): Iterable<A> {
     const named = this.#byId.get(to as ChannelId)
     return named === undefined ? this.of(to) : [named]

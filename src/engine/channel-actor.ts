@@ -36,9 +36,9 @@ export interface ActorHost {
   readonly store: Store
   after: Clock['after']
   env: (channel: Channel) => Env
-  /** What readers of events that come back will be told; undefined where none are kept. */
+  /** The log for readers of events that come back; undefined where none are kept. */
   readonly events?: Pick<EventLog, 'changes' | 'committed'> | undefined
-  /** What payments add to the requests of this node. */
+  /** The changes that payments make to the requests of this node. */
   readonly requests: Pick<Requests, 'changes'>
   /** Changes that callers with an id want on disk together with a payment. */
   readonly keyed: {
@@ -81,7 +81,7 @@ export class ChannelActor {
   /** True when a write of the unsaved state is planned. */
   #isWritePlanned = false
   #isWriteDue = false
-  /** What was told and is not on the disk yet, in its order. */
+  /** The events that are told and not on the disk yet, in its order. */
   #untold: ToldStep[] = []
   #holders: Set<ChannelId> | undefined
   /**
@@ -468,8 +468,8 @@ export class Inbox {
   }
 
   /**
-   * Takes what the end of a turn asks for, once all that has happened is handled: the grant that the
-   * peer waits for, or the payments that have waited for a turn which has just begun.
+   * Takes what the end of a turn asks for, once all that has happened is handled: the grant that
+   * the peer waits for, or the payments that have waited for a turn which has just begun.
    */
   takeTurn(before: Channel, now: Channel): readonly ChannelEvent[] {
     if (this.#events.length > 0) return []

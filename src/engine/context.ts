@@ -105,7 +105,10 @@ export type EngineEvent =
     }
   | (AlarmEvent & { readonly channel: ChannelId | undefined })
 
-/** What the parts of an engine share: the ports and the settings, the channels and their streams. */
+/**
+ * The things that the parts of an engine share: the ports and the settings, the channels and their
+ * streams.
+ */
 export interface EngineContext extends Ports {
   readonly network: Network
   readonly policy: Policy

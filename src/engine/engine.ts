@@ -50,7 +50,10 @@ import {
   type Closed
 } from './waiters.js'
 
-/** What a caller waits for. `onChannel` hears which channel it is, as soon as that is known. */
+/**
+ * The arrival that a caller waits for. `onChannel` hears which channel it is, as soon as that is
+ * known.
+ */
 interface Awaited {
   readonly wait: 'broadcast' | 'ready'
   readonly onChannel?: (id: ChannelId) => void
@@ -335,7 +338,7 @@ export class Engine {
     return (await findPart(this.#context.store, peer, name, 0)) !== undefined
   }
 
-  /** What a peer has acknowledged of a named payment. */
+  /** The sum that a peer has acknowledged of a named payment. */
   paidUnder(peer: string, name: string): Promise<Satoshi> {
     return this.#keyed.paidUnder(peer, name)
   }
@@ -475,7 +478,7 @@ export class Engine {
     })
   }
 
-  /** What was paid under a name, part by part. */
+  /** The parts that were paid under a name. */
   async paymentsUnder(name: string): Promise<PaymentInfo[]> {
     return await paymentsUnder(this.#context.store, this.#states(), name)
   }

@@ -1,8 +1,8 @@
 /**
  * Events with a number that only grows, for readers that come back: what a channel, a payment, a
- * request or an alarm had to tell. An event of a channel is written in the commit of the step that it
- * tells of, so it is on the disk exactly when that is; and it is told after that, in the order of the
- * numbers.
+ * request or an alarm had to tell. An event of a channel is written in the commit of the step that
+ * it tells of, so it is on the disk exactly when that is; and it is told after that, in the order
+ * of the numbers.
  *
  * - `event/<number>`: what happened, by reference where another record has it
  * - `event-dropped`: the highest number that is no longer kept
@@ -94,7 +94,7 @@ export class EventLog {
     return this.#dropped
   }
 
-  /** What steps of a channel have to tell, in their order, to be committed with the last of them. */
+  /** The events of a channel's steps, in their order, to be committed with the last of them. */
   changes(channel: ChannelId, steps: readonly ToldStep[]): Change[] {
     return steps
       .flatMap((step) => [...this.#received(channel, step), ...newsOf(channel, step)])
@@ -207,8 +207,9 @@ export class EventLog {
 const AFTER_BACKUP = 1_000_000_000
 
 /**
- * The change for a store that is put back from a backup, whose events are left out: numbers are given
- * out once, so they go on far above, and a reader that comes back hears that it has missed some.
+ * The change for a store that is put back from a backup, whose events are left out: numbers are
+ * given out once, so they go on far above, and a reader that comes back hears that it has missed
+ * some.
  */
 export function renumberedChange(highest: number): Change {
   return recordChange(DROPPED_KEY, { number: highest + AFTER_BACKUP })

@@ -259,7 +259,10 @@ export class KeyedPayments {
     if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
 
-  /** The parts of a payment that have been signed before. @throws PaychanError `ERR_PAYMENT_CONFLICT` */
+  /**
+   * The parts of a payment that have been signed before. @throws PaychanError
+   * `ERR_PAYMENT_CONFLICT`
+   */
   async #made(request: KeyedRequest): Promise<MadePart[]> {
     const payee = await payeeOf(this.#context.store, request.id)
     if (payee !== undefined && payee.peer !== request.peer) {

@@ -10,7 +10,9 @@ import type { Store } from './ports.js'
 import { corruptRecord } from '../types/records.js'
 import { CHANNEL_PREFIX, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
 
-/** No stream outlives its process. A start that changes nothing else in a channel writes nothing. */
+/**
+ * No stream outlives its process. A start that changes nothing else in a channel writes nothing.
+ */
 const AFTER_START = { link: 'down' } as const
 
 /** A channel that cannot be served. `terms` is the part that can still be read. */

@@ -58,8 +58,8 @@ interface RequestPayment {
 }
 
 /**
- * The name of the payment for a request: whoever asks for it again does not pay twice (REQ-9). It has
- * the payee, since two payees can make requests of the same id.
+ * The name of the payment for a request: whoever asks for it again does not pay twice (REQ-9). It
+ * has the payee, since two payees can make requests of the same id.
  */
 export function nameOfRequest(payee: string, { id, nonce }: RequestPayment): string {
   return `request:${payee}:${id}${nonce === undefined ? '' : `:${nonce}`}`

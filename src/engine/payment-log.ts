@@ -18,7 +18,10 @@ interface DamagedEntry {
   readonly sequence: number
 }
 
-/** Number of entries that are read at a time: at most 16,000 payments, before others have their turn. */
+/**
+ * Number of entries that are read at a time: at most 16,000 payments, before others have their
+ * turn.
+ */
 const PAGE = 16
 
 /** The part of the log that is wanted. */
@@ -29,7 +32,7 @@ export interface LogPart {
   readonly since?: number | undefined
 }
 
-/** What the node knows of the numbers of entries, without a look at the disk. */
+/** The numbers of entries that the node knows, without a look at the disk. */
 type KnownOrder = Pick<LogOrder, 'last' | 'newestOf'>
 
 /**
@@ -39,8 +42,8 @@ type KnownOrder = Pick<LogOrder, 'last' | 'newestOf'>
  *
  * With `since` it ends at the first entry whose number is below that time. The times themselves are
  * in no order, since clocks are set back; the numbers are, and none is below its entry's time, so
- * no payment from then on is left out, and no allowance for clocks is needed. After a clock that was
- * ahead, numbers stay ahead: then more is read than fits, up to the entries of that day.
+ * no payment from then on is left out, and no allowance for clocks is needed. After a clock that
+ * was ahead, numbers stay ahead: then more is read than fits, up to the entries of that day.
  */
 export async function* readPayments(
   store: Store,

@@ -39,7 +39,7 @@ export function paymentKey(channel: ChannelId, sequence: number): string {
   return paymentsPrefix(channel) + sequence.toString().padStart(10, '0')
 }
 
-/** What the keys of a channel's entries begin with. */
+/** The prefix of the keys of a channel's entries. */
 export function paymentsPrefix(channel: ChannelId): string {
   return `${PAYMENT_PREFIX}${channel}/`
 }
@@ -145,8 +145,8 @@ export async function sentUpTo(
 }
 
 /**
- * What was paid under a name, part by part, as far as the log has it; nothing for a name that is not
- * known.
+ * What was paid under a name, part by part, as far as the log has it; nothing for a name that is
+ * not known.
  */
 export async function paymentsUnder(
   store: Store,

@@ -129,8 +129,8 @@ export interface Verdict {
   readonly txid: Txid
   /**
    * Number of servers that have it in their mempool, out of those asked. The others refuse it, or
-   * have not answered. 0 only when the same transaction waits in the line of each already, or a newer
-   * one has taken its place there: whoever sent that one hears.
+   * have not answered. 0 only when the same transaction waits in the line of each already, or a
+   * newer one has taken its place there: whoever sent that one hears.
    */
   readonly taken: number
   readonly of: number
@@ -171,8 +171,8 @@ export interface Chain {
    * Resolves once a server has taken the transaction, or has it already, and the others have
    * answered or had the time to. Rejects when no server takes it: with a refusal for the fee, if
    * there is one, whatever the other refusals say. A favour goes behind all else, and is refused at
-   * once where others wait already (`ERR_CHAIN_BUSY`). What is patient waits for as long as no server
-   * has a place for it.
+   * once where others wait already (`ERR_CHAIN_BUSY`). What is patient waits for as long as no
+   * server has a place for it.
    */
   broadcast: (transaction: Transaction, weight?: Weight) => Promise<Verdict>
   /**
@@ -186,9 +186,9 @@ export interface Chain {
    */
   relayRates: () => Promise<RelayRates>
   /**
-   * Resolves once all that the servers have told until now has been taken in: histories and tips are
-   * with their listeners, and what was asked before is answered. A server that is not there tells
-   * nothing, and is not waited for.
+   * Resolves once all that the servers have told until now has been taken in: histories and tips
+   * are with their listeners, and what was asked before is answered. A server that is not there
+   * tells nothing, and is not waited for.
    */
   caughtUp: () => Promise<void>
 }

@@ -54,7 +54,9 @@ export interface RequestRecord {
   readonly memo: string
   /** Milliseconds since 1970. */
   readonly made: number
-  /** Undefined when it never expires; earlier than its text says when it was closed to make room. */
+  /**
+   * Undefined when it never expires; earlier than its text says when it was closed to make room.
+   */
   readonly expires?: number | undefined
   readonly reusable: boolean
   /** The name of whoever made it, when that one has a share of the room and no more. */
@@ -109,7 +111,10 @@ interface Received extends Paid {
 
 interface OpenRequest {
   record: RequestRecord
-  /** What each peer has paid; kept until one has paid all, for a request that is paid once only. */
+  /**
+   * The sum that each peer has paid; kept until one has paid all, for a request that is paid once
+   * only.
+   */
   readonly byPeer: Map<string, Satoshi>
 }
 
@@ -162,7 +167,10 @@ export class Requests {
     for (const open of this.#newest(found)) this.#open.set(open.record.id, open)
   }
 
-  /** As they were made, the oldest first; without the oldest that have ended, where these are too many. */
+  /**
+   * As they were made, the oldest first; without the oldest that have ended, where these are too
+   * many.
+   */
   #newest(found: readonly OpenRequest[]): OpenRequest[] {
     const now = this.#context.clock.now()
     let excess = found.length - this.#most

@@ -451,8 +451,8 @@ export class Restores {
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       link.send(errorMessage(error, false))
-      // Anybody can make up channels that are none of ours, or have T2 signed for them; of one whose
-      // keys are ours somebody has to hear.
+      // Anybody can make up channels that are none of ours, or have T2 signed for them; of one
+      // whose keys are ours somebody has to hear.
       if (error.code !== 'ERR_NOT_OUR_CHANNEL' && error.code !== NO_ROOM) {
         this.#context.alarm(
           PaychanError.of(

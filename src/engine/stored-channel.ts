@@ -63,8 +63,8 @@ export function channelChanges(before: Channel | undefined, channel: Channel): C
 
 /**
  * A channel as its record has it: without the ledger, and as the first release had it. A server's
- * `fundingAccepted` has the name of the client's field, a state that is on its way to the chain is a
- * turn, -1 for T2, and `mayHaveForgotten` stands in `stopped`, since such a channel has stopped.
+ * `fundingAccepted` has the name of the client's field, a state that is on its way to the chain is
+ * a turn, -1 for T2, and `mayHaveForgotten` stands in `stopped`, since such a channel has stopped.
  */
 function storedForm(channel: Channel): object {
   const stored = { ...channel, ledger: undefined }

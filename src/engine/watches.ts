@@ -120,7 +120,9 @@ class FundingWatcher implements ScriptWatcher {
     return state.stage === 'established' && state.outPoint.txid === id ? state.fundingTx : undefined
   }
 
-  /** T1, once it was in a block: before, its bytes here may lack the signatures that it has there. */
+  /**
+   * T1, once it was in a block: before, its bytes here may lack the signatures that it has there.
+   */
   known(id: Txid): KnownTransaction | undefined {
     const { state } = this.#actor
     const raw = this.kept(id)

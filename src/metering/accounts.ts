@@ -1,7 +1,7 @@
 /**
- * The accounts of a buyer with the servers that it pays by the unit: what each was paid, which units
- * are used, and the limits of both. What a server asks for, and how a unit is shown to it, is the
- * business of whoever has the headers.
+ * The accounts of a buyer with the servers that it pays by the unit: what each was paid, which
+ * units are used, and the limits of both. What a server asks for, and how a unit is shown to it, is
+ * the business of whoever has the headers.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { isConfidential } from '../node/system.js'
@@ -17,24 +17,24 @@ export interface AccountsOptions extends PurseOptions {
   readonly mostPerRequest: Satoshi
 }
 
-/** What a server asks for. */
+/** The demand of a server. */
 export interface Offer {
   readonly challenge: Challenge
   readonly terms: SessionTerms
-  /** How x402 says it, when the server is paid that way. */
+  /** The same in x402, when the server is paid that way. */
   readonly x402?: X402Offer | undefined
 }
 
-/** What a server was paid. */
+/** The payments to a server. */
 export interface Account extends Offer {
-  /** Who is paid, in sentences. */
+  /** The name of the payee in sentences. */
   readonly seller: string
   readonly prepaid: Prepaid
   /** The number of the newest unit. */
   number: bigint
   /**
-   * When a request is sent: alongside its payment, or after it, since the server does not wait; `new`
-   * as long as none was sent alongside.
+   * When a request is sent: alongside its payment, or after it, since the server does not wait;
+   * `new` as long as none was sent alongside.
    */
   pace: 'new' | 'alongside' | 'after'
 }
@@ -110,8 +110,8 @@ export class Accounts {
   }
 
   /**
-   * The account for an offer: one that was made before for the same seller, price and scope, else a new one.
-   * Nothing is paid yet.
+   * The account for an offer: one that was made before for the same seller, price and scope, else a
+   * new one. Nothing is paid yet.
    *
    * @throws PaychanError `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`
    */
@@ -148,7 +148,8 @@ export class Accounts {
   /**
    * Pays for a unit, when the account has none left. Resolves with its number, which is its own.
    *
-   * @throws PaychanError `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP`, and what `node.pay` rejects with
+   * @throws PaychanError `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP`, and what `node.pay` rejects
+   *   with
    */
   async unit(account: Account): Promise<bigint> {
     const { number, paid } = this.begin(account)
@@ -157,7 +158,8 @@ export class Accounts {
   }
 
   /**
-   * As `unit`, and does not wait for the payment: `isSoon` says that it can be expected within a moment.
+   * As `unit`, and does not wait for the payment: `isSoon` says that it can be expected within a
+   * moment.
    *
    * @throws PaychanError `ERR_PRICE_TOO_HIGH`; `paid` rejects with what `unit` does
    */

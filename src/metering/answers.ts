@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 
-/** Who asks for what: an identifier, and all that makes the request the same one. */
+/** The identity of a request: an identifier, and all that makes the request the same one. */
 export interface Identity {
   readonly id: string
   readonly fingerprint: string
@@ -105,7 +105,9 @@ function copying(answer: Response, end: (kept: Kept | undefined) => void): Respo
   let chunks: Uint8Array[] | undefined = []
   let length = 0
   let isLeft = false
-  /** Reads a part; undefined at the end, and where it is too long to be kept and nobody reads it. */
+  /**
+   * Reads a part; undefined at the end, and where it is too long to be kept and nobody reads it.
+   */
   const next = async (): Promise<Uint8Array | undefined> => {
     const { done, value } = await reader.read()
     if (done) {

@@ -1,11 +1,12 @@
 /**
- * The books of a seller on disk, so that a restart, or a crash, costs nobody anything: the secret by
- * which it knows its challenges again, what is spent of each session that lives, and whose account it
- * is. What a session was paid is in the node's log of payments; a session without an end, as an
- * account of streams, has it here as well.
+ * The books of a seller on disk, so that a restart, or a crash, costs nobody anything: the secret
+ * by which it knows its challenges again, what is spent of each session that lives, and whose
+ * account it is. What a session was paid is in the node's log of payments; a session without an
+ * end, as an account of streams, has it here as well.
  *
- * They are a store of their own with the rules of the node's: what is taken is on the disk before it
- * is delivered, and units that wait at the same time share one fsync. One process has them at a time.
+ * They are a store of their own with the rules of the node's: what is taken is on the disk before
+ * it is delivered, and units that wait at the same time share one fsync. One process has them at a
+ * time.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -176,8 +177,8 @@ export interface BookEntry {
 /**
  * Opens the books of a seller, in a directory of their own. Close them after the gate has stopped.
  *
- * @throws PaychanError `ERR_GATE_RUNNING` when another process has them, `ERR_STORE_FAILED` when the
- *   disk refuses, `ERR_STORE_CORRUPT` when they are damaged
+ * @throws PaychanError `ERR_GATE_RUNNING` when another process has them, `ERR_STORE_FAILED` when
+ *   the disk refuses, `ERR_STORE_CORRUPT` when they are damaged
  * @example
  * const books = await openBooks(booksDirectory(dataDir, 'api.example.com'))
  * const gate = new Gate({ node, price: satoshi(2n), realm: 'api.example.com', books })

@@ -1,6 +1,6 @@
 /**
- * What a seller's node is paid for its sessions, as it comes in: a unit that is not paid yet waits a
- * moment for its payment.
+ * What a seller's node is paid for its sessions, as it comes in: a unit that is not paid yet waits
+ * a moment for its payment.
  */
 import { randomBytes } from 'node:crypto'
 import { SESSION_MEMO } from '../engine/requests.js'
@@ -14,8 +14,8 @@ import { Sessions, type Standing, type Taking, type UnitOptions } from './sessio
 export interface PaidNode {
   readonly events: Pick<NodeApi['events'], 'on'> & {
     /**
-     * What a node in another process has: the connection to it can break, and what it tells meanwhile
-     * is missed. Without it no event is.
+     * What a node in another process has: the connection to it can break, and what it tells
+     * meanwhile is missed. Without it no event is.
      */
     readonly follow?: (listener: (event: NodeEvent) => void) => Following
   }
@@ -33,11 +33,16 @@ export interface Following {
 
 export interface CreditsOptions {
   readonly node: PaidNode
-  /** By which the seller knows its challenges again: that of the books, or a new one, when left out. */
+  /**
+   * By which the seller knows its challenges again: that of the books, or a new one, when left out.
+   */
   readonly secret?: Uint8Array
-  /** What survives a restart; when left out, a restart forgets what was paid ahead. */
+  /** The books that survive a restart; when left out, a restart forgets what was paid ahead. */
   readonly books?: Books
-  /** Seconds for which a session lives; an hour when left out, `Infinity` for sessions without an end. */
+  /**
+   * Seconds for which a session lives; an hour when left out, `Infinity` for sessions without an
+   * end.
+   */
   readonly lifetime?: number
   /** Milliseconds that a unit waits for its payment; 2,000 when left out. */
   readonly patience?: number
@@ -45,7 +50,7 @@ export interface CreditsOptions {
   readonly now?: () => number
 }
 
-/** How a unit waits for its payment. */
+/** The way in which a unit waits for its payment. */
 export interface Waiting {
   /** Milliseconds. */
   readonly patience?: number
@@ -71,7 +76,9 @@ export class Credits {
   #stop: () => void = () => {}
   /** Every event is heard once it resolves; undefined after the connection broke. */
   #hearing: Promise<void> | undefined
-  /** Since when events may have been missed, in milliseconds since 1970; undefined when none was. */
+  /**
+   * Since when events may have been missed, in milliseconds since 1970; undefined when none was.
+   */
   #missedSince: number | undefined
   /** The payments of before the start are being counted, or are. */
   #resumed: Promise<void> | undefined
@@ -118,8 +125,8 @@ export class Credits {
   }
 
   /**
-   * Takes a unit; waits for a payment that is not told yet, then looks for it itself where events may
-   * have been missed. What is taken is in the books when this resolves.
+   * Takes a unit; waits for a payment that is not told yet, then looks for it itself where events
+   * may have been missed. What is taken is in the books when this resolves.
    *
    * @throws PaychanError `ERR_STORE_FAILED`, and whatever `node.payments.list` does
    */
@@ -242,9 +249,9 @@ export class Credits {
   }
 
   /**
-   * No look-up tells of payments that were told before this, in milliseconds since 1970: each begins
-   * somewhat before the time from which on events may have been missed, and until what was paid before
-   * the start is counted all of this process may be told again.
+   * No look-up tells of payments that were told before this, in milliseconds since 1970: each
+   * begins somewhat before the time from which on events may have been missed, and until what was
+   * paid before the start is counted all of this process may be told again.
    */
   #toldAgainFrom(): number {
     const since = this.#isResumed ? (this.#missedSince ?? this.now()) : this.#started
@@ -263,8 +270,9 @@ export class Credits {
   }
 
   /**
-   * Counts what was missed: hears the node again first, so nothing is missed from then on. Whoever asks
-   * without a payment has the node look for one no more than once for each time that it was away.
+   * Counts what was missed: hears the node again first, so nothing is missed from then on. Whoever
+   * asks without a payment has the node look for one no more than once for each time that it was
+   * away.
    */
   async #catchUp(): Promise<void> {
     // What is in the books has to be known first: it is told once more.

@@ -1,7 +1,7 @@
 /**
- * What sellers did with what they were paid. One that takes and does not deliver is paid no more; one
- * that says it has lost a session, as after a restart, may lose a unit, and one more for each hundred
- * that it has delivered.
+ * What sellers did with what they were paid. One that takes and does not deliver is paid no more;
+ * one that says it has lost a session, as after a restart, may lose a unit, and one more for each
+ * hundred that it has delivered.
  */
 import type { PaychanError } from '../types/errors.js'
 import { notDelivered, type Account } from './accounts.js'
@@ -9,7 +9,7 @@ import { notDelivered, type Account } from './accounts.js'
 interface Dealings {
   delivered: number
   lost: number
-  /** What it was paid in the sessions that it lost, or did not deliver for. */
+  /** The payments to it in the sessions that it lost, or did not deliver for. */
   paid: bigint
   isRefused: boolean
 }
@@ -37,7 +37,9 @@ export class Deliveries {
     return this.#sellers.get(seller)?.isRefused === true
   }
 
-  /** @throws PaychanError `ERR_PAID_NOT_DELIVERED` (facts: paid) for a seller that is paid no more */
+  /**
+   * @throws PaychanError `ERR_PAID_NOT_DELIVERED` (facts: paid) for a seller that is paid no more
+   */
   check(seller: string, name = seller): void {
     const { isRefused = false, paid = 0n } = this.#sellers.get(seller) ?? {}
     if (isRefused) throw notDelivered(name, paid)
@@ -48,7 +50,10 @@ export class Deliveries {
     this.#count(account, 1)
   }
 
-  /** As `lost`, and it asks for more: the request fails. One that has delivered little is paid no more. */
+  /**
+   * As `lost`, and it asks for more: the request fails. One that has delivered little is paid no
+   * more.
+   */
   undelivered(account: Account): PaychanError {
     this.#count(account, 0)
     return notDelivered(account.seller, account.prepaid.paid)

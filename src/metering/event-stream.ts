@@ -1,14 +1,17 @@
 /**
- * Answers as streams of events (`text/event-stream`) that are paid as they go. The server stops before
- * an event whose unit is not paid, and says so with the event `payment-need-voucher`; the client pays
- * one unit ahead. At the end comes a receipt, the event `payment-receipt`. Both are for the two alone:
- * whoever reads the answer sees neither.
+ * Answers as streams of events (`text/event-stream`) that are paid as they go. The server stops
+ * before an event whose unit is not paid, and says so with the event `payment-need-voucher`; the
+ * client pays one unit ahead. At the end comes a receipt, the event `payment-receipt`. Both are for
+ * the two alone: whoever reads the answer sees neither.
  *
  * Specified in protocols/http/1.0/spec.md, HTTP-13 to HTTP-15; the events as `mppx` has them.
  */
 import { z } from 'zod'
 
-/** What costs a unit: an event, or so many bytes of events, of which each costs one unit at the most. */
+/**
+ * The thing that costs a unit: an event, or so many bytes of events, of which each costs one unit
+ * at the most.
+ */
 export type StreamUnit = 'event' | { readonly bytes: number }
 
 const NEED_VOUCHER = 'payment-need-voucher'
@@ -73,7 +76,7 @@ async function* blocksOf(
   return undefined
 }
 
-/** Where the first event ends, behind its blank line; 0 when it has not come whole. */
+/** Finds the end of the first event, behind its blank line; 0 when it has not come whole. */
 function endOfBlock(text: string): number {
   const blank = /\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n/.exec(text)
   return blank === null ? 0 : blank.index + blank[0].length
@@ -99,7 +102,7 @@ function eventText(type: string, data: object): string {
   return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-/** What a session was paid, and has to have been paid before the next event comes. */
+/** The sum that a session was paid, and has to have been paid before the next event comes. */
 export interface NeedVoucher {
   readonly session: string
   readonly required: bigint
@@ -108,7 +111,10 @@ export interface NeedVoucher {
 
 export interface StreamSale {
   readonly unit: StreamUnit
-  /** Takes one more unit; `ask` is told once when it has to wait for its payment. False: it never came. */
+  /**
+   * Takes one more unit; `ask` is told once when it has to wait for its payment. False: it never
+   * came.
+   */
   readonly take: (ask: (need: NeedVoucher) => void) => Promise<boolean>
   readonly receipt: () => object
 }
@@ -168,7 +174,7 @@ export interface StreamPurchase {
   readonly unit: StreamUnit
   /** Pays for one unit more. */
   readonly pay: () => Promise<void>
-  /** What was paid for in vain is left for another request. */
+  /** A unit that was paid for in vain is left for another request. */
   readonly giveBack: () => void
   /** Rejects what a server asks for beyond that it was paid. */
   readonly check: (required: bigint) => void

@@ -1,6 +1,6 @@
 /**
- * A gate before the handlers of Express, Connect or a bare `node:http` server: made to what these give
- * it, so that none of them has to be there.
+ * A gate before the handlers of Express, Connect or a bare `node:http` server: made to what these
+ * give it, so that none of them has to be there.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, PricedRequest } from './gate.js'
@@ -52,8 +52,8 @@ const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i
 const RESOLVED = /\\|\/(\.|%2e){1,2}(\/|$)/i
 
 /**
- * The request as its price is asked for. The URL has the path that the handlers behind the gate see,
- * which is what is sold; undefined where they could see another one.
+ * The request as its price is asked for. The URL has the path that the handlers behind the gate
+ * see, which is what is sold; undefined where they could see another one.
  */
 function pricedOf(request: ServedRequest): PricedRequest | undefined {
   const { headers, method = 'GET', protocol, originalUrl, url = '/' } = request

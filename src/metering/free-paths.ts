@@ -1,7 +1,7 @@
 /**
- * The paths of a priced server that cost nothing. What is behind it may read a path in other ways than
- * this one: it decodes `%2f`, resolves `..` or joins `//`, and then serves what is to be paid. So a
- * path is free only where it can be read in one way.
+ * The paths of a priced server that cost nothing. What is behind it may read a path in other ways
+ * than this one: it decodes `%2f`, resolves `..` or joins `//`, and then serves what is to be paid.
+ * So a path is free only where it can be read in one way.
  */
 
 /** In a decoded segment: what some servers part it at, decode once more, or cut off. */

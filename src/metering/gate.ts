@@ -1,7 +1,7 @@
 /**
  * Puts a price on HTTP: a request without a payment is answered with 402 and what it costs, as the
- * "Payment" scheme and x402 say it; one with a paid unit goes on, and its answer gets a receipt. What
- * could not be delivered (a status from 500 on) is not charged, unless it may have been done.
+ * "Payment" scheme and x402 say it; one with a paid unit goes on, and its answer gets a receipt.
+ * What could not be delivered (a status from 500 on) is not charged, unless it may have been done.
  *
  * @example
  * const gate = new Gate({ node, price: satoshi(2n), realm: 'api.example.com' })
@@ -89,10 +89,10 @@ export type Admission = Admitted | { readonly refusal: Response }
 
 const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => undefined }
 
-/** How a request is paid. */
+/** The scheme by which a request is paid. */
 type Carrier = 'mpp' | 'x402'
 
-/** What a request says that it is paid by. */
+/** The payment that a request names. */
 interface Payment {
   readonly carrier: Carrier
   readonly challenge: Challenge
@@ -260,7 +260,7 @@ export class Gate {
     )
   }
 
-  /** What x402 says of a challenge. */
+  /** A challenge in x402. */
   #required(
     { url }: PricedRequest,
     challenge: Challenge,
@@ -305,7 +305,9 @@ function paymentIn({ headers }: PricedRequest): Payment | undefined {
   return { carrier: 'mpp', challenge, payload: said.data, id: undefined }
 }
 
-/** What makes an identified payment, and its request, the same one; undefined where there is none. */
+/**
+ * The identity of a payment with an identifier, and of its request; undefined where there is none.
+ */
 function identityOf(request: PricedRequest): Identity | undefined {
   const signature = request.headers.get('payment-signature')
   if (signature === null || isPayment(request.headers.get('authorization'))) return undefined
@@ -351,7 +353,9 @@ function isSettled(answer: Response): boolean {
   return answer.status < 500 && answer.headers.has('payment-response') && !isEventStream(answer)
 }
 
-/** The answer to a request that went on: with its receipt; not charged where nothing was delivered. */
+/**
+ * The answer to a request that went on: with its receipt; not charged where nothing was delivered.
+ */
 function settled(
   answer: Response,
   { receipt, giveBack }: Admitted,
@@ -362,8 +366,9 @@ function settled(
 }
 
 /**
- * The answer with its receipt. What was paid for is for the payer alone. A copy is made only of one whose
- * headers cannot be set, as of `fetch`: a server sends an answer that was not touched much faster.
+ * The answer with its receipt. What was paid for is for the payer alone. A copy is made only of one
+ * whose headers cannot be set, as of `fetch`: a server sends an answer that was not touched much
+ * faster.
  */
 function withReceipt(answer: Response, { name, value }: PricedReceipt): Response {
   const caching = privateCaching(answer.headers.get('cache-control'))

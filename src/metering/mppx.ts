@@ -1,8 +1,8 @@
 /**
- * The method `paychan`, intent `session`, for the package `mppx`: its servers sell with a `MppxSeller`
- * and its clients pay with a `MppxBuyer`, each an entry of `Mppx.create({ methods })`. Both are made to
- * the interfaces of that package (`Method.Server`, `Method.Client`), and import nothing of it: who does
- * not use it does not install it.
+ * The method `paychan`, intent `session`, for the package `mppx`: its servers sell with a
+ * `MppxSeller` and its clients pay with a `MppxBuyer`, each an entry of `Mppx.create({ methods })`.
+ * Both are made to the interfaces of that package (`Method.Server`, `Method.Client`), and import
+ * nothing of it: who does not use it does not install it.
  */
 import { z } from 'zod'
 import { parseAmount } from '../types/amount.js'
@@ -106,9 +106,9 @@ export interface MppxSubmitted {
 
 /**
  * Sells by the servers of `mppx`. A unit is taken before the handler runs; it is given back when
- * `withReceipt` gets an answer with a status from 500 on, and a stream of events is metered there with
- * the option `streamed`. A session lives as long as its challenge: five minutes, or `expires` of the
- * route.
+ * `withReceipt` gets an answer with a status from 500 on, and a stream of events is metered there
+ * with the option `streamed`. A session lives as long as its challenge: five minutes, or `expires`
+ * of the route.
  *
  * @example
  * import { Errors } from 'mppx'
@@ -125,7 +125,9 @@ export class MppxSeller {
   readonly schema = MPPX_SCHEMA
   /** The given one, which gives back what was not delivered, and meters streams of events. */
   readonly transport: MppxTransport
-  /** What a credential and its route have in common: a session is for one price, whoever pays it. */
+  /**
+   * What a credential and its route have in common: a session is for one price, whoever pays it.
+   */
   readonly stableBinding = ({
     amount,
     currency,
@@ -248,9 +250,9 @@ interface Shown extends Bought {
 const MOST_OPEN = 10_000
 
 /**
- * Pays for the clients of `mppx`: within limits, over a channel, before the credential is made. It has
- * to have the `fetch` below that client, where it sees which server asks, and what becomes of each unit:
- * a server that does not take what it was paid for its own offer is paid no more.
+ * Pays for the clients of `mppx`: within limits, over a channel, before the credential is made. It
+ * has to have the `fetch` below that client, where it sees which server asks, and what becomes of
+ * each unit: a server that does not take what it was paid for its own offer is paid no more.
  *
  * The fetch rejects with `ERR_PAID_NOT_DELIVERED`, and follows no redirection of a paid request.
  *
@@ -294,8 +296,9 @@ export class MppxBuyer {
    * Pays for a unit, when none is left of what was paid before.
    *
    * @throws PaychanError `ERR_INVALID_REQUEST` for an offer that did not come by the fetch of this
-   *   buyer; `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP`,
-   *   `ERR_INSECURE_PAYMENT`, `ERR_PAID_NOT_DELIVERED`, and what `node.pay` and `node.channels.open` do
+   *   buyer; `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`,
+   *   `ERR_BUDGET_USED_UP`, `ERR_INSECURE_PAYMENT`, `ERR_PAID_NOT_DELIVERED`, and what `node.pay`
+   *   and `node.channels.open` do
    */
   readonly createCredential = async ({
     challenge: asked

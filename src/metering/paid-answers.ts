@@ -1,4 +1,6 @@
-/** What an answer says of the unit that its request was paid with, and how its events are bought. */
+/**
+ * What an answer says of the unit that its request was paid with, and how its events are bought.
+ */
 import { z } from 'zod'
 import type { PaychanError } from '../types/errors.js'
 import type { Account, Accounts } from './accounts.js'

@@ -1,8 +1,8 @@
 /**
- * Streams of any libp2p protocol that are paid as they go. The one who pays is one unit ahead: it pays
- * a unit over its channel, and the next one once that is used. So a side that stops to pay gets
- * nothing more, and one that stops to deliver has been paid for one unit. What is left of it belongs to
- * the account of the two, also after the connection broke.
+ * Streams of any libp2p protocol that are paid as they go. The one who pays is one unit ahead: it
+ * pays a unit over its channel, and the next one once that is used. So a side that stops to pay
+ * gets nothing more, and one that stops to deliver has been paid for one unit. What is left of it
+ * belongs to the account of the two, also after the connection broke.
  *
  * On the wire: frames with their length before them (as libp2p's `lpStream` writes them), each of
  * one byte that says what it is, and
@@ -31,7 +31,7 @@ export interface SaleOptions extends Omit<CreditsOptions, 'lifetime'> {
   /** Price of a unit. */
   readonly price: Satoshi
   readonly per: Per
-  /** What is sold: what the seller sends (`out`, when left out), or what it takes in (`in`). */
+  /** The goods: what the seller sends (`out`, when left out), or what it takes in (`in`). */
   readonly sells?: 'out' | 'in'
   /** Milliseconds, by which seconds are counted: of a clock that nobody sets. */
   readonly clock?: () => number
@@ -40,9 +40,9 @@ export interface SaleOptions extends Omit<CreditsOptions, 'lifetime'> {
 export interface PurchaseOptions extends PurseOptions {
   /** PeerId of the seller, at the other end of the stream. */
   readonly seller: string
-  /** What a unit is. An offer of another one is refused: its price would say nothing. */
+  /** The unit. An offer of another one is refused: its price would say nothing. */
   readonly per: Per
-  /** What is bought: what the seller sends (`out`, when left out), or that it takes data in (`in`). */
+  /** The goods: what the seller sends (`out`, when left out), or that it takes data in (`in`). */
   readonly sells?: 'out' | 'in'
   /** The most that a unit may cost. */
   readonly mostPerUnit: Satoshi
@@ -55,14 +55,14 @@ export interface PurchaseOptions extends PurseOptions {
 /** A stream with messages, some of which are paid. */
 export interface PaidStream {
   /**
-   * Sends a message, or with a price by bytes a part of a stream of bytes. What is sold waits until it
-   * is paid.
+   * Sends a message, or with a price by bytes a part of a stream of bytes. What is sold waits until
+   * it is paid.
    */
   readonly send: (data: Uint8Array) => Promise<void>
-  /** What the other side sends, until it closes. */
+  /** The data from the other side, until it closes. */
   readonly received: AsyncGenerator<Uint8Array>
   readonly close: () => Promise<void>
-  /** Where the account of the two stands: the units that are used, and what has been paid for them. */
+  /** The account of the two: the units that are used, and what has been paid for them. */
   readonly bill: () => StreamBill
 }
 
@@ -90,7 +90,7 @@ const offerShape = z.object({
     z.object({ bytes: z.number().int().positive() })
   ]),
   sells: z.enum(['out', 'in']),
-  /** Where the account stands, as the seller has it. */
+  /** The account, as the seller has it. */
   units: count,
   paidSat: count
 })
@@ -132,7 +132,7 @@ async function next(frames: LengthPrefixedStream<Stream>): Promise<Frame | undef
   }
 }
 
-/** What a peer has bought: it outlives its streams. Two streams at once have an account each. */
+/** The account of a peer: it outlives its streams. Two streams at once have an account each. */
 interface Account {
   readonly session: string
   units: number
@@ -204,7 +204,8 @@ export class StreamSales {
   /**
    * Sells on a stream that the buyer has opened, or that was opened to it.
    *
-   * @throws PaychanError `ERR_STORE_FAILED` where there are books, and whatever `node.payments.list` does
+   * @throws PaychanError `ERR_STORE_FAILED` where there are books, and whatever
+   *   `node.payments.list` does
    */
   async sell(stream: Stream, buyer: string): Promise<PaidStream> {
     const { price, per, sells = 'out', clock = monotonic } = this.#options
@@ -275,8 +276,8 @@ export class StreamSales {
 /**
  * Buys on a stream whose other end sells. Resolves once the offer has come and is within limits.
  *
- * @throws PaychanError `ERR_OTHER_OFFER` (facts: offered, wanted), `ERR_PRICE_TOO_HIGH` (facts: price,
- *   most), `ERR_BAD_FRAME`, all before anything is paid; reading and sending reject with
+ * @throws PaychanError `ERR_OTHER_OFFER` (facts: offered, wanted), `ERR_PRICE_TOO_HIGH` (facts:
+ *   price, most), `ERR_BAD_FRAME`, all before anything is paid; reading and sending reject with
  *   `ERR_BUDGET_USED_UP`, `ERR_BILL_WRONG` and what `node.pay` rejects with as well
  * @example
  * const limits = { per: 'message', mostPerUnit: satoshi(1n), budget: satoshi(500n) } as const
@@ -321,7 +322,7 @@ async function offerOf(
   )
 }
 
-/** What is sold, for people: two offers that are the same for them are the same. */
+/** The goods in words for people: two offers that are the same for them are the same. */
 function soldBy({ per, sells }: Pick<Offer, 'per' | 'sells'>): string {
   const unit = typeof per === 'string' ? per : `${per.bytes} bytes`
   return `by the ${unit} what ${sells === 'out' ? 'it sends' : 'it takes'}`
@@ -330,7 +331,7 @@ function soldBy({ per, sells }: Pick<Offer, 'per' | 'sells'>): string {
 class Purchase {
   readonly stream: PaidStream
   readonly #purse: Purse
-  /** What units of this stream can use, with what is left of earlier ones. */
+  /** The sum that units of this stream can use, with what is left of earlier ones. */
   readonly #prepaid: Prepaid
   readonly #meter: Meter
   readonly #pace: SecondsPace
@@ -385,14 +386,15 @@ class Purchase {
     })
   }
 
-  /** What is bought has come: it is paid already, and the next unit is paid now. */
+  /** The data that is bought has come: it is paid already, and the next unit is paid now. */
   #takes({ kind, data, units }: Frame): void {
     const { sells } = this.#offer
     if (kind !== (sells === 'out' ? SOLD : FREE)) throw badFrame()
     if (kind === FREE) return
     const used = Number(units) - this.#offer.units
     const most = this.#used + this.#most(data)
-    // A payment that waits for the one before it counts: the seller may have had what it forgot to say.
+    // A payment that waits for the one before it counts: the seller may have had what it forgot to
+    // say.
     const { paid, taken } = this.#prepaid
     const isPaid = BigInt(used) * this.#price <= (paid > taken ? paid : taken)
     if (used < this.#used || used > most || !isPaid || !this.#isInTime(used)) {
@@ -412,13 +414,15 @@ class Purchase {
     return this.#offer.per === 'second' ? 1 : Math.min(1, this.#meter.use(data))
   }
 
-  /** A second that has another one paid for it comes no earlier than a second after the one before. */
+  /**
+   * A second that has another one paid for it comes no earlier than a second after the one before.
+   */
   #isInTime(used: number): boolean {
     if (this.#offer.per !== 'second' || used === this.#used) return true
     return this.#paidAhead(used) <= this.#prepaid.paid || this.#pace.take()
   }
 
-  /** What is bought is that the seller takes data: it is paid before it goes. */
+  /** The service that is bought is that the seller takes data: it is paid before it goes. */
   async #pays(data: Uint8Array): Promise<void> {
     for (const part of this.#meter.parts(data)) {
       const units = this.#meter.use(part)
@@ -440,13 +444,13 @@ class Purchase {
     }
   }
 
-  /** What is paid, or about to be, once so many units are used. */
+  /** The sum that is paid, or about to be, once so many units are used. */
   #paidAhead(used: number): bigint {
     const { ahead = 1 } = this.#options
     return BigInt(used + ahead) * this.#price
   }
 
-  /** What is paid already may still be used up. */
+  /** Units that are paid already may still be used up. */
   #checkFailure(): void {
     if (this.#failure !== undefined && this.#prepaid.paid < BigInt(this.#used + 1) * this.#price) {
       this.#fail(this.#failure)

@@ -1,13 +1,12 @@
 /**
  * `fetch` that pays: a request that is answered with 402 and a challenge of the method paychan, or
- * with x402 and a requirement of the scheme paychan, is paid over a channel, within limits, and asked
- * again. Later requests to the same server are paid in
- * advance, so they take one round trip.
+ * with x402 and a requirement of the scheme paychan, is paid over a channel, within limits, and
+ * asked again. Later requests to the same server are paid in advance, so they take one round trip.
  *
  * What is signed is spent, and a server may take a payment and deliver nothing. So nothing is paid
  * for a request twice, but where a server has lost the session of an earlier one, and a server that
- * does not deliver what was paid is paid no more by this `fetch`: it keeps one unit, or what the first
- * payment on a new channel has to be. See `deliveries.ts`.
+ * does not deliver what was paid is paid no more by this `fetch`: it keeps one unit, or what the
+ * first payment on a new channel has to be. See `deliveries.ts`.
  *
  * Redirections are not followed: whoever they lead to is not the one that may be paid.
  */
@@ -51,11 +50,14 @@ export interface PayingOptions extends AccountsOptions {
   readonly fetch?: typeof fetch
 }
 
-/** What a server was paid for a session, and is left of it: to go on with it in another process. */
+/**
+ * The payments to a server for a session, and the rest of them: to go on with it in another
+ * process.
+ */
 export interface PaidSession {
   readonly origin: string
   readonly challenge: Challenge
-  /** How x402 asks for it, when the server is paid that way. */
+  /** The same demand in x402, when the server is paid that way. */
   readonly x402?: X402Offer | undefined
   readonly paidSat: number
   readonly spentSat: number
@@ -90,9 +92,12 @@ export interface PayingFetch {
    * `Authorization` header, which is good for one. Rejects with `ERR_NOTHING_TO_PAY` as well.
    */
   readonly credential: (input: string | URL | Request, init?: RequestInit) => Promise<string>
-  /** What has been paid so far. */
+  /** The sum paid so far, in satoshis. */
   readonly paid: Satoshi
-  /** What the requests so far have cost: less than was paid, as long as some of that is left. */
+  /**
+   * The cost of the requests so far, in satoshis: less than was paid, as long as some of that is
+   * left.
+   */
   readonly spent: Satoshi
   /** The sessions that can be gone on with. */
   readonly sessions: readonly PaidSession[]
@@ -105,10 +110,10 @@ export function receiptOf(answer: Response): Receipt | undefined {
 
 /**
  * Makes a `fetch` that pays. It rejects as `fetch` does, as `node.pay` and `node.channels.open` do,
- * and with these, before anything is paid: `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP` (facts: price,
- * paid, budget), `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_INSECURE_PAYMENT`; and with
- * `ERR_PAID_NOT_DELIVERED` (facts: paid) when the server asks for more after it was paid, and then
- * for whatever it asks later. A redirection is handed on as it is.
+ * and with these, before anything is paid: `ERR_PRICE_TOO_HIGH`, `ERR_BUDGET_USED_UP` (facts:
+ * price, paid, budget), `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_INSECURE_PAYMENT`; and
+ * with `ERR_PAID_NOT_DELIVERED` (facts: paid) when the server asks for more after it was paid, and
+ * then for whatever it asks later. A redirection is handed on as it is.
  *
  * @example
  * const pay = payingFetch({ node, mostPerRequest: satoshi(5n), budget: satoshi(1_000n) })
@@ -167,8 +172,8 @@ class Payer {
     while (account === undefined ? answer.status === 402 : isRefused(answer)) {
       const asked = offerIn(answer)
       if (account !== undefined) {
-        // A server that asks for more after it was paid takes, and does not deliver. An older session
-        // may have been lost with a restart of the server.
+        // A server that asks for more after it was paid takes, and does not deliver. An older
+        // session may have been lost with a restart of the server.
         if (isNew || asked?.challenge.id === account.challenge.id) {
           this.#forget(account)
           throw this.#deliveries.undelivered(account)
@@ -232,9 +237,9 @@ class Payer {
   }
 
   /**
-   * Pays for a unit and asks with it: at the same time, where the payment can be expected to come within
-   * the moment that the server waits for it (HTTP-6). With a server that does not wait so long it goes
-   * one after the other from then on.
+   * Pays for a unit and asks with it: at the same time, where the payment can be expected to come
+   * within the moment that the server waits for it (HTTP-6). With a server that does not wait so
+   * long it goes one after the other from then on.
    */
   async #paidAlongside(
     account: Account,
@@ -309,7 +314,7 @@ function accountOf(session: PaidSession): KeptAccount[] {
   return [{ seller: origin, challenge, terms, x402, before, number: BigInt(number) }]
 }
 
-/** What a server asks for that can be paid: by the "Payment" scheme, else by x402. */
+/** The demand of a server that can be paid: by the "Payment" scheme, else by x402. */
 function offerIn({ headers }: Response): Offer | undefined {
   for (const challenge of readChallenges(headers.get('www-authenticate') ?? '')) {
     const terms = termsOf(challenge)

@@ -15,7 +15,7 @@ const SCHEME = 'Payment'
 const MOST_HEADER_LENGTH = 65_536
 const MOST_REQUEST_LENGTH = 16_384
 
-/** What a server asks for, as in its header. `request` is base64url of canonical JSON. */
+/** The demand of a server, as in its header. `request` is base64url of canonical JSON. */
 export interface Challenge {
   readonly id: string
   readonly realm: string
@@ -62,10 +62,10 @@ export interface Receipt {
   readonly status: 'success'
   /** RFC 3339. */
   readonly timestamp: string
-  /** What the payment is known by. */
+  /** The identifier of the payment. */
   readonly reference: string
   readonly challengeId: string
-  /** What the session was paid, and what of it is spent, in the unit of its price. */
+  /** The sum that the session was paid, and the part that is spent, in the unit of its price. */
   readonly acceptedCumulative: string
   readonly spent: string
   readonly units: number
@@ -195,7 +195,9 @@ interface Scheme {
   readonly params: Map<string, string>
 }
 
-/** One parameter, or the name of a scheme (RFC 9110, section 11.2); `y`: where the last one ended. */
+/**
+ * One parameter, or the name of a scheme (RFC 9110, section 11.2); `y`: where the last one ended.
+ */
 const PARAM = /[\s,]*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/y
 const NAME = /[\s,]*([A-Za-z][A-Za-z0-9_-]*)(?=[\s,]|$)/y
 

@@ -6,7 +6,7 @@
 /** Headers that speak to shared caches past `Cache-Control` (RFC 9213, and before it). */
 export const SHARED_CACHING = ['cdn-cache-control', 'surrogate-control'] as const
 
-/** What only shared caches heed, and `private` for some fields alone. */
+/** Directives that only shared caches heed, and `private` for some fields alone. */
 const FOR_SHARED = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i
 
 /**

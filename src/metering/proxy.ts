@@ -11,7 +11,9 @@ import { isPayment } from './payment-auth.js'
 
 export interface ProxyOptions {
   readonly gate: Gate
-  /** The server that is sold, such as `http://127.0.0.1:8080`; a path is put before each request's. */
+  /**
+   * The server that is sold, such as `http://127.0.0.1:8080`; a path is put before each request's.
+   */
   readonly upstream: string
   readonly host: string
   /** 0 for any free port. */

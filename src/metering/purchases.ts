@@ -1,6 +1,7 @@
 /**
  * Units for a client of another library: that one makes the requests, and tells what became of each
- * unit that it has shown. A server that does not take what it was paid for its own offer is paid no more.
+ * unit that it has shown. A server that does not take what it was paid for its own offer is paid no
+ * more.
  */
 import type { PaychanError } from '../types/errors.js'
 import { Accounts, type Account, type AccountsOptions, type Offer } from './accounts.js'
@@ -50,8 +51,8 @@ export class Purchases {
   }
 
   /**
-   * It was refused, for the reason that the type of a problem gives. Undefined when another unit may be
-   * tried for the same request; else the error that the request ends with.
+   * It was refused, for the reason that the type of a problem gives. Undefined when another unit
+   * may be tried for the same request; else the error that the request ends with.
    *
    * @param isOwnOffer - true when it was paid for the offer that its own request had got
    */

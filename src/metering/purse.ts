@@ -1,6 +1,6 @@
 /**
- * What may be paid, and what has been: every payment for what is metered goes through a purse, which
- * counts it before it is made.
+ * What may be paid, and what has been: every payment for what is metered goes through a purse,
+ * which counts it before it is made.
  */
 import type { NodeApi } from '../node/api.js'
 import { isEarlyRefusal } from '../types/early-refusals.js'
@@ -18,20 +18,22 @@ export interface PurseOptions {
   readonly node: PayerNode
   /** The most that may be paid in all. */
   readonly budget: Satoshi
-  /** Opens a channel where there is none to pay on, `most` (1) in all; without it that is an error. */
+  /**
+   * Opens a channel where there is none to pay on, `most` (1) in all; without it that is an error.
+   */
   readonly open?: { readonly amount: Satoshi; readonly blocks?: number; readonly most?: number }
 }
 
-/** Who is paid, and for what. */
+/** The payee, and the purpose of the payment. */
 export interface Bill {
   readonly session: string
   /** PeerId. */
   readonly payee: string
-  /** Where it is reached; what does not end with its PeerId is not dialled. */
+  /** Its addresses; one that does not end with its PeerId is not dialled. */
   readonly multiaddrs: readonly string[]
   /** Its name in sentences. */
   readonly name: string
-  /** What the first payment on a new channel to it is at least, as it says. */
+  /** The least amount of the first payment on a new channel to it, as it says. */
   readonly leastFirst?: Satoshi
 }
 
@@ -48,14 +50,14 @@ export class Purse {
     this.#options = options
   }
 
-  /** What may still be paid. */
+  /** The sum that may still be paid. */
   get left(): bigint {
     return this.#options.budget - this.paid
   }
 
   /**
-   * Pays, or what the first payment on a channel has to be at least. `count` is told of each change:
-   * before a payment is made, and when it could not be.
+   * Pays, or what the first payment on a channel has to be at least. `count` is told of each
+   * change: before a payment is made, and when it could not be.
    *
    * @throws PaychanError `ERR_BUDGET_USED_UP`, and whatever `node.pay` and `node.channels.open` do
    */
@@ -101,8 +103,8 @@ export class Purse {
     try {
       await node.pay({ to: bill.payee, amount, memo: memoOf(bill.session) })
     } catch (error) {
-      // What may have been signed counts as paid, all of it: a payee that takes a part, and breaks off,
-      // holds that part.
+      // What may have been signed counts as paid, all of it: a payee that takes a part, and breaks
+      // off, holds that part.
       if (isEarlyRefusal(codeOf(error))) {
         this.paid = satoshi(this.paid - amount)
         count(0n - amount)
@@ -143,9 +145,9 @@ export class Purse {
 }
 
 /**
- * What is paid for a session, and taken of it. One payment is made at a time: those who come meanwhile
- * are paid for together by the next one. Where the budget is not enough for all who wait, it goes to
- * the first of them that it is enough for.
+ * What is paid for a session, and taken of it. One payment is made at a time: those who come
+ * meanwhile are paid for together by the next one. Where the budget is not enough for all who wait,
+ * it goes to the first of them that it is enough for.
  */
 export class Prepaid {
   /** Paid, or about to be. */
@@ -180,8 +182,8 @@ export class Prepaid {
   }
 
   /**
-   * True when so much has to be paid, and can be expected to be within a moment: what was paid before
-   * went through, and the budget is enough for all who wait.
+   * True when so much has to be paid, and can be expected to be within a moment: what was paid
+   * before went through, and the budget is enough for all who wait.
    */
   isFlowing(amount: Satoshi): boolean {
     const isDue = this.#waiting > 0n || this.#paid < this.#taken + amount
@@ -239,7 +241,7 @@ export class Prepaid {
   }
 }
 
-/** What the first payment has to be. Facts from another process are texts. */
+/** The least amount of the first payment. Facts from another process are texts. */
 function leastOf(error: unknown): Satoshi | undefined {
   const { least } = factsOf(error)
   if (typeof least === 'bigint') return satoshi(least)

@@ -1,6 +1,6 @@
 /**
- * A request that is sent as often as it takes to have it paid. One that can be made anew from what it
- * was given as is not copied: a copy of a `Request` costs more than all that is paid for it.
+ * A request that is sent as often as it takes to have it paid. One that can be made anew from what
+ * it was given as is not copied: a copy of a `Request` costs more than all that is paid for it.
  */
 
 /** A header that shows a payment. */
@@ -32,8 +32,9 @@ export class RepeatableRequest {
   }
 
   /**
-   * What `fetch` gets to send it once. It follows no redirection: what it leads to would be paid in the
-   * name of the one that was asked, and a server that sends it elsewhere would hand a payment on.
+   * What `fetch` gets to send it once. It follows no redirection: what it leads to would be paid in
+   * the name of the one that was asked, and a server that sends it elsewhere would hand a payment
+   * on.
    */
   once(shown?: ShownHeader): Parameters<typeof fetch> {
     const [source, init] = [this.#source, this.#init]

@@ -1,7 +1,7 @@
 /**
  * The method `paychan` of the "Payment" scheme, intent `session`: what its challenges ask for, and
- * what its credentials say. The money itself goes over the channel, on libp2p; the header only names
- * the session that it was paid for.
+ * what its credentials say. The money itself goes over the channel, on libp2p; the header only
+ * names the session that it was paid for.
  *
  * Specified in protocols/http/1.0/spec.md.
  */
@@ -17,11 +17,11 @@ import { fromToken, type Challenge } from './payment-auth.js'
 export const METHOD = 'paychan'
 export const INTENT = 'session'
 
-/** What a unit costs, and how its payee is reached. */
+/** The price of a unit, and the addresses of its payee. */
 export interface SessionTerms {
   /** Price of a unit. */
   readonly price: Satoshi
-  /** What is sold: `request`, `byte`, `token`. */
+  /** The kind of unit that is sold: `request`, `byte`, `token`. */
   readonly unitType: string
   /** PeerId of the payee. */
   readonly recipient: string
@@ -31,7 +31,7 @@ export interface SessionTerms {
   readonly minFirstPayment: Satoshi
   /** A new channel can be paid on once T1 is so deep (FUND-4). */
   readonly minDepth: number
-  /** What a unit of an answer of events is; undefined where an answer is one. */
+  /** The unit of an answer of events; undefined where an answer is one. */
   readonly streamed?: StreamUnit | undefined
 }
 
@@ -98,8 +98,8 @@ export function termsOf({ method, intent, request }: Challenge): SessionTerms | 
 }
 
 /**
- * `voucher`: one unit, numbered by `cumulativeAmount`, is to be spent; `open`: a channel to pay with
- * has been opened, and is not deep enough yet.
+ * `voucher`: one unit, numbered by `cumulativeAmount`, is to be spent; `open`: a channel to pay
+ * with has been opened, and is not deep enough yet.
  */
 export const payloadShape = z.discriminatedUnion('action', [
   z.object({ action: z.literal('voucher'), cumulativeAmount: amount }),

@@ -1,7 +1,7 @@
 /**
  * The books of a server that sells by the unit: what each session was paid over its channel, and
- * which units of it are spent. A unit is taken once, and only when it is paid (or trusted); one that
- * could not be delivered is given back.
+ * which units of it are spent. A unit is taken once, and only when it is paid (or trusted); one
+ * that could not be delivered is given back.
  */
 import type { PaymentInfo } from '../node/api.js'
 import type { Satoshi } from '../types/units.js'
@@ -18,7 +18,7 @@ interface Session {
   paid: bigint
   spent: bigint
   units: number
-  /** What may be spent before the first payment, which pays for it. */
+  /** The sum that may be spent before the first payment, which pays for it. */
   trusted: bigint
   /** Milliseconds since 1970; undefined as long as no unit was taken, and where it never ends. */
   ends: number | undefined
@@ -33,8 +33,8 @@ interface Session {
 export type Credit = Pick<PaymentInfo, 'id' | 'channel' | 'amount'>
 
 /**
- * What a restart must not forget of a session. What it was paid, the node knows; it is noted for a
- * session without an end, for which the node's log would be read from its beginning.
+ * The facts of a session that a restart must not forget. What it was paid, the node knows; it is
+ * noted for a session without an end, for which the node's log would be read from its beginning.
  */
 export interface SessionRecord {
   readonly spent: bigint
@@ -55,8 +55,8 @@ export interface PaidRecord {
 }
 
 /**
- * `short`: so much is missing before the unit can be taken; `over`: the session is one of those that
- * had to be forgotten.
+ * `short`: so much is missing before the unit can be taken; `over`: the session is one of those
+ * that had to be forgotten.
  */
 export type Taking =
   | { readonly kind: 'taken' }
@@ -67,11 +67,11 @@ export type Taking =
 export interface UnitOptions {
   /** The distance of two numbers; the price when left out. */
   readonly step?: bigint
-  /** When the session ends, in milliseconds since 1970; never when left out. */
+  /** The end of the session, in milliseconds since 1970; never when left out. */
   readonly ends?: number | undefined
 }
 
-/** What a session was paid, and what of it is spent. */
+/** The sum that a session was paid, and the part of it that is spent. */
 export interface Standing {
   readonly paid: bigint
   readonly spent: bigint
@@ -103,7 +103,9 @@ export class Sessions {
   readonly #changed = new Set<string>()
   /** The payments that the records of an earlier process count, as far as they name them. */
   readonly #counted = new Map<string, ReadonlySet<string>>()
-  /** When the newest of the records was taken, in milliseconds since 1970; undefined without one. */
+  /**
+   * When the newest of the records was taken, in milliseconds since 1970; undefined without one.
+   */
   readonly recordedAt: number | undefined
   #made = 0
   /** Records that are to be removed. */
@@ -137,8 +139,8 @@ export class Sessions {
   /**
    * Credits a payment to a session, once however often it is told.
    *
-   * @param toldAgainFrom - what was told before is told by no look-up any more: it may be forgotten;
-   *   in milliseconds since 1970
+   * @param toldAgainFrom - what was told before is told by no look-up any more: it may be
+   *   forgotten; in milliseconds since 1970
    */
   credit(id: string, payment: Credit, now: number, toldAgainFrom: number): void {
     for (const [known, time] of this.#payments) {
@@ -184,8 +186,8 @@ export class Sessions {
   }
 
   /**
-   * Takes the unit with a number of the payer's choice, which it uses once, when it is paid; one more
-   * unit of a request that is answered has no number.
+   * Takes the unit with a number of the payer's choice, which it uses once, when it is paid; one
+   * more unit of a request that is answered has no number.
    */
   take(
     id: string,
@@ -227,7 +229,10 @@ export class Sessions {
     return { paid, spent, units }
   }
 
-  /** What a restart must not forget of a session, and of those without an end that were paid meanwhile. */
+  /**
+   * What a restart must not forget of a session, and of those without an end that were paid
+   * meanwhile.
+   */
   takeRecords(id: string, now: number): ReadonlyArray<readonly [id: string, SessionRecord]> {
     const ids = [...this.#changed.add(id)]
     this.#changed.clear()

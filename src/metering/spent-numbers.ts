@@ -1,6 +1,7 @@
 /**
- * The numbers of a session's units that are spent: as runs, since units are numbered one step apart,
- * and requests overtake each other by a few. So their number does not grow with what is sold.
+ * The numbers of a session's units that are spent: as runs, since units are numbered one step
+ * apart, and requests overtake each other by a few. So their number does not grow with what is
+ * sold.
  */
 
 /** Runs that are kept: each request that is overtaken makes one. */

@@ -1,4 +1,6 @@
-/** What is sold on a stream, in units: messages, seconds or bytes, counted the same on both sides. */
+/**
+ * What is sold on a stream, in units: messages, seconds or bytes, counted the same on both sides.
+ */
 
 /** What a unit is: a message, a begun second in which something is sold, or so many bytes. */
 export type Per = 'message' | 'second' | { readonly bytes: number }
@@ -53,8 +55,8 @@ export class Meter {
 }
 
 /**
- * How fast seconds may be paid. Those in which nothing came are not saved up: a seller that was silent
- * for an hour has sold one second with its next byte.
+ * How fast seconds may be paid. Those in which nothing came are not saved up: a seller that was
+ * silent for an hour has sold one second with its next byte.
  */
 export class SecondsPace {
   /** When the units that were paid are over, if each of them lasts a second. */

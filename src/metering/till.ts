@@ -1,6 +1,6 @@
 /**
- * The till of a seller: it makes the challenges that ask for a price, and takes the units that their
- * sessions were paid for, by whatever header they are named.
+ * The till of a seller: it makes the challenges that ask for a price, and takes the units that
+ * their sessions were paid for, by whatever header they are named.
  */
 import { randomBytes } from 'node:crypto'
 import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
@@ -38,12 +38,12 @@ export interface TillOptions extends CreditsOptions {
   readonly node: PayeeNode
   /** The name of what is sold, as the client sees it: mostly the host. */
   readonly realm: string
-  /** What it is, for people. */
+  /** Its description for people. */
   readonly description?: string
   readonly unitType?: string
   /**
-   * What costs a unit of an answer that is a stream of events (`text/event-stream`), which is paid as
-   * it goes. When left out, such an answer is one unit.
+   * What costs a unit of an answer that is a stream of events (`text/event-stream`), which is paid
+   * as it goes. When left out, such an answer is one unit.
    */
   readonly streamed?: StreamUnit
   /** Milliseconds that an event waits for its payment; 30,000 when left out. */
@@ -52,7 +52,7 @@ export interface TillOptions extends CreditsOptions {
   readonly trustedUnits?: number
 }
 
-/** Why a unit is not sold. The type is that of the problem (RFC 9457). */
+/** The reason why a unit is not sold. The type is that of the problem (RFC 9457). */
 export interface Problem {
   readonly status: number
   readonly type: string
@@ -138,7 +138,10 @@ const EXPIRED = {
 
 export class Till {
   readonly #credits: Credits
-  /** Challenges whose MAC was found right: of a session that is paid again and again it is looked at once. */
+  /**
+   * Challenges whose MAC was found right: of a session that is paid again and again it is looked at
+   * once.
+   */
   readonly #known = new Map<
     string,
     { readonly challenge: Challenge; readonly terms: SessionTerms }
@@ -223,7 +226,7 @@ export class Till {
     return terms
   }
 
-  /** What is wrong with a credential before its payment is looked at (HTTP-1). */
+  /** The fault of a credential before its payment is looked at (HTTP-1). */
   refusal(asked: Satoshi, challenge: Challenge): Problem | undefined {
     const terms = this.#ownTerms(challenge)
     if (terms === undefined) {
@@ -287,7 +290,9 @@ export class Till {
     }
   }
 
-  /** Takes one more unit of what is delivered already; `ask` is told when it has to be paid first. */
+  /**
+   * Takes one more unit of what is delivered already; `ask` is told when it has to be paid first.
+   */
   async #takeMore({ challenge, price }: Taken, ask: (need: NeedVoucher) => void): Promise<boolean> {
     const { id } = challenge
     const onShort = (): void => {
@@ -337,7 +342,9 @@ export class Till {
     this.#credits.giveBack(challenge.id, price)
   }
 
-  /** Lets the first channel of a payer, while it is opened, have some units before they are paid. */
+  /**
+   * Lets the first channel of a payer, while it is opened, have some units before they are paid.
+   */
   async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
     const { trustedUnits = 0, node } = this.#options
     if (trustedUnits === 0 || this.#credits.isTrusted(channelId)) return
@@ -354,7 +361,7 @@ export function sessionNonce(): string {
   return randomBytes(12).toString('base64url')
 }
 
-/** When the session of a challenge ends, in milliseconds since 1970. */
+/** The end of the session of a challenge, in milliseconds since 1970. */
 function endOf({ expires }: Challenge): number {
   return Date.parse(expires ?? '')
 }

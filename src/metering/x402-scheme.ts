@@ -1,8 +1,8 @@
 /**
  * The scheme `paychan` for the classes of `@x402/core`: their servers and facilitators sell with an
- * `X402Seller`, their clients pay with an `X402Buyer`. Both are made to the interfaces of that package
- * (`SchemeNetworkServer`, `SchemeNetworkFacilitator`, `FacilitatorClient`, `SchemeNetworkClient`), and
- * need nothing of it: who does not use it does not install it.
+ * `X402Seller`, their clients pay with an `X402Buyer`. Both are made to the interfaces of that
+ * package (`SchemeNetworkServer`, `SchemeNetworkFacilitator`, `FacilitatorClient`,
+ * `SchemeNetworkClient`), and need nothing of it: who does not use it does not install it.
  */
 import { parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -32,7 +32,7 @@ import {
   type X402Settlement
 } from './x402.js'
 
-/** What a facilitator says of a payment. */
+/** The verdict of a facilitator on a payment. */
 export interface X402Verdict {
   readonly isValid: boolean
   readonly invalidReason?: string
@@ -44,8 +44,8 @@ const MOST_TAKEN = 10_000
 
 /**
  * Sells by `@x402/core`: it is the scheme of a resource server and the facilitator that the server
- * asks, in one. A unit is taken before the resource is made (the flow `upfront`), and given back when
- * it could not be. A payment that comes again is refused, whatever its identifier.
+ * asks, in one. A unit is taken before the resource is made (the flow `upfront`), and given back
+ * when it could not be. A payment that comes again is refused, whatever its identifier.
  *
  * @example
  * const seller = new X402Seller({ node, realm: 'api.example.com' })
@@ -114,7 +114,10 @@ export class X402Seller {
     return asset === X402_ASSET ? 0 : undefined
   }
 
-  /** Offers a new session. @throws PaychanError `ERR_INVALID_REQUEST` when another node is to be paid */
+  /**
+   * Offers a new session. @throws PaychanError `ERR_INVALID_REQUEST` when another node is to be
+   * paid
+   */
   async enhancePaymentRequirements(requirement: X402Requirement): Promise<X402Writable> {
     const challenge = await this.#till.challenge(satoshi(BigInt(requirement.amount)))
     const { peerId } = await this.#till.info()
@@ -169,7 +172,7 @@ export class X402Seller {
     return settlementOf(taken)
   }
 
-  /** What could not be delivered is settled for nothing. */
+  /** Settles for nothing what could not be delivered. */
   settleOnCancel({ requirements }: { readonly requirements: object }): X402Writable {
     return { ...(requirements as X402Requirement), amount: NOTHING }
   }
@@ -207,7 +210,7 @@ function refused({ type, detail }: Problem, network: ChainId): X402Settlement {
   return { success: false, errorReason: type, errorMessage: detail, transaction: '', network }
 }
 
-/** What a client of `@x402/core` has heard of a payment. */
+/** The outcome of a payment, as a client of `@x402/core` has it. */
 export interface X402Outcome {
   readonly paymentPayload: X402Payload
   readonly requirements: X402Requirement
@@ -216,11 +219,11 @@ export interface X402Outcome {
 }
 
 /**
- * Pays for the clients of `@x402/core`: within limits, over a channel, before the payload is made. A
- * server that does not take what it was paid for its own offer is paid no more.
+ * Pays for the clients of `@x402/core`: within limits, over a channel, before the payload is made.
+ * A server that does not take what it was paid for its own offer is paid no more.
  *
- * Spend controls of that package know dollars only: allow the asset `sat`. Which servers may be asked
- * is the transport's business: whoever sees a payload can spend it, so ask by https.
+ * Spend controls of that package know dollars only: allow the asset `sat`. Which servers may be
+ * asked is the transport's business: whoever sees a payload can spend it, so ask by https.
  *
  * @example
  * const buyer = new X402Buyer({ node, mostPerRequest: satoshi(5n), budget: satoshi(1_000n) })
@@ -242,12 +245,12 @@ export class X402Buyer {
     this.#purchases = new Purchases(options, ({ terms }) => terms.recipient)
   }
 
-  /** What has been paid so far, in satoshis. */
+  /** The sum paid so far, in satoshis. */
   get paid(): bigint {
     return this.#purchases.accounts.paid
   }
 
-  /** What the requests so far have cost: less than was paid, as long as some of that is left. */
+  /** The cost of the requests so far: less than was paid, as long as some of that is left. */
   get spent(): bigint {
     return this.#purchases.accounts.spent
   }
@@ -256,7 +259,8 @@ export class X402Buyer {
    * Pays for a unit, when none is left of what was paid before.
    *
    * @throws PaychanError `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`,
-   *   `ERR_BUDGET_USED_UP`, `ERR_PAID_NOT_DELIVERED`, and what `node.pay` and `node.channels.open` do
+   *   `ERR_BUDGET_USED_UP`, `ERR_PAID_NOT_DELIVERED`, and what `node.pay` and `node.channels.open`
+   *   do
    */
   async createPaymentPayload(
     x402Version: number,

@@ -1,8 +1,8 @@
 /**
- * The sessions of `paychan` as a scheme of x402, version 2: a server asks with `PAYMENT-REQUIRED`, a
- * client answers with `PAYMENT-SIGNATURE`, and the answer that it gets has `PAYMENT-RESPONSE`. Each is
- * base64 of JSON. A requirement carries the challenge of a session, so that a session is the same
- * whichever header names it.
+ * The sessions of `paychan` as a scheme of x402, version 2: a server asks with `PAYMENT-REQUIRED`,
+ * a client answers with `PAYMENT-SIGNATURE`, and the answer that it gets has `PAYMENT-RESPONSE`.
+ * Each is base64 of JSON. A requirement carries the challenge of a session, so that a session is
+ * the same whichever header names it.
  *
  * Specified in protocols/http/1.0/spec.md, HTTP-9 to HTTP-12.
  */
@@ -32,7 +32,7 @@ export const PAYMENT_IDENTIFIER = 'payment-identifier'
 /** More than any honest header has. */
 const MOST_LENGTH = 65_536
 
-/** What a server asks for, in one of the ways in which it can be paid. */
+/** The demand of a server, in one of the ways in which it can be paid. */
 export interface X402Requirement {
   readonly scheme: string
   readonly network: ChainId
@@ -77,14 +77,14 @@ export interface X402Settlement {
   readonly success: boolean
   readonly errorReason?: string
   readonly errorMessage?: string
-  /** What the payment is known by: there is no transaction for each. */
+  /** The identifier of the payment: there is no transaction for each. */
   readonly transaction: string
   readonly network: ChainId
   readonly amount?: string
   readonly extra?: Record<string, unknown>
 }
 
-/** What a client keeps of an offer, to answer it: as it came. */
+/** An offer as it came, which a client keeps to answer it. */
 export interface X402Offer {
   readonly accepted: X402Requirement
   readonly resource?: X402Resource | undefined
@@ -192,7 +192,7 @@ export function isFor(requirement: X402Requirement, challenge: Challenge): boole
   )
 }
 
-/** What a requirement of this scheme offers; undefined for any other one. */
+/** The offer of a requirement of this scheme; undefined for any other one. */
 export function x402OfferOf(offer: X402Offer): Offer | undefined {
   const challenge = challengeOf(offer.accepted)
   const terms = challenge === undefined ? undefined : termsOf(challenge)
@@ -217,7 +217,7 @@ export function readRequired(header: string | null): Offer[] {
   })
 }
 
-/** What a server declares so that payments may carry an identifier. */
+/** The declaration of a server so that payments may carry an identifier. */
 export const IDENTIFIER_DECLARATION = {
   info: { required: false },
   schema: {
@@ -296,7 +296,7 @@ export function paymentOf(data: unknown): X402Payment {
   return { challenge, payload: unit.data, id: named.data.info.id }
 }
 
-/** What `PAYMENT-RESPONSE` says of a unit that was taken. */
+/** `PAYMENT-RESPONSE` for a unit that was taken. */
 export function settlementOf({ challenge, number, price, standing }: Taken): X402Settlement {
   const { paid, spent, units } = standing
   return {
@@ -308,10 +308,10 @@ export function settlementOf({ challenge, number, price, standing }: Taken): X40
   }
 }
 
-/** What settles nothing: the unit was given back. */
+/** A settlement of nothing: the unit was given back. */
 export const NOTHING = '0'
 
-/** What `PAYMENT-RESPONSE` says of a unit that was given back (HTTP-7). */
+/** `PAYMENT-RESPONSE` for a unit that was given back (HTTP-7). */
 export function unsettledOf(taken: Taken): X402Settlement {
   return { ...settlementOf(taken), amount: NOTHING }
 }
@@ -335,7 +335,10 @@ export function isUnitUsed(header: string | null): boolean {
   return data?.success === true && data.amount !== NOTHING
 }
 
-/** Why a server did not take a payment, by its `PAYMENT-RESPONSE`; undefined when it did, or says nothing. */
+/**
+ * The reason why a server did not take a payment, by its `PAYMENT-RESPONSE`; undefined when it did,
+ * or says nothing.
+ */
 export function refusalIn(header: string | null): string | undefined {
   const read = settlementShape.safeParse(fromX402Header(header))
   return read.success && !read.data.success ? (read.data.errorReason ?? '') : undefined

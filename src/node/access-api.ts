@@ -26,7 +26,7 @@ export interface Budget {
 }
 
 export interface TokenOptions {
-  /** What the token is for, as a person will find it in the list. */
+  /** The purpose of the token, as a person will find it in the list. */
   readonly name: string
   readonly scopes: readonly Scope[]
   /** Only with `pay`, and not with `manage`; without it, `pay` may pay all that is in channels. */

@@ -279,7 +279,9 @@ export class Access implements AccessApi {
     }
   }
 
-  /** Drops what lies outside of the span, and adds up the older half of what is too much to keep. */
+  /**
+   * Drops what lies outside of the span, and adds up the older half of what is too much to keep.
+   */
   #forget({ id, spent }: Token, { per }: Budget, now: number): Change[] {
     const old = spent.until(now - SPAN_MS[per])
     for (const [name] of old) spent.delete(name)
@@ -379,12 +381,12 @@ function usedUp({ amount: limit, per }: Budget, spent: Satoshi, asked: Satoshi):
   )
 }
 
-/** What is on the disk may have been paid: a crash does not tell. */
+/** A payment that is on the disk may have been made: a crash does not tell. */
 function counted(entry: Spent): Counted {
   return { ...entry, underWay: 0, mayBePaid: true, again: undefined, isPaidAgain: false }
 }
 
-/** What counts against a budget, by payment, the oldest first; and its sum. */
+/** The payments that count against a budget, the oldest first; and its sum. */
 class Spending {
   readonly #entries = new Map<string, Counted>()
   sum: Satoshi = satoshi(0n)

@@ -111,7 +111,7 @@ function longer(ms: number): number {
   return Math.min(ms * 2, LONGEST_WHILE_MS)
 }
 
-/** Which channel, transaction or amount an alarm is about makes no other cause of it. */
+/** The channel, transaction or amount that an alarm is about makes no other cause of it. */
 function causeOf({ code, facts: { rule, cause } }: Alarm): string {
   return `${code} ${String(rule)} ${String(cause)}`
 }

@@ -236,9 +236,9 @@ export interface PaymentDetails extends PaymentInfo {
 export interface PaymentsApi {
   /**
    * Lists what was paid and received, the newest first: what fits all parts of the filter; at most
-   * `limit` payments, else all. Amounts are in satoshis, times in milliseconds since 1970. Reads from
-   * the newest payment back, no further than `limit` or `since` asks. Waits for the disk and for
-   * other reads of a log, of which two go on at once, and for no peer.
+   * `limit` payments, else all. Amounts are in satoshis, times in milliseconds since 1970. Reads
+   * from the newest payment back, no further than `limit` or `since` asks. Waits for the disk and
+   * for other reads of a log, of which two go on at once, and for no peer.
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_PEER`,
    *   `ERR_AMBIGUOUS_PEER`, `ERR_TOO_MANY_CALLS`
@@ -260,8 +260,8 @@ export interface PaymentsApi {
 
 export interface ChainApi {
   /**
-   * Returns the feerates to choose from, in sat/vB. The Electrum servers are asked anew once there is
-   * another block and 30 seconds are over, or after 10 minutes, whoever calls and however often.
+   * Returns the feerates to choose from, in sat/vB. The Electrum servers are asked anew once there
+   * is another block and 30 seconds are over, or after 10 minutes, whoever calls and however often.
    * Waits for their answers then.
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_WAIT_ENDED`
@@ -328,8 +328,8 @@ export interface PeersApi {
 export interface EventsApi {
   /**
    * Calls the listener with every event from now on, until the function that it returns is called.
-   * Amounts are in satoshis. It waits for nothing and throws nothing; an error in a listener becomes
-   * a warning of the process, and does not affect the payment.
+   * Amounts are in satoshis. It waits for nothing and throws nothing; an error in a listener
+   * becomes a warning of the process, and does not affect the payment.
    *
    * @example
    * const stop = node.events.on((event) => {
@@ -352,7 +352,7 @@ export interface NodeApi {
   readonly payments: PaymentsApi
   /** Payment requests: made, read and paid, with receipts. */
   readonly requests: RequestsApi
-  /** What the Electrum servers say. */
+  /** The answers of the Electrum servers. */
   readonly chain: ChainApi
   /** Other nodes. */
   readonly peers: PeersApi
@@ -381,12 +381,13 @@ export interface NodeApi {
    *   most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`, `ERR_PAYMENT_UNKNOWN` (signed and sent,
    *   the connection broke before the ack); with an id, or split: `ERR_PAYMENT_PARTIAL` (facts: id,
    *   asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
-   *   `ERR_INVALID_PAYMENT_ID`, `ERR_WAIT_ENDED`, `ERR_LIST_FALSE` (this node had lost payments, and the payee lied
-   *   about them: compare both sides' books, and pay the debt without an id),
+   *   `ERR_INVALID_PAYMENT_ID`, `ERR_WAIT_ENDED`, `ERR_LIST_FALSE` (this node had lost payments,
+   *   and the payee lied about them: compare both sides' books, and pay the debt without an id),
    *   `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; do the
    *   same)
    * @example
-   * await node.pay({ to: '12D3KooW...', amount: satoshi(1_000n), memo: 'coffee', id: 'invoice 17' })
+   * await node.pay({ to: '12D3KooW...', amount: satoshi(1_000n), memo: 'coffee', id: 'invoice 17'
+   * })
    */
   pay: (request: PayRequest) => Promise<PayResult>
   /**

@@ -7,10 +7,10 @@
  *     chunk ... chunk
  *
  * scrypt makes two keys of the passphrase. One proves the line (`mac`, HMAC-SHA-256 over it without
- * `mac`), which also tells a wrong passphrase from damage. The other encrypts chunks of 64 KiB, each
- * followed by its tag; the nonce is `nonce` (7 bytes), the number of the chunk (4), and 1 for the
- * last one (1), so that no chunk can be moved, left out, or cut off unseen (STREAM, Hoang, Reyhanitabar,
- * Rogaway and Vizar, 2015). In the chunks stand the entries one after another:
+ * `mac`), which also tells a wrong passphrase from damage. The other encrypts chunks of 64 KiB,
+ * each followed by its tag; the nonce is `nonce` (7 bytes), the number of the chunk (4), and 1 for
+ * the last one (1), so that no chunk can be moved, left out, or cut off unseen (STREAM, Hoang,
+ * Reyhanitabar, Rogaway and Vizar, 2015). In the chunks stand the entries one after another:
  *
  *     0  kind    1 byte: 1 a file of the data directory, 2 a record of the store
  *     1  name    2 bytes of length, big-endian, then the name or key in ASCII
@@ -89,7 +89,7 @@ interface Keys {
   readonly head: Uint8Array
 }
 
-/** What a backup is drawn with. */
+/** The parts of the machine that a backup needs. */
 export interface BackupDice {
   readonly random: Random
   readonly cost: ScryptCost
@@ -148,7 +148,9 @@ export async function writeBackup(
 /** A backup whose passphrase is known. */
 export interface OpenedBackup {
   readonly head: BackupHead
-  /** @throws PaychanError `ERR_BACKUP_UNREADABLE` at the first byte that is not as it was written */
+  /**
+   * @throws PaychanError `ERR_BACKUP_UNREADABLE` at the first byte that is not as it was written
+   */
   readonly entries: () => AsyncGenerator<BackupEntry>
 }
 

@@ -52,7 +52,7 @@ export interface BackupSource {
   readonly peerId: string
 }
 
-/** How a file is written, and with what; tests have disks that are full, and less patience. */
+/** The means of writing a file; tests have disks that are full, and less patience. */
 interface BackupTools extends BackupDice {
   readonly replace: typeof replacePrivately
   /** The free bytes of the disk with a directory, when that is the node's disk too. */

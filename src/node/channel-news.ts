@@ -4,8 +4,8 @@ import type { EventsApi } from './api.js'
 import type { ProgressOptions } from './channels-api.js'
 
 /**
- * Tells the news of a channel while a call waits for it. The call says which channel that is (`of`),
- * before its first record is on the disk and thus before its first news.
+ * Tells the news of a channel while a call waits for it. The call says which channel that is
+ * (`of`), before its first record is on the disk and thus before its first news.
  */
 export async function withNews<T>(
   on: EventsApi['on'],

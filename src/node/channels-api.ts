@@ -183,8 +183,8 @@ export interface ChannelsApi {
    * Closes a channel and opens the next one with the same peer in one transaction; both balances go
    * over, and `amount` satoshis of the wallet are added to ours. Resolves with the new channel as
    * `open` does, but with `wait: 'broadcast'` as soon as this side has signed T1 and handed it to
-   * the peer, which completes and broadcasts it. The fee comes out of our share of the channel; with
-   * an amount, out of the wallet. With an amount only up to 3 blocks before payments end
+   * the peer, which completes and broadcasts it. The fee comes out of our share of the channel;
+   * with an amount, out of the wallet. With an amount only up to 3 blocks before payments end
    * (`ERR_CHANNEL_EXPIRED`, facts: height, until), without one until the channel is settled.
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_NOT_THE_CLIENT`,
@@ -198,25 +198,25 @@ export interface ChannelsApi {
    */
   renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
   /**
-   * Closes a channel (at least 8 of its first digits): with the peer, or, with `force`, alone, which
-   * a server does by publishing T3. Resolves once a server of the chain, or the peer, says that the
-   * transaction waits for a block, or when nothing has to be published.
+   * Closes a channel (at least 8 of its first digits): with the peer, or, with `force`, alone,
+   * which a server does by publishing T3. Resolves once a server of the chain, or the peer, says
+   * that the transaction waits for a block, or when nothing has to be published.
    *
    * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_CHANNEL_CLOSED`,
-   *   `ERR_CHANNEL_NOT_OPEN`, `ERR_PEER_UNREACHABLE`, `ERR_CHAIN_UNAVAILABLE`,
-   *   `ERR_CLOSE_REFUSED` (facts: peerCode; the channel takes no payments any more, and the close
-   *   can be asked for again), `ERR_CLOSE_FEE_TOO_HIGH` (facts: asked, estimate, most),
-   *   `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`, `ERR_INVALID_TARGET`,
-   *   `ERR_LATER_UPDATES`, `ERR_NOTHING_TO_SETTLE`, `ERR_CLOSE_TIMEOUT` (the peer, or the chain, has not answered; the channel closes all the same),
-   *   `ERR_WAIT_ENDED` (so it does after a signal)
+   *   `ERR_CHANNEL_NOT_OPEN`, `ERR_PEER_UNREACHABLE`, `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_REFUSED`
+   *   (facts: peerCode; the channel takes no payments any more, and the close can be asked for
+   *   again), `ERR_CLOSE_FEE_TOO_HIGH` (facts: asked, estimate, most), `ERR_INVALID_FEERATE`,
+   *   `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`, `ERR_INVALID_TARGET`, `ERR_LATER_UPDATES`,
+   *   `ERR_NOTHING_TO_SETTLE`, `ERR_CLOSE_TIMEOUT` (the peer, or the chain, has not answered; the
+   *   channel closes all the same), `ERR_WAIT_ENDED` (so it does after a signal)
    * @example
    * const { kind, txid } = await node.channels.close('3f5c0a91')
    */
   close: (channel: string, options?: CloseOptions) => Promise<CloseResult>
   /**
-   * Settles every one-way channel in which this node is the server, without the clients, each by its
-   * own transaction. Channels not worth their fee are left out; a failure does not stop the others.
-   * Resolves once a server of the chain has answered about each.
+   * Settles every one-way channel in which this node is the server, without the clients, each by
+   * its own transaction. Channels not worth their fee are left out; a failure does not stop the
+   * others. Resolves once a server of the chain has answered about each.
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_WAIT_ENDED`
    * @example

@@ -136,8 +136,9 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
 const MOST_TRIES = 3
 
 /**
- * Opens again what was cut before anything was funded. When two hosts that have met over a relay find
- * a direct way, they end the relayed connection at once, and with it the opening that it was made for.
+ * Opens again what was cut before anything was funded. When two hosts that have met over a relay
+ * find a direct way, they end the relayed connection at once, and with it the opening that it was
+ * made for.
  */
 async function overRelays<T>(peer: string, open: (begun: () => void) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {

@@ -53,7 +53,8 @@ export function channelByPrefix<T extends { readonly id: ChannelId }>(
 const FEWEST = 4
 
 /**
- * Of a stranger. 58^8 = 1.3 x 10^14: as many keys would have to be made for one that ends like that.
+ * Of a stranger. 58^8 = 1.3 x 10^14: as many keys would have to be made for one that ends like
+ * that.
  */
 export const LONG_PART = 8
 

@@ -16,7 +16,10 @@ export const ANSWER_PREFIX = 'access/answer/'
 /** As long as callers that lost an answer may come back. */
 const KEPT_MS = 7 * 86_400_000
 
-/** Answers kept for one caller: one in six seconds for a week, of a channel at the most, some 2 kB each. */
+/**
+ * Answers kept for one caller: one in six seconds for a week, of a channel at the most, some 2 kB
+ * each.
+ */
 const MOST_KEPT = 100_000
 
 const answerSchema = z.object({
@@ -41,7 +44,10 @@ interface Known {
   readonly outcome: 'unknown' | 'answered' | 'secret'
 }
 
-/** What is kept for one caller by key, the oldest first: nobody can have it forgotten by asking for more. */
+/**
+ * The answers kept for one caller by key, the oldest first: nobody can have it forgotten by asking
+ * for more.
+ */
 type OfCaller = Map<string, Known>
 
 export class KeptAnswers {

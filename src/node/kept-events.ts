@@ -71,7 +71,7 @@ function lost(after: number, first: number): PaychanError {
   )
 }
 
-/** What is kept by reference is as it is now: a channel that was opened then may be closed. */
+/** Parts kept by reference are as they are now: a channel that was opened then may be closed. */
 async function toldNow({ engine, store }: Running, event: KeptEvent): Promise<NodeEvent[]> {
   switch (event.type) {
     case 'told':

@@ -3,8 +3,8 @@ import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
- * A peer: its PeerId or full multiaddr, as libp2p has them or as a text; or a text that is its name,
- * or the beginning or end of its PeerId.
+ * A peer: its PeerId or full multiaddr, as libp2p has them or as a text; or a text that is its
+ * name, or the beginning or end of its PeerId.
  */
 export type NamedPeer = string | PeerId | Multiaddr
 

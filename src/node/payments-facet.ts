@@ -189,7 +189,10 @@ async function payWith(
   }
 }
 
-/** Pays under a name, on as many channels as it takes: what was paid under it before is not paid again. */
+/**
+ * Pays under a name, on as many channels as it takes: what was paid under it before is not paid
+ * again.
+ */
 export async function payNamed(
   { engine }: Running,
   {

@@ -1,6 +1,6 @@
 /**
- * Receipts of a payer: fetched from the payee, checked, kept; and the nonces of payments for reusable
- * requests that have none yet.
+ * Receipts of a payer: fetched from the payee, checked, kept; and the nonces of payments for
+ * reusable requests that have none yet.
  *
  * - `receipt/<payee>/<id of the request>[/<nonce>]`: a receipt that this node was given
  * - `request-nonce/<payee>/<id>/<nonce>`: a payment of a reusable request without a name, whose
@@ -91,7 +91,9 @@ export async function keptReceipt(
   return (await isFor(parts, terms, nonce, text)) ? text : undefined
 }
 
-/** The nonces under which the payment that a person means may have been made, the likeliest first. */
+/**
+ * The nonces under which the payment that a person means may have been made, the likeliest first.
+ */
 export async function noncesOf(
   parts: Running,
   { payee, id, reusable }: VerifiedRequest,

@@ -10,7 +10,7 @@ export const REQUEST_LIFETIME_S = 86_400
 export interface RequestOptions {
   /** Satoshis; the payer chooses when left out. */
   readonly amount?: Satoshi | undefined
-  /** What it is for: one line of at most 128 bytes. It becomes the memo of the payment. */
+  /** Its purpose: one line of at most 128 bytes. It becomes the memo of the payment. */
   readonly memo?: string | undefined
   /** Seconds from now on, up to ten years, or `never`; a day when left out. */
   readonly expiresIn?: number | 'never' | undefined
@@ -50,7 +50,7 @@ export interface RequestInfo {
    */
   readonly expires: number | undefined
   readonly reusable: boolean
-  /** What was received for it, from all payers together. */
+  /** The sum received for it, from all payers together. */
   readonly received: Satoshi
   /** Number of payments; one that was split counts each part. */
   readonly payments: number
@@ -61,7 +61,7 @@ export interface RequestInfo {
   readonly leastFirstPayment: Satoshi
 }
 
-/** What a request of somebody else says. */
+/** The content of a request of somebody else. */
 export interface RequestTerms {
   readonly id: string
   readonly network: Network
@@ -96,7 +96,9 @@ export interface RequestPayment extends PayResult {
   readonly request: string
   /** The receipt, signed by the payee; undefined while there is none. */
   readonly receipt: string | undefined
-  /** Why there is no receipt. The payment is made all the same; ask again with `receipt`. */
+  /**
+   * The reason why there is no receipt. The payment is made all the same; ask again with `receipt`.
+   */
   readonly receiptProblem: string | undefined
 }
 
@@ -130,8 +132,8 @@ export interface RequestsApi {
    */
   make: (options?: RequestOptions) => Promise<RequestInfo>
   /**
-   * Lists the requests of this node, the newest first. Reads all of them. Waits for the disk and for
-   * other reads of a log, and for no peer.
+   * Lists the requests of this node, the newest first. Reads all of them. Waits for the disk and
+   * for other reads of a log, and for no peer.
    *
    * @throws PaychanError `ERR_TOO_MANY_CALLS`
    * @example
@@ -148,10 +150,10 @@ export interface RequestsApi {
   read: (request: string) => Promise<RequestTerms>
   /**
    * Pays a request once, however often it is asked for, and fetches the receipt; one that is
-   * reusable once for each name, and once for each call without a name that came to an end. Connects
-   * to the payee, and asks it first whether the request is still open; opens no channel. Resolves
-   * once the payment is on the payee's disk; waits up to 10 s more for the receipt. A signal that
-   * comes before anything is signed keeps it so; later it ends the wait: ask again.
+   * reusable once for each name, and once for each call without a name that came to an end.
+   * Connects to the payee, and asks it first whether the request is still open; opens no channel.
+   * Resolves once the payment is on the payee's disk; waits up to 10 s more for the receipt. A
+   * signal that comes before anything is signed keeps it so; later it ends the wait: ask again.
    *
    * @throws PaychanError as `pay`, and `ERR_INVALID_PAYMENT_REQUEST`, `ERR_REQUEST_NETWORK`,
    *   `ERR_REQUEST_EXPIRED`, `ERR_REQUEST_PAID`, `ERR_REQUEST_UNKNOWN`, `ERR_REQUEST_AMOUNT`,
@@ -162,12 +164,12 @@ export interface RequestsApi {
    */
   pay: (options: PayRequestOptions) => Promise<RequestPayment>
   /**
-   * The receipt for a request that this node has paid; asks the payee when it is not here yet. Dials
-   * no payee without a channel.
+   * The receipt for a request that this node has paid; asks the payee when it is not here yet.
+   * Dials no payee without a channel.
    *
    * @param request - the id of the request, or its text
-   * @param id - the name of the payment, for a reusable request; without it, the payment that has no
-   *   receipt yet, or the only one that has
+   * @param id - the name of the payment, for a reusable request; without it, the payment that has
+   *   no receipt yet, or the only one that has
    * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`, `ERR_BAD_ANSWER`,
    *   `ERR_TOO_MANY_CALLS`, `ERR_WAIT_ENDED`
    * @example

@@ -54,7 +54,7 @@ import { unlessAborted, waitEnded } from './waiting.js'
 
 const TEN_YEARS_S = 315_360_000
 
-/** What the requests of a node need beside its running parts. */
+/** The parts that the requests of a node need beside its running parts. */
 export interface RequestsEnv {
   readonly network: Network
   readonly privateKey: PrivateKey
@@ -153,7 +153,9 @@ async function receiptOf(
 
 /* The payee. */
 
-/** REQ-11: says to a peer how a request stands, and gives the receipt to the one that has paid it. */
+/**
+ * REQ-11: says to a peer how a request stands, and gives the receipt to the one that has paid it.
+ */
 export async function answerQuestion(
   { engine }: Running,
   env: RequestsEnv,
@@ -483,8 +485,8 @@ async function reach({ peers }: Running, terms: VerifiedRequest): Promise<void> 
 }
 
 /**
- * As `reach`, for whoever may only read: a request is anybody's text, and the hosts that it names are
- * dialled only for a peer that this node has to do with.
+ * As `reach`, for whoever may only read: a request is anybody's text, and the hosts that it names
+ * are dialled only for a peer that this node has to do with.
  *
  * @throws PaychanError `ERR_NO_RECEIPT`, `ERR_PEER_UNREACHABLE`
  */

@@ -30,7 +30,7 @@ export interface Running {
   readonly engine: Engine
   readonly signer: Signer
   readonly peers: Libp2pPeers
-  /** What is asked about payment requests. */
+  /** Questions to a peer about payment requests. */
   readonly questions: RequestQuestions
   /** Names that a person gave to peers. */
   readonly aliases: Aliases
@@ -42,7 +42,10 @@ export interface Running {
   readonly meter: Meter | undefined
 }
 
-/** Finds the PeerId that a person means, also by its name or a part of it. A multiaddr stays as it is. */
+/**
+ * Finds the PeerId that a person means, also by its name or a part of it. A multiaddr stays as it
+ * is.
+ */
 export async function peerNamed(
   { engine, peers, aliases }: Running,
   text: string

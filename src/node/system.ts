@@ -21,7 +21,10 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-/** True for a URL whose traffic nobody on the way can read: it goes by TLS, or stays on this machine. */
+/**
+ * True for a URL whose traffic nobody on the way can read: it goes by TLS, or stays on this
+ * machine.
+ */
 export function isConfidential({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))
 }

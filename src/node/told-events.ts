@@ -1,6 +1,6 @@
 /**
- * What a node tells: to listeners of every event, and to those of one kind, as libp2p's own services
- * tell it. Both hear from the same source, in the same order.
+ * What a node tells: to listeners of every event, and to those of one kind, as libp2p's own
+ * services tell it. Both hear from the same source, in the same order.
  */
 import { type EventHandler, TypedEventEmitter } from '@libp2p/interface'
 import type { NodeEvent } from './api.js'

@@ -1,4 +1,4 @@
-/** What the service says to the logger and to the metrics of its host. */
+/** Tells the logger and the metrics of the host what the service does. */
 import type { ComponentLogger, CounterGroup, Logger, Metrics } from '@libp2p/interface'
 import type { NodeEvent } from './api.js'
 

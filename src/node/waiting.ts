@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import { PaychanError } from '../types/errors.js'
 
-/** What every call that waits for a peer, a server or a block takes. */
+/** The options of every call that waits for a peer, a server or a block. */
 export interface WaitOptions {
   /**
    * Ends the wait, and not what the call has begun: then it rejects with `ERR_WAIT_ENDED` (facts:

@@ -73,7 +73,7 @@ export interface SendOptions
   readonly amount?: Satoshi | 'all'
 }
 
-/** How a fee is raised. */
+/** The way in which a fee is raised. */
 export interface BumpOptions extends FeeChoice, WaitOptions {}
 
 /** A send: what it pays, and what it costs. */
@@ -81,7 +81,7 @@ export interface SendResult extends Omit<wallet.SendResult, 'feeRate'> {
   readonly satPerVByte: number
 }
 
-/** What raising a fee has made of it. */
+/** The transaction with its raised fee. */
 export interface BumpResult extends Omit<wallet.BumpResult, 'feeRate'> {
   /** For a child: the rate of parent and child together. */
   readonly satPerVByte: number
@@ -119,7 +119,8 @@ export interface WalletApi {
    *   `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts:
    *   txid; the transaction is kept, and sent again with every block), `ERR_WAIT_ENDED`
    * @example
-   * const { fee } = await node.wallet.send({ to: 'bcrt1q...', amount: satoshi(50_000n), dryRun: true })
+   * const { fee } = await node.wallet.send({ to: 'bcrt1q...', amount: satoshi(50_000n), dryRun:
+   * true })
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
@@ -152,8 +153,8 @@ export interface WalletApi {
    */
   lockCoins: (coins: readonly string[]) => Promise<void>
   /**
-   * Unlocks coins (`txid:vout`), also those that a reorganisation has taken from the chain. Resolves
-   * once that is on disk.
+   * Unlocks coins (`txid:vout`), also those that a reorganisation has taken from the chain.
+   * Resolves once that is on disk.
    *
    * @throws PaychanError `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` (facts: coin)
    * @example

@@ -21,7 +21,10 @@ const GONE = 410
 
 const SECRET_PREFIX = 'whsec_'
 
-/** How far the events are taken: all before `number`, and of that one so many parts. */
+/**
+ * The progress of a receiver: it has taken all events before `number`, and of that one so many
+ * parts.
+ */
 export interface Position {
   readonly number: number
   /** Undefined when all parts are taken. */
@@ -38,7 +41,7 @@ export interface Delivery {
   readonly lastProblem: string | undefined
 }
 
-/** What became of a try. */
+/** The outcome of a try. */
 export type WebhookAnswer =
   | {
       readonly status: number
@@ -50,7 +53,7 @@ export type WebhookAnswer =
 
 /** A part of an event that is to be posted next. */
 export interface Part {
-  /** Where a webhook stands that has taken this part. */
+  /** The position of a webhook that has taken this part. */
   readonly position: Position
   /** The same however often it is posted. */
   readonly name: string

@@ -58,7 +58,7 @@ export interface WebhookRequest {
   readonly signal: AbortSignal
 }
 
-/** How events are written, and how they are sent. */
+/** Writes events as requests, and sends them. */
 export interface WebhookSender {
   readonly bodyOf: (told: NumberedNodeEvent) => string
   /** Rejects when there is no answer. Follows no redirect, and keeps nothing of the answer. */
@@ -94,7 +94,7 @@ class Webhook {
   delivery: Delivery
   /** Ends what is under way for it. */
   gone = new AbortController()
-  /** What is under way for it. */
+  /** Its delivery under way. */
   work: Promise<void> = Promise.resolve()
   readonly #record: Pick<WebhookRecord, 'url' | 'events' | 'made'>
 
@@ -115,7 +115,7 @@ class Webhook {
     return this.#record.events
   }
 
-  /** Who receives, for texts that others read: paths and queries may hold secrets. */
+  /** Names the receiver for texts that others read: paths and queries may hold secrets. */
   get host(): string {
     return new URL(this.url).host
   }
@@ -419,7 +419,7 @@ function problemOf(error: unknown): string {
   return messageOf(error).slice(0, LONGEST_PROBLEM)
 }
 
-/** What a person has to know of a webhook that is not taken, or is stopped. */
+/** The alarm for a webhook that is not taken, or is stopped. */
 function facts({ id, host, delivery }: Webhook): Record<string, string | number | undefined> {
   const { position, lastStatus } = delivery
   return { webhook: id, host, delivered: readAfter(position), status: lastStatus, cause: id }

@@ -71,11 +71,14 @@ export interface HostInit {
   readonly listen: readonly string[]
   /** The transports of its connections; TCP when left out. `listen` has to be of that kind. */
   readonly transports?: NonNullable<Libp2pOptions['transports']>
-  /** Addresses at relays to listen on as well, such as `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW.../p2p-circuit`. */
+  /**
+   * Addresses at relays to listen on as well, such as
+   * `/ip4/192.0.2.1/tcp/4001/p2p/12D3KooW.../p2p-circuit`.
+   */
   readonly circuits?: readonly string[]
   /**
-   * Addresses at which others reach the host. libp2p tells nobody of a public address before AutoNAT
-   * has confirmed it, not even of one that it listens on.
+   * Addresses at which others reach the host. libp2p tells nobody of a public address before
+   * AutoNAT has confirmed it, not even of one that it listens on.
    */
   readonly announce?: readonly string[]
   /** More services of libp2p, beside those that every host of ours has, such as `dcutr()`. */

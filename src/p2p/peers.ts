@@ -57,7 +57,7 @@ export interface PeersComponents {
   readonly metrics?: Metrics
 }
 
-/** What libp2p's own services let their users choose. */
+/** The options that libp2p's own services let their users choose. */
 export interface StreamsInit {
   /**
    * Streams that one peer may have open towards this node at the same time: one for each channel.
@@ -427,9 +427,9 @@ function isNoValidAddress(error: unknown): boolean {
 }
 
 /**
- * The first stream of each connection, until it stands or has failed. A host that is still busy with
- * the handshake hangs up on more than ten streams (`maxEarlyStreams` of `@libp2p/utils`), and a node
- * that comes back begins one for each of its channels.
+ * The first stream of each connection, until it stands or has failed. A host that is still busy
+ * with the handshake hangs up on more than ten streams (`maxEarlyStreams` of `@libp2p/utils`), and
+ * a node that comes back begins one for each of its channels.
  */
 const firstStreams = new WeakMap<Connection, Promise<unknown>>()
 

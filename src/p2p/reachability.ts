@@ -19,8 +19,8 @@ export const OPTIONAL_PACKAGES = {
 
 export interface ReachabilityInit {
   /**
-   * Full multiaddrs of relays at which the host asks to be reached. An empty list lets it dial peers
-   * that are behind relays; undefined: no relays.
+   * Full multiaddrs of relays at which the host asks to be reached. An empty list lets it dial
+   * peers that are behind relays; undefined: no relays.
    */
   readonly relays?: readonly string[] | undefined
   /** Finds hosts on the local network, and is found there, by PeerIds (mDNS). */
@@ -29,7 +29,7 @@ export interface ReachabilityInit {
   readonly nat?: boolean | undefined
 }
 
-/** What that takes of a host. */
+/** The parts of a host that this takes. */
 export type Reachability = Pick<HostInit, 'transports' | 'circuits' | 'services' | 'peerDiscovery'>
 
 /**

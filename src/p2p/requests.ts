@@ -1,6 +1,6 @@
 /**
- * Payment requests and receipts with their signatures, and `/paychan/request/1.0`: what a payer asks
- * the payee about a request.
+ * Payment requests and receipts with their signatures, and `/paychan/request/1.0`: what a payer
+ * asks the payee about a request.
  */
 import type { Connection, PrivateKey, Stream, StreamHandler } from '@libp2p/interface'
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
@@ -42,7 +42,7 @@ import {
 
 /* Signing and verifying. */
 
-/** What a node of ours signs: its key goes in by itself. */
+/** The text that a node of ours signs: its key goes in by itself. */
 export type Unsigned<T> = Omit<T, 'payeeKey'>
 
 /** Signs a request as its payee. */
@@ -172,8 +172,8 @@ export class RequestQuestions {
 
   /**
    * @param answer - what the payee says to a peer; may reject
-   * @param options - `most`: questions that may be answered at the same time, of all peers together;
-   *   `runOnLimitedConnection`: as in `StreamsInit`
+   * @param options - `most`: questions that may be answered at the same time, of all peers
+   *   together; `runOnLimitedConnection`: as in `StreamsInit`
    */
   constructor(
     components: RequestComponents,

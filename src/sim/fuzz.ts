@@ -231,7 +231,7 @@ function renewing(
 const BESIEGED_BLOCKS = 80
 /** Of a one-way channel, as its server's policy says where a scenario does not. */
 const SETTLE_MARGIN = 36
-/** What both sides have in it is much more than any fee. */
+/** The balances of both sides are much more than any fee. */
 const BESIEGED_CAPACITY = satoshi(1_000_000n)
 
 /**

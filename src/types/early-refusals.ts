@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, kindOf } from './error-codes.js'
 
-/** What was asked for is looked at before anything is done for it. */
+/** Requests are looked at before anything is done for it. */
 const EARLY_KINDS: ReadonlySet<string> = new Set(['usage', 'missing', 'denied'])
 
 const EARLY_CODES: ReadonlySet<string> = new Set<ErrorCode>([

@@ -48,7 +48,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What was wrong when `fetch` failed: it says so only in the cause of its error. */
+/** The reason why `fetch` failed: it says so only in the cause of its error. */
 export function fetchFailure(error: unknown): string {
   return messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error)
 }

@@ -1,6 +1,6 @@
 /**
- * Values on disk: one form for channels, payments, the wallet and the node. (Block headers alone lie
- * there as they are: their work proves them.)
+ * Values on disk: one form for channels, payments, the wallet and the node. (Block headers alone
+ * lie there as they are: their work proves them.)
  *
  *     0  layout    1 byte
  *     1  checksum  4 bytes, big-endian: CRC-32 of the key, the layout, and everything after the checksum

@@ -30,7 +30,9 @@ interface Merged {
   readonly spenders: ReadonlyMap<string, ChainTransaction>
 }
 
-/** An output of ours that a transaction spends; undefined where the transaction has no such output. */
+/**
+ * An output of ours that a transaction spends; undefined where the transaction has no such output.
+ */
 interface OwnInput {
   readonly index: number
   readonly outPoint: OutPoint
@@ -149,7 +151,7 @@ export class HistoryView {
     return output === undefined || this.#judge.isForged(transaction, index, output)
   }
 
-  /** What waits and can be in no block any more, with all that spends from it. */
+  /** Transactions that wait and can be in no block any more, with all that spends from it. */
   #voided(
     transactions: ReadonlyMap<Txid, ChainTransaction>,
     mined: ReadonlyMap<string, ChainTransaction>

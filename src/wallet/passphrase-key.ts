@@ -83,7 +83,9 @@ export async function keyOf(
   })
 }
 
-/** Opens a file with the passphrase that is asked for; asks again when `open` says that it is wrong. */
+/**
+ * Opens a file with the passphrase that is asked for; asks again when `open` says that it is wrong.
+ */
 export async function openAsking<T>(
   ask: AskPassphrase,
   open: (passphrase: string) => Promise<T>

@@ -1,4 +1,7 @@
-/** Sends coins, and raises the fees of transactions that are in no block: by a replacement, or a child. */
+/**
+ * Sends coins, and raises the fees of transactions that are in no block: by a replacement, or a
+ * child.
+ */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'

@@ -47,7 +47,7 @@ function troublesOf(channel: ChannelInfo): string[] {
   ]
 }
 
-/** What a channel waits for, and what comes next. */
+/** The event that a channel waits for, and the next step. */
 function courseOf({
   status,
   renews,
@@ -159,7 +159,7 @@ function maturityText({ oursMatures, theirsMatures }: NonNullable<ChannelInfo['t
   return `our state matures at ${oursMatures ?? 'none'}, theirs at ${theirsMatures ?? 'none'}`
 }
 
-/** Who pays now. */
+/** The side that pays now. */
 export function payerWords({ turns, role }: Pick<ChannelInfo, 'turns' | 'role'>): string {
   if (turns !== undefined) return turnText(turns)
   return role === 'client' ? 'we pay (one-way)' : 'the peer pays (one-way)'
@@ -202,12 +202,12 @@ export function deadlineWords(
   return `${block}, in ${blocksText(left)}${time}`
 }
 
-/** What closing a channel with the peer does. */
+/** The effect of closing a channel with the peer. */
 export function closingWords({ ourBalance, theirBalance }: ChannelInfo): string {
   return `Both sides sign one transaction: ${formatAmount(ourBalance)} come back to this node, less a fee of the chain, and ${formatAmount(theirBalance)} go to the peer. Nothing more can be paid on it.`
 }
 
-/** What closing a channel alone does, and what it costs. */
+/** The effect of closing a channel alone, and its cost. */
 export function forcingWords({ mode, role, alone, refundHeight, atRisk }: ChannelInfo): string[] {
   if (mode === 'one-way' && role === 'client') {
     return [

@@ -1,9 +1,9 @@
-/** How a node sees the chain, in words. */
+/** A node's sight of the chain, in words. */
 import type { NodeEvent, NodeInfo } from '../node/api.js'
 import { formatAmount } from '../types/units.js'
 import { printable, shortChannel } from './text.js'
 
-/** How far a node sees, and by whom. */
+/** The height up to which a node sees, and its servers. */
 export function chainText({
   status,
   server,

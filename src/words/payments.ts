@@ -3,7 +3,7 @@ import type { ChannelInfo, PaymentDetails, PaymentInfo, PayResult } from '../nod
 import { formatAmount } from '../types/units.js'
 import { type Field, formatTime, shortChannel, shortPeer } from './text.js'
 
-/** What the status of a payment means. */
+/** The meaning of the status of a payment. */
 const STATUS_MEANS: Readonly<Record<PaymentInfo['status'], string>> = {
   acknowledged: 'the payee has it on its disk',
   unknown: 'signed and sent, and not acknowledged: do not pay again before that is known',

@@ -15,7 +15,7 @@ export function until({ expires, reusable }: Pick<RequestTerms, 'expires' | 'reu
   return `${end}${reusable ? ', more than once' : ''}.`
 }
 
-/** What a request of somebody else asks for. */
+/** A request of somebody else, in words. */
 export function requestWords(terms: RequestTerms): string {
   const { amount, memo, payee, network } = terms
   const sum = amount === undefined ? 'an amount of your choice' : formatAmount(amount)
@@ -24,7 +24,7 @@ export function requestWords(terms: RequestTerms): string {
   return memo === '' ? what : `${what}\nThe payee says: ${printable(memo)}`
 }
 
-/** What a receipt says. */
+/** A receipt, in words. */
 export function receiptFields({
   amount,
   memo,
@@ -44,7 +44,7 @@ export function receiptFields({
   ]
 }
 
-/** What has come for a request of this node. */
+/** The sum that has come for a request of this node. */
 export function requestText({ id, state, received, amount, memo, reusable }: RequestInfo): string {
   const what = forWhat(memo)
   if (state === 'paid') return `${id} is paid: ${formatAmount(received)}${what}`

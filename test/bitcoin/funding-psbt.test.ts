@@ -204,7 +204,10 @@ describe('bitcoin / funded PSBT', () => {
     const amount = toHex(new Uint8Array(new BigUint64Array([300_000n]).buffer))
     const script = toHex(wallet.script)
     assert.equal(check(bytesOfText(text)).fee, 1_000n)
-    /** The bare output comes last: behind the whole transaction, and before it nothing has its amount. */
+    /**
+     * The bare output comes last: behind the whole transaction, and before it nothing has its
+     * amount.
+     */
     const altered = (part: string, other: string): Uint8Array => {
       const at = text.indexOf(`${amount}16${script}`, text.indexOf(toHex(raw)) + toHex(raw).length)
       const from = text.indexOf(part, at)
@@ -297,7 +300,10 @@ describe('bitcoin / funded PSBT', () => {
   describe('is as large as can be sent and not one byte larger: ERR_PSBT_TOO_LARGE', () => {
     // What is signed later is reckoned with 2 + 108 bytes of witness for the one P2WPKH input.
     const [witness, bare] = [110, check(fund()).raw.length]
-    /** One whose unsigned transaction has so many bytes, by an output whose script has its length in three bytes. */
+    /**
+     * One whose unsigned transaction has so many bytes, by an output whose script has its length in
+     * three bytes.
+     */
     const sized = (bytes: number, version: number): Uint8Array =>
       fund(
         { version },
@@ -435,7 +441,8 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
   it('is taken with 40,000 bytes, and refused with one more: ERR_PSBT_TOO_LARGE', () => {
     const coin = { ...COIN, script: Uint8Array.from([0, 32, ...new Uint8Array(32).fill(7)]) }
     const funded = check(fund({}, [coin]))
-    // Its witness nobody but a mempool judges. Beside it: marker, flag, one item, its length in three bytes.
+    // Its witness nobody but a mempool judges. Beside it: marker, flag, one item, its length in
+    // three bytes.
     const sized = (bytes: number): Uint8Array => {
       const transaction = BitcoinTransaction.fromBuffer(funded.raw)
       transaction.setWitness(0, [new Uint8Array(bytes - funded.raw.length - 6)])

@@ -429,7 +429,8 @@ describe('spends that wait, of a script of ours', () => {
       return isForged(tx, coin)
     }
     assert.equal(judged(good, K1), false)
-    // A key of somebody else with a signature of its own, the signature of somebody else, of another transaction, over another script.
+    // A key of somebody else with a signature of its own, the signature of somebody else, of
+    // another transaction, over another script.
     for (const items of [
       [wrong, K2],
       [wrong, K1],

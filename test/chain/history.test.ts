@@ -441,7 +441,8 @@ describe('electrum chain / proof of histories', () => {
         assert.ok(kept() <= 20_000_000 && kept() > 17_000_000, String(kept()))
         assert.equal(world.reports.all.length, 1, 'told once')
 
-        // Who is watched no more makes room, and with the next block the others are looked up again.
+        // Who is watched no more makes room, and with the next block the others are looked up
+        // again.
         const isStarved = ({ histories }: RecordingWatcher): boolean =>
           waitingBytes(histories.last ?? []) < 9_000_000
         const starved = watchers.filter(isStarved)

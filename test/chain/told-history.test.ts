@@ -1,4 +1,7 @@
-/** What one server may tell of a script, line by line: room, order, echoes, and what it has told before. */
+/**
+ * What one server may tell of a script, line by line: room, order, echoes, and what it has told
+ * before.
+ */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { concat } from 'uint8arrays'

@@ -1,4 +1,6 @@
-/** Two servers that begin with the same blocks, and a pool that waits for nothing but its answers. */
+/**
+ * Two servers that begin with the same blocks, and a pool that waits for nothing but its answers.
+ */
 import type { ChainTimeouts, PoolTimes } from '../../src/chain/timeouts.js'
 import { FakeServer } from './fake-server.js'
 

@@ -186,7 +186,8 @@ describe('channel / stakes', () => {
     fc.assert(
       fc.property(story, ({ capacity, parts, brought, fee, role, isRestored, closes }) => {
         const known = sharesOf(capacity, parts, brought, role)
-        // RESTORE-6: on a channel that the peer has handed back, its own states may leave us nothing.
+        // RESTORE-6: on a channel that the peer has handed back, its own states may leave us
+        // nothing.
         const shares = isRestored
           ? known.map((share, age) => (age === 0 || payeeOf(age - 1) === role ? share : 0))
           : known
@@ -203,7 +204,8 @@ describe('channel / stakes', () => {
           )
           const solved = solvedStake({ capacity, shares, role, fee, closes }, newest, slot)
           // CLOSE-8: a close in no block postpones nothing. One that the other side has asked for
-          // would have brought all of ours for nothing, and a normal publication goes out all the same.
+          // would have brought all of ours for nothing, and a normal publication goes out all the
+          // same.
           const most = closes.some(({ asker }) => asker !== role) ? Math.max(solved, fee) : solved
           assert.ok(
             stake <= most,

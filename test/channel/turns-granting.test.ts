@@ -1,4 +1,7 @@
-/** What a payer looks at before it hands the turn over, when it is asked and when it grants (TURN-1, TURN-2, TURN-3, TURN-9). */
+/**
+ * What a payer looks at before it hands the turn over, when it is asked and when it grants (TURN-1,
+ * TURN-2, TURN-3, TURN-9).
+ */
 import assert from 'node:assert/strict'
 import type { Env } from '../../src/channel/env.js'
 import { stateOfLock } from '../../src/channel/schedule.js'

@@ -1,7 +1,7 @@
 /**
- * `npm run test:chaos -- --minutes N --seed N`: nodes in processes of their own, paying while they are killed and frozen, while links,
- * servers, clocks and disks fail and the chain is taken back; then the books of everybody are held
- * against each other and the chain.
+ * `npm run test:chaos -- --minutes N --seed N`: nodes in processes of their own, paying while they
+ * are killed and frozen, while links, servers, clocks and disks fail and the chain is taken back;
+ * then the books of everybody are held against each other and the chain.
  */
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

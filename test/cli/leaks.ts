@@ -36,7 +36,9 @@ export function secretKey(name: string, key: Uint8Array): Secret {
   return { name, forms: [toHex(key), numbers, byIndex, ...wif, ...base64Of(key)] }
 }
 
-/** Base64 of bytes that begin at any place of what is encoded, less the digits that others share. */
+/**
+ * Base64 of bytes that begin at any place of what is encoded, less the digits that others share.
+ */
 function base64Of(bytes: Uint8Array): string[] {
   return [0, 1, 2].flatMap((before) => {
     const text = Buffer.from(concat([new Uint8Array(before), bytes])).toString('base64')

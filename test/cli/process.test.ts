@@ -11,7 +11,9 @@ import { VERSION } from '../../src/node/layout.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
-/** What CI sets, and libraries take for a wish to see colours in a pipe: results are plain there. */
+/**
+ * What CI sets, and libraries take for a wish to see colours in a pipe: results are plain there.
+ */
 const INSISTENT = { CI: 'true', FORCE_COLOR: '1' }
 
 interface Ended {

@@ -1,4 +1,7 @@
-/** The commands about payment requests, receipts and names, against a node that answers from a script. */
+/**
+ * The commands about payment requests, receipts and names, against a node that answers from a
+ * script.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -268,7 +268,9 @@ interface Call {
   readonly args: readonly unknown[]
 }
 
-/** The calls of the fake by the names of their verbs, with what they answer unless told otherwise. */
+/**
+ * The calls of the fake by the names of their verbs, with what they answer unless told otherwise.
+ */
 /** An alarm with this code, about nothing. */
 export const alarmed = (code: string, text = 'Something is wrong.'): AlarmOfNode => ({
   type: 'alarm',

@@ -1,4 +1,6 @@
-/** Payment requests at the payee: what comes for them is counted with the payment itself (REQ-8). */
+/**
+ * Payment requests at the payee: what comes for them is counted with the payment itself (REQ-8).
+ */
 import assert from 'node:assert/strict'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Channel } from '../../src/channel/state.js'

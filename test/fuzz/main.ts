@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz -- --seconds N [--target NAME] [--seed S]`: all targets, each for its part of the time. What is found
- * is kept as a case under `test/fuzz/corpus`, which `npm test` replays, and ends the run with exit
- * code 1.
+ * `npm run fuzz -- --seconds N [--target NAME] [--seed S]`: all targets, each for its part of the
+ * time. What is found is kept as a case under `test/fuzz/corpus`, which `npm test` replays, and
+ * ends the run with exit code 1.
  */
 import { parseArgs } from 'node:util'
 import { drawFrom, keepCase, readCorpus } from './mutations.js'

@@ -1,6 +1,6 @@
 /**
- * Names an input that never ends. A target that loops, also over promises that are settled, keeps its
- * thread for ever, so that another one has to look.
+ * Names an input that never ends. A target that loops, also over promises that are settled, keeps
+ * its thread for ever, so that another one has to look.
  */
 import { writeSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'

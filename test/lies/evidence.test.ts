@@ -118,7 +118,8 @@ for (const core of sized({ small: [28] as const, all: [28, 31] as const })) {
           .find((tx) =>
             tx?.ins.some(({ hash }) => sameBytes(hash, Buffer.from(outPoint.txid, 'hex').reverse()))
           )
-        // One that was replaced since the list was read is not there any more: the list is read again.
+        // One that was replaced since the list was read is not there any more: the list is read
+        // again.
         if (spend !== undefined || found.every((tx) => tx !== undefined)) return spend
       }
     }

@@ -1,4 +1,6 @@
-/** A request that is sent alongside its payment, and what becomes of it when that is late, or fails. */
+/**
+ * A request that is sent alongside its payment, and what becomes of it when that is late, or fails.
+ */
 import assert from 'node:assert/strict'
 import { Gate } from '../../src/metering/gate.js'
 import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'

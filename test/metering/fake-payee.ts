@@ -1,4 +1,7 @@
-/** A node that is paid, and one that pays it, without channels: for gates whose money is not the matter. */
+/**
+ * A node that is paid, and one that pays it, without channels: for gates whose money is not the
+ * matter.
+ */
 import type { PayeeNode } from '../../src/metering/till.js'
 import type { PayerNode } from '../../src/metering/purse.js'
 import type { NodeEvent, PayRequest } from '../../src/node/api.js'

@@ -1,4 +1,6 @@
-/** The method for mppx, between what that does around it in small; the real one is in test/package. */
+/**
+ * The method for mppx, between what that does around it in small; the real one is in test/package.
+ */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Gate, MppxBuyer, MppxSeller, payingFetch } from '../../src/metering/index.js'

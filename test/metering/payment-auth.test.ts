@@ -1,4 +1,7 @@
-/** The "Payment" scheme as texts: what is written is read again, and what others may write breaks nothing. */
+/**
+ * The "Payment" scheme as texts: what is written is read again, and what others may write breaks
+ * nothing.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'

@@ -30,7 +30,9 @@ class SlowNode {
     channels: { open: async () => await Promise.reject(new Error('not asked for')) }
   }
 
-  /** The payment that is under way turns out well, or with an error; then what it lets go on does. */
+  /**
+   * The payment that is under way turns out well, or with an error; then what it lets go on does.
+   */
   async settle(code?: string): Promise<void> {
     const payment = this.#under.shift()
     assert.ok(payment, 'a payment is under way')

@@ -1,4 +1,7 @@
-/** A priced server that is restarted, or dies, in mid-session: nobody pays twice, nothing is sold twice. */
+/**
+ * A priced server that is restarted, or dies, in mid-session: nobody pays twice, nothing is sold
+ * twice.
+ */
 import assert from 'node:assert/strict'
 import { streamPair } from '@libp2p/utils'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'

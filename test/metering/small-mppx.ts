@@ -1,6 +1,7 @@
 /**
- * What `mppx` does around a method, in small: its client asks, has a credential made and asks again; its
- * server makes a challenge, or has a credential taken. The real one meets ours in `test/package/mppx.js`.
+ * What `mppx` does around a method, in small: its client asks, has a credential made and asks
+ * again; its server makes a challenge, or has a credential taken. The real one meets ours in
+ * `test/package/mppx.js`.
  */
 import {
   challengeHeader,

@@ -1,4 +1,6 @@
-/** What can be lost where payment and delivery are two things: one unit, whoever lies or is cut off. */
+/**
+ * What can be lost where payment and delivery are two things: one unit, whoever lies or is cut off.
+ */
 import assert from 'node:assert/strict'
 import type { Stream } from '@libp2p/interface'
 import { lpStream, streamPair } from '@libp2p/utils'

@@ -1,4 +1,6 @@
-/** Sellers and buyers of this project and of @x402/core, each with the other, over a real channel. */
+/**
+ * Sellers and buyers of this project and of @x402/core, each with the other, over a real channel.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

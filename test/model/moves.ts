@@ -300,7 +300,9 @@ export class Moves {
     ]
   }
 
-  /** With a dear spend, in stories of them: shown, shown as what bids are refused for, or blinking. */
+  /**
+   * With a dear spend, in stories of them: shown, shown as what bids are refused for, or blinking.
+   */
   #dearLies(w: World): string[] {
     if (this.machine.story.dears === undefined) return []
     const closes = w.closes.flatMap((number, at) =>

@@ -185,7 +185,8 @@ export abstract class PairGame implements Game<Pair>, Joint {
   }
 
   /**
-   * Before its windows: whose disk is lost has an old copy of it, of both channels and of one moment.
+   * Before its windows: whose disk is lost has an old copy of it, of both channels and of one
+   * moment.
    */
   #losses(w: Pair): string[] {
     if (this.pending(w).length === 0) return []

@@ -21,7 +21,9 @@ export interface Story {
   readonly payments: Readonly<Record<Role, readonly bigint[]>>
   /** Moves before everything else. */
   readonly prologue: readonly string[]
-  /** Who has lost data is told what it has forgotten also while its older state waits for a block. */
+  /**
+   * Who has lost data is told what it has forgotten also while its older state waits for a block.
+   */
   readonly tellsLate?: true
   /** How often the adversary asks for a close with a fee of nearly all that it has. */
   readonly dears?: number

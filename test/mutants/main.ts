@@ -1,6 +1,7 @@
 /**
- * `npm run mutants`: does every rule about money have a test that breaks without it? Changes the compiled code of
- * the money rooms, one thing at a time, and runs the tests that reach it, the quickest first, until one fails.
+ * `npm run mutants`: does every rule about money have a test that breaks without it? Changes the
+ * compiled code of the money rooms, one thing at a time, and runs the tests that reach it, the
+ * quickest first, until one fails.
  *
  *     npm run mutants                                    # all: some hours on two cores
  *     npm run mutants -- --sample 60 --seed 7            # sixty of them
@@ -8,9 +9,11 @@
  *     npm run mutants -- --at channel/ledger:40          # of one line, or of one module: --at channel/ledger
  *     npm run mutants -- --reach FILE                    # keeps there which test reaches what, and reads it the next time
  *
- * The exit code is 1 when less than `--least` percent are killed. What is judged equivalent (equivalent.ts) is not tried.
+ * The exit code is 1 when less than `--least` percent are killed. What is judged equivalent
+ * (equivalent.ts) is not tried.
  *
- * Stryker does the same, but its mocha runner does not take the mocha of this project, and it brings 250 packages.
+ * Stryker does the same, but its mocha runner does not take the mocha of this project, and it
+ * brings 250 packages.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -144,7 +147,8 @@ function difference({ from, to }: Mutant): string {
     .join('\n')
 }
 
-// ---------------------------------------------------------------------------------- what reaches what
+// ---------------------------------------------------------------------------------- what reaches
+// what
 
 /** All tests that pass, the quickest first. */
 async function reachOf(places: readonly Place[]): Promise<Reached[]> {
@@ -184,8 +188,9 @@ function testFiles(): string[] {
 }
 
 /**
- * Loading the modules takes a process longer than most files of tests: some of these share one. Each of
- * the batches has files of every room, and there are more of them than workers, so that no core waits long.
+ * Loading the modules takes a process longer than most files of tests: some of these share one.
+ * Each of the batches has files of every room, and there are more of them than workers, so that no
+ * core waits long.
  */
 function batches(files: readonly string[]): string[][] {
   const number = workers * BATCHES_EACH
@@ -203,7 +208,8 @@ function nameOf(url: string, { begin, end }: Extent): string {
   return `${url}:${begin}-${end}`
 }
 
-// ------------------------------------------------------------------------------------------- trials
+// -------------------------------------------------------------------------------------------
+// trials
 
 /** A test of the module's own file fails more often than one that only passes through it. */
 function ownFirst({ module }: Mutant, tests: readonly Reached[]): Reached[] {

@@ -1,4 +1,6 @@
-/** The mutants of the money rooms, each with a name that outlives changes elsewhere in its module. */
+/**
+ * The mutants of the money rooms, each with a name that outlives changes elsewhere in its module.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { fileURLToPath } from 'node:url'

@@ -86,7 +86,9 @@ export function mutated(source: string, { at, text, by }: Mutation): string {
   return source.slice(0, at) + by + source.slice(at + text.length)
 }
 
-/** The code, with a statement or an expression of `markOf` run right before each of these places. */
+/**
+ * The code, with a statement or an expression of `markOf` run right before each of these places.
+ */
 export function marked<Place extends Extent>(
   source: string,
   places: readonly Place[],
@@ -97,7 +99,8 @@ export function marked<Place extends Extent>(
     const [open, close] = place.isStatement
       ? [`{ ${markOf(place)}; `, ' }']
       : [`(${markOf(place)}, `, ')']
-    // At one position what ends comes before what begins, and what is inside within what is around it.
+    // At one position what ends comes before what begins, and what is inside within what is around
+    // it.
     return [
       { at: place.begin, order: 1 / size, text: open },
       { at: place.end, order: size - source.length, text: close }

@@ -1,4 +1,7 @@
-/** Marks places of modules while they are loaded, so that a process can tell which of them it has reached. */
+/**
+ * Marks places of modules while they are loaded, so that a process can tell which of them it has
+ * reached.
+ */
 import type { InitializeHook, LoadHook } from 'node:module'
 import { marked } from './mutations.js'
 import type { Place } from './reach.js'

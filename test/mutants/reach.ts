@@ -2,8 +2,8 @@
  * Child process: runs test files once and writes which places of the code each of their tests has
  * reached: `node dist/test/mutants/reach.js PLACES OUTPUT FILE...`.
  *
- * The code marks the places itself (reach-hooks.ts). V8's own coverage counts only code that it does not
- * optimise, and hashing is thirty times slower then.
+ * The code marks the places itself (reach-hooks.ts). V8's own coverage counts only code that it
+ * does not optimise, and hashing is thirty times slower then.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { register } from 'node:module'
@@ -20,7 +20,10 @@ export interface Reached {
   readonly file: string
   readonly milliseconds: number
   readonly passed: boolean
-  /** Numbers of the places that ran in the test, or outside of the tests of its file: all of them stand on that. */
+  /**
+   * Numbers of the places that ran in the test, or outside of the tests of its file: all of them
+   * stand on that.
+   */
   readonly places: readonly number[]
 }
 
@@ -30,8 +33,9 @@ const places = JSON.parse(readFileSync(input, 'utf8')) as Place[]
 const reachedPlaces = new Uint8Array(places.length)
 Object.assign(globalThis, { reachedPlaces })
 register('./reach-hooks.js', import.meta.url, { data: places })
-// From here on modules are loaded with the marks in them. Those with places come first, so that what
-// runs while they are loaded counts for every file, and not only for the first one that needs them.
+// From here on modules are loaded with the marks in them. Those with places come first, so that
+// what runs while they are loaded counts for every file, and not only for the first one that needs
+// them.
 for (const url of new Set(places.map(({ url }) => url))) await import(url)
 await import('../setup.js')
 const { runFile } = await import('./suites.js')

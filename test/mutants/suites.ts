@@ -15,7 +15,10 @@ export interface Hooks {
   readonly after?: (title: string, milliseconds: number, passed: boolean) => void
 }
 
-/** Runs a file's tests that are asked for (all when undefined), up to the first that fails if `bail`. Returns how many failed. */
+/**
+ * Runs a file's tests that are asked for (all when undefined), up to the first that fails if
+ * `bail`. Returns how many failed.
+ */
 export async function runFile(
   path: string,
   titles: ReadonlySet<string> | undefined,

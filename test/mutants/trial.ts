@@ -1,6 +1,7 @@
 /**
  * Child process: one mutant against the tests that reach it, up to the first that fails. Exit code
- * 1 when one does, 0 when the mutant survives: `node dist/test/mutants/trial.js FILE`, which holds a `Trial`.
+ * 1 when one does, 0 when the mutant survives: `node dist/test/mutants/trial.js FILE`, which holds
+ * a `Trial`.
  */
 import { readFileSync } from 'node:fs'
 import { register } from 'node:module'

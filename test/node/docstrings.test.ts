@@ -1,4 +1,6 @@
-/** What the public calls of a node say of themselves: errors that are there, examples that compile. */
+/**
+ * What the public calls of a node say of themselves: errors that are there, examples that compile.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'

@@ -1,4 +1,6 @@
-/** paychan as a service that a libp2p developer knows: logs, metrics, typed events, signals, types. */
+/**
+ * paychan as a service that a libp2p developer knows: logs, metrics, typed events, signals, types.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:net'

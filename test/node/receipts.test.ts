@@ -1,4 +1,7 @@
-/** Receipts of a payee that lies, or says nothing: none is taken that is not for the payment (REQ-12). */
+/**
+ * Receipts of a payee that lies, or says nothing: none is taken that is not for the payment
+ * (REQ-12).
+ */
 import assert from 'node:assert/strict'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'

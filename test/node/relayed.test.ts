@@ -1,4 +1,7 @@
-/** Nodes that are only reached over a relay: channels on connections that end every two minutes or 128 kB. */
+/**
+ * Nodes that are only reached over a relay: channels on connections that end every two minutes or
+ * 128 kB.
+ */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'

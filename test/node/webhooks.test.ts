@@ -1,4 +1,6 @@
-/** Webhooks in virtual time: what is posted, in which order, how often, and what a crash repeats. */
+/**
+ * Webhooks in virtual time: what is posted, in which order, how often, and what a crash repeats.
+ */
 import assert from 'node:assert/strict'
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -582,7 +582,10 @@ describe('text of messages', () => {
   })
 })
 
-/** The hex of a varint: seven bits a byte, the lowest first, the highest bit set on all but the last. */
+/**
+ * The hex of a varint: seven bits a byte, the lowest first, the highest bit set on all but the
+ * last.
+ */
 function varint(value: bigint): string {
   const byte = (bits: bigint): string => bits.toString(16).padStart(2, '0')
   return value < 128n ? byte(value) : byte((value & 127n) | 128n) + varint(value >> 7n)

@@ -1,6 +1,6 @@
 /**
- * Writes protocols/request/1.0/vectors/*.json. Run from the root of the repository, it always writes
- * the same bytes; a test checks that they are what is committed.
+ * Writes protocols/request/1.0/vectors/*.json. Run from the root of the repository, it always
+ * writes the same bytes; a test checks that they are what is committed.
  *
  *   npm run build && node dist/test/protocols/request-vectors.js
  */

@@ -23,8 +23,8 @@ const COMMAND = 'PAYCHAN_TEST_BITCOIND'
 export const CORE_COMMAND = 'PAYCHAN_TEST_CORE'
 
 /**
- * `corepolicy` makes Knots relay what Bitcoin Core does. `maxtipage`: blocks with a date of long ago
- * must not make it think that it has to catch up first.
+ * `corepolicy` makes Knots relay what Bitcoin Core does. `maxtipage`: blocks with a date of long
+ * ago must not make it think that it has to catch up first.
  */
 const OPTIONS = [
   '-regtest',

@@ -1,4 +1,6 @@
-/** Two nodes behind routers that translate addresses, each in a network of its own, as processes. */
+/**
+ * Two nodes behind routers that translate addresses, each in a network of its own, as processes.
+ */
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'

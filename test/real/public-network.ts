@@ -1,7 +1,8 @@
 /**
  * A process in the public network of networks.sh: a relay, and the devnet's Electrum server, which
- * listens on 127.0.0.1 only. Prints the address of the relay; with each SIGUSR2 the relay goes away, or
- * comes back, and it prints `away`, or the address again. Arguments: host, the relay's port, the server's.
+ * listens on 127.0.0.1 only. Prints the address of the relay; with each SIGUSR2 the relay goes
+ * away, or comes back, and it prints `away`, or the address again. Arguments: host, the relay's
+ * port, the server's.
  */
 import '../../src/p2p/polyfill.js'
 import { connect, createServer } from 'node:net'

@@ -257,7 +257,9 @@ describe('sim / strategies that gained, and do not any more', function () {
     assertUnharmed(await played({ kind: 'direct-miner', who: 'bob', upTo: 0.9 }), 'alice', ALICE)
   })
 
-  /** Sees nothing of the chain for some blocks, until the middle of the last one before a height. */
+  /**
+   * Sees nothing of the chain for some blocks, until the middle of the last one before a height.
+   */
   const blindUntil = (who: string, deadline: number, blocks: number): Partial<Scenario> => {
     const down = (blocks - 0.5) * 600
     return {

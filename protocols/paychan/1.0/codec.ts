@@ -60,7 +60,9 @@ export function decode(bytes: Uint8Array): Message {
   return message
 }
 
-/** Reads any message; its fields are still to be checked. @throws ProtocolError `WIRE-3` to `WIRE-5` */
+/**
+ * Reads any message; its fields are still to be checked. @throws ProtocolError `WIRE-3` to `WIRE-5`
+ */
 export function decodeAny(bytes: Uint8Array): Message {
   const envelope = parse(bytes)
   if (!equals(Envelope.encode(envelope), bytes)) {

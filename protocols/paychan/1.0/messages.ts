@@ -7,7 +7,7 @@
 export type Network = 'mainnet' | 'testnet' | 'testnet4' | 'signet' | 'regtest'
 export type Mode = 'one-way' | 'two-way'
 
-/** What a channel takes over from the one that it renews. `channelId`: 32 bytes. */
+/** The facts that a channel takes over from the one that it renews. `channelId`: 32 bytes. */
 export interface Renewal {
   readonly channelId: Uint8Array
   /** Turn and sequence of the newest state of that channel. */

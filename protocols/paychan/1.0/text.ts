@@ -29,7 +29,7 @@ export function isLongerThan(text: string, maxBytes: number): boolean {
   return text.length > maxBytes || (text.length * 3 > maxBytes && textLength(text) > maxBytes)
 }
 
-/** Whether a text may stand in a message (WIRE-7): one line, no control characters. */
+/** True when a text may stand in a message (WIRE-7): one line, no control characters. */
 export function isPlainText(text: string): boolean {
   return text === '' || !FORBIDDEN.test(text)
 }

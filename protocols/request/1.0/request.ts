@@ -34,7 +34,7 @@ export const MAX_SIGNED_BYTES = 2_500
 /** A time beyond the year 36,000 is a mistake. */
 const MAX_SECONDS = 2 ** 40
 
-/** What one person asks another to pay. Times are seconds since 1970, amounts satoshis. */
+/** A demand of one person to another. Times are seconds since 1970, amounts satoshis. */
 export interface PaymentRequest {
   readonly network: Network
   /** libp2p's form of a public key (Ed25519 or secp256k1), of which the PeerId is made. */
@@ -67,11 +67,11 @@ export interface Receipt {
   readonly nonce: string | undefined
   readonly amount: bigint
   readonly memo: string
-  /** When the last part of it came. */
+  /** The time at which the last part of it came. */
   readonly paid: number
 }
 
-/** What a payer asks the payee. */
+/** A question of a payer to the payee. */
 export interface Question {
   readonly id: string
   readonly nonce: string | undefined

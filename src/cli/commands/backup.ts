@@ -6,7 +6,7 @@ import { codeOf } from '../../types/errors.js'
 import { contextOf, withCommonOptions, withNode, type Context, type World } from '../context.js'
 import { newPassphrase } from '../passphrase.js'
 
-/** What a backup is worth, in a sentence. */
+/** The worth of a backup, in a sentence. */
 const OLD_COPY =
   'It grows old with every payment: what is received after it comes back only through peers that come back and are honest, and channels may only close then.'
 

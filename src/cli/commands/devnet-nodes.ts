@@ -1,6 +1,6 @@
 /**
- * `paychan devnet --nodes alice,bob`: named nodes on the devnet, with coins, and a channel from each
- * to the next. They live as long as the devnet, whose chain is new each time.
+ * `paychan devnet --nodes alice,bob`: named nodes on the devnet, with coins, and a channel from
+ * each to the next. They live as long as the devnet, whose chain is new each time.
  */
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -260,7 +260,7 @@ async function paying<T>(
   )
 }
 
-/** What was paid to servers and is not used up; losing it loses that. */
+/** The payments to servers that are not used up; losing it loses them. */
 const SESSIONS_FILE = 'paid-sessions.json'
 
 function costOf(paid: Satoshi, spent: Satoshi, status: number): string {

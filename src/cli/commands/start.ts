@@ -198,7 +198,7 @@ export function addStart(program: Command, world: World): void {
     )
 }
 
-/** What the node is made with so that libp2p, and what talks to Electrum servers, are in the log. */
+/** Options of the node with which libp2p, and what talks to Electrum servers, are in the log. */
 async function debugging(log: Log): Promise<Watching> {
   const { libp2pLogger } = await import('../../daemon/libp2p-log.js')
   const logger = libp2pLogger((level, component, text) => {
@@ -214,7 +214,7 @@ interface Serving {
   readonly api: ApiConfig | undefined
   readonly metrics: MetricsPage | undefined
   readonly log: Log
-  /** What was told while the node started. */
+  /** The events that were told while the node started. */
   readonly early: NodeEvent[]
   readonly verbose: boolean
 }
@@ -334,7 +334,7 @@ async function serveUntilStopped(
 /** Milliseconds in which a node that has failed gives its last answers. */
 const LAST_ANSWERS_MS = 1_000
 
-/** What the dashboard may do: all that its reader could do with the command line. */
+/** The scopes of the dashboard: all that its reader could do with the command line. */
 const DASHBOARD_TOKEN = { name: 'the dashboard of this run', scopes: ['manage'] } as const
 
 /** The token is in the fragment, which a browser sends to nobody. */

@@ -1,4 +1,4 @@
-/** What the node has, and where. */
+/** The balances of the node, by place. */
 import { need } from '../../browser/dom.js'
 import { formatAmount } from '../../types/units.js'
 import type { Known } from './known.js'

@@ -115,7 +115,10 @@ export function channelCard(known: Known, actions: CardActions): Row<ChannelInfo
   }
 }
 
-/** Ours from the left, theirs from the right, what is not acknowledged between; an arrow to the payee. */
+/**
+ * Ours from the left, theirs from the right, what is not acknowledged between; an arrow to the
+ * payee.
+ */
 function balanceBar(channel: ChannelInfo): SVGElement {
   const { capacity, ourBalance, theirBalance, inFlight } = channel
   const whole = capacity > 0n ? capacity : 1n

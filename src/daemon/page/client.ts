@@ -7,11 +7,13 @@ import { codeOf, type Facts, PaychanError } from '../../types/errors.js'
 import type { PublishedField } from '../dialect.js'
 import type { CallOf, NodeVerb, RequestOf } from '../verbs.js'
 
-/** The names of the API's fields, in answers and in requests; scripts/bundle-page.js writes them. */
+/**
+ * The names of the API's fields, in answers and in requests; scripts/bundle-page.js writes them.
+ */
 declare const ANSWERED: Readonly<Record<string, PublishedField>>
 declare const ASKED: Readonly<Record<string, PublishedField>>
 
-/** What the library's call of a verb answers. */
+/** The answer of the library's call of a verb. */
 export type Answer<Name extends NodeVerb> = Awaited<ReturnType<CallOf<Name>>>
 
 const NO_ANSWER = 'The node does not answer. Start it again with `paychan start --ui`.'

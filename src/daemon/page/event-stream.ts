@@ -119,7 +119,10 @@ interface Block {
   readonly data: string
 }
 
-/** Server-sent events as this API writes them: a line for the id, one for the data, and an empty one. */
+/**
+ * Server-sent events as this API writes them: a line for the id, one for the data, and an empty
+ * one.
+ */
 export class Parser {
   #rest = ''
 

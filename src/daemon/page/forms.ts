@@ -11,8 +11,8 @@ export function openDialog(id: string): void {
 }
 
 /**
- * Lets the buttons of class `dismiss` close their dialogs. A click beside a dialog does not: it may be
- * the second one of two, and what has just been paid would not be seen.
+ * Lets the buttons of class `dismiss` close their dialogs. A click beside a dialog does not: it may
+ * be the second one of two, and what has just been paid would not be seen.
  */
 export function prepareDialogs(): void {
   for (const dialog of document.querySelectorAll('dialog')) {

@@ -65,7 +65,7 @@ export function showNode({ info }: Known): void {
   setText(need('version', HTMLElement), `paychan ${info.version}, data in ${info.dataDir}`)
 }
 
-/** How well the chain is seen: by all servers, by some, or not at all. */
+/** The sight of the chain: by all servers, by some, or not at all. */
 function toneOf({ status, servers }: NodeInfo['chain']): string {
   if (status !== 'synced') return 'bad'
   return servers.every(({ state }) => state === 'used') ? 'good' : 'warn'

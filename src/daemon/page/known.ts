@@ -1,4 +1,4 @@
-/** What the page knows of the node: asked for once, then kept as the events tell. */
+/** The page's knowledge of the node: asked for once, then kept as the events tell. */
 import type {
   Balance,
   ChannelInfo,

@@ -1,4 +1,6 @@
-/** The dashboard in the browser: it asks the API of the node that has served it, and nobody else. */
+/**
+ * The dashboard in the browser: it asks the API of the node that has served it, and nobody else.
+ */
 import { need } from '../../browser/dom.js'
 import { messageOf } from '../../types/errors.js'
 import { showBalances } from './balances.js'

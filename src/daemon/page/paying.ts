@@ -10,7 +10,7 @@ import { amountOf, onSend, openDialog, valueOf } from './forms.js'
 import { copyable, setText } from './parts.js'
 import type { Payments } from './payments.js'
 
-/** What a channel is opened for, when there is none to pay on. */
+/** The payment for which a channel is opened, when there is none to pay on. */
 export interface Wanted {
   readonly peer: string
   readonly amount: Satoshi | undefined

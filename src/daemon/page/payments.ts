@@ -12,7 +12,7 @@ import type { Known } from './known.js'
 import { copyable, fieldList, moment, type Row, RowList, setText } from './parts.js'
 import { say } from './said.js'
 
-/** How many are shown at first, and how many more at each wish. */
+/** The number of payments shown at first, and of those added at each wish. */
 const PAGE = 25
 
 /** Payments that come one after the other fill the list; it does not grow without end. */

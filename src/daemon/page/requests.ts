@@ -111,7 +111,7 @@ function askedFor({ amount }: RequestInfo): string {
   return amount === undefined ? 'any amount' : formatAmount(amount)
 }
 
-/** What does not change: the code, the texts, until when. */
+/** The part that does not change: the code, the texts, until when. */
 function showWhole(request: RequestInfo): void {
   setText(need('request-amount', HTMLElement), askedFor(request))
   setText(need('request-memo', HTMLElement), printable(request.memo))

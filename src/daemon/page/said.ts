@@ -1,4 +1,4 @@
-/** What is read aloud by a screen reader, and shown for a moment to everybody else. */
+/** A text that is read aloud by a screen reader, and shown for a moment to everybody else. */
 import { need } from '../../browser/dom.js'
 
 const SHOWN_MS = 4_000

@@ -168,7 +168,10 @@ export class DearClose extends Cheat {
   }
 }
 
-/** When the other side publishes its newest state, and from when on an older one may follow. */
+/**
+ * The height at which the other side publishes its newest state, and the first at which an older
+ * one may follow.
+ */
 function windowOfOther(channel: Established): { begin: number; deadline: number } {
   const { terms } = channel
   const state = newestOfOther(channel)

@@ -243,7 +243,8 @@ function isAwaited(state: Established, contests: readonly Contest[], height: num
 
 /**
  * STAKE-3: an older state of the other side's that no block takes, made large, is in the way. The
- * limits for replacing it, a part of the share and a multiple of the estimate, double with each day.
+ * limits for replacing it, a part of the share and a multiple of the estimate, double with each
+ * day.
  */
 function isTooDear(
   state: Established,

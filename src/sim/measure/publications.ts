@@ -151,7 +151,8 @@ export function bucketsOf(
  * refusal for fees allows; and while the mempools really hold an older state of the other side,
  * twice its bid of the block before. Transactions that only servers show, or that could never be
  * mined, raise nothing. Where nothing but a close is in the way, which pays it all that it has, the
- * curve is that of a side that nobody competes with, and the rise doubles with each block (EVID-10).
+ * curve is that of a side that nobody competes with, and the rise doubles with each block
+ * (EVID-10).
  */
 interface Surroundings {
   /** Earlier bids for the same state, oldest first. */

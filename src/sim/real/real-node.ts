@@ -80,8 +80,8 @@ export class RealNode {
   }
 
   /**
-   * Reads its channels, once it has taken in what the chain has told it, and its earlier questions to
-   * the chain are answered.
+   * Reads its channels, once it has taken in what the chain has told it, and its earlier questions
+   * to the chain are answered.
    */
   async look(height: number): Promise<void> {
     await this.api.caughtUp()

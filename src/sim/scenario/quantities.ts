@@ -254,8 +254,8 @@ function readPair<T>(read: Reader<T>, help: string): Reader<readonly [T, T]> {
 const KINDS = ['constant', 'uniform', 'exponential', 'lognormal'] as const
 
 /**
- * `10min`, `{ exponential: 1h }`, `{ uniform: [1h, 3h] }` or `{ lognormal: { median: 2000sat, sigma: 1 } }`,
- * each value read by `read`.
+ * `10min`, `{ exponential: 1h }`, `{ uniform: [1h, 3h] }` or `{ lognormal: { median: 2000sat,
+ * sigma: 1 } }`, each value read by `read`.
  */
 export function readDistribution(read: Reader<number>): Reader<Distribution> {
   return (value) => {

@@ -32,8 +32,8 @@ export interface ChannelGroup {
   readonly to: string
   /**
    * `each`: every `from` with every `to`; `random`: every `from` with `degree` others at random;
-   * `ring`: each with the next; `scale-free`: each newcomer with `degree` others, the more likely the
-   * more channels they have (Barabási-Albert).
+   * `ring`: each with the next; `scale-free`: each newcomer with `degree` others, the more likely
+   * the more channels they have (Barabási-Albert).
    */
   readonly shape: 'each' | 'random' | 'ring' | 'scale-free'
   readonly degree: number

@@ -306,7 +306,7 @@ const servers = z
     error: 'A node asks one server at least; write honest: 1, or what the others do.'
   })
 
-/** What is wrong with a value that a reader has refused; any other error is a bug. */
+/** The fault of a value that a reader has refused; any other error is a bug. */
 function issueOf(error: unknown, input: unknown): z.core.$ZodRawIssue {
   if (!(error instanceof Unreadable)) throw error
   return { code: 'custom', message: error.message, input, path: [...error.path] }

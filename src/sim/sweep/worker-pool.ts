@@ -25,7 +25,7 @@ const WORKER = new URL('./worker.js', import.meta.url)
 export interface PoolOptions {
   readonly threads: number
   readonly onRun: (done: number) => void
-  /** When aborted, unfinished jobs are undefined. */
+  /** Unfinished jobs are undefined once it is aborted. */
   readonly signal: AbortSignal
   /** The script of a thread; a test may give another. */
   readonly script?: URL

@@ -1,4 +1,6 @@
-/** Payment requests, receipts, questions and answers: what is read is what would have been written. */
+/**
+ * Payment requests, receipts, questions and answers: what is read is what would have been written.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
