@@ -17,7 +17,7 @@ import { feeFor, formatAmount, max, satoshi, type FeeRate, type Satoshi } from '
 import { PaychanError } from '../types/errors.js'
 import { feeToAsk, usualFee } from './close-fee.js'
 import { abandon, stop } from './stopping.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
@@ -44,7 +44,7 @@ import { attempt, errorMessage, must, Violation } from './violation.js'
  */
 export function onClose(channel: Channel, env: Env, named?: FeeRate): Transition {
   if (channel.stage === 'abandoned') {
-    return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
+    return become(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
   }
   if (isOpening(channel)) {
     const cancelled = new PaychanError(
@@ -56,7 +56,7 @@ export function onClose(channel: Channel, env: Env, named?: FeeRate): Transition
   if (isUnsigned(channel)) return giveUpUnsigned(channel)
   const asked = ask(channel, env, named)
   return asked instanceof PaychanError
-    ? to(channel, { type: 'close-refused', error: asked })
+    ? become(channel, { type: 'close-refused', error: asked })
     : asked
 }
 
@@ -88,12 +88,12 @@ export function closeIfDue(channel: Established, env: Env): Transition<Establish
     onChain.fundingHeight === undefined ||
     spendInSight(channel) !== undefined
   ) {
-    return to(channel)
+    return become(channel)
   }
   const asked = ask(channel, env)
   return asked instanceof PaychanError
-    ? to(channel)
-    : to(asked.state, ...asked.effects, ...notRenewed(channel, env))
+    ? become(channel)
+    : become(asked.state, ...asked.effects, ...notRenewed(channel, env))
 }
 
 /**
@@ -130,7 +130,7 @@ function ask(
   const signed = attempt('CLOSE-3', () => signOwn(channel, env, named))
   if (signed instanceof Violation) return signed
   const { close, message } = signed
-  return to(
+  return become(
     { ...channel, closes: [...channel.closes, close] },
     { type: 'send', message },
     { type: 'notify', step: 'close', news: { kind: 'close-asked-for', fee: close.fee } }
@@ -218,14 +218,14 @@ function signOwn(
 export function onCloseRequest(channel: Established, request: CloseRequest, env: Env): Transition {
   const completed = attempt('CLOSE-3', () => complete(channel, request, env))
   if (completed instanceof Violation) {
-    return to(channel, { type: 'send', message: errorMessage(completed, false) })
+    return become(channel, { type: 'send', message: errorMessage(completed, false) })
   }
   const repeated = channel.closes.some(
     (close) => close.txid === completed.close.txid && close.raw !== undefined
   )
-  if (repeated) return to(channel, ...closeDone(channel, completed.close.txid))
+  if (repeated) return become(channel, ...closeDone(channel, completed.close.txid))
   const state: Established = { ...channel, closes: [...channel.closes, completed.close] }
-  return to(
+  return become(
     state,
     ...firstBroadcast(state, completed.raw),
     {
@@ -249,9 +249,9 @@ export function closeAgain(channel: Established, env: Env): Transition<Establish
     isWorthless(channel) ||
     rests(channel, close.txid, env)
   ) {
-    return to(channel)
+    return become(channel)
   }
-  return to(withHeight(channel, close, env), {
+  return become(withHeight(channel, close, env), {
     type: 'broadcast',
     purpose: 'close',
     raw: close.raw
@@ -378,7 +378,7 @@ export function onCloseDone(channel: Established, done: CloseDone): Transition {
     // A side that was restored may have forgotten what it asked for (RESTORE-6); its channel has
     // stopped.
     if (channel.stopped !== undefined) {
-      return to(channel, { type: 'notify', news: { kind: 'close-unknown', txid } })
+      return become(channel, { type: 'notify', news: { kind: 'close-unknown', txid } })
     }
     return stop(
       channel,
@@ -390,7 +390,7 @@ export function onCloseDone(channel: Established, done: CloseDone): Transition {
       )
     )
   }
-  return to(
+  return become(
     channel,
     { type: 'close-done', kind: 'close', txid },
     { type: 'notify', step: 'close', txid, news: { kind: 'close-broadcast' } }
@@ -403,13 +403,13 @@ export function onCloseDone(channel: Established, done: CloseDone): Transition {
  */
 export function onCloseBroadcast(channel: Established, txid: Txid): Transition {
   if (channel.closes.some((close) => close.txid === txid && close.renewedAs !== undefined)) {
-    return to(channel)
+    return become(channel)
   }
   const told: Effect[] =
     channel.link === 'live'
       ? [{ type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } }]
       : []
-  return to(channel, ...told, { type: 'close-done', kind: 'close', txid })
+  return become(channel, ...told, { type: 'close-done', kind: 'close', txid })
 }
 
 function closeTerms(channel: Established, asker: Role, fee: Satoshi): CloseTerms {

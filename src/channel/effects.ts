@@ -124,6 +124,6 @@ export interface Transition<S extends Channel = Channel> {
 }
 
 /** Makes a transition without payments to log. */
-export function to<S extends Channel>(state: S, ...effects: Effect[]): Transition<S> {
+export function become<S extends Channel>(state: S, ...effects: Effect[]): Transition<S> {
   return { state, log: [], effects }
 }

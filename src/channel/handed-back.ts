@@ -5,7 +5,7 @@
 import type { ChannelRecord, Network } from '../../protocols/paychan/1.0/index.js'
 import { sameBytes } from '../types/bytes.js'
 import { alarm, PaychanError } from '../types/errors.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances, initialBalance, type HeldState } from './ledger.js'
 import { adoptRecord, provenStates } from './restoring.js'
@@ -32,7 +32,7 @@ export function onHandedBack(
     case 'established':
       return takeLaterTurns(channel, record, env)
     default:
-      return to(channel)
+      return become(channel)
   }
 }
 
@@ -67,12 +67,12 @@ export function envOfGivenUp(
 function takeLaterTurns(channel: Established, record: ChannelRecord, env: Env): Transition {
   const { ledger, stopped, mayHaveForgotten } = channel
   if (mayHaveForgotten !== true || record.states.length <= ledger.turn + 1) {
-    return to(channel)
+    return become(channel)
   }
   const later = attempt('RESTORE-5', () => laterTurns(channel, record, env))
   if (later instanceof Violation) {
     const text = `The peer names later turns of the channel, and cannot prove them (${later.rule}): ${later.message}`
-    return to(channel, alarm(PaychanError.of(later.code, text, later.facts)))
+    return become(channel, alarm(PaychanError.of(later.code, text, later.facts)))
   }
   const { inFlight } = ledger
   const payments = inFlight.flatMap((update) => update.payments)
@@ -81,7 +81,7 @@ function takeLaterTurns(channel: Established, record: ChannelRecord, env: Env): 
     payments.length === 0
       ? []
       : [{ type: 'payments-unknown', payments, reason: stopped?.reason ?? '' }]
-  return to(later, ...unknown, {
+  return become(later, ...unknown, {
     type: 'notify',
     txid: later.outPoint.txid,
     news: {

@@ -2,7 +2,7 @@
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { alarm, PaychanError } from '../types/errors.js'
 import { abandon, knowsItself, whereMoneyMayBe } from './stopping.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
@@ -14,7 +14,7 @@ const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
 /** Handles a new stream that we have opened, of a channel that both sides know. */
 export function onConnected(channel: Channel, address: string | undefined, env: Env): Transition {
-  if (channel.stage !== 'established') return to(channel)
+  if (channel.stage !== 'established') return become(channel)
   // The address that worked last is dialled first, also after a restart.
   return openStream({ ...channel, address: address ?? channel.address }, env)
 }
@@ -61,16 +61,16 @@ export function onDisconnected(channel: Channel, reason: string): Transition {
       payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
     const alone = forgetTheirWish(channel)
     // The same state is written by nobody: all channels hear of this when a node starts.
-    return to(alone.link === 'down' ? alone : { ...alone, link: 'down' }, ...unknown, {
+    return become(alone.link === 'down' ? alone : { ...alone, link: 'down' }, ...unknown, {
       type: 'notify',
       news: { kind: 'disconnected' }
     })
   }
   // A signed refund can still be used (FUND-1).
-  if (channel.stage === 'refund-signed') return to({ ...channel, link: 'down' })
-  if (!isOpening(channel)) return to(channel)
+  if (channel.stage === 'refund-signed') return become({ ...channel, link: 'down' })
+  if (!isOpening(channel)) return become(channel)
   if (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) {
-    return to({ ...channel, secured: { ...channel.secured, isConnected: false } })
+    return become({ ...channel, secured: { ...channel.secured, isConnected: false } })
   }
   return abandon(
     channel,
@@ -86,7 +86,7 @@ export function onDisconnected(channel: Channel, reason: string): Transition {
  * Error in return (ERR-5).
  */
 export function onError(channel: Channel, error: ErrorMessage): Transition {
-  if (channel.stage === 'abandoned') return to(channel)
+  if (channel.stage === 'abandoned') return become(channel)
   if (isOpening(channel)) {
     return abandon(
       channel,
@@ -103,7 +103,8 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     // Its code is advice: a peer that says that it has forgotten a state itself has nothing to
     // tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
-    if (channel.stopped !== undefined && (!isAboutUs || knowsItself(channel))) return to(channel)
+    if (channel.stopped !== undefined && (!isAboutUs || knowsItself(channel)))
+      {return become(channel)}
     const code = codeOfPeer(error.code)
     const stopped: Stopped = channel.stopped ?? {
       code,
@@ -113,7 +114,7 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     }
     const refused = isCloseOnly ? [] : closeRefused(channel, error)
     const ask: Effect[] = isAboutUs ? [{ type: 'ask-for-channels' }] : []
-    return to(
+    return become(
       { ...channel, stopped, ...(isAboutUs ? { mayHaveForgotten: true } : {}) },
       ...unknownNow(channel, error),
       ...refused,
@@ -128,7 +129,7 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     )
   }
   const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []
-  return to(channel, ...unknown, ...closeRefused(channel, error), {
+  return become(channel, ...unknown, ...closeRefused(channel, error), {
     type: 'notify',
     news: { kind: 'peer-says', code: error.code, text: error.text }
   })

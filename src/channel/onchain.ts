@@ -15,7 +15,7 @@ import {
   type BlockHeight,
   type Satoshi
 } from '../types/units.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
 import { figuresOf, shareOf } from './evidence.js'
@@ -89,7 +89,7 @@ export function onHistory(
             )
           )
         ]
-  return to(
+  return become(
     state,
     ...alarms,
     ...shown.effects,

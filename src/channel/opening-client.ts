@@ -31,7 +31,7 @@ import {
   type Satoshi
 } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
-import { to, type Transition } from './effects.js'
+import { become, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { abandon } from './stopping.js'
@@ -156,7 +156,7 @@ export function offerChannel(request: OfferRequest, env: Env): Transition<Offere
     choice,
     outside: request.outside
   }
-  return to(
+  return become(
     state,
     { type: 'send', message: offer },
     {
@@ -187,14 +187,14 @@ export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env)
     outside: state.outside
   }
   if (state.outside === true) {
-    return to(accepted, {
+    return become(accepted, {
       type: 'notify',
       step: 1,
       news: { kind: 'terms-taken', payer: 'outside' }
     })
   }
   const usual = state.source === undefined ? usualFundingRate(env) : usualRenewalRate(env)
-  return to(
+  return become(
     accepted,
     {
       type: 'build-funding',
@@ -244,7 +244,7 @@ export function onFundingBuilt(
   const vsize =
     parseTransaction(raw).vsize +
     (terms.renews === undefined ? 0 : Math.ceil(FUNDING_WITNESS_BYTES / 4))
-  return to(
+  return become(
     requested,
     {
       type: 'notify',
@@ -296,7 +296,7 @@ export function onRefundSignature(
   if (terms.renews !== undefined) return sendInitialOfRenewal(state, message.signature, env)
   if (state.psbt !== undefined) return awaitSignatures(state, state.psbt, message.signature)
   const established = establishClient(state, { refundSignature: message.signature })
-  return to(
+  return become(
     established,
     { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },
     { type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } },

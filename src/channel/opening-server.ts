@@ -19,7 +19,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
 import { abandon } from './stopping.js'
 import { establishServer } from './establishing.js'
-import { to, type Transition } from './effects.js'
+import { become, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
 import type { FundingHistory } from './events.js'
@@ -63,7 +63,7 @@ export function acceptChannel(
     openedAt: env.now,
     terms: termsOf(offer, accept)
   }
-  return to(
+  return become(
     state,
     { type: 'send', message: accept },
     {
@@ -112,7 +112,7 @@ export function onRefundRequest(state: Accepted, message: RefundRequest, env: En
     epochs: NEW_EPOCHS
   }
   const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
-  return to(
+  return become(
     signed,
     // T1 may come from the chain when its client cannot hand it over any more.
     { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
@@ -132,7 +132,7 @@ export function onFunding(state: RefundSigned, message: Funding): Transition {
     return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   }
   const established = establishServer(state, message.fundingTx)
-  return to(
+  return become(
     established,
     { type: 'watch-funding', scriptPubKey: script },
     // COST-2: sends T1 once, and never again before it was in a block: its client sends it as well.
@@ -155,12 +155,12 @@ function ruleOfFunding(code: string): string {
  * channel is there all the same.
  */
 export function onFundingSeen(state: RefundSigned, history: FundingHistory, env: Env): Transition {
-  if (history.funding === undefined) return to(state)
+  if (history.funding === undefined) return become(state)
   const { transaction } = history.funding
   const checked = attempt(ruleOfFunding, () => {
     checkFunding(state, transaction)
   })
-  if (checked instanceof Violation) return to(state)
+  if (checked instanceof Violation) return become(state)
   // The client has not handed T1 over: what it has of our words is not known (REEST-7).
   const established = {
     ...establishServer(state, transaction.raw, state.initial),
@@ -168,7 +168,7 @@ export function onFundingSeen(state: RefundSigned, history: FundingHistory, env:
     epochs: state.epochs
   }
   const shown = onHistory(established, history, env)
-  return to(
+  return become(
     shown.state,
     {
       type: 'notify',
@@ -182,7 +182,7 @@ export function onFundingSeen(state: RefundSigned, history: FundingHistory, env:
 
 /** OPEN-9: a T1 that is in no block by the last payment carries no payments any more (FUND-4). */
 export function giveUpRefund(state: RefundSigned, env: Env): Transition {
-  if (env.height === undefined || env.height <= state.terms.lastPaymentHeight) return to(state)
+  if (env.height === undefined || env.height <= state.terms.lastPaymentHeight) return become(state)
   const error = new PaychanError(
     'ERR_OPEN_TIMEOUT',
     `T1 has not come up to height ${state.terms.lastPaymentHeight}, the last for payments; open another channel.`

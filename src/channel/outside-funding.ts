@@ -12,7 +12,7 @@ import { signedFunding } from '../bitcoin/signed-funding.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { alarm, PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
 import { establishClient } from './establishing.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
@@ -110,7 +110,7 @@ export function awaitSignatures(
     refundSignature,
     outside: { psbt, isSigned: false }
   })
-  return to(established, {
+  return become(established, {
     type: 'notify',
     step: 5,
     news: { kind: 'refund-secured', payer: 'outside' }
@@ -128,14 +128,14 @@ export function onFundingSigned(channel: Channel, raw: Uint8Array): Transition {
     channel.outside?.psbt === undefined ||
     channel.stopped !== undefined
   ) {
-    return to(channel)
+    return become(channel)
   }
   const signed: ClientChannel = {
     ...channel,
     fundingTx: raw,
     outside: { ...channel.outside, isSigned: true }
   }
-  return to(
+  return become(
     signed,
     ...handOver(signed),
     { type: 'broadcast', purpose: 'funding', raw },
@@ -159,18 +159,18 @@ export function onFundingShown(
   env: Pick<Env, 'verify'>
 ): Transition<Established> {
   if (channel.role !== 'client' || channel.outside === undefined || funding === undefined) {
-    return to(channel)
+    return become(channel)
   }
   const { outside, stopped, outPoint } = channel
   const isMined = funding.height !== undefined
   if (outside.isSigned) {
-    return to(
+    return become(
       isMined && outside.psbt !== undefined
         ? { ...channel, outside: { ...outside, psbt: undefined } }
         : channel
     )
   }
-  if (!isMined && !isWellSigned(channel, funding.transaction, env)) return to(channel)
+  if (!isMined && !isWellSigned(channel, funding.transaction, env)) return become(channel)
   const shown: ClientChannel = {
     ...channel,
     fundingTx: funding.transaction.raw,
@@ -178,7 +178,7 @@ export function onFundingShown(
   }
   if (stopped !== undefined) {
     const { refundHeight } = channel.terms
-    return to(
+    return become(
       shown,
       alarm(
         new PaychanError(
@@ -189,7 +189,7 @@ export function onFundingShown(
       )
     )
   }
-  return to(shown, ...handOver(shown), {
+  return become(shown, ...handOver(shown), {
     type: 'notify',
     step: 6,
     txid: outPoint.txid,
@@ -214,7 +214,7 @@ export function onStrays(
     fundingHeight !== undefined ||
     strays.length === 0
   ) {
-    return to(channel)
+    return become(channel)
   }
   const { outside, outPoint, terms } = channel
   const script = fundingScriptOf(terms)
@@ -226,7 +226,7 @@ export function onStrays(
     stray === undefined ||
     (outside.stray?.txid === stray.transaction.txid && outside.stray.height === stray.height)
   ) {
-    return to(channel)
+    return become(channel)
   }
   const {
     transaction: { txid },
@@ -237,7 +237,7 @@ export function onStrays(
     height === undefined
       ? 'It is in no block yet: have the wallet that sent it replace it at once by a transaction that pays elsewhere, with a higher fee (RBF), and open the channel anew.'
       : `It is in block ${height}: only both sides together can move it. Keep this data directory, ask the peer for its signature, and send nothing more to that address.`
-  return to(
+  return become(
     { ...channel, outside: { ...outside, stray: { txid, height } } },
     alarm(
       new PaychanError(
@@ -278,7 +278,7 @@ export function giveUpUnsigned(channel: Established): Transition<Established> {
   const done: Effect = { type: 'close-done', kind: 'abandoned', txid: undefined }
   return channel.stopped === undefined
     ? stopUnsigned(channel, 'ERR_CANCELLED', 'given up before T1 was signed', done)
-    : to(channel, done)
+    : become(channel, done)
 }
 
 /** OPEN-9: by then the server has given the channel up, and T1 would carry no payments (FUND-4). */
@@ -288,7 +288,7 @@ export function expireUnsigned(
 ): Transition<Established> {
   const { lastPaymentHeight } = channel.terms
   if (!awaitsSignatures(channel) || height === undefined || height <= lastPaymentHeight) {
-    return to(channel)
+    return become(channel)
   }
   return stopUnsigned(
     channel,
@@ -304,7 +304,7 @@ function stopUnsigned(
   ...last: Effect[]
 ): Transition<Established> {
   const reason = `${why}. Do not sign or send it any more: its money would be locked until height ${channel.terms.refundHeight}, when the refund T2 brings it back.`
-  return to(
+  return become(
     { ...channel, stopped: { code, reason, rule: '', settleNow: false } },
     {
       type: 'send',

@@ -16,7 +16,7 @@ import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import {
   allDifferent,
@@ -214,7 +214,7 @@ export function payableNow(channel: Channel, queue: readonly Payment[]): number 
 export function onPay(channel: Channel, payments: readonly Payment[], env: Env): Transition {
   const open = openForPaying(channel, env)
   if (open instanceof PaychanError) {
-    return to(
+    return become(
       channel.stage === 'established' ? forgetRefusal(channel, env.height) : channel,
       ...payments.map((payment): Effect => ({ type: 'payment-refused', payment, error: open }))
     )
@@ -241,7 +241,7 @@ export function onPay(channel: Channel, payments: readonly Payment[], env: Env):
     accepted.push(payment)
     ids?.add(toHex(payment.id))
   }
-  if (accepted.length === 0) return to(channel, ...refused)
+  if (accepted.length === 0) return become(channel, ...refused)
   const update = signUpdate(open, accepted, balance, env)
   return {
     state: withInFlight(open, update),
@@ -292,7 +292,7 @@ function windowRefusal(
 /** Step 7: the first T3 gives everything to the client (UPD-9). */
 export function sendInitialUpdate(channel: Established, env: Env): Transition<Established> {
   const update = signUpdate(channel, [], initialBalance(channel.terms), env)
-  return to(
+  return become(
     withInFlight(channel, update),
     { type: 'send', message: updateMessage(channel.ledger, update) },
     {
@@ -353,7 +353,7 @@ export function acknowledge(channel: Established, sequence: number): Transition<
   const { ledger } = channel
   const done = ledger.inFlight.filter((update) => update.sequence <= sequence)
   const last = done.at(-1)
-  if (last === undefined) return to(channel)
+  if (last === undefined) return become(channel)
   const payments = paymentsOf(done)
   const held = {
     sequence: last.sequence,
@@ -370,5 +370,5 @@ export function acknowledge(channel: Established, sequence: number): Transition<
   if (ledger.held === undefined) {
     effects.push({ type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
   }
-  return to(state, ...effects)
+  return become(state, ...effects)
 }

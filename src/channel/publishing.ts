@@ -21,7 +21,7 @@ import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import { isHeldForPeer, notedAsDue, settlesBlindly } from './copied.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import {
   baseOf,
@@ -87,16 +87,16 @@ function mayHoldOurShare(channel: Established): boolean {
  */
 export function publishIfDue(known: Established, env: Env): Transition<Established> {
   const { publication: before } = known
-  if (env.height === undefined || !mayHoldOurShare(known)) return to(known)
+  if (env.height === undefined || !mayHoldOurShare(known)) return become(known)
   const held = newestHeld(known)
-  if (held === undefined) return to(known)
+  if (held === undefined) return become(known)
   const channel = notedAsDue(known, held.state, env.height)
   // Checked before any transaction is laid out, which takes longer than all else of an event.
   if (
     (before === undefined && !isDue(channel, held, env.height)) ||
     mustWait(channel, held.state, env.height)
   ) {
-    return to(channel)
+    return become(channel)
   }
   const ours = before === undefined || isOutdated(before, held) ? publishable(channel) : undefined
   if (before !== undefined) {
@@ -105,9 +105,9 @@ export function publishIfDue(known: Established, env: Env): Transition<Establish
       ? answerRival(channel, before, held.state, env.height, env)
       : published(channel, next)
   }
-  if (ours === undefined) return to(channel)
+  if (ours === undefined) return become(channel)
   const publication = bid(channel, ours, env)
-  return publication === undefined ? to(channel) : published(channel, publication)
+  return publication === undefined ? become(channel) : published(channel, publication)
 }
 
 /** True when the peer has handed over a newer state than the one that is published (REEST-9). */
@@ -188,7 +188,7 @@ function answerRival(
   const seen = rivals(channel).filter(
     (spend) => isOlder(spend.state, state) || !countsAsRival(channel, spend, height)
   )
-  if (seen.length === 0) return to(channel)
+  if (seen.length === 0) return become(channel)
   const race = provenRace(channel, state, height)
   const next =
     race === undefined ||
@@ -196,8 +196,8 @@ function answerRival(
       ? undefined
       : bidAtOnce(channel, publication, height, env)
   if (next !== undefined) return published(channel, next)
-  if (publication.probedAt === height) return to(channel)
-  return to(
+  if (publication.probedAt === height) return become(channel)
+  return become(
     { ...channel, publication: { ...publication, probedAt: height } },
     broadcastOf(publication)
   )
@@ -214,13 +214,13 @@ export function republish(channel: Established, env: Env): Transition<Establishe
     channel.onChain.spend !== undefined ||
     env.height === undefined
   ) {
-    return to(channel)
+    return become(channel)
   }
   const held = newestHeld(channel)
-  if (held !== undefined && mustWait(channel, held.state, env.height)) return to(channel)
+  if (held !== undefined && mustWait(channel, held.state, env.height)) return become(channel)
   // At the same height the node was restarted: the last bid may never have left it.
   const next = env.height > publication.height ? higherBid(channel, publication, env) : undefined
-  return next === undefined ? to(channel, broadcastOf(publication)) : published(channel, next)
+  return next === undefined ? become(channel, broadcastOf(publication)) : published(channel, next)
 }
 
 /**
@@ -234,7 +234,7 @@ export function onPublicationAccepted(
   env: Env
 ): Transition<Established> {
   const { publication } = channel
-  if (publication?.txid !== txid) return to(channel)
+  if (publication?.txid !== txid) return become(channel)
   const standing: Publication = {
     ...publication,
     refusedFor: undefined,
@@ -243,7 +243,7 @@ export function onPublicationAccepted(
   const isNews =
     publication.refusedFor !== undefined || (refusedForFee && publication.isUnderpaid === undefined)
   const state: Established = isNews ? { ...channel, publication: standing } : channel
-  return refusedForFee ? hurried(state, env) : to(state)
+  return refusedForFee ? hurried(state, env) : become(state)
 }
 
 /**
@@ -264,12 +264,12 @@ export function onPublicationRefused(
       reason: refusal.reason
     }
   }
-  if (publication === undefined || publication.txid !== refusal.txid) return to(channel, note)
+  if (publication === undefined || publication.txid !== refusal.txid) return become(channel, note)
   const state: Established =
     publication.refusedFor === refusal.kind
       ? channel
       : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }
-  return isFeeRefusal(refusal.kind) ? hurried(state, env, note) : to(state, note)
+  return isFeeRefusal(refusal.kind) ? hurried(state, env, note) : become(state, note)
 }
 
 /**
@@ -287,7 +287,7 @@ function hurried(channel: Established, env: Env, ...first: Effect[]): Transition
     held === undefined ||
     mustWait(channel, held.state, env.height)
   ) {
-    return to(channel, ...first)
+    return become(channel, ...first)
   }
   const next = bidAtOnce(
     channel,
@@ -296,7 +296,7 @@ function hurried(channel: Established, env: Env, ...first: Effect[]): Transition
     env,
     feeRate(publication.feeRate + max(publication.feeRate / 4n, env.relay.incremental as bigint))
   )
-  return next === undefined ? to(channel, ...first) : published(channel, next, ...first)
+  return next === undefined ? become(channel, ...first) : published(channel, next, ...first)
 }
 
 /**
@@ -357,7 +357,7 @@ function published(
   publication: Publication,
   ...first: Effect[]
 ): Transition<Established> {
-  return to({ ...channel, publication }, ...first, broadcastOf(publication), {
+  return become({ ...channel, publication }, ...first, broadcastOf(publication), {
     type: 'notify',
     step: publication.kind,
     txid: publication.txid,
@@ -407,7 +407,7 @@ export function onBump(channel: Channel, rate: FeeRate, env: Env): Transition {
   const next = channel.stage === 'established' ? raisedTo(channel, rate, env) : undefined
   return channel.stage === 'established' && next !== undefined && !(next instanceof PaychanError)
     ? published(channel, next)
-    : to(channel)
+    : become(channel)
 }
 
 /**
@@ -423,7 +423,7 @@ function isPassedOver({ since }: Pick<ShownSpend, 'since'>, height: number | und
 /** Handles a user's request for its money now, without the other side. */
 export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): Transition {
   if (channel.stage !== 'established') {
-    return to(channel, settleRefused('Only an established channel can be settled.'))
+    return become(channel, settleRefused('Only an established channel can be settled.'))
   }
   const { terms } = channel
   const spend = spendInSight(channel)
@@ -432,7 +432,7 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
     (spend.height !== undefined ||
       ((spend.kind === 'close' || spend.kind === 'unknown') && !isPassedOver(spend, env.height)))
   ) {
-    return to(channel, {
+    return become(channel, {
       type: 'close-refused',
       error: new PaychanError(
         'ERR_CHANNEL_CLOSED',
@@ -440,15 +440,15 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
       )
     })
   }
-  if (channel.publication !== undefined) return to(channel, broadcastOf(channel.publication))
+  if (channel.publication !== undefined) return become(channel, broadcastOf(channel.publication))
   const ours = publishable(channel)
   if (channel.copied !== undefined && ours !== undefined) {
     const error = settlesBlindly(channel, publishHeightOf(terms, ours.state))
-    return to(channel, { type: 'close-refused', error })
+    return become(channel, { type: 'close-refused', error })
   }
   const matures = ours === undefined ? undefined : publishHeightOf(terms, ours.state)
   if (terms.mode === 'one-way' && channel.role === 'client') {
-    return to(
+    return become(
       channel,
       settleRefused(
         `Only the server of an established channel can settle it alone. The refund is published by itself at height ${terms.refundHeight}.`
@@ -456,7 +456,7 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
     )
   }
   if (ours === undefined || ours.share < leastShare(channel, ours, worthwhileRate(env))) {
-    return to(
+    return become(
       channel,
       settleRefused('Our share is not worth the fee of a transaction.', {
         share: ours?.share ?? 0n
@@ -468,7 +468,7 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
     matures !== undefined &&
     (env.height === undefined || env.height < matures)
   ) {
-    return to(
+    return become(
       channel,
       settleRefused(
         `Our newest state matures at height ${matures}, and is published by itself then.`,
@@ -476,7 +476,7 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
       )
     )
   }
-  return to({
+  return become({
     ...channel,
     stopped: {
       code: SETTLED,

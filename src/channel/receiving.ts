@@ -4,7 +4,7 @@
  */
 import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { formatAmount, satoshi } from '../types/units.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import {
@@ -35,7 +35,7 @@ export function onUpdates(channel: Established, updates: readonly Update[], env:
       },
       false
     )
-    return to(channel, { type: 'send', message: refusal })
+    return become(channel, { type: 'send', message: refusal })
   }
   if (payerOf(channel.ledger.turn) === channel.role) {
     return stop(
@@ -58,7 +58,7 @@ export function onUpdates(channel: Established, updates: readonly Update[], env:
       },
       false
     )
-    return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
+    return become(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
   }
   if (channel.ready.ours && !isBuried(channel, env)) {
     // FUND-4 after a reorg: this is not a fault of the payer, which sends the updates again.
@@ -71,7 +71,7 @@ export function onUpdates(channel: Established, updates: readonly Update[], env:
       },
       false
     )
-    return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
+    return become(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
   }
   const chain = followOn(channel, updates)
   const good = newestSigned(channel, chain.links, env)
@@ -291,7 +291,7 @@ function accept(
   const newest = good.at(-1)?.state
   if (newest === undefined) {
     const resent = held !== undefined && updates.some((update) => update.sequence === 0) // REEST-3
-    return resent ? to(channel, ackOf(turn, held.sequence)) : to(channel)
+    return resent ? become(channel, ackOf(turn, held.sequence)) : become(channel)
   }
   // Only the updates that the states follow from: a second update under the same number paid
   // nothing.

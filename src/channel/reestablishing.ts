@@ -8,7 +8,7 @@ import { fromHex, sameBytes } from '../types/bytes.js'
 import type { ErrorCode } from '../types/error-codes.js'
 import { satoshi } from '../types/units.js'
 import { abandon, closeOnly, stop } from './stopping.js'
-import { to, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
+import { become, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { heardFrom } from './copied.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
@@ -50,7 +50,7 @@ interface Comparison {
 /** Opens a stream: this side speaks first. */
 export function openStream(channel: Established, env: Env): Transition {
   const state: Established = { ...channel, link: 'up', epochs: raised(channel.epochs) }
-  return to(state, { type: 'send', message: reestablish(state, env) })
+  return become(state, { type: 'send', message: reestablish(state, env) })
 }
 
 /** Handles the peer's position: the first message on its stream, or its answer to us. */
@@ -79,11 +79,11 @@ export function onReestablish(
   if (channel.stage === 'refund-signed') {
     // A side that has gone back to here gets T1 next; then the states can be compared.
     const state: RefundSigned = { ...channel, link: 'live', epochs: raised(epochs) }
-    return to(state, { type: 'send', message: reestablish(state, env) })
+    return become(state, { type: 'send', message: reestablish(state, env) })
   }
   const live: Established = { ...channel, link: 'live', epochs: isAnswer ? epochs : raised(epochs) }
   // A turn that was granted meanwhile is taken before anything is compared.
-  const { state, effects } = isLostGrant(live, message) ? taken(live) : to(forgetOurWish(live))
+  const { state, effects } = isLostGrant(live, message) ? taken(live) : become(forgetOurWish(live))
   const compared =
     payerOf(state.ledger.turn) === state.role
       ? asPayer(state, message, isAnswer, env)
@@ -104,13 +104,13 @@ export function onReestablish(
 function concluded(compared: Comparison, first: readonly Effect[]): Transition {
   const { state, log = [], effects = [], forgotten, broken, again } = compared
   if (again !== undefined) {
-    return to(state, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
+    return become(state, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
   }
   if (broken !== undefined) {
     const stopped = stop(state, broken)
     return { state: stopped.state, log, effects: [...first, ...effects, ...stopped.effects] }
   }
-  const end = forgotten === undefined ? to(state) : closeOnly(state, forgotten)
+  const end = forgotten === undefined ? become(state) : closeOnly(state, forgotten)
   return {
     state: end.state,
     log,

@@ -21,7 +21,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { to, type Transition } from './effects.js'
+import { become, type Transition } from './effects.js'
 import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
@@ -231,7 +231,7 @@ function renewable(channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Es
 export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
   if (known !== undefined) {
-    return to(channel, {
+    return become(channel, {
       type: 'tell',
       channel: draft.by,
       event: { type: 'renewal-signed', signature: known.signature }
@@ -260,7 +260,7 @@ export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): 
     raw: undefined,
     renewedAs: draft.by
   }
-  return to(
+  return become(
     { ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: signed } },
     {
@@ -297,14 +297,14 @@ export function onCompleteRenewal(
 ): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
   if (known?.raw !== undefined) {
-    return to(channel, {
+    return become(channel, {
       type: 'tell',
       channel: draft.by,
       event: { type: 'renewal-completed', raw: known.raw }
     })
   }
   const { height } = env
-  if (height === undefined || isNotReady(channel, env)) return to(channel)
+  if (height === undefined || isNotReady(channel, env)) return become(channel)
   const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
   if (open instanceof Violation) return refused(channel, draft, open)
   const completed = attempt(
@@ -337,7 +337,7 @@ export function onCompleteRenewal(
     completedAt: height,
     renewedAs: draft.by
   }
-  return to(
+  return become(
     { ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },
     {
@@ -383,5 +383,9 @@ function unchanged(
 }
 
 function refused(channel: Channel, draft: RenewalDraft, error: PaychanError): Transition {
-  return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-refused', error } })
+  return become(channel, {
+    type: 'tell',
+    channel: draft.by,
+    event: { type: 'renewal-refused', error }
+  })
 }

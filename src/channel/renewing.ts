@@ -20,7 +20,7 @@ import { txid, type ChannelId, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type Satoshi } from '../types/units.js'
 import { abandon } from './stopping.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { establishClient, establishServer } from './establishing.js'
 import type { RenewalDraft } from './events.js'
@@ -40,7 +40,7 @@ export function sendInitialOfRenewal(
   env: Env
 ): Transition {
   const payerBalance = initialBalance(state.terms)
-  return to(
+  return become(
     { ...state, secured: { refundSignature, acknowledged: false, isConnected: true } },
     { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },
     {
@@ -98,7 +98,7 @@ export function onInitialOfRenewal(
     paymentCount: 0,
     signature: checked.signature
   }
-  return to(
+  return become(
     { ...state, initial },
     { type: 'send', message: { type: 'UpdateAck', turn: 0, sequence: 0 } },
     { type: 'notify', step: 8, news: { kind: 'first-state-stored' } }
@@ -116,9 +116,9 @@ export function onInitialAck(state: RefundRequested, ack: UpdateAck): Transition
     )
     return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   }
-  if (secured.acknowledged) return to(state)
+  if (secured.acknowledged) return become(state)
   const signing: RefundRequested = { ...state, secured: { ...secured, acknowledged: true } }
-  return to(signing, ...askedAgain(signing), {
+  return become(signing, ...askedAgain(signing), {
     type: 'notify',
     step: 8,
     news: { kind: 'first-state-acknowledged' }
@@ -180,7 +180,7 @@ export function askedAgain(state: RefundRequested | RefundSigned): Effect[] {
  * Client: the old channel has signed, and is frozen. T1 may leave; the server has to complete it.
  */
 export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transition {
-  if (channel.stage !== 'refund-requested' || channel.secured === undefined) return to(channel)
+  if (channel.stage !== 'refund-requested' || channel.secured === undefined) return become(channel)
   const ledger = {
     ...NEW_LEDGER,
     held: {
@@ -196,7 +196,7 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
     ledger
   })
   const sent: Effect[] = established.link === 'live' ? renewalRequest(established) : []
-  return to(established, ...sent, {
+  return become(established, ...sent, {
     type: 'notify',
     step: 6,
     txid: channel.outPoint.txid,
@@ -263,7 +263,7 @@ export function onRenewalRequest(
   if (env.height === undefined || lockTimeOf(message.fundingTx) > env.height) {
     // The client sends it again on the next stream; by then this node may have seen the blocks that
     // its lock names.
-    return to(
+    return become(
       { ...state, link: 'down' },
       {
         type: 'send',
@@ -278,17 +278,17 @@ export function onRenewalRequest(
       { type: 'hang-up' }
     )
   }
-  if (state.requested !== undefined) return to(state, ...askedAgain(state))
+  if (state.requested !== undefined) return become(state, ...askedAgain(state))
   const { fundingTx, signature, previous } = message
   const signing: RefundSigned = { ...state, requested: { fundingTx, signature, previous } }
-  return to(signing, ...askedAgain(signing))
+  return become(signing, ...askedAgain(signing))
 }
 
 /** Server: T1 is complete. */
 export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transition {
-  if (channel.stage !== 'refund-signed') return to(channel)
+  if (channel.stage !== 'refund-signed') return become(channel)
   const established = establishServer(channel, raw, channel.initial)
-  return to(
+  return become(
     established,
     { type: 'broadcast', purpose: 'funding', raw },
     { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-completed' } }
@@ -297,7 +297,8 @@ export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transitio
 
 /** The old channel does not sign T1: it has moved on, or has come to an end. */
 export function onRenewalRefused(channel: Channel, error: PaychanError): Transition {
-  if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed') return to(channel)
+  if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed')
+    {return become(channel)}
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 
@@ -310,7 +311,7 @@ export function onFundingLost(channel: Channel, by: Txid): Transition {
     channel.stage === 'offered' ||
     channel.terms.renews === undefined
   ) {
-    return to(channel)
+    return become(channel)
   }
   const error = new PaychanError(
     LOST,

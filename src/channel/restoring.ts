@@ -16,7 +16,7 @@ import { channelIdOf, isStandardScript } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
 import { fromHex, sameBytes } from '../types/bytes.js'
 import { blockHeight, max, min, satoshi, subSat } from '../types/units.js'
-import { to, type Transition } from './effects.js'
+import { become, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
 import { NOTHING_ON_CHAIN } from './establishing.js'
@@ -280,7 +280,7 @@ export function adoptRecord(
   if (checked instanceof Violation) throw checked
   const { terms, ledger, role } = checked
   const share = balances(terms, ledger)[role]
-  return to(
+  return become(
     checked,
     { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
     {

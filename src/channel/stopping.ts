@@ -2,7 +2,7 @@
 import { payerOutput } from '../bitcoin/template.js'
 import { alarm, PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
-import { type Effect, to, type Transition } from './effects.js'
+import { type Effect, become, type Transition } from './effects.js'
 import { signedBalance } from './ledger.js'
 import { isOlder, payerOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
@@ -29,14 +29,14 @@ const PEER_FORGOT = 'ERR_PEER_FORGOT'
 export function stop(channel: Established, violation: Violation): Transition<Established> {
   const message = errorMessage(violation, true)
   if (channel.stopped !== undefined) {
-    return to(channel, { type: 'send', message }, { type: 'hang-up' })
+    return become(channel, { type: 'send', message }, { type: 'hang-up' })
   }
   const settleNow = payerOf(channel.ledger.turn) !== channel.role
   const state: Established = {
     ...channel,
     stopped: { code: violation.code, reason: violation.message, rule: violation.rule, settleNow }
   }
-  return to(
+  return become(
     state,
     { type: 'send', message },
     { type: 'hang-up' },
@@ -60,9 +60,9 @@ export function closeOnly(channel: Established, violation: Violation): Transitio
   const { code, message, rule } = violation
   const isPeers = code === PEER_FORGOT
   const { stopped = { code, reason: message, rule, settleNow: false } } = channel
-  if (channel.stopped !== undefined && (isPeers || knowsItself(channel))) return to(channel)
+  if (channel.stopped !== undefined && (isPeers || knowsItself(channel))) return become(channel)
   const ask: Effect[] = isPeers ? [] : [{ type: 'ask-for-channels' }]
-  return to(
+  return become(
     { ...channel, stopped, ...(isPeers ? {} : { mayHaveForgotten: true }) },
     { type: 'send', message: errorMessage(violation, true) },
     alarm(
@@ -95,7 +95,7 @@ export function whereMoneyMayBe({ peer }: Pick<Channel, 'peer'>): string {
  * only closes.
  */
 export function distrustList(channel: Channel, id: string): Transition {
-  if (channel.stage !== 'established') return to(channel)
+  if (channel.stage !== 'established') return become(channel)
   const text = `This node had lost payments, and the peer's list of them is false: payment ${id} was made otherwise, or is listed twice. The channel only closes now, and payments to this peer with an id are refused.`
   return closeOnly(
     { ...channel, stopped: undefined },
@@ -187,7 +187,7 @@ export function abandon(
     theirKey: theirKeyOf(state)
   }
   const release: Effect[] = state.role === 'client' ? [{ type: 'release-funding' }] : []
-  return to(
+  return become(
     abandoned,
     ...first,
     { type: 'hang-up' },

@@ -14,7 +14,7 @@ import {
   onCloseDone,
   onCloseRequest
 } from './closing.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent, FundingHistory } from './events.js'
 import { confirmations, fundingFee, isBuried } from './funding-depth.js'
@@ -68,7 +68,7 @@ import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
 export function transition(channel: Channel, event: ChannelEvent, env: Env): Transition {
-  if (isOver(channel, event)) return to(channel)
+  if (isOver(channel, event)) return become(channel)
   const first = unlessSigning(
     channel,
     event,
@@ -110,8 +110,8 @@ function unlessSigning(before: Channel, event: ChannelEvent, next: Transition): 
     'The renewal is being signed; it cannot be given up any more.'
   )
   return event.type === 'close' || event.type === 'cancel'
-    ? to(before, { type: 'close-refused', error: late })
-    : to(before, ...next.effects.filter(({ type }) => type === 'send' || type === 'hang-up'))
+    ? become(before, { type: 'close-refused', error: late })
+    : become(before, ...next.effects.filter(({ type }) => type === 'send' || type === 'hang-up'))
 }
 
 /** True when both sides have found T1 deep enough. */
@@ -139,7 +139,7 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
     case 'bump':
       return onBump(channel, event.feeRate, env)
     case 'cancel':
-      return isOpening(channel) ? onClose(channel, env) : to(channel)
+      return isOpening(channel) ? onClose(channel, env) : become(channel)
     case 'let-unproven-go':
       return letUnprovenGo(channel, env)
     case 'make-room':
@@ -159,11 +159,13 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
     case 'funding-built':
       return channel.stage === 'accepted' && channel.role === 'client'
         ? onFundingBuilt(channel, event, env)
-        : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
+        : become(channel, { type: 'release-funding' }) // abandoned while T1 was built
     case 'funding-signed':
       return onFundingSigned(channel, event.raw)
     case 'funding-failed':
-      return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
+      return isOpening(channel)
+        ? onFundingFailed(channel, event.code, event.reason)
+        : become(channel)
     case 'sign-renewal':
       return onSignRenewal(channel, event.draft, env)
     case 'complete-renewal':
@@ -187,15 +189,15 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
             event,
             env
           )
-        : to(channel)
+        : become(channel)
     case 'broadcast-failed':
       return channel.stage === 'established'
         ? onBroadcastFailed(refusedUnlessBid(channel, event, env), event, env)
-        : to(channel)
+        : become(channel)
     case 'timeout':
       return isOpening(channel) && channel.stage !== 'refund-signed'
         ? onTimeout(channel)
-        : to(channel)
+        : become(channel)
     default:
       return unreachable(event)
   }
@@ -219,7 +221,7 @@ function onMessage(
   if (message.type === 'Error') return onError(channel, message)
   switch (channel.stage) {
     case 'abandoned':
-      return to(channel)
+      return become(channel)
     case 'offered':
       return message.type === 'AcceptChannel'
         ? onAcceptChannel(channel, message, env)
@@ -264,13 +266,13 @@ function onEstablishedMessage(
     case 'Funding':
       return channel.role === 'server' &&
         (message.type === 'Funding') === (channel.terms.renews === undefined)
-        ? to(channel, ...fundingAnswer(channel))
+        ? become(channel, ...fundingAnswer(channel))
         : unexpected(channel, message.type)
     case 'UpdateAck':
       return onUpdateAck(channel, message)
     // A repeated message changes nothing, and is not worth a write.
     case 'ChannelReady':
-      return to(
+      return become(
         channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } }
       )
     case 'TurnRequest':
@@ -309,7 +311,7 @@ function unexpected(channel: Channel, type: string): Transition {
   if (channel.stage === 'established') return stop(channel, violation)
   return isOpening(channel)
     ? abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) })
-    : to(channel)
+    : become(channel)
 }
 
 /** Step 6, confirmed by the server; step 7 follows. */
@@ -328,7 +330,7 @@ function onFundingBroadcast(channel: ClientChannel, txid: string, env: Env): Tra
   const { held, inFlight } = channel.ledger
   return held === undefined && inFlight.length === 0
     ? sendInitialUpdate(acknowledged, env)
-    : to(acknowledged)
+    : become(acknowledged)
 }
 
 /**
@@ -365,16 +367,16 @@ function notBroadcast(channel: ServerChannel, kind: string): Effect[] {
 
 /** FUND-3: a mempool or a block has T1. */
 function onFundingAccepted(channel: ServerChannel): Transition<Established> {
-  if (channel.fundingAccepted) return to(channel)
+  if (channel.fundingAccepted) return become(channel)
   const state: ServerChannel = { ...channel, fundingAccepted: true }
-  return to(state, ...fundingAnswer(state))
+  return become(state, ...fundingAnswer(state))
 }
 
 /** FUND-3: the chain shows T1, no matter who has sent it. */
 function acknowledgeSeen(channel: Established): Transition<Established> {
   return channel.role === 'server' && channel.onChain.fundingSeen
     ? onFundingAccepted(channel)
-    : to(channel)
+    : become(channel)
 }
 
 function onBroadcastDone(
@@ -384,7 +386,7 @@ function onBroadcastDone(
 ): Transition {
   switch (purpose) {
     case 'funding':
-      return channel.role === 'server' ? onFundingAccepted(channel) : to(channel)
+      return channel.role === 'server' ? onFundingAccepted(channel) : become(channel)
     case 'close':
       return onCloseBroadcast(channel, txid)
     case 'publication': {
@@ -421,10 +423,10 @@ function onBroadcastFailed(
   switch (event.purpose) {
     case 'funding': {
       if (channel.role === 'server' && event.kind === 'not-sent') {
-        return to(channel, ...notBroadcast(channel, event.kind))
+        return become(channel, ...notBroadcast(channel, event.kind))
       }
       const text = `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.`
-      return to(
+      return become(
         channel,
         ...(channel.role === 'client'
           ? [
@@ -446,7 +448,10 @@ function onBroadcastFailed(
       )
     }
     case 'close':
-      return to(channel, { type: 'notify', news: { kind: 'close-refused', reason: event.reason } })
+      return become(channel, {
+        type: 'notify',
+        news: { kind: 'close-refused', reason: event.reason }
+      })
     case 'publication':
       return onPublicationRefused(channel, event, env)
     default:
@@ -491,7 +496,7 @@ function onTip(channel: Channel, env: Env): Transition {
     case 'refund-signed':
       return giveUpRefund(channel, env)
     default:
-      return to(channel)
+      return become(channel)
   }
 }
 
@@ -510,7 +515,7 @@ function onFundingHistory(channel: Channel, history: FundingHistory, env: Env): 
     case 'refund-signed':
       return onFundingSeen(channel, history, env)
     default:
-      return to(channel)
+      return become(channel)
   }
 }
 
@@ -566,7 +571,7 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
   const close = closeAgain(channel, env)
   const again = republish(close.state, env)
   const closing = closeIfDue(again.state, env)
-  return to(closing.state, ...effects, ...close.effects, ...again.effects, ...closing.effects)
+  return become(closing.state, ...effects, ...close.effects, ...again.effects, ...closing.effects)
 }
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */
@@ -578,12 +583,12 @@ function becomeReady(channel: Established, env: Env): Transition<Established> {
     env.height === undefined ||
     !isBuried(channel, env)
   ) {
-    return to(channel)
+    return become(channel)
   }
   if (env.height >= lastPaymentHeightOf(terms, channel.ledger.turn)) {
     const lastPaymentHeight = lastPaymentHeightOf(terms, channel.ledger.turn)
     const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${lastPaymentHeight}).`
-    return to(
+    return become(
       {
         ...channel,
         stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false }
@@ -599,7 +604,7 @@ function becomeReady(channel: Established, env: Env): Transition<Established> {
   const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }
   const ready: Effect[] =
     channel.link === 'live' ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
-  return to(state, ...ready, {
+  return become(state, ...ready, {
     type: 'notify',
     news: { kind: 'ready', confirmations: confirmations(channel, env), minDepth: terms.minDepth }
   })

@@ -14,7 +14,7 @@ import type { BlockHeight, Satoshi } from '../types/units.js'
 import { formatAmount, satoshi, subSat } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
-import { to, type Effect, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { balances, nextSequence } from './ledger.js'
@@ -75,14 +75,14 @@ function hasEnded(channel: Established): boolean {
 
 /** TURN-1: payments wait, and it is not our turn. */
 export function onAskTurn(channel: Channel, payments: readonly Payment[], env: Env): Transition {
-  if (channel.stage !== 'established' || turnNeed(channel) !== 'ask') return to(channel)
+  if (channel.stage !== 'established' || turnNeed(channel) !== 'ask') return become(channel)
   const refusal = refusalToAsk(channel, payments, env)
   if (refusal !== undefined) {
     const { code, message, facts } = refusal
-    return to(withWishes(channel, { refused: { code, message, facts, notBefore: undefined } }))
+    return become(withWishes(channel, { refused: { code, message, facts, notBefore: undefined } }))
   }
   const turn = channel.ledger.turn + 1
-  return to(withWishes(channel, { asked: turn }), {
+  return become(withWishes(channel, { asked: turn }), {
     type: 'send',
     message: { type: 'TurnRequest', turn, amount: payableOf(channel, payments) }
   })
@@ -176,8 +176,8 @@ export function onTurnRequest(channel: Established, request: TurnRequest, env: E
     )
   }
   const refusal = refusalToGrant(channel, request.amount, env)
-  if (refusal !== undefined) return to(channel, refusal)
-  return to(withWishes(channel, { theirs: { sequence: nextSequence(ledger) - 1 } }))
+  if (refusal !== undefined) return become(channel, refusal)
+  return become(withWishes(channel, { theirs: { sequence: nextSequence(ledger) - 1 } }))
 }
 
 /** TURN-5, `not_before`: the refusal is for good. */
@@ -291,13 +291,13 @@ export function mustYield({ ledger, wishes }: Established): boolean {
  */
 export function onGrantTurn(channel: Channel, env: Env): Transition {
   if (channel.stage !== 'established' || !grantDue(channel, false) || channel.link !== 'live') {
-    return to(channel)
+    return become(channel)
   }
   const refusal = refusalToGrant(channel, undefined, env)
-  if (refusal !== undefined) return to(withWishes(channel, { theirs: undefined }), refusal)
+  if (refusal !== undefined) return become(withWishes(channel, { theirs: undefined }), refusal)
   const granted = nextTurn(channel, env.height)
   const { turn, held } = granted.ledger
-  return to(
+  return become(
     granted,
     { type: 'send', message: { type: 'TurnGrant', turn, sequence: held?.sequence ?? 0 } },
     { type: 'notify', news: { kind: 'turn-granted', turn, matures: lockOf(granted.terms, turn) } }
@@ -331,7 +331,7 @@ export function onTurnGrant(channel: Established, grant: TurnGrant): Transition 
 /** The turn was granted, and this side becomes its payer. */
 export function taken(channel: Established): Transition<Established> {
   const state = nextTurn(channel, undefined)
-  return to(state, {
+  return become(state, {
     type: 'notify',
     news: {
       kind: 'turn-taken',
@@ -365,7 +365,7 @@ export function onTurnRefuse(
         ? 'Try again in a moment.'
         : `Try again from height ${notBefore} on.`
   const message = `It is the peer's turn to pay, and it does not hand over: ${text} ${next}`
-  return to(
+  return become(
     withWishes(channel, {
       asked: undefined,
       refused: {

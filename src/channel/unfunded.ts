@@ -5,7 +5,7 @@
  */
 import { PaychanError } from '../types/errors.js'
 import { abandon } from './stopping.js'
-import { to, type Transition } from './effects.js'
+import { become, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { Accepted, Channel, Established, RefundSigned } from './state.js'
 import { errorMessage } from './violation.js'
@@ -132,7 +132,7 @@ export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
 
 /** Another peer asks for a channel, and there is no room. */
 export function makeRoom(channel: Channel, env: Pick<Env, 'now'>): Transition {
-  if (!mayMakeRoom(channel) || turnToGo(channel, env.now) === undefined) return to(channel)
+  if (!mayMakeRoom(channel) || turnToGo(channel, env.now) === undefined) return become(channel)
   const why = new PaychanError(
     'ERR_TOO_MANY_OPENINGS',
     'Others ask for channels, and this one has waited long for a T1 in a block. Open another one once T1 can be confirmed soon.'
@@ -152,7 +152,7 @@ export function letUnprovenGo(channel: Channel, env: Pick<Env, 'now' | 'height'>
     env.height < channel.terms.refundHeight + KEPT_AFTER_L ||
     env.now - channel.openedAt < KEPT_MS
   ) {
-    return to(channel)
+    return become(channel)
   }
   return abandon(
     channel,
