@@ -103,8 +103,9 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     // Its code is advice: a peer that says that it has forgotten a state itself has nothing to
     // tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
-    if (channel.stopped !== undefined && (!isAboutUs || knowsItself(channel)))
-      {return become(channel)}
+    if (channel.stopped !== undefined && (!isAboutUs || knowsItself(channel))) {
+      return become(channel)
+    }
     const code = codeOfPeer(error.code)
     const stopped: Stopped = channel.stopped ?? {
       code,

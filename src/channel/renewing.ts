@@ -297,8 +297,9 @@ export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transitio
 
 /** The old channel does not sign T1: it has moved on, or has come to an end. */
 export function onRenewalRefused(channel: Channel, error: PaychanError): Transition {
-  if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed')
-    {return become(channel)}
+  if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed') {
+    return become(channel)
+  }
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 

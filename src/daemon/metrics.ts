@@ -85,7 +85,7 @@ export class NodeMetrics {
     )
   }
 
-  /** To be called with each event of the node, from its start on. */
+  /** Called with each event of the node, from its start on. */
   readonly count = (event: NodeEvent): void => {
     switch (event.type) {
       case 'payment': {

@@ -122,7 +122,7 @@ export class EventLog {
     this.committed(changes)
   }
 
-  /** To be called after each commit with events in it. */
+  /** Called after each commit with events in it. */
   committed(changes: readonly Change[]): void {
     for (const { key } of changes) this.#committed = Math.max(this.#committed, numberOf(key))
     this.#wake()

@@ -44,7 +44,7 @@ export class OpeningUpkeep {
     this.closeScripts.hold(actor.state)
   }
 
-  /** To be called after each step. */
+  /** Called after each step. */
   observe(actor: ChannelActor): void {
     this.timers.observe(actor)
     this.closeScripts.observe(actor.state)
@@ -52,7 +52,7 @@ export class OpeningUpkeep {
   }
 
   /**
-   * To be called with each tip. Only once a server has told the whole history of its script can a
+   * Called with each tip. Only once a server has told the whole history of its script can a
    * channel be known to have no T1.
    */
   onTip(): void {
@@ -99,7 +99,7 @@ class OpeningTimers {
     )
   }
 
-  /** To be called after each step. */
+  /** Called after each step. */
   observe(actor: ChannelActor): void {
     if (isOpening(actor.state)) return
     this.#timers.get(actor)?.()
@@ -136,7 +136,7 @@ export class Strangers {
     this.#host = host
   }
 
-  /** To be called for every channel when it begins and after each of its steps. */
+  /** Called for every channel when it begins and after each of its steps. */
   observe(actor: ChannelActor): void {
     this.#leaving.delete(actor)
     if (mayMakeRoom(actor.state)) this.#vacant.add(actor)
@@ -273,7 +273,7 @@ export class CloseScripts {
     this.observe(channel)
   }
 
-  /** To be called after each step. Scripts that may get money are watched from now on, for good. */
+  /** Called after each step. Scripts that may get money are watched from now on, for good. */
   observe(channel: Channel): void {
     const script = this.#unfunded.get(channel.id)
     if (script === undefined) return

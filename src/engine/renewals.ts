@@ -124,7 +124,7 @@ export class Renewals {
   }
 
   /**
-   * To be called after each step: an old channel waits while the new one opens. A server's channel
+   * Called after each step: an old channel waits while the new one opens. A server's channel
    * waits only briefly, since opening costs the client nothing.
    */
   observe(state: Channel): void {

@@ -149,7 +149,7 @@ export class Requests {
   }
 
   /**
-   * To be called before the first payment may come. A record that is damaged is left out, and told:
+   * Called before the first payment may come. A record that is damaged is left out, and told:
    * payments for it are payments all the same.
    */
   async load(onDamaged: (error: unknown) => void): Promise<void> {

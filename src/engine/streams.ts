@@ -453,7 +453,7 @@ export class AckTimers {
     this.#onLate = onLate
   }
 
-  /** To be called after each step: keeps one timer for the awaited answer. */
+  /** Called after each step: keeps one timer for the awaited answer. */
   observe(actor: ChannelActor): void {
     const awaited = awaitedOf(actor.state)
     const timer = this.#timers.get(actor)

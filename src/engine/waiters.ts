@@ -123,13 +123,13 @@ export class Waiters {
   }
 
   /**
-   * To be called when a chain server has answered to T1, before the resulting state is observed.
+   * Called when a chain server has answered to T1, before the resulting state is observed.
    */
   fundingAnswered(answer: 'taken' | Error): void {
     this.#answer = answer
   }
 
-  /** To be called with every new state. */
+  /** Called with every new state. */
   observe(channel: Channel): void {
     this.#arrivals = this.#arrivals.filter((waiter) => {
       try {

@@ -195,7 +195,7 @@ export class DueActors {
     this.#watches = watches
   }
 
-  /** To be called when a channel is in another state. */
+  /** Called when a channel is in another state. */
   readonly changed = (): void => {
     this.#first = undefined
   }

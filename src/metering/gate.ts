@@ -90,11 +90,11 @@ export type Admission = Admitted | { readonly refusal: Response }
 const FREE: Admission = { refusal: undefined, receipt: undefined, giveBack: () => undefined }
 
 /** The scheme by which a request is paid. */
-type Carrier = 'mpp' | 'x402'
+type Scheme = 'mpp' | 'x402'
 
 /** The payment that a request names. */
 interface Payment {
-  readonly carrier: Carrier
+  readonly scheme: Scheme
   readonly challenge: Challenge
   readonly payload: SessionPayload
   /** The identifier by which its answer is kept. */
@@ -103,7 +103,7 @@ interface Payment {
 
 /** A request that is refused: why, and in which session it could be paid. */
 interface Refused extends Untaken {
-  readonly carrier?: Carrier | undefined
+  readonly scheme?: Scheme | undefined
 }
 
 export class Gate {
@@ -205,17 +205,17 @@ export class Gate {
         const detail = `This costs ${formatAmount(asked)}. Pay the session of the challenge, and ask again with its credential.`
         return await refused({ problem: { ...PAYMENT_REQUIRED, detail } })
       }
-      const { carrier, challenge, payload } = payment
+      const { scheme, challenge, payload } = payment
       const taken = await this.#till.take(asked, challenge, payload)
-      if (taken.problem !== undefined) return await refused({ ...taken, carrier })
+      if (taken.problem !== undefined) return await refused({ ...taken, scheme })
       return {
         taken,
         refusal: undefined,
         receipt:
-          carrier === 'mpp' ? this.#receiptHeader(taken) : settlementHeader(settlementOf(taken)),
+          scheme === 'mpp' ? this.#receiptHeader(taken) : settlementHeader(settlementOf(taken)),
         giveBack: () => {
           this.#till.giveBack(taken)
-          return carrier === 'mpp' ? undefined : settlementHeader(unsettledOf(taken))
+          return scheme === 'mpp' ? undefined : settlementHeader(unsettledOf(taken))
         }
       }
     } catch (error) {
@@ -239,7 +239,7 @@ export class Gate {
   async #refused(
     request: PricedRequest,
     price: Satoshi,
-    { problem, challenge: same, carrier }: Refused,
+    { problem, challenge: same, scheme }: Refused,
     keepsAnswers: boolean
   ): Promise<Response> {
     const { retryAfter, type } = problem
@@ -248,7 +248,7 @@ export class Gate {
     }
     const challenge = same ?? (await this.#till.challenge(price))
     // x402 knows 402 only, where a payment is not the one that is asked for.
-    const status = carrier === 'x402' && problem.status === 401 ? 402 : problem.status
+    const status = scheme === 'x402' && problem.status === 401 ? 402 : problem.status
     return problemOf(
       status,
       { ...problemDetails(problem, challenge.id), status },
@@ -286,7 +286,7 @@ function paymentIn({ headers }: PricedRequest): Payment | undefined {
   const authorization = headers.get('authorization')
   const signature = headers.get('payment-signature')
   if (!isPayment(authorization)) {
-    return signature === null ? undefined : { carrier: 'x402', ...readPayment(signature) }
+    return signature === null ? undefined : { scheme: 'x402', ...readPayment(signature) }
   }
   if (signature !== null) {
     throw new PaychanError(
@@ -302,7 +302,7 @@ function paymentIn({ headers }: PricedRequest): Payment | undefined {
       'The credential has no payload of the method paychan. Ask once more without it, and answer the challenge that comes.'
     )
   }
-  return { carrier: 'mpp', challenge, payload: said.data, id: undefined }
+  return { scheme: 'mpp', challenge, payload: said.data, id: undefined }
 }
 
 /**

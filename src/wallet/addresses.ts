@@ -103,7 +103,7 @@ export class AddressBook {
     return this.next.receive - 1 - this.#lastPaid >= MOST_UNUSED
   }
 
-  /** To be called for each script that a block has paid to. */
+  /** Called for each script that a block has paid to. */
   paid({ branch, index }: OwnScript): void {
     if (branch === 'receive') this.#lastPaid = Math.max(this.#lastPaid, index)
   }
