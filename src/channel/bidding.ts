@@ -39,7 +39,7 @@ import { partyOf } from './terms.js'
 export const SETTLED = 'ERR_CHANNEL_SETTLED'
 
 /**
- * STAKE-3: true when our user wants its money now. The code alone is no proof: an `Error` of the
+ * STAKE-3: true when our user wants its money now. The code alone proves nothing: an `Error` of the
  * peer may name any code, and settles nothing.
  */
 export function isSettledByUser({ stopped }: Pick<Established, 'stopped'>): boolean {

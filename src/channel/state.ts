@@ -234,7 +234,7 @@ export interface OnChain {
 export interface FirstShown {
   /** Of a state of the other side, by two servers. */
   readonly states?: BlockHeight | undefined
-  /** Of a spend that is no state. */
+  /** Of a spend that is not a state. */
   readonly others?: BlockHeight | undefined
 }
 

@@ -11,7 +11,7 @@ export interface DataPaths {
   readonly config: string
   readonly seed: string
   readonly socket: string
-  /** The address of the dashboard, while a node runs whose output is no terminal. */
+  /** The address of the dashboard, while a node runs whose output is not a terminal. */
   readonly dashboard: string
 }
 

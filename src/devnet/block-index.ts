@@ -21,7 +21,8 @@ export class BlockIndex {
   #tip: Block
 
   constructor() {
-    // As in Bitcoin Core, the genesis coinbase is no coin, and as in ElectrumX it is in no history.
+    // As in Bitcoin Core, the genesis coinbase is not a coin, and as in ElectrumX it is in no
+    // history.
     this.#tip = genesisBlock()
     this.#blocks.push(this.#tip)
   }
@@ -88,7 +89,7 @@ export class BlockIndex {
       .filter(({ script }) => !isUnspendable(script))
     const ownOutputs = new Set(created.map(({ outPoint }) => outPointText(outPoint)))
     for (const key of ownOutputs) this.coins.remove(key)
-    // An output created and spent in the same block is no coin of the chain before it.
+    // An output created and spent in the same block is not a coin of the chain before it.
     for (const coin of spent) if (!ownOutputs.has(outPointText(coin.outPoint))) this.coins.add(coin)
     for (const { txid } of block.transactions) this.#transactions.delete(txid)
     const touched = new Set([...created, ...spent].map(({ script }) => scriptHashOf(script)))

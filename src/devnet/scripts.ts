@@ -126,7 +126,7 @@ export function scriptKind(script: Uint8Array): ScriptKind {
   return isBareMultisig(script) ? 'multisig' : 'nonstandard'
 }
 
-/** True when nothing can ever spend it, so that it is no coin (`CScript::IsUnspendable`). */
+/** True when nothing can ever spend it, so that it is not a coin (`CScript::IsUnspendable`). */
 export function isUnspendable(script: Uint8Array): boolean {
   return script[0] === OP_RETURN || script.length > 10_000
 }

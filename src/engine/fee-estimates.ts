@@ -75,7 +75,7 @@ export class FeeEstimates implements FeeView {
   }
 
   /**
-   * Loads the fees seen before a restart; a damaged record is no loss.
+   * Loads the fees seen before a restart; a damaged record loses nothing.
    *
    * @throws PaychanError `ERR_STORE_FAILED`
    */

@@ -17,7 +17,7 @@ export type StreamUnit = 'event' | { readonly bytes: number }
 const NEED_VOUCHER = 'payment-need-voucher'
 const RECEIPT = 'payment-receipt'
 
-/** More than this without an end is no event. */
+/** More than this without an end is not an event. */
 const MOST_EVENT = 1_048_576
 
 /** One event as it stands, with its blank line. */

@@ -392,9 +392,9 @@ export interface NodeApi {
   pay: (request: PayRequest) => Promise<PayResult>
   /**
    * Writes an encrypted backup of everything, as it is at one moment, into one file; resolves once
-   * the file is on the disk. It never replaces a file that is no backup of this node, or one whose
-   * data this node has not gone through. A backup that is put back (`paychan restore --from`) is an
-   * old copy: its peers have to come back, and channels may only close then.
+   * the file is on the disk. It never replaces a file that is not a backup of this node, or one
+   * whose data this node has not gone through. A backup that is put back (`paychan restore --from`)
+   * is an old copy: its peers have to come back, and channels may only close then.
    *
    * @throws PaychanError `ERR_BACKUP_EXISTS`, `ERR_BACKUP_UNWRITABLE`, `ERR_PASSPHRASE_TOO_SHORT`
    * @example

@@ -96,7 +96,7 @@ const NODE_RECORDS = [
  *
  * @throws PaychanError `ERR_STORE_LOCKED` while a node runs on it, `ERR_NO_DATA` when there is
  *   nothing to check,
- *   `ERR_NOT_CHECKED` when it cannot be read for a reason that is no damage
+ *   `ERR_NOT_CHECKED` when it cannot be read for a reason other than damage
  */
 export async function checkData({
   dataDir,
@@ -359,7 +359,7 @@ export interface OpenedStore {
 
 /**
  * @throws PaychanError `ERR_STORE_LOCKED` while a node runs on it, `ERR_NOT_CHECKED` when it cannot
- * be read for a reason that is no damage
+ * be read for a reason other than damage
  */
 export async function openToCheck(directory: string): Promise<OpenedStore> {
   const damaged = await damagedLogs(directory).catch((error: unknown) => {

@@ -7,7 +7,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   after: (ms, callback) => {
     const timer = setTimeout(callback, ms)
-    timer.unref() // a timer alone is no reason to keep a process alive
+    timer.unref() // a timer alone does not keep the process alive
     return () => {
       clearTimeout(timer)
     }

@@ -22,7 +22,7 @@ export async function unlessAborted<T>(
 ): Promise<T> {
   if (signal === undefined) return await work()
   if (signal.aborted) throw waitEnded(signal, false)
-  // One signal may end thousands of payments; that is no leak for Node to warn of.
+  // One signal may end thousands of payments; that is not a leak for Node to warn of.
   setMaxListeners(Number.POSITIVE_INFINITY, signal)
   return await new Promise<T>((resolve, reject) => {
     const onAbort = (): void => {

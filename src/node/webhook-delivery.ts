@@ -16,7 +16,7 @@ const LONGEST_PAUSE_MS = 3_600_000
  */
 export const TOLD_FAILURES = 11
 
-/** HTTP 410: the receiver wants no more, which is no failure that passes. */
+/** HTTP 410: the receiver wants no more, which is not a failure that passes. */
 const GONE = 410
 
 const SECRET_PREFIX = 'whsec_'

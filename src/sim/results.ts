@@ -19,7 +19,7 @@ export interface PaymentTotals {
   readonly asked: number
   /**
    * Payments of the plan whose payer was switched off just then, so that nobody asked, or whose
-   * payee was, so that nobody answered: a phone in a drawer is no failure of the network.
+   * payee was, so that nobody answered: a phone in a drawer is not a failure of the network.
    */
   readonly off: number
   readonly made: number

@@ -68,7 +68,7 @@ const testShape = z
   .length(1)
 const statusShape = z.string().max(200).nullable()
 // 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself. As many as fit
-// into one line: strangers may pay to a script as often as they like, which is no fault of the
+// into one line: strangers may pay to a script as often as they like, which is not a fault of the
 // server's.
 const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) }))
 // Nothing in it as long as nobody has made the output.
@@ -134,7 +134,7 @@ export class ElectrumSession {
           const script = this.#outPoints.get(outPointText({ txid: id, vout }))
           if (script !== undefined) events.onStatus(scriptHashOf(fromHex(script)), null)
         }
-        // Servers may notify of more than we subscribe to; the rest is no business of ours.
+        // Servers may notify of more than we subscribe to; the rest does not concern us.
       }
     })
   }

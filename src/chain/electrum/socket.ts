@@ -93,7 +93,7 @@ function overTls(
 ): Socket {
   const socket = connectTls({
     socket: plain,
-    // RFC 6066, section 3: a server name is no IP address.
+    // RFC 6066, section 3: a server name is not an IP address.
     ...(isIP(endpoint.host) === 0 ? { servername: endpoint.host } : { host: endpoint.host }),
     ...(trust.ca === undefined ? {} : { ca: trust.ca }),
     minVersion: 'TLSv1.2',

@@ -132,7 +132,7 @@ const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
 
 /**
  * The reason of a node that an adversary plays. An honest node's conduct does not apply to it, so
- * its losses are no bug; the honest reason is told beside it all the same.
+ * its losses are not a bug; the honest reason is told beside it all the same.
  *
  * @param publishedOld - true when it did so in the channel
  */
