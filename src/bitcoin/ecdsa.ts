@@ -41,8 +41,9 @@ export function toDer(compact: Uint8Array, sighashType: number): Uint8Array {
       'A signature is 64 bytes, r and s, with r and s in range and s in the lower half (BIP146).'
     )
   }
-  if (!scripts.isDefinedHashType(sighashType))
+  if (!scripts.isDefinedHashType(sighashType)) {
     throw invalid(`${sighashType} is not a sighash type.`)
+  }
   return scripts.signature.encode(compact, sighashType)
 }
 

@@ -116,6 +116,20 @@ export class Accounts {
    * @throws PaychanError `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`
    */
   async accountFor(seller: string, offer: Offer): Promise<Account> {
+    const account = await this.alone(seller, offer)
+    const key = keyOf(account)
+    const made = lively(this.#accounts.get(key))
+    if (made !== undefined) return made
+    this.#accounts.set(key, account)
+    return account
+  }
+
+  /**
+   * An account for one offer, with which no other one goes on. Nothing is paid yet.
+   *
+   * @throws PaychanError as `accountFor`
+   */
+  async alone(seller: string, offer: Offer): Promise<Account> {
     const { terms } = offer
     this.#network ??= (await this.#options.node.info()).network
     if (terms.network !== this.#network) {
@@ -126,18 +140,7 @@ export class Accounts {
       )
     }
     this.#checkPrice(seller, terms.price)
-    const account = this.#account(seller, offer)
-    const key = keyOf(account)
-    const made = lively(this.#accounts.get(key))
-    if (made !== undefined) return made
-    this.#accounts.set(key, account)
-    return account
-  }
-
-  /** The account whose session it is; undefined when it is forgotten. */
-  ofSession(id: string): Account | undefined {
-    for (const account of this.#accounts.values()) if (account.challenge.id === id) return account
-    return undefined
+    return this.#account(seller, offer)
   }
 
   forget(account: Account): void {

@@ -62,8 +62,11 @@ export class Answers {
     const entry: Entry = { fingerprint, kept, bytes: 0 }
     this.#entries.set(id, entry)
     const end = (answer: Kept | undefined): void => {
-      if (answer === undefined) this.#entries.delete(id)
-      else this.#count(entry, answer.body.length)
+      // One that had to give way meanwhile is kept for nobody.
+      if (this.#entries.get(id) === entry) {
+        if (answer === undefined) this.#entries.delete(id)
+        else this.#count(entry, answer.body.length)
+      }
       settle(answer)
     }
     try {

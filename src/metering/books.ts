@@ -6,7 +6,8 @@
  *
  * They are a store of their own with the rules of the node's: what is taken is on the disk before
  * it is delivered, and units that wait at the same time share one fsync. One process has them at a
- * time.
+ * time, and one seller, since each seller goes on from what is read here: who begins anew reads
+ * them anew.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -57,6 +58,7 @@ export class Books {
   #unwritten = new Map<string, SessionRecord | AccountRecord | number | true | undefined>()
   #nextWrite: Promise<void> | undefined
   #lastWrite: Promise<void> = Promise.resolve()
+  #isHad = false
   readonly #store: Store
 
   private constructor(
@@ -102,6 +104,22 @@ export class Books {
     const forgottenUpTo =
       forgotten === undefined ? 0 : parseRecord(FORGOTTEN, forgotten, z.number())
     return new Books(store, secret, sessions, trusted, forgottenUpTo, accounts)
+  }
+
+  /**
+   * Gives them to a seller, the first one that asks: what it sells is not in what was read, and
+   * another one would sell it again (HTTP-16).
+   *
+   * @throws PaychanError `ERR_GATE_RUNNING`
+   */
+  claim(): void {
+    if (this.#isHad) {
+      throw new PaychanError(
+        'ERR_GATE_RUNNING',
+        'Another seller has these books, or had them. Stop it, close them, and open them again for this one; two sellers at once have books of their own, in two directories.'
+      )
+    }
+    this.#isHad = true
   }
 
   /**
@@ -175,7 +193,8 @@ export interface BookEntry {
 }
 
 /**
- * Opens the books of a seller, in a directory of their own. Close them after the gate has stopped.
+ * Opens the books of a seller, in a directory of their own: for one seller, which gets
+ * `ERR_GATE_RUNNING` where another one has had them. Close them after it has stopped.
  *
  * @throws PaychanError `ERR_GATE_RUNNING` when another process has them, `ERR_STORE_FAILED` when
  *   the disk refuses, `ERR_STORE_CORRUPT` when they are damaged

@@ -37,7 +37,10 @@ export interface CreditsOptions {
    * By which the seller knows its challenges again: that of the books, or a new one, when left out.
    */
   readonly secret?: Uint8Array
-  /** The books that survive a restart; when left out, a restart forgets what was paid ahead. */
+  /**
+   * What survives a restart, of this seller alone (`ERR_GATE_RUNNING`); when left out, a restart
+   * forgets what was paid ahead.
+   */
   readonly books?: Books
   /**
    * Seconds for which a session lives; an hour when left out, `Infinity` for sessions without an
@@ -56,6 +59,8 @@ export interface Waiting {
   readonly patience?: number
   /** Is told, once, when it has to wait. */
   readonly onShort?: () => void
+  /** Ends the wait: what it was for is over, and takes nothing that is paid from then on. */
+  readonly signal?: AbortSignal
 }
 
 const PATIENCE_MS = 2_000
@@ -94,6 +99,7 @@ export class Credits {
   constructor(options: CreditsOptions) {
     this.#options = options
     const { books, lifetime, secret = books?.secret ?? randomBytes(32) } = options
+    books?.claim()
     this.secret = secret
     const areEndless = lifetime === Infinity
     this.#sessions = new Sessions(
@@ -135,16 +141,18 @@ export class Credits {
     number: bigint | undefined,
     price: Satoshi,
     unit?: UnitOptions,
-    { patience = this.#options.patience ?? PATIENCE_MS, onShort }: Waiting = {}
+    { patience = this.#options.patience ?? PATIENCE_MS, onShort, signal }: Waiting = {}
   ): Promise<Taking> {
     await this.resume()
     const until = this.now() + patience
-    const take = (): Taking => this.#sessions.take(id, number, price, unit)
+    const take = (): Taking =>
+      signal?.aborted === true ? { kind: 'over' } : this.#sessions.take(id, number, price, unit)
     let taking = take()
     if (taking.kind === 'short') onShort?.()
-    while (taking.kind === 'short' && (await this.#isCredited(id, until - this.now()))) {
+    while (taking.kind === 'short' && (await this.#isCredited(id, until - this.now(), signal))) {
       taking = take()
     }
+    if (signal?.aborted === true && taking.kind === 'short') return { kind: 'over' }
     if (taking.kind === 'short' && !this.#isStopped) {
       await this.#lookUp()
       taking = take()
@@ -179,25 +187,34 @@ export class Credits {
   async #keep(id: string): Promise<void> {
     const { books } = this.#options
     if (books === undefined) return
-    const sessions = this.#sessions.takeRecords(id, this.now())
+    // What was missed since then is not in them: a restart looks for it.
+    const sessions = this.#sessions.takeRecords(id, this.#missedSince ?? this.now())
     if (sessions.length === 0) return
     const { forgottenUpTo } = this.#sessions
     await books.keep({ sessions, gone: this.#sessions.takeGone(), forgottenUpTo })
   }
 
-  /** Waits for the next payment to a session; false when none comes in time. */
-  async #isCredited(id: string, ms: number): Promise<boolean> {
-    if (ms <= 0 || this.#isStopped) return false
+  /**
+   * Waits for the next payment to a session; false when none comes in time, or before the wait
+   * ends.
+   */
+  async #isCredited(id: string, ms: number, signal?: AbortSignal): Promise<boolean> {
+    if (ms <= 0 || this.#isStopped || signal?.aborted === true) return false
     const waiting = this.#waiting.get(id) ?? new Set()
     this.#waiting.set(id, waiting)
     return await new Promise<boolean>((resolve) => {
       const end = (isCredited: boolean): void => {
         clearTimeout(timer)
+        signal?.removeEventListener('abort', leave)
         waiting.delete(end)
         if (waiting.size === 0) this.#waiting.delete(id)
         resolve(isCredited)
       }
+      const leave = (): void => {
+        end(false)
+      }
       const timer = setTimeout(end, ms, false)
+      signal?.addEventListener('abort', leave)
       waiting.add(end)
     })
   }

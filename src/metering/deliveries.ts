@@ -21,12 +21,6 @@ export class Deliveries {
   /** Each has cost at least a unit, so the budget bounds them. */
   readonly #sellers = new Map<string, Dealings>()
   readonly #lost = new WeakSet<Account>()
-  readonly #sellerOf: ({ seller }: Account) => string
-
-  /** @param sellerOf - by which a seller is known again: its name, when left out */
-  constructor(sellerOf = ({ seller }: Account): string => seller) {
-    this.#sellerOf = sellerOf
-  }
 
   delivered(seller: string): void {
     this.#of(seller).delivered++
@@ -40,9 +34,9 @@ export class Deliveries {
   /**
    * @throws PaychanError `ERR_PAID_NOT_DELIVERED` (facts: paid) for a seller that is paid no more
    */
-  check(seller: string, name = seller): void {
+  check(seller: string): void {
     const { isRefused = false, paid = 0n } = this.#sellers.get(seller) ?? {}
-    if (isRefused) throw notDelivered(name, paid)
+    if (isRefused) throw notDelivered(seller, paid)
   }
 
   /** Notes that the account with a seller is lost, with a unit that was paid and not used. */
@@ -63,7 +57,7 @@ export class Deliveries {
   #count(account: Account, most: number): void {
     if (this.#lost.has(account)) return
     this.#lost.add(account)
-    const record = this.#of(this.#sellerOf(account))
+    const record = this.#of(account.seller)
     record.lost++
     record.paid += account.prepaid.paid
     if (record.lost > most + Math.floor(record.delivered / DELIVERED_PER_LOSS)) {

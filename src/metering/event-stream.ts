@@ -112,10 +112,10 @@ export interface NeedVoucher {
 export interface StreamSale {
   readonly unit: StreamUnit
   /**
-   * Takes one more unit; `ask` is told once when it has to wait for its payment. False: it never
-   * came.
+   * Takes one more unit; `ask` is told once when it has to wait for its payment, and the signal
+   * says that its reader has gone. False: it never came.
    */
-  readonly take: (ask: (need: NeedVoucher) => void) => Promise<boolean>
+  readonly take: (ask: (need: NeedVoucher) => void, signal: AbortSignal) => Promise<boolean>
   readonly receipt: () => object
 }
 
@@ -128,6 +128,7 @@ export function soldEvents(
   const reader = body.getReader()
   const blocks = blocksOf(reader)
   const bytes = new TextEncoder()
+  const left = new AbortController()
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -153,7 +154,7 @@ export function soldEvents(
             })
           )
         }
-        if (isSold && meter.use(block) && !(await take(ask))) {
+        if (isSold && meter.use(block) && !(await take(ask, left.signal))) {
           await reader.cancel()
           controller.error(new Error('The next event was not paid in time.'))
           return
@@ -161,6 +162,7 @@ export function soldEvents(
         send(isPaymentEvent(block) ? ':\n\n' : block.text)
       },
       async cancel() {
+        left.abort()
         await reader.cancel()
       }
     },

@@ -12,7 +12,7 @@ import { formatAmount, type Satoshi } from '../types/units.js'
 import { Answers, fingerprintOf, type Identity } from './answers.js'
 import { isEventStream } from './event-stream.js'
 import { middleware, type ServedHandler } from './express.js'
-import { privateCaching, SHARED_CACHING } from './private-answers.js'
+import { privateCaching, toSharedCaches } from './private-answers.js'
 import {
   challengeHeader,
   isPayment,
@@ -385,6 +385,6 @@ function withReceipt(answer: Response, { name, value }: PricedReceipt): Response
 
 function setReceipt(headers: Headers, name: string, value: string, caching: string): void {
   headers.set(name, value)
-  for (const name of SHARED_CACHING) headers.delete(name)
+  for (const name of toSharedCaches(headers.keys())) headers.delete(name)
   headers.set('cache-control', caching)
 }

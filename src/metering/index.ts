@@ -38,7 +38,13 @@ export {
 } from './books.js'
 export type { PaidRecord, SessionRecord } from './sessions.js'
 export type { Run } from './spent-numbers.js'
-export { X402Buyer, X402Seller, type X402Outcome, type X402Verdict } from './x402-scheme.js'
+export {
+  X402Buyer,
+  X402Seller,
+  type X402BuyerOptions,
+  type X402Outcome,
+  type X402Verdict
+} from './x402-scheme.js'
 export type {
   X402Offer,
   X402Payload,

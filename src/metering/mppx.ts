@@ -9,14 +9,9 @@ import { parseAmount } from '../types/amount.js'
 import { PaychanError } from '../types/errors.js'
 import { checkConfidential, type AccountsOptions } from './accounts.js'
 import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
-import {
-  credentialHeader,
-  readChallenges,
-  toToken,
-  type Challenge,
-  type Receipt
-} from './payment-auth.js'
+import { credentialHeader, toToken, type Challenge, type Receipt } from './payment-auth.js'
 import { Purchases, type Bought } from './purchases.js'
+import { remember, SeenOffers } from './seen-offers.js'
 import {
   INTENT,
   METHOD,
@@ -241,13 +236,12 @@ export interface MppxBuyerOptions extends AccountsOptions {
   readonly fetch?: typeof fetch
 }
 
-/** What was shown, and was it paid for the offer that it answers? */
 interface Shown extends Bought {
-  readonly isOwnOffer: boolean
+  /**
+   * A further unit is not tried: it was paid for the offer that it answers, or behind another one.
+   */
+  readonly isLast: boolean
 }
-
-/** Offers, and units, that are remembered until something comes of them; the oldest goes first. */
-const MOST_OPEN = 10_000
 
 /**
  * Pays for the clients of `mppx`: within limits, over a channel, before the credential is made. It
@@ -270,12 +264,11 @@ export class MppxBuyer {
 
   readonly #purchases: Purchases
   readonly #ask: typeof fetch
-  /** The server that made an offer, by the id of its challenge. */
-  readonly #offers = new Map<string, URL>()
+  readonly #offers = new SeenOffers()
   readonly #shown = new Map<string, Shown>()
 
   constructor({ fetch: ask = fetch, ...options }: MppxBuyerOptions) {
-    this.#purchases = new Purchases(options, ({ seller }) => seller)
+    this.#purchases = new Purchases(options)
     this.#ask = ask
   }
 
@@ -307,22 +300,22 @@ export class MppxBuyer {
   }): Promise<string> => {
     const challenge = textOf(asked)
     const terms = termsOf(challenge)
-    const server = this.#offers.get(challenge.id)
-    if (server === undefined || terms === undefined) {
+    const offer = this.#offers.of(challenge.id)
+    if (offer === undefined || terms === undefined) {
       throw new PaychanError(
         'ERR_INVALID_REQUEST',
         'The buyer has not seen which server asks for this. Give the client its fetch: Mppx.create({ methods: [buyer], fetch: buyer.fetch }).',
         { challenge: challenge.id }
       )
     }
-    checkConfidential(server)
-    const bought = await this.#purchases.buy(server.origin, { challenge, terms })
+    checkConfidential(offer.server)
+    const bought = await this.#purchases.buy(offer.server.origin, { challenge, terms })
     const { account, number } = bought
     const payload = { action: 'voucher', cumulativeAmount: number.toString() }
     const credential = credentialHeader({ challenge: account.challenge, payload })
     remember(this.#shown, credential, {
       ...bought,
-      isOwnOffer: account.challenge.id === challenge.id
+      isLast: offer.isFurther || account.challenge.id === challenge.id
     })
     return credential
   }
@@ -334,7 +327,7 @@ export class MppxBuyer {
     const shown = this.#shown.get(credential)
     if (shown === undefined) {
       const answer = await this.#ask(request)
-      this.#noteOffers(answer, request)
+      this.#offers.note(answer, request)
       return answer
     }
     this.#shown.delete(credential)
@@ -346,11 +339,11 @@ export class MppxBuyer {
   /** The answer to a paid request, for the client. */
   async #heard(answer: Response, request: Request, shown: Shown): Promise<Response> {
     const purchases = this.#purchases
-    const { account, isOwnOffer } = shown
+    const { account, isLast } = shown
     if (answer.status === 402 || answer.status === 401) {
-      const isSame = this.#noteOffers(answer, request).includes(account.challenge.id)
+      const isSame = this.#offers.note(answer, request, true).includes(account.challenge.id)
       const reason = (await isNumberUsed(answer)) ? NUMBER_USED : undefined
-      const error = purchases.refused(account, reason, isOwnOffer || isSame)
+      const error = purchases.refused(account, reason, isLast || isSame)
       if (error !== undefined) throw error
       // The client asks again after 402 only.
       const { headers, body } = answer
@@ -360,20 +353,4 @@ export class MppxBuyer {
     else purchases.delivered(account)
     return boughtAnswer(answer, account, purchases.accounts, () => purchases.undelivered(account))
   }
-
-  /** The ids of the challenges of an answer, whose server is remembered. */
-  #noteOffers({ headers, url }: Response, request: Request): string[] {
-    const server = new URL(url === '' ? request.url : url)
-    const challenges = readChallenges(headers.get('www-authenticate') ?? '')
-    return challenges.map(({ id }) => {
-      remember(this.#offers, id, server)
-      return id
-    })
-  }
-}
-
-function remember<T>(open: Map<string, T>, key: string, value: T): void {
-  open.set(key, value)
-  const [oldest] = open.keys()
-  if (open.size > MOST_OPEN && oldest !== undefined) open.delete(oldest)
 }

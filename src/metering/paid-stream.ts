@@ -211,10 +211,18 @@ export class StreamSales {
     const { price, per, sells = 'out', clock = monotonic } = this.#options
     const frames = lpStream(stream)
     const account = await this.#accountOf(buyer)
+    const over = new AbortController()
+    let taking: Promise<unknown> = Promise.resolve()
     stream.addEventListener(
       'close',
       () => {
-        account.isInUse = false
+        // What waits here must not take what is paid on the next stream.
+        over.abort(new PaychanError('ERR_NOT_PAID', `The stream to ${buyer} is over.`, { buyer }))
+        taking
+          .catch(() => {})
+          .finally(() => {
+            account.isInUse = false
+          })
       },
       { once: true }
     )
@@ -230,13 +238,14 @@ export class StreamSales {
     }
     await frames.write(frame(OFFER, Buffer.from(JSON.stringify(offer))))
 
-    const take = async (units: number): Promise<void> => {
-      if (units === 0) return
+    const takeUnits = async (units: number): Promise<void> => {
+      const { signal } = over
+      signal.throwIfAborted()
       const [number, cost] = [BigInt(account.units + units), satoshi(price * BigInt(units))]
       account.units += units
       const step = { step: BigInt(units) }
-      const taking = await this.#credits.take(account.session, number, cost, step)
-      if (taking.kind === 'taken') {
+      const { kind } = await this.#credits.take(account.session, number, cost, step, { signal })
+      if (kind === 'taken') {
         if (!account.isKept) {
           await this.#options.books?.keepAccount(account.session, { buyer, price })
         }
@@ -252,6 +261,11 @@ export class StreamSales {
       )
       stream.abort(error)
       throw error
+    }
+    const take = async (units: number): Promise<void> => {
+      if (units === 0) return
+      taking = takeUnits(units)
+      await taking
     }
     const sold = async (data: Uint8Array): Promise<void> => {
       for (const part of meter.parts(data)) {

@@ -167,14 +167,17 @@ class Payer {
     const place = `${origin}${pathname}`
     let account = this.#deliveries.isRefused(origin) ? undefined : lively(this.#byPlace.get(place))
     let isNew = false
+    let refusals = 0
     let answer =
       account === undefined ? await this.#unpaid(request) : await this.#paidFor(request, account)
     while (account === undefined ? answer.status === 402 : isRefused(answer)) {
       const asked = offerIn(answer)
       if (account !== undefined) {
+        refusals++
         // A server that asks for more after it was paid takes, and does not deliver. An older
-        // session may have been lost with a restart of the server.
-        if (isNew || asked?.challenge.id === account.challenge.id) {
+        // session may have been lost with a restart of the server, or be for another price: once
+        // for a request.
+        if (isNew || refusals > 1 || asked?.challenge.id === account.challenge.id) {
           this.#forget(account)
           throw this.#deliveries.undelivered(account)
         }

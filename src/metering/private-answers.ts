@@ -3,8 +3,13 @@
  * mostly free before, and lets caches that many share keep what it answers (RFC 9111, 3.5).
  */
 
-/** Headers that speak to shared caches past `Cache-Control` (RFC 9213, and before it). */
-export const SHARED_CACHING = ['cdn-cache-control', 'surrogate-control'] as const
+/** Headers that speak to shared caches past `Cache-Control` (RFC 9213, and before it; nginx). */
+const TO_SHARED = /^(?:.*-)?cdn-cache-control$|^surrogate-control$|^x-accel-expires$/i
+
+/** The headers among these that have to go from an answer that was paid for. */
+export function toSharedCaches(names: Iterable<string>): string[] {
+  return [...names].filter((name) => TO_SHARED.test(name))
+}
 
 /** Directives that only shared caches heed, and `private` for some fields alone. */
 const FOR_SHARED = /^(?:public|private|s-maxage|proxy-revalidate)(?:\s*=|$)/i

@@ -16,33 +16,31 @@ export interface Bought {
 
 export class Purchases {
   readonly accounts: Accounts
-  readonly #deliveries: Deliveries
-  readonly #sellerOf: (account: Pick<Account, 'seller' | 'terms'>) => string
+  readonly #deliveries = new Deliveries()
 
-  /** @param sellerOf - by which a seller is known again */
-  constructor(
-    options: AccountsOptions,
-    sellerOf: (account: Pick<Account, 'seller' | 'terms'>) => string
-  ) {
-    this.#sellerOf = sellerOf
+  constructor(options: AccountsOptions) {
     this.accounts = new Accounts(options)
-    this.#deliveries = new Deliveries(sellerOf)
   }
 
   /**
-   * Pays for a unit, when none is left of what was paid before.
+   * Pays for a unit, when none is left of what was paid before. `seller` is by what it is known
+   * again.
    *
    * @throws PaychanError `ERR_PAID_NOT_DELIVERED`, and as `Accounts.accountFor` and `Accounts.unit`
    */
-  async buy(seller: string, offer: Offer): Promise<Bought> {
-    this.#deliveries.check(this.#sellerOf({ seller, ...offer }), seller)
-    const account = await this.accounts.accountFor(seller, offer)
+  async buy(
+    seller: string,
+    offer: Offer,
+    accountFor = async (): Promise<Account> => await this.accounts.accountFor(seller, offer)
+  ): Promise<Bought> {
+    this.#deliveries.check(seller)
+    const account = await accountFor()
     return { account, number: await this.accounts.unit(account) }
   }
 
   /** The unit was delivered. */
   delivered(account: Account): void {
-    this.#deliveries.delivered(this.#sellerOf(account))
+    this.#deliveries.delivered(account.seller)
   }
 
   /** It could not be, and costs nothing (HTTP-7). */
@@ -54,20 +52,17 @@ export class Purchases {
    * It was refused, for the reason that the type of a problem gives. Undefined when another unit
    * may be tried for the same request; else the error that the request ends with.
    *
-   * @param isOwnOffer - true when it was paid for the offer that its own request had got
+   * @param isLast - true when it was paid for the offer that its own request had got, or behind
+   *   another
    */
-  refused(
-    account: Account,
-    reason: string | undefined,
-    isOwnOffer: boolean
-  ): PaychanError | undefined {
+  refused(account: Account, reason: string | undefined, isLast: boolean): PaychanError | undefined {
     this.accounts.giveBack(account)
     if (reason === NUMBER_USED) {
       // Another process may go on with the same session.
       account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
       return undefined
     }
-    if (isOwnOffer) return this.undelivered(account)
+    if (isLast) return this.undelivered(account)
     // An older session may have been lost with a restart of the server.
     this.accounts.forget(account)
     this.#deliveries.lost(account)

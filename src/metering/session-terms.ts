@@ -5,6 +5,7 @@
  *
  * Specified in protocols/http/1.0/spec.md.
  */
+import { peerIdFromString } from '@libp2p/peer-id'
 import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { networkParams } from '../bitcoin/network.js'
@@ -46,7 +47,7 @@ const requestShape = z.object({
   amount,
   currency: z.literal('sat'),
   unitType: z.string().max(64).default('request'),
-  recipient: z.string().min(1).max(128),
+  recipient: z.string().max(128).refine(isPeerId),
   methodDetails: z.object({
     network: z.string().max(64),
     multiaddrs: z.array(z.string().max(1_024)).max(32).default([]),
@@ -57,6 +58,15 @@ const requestShape = z.object({
       .optional()
   })
 })
+
+/** True in the one form that a PeerId has: a seller that does not deliver is known again by it. */
+function isPeerId(text: string): boolean {
+  try {
+    return peerIdFromString(text).toString() === text
+  } catch {
+    return false
+  }
+}
 
 /** CAIP-2. */
 export type ChainId = `${string}:${string}`

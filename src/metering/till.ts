@@ -293,13 +293,18 @@ export class Till {
   /**
    * Takes one more unit of what is delivered already; `ask` is told when it has to be paid first.
    */
-  async #takeMore({ challenge, price }: Taken, ask: (need: NeedVoucher) => void): Promise<boolean> {
+  async #takeMore(
+    { challenge, price }: Taken,
+    ask: (need: NeedVoucher) => void,
+    signal: AbortSignal
+  ): Promise<boolean> {
     const { id } = challenge
     const onShort = (): void => {
       const { spent, paid } = this.#credits.standing(id)
       ask({ session: id, required: spent + price, accepted: paid })
     }
-    const waiting = { patience: this.#options.streamPatience ?? STREAM_PATIENCE_MS, onShort }
+    const { streamPatience: patience = STREAM_PATIENCE_MS } = this.#options
+    const waiting = { patience, onShort, signal }
     const unit = { ends: endOf(challenge) }
     const taking = await this.#credits.take(id, undefined, price, unit, waiting)
     return taking.kind === 'taken'
@@ -312,7 +317,7 @@ export class Till {
     if (!answer.ok || !isEventStream(answer)) return answer
     const sold = soldEvents(answer.body, {
       unit,
-      take: async (ask) => await this.#takeMore(taken, ask),
+      take: async (ask, signal) => await this.#takeMore(taken, ask, signal),
       receipt: () => this.receipt(taken, this.#credits.standing(taken.challenge.id))
     })
     const { status, statusText } = answer

@@ -7,9 +7,10 @@
 import { parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { satoshi } from '../types/units.js'
-import type { AccountsOptions } from './accounts.js'
-import { Purchases } from './purchases.js'
-import { chainIdOf, type ChainId } from './session-terms.js'
+import { checkConfidential, type Account, type AccountsOptions, type Offer } from './accounts.js'
+import { Purchases, type Bought } from './purchases.js'
+import { remember, SeenOffers } from './seen-offers.js'
+import { chainIdOf, NUMBER_USED, type ChainId } from './session-terms.js'
 import { Till, type Problem, type Taken, type TillOptions } from './till.js'
 import {
   challengeOf,
@@ -172,8 +173,20 @@ export class X402Seller {
     return settlementOf(taken)
   }
 
-  /** Settles for nothing what could not be delivered. */
-  settleOnCancel({ requirements }: { readonly requirements: object }): X402Writable {
+  /**
+   * What could not be delivered is settled for nothing; an answer below 500 costs its unit
+   * (HTTP-7).
+   */
+  settleOnCancel({
+    requirements,
+    reason,
+    responseStatus = 0
+  }: {
+    readonly requirements: object
+    readonly reason?: string
+    readonly responseStatus?: number
+  }): X402Writable | undefined {
+    if (reason !== 'handler_threw' && responseStatus < 500) return undefined
     return { ...(requirements as X402Requirement), amount: NOTHING }
   }
 
@@ -218,18 +231,28 @@ export interface X402Outcome {
   readonly paymentRequired?: { readonly error?: string }
 }
 
+export interface X402BuyerOptions extends AccountsOptions {
+  /** Asks and answers; the global `fetch`, as it is now, when left out. */
+  readonly fetch?: typeof fetch
+}
+
 /**
  * Pays for the clients of `@x402/core`: within limits, over a channel, before the payload is made.
  * A server that does not take what it was paid for its own offer is paid no more.
  *
- * Spend controls of that package know dollars only: allow the asset `sat`. Which servers may be
- * asked is the transport's business: whoever sees a payload can spend it, so ask by https.
+ * That package does not tell a scheme whom it pays. So give the client the `fetch` of the buyer,
+ * which sees which server asks: only then the buyer goes on with a session that it has paid there
+ * before. What came by another way is paid in the session that it offers, and in no other.
+ *
+ * Spend controls of that package know dollars only: allow the asset `sat`. Whoever sees a payload
+ * can spend it: the buyer's fetch pays by https alone, and hands no payment on to where it is
+ * redirected.
  *
  * @example
  * const buyer = new X402Buyer({ node, mostPerRequest: satoshi(5n), budget: satoshi(1_000n) })
  * const client = new x402Client().register('bip122:*', buyer)
  * client.setSpendControls({ allowedAssets: [{ network: 'bip122:*', asset: 'sat' }] })
- * const pay = wrapFetchWithPayment(fetch, client)
+ * const pay = wrapFetchWithPayment(buyer.fetch, client)
  */
 export class X402Buyer {
   readonly scheme = X402_SCHEME
@@ -239,10 +262,14 @@ export class X402Buyer {
   }
 
   readonly #purchases: Purchases
+  readonly #ask: typeof fetch
+  readonly #offers = new SeenOffers()
+  /** By session: the accounts of which a unit was shown. */
+  readonly #shown = new Map<string, Account>()
 
-  constructor(options: AccountsOptions) {
-    // Known again by payee: the name is whatever a server says.
-    this.#purchases = new Purchases(options, ({ terms }) => terms.recipient)
+  constructor({ fetch: ask = fetch, ...options }: X402BuyerOptions) {
+    this.#purchases = new Purchases(options)
+    this.#ask = ask
   }
 
   /** The sum paid so far, in satoshis. */
@@ -255,12 +282,23 @@ export class X402Buyer {
     return this.#purchases.accounts.spent
   }
 
+  /** Asks and answers for the client: `wrapFetchWithPayment(buyer.fetch, client)`. */
+  readonly fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const request = new Request(input, init)
+    // A server that sends the request elsewhere must not hand the payment on.
+    const isPaid = request.headers.has('payment-signature')
+    const answer = await this.#ask(isPaid ? new Request(request, { redirect: 'manual' }) : request)
+    this.#offers.note(answer, request)
+    return answer
+  }
+
   /**
-   * Pays for a unit, when none is left of what was paid before.
+   * Pays for a unit, when none is left of what was paid before to the server that the buyer's fetch
+   * has seen; else in the session that is offered.
    *
    * @throws PaychanError `ERR_NO_PAYMENT_METHOD`, `ERR_WRONG_NETWORK`, `ERR_PRICE_TOO_HIGH`,
-   *   `ERR_BUDGET_USED_UP`, `ERR_PAID_NOT_DELIVERED`, and what `node.pay` and `node.channels.open`
-   *   do
+   *   `ERR_BUDGET_USED_UP`, `ERR_INSECURE_PAYMENT`, `ERR_PAID_NOT_DELIVERED`, and what `node.pay`
+   *   and `node.channels.open` do
    */
   async createPaymentPayload(
     x402Version: number,
@@ -279,17 +317,34 @@ export class X402Buyer {
         { payee: requirement.payTo }
       )
     }
-    const { account, number } = await this.#purchases.buy(offer.challenge.realm, offer)
+    const { account, number } = await this.#buy(offer)
+    remember(this.#shown, account.challenge.id, account)
     const payload = unitOf(account.challenge, number, requirement)
     const id = `${account.challenge.id}_${number}`
     const extensions = withIdentifier(context.extensions, id)
     return { x402Version, payload, ...(extensions === undefined ? {} : { extensions }) }
   }
 
+  async #buy(offer: Offer): Promise<Bought> {
+    const { id } = offer.challenge
+    const server = this.#offers.of(id)?.server
+    if (server !== undefined) {
+      checkConfidential(server)
+      return await this.#purchases.buy(server.origin, offer)
+    }
+    // Known again by its PeerId alone: the realm is whatever a server says.
+    const { recipient } = offer.terms
+    return await this.#purchases.buy(
+      recipient,
+      offer,
+      async () => this.#shown.get(id) ?? (await this.#purchases.accounts.alone(recipient, offer))
+    )
+  }
+
   #heard(outcome: X402Outcome): { recovered: true } | undefined {
     const { paymentPayload, requirements, settleResponse, paymentRequired } = outcome
     const { challenge } = paymentOf(paymentPayload)
-    const account = this.#purchases.accounts.ofSession(challenge.id)
+    const account = this.#shown.get(challenge.id)
     if (account === undefined) return undefined
     if (settleResponse?.success === true) {
       if (settleResponse.amount === NOTHING) this.#purchases.giveBack(account)
@@ -299,6 +354,7 @@ export class X402Buyer {
     const reason = settleResponse?.errorReason ?? paymentRequired?.error
     if (settleResponse === undefined && paymentRequired === undefined) return undefined
     const isOwnOffer = challengeOf(requirements)?.id === challenge.id
+    if (reason !== NUMBER_USED && isOwnOffer) this.#shown.delete(challenge.id)
     const error = this.#purchases.refused(account, reason, isOwnOffer)
     return error === undefined ? { recovered: true } : undefined
   }

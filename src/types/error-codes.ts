@@ -49,7 +49,7 @@ export const ERROR_CODES = {
   ERR_PRICE_TOO_HIGH: ['refused', 'a server or peer asks for more than a unit may cost'],
   ERR_OTHER_OFFER: ['refused', 'what a seller offers is not what was to be bought'],
   ERR_INSECURE_PAYMENT: ['refused', 'an HTTP server that wants to be paid is not reached by TLS'],
-  ERR_GATE_RUNNING: ['usage', 'another process sells with the books of this seller'],
+  ERR_GATE_RUNNING: ['usage', 'another seller has the books of this one'],
   ERR_GATE_LISTEN: ['usage', 'a priced server cannot listen at an address'],
   ERR_NOT_PAID: ['peer', 'what is sold on a stream was not paid in time'],
   ERR_BILL_WRONG: ['peer', 'a seller counts more units than there were'],

@@ -1,13 +1,21 @@
 /** What a client loses to servers that take, and do not deliver. */
 import assert from 'node:assert/strict'
+import { wrapFetchWithPayment } from '@x402/fetch'
 import { Gate } from '../../src/metering/gate.js'
 import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'
 import { codeOf } from '../../src/types/errors.js'
 import { X402Buyer } from '../../src/metering/x402-scheme.js'
-import { readRequired, type X402Payload, type X402Requirement } from '../../src/metering/x402.js'
+import {
+  readPayment,
+  readRequired,
+  type X402Payload,
+  type X402Payment,
+  type X402Requirement
+} from '../../src/metering/x402.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { codeOfRejection } from '../node/fixture.js'
 import { FakePayee } from './fake-payee.js'
+import { coreClient } from './x402-core.js'
 
 const PRICE = satoshi(100n)
 const PLACE = 'http://localhost/x'
@@ -107,6 +115,31 @@ describe('metering / deliveries', () => {
     assert.equal(payee.paid, 150n)
   })
 
+  it('a server that asks for another price each time has one further unit, and is paid no more', async () => {
+    const prices = new Map<string, bigint>()
+    gate.stop()
+    const price = ({ url }: { url: string }): Satoshi => satoshi(prices.get(url) ?? 0n)
+    gate = new Gate({ node: payee.node, price, realm: 'shop', patience: 0 })
+    let asks = 0
+    const pay = client(async (request) => {
+      if (request.url !== PLACE) return await honest(request)
+      // It shows the request no payment, and asks for the next of the prices that it has had.
+      request.headers.delete('authorization')
+      prices.set(PLACE, BigInt(1 + (asks++ % 20)))
+      return await honest(request)
+    })
+    for (let n = 1n; n <= 20n; n++) {
+      prices.set(`http://localhost/${n}`, n)
+      assert.equal((await pay(`http://localhost/${n}`)).status, 200)
+    }
+    const { paid } = pay
+    assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_PAID_NOT_DELIVERED')
+    assert.equal(pay.paid - paid, 4n, 'at the prices 1 and 3, each asked with twice')
+    assert.equal(asks, 5)
+    assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_PAID_NOT_DELIVERED')
+    assert.equal(pay.paid - paid, 4n)
+  })
+
   it('a server that is paid no more is still asked for what is free', async () => {
     const pay = client(async (request) => {
       if (request.url.endsWith('/free')) return new Response('free')
@@ -142,6 +175,48 @@ describe('metering / deliveries', () => {
     assert.equal(await codeOfRejection(paid(third)), 'ERR_PAID_NOT_DELIVERED')
     assert.equal(buyer.paid, 200n)
   })
+
+  for (const way of ["the buyer's fetch", 'another fetch', "the buyer's fetch, redirected there"]) {
+    it(`a server is shown by x402 no session that was paid at another one, by ${way}`, async () => {
+      const offered: string[] = []
+      const shown: X402Payment[] = []
+      const reach = async (
+        input: string | URL | Request,
+        init?: RequestInit
+      ): Promise<Response> => {
+        const request = new Request(input, init)
+        // What it could not deliver is left in its session.
+        if (request.url === PLACE) {
+          return await gate.handle(request, async () => new Response('', { status: 503 }))
+        }
+        const payment = request.headers.get('payment-signature')
+        if (payment !== null) {
+          shown.push(readPayment(payment))
+          return new Response('thanks')
+        }
+        const copied = await honest(new Request(PLACE))
+        const [offer = assert.fail()] = readRequired(copied.headers.get('payment-required'))
+        offered.push(offer.challenge.id)
+        if (way.endsWith('there')) Object.defineProperty(copied, 'url', { value: PLACE })
+        return copied
+      }
+      const limits = { node: payee.payer, mostPerRequest: PRICE, budget: satoshi(1_000n) }
+      const buyer = new X402Buyer({ ...limits, fetch: reach })
+      const pay = wrapFetchWithPayment(
+        way === 'another fetch' ? reach : buyer.fetch,
+        coreClient(buyer)
+      )
+      await pay(PLACE)
+      await pay(PLACE)
+      assert.ok(buyer.paid > 0n && buyer.spent === 0n)
+      await pay('http://127.0.0.1/evil')
+      assert.equal(offered.length, 1)
+      assert.deepEqual(
+        shown.map(({ challenge }) => challenge.id),
+        offered
+      )
+    })
+  }
 
   it('a server to which a request is redirected is not paid', async () => {
     const asked: string[] = []

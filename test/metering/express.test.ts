@@ -135,6 +135,30 @@ describe('metering / a gate for Express', () => {
     assert.equal((await fetch(url, { headers: { authorization } })).status, 402)
   })
 
+  it('gives a unit back once for a request, and none whose answer is under way', async () => {
+    const paid = gate.express()
+    const url = await listen((request, response) => {
+      paid(request, response, () => {
+        if (request.url === '/late') response.writeHead(200).write('the goods')
+        // A head that cannot be sent, as of a handler of errors that fails itself.
+        for (const name of ['no name', 'no name', 'x-right']) {
+          try {
+            response.writeHead(500, { [name]: 'x' })
+          } catch {
+            continue
+          }
+        }
+        response.end()
+      })
+    })
+    const pay = client()
+    const late = await pay(`${url}/late`)
+    assert.deepEqual([late.status, await late.text()], [200, 'the goods'])
+    for (let n = 0; n < 2; n++) assert.equal((await pay(`${url}/broken`)).status, 500)
+    assert.deepEqual([pay.paid, pay.spent], [4n, 2n])
+    assert.equal(receiptOf(await pay(`${url}/late`))?.spent, '4', 'as the server counts, too')
+  })
+
   it('takes a payment once', async () => {
     const url = await start()
     const headers = { authorization: await client().credential(`${url}/paid/x`) }
@@ -165,7 +189,7 @@ describe('metering / a gate for Express', () => {
     assert.deepEqual(caught, [broken])
   })
 
-  it('asks for the price of the path that is served, whatever the header Host and the path say', async () => {
+  it('asks for the price of the path that is served, whatever the path and the headers say', async () => {
     const app = express()
     app.set('env', 'test')
     const asked: string[] = []
@@ -179,14 +203,20 @@ describe('metering / a gate for Express', () => {
       realm: 'localhost',
       patience: 200
     })
+    app.set('trust proxy', true)
     app.use(gate.express(), (request, response) => {
       served.push(request.path)
       response.end()
     })
     const place = await listen(app)
-    const status = async (path: string, host: string): Promise<number | undefined> => {
+    const status = async (
+      path: string,
+      host: string,
+      scheme = 'http'
+    ): Promise<number | undefined> => {
       const { port } = new URL(place)
-      const request = httpRequest({ host: '127.0.0.1', port, path, headers: { host } })
+      const headers = { host, 'x-forwarded-proto': scheme }
+      const request = httpRequest({ host: '127.0.0.1', port, path, headers })
       request.end()
       const [answer] = (await once(request, 'response')) as [IncomingMessage]
       answer.resume()
@@ -201,12 +231,23 @@ describe('metering / a gate for Express', () => {
       '/dear/%2e%2E/free',
       '/free\\..\\dear',
       'http://x/free/../dear',
-      'http://x/dear'
+      'http://x/dear',
+      '/free#/../dear',
+      '/dear/..#/free',
+      '/free?a#b',
+      '/dear\u00a0',
+      '/dear/.\u00ad./free'
     ]) {
       assert.equal(await status(path, 'x'), 400, path)
     }
     assert.equal(await status('//free/dear', 'x'), 402)
+    for (const scheme of ['http://x/free?', 'https://x/free/', 'x:/free#', 'https:']) {
+      assert.equal(await status('/dear', 'x', scheme), 402, scheme)
+      assert.equal(asked.at(-1), 'http://x/dear')
+    }
     assert.deepEqual(served, [])
+    assert.equal(await status('/dear', 'x', 'https'), 402)
+    assert.equal(asked.at(-1), 'https://x/dear')
     assert.equal(await status('/free', 'shop.example:8080'), 200)
     assert.deepEqual([served, asked.at(-1)], [['/free'], 'http://shop.example:8080/free'])
   })

@@ -6,6 +6,8 @@ import type { PayeeNode } from '../../src/metering/till.js'
 import type { PayerNode } from '../../src/metering/purse.js'
 import type { NodeEvent, PayRequest } from '../../src/node/api.js'
 
+const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+
 export class FakePayee {
   paid = 0n
   #count = 0
@@ -13,9 +15,9 @@ export class FakePayee {
 
   readonly node = {
     info: async () => ({
-      peerId: '12D3KooWPayee',
+      peerId: PEER_ID,
       network: 'regtest',
-      multiaddrs: ['/ip4/127.0.0.1/tcp/1/p2p/12D3KooWPayee'],
+      multiaddrs: [`/ip4/127.0.0.1/tcp/1/p2p/${PEER_ID}`],
       policy: { minDepth: 1, minFirstPayment: this.#minFirstPayment },
       chain: { status: 'synced' }
     }),

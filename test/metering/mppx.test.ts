@@ -132,6 +132,25 @@ describe('metering / a method for mppx', () => {
     assert.deepEqual([served, payee.paid], [0, 2n])
   })
 
+  it('pays in one further session for a request at the most, whatever is asked for then, HTTP-6', async () => {
+    const shops = ['1', '2', '3', '4', '5'].map((amount) => seller(amount))
+    let asks = 0
+    const paying = buyer(async (request) => {
+      const { pathname } = new URL(request.url)
+      const shop =
+        shops[pathname === '/weather' ? asks++ % shops.length : Number(pathname.slice(1))]
+      if (pathname === '/weather') request.headers.delete('authorization')
+      return (await shop?.(request)) ?? assert.fail()
+    })
+    const pay = clientOf(paying)
+    // One that has delivered much may lose sessions.
+    for (let n = 0; n < 200; n++) await pay(`http://localhost/${n % shops.length}`)
+    assert.equal(served, 200)
+    const { paid } = paying
+    assert.equal(await codeOfRejection(pay(PLACE)), 'ERR_PAID_NOT_DELIVERED')
+    assert.deepEqual([asks, paying.paid - paid], [3, 3n], 'at the prices 1 and 2')
+  })
+
   it('pays for no offer whose server it has not seen, or that others can read, HTTP-2', async () => {
     const ask = gate()
     const [asked] = readChallenges(

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { peerIdFromString } from '@libp2p/peer-id'
 import fc from 'fast-check'
 import {
   challengeHeader,
@@ -176,6 +177,26 @@ describe('metering / headers of another implementation', () => {
       [2n, 'regtest', vectors.challenge.request.recipient]
     )
     assert.equal(toToken(vectors.challenge.request), challenge.request, 'canonical on both sides')
+  })
+
+  it('a challenge is not read that names its payee in another form than the one of a PeerId', () => {
+    const [challenge = assert.fail()] = readChallenges(vectors.challenge.header)
+    const { recipient } = vectors.challenge.request
+    const named = (other: string): unknown => {
+      const request = { ...vectors.challenge.request, recipient: other }
+      return termsOf({ ...challenge, request: toToken(request) })?.recipient
+    }
+    assert.equal(named(recipient), recipient)
+    const others = [
+      peerIdFromString(recipient).toCID().toString(),
+      `/ip4/192.0.2.1/tcp/1/p2p/${recipient}`,
+      `${recipient} `,
+      recipient.slice(0, 16),
+      'bob',
+      'ab'.repeat(32),
+      ''
+    ]
+    for (const other of others) assert.equal(named(other), undefined, other)
   })
 
   it('a credential, and a receipt', () => {

@@ -1,5 +1,8 @@
 /** What was paid for is kept by its payer alone. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type OutgoingHttpHeader, type OutgoingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Gate } from '../../src/metering/gate.js'
 import { payingFetch } from '../../src/metering/paying-fetch.js'
 import { privateCaching } from '../../src/metering/private-answers.js'
@@ -22,6 +25,15 @@ describe('metering / private answers', () => {
     })
   }
 
+  const SHARED = {
+    'CDN-Cache-Control': 'max-age=60',
+    'cloudflare-cdn-cache-control': 'max-age=60',
+    'vercel-cdn-cache-control': 'max-age=60',
+    'netlify-cdn-cache-control': 'public',
+    'surrogate-control': 'max-age=60',
+    'x-accel-expires': '60'
+  }
+
   it('are those of a gate, whatever the server behind it says to shared caches', async () => {
     const payee = new FakePayee()
     const price = satoshi(2n)
@@ -32,15 +44,50 @@ describe('metering / private answers', () => {
       budget: satoshi(10n),
       fetch: async (input, init) =>
         await gate.handle(new Request(input, init), async () => {
-          const caching = { 'cache-control': 'public', 'cdn-cache-control': 'max-age=60' }
+          const caching = { 'cache-control': 'public', ...SHARED }
           return new Response('paid', { headers: caching })
         })
     })
     const { headers } = await pay('http://localhost/')
-    assert.deepEqual(
-      [headers.get('cache-control'), headers.get('cdn-cache-control')],
-      ['private', null]
-    )
+    assert.equal(headers.get('cache-control'), 'private')
+    for (const name of Object.keys(SHARED)) assert.equal(headers.get(name), null, name)
     gate.stop()
   })
+
+  const inObject: OutgoingHttpHeaders = {
+    'Cache-Control': 'public, max-age=9',
+    'Set-Cookie': ['a=1', 'b=2'],
+    ...SHARED
+  }
+  const inList: OutgoingHttpHeader[] = [
+    ...['Cache-Control', 'public, max-age=9', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2'],
+    ...Object.entries(SHARED).flat()
+  ]
+  for (const [form, caching] of Object.entries({ 'an object': inObject, 'a list': inList })) {
+    it(`are those of a gate for Express, whatever writeHead is told in ${form}`, async () => {
+      const payee = new FakePayee()
+      const price = satoshi(2n)
+      const gate = new Gate({ node: payee.node, realm: 'shop', price })
+      const guard = gate.express()
+      const server = createServer((request, response) => {
+        guard(request, response, () => {
+          response.setHeader('vercel-cdn-cache-control', 'public')
+          response.writeHead(201, 'Made', caching).end('paid')
+        })
+      }).listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const pay = payingFetch({ node: payee.payer, mostPerRequest: price, budget: price })
+      const answer = await pay(`http://127.0.0.1:${port}/`)
+      gate.stop()
+      server.closeAllConnections()
+      await once(server.close(), 'close')
+      const { status, statusText, headers } = answer
+      assert.deepEqual(
+        [status, statusText, headers.get('cache-control'), headers.getSetCookie()],
+        [201, 'Made', 'private, max-age=9', ['a=1', 'b=2']]
+      )
+      for (const name of Object.keys(SHARED)) assert.equal(headers.get(name), null, name)
+    })
+  }
 })

@@ -8,6 +8,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Books, openBooks } from '../../src/metering/books.js'
+import { Credits } from '../../src/metering/credits.js'
 import { Gate, type GateOptions } from '../../src/metering/gate.js'
 import {
   credentialHeader,
@@ -459,6 +460,39 @@ describe('metering / a seller of streams with books', () => {
         stream.cut()
       }
     }
+  })
+
+  it('finds a payment that it did not hear of, however long before its end that was', async () => {
+    let now = Date.now()
+    const events = new FarEvents(payee.api.events)
+    const credits = async (): Promise<Credits> =>
+      new Credits({
+        node: { ...payee.api, events },
+        books: await Books.read(disk.storeFor(new Life()), now),
+        lifetime: Infinity,
+        patience: 0,
+        now: () => now
+      })
+    const pay = async (session: string): Promise<void> => {
+      await payer.api.pay({ to: seller, amount: PRICE, memo: memoOf(session) })
+    }
+    const [missed, other] = ['m'.repeat(24), 'o'.repeat(24)]
+    const first = await credits()
+    await pay(other)
+    await first.take(other, 1n, PRICE)
+    await pay(other)
+    await payee.events.when(
+      (event) => event.type === 'payment' && event.payment.memo === memoOf(other)
+    )
+    events.break()
+    await pay(missed)
+    now += 11 * 60_000
+    // It is heard, as it was paid before: this is written, later than what was missed.
+    assert.equal((await first.take(other, 2n, PRICE)).kind, 'taken')
+    first.stop()
+    const second = await credits()
+    assert.equal((await second.take(missed, 1n, PRICE)).kind, 'taken')
+    second.stop()
   })
 
   it('that changes its price begins another account', async () => {

@@ -16,7 +16,7 @@ import { Gate, payingFetch, servePriced, X402Buyer, X402Seller } from '../../src
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
 import { startTraders } from './traders.js'
-import { coreServer } from './x402-core.js'
+import { coreClient, coreServer } from './x402-core.js'
 
 const PRICE = satoshi(2n)
 const PLACE = 'http://localhost/paid/weather'
@@ -76,11 +76,10 @@ describe('metering / x402', () => {
     budget: satoshi(budget)
   })
 
-  function coreClient(buyer: X402Buyer): Client {
-    const client = new Client().register('bip122:*', buyer)
-    return client.setSpendControls({
-      allowedAssets: [{ network: 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328', asset: 'sat' }]
-    })
+  /** A buyer, and the fetch of @x402/core's client that pays by it. */
+  function buying(): { readonly buyer: X402Buyer; readonly pay: typeof fetch } {
+    const buyer = new X402Buyer({ ...limits(), fetch: ask })
+    return { buyer, pay: wrapFetchWithPayment(buyer.fetch, coreClient(buyer)) }
   }
 
   const offer = async (): Promise<PaymentRequired> =>
@@ -113,8 +112,7 @@ describe('metering / x402', () => {
       beforeEach(start)
 
       it("is paid by @x402/core's client, and goes on with one session", async () => {
-        const buyer = new X402Buyer(limits())
-        const pay = wrapFetchWithPayment(ask, coreClient(buyer))
+        const { buyer, pay } = buying()
         for (let n = 1; n <= 3; n++) {
           const answer = await pay(PLACE, { method: 'POST', body: `call ${n}` })
           assert.equal(await answer.text(), `${n} call ${n}`)
@@ -125,6 +123,17 @@ describe('metering / x402', () => {
             spent: `${2 * n}`,
             units: n
           })
+        }
+        assert.deepEqual([buyer.paid, buyer.spent], [6n, 6n])
+      })
+
+      it("is paid in the session that it offers, each time, where the client has not the buyer's fetch", async () => {
+        const buyer = new X402Buyer(limits())
+        const pay = wrapFetchWithPayment(ask, coreClient(buyer))
+        for (let n = 1; n <= 3; n++) {
+          const answer = await pay(PLACE)
+          const settled = decodePaymentResponseHeader(answer.headers.get('payment-response') ?? '')
+          assert.deepEqual([answer.status, settled.extra?.['acceptedCumulative']], [200, '2'])
         }
         assert.deepEqual([buyer.paid, buyer.spent], [6n, 6n])
       })
@@ -156,8 +165,7 @@ describe('metering / x402', () => {
 
       it('charges nothing for what it could not deliver, HTTP-7', async () => {
         status = 503
-        const buyer = new X402Buyer(limits())
-        const pay = wrapFetchWithPayment(ask, coreClient(buyer))
+        const { buyer, pay } = buying()
         for (let n = 0; n < 3; n++) {
           const answer = await pay(PLACE)
           const settled = decodePaymentResponseHeader(answer.headers.get('payment-response') ?? '')
@@ -167,6 +175,17 @@ describe('metering / x402', () => {
         status = 200
         assert.equal((await pay(PLACE)).status, 200)
         assert.equal(buyer.paid, 2n, 'the unit that was paid')
+      })
+
+      it('charges what was done for an answer below 500, HTTP-7', async () => {
+        status = 404
+        const { buyer, pay } = buying()
+        for (let n = 1; n <= 3; n++) {
+          const answer = await pay(PLACE)
+          const settled = decodePaymentResponseHeader(answer.headers.get('payment-response') ?? '')
+          assert.deepEqual([answer.status, settled.amount, buyer.spent], [404, '2', BigInt(2 * n)])
+        }
+        assert.equal(buyer.paid, 6n)
       })
 
       it('takes a payment once, however often it comes, HTTP-5', async () => {
@@ -211,8 +230,7 @@ describe('metering / x402', () => {
       })
 
       it('that is restarted in mid-session costs a client one unit at the most', async () => {
-        const buyer = new X402Buyer(limits())
-        const pay = wrapFetchWithPayment(ask, coreClient(buyer))
+        const { buyer, pay } = buying()
         const own = payingFetch({ ...limits(), fetch: ask })
         for (const each of [pay, own]) assert.equal((await each(PLACE)).status, 200)
         for (const seller of sellers) seller.stop()
@@ -378,8 +396,7 @@ describe('metering / x402', () => {
     it('stops after one unit when a server takes and does not deliver, HTTP-6', async () => {
       const honest = server
       server = async (request) => await honest(new Request(request.url))
-      const buyer = new X402Buyer(limits())
-      const pay = wrapFetchWithPayment(ask, coreClient(buyer))
+      const { buyer, pay } = buying()
       assert.equal((await pay(PLACE)).status, 402)
       await assert.rejects(pay(PLACE), /is paid no more/)
       const own = payingFetch({

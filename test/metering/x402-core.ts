@@ -1,10 +1,21 @@
-/** A server by `@x402/core`'s own classes, as its middlewares use them, without a framework. */
+/**
+ * Servers and clients by `@x402/core`'s own classes: a server as its middlewares use them, without
+ * a framework.
+ */
 import {
   type RouteConfig,
   x402HTTPResourceServer as HttpResourceServer,
   x402ResourceServer as ResourceServer
 } from '@x402/core/server'
-import type { X402Seller } from '../../src/metering/index.js'
+import { x402Client as Client } from '@x402/fetch'
+import type { X402Buyer, X402Seller } from '../../src/metering/index.js'
+
+export function coreClient(buyer: X402Buyer): Client {
+  const client = new Client().register('bip122:*', buyer)
+  return client.setSpendControls({
+    allowedAssets: [{ network: 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328', asset: 'sat' }]
+  })
+}
 
 export async function coreServer(
   seller: X402Seller,
