@@ -166,4 +166,18 @@ describe('channel / audit', () => {
       ['incomplete']
     )
   })
+
+  it('tells of a payment log with another sum, or another number of payments, than there were', () => {
+    const { server } = paid()
+    const severities = (changes: Partial<{ amount: bigint; count: number }>): string[] =>
+      auditChannel(server.established, {
+        verify: ecdsa.verify,
+        publicKey: ({ use }) =>
+          use === 'channel' ? server.channelKey.publicKey : server.payoutKey.publicKey,
+        logged: { amount: satoshi(changes.amount ?? 10_500n), count: changes.count ?? 2 }
+      }).map(({ severity }) => severity)
+    assert.deepEqual(severities({}), [])
+    assert.deepEqual(severities({ count: 3 }), ['incomplete'])
+    assert.deepEqual(severities({ amount: 10_499n }), ['incomplete'])
+  })
 })
