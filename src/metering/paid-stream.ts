@@ -18,6 +18,7 @@
  * The money goes over the stream of the channel, with the memo `402:SESSION`.
  */
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Stream } from '@libp2p/interface'
 import { lpStream, type LengthPrefixedStream } from '@libp2p/utils'
 import { z } from 'zod'
@@ -212,6 +213,8 @@ export class StreamSales {
     const frames = lpStream(stream)
     const account = await this.#accountOf(buyer)
     const over = new AbortController()
+    // Each message that waits for its payment listens; that is no leak for Node to warn of.
+    setMaxListeners(Number.POSITIVE_INFINITY, over.signal)
     let taking: Promise<unknown> = Promise.resolve()
     stream.addEventListener(
       'close',
