@@ -8,6 +8,7 @@ import { within } from '../engine/timeout.js'
 import type { Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
+import { remember } from '../types/recent.js'
 import type { PoolServer } from './pooled-script.js'
 import type { ServerReport } from './chain.js'
 
@@ -308,10 +309,7 @@ export class Underpaid {
   readonly #kept = new Map<Txid, Transaction>()
 
   add(transaction: Transaction): void {
-    this.#kept.delete(transaction.txid)
-    this.#kept.set(transaction.txid, transaction)
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > MOST_KEPT && oldest !== undefined) this.#kept.delete(oldest)
+    remember(this.#kept, transaction.txid, transaction, MOST_KEPT)
   }
 
   remove(id: Txid): void {

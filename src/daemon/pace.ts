@@ -1,5 +1,6 @@
 /** Limits how fast each of many callers may ask, and how much at a time. */
 import { PaychanError } from '../types/errors.js'
+import { remember } from '../types/recent.js'
 
 export interface PaceOptions {
   /** Number of requests that may come at once. */
@@ -36,10 +37,7 @@ export class Pace {
     const before = this.#buckets.get(caller) ?? { left: burst, at: now }
     const left = Math.min(burst, before.left + ((now - before.at) / 1_000) * perSecond)
     const bucket = { left, at: now }
-    this.#buckets.delete(caller)
-    this.#buckets.set(caller, bucket)
-    const [oldest] = this.#buckets.keys()
-    if (this.#buckets.size > MOST_CALLERS && oldest !== undefined) this.#buckets.delete(oldest)
+    remember(this.#buckets, caller, bucket, MOST_CALLERS)
     return bucket
   }
 

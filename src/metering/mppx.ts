@@ -7,11 +7,12 @@
 import { z } from 'zod'
 import { parseAmount } from '../types/amount.js'
 import { PaychanError } from '../types/errors.js'
+import { remember } from '../types/recent.js'
 import { checkConfidential, type AccountsOptions } from './accounts.js'
 import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
 import { credentialHeader, toToken, type Challenge, type Receipt } from './payment-auth.js'
 import { Purchases, type Bought } from './purchases.js'
-import { remember, SeenOffers } from './seen-offers.js'
+import { MOST_OPEN, SeenOffers } from './seen-offers.js'
 import {
   INTENT,
   METHOD,
@@ -313,10 +314,15 @@ export class MppxBuyer {
     const { account, number } = bought
     const payload = { action: 'voucher', cumulativeAmount: number.toString() }
     const credential = credentialHeader({ challenge: account.challenge, payload })
-    remember(this.#shown, credential, {
-      ...bought,
-      isLast: offer.isFurther || account.challenge.id === challenge.id
-    })
+    remember(
+      this.#shown,
+      credential,
+      {
+        ...bought,
+        isLast: offer.isFurther || account.challenge.id === challenge.id
+      },
+      MOST_OPEN
+    )
     return credential
   }
 

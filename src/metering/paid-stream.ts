@@ -24,6 +24,7 @@ import { lpStream, type LengthPrefixedStream } from '@libp2p/utils'
 import { z } from 'zod'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
+import { remember } from '../types/recent.js'
 import { Credits, type CreditsOptions } from './credits.js'
 import { Prepaid, Purse, type PurseOptions } from './purse.js'
 import { Meter, monotonic, type Per, SecondsPace } from './stream-meter.js'
@@ -180,10 +181,7 @@ export class StreamSales {
   /** The accounts of a buyer, which is the one that bought last from now on. */
   #accountsOf(buyer: string): Account[] {
     const accounts = this.#accounts.get(buyer) ?? []
-    this.#accounts.delete(buyer)
-    this.#accounts.set(buyer, accounts)
-    const [oldest] = this.#accounts.keys()
-    if (this.#accounts.size > MOST_BUYERS && oldest !== undefined) this.#accounts.delete(oldest)
+    remember(this.#accounts, buyer, accounts, MOST_BUYERS)
     return accounts
   }
 

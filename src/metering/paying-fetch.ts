@@ -13,6 +13,7 @@
 import { z } from 'zod'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
+import { remember } from '../types/recent.js'
 import {
   Accounts,
   checkConfidential,
@@ -196,17 +197,10 @@ class Payer {
       }
       account = await this.#accountFor(request, asked)
       isNew = account.challenge.id === asked.challenge.id
-      this.#remember(place, account)
+      remember(this.#byPlace, place, account, MOST_PLACES)
       answer = await this.#paidFor(request, account)
     }
     return answer
-  }
-
-  #remember(place: string, account: Account): void {
-    this.#byPlace.delete(place)
-    this.#byPlace.set(place, account)
-    const [oldest] = this.#byPlace.keys()
-    if (this.#byPlace.size > MOST_PLACES && oldest !== undefined) this.#byPlace.delete(oldest)
   }
 
   #forget(account: Account): void {
@@ -290,9 +284,8 @@ class Payer {
       }
     }
     let answer = await this.#paidAlongside(account, ask)
-    // Another process may go on with the same session, and have used the number.
     for (let tries = 0; tries < MOST_NUMBERS && (await isNumberUsed(answer)); tries++) {
-      account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
+      this.#accounts.skip(account)
       answer = await show(account.number)
     }
     // The server charges nothing for what it could not deliver (HTTP-7).

@@ -58,8 +58,7 @@ export class Purchases {
   refused(account: Account, reason: string | undefined, isLast: boolean): PaychanError | undefined {
     this.accounts.giveBack(account)
     if (reason === NUMBER_USED) {
-      // Another process may go on with the same session.
-      account.number += account.terms.price * BigInt(1 + Math.floor(Math.random() * 1_000))
+      this.accounts.skip(account)
       return undefined
     }
     if (isLast) return this.undelivered(account)

@@ -3,8 +3,12 @@
  * server says of itself may be the word of another one. So it is that `fetch` that decides in whose
  * sessions an offer may be paid.
  */
+import { remember } from '../types/recent.js'
 import { readChallenges } from './payment-auth.js'
 import { readRequired } from './x402.js'
+
+/** Offers, and units, that are remembered until something comes of them; the oldest goes first. */
+export const MOST_OPEN = 10_000
 
 export interface SeenOffer {
   /** What was asked for, where the payment is going to be shown. */
@@ -30,17 +34,7 @@ export class SeenOffers {
       ...readChallenges(headers.get('www-authenticate') ?? ''),
       ...readRequired(headers.get('payment-required')).map(({ challenge }) => challenge)
     ].map(({ id }) => id)
-    for (const id of ids) remember(this.#offers, id, { server, isFurther })
+    for (const id of ids) remember(this.#offers, id, { server, isFurther }, MOST_OPEN)
     return ids
   }
-}
-
-/** Offers, and units, that are remembered until something comes of them; the oldest goes first. */
-const MOST_OPEN = 10_000
-
-export function remember<T>(open: Map<string, T>, key: string, value: T): void {
-  open.delete(key)
-  open.set(key, value)
-  const [oldest] = open.keys()
-  if (open.size > MOST_OPEN && oldest !== undefined) open.delete(oldest)
 }

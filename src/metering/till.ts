@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { remember } from '../types/recent.js'
 import { Credits, HOUR_S, type CreditsOptions, type PaidNode } from './credits.js'
 import { isEventStream, soldEvents, type NeedVoucher, type StreamUnit } from './event-stream.js'
 import {
@@ -220,9 +221,7 @@ export class Till {
     if (known !== undefined && isSame(known.challenge, challenge)) return known.terms
     const terms = termsOf(challenge)
     if (!isOwnChallenge(this.#credits.secret, challenge) || terms === undefined) return undefined
-    this.#known.set(challenge.id, { challenge, terms })
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest)
+    remember(this.#known, challenge.id, { challenge, terms }, MOST_KNOWN)
     return terms
   }
 

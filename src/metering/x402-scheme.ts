@@ -7,9 +7,10 @@
 import { parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { satoshi } from '../types/units.js'
+import { remember } from '../types/recent.js'
 import { checkConfidential, type Account, type AccountsOptions, type Offer } from './accounts.js'
 import { Purchases, type Bought } from './purchases.js'
-import { remember, SeenOffers } from './seen-offers.js'
+import { MOST_OPEN, SeenOffers } from './seen-offers.js'
 import { chainIdOf, NUMBER_USED, type ChainId } from './session-terms.js'
 import { Till, type Problem, type Taken, type TillOptions } from './till.js'
 import {
@@ -167,9 +168,7 @@ export class X402Seller {
     if ('type' in read) return refused(read, network)
     const taken = await this.#till.take(satoshi(BigInt(amount)), read.challenge, read.payload)
     if (taken.problem !== undefined) return refused(taken.problem, network)
-    this.#taken.set(unitNameOf(read), taken)
-    const [oldest] = this.#taken.keys()
-    if (this.#taken.size > MOST_TAKEN && oldest !== undefined) this.#taken.delete(oldest)
+    remember(this.#taken, unitNameOf(read), taken, MOST_TAKEN)
     return settlementOf(taken)
   }
 
@@ -318,7 +317,7 @@ export class X402Buyer {
       )
     }
     const { account, number } = await this.#buy(offer)
-    remember(this.#shown, account.challenge.id, account)
+    remember(this.#shown, account.challenge.id, account, MOST_OPEN)
     const payload = unitOf(account.challenge, number, requirement)
     const id = `${account.challenge.id}_${number}`
     const extensions = withIdentifier(context.extensions, id)
