@@ -1,13 +1,13 @@
 /** The beginning and end of a stream to the peer, and the peer's refusals on it. */
 import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { alarm, PaychanError } from '../types/errors.js'
-import { abandon, knowsItself, whereMoneyMayBe } from './stopping.js'
+import { abandon, stoppedFor, whereMoneyMayBe } from './stopping.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { forgetTheirWish } from './turns.js'
-import { isOpening, type Channel, type Established, type Stopped } from './state.js'
+import { isOpening, type Channel, type Established } from './state.js'
 import { codeOfPeer } from './violation.js'
 
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
@@ -103,30 +103,24 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
     // Its code is advice: a peer that says that it has forgotten a state itself has nothing to
     // tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
-    if (channel.stopped !== undefined && (!isAboutUs || knowsItself(channel))) {
-      return become(channel)
-    }
     const code = codeOfPeer(error.code)
-    const stopped: Stopped = channel.stopped ?? {
-      code,
-      reason: `the peer says: ${error.text}`,
-      rule: error.rule,
-      settleNow: false
-    }
+    const reason = `the peer says: ${error.text}`
+    const why = { code, reason, rule: error.rule, settleNow: false }
+    const stopped = stoppedFor(channel, why, isAboutUs)
+    if (stopped === undefined) return become(channel)
     const refused = isCloseOnly ? [] : closeRefused(channel, error)
-    const ask: Effect[] = isAboutUs ? [{ type: 'ask-for-channels' }] : []
     return become(
-      { ...channel, stopped, ...(isAboutUs ? { mayHaveForgotten: true } : {}) },
+      stopped.channel,
       ...unknownNow(channel, error),
       ...refused,
       alarm(
         new PaychanError(
           code,
-          `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}`,
+          `The peer stopped the channel: ${error.text}${isAboutUs ? ` ${whereMoneyMayBe(channel)}` : ''}`,
           { rule: error.rule, peer: channel.peer, peerCode: error.code }
         )
       ),
-      ...ask
+      ...stopped.ask
     )
   }
   const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []

@@ -13,7 +13,8 @@ import {
   type Established,
   identityOf,
   type ShownSpend,
-  type Spend
+  type Spend,
+  type Stopped
 } from './state.js'
 import { errorMessage, Violation } from './violation.js'
 
@@ -59,11 +60,11 @@ export function stop(channel: Established, violation: Violation): Transition<Est
 export function closeOnly(channel: Established, violation: Violation): Transition<Established> {
   const { code, message, rule } = violation
   const isPeers = code === PEER_FORGOT
-  const { stopped = { code, reason: message, rule, settleNow: false } } = channel
-  if (channel.stopped !== undefined && (isPeers || knowsItself(channel))) return become(channel)
-  const ask: Effect[] = isPeers ? [] : [{ type: 'ask-for-channels' }]
+  const why = { code, reason: message, rule, settleNow: false }
+  const stopped = stoppedFor(channel, why, !isPeers)
+  if (stopped === undefined) return become(channel)
   return become(
-    { ...channel, stopped, ...(isPeers ? {} : { mayHaveForgotten: true }) },
+    stopped.channel,
     { type: 'send', message: errorMessage(violation, true) },
     alarm(
       PaychanError.of(
@@ -72,8 +73,30 @@ export function closeOnly(channel: Established, violation: Violation): Transitio
         violation.facts
       )
     ),
-    ...ask
+    ...stopped.ask
   )
+}
+
+/**
+ * A channel that stops: what has stopped it first stays the reason. Undefined when nothing about it
+ * is new.
+ *
+ * @param isAboutUs - this side may be the one that has forgotten, and its channels are asked for
+ *   (RESTORE-8)
+ */
+export function stoppedFor(
+  channel: Established,
+  why: Stopped,
+  isAboutUs: boolean
+): { readonly channel: Established; readonly ask: readonly Effect[] } | undefined {
+  const { stopped } = channel
+  if (stopped !== undefined && (!isAboutUs || knowsItself(channel))) return undefined
+  return isAboutUs
+    ? {
+        channel: { ...channel, stopped: stopped ?? why, mayHaveForgotten: true },
+        ask: [{ type: 'ask-for-channels' }]
+      }
+    : { channel: { ...channel, stopped: why }, ask: [] }
 }
 
 /** True when this side knows already that it may have forgotten what it has signed. */
