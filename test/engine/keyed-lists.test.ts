@@ -12,11 +12,12 @@ import {
   type PaymentInfo,
   paymentKey
 } from '../../src/engine/payments.js'
-import type { Link, Peers, Store } from '../../src/engine/ports.js'
+import type { Peers, Store } from '../../src/engine/ports.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
+import { tampering } from './raw-peer.js'
 import { codeFrom, type Node, quiet, World } from './world.js'
 
 const COIN = 3_000_000n
@@ -24,25 +25,13 @@ const TRUTH = (truth: readonly Payment[]): readonly Payment[] => truth
 
 /** Lists what `list` makes of the truth. */
 function lying(peers: Peers, list: () => typeof TRUTH): Peers {
-  const wrap = (link: Link): Link => ({
-    peer: link.peer,
-    address: link.address,
-    close: () => {
-      link.close()
-    },
-    send: (message) => {
-      link.send(
-        message.type === 'Reestablish' && message.payments.length > 0
-          ? { ...message, payments: [...list()(message.payments)] }
-          : message
-      )
-    }
+  return tampering(peers, (link, message) => {
+    link.send(
+      message.type === 'Reestablish' && message.payments.length > 0
+        ? { ...message, payments: [...list()(message.payments)] }
+        : message
+    )
   })
-  return {
-    self: peers.self,
-    open: async (peer, listen) => wrap(await peers.open(peer, (link) => listen(wrap(link)))),
-    onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link)))
-  }
 }
 
 interface Story {

@@ -17,7 +17,7 @@ import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import { RawPeer } from './raw-peer.js'
+import { RawPeer, tampering } from './raw-peer.js'
 import { BLOCKS, CAPACITY, codeFrom, type Node, quiet, twoNodes, World } from './world.js'
 
 const COIN = 1_200_000n
@@ -529,24 +529,7 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
           }
           link.send({ ...message, payments: [], paymentsAfter: message.sequence })
         }
-        const mute = (peers: Peers): Peers => {
-          const wrap = (link: Link): Link => ({
-            peer: link.peer,
-            address: link.address,
-            close: () => {
-              link.close()
-            },
-            send: (message) => {
-              say(link, message)
-            }
-          })
-          return {
-            self: peers.self,
-            open: async (peer, listen) =>
-              wrap(await peers.open(peer, (link) => listen(wrap(link)))),
-            onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link)))
-          }
-        }
+        const mute = (peers: Peers): Peers => tampering(peers, say)
         const mallory = await world.node('mallory', { coin: 0n, peers: mute })
         const alice = await world.node('alice', { coin: COIN })
         const first = await world.open(alice, mallory)

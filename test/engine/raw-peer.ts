@@ -212,3 +212,22 @@ export class Stranger {
 export function outPointOf(name: string): OutPoint {
   return { txid: txid(createHash('sha256').update(name).digest('hex')), vout: 0 }
 }
+
+/** The peers of a node whose messages go out as `send` says. */
+export function tampering(peers: Peers, send: (link: Link, message: Message) => void): Peers {
+  const wrap = (link: Link): Link => ({
+    peer: link.peer,
+    address: link.address,
+    close: () => {
+      link.close()
+    },
+    send: (message) => {
+      send(link, message)
+    }
+  })
+  return {
+    self: peers.self,
+    open: async (peer, listen) => wrap(await peers.open(peer, (link) => listen(wrap(link)))),
+    onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link)))
+  }
+}
