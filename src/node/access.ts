@@ -264,19 +264,18 @@ export class Access implements AccessApi {
     if (!entry.mayBePaid) {
       spent.delete(name)
       await this.#store.commit([{ key: spentKey(id, name), value: undefined }])
-    } else if (again !== undefined) {
-      const at = isPaidAgain ? again : entry.at
-      // Behind all others, where the newest are.
-      if (isPaidAgain) spent.delete(name)
-      spent.set(name, counted({ amount, at }))
-      if (!isPaidAgain) await this.#store.commit([spentChange(id, name, amount, at)])
-    } else if (this.#clock.now() - entry.at > PROMPT_MS) {
-      // It may have been paid just now: a budget counts from then, not from when it was asked for.
-      const at = this.#clock.now()
-      spent.delete(name)
-      spent.set(name, counted({ amount, at }))
-      await this.#store.commit([spentChange(id, name, amount, at)])
+      return
     }
+    const asked = again !== undefined && isPaidAgain ? again : entry.at
+    const now = this.#clock.now()
+    // It may have been paid just now: a budget counts from then, not from when it was asked for.
+    const isLate = now - asked > PROMPT_MS && (again === undefined || isPaidAgain)
+    const at = isLate ? now : asked
+    // Behind all others, where the newest are.
+    if (at > entry.at) spent.delete(name)
+    spent.set(name, counted({ amount, at }))
+    // `reserve` has written the time at which it was asked for last.
+    if (at !== (again ?? entry.at)) await this.#store.commit([spentChange(id, name, amount, at)])
   }
 
   /**

@@ -147,6 +147,24 @@ describe('node / access', () => {
     assert.equal(await world.reserve(id, 'b', 401n), 'none')
   })
 
+  it('counts one of which a part was missing, and which took long, from its end on as well', async () => {
+    const world = new Fixture()
+    const { id } = await world.token()
+    assert.equal(await world.reserve(id, 'a', 600n), 'none')
+    await world.access.settle(id, 'a', true)
+    world.time += 60_000
+    assert.equal(await world.reserve(id, 'a', 600n), 'none')
+    world.time += 25 * 60_000
+    await world.access.settle(id, 'a', true)
+    for (let again = 0; again < 2; again++) {
+      world.time += again === 0 ? DAY - 1 : 0
+      assert.equal(await world.reserve(id, 'b', 401n), 'ERR_BUDGET_USED_UP')
+      await world.restart()
+    }
+    world.time += 1
+    assert.equal(await world.reserve(id, 'b', 401n), 'none')
+  })
+
   it('counts a payment of which a part was missing from the time at which that is paid', async () => {
     const world = new Fixture()
     const { id } = await world.token()
