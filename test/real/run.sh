@@ -33,7 +33,8 @@ mocha () { npx mocha --no-config --require ./dist/test/setup.js --exit=false --t
 if [ $# -gt 0 ]; then mocha "$@"; exit; fi
 mocha 'dist/test/real/*.real.js'
 real=$?
-echo 'End-to-end tests that are written for the devnet, on bitcoind'
+# A line that begins with === tells .ci/run that another mocha begins.
+echo '=== End-to-end tests that are written for the devnet, on bitcoind'
 # Without those that have transactions forgotten, or servers that charge, which bitcoind does not do.
 mocha --require ./dist/test/real/on-bitcoind.js dist/test/node/{node,paying,recovering,wallet,check-records}.test.js dist/test/reorgs/reorgs.test.js
 [ $? -eq 0 ] && [ "$real" -eq 0 ]
