@@ -665,8 +665,9 @@ describe('the API on TCP', () => {
   describe('tells events', () => {
     const numbered = (text: string): NodeEvent => alarmed('ERR_WATCH_FAILED', text)
 
-    /** Reads until a text has come; then leaves. */
+    /** Reads until a text has come; then leaves, and is known to have left. */
     async function read(until: string, headers: Asked['headers'] = {}): Promise<string> {
+      const before = node.followers()
       const token = await tokenFor({})
       const request = httpRequest(`${api.url}/v1/events`, {
         agent: false,
@@ -683,6 +684,7 @@ describe('the API on TCP', () => {
         if (text.includes(until)) break
       }
       request.destroy()
+      while (node.followers() > before) await ask('/')
       return text
     }
 
