@@ -132,6 +132,7 @@ export const nodeInfo: z.ZodType<NodeInfo> = z
     }),
     channels: z.object({ open: z.number(), total: z.number(), unwatched: z.number() }),
     policy,
+    leastFirstPayment: amount,
     ecdsa: z.string()
   })
   .meta({ title: 'NodeInfo' })

@@ -22,6 +22,11 @@ export interface PurseOptions {
    * Opens a channel where there is none to pay on, `most` (1) in all; without it that is an error.
    */
   readonly open?: { readonly amount: Satoshi; readonly blocks?: number; readonly most?: number }
+  /**
+   * The most that the first payment on a channel may be because its payee asks for it (UPD-10);
+   * when left out, four times what the node itself would ask for (`NodeInfo.leastFirstPayment`).
+   */
+  readonly mostFirstPayment?: Satoshi
 }
 
 /** The payee, and the purpose of the payment. */
@@ -36,6 +41,12 @@ export interface Bill {
   /** The least amount of the first payment on a new channel to it, as it says. */
   readonly leastFirst?: Satoshi
 }
+
+/**
+ * HTTP-17: the least first payment is the word of the payee, who may deliver nothing for it. An
+ * honest one reckons with the same fees as our node does, if with other servers.
+ */
+const FIRST_PAYMENTS = 4n
 
 /** Reasons why there is no channel to pay on. */
 const NO_CHANNEL: ReadonlySet<string> = new Set(['ERR_NO_CHANNEL', 'ERR_INVALID_PEER'])
@@ -59,7 +70,8 @@ export class Purse {
    * Pays, or what the first payment on a channel has to be at least. `count` is told of each
    * change: before a payment is made, and when it could not be.
    *
-   * @throws PaychanError `ERR_BUDGET_USED_UP`, and whatever `node.pay` and `node.channels.open` do
+   * @throws PaychanError `ERR_BUDGET_USED_UP`, `ERR_FIRST_PAYMENT_TOO_HIGH`, and whatever
+   *   `node.pay` and `node.channels.open` do
    */
   async pay(
     bill: Bill,
@@ -73,6 +85,7 @@ export class Purse {
       const code = codeOf(error)
       const least = leastOf(error)
       if (code === 'ERR_BELOW_MIN_FIRST_PAYMENT' && least !== undefined) {
+        await this.#checkFirst(bill, least)
         await this.#send(bill, least, count)
         return
       }
@@ -90,6 +103,7 @@ export class Purse {
       // A channel that could not be paid on within the budget would cost its fees.
       const { leastFirst = ZERO_SAT } = bill
       this.#checkBudget(bill, leastFirst > amount ? leastFirst : amount)
+      if (leastFirst > amount) await this.#checkFirst(bill, leastFirst)
       await this.#open(bill.payee, address, open, error)
       await this.pay(bill, amount, count, true)
     }
@@ -121,6 +135,18 @@ export class Purse {
       'ERR_BUDGET_USED_UP',
       `${formatAmount(this.paid)} of a budget of ${formatAmount(budget)} are paid, and ${name} asks for ${formatAmount(amount)}.`,
       { price: amount, paid: this.paid, budget }
+    )
+  }
+
+  /** @throws PaychanError `ERR_FIRST_PAYMENT_TOO_HIGH` (facts: least, most) */
+  async #checkFirst({ name }: Bill, least: Satoshi): Promise<void> {
+    const { mostFirstPayment, node } = this.#options
+    const most = mostFirstPayment ?? satoshi(FIRST_PAYMENTS * (await node.info()).leastFirstPayment)
+    if (least <= most) return
+    throw new PaychanError(
+      'ERR_FIRST_PAYMENT_TOO_HIGH',
+      `${name} wants the first payment on a channel to be ${formatAmount(least)}, and at most ${formatAmount(most)} are allowed: what is paid ahead is lost where it delivers nothing. Allow more (--most-first, mostFirstPayment) if you trust it with that.`,
+      { least, most }
     )
   }
 

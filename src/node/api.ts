@@ -71,6 +71,11 @@ export interface NodeInfo {
     { readonly receive: number; readonly change: number; readonly close: number } | undefined
   /** The limits of this node for channels that others open to it, and for its own. */
   readonly policy: Policy
+  /**
+   * The least that this node would take now as the first payment on a channel that is opened to it
+   * (UPD-10): `policy.minFirstPayment`, or what a settlement costs at the present estimate.
+   */
+  readonly leastFirstPayment: Satoshi
   /** The ECDSA implementation that signs and verifies. */
   readonly ecdsa: string
 }

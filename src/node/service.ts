@@ -435,6 +435,7 @@ class PaychanService extends ToldEvents implements Paychan {
       },
       addresses: wallet.used(),
       policy,
+      leastFirstPayment: engine.leastFirstPayment,
       ecdsa: signer.implementation
     }
   }

@@ -47,6 +47,10 @@ export const ERROR_CODES = {
   ERR_NOTHING_TO_PAY: ['refused', 'an HTTP server does not ask to be paid'],
   ERR_NO_PAYMENT_METHOD: ['refused', 'an HTTP server wants to be paid by another method'],
   ERR_PRICE_TOO_HIGH: ['refused', 'a server or peer asks for more than a unit may cost'],
+  ERR_FIRST_PAYMENT_TOO_HIGH: [
+    'refused',
+    'a payee wants more as the first payment on a channel than may be paid ahead (HTTP-17)'
+  ],
   ERR_OTHER_OFFER: ['refused', 'what a seller offers is not what was to be bought'],
   ERR_INSECURE_PAYMENT: ['refused', 'an HTTP server that wants to be paid is not reached by TLS'],
   ERR_GATE_RUNNING: ['usage', 'another seller has the books of this one'],

@@ -64,6 +64,7 @@ export const info: NodeInfo = {
   },
   channels: { open: 1, total: 2, unwatched: 0 },
   policy: defaultPolicy('regtest'),
+  leastFirstPayment: satoshi(450n),
   ecdsa: 'secp256k1'
 }
 

@@ -254,6 +254,7 @@ describe('metering / deliveries', () => {
         mostPerRequest: PRICE,
         budget: satoshi(budget),
         open: { amount: satoshi(100_000n) },
+        mostFirstPayment: satoshi(2_000n),
         fetch: async (input, init) => await honest(new Request(input, init))
       })
     assert.equal(await codeOfRejection(buy(1_000n)(PLACE)), 'ERR_BUDGET_USED_UP')

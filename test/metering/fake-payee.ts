@@ -33,7 +33,7 @@ export class FakePayee {
 
   /** A node whose payments come at once. */
   readonly payer = {
-    info: async () => ({ network: 'regtest' }),
+    info: async () => ({ network: 'regtest', leastFirstPayment: 450n }),
     channels: {},
     pay: async (request: PayRequest) => {
       this.pay(request)

@@ -46,6 +46,71 @@ const turn = async (): Promise<void> => {
   await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** A node that has a channel, whose payee wants so much first, or none. */
+function beginner(least: bigint, hasChannel: boolean): { node: PayerNode; done: string[] } {
+  const done: string[] = []
+  let isOpen = hasChannel
+  const node = {
+    info: async () => ({ leastFirstPayment: satoshi(450n) }),
+    pay: async ({ amount }: { amount: bigint }) => {
+      if (!isOpen) throw new PaychanError('ERR_NO_CHANNEL', 'There is none.')
+      if (amount < least) {
+        throw new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', 'It is too little.', { least })
+      }
+      done.push(`pay ${amount}`)
+    },
+    channels: {
+      open: async () => {
+        isOpen = true
+        done.push('open')
+      }
+    }
+  } as unknown as PayerNode
+  return { node, done }
+}
+
+describe('metering / the first payment on a channel (HTTP-17)', () => {
+  const pay = async (
+    least: bigint,
+    hasChannel: boolean,
+    options: { leastFirst?: bigint; mostFirstPayment?: bigint } = {}
+  ): Promise<string[]> => {
+    const { node, done } = beginner(least, hasChannel)
+    const { leastFirst = 0n, mostFirstPayment } = options
+    const purse = new Purse({
+      ...{ node, budget: satoshi(80_000n), open: { amount: satoshi(100_000n) } },
+      ...(mostFirstPayment === undefined ? {} : { mostFirstPayment: satoshi(mostFirstPayment) })
+    })
+    const multiaddrs = [`/ip4/127.0.0.1/tcp/1/p2p/${bill.payee}`]
+    const asked = { ...bill, multiaddrs, leastFirst: satoshi(leastFirst) }
+    await purse.pay(asked, PRICE, () => {}).catch((error: unknown) => done.push(codeOf(error)))
+    return done
+  }
+
+  it('is as much as the payee asks for, up to four times what the payer itself would ask for', async () => {
+    assert.deepEqual(await pay(1_800n, true), ['pay 1800'])
+    assert.deepEqual(await pay(1_801n, true), ['ERR_FIRST_PAYMENT_TOO_HIGH'])
+  })
+
+  it('is more where the user allows that, within the budget', async () => {
+    assert.deepEqual(await pay(70_000n, true, { mostFirstPayment: 70_000n }), ['pay 70000'])
+    assert.deepEqual(await pay(80_001n, true, { mostFirstPayment: 90_000n }), [
+      'ERR_BUDGET_USED_UP'
+    ])
+  })
+
+  it('is refused before a channel is opened where the payee names it in its offer', async () => {
+    assert.deepEqual(await pay(1_801n, false, { leastFirst: 1_801n }), [
+      'ERR_FIRST_PAYMENT_TOO_HIGH'
+    ])
+    assert.deepEqual(await pay(1_800n, false, { leastFirst: 1_800n }), ['open', 'pay 1800'])
+  })
+
+  it('is refused where the payee names it on the channel alone', async () => {
+    assert.deepEqual(await pay(80_000n, false), ['open', 'ERR_FIRST_PAYMENT_TOO_HIGH'])
+  })
+})
+
 describe('metering / what is prepaid', () => {
   let slow: SlowNode
   let purse: Purse

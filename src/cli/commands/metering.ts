@@ -40,6 +40,7 @@ interface PayerOptions {
   readonly most?: Satoshi
   readonly budget?: Satoshi
   readonly open?: Satoshi
+  readonly mostFirst?: Satoshi
 }
 
 interface FetchOptions extends PayerOptions {
@@ -222,12 +223,17 @@ function withPayerOptions(command: Command): Command {
       parseAmount
     )
     .option('--open <amount>', 'open a channel with so much, when there is none', parseAmount)
+    .option(
+      '--most-first <amount>',
+      'the most that the first payment on a new channel may be, which its payee names (default: four times what this node would ask for)',
+      parseAmount
+    )
 }
 
 /** Pays with the running node, and goes on with the sessions of earlier commands. */
 async function paying<T>(
   context: Context,
-  { most = MOST, budget = BUDGET, open }: PayerOptions,
+  { most = MOST, budget = BUDGET, open, mostFirst }: PayerOptions,
   url: string,
   use: (pay: PayingFetch) => Promise<T>
 ): Promise<T> {
@@ -238,8 +244,11 @@ async function paying<T>(
     async (node) => {
       // There is none at first.
       const sessions = readPaidSessions(await readFile(file, 'utf8').catch(() => '[]'))
-      const options = { node, mostPerRequest: most, budget, sessions }
-      const pay = payingFetch(open === undefined ? options : { ...options, open: { amount: open } })
+      const pay = payingFetch({
+        ...{ node, mostPerRequest: most, budget, sessions },
+        ...(open === undefined ? {} : { open: { amount: open } }),
+        ...(mostFirst === undefined ? {} : { mostFirstPayment: mostFirst })
+      })
       try {
         return await use(pay)
       } catch (error) {
