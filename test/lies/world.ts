@@ -76,10 +76,10 @@ export class World {
       timeouts: {
         retryFirst: 2,
         retryMost: 20,
-        request: 400,
-        silence: 400,
+        request: 2_000,
+        silence: 2_000,
         ping: 100,
-        call: 3_000
+        call: 15_000
       },
       times: { lag: 100, omission: 50, answers: 300, retry: 1_000_000, retryAlone: 1_000_000 },
       onReport: (each) => {

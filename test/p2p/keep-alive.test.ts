@@ -120,7 +120,7 @@ describe('p2p / connections', () => {
   })
 
   it('that swallow everything in a host that sends no pings are given up with the first stream that cannot be opened', async () => {
-    const [alice, bob] = [await start(NEVER, 300), await start(NEVER)]
+    const [alice, bob] = [await start(NEVER, 2_500), await start(NEVER)]
     const address = await behindProxy(bob)
     bob.services.peers.onIncoming(() => new Recorder())
     await alice.services.peers.open(address, () => new Recorder())
