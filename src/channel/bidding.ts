@@ -18,11 +18,10 @@ import {
 } from '../types/units.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import type { Env } from './env.js'
-import { curveRate, isDear, patientRate } from './fee-curve.js'
+import { curveRate, HURRY_RATE, isDear, patientRate } from './fee-curve.js'
 import {
   closeLimit,
   countsAsRival,
-  HURRY_RATE,
   normalBid,
   PATIENCE,
   provenRace,

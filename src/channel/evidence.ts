@@ -22,7 +22,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { doubledDaily } from './fee-curve.js'
+import { doubledDaily, HURRY_RATE } from './fee-curve.js'
 import { balances } from './ledger.js'
 import { DAY, isOlder, payeeOf, publishHeightOf, type StateRef } from './schedule.js'
 import { deadlineOf } from './stakes.js'
@@ -195,9 +195,6 @@ export function normalBid(nextBlock: FeeRate, vsize: number): Satoshi {
 
 /** More doublings than the contents of any channel allow. */
 const MOST_PASSED = 50
-
-/** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
-export const HURRY_RATE = feeRate(20_000n)
 
 /** EVID-4: the most that a refusal alone can make a bid pay, for a server can refuse falsely. */
 export function hurriedBid(estimate: FeeRate, vsize: number): Satoshi {

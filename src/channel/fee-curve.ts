@@ -14,6 +14,9 @@ import { feeRate, max, min, type FeeRate } from '../types/units.js'
 import type { Env } from './env.js'
 import { DAY } from './schedule.js'
 
+/** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
+export const HURRY_RATE = feeRate(20_000n)
+
 /** Blocks in which more than half of the budget is bid; fewer when the whole race is short. */
 const MOST_LAST_BLOCKS = 6
 
@@ -119,15 +122,33 @@ function isLate(since: CurveInput['since'], height: number, deadline: number): b
 const MOST_NORMAL_BIDS = 2n
 
 /**
+ * A race that begins in its last block has one bid, and no block that could tell what it takes:
+ * where the next one takes some times as much as the last one, all is lost. So it is a multiple, up
+ * to a part of the stake that is a normal price for having been away: of 600,000 sat at stake
+ * 18,750, which is 100 sat/vB.
+ */
+const ONLY_BID = { nextBlocks: 10n, least: HURRY_RATE, part: 32n }
+
+function onlyBid({ nextBlock, budget }: CurveInput): FeeRate {
+  const { nextBlocks, least, part } = ONLY_BID
+  return feeRate(min(max(nextBlock * nextBlocks, least), budget / part))
+}
+
+/**
  * STAKE-4: while nobody competes, a quarter of the budget is kept: paying the whole budget wins
  * nothing.
  */
-function mostRate({ nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
+function mostRate(input: CurveInput): FeeRate {
+  const { height, deadline, nextBlock, passedOver, budget, isContested } = input
   if (isContested) return budget
   const normal = feeRate(((nextBlock * 5n) / 4n) * MOST_NORMAL_BIDS)
   // A small stake that is hardly above a normal bid is still worth one.
   const kept = max(feeRate((budget * 3n) / 4n), min(budget, feeRate((nextBlock * 5n) / 4n)))
-  return min(kept, max(normal, feeRate((passedOver ?? 0n) * 2n)))
+  const isOnlyBid = passedOver === undefined && height === deadline - 1
+  return min(
+    kept,
+    max(max(normal, feeRate((passedOver ?? 0n) * 2n)), isOnlyBid ? onlyBid(input) : feeRate(0n))
+  )
 }
 
 /** BIP125 rule 4, as every node applies it. */

@@ -189,6 +189,27 @@ describe('channel / fee curve', () => {
       )
     })
 
+    it('the first bid in the last block is ten times what the next block takes, and 20 sat/vB at least, up to a 32nd of the stake: no block will tell (STAKE-4)', () => {
+      const bid = (nextBlock: bigint, budget: bigint, passedOver?: bigint): bigint =>
+        curveRate({
+          ...input,
+          deadline: 138,
+          height: 137,
+          previous: feeRate(passedOver ?? 0n),
+          nextBlock: feeRate(nextBlock),
+          estimate: feeRate(nextBlock),
+          budget: feeRate(budget),
+          passedOver: passedOver === undefined ? undefined : feeRate(passedOver)
+        })
+      const stake = 3_200_000n
+      assert.deepEqual(
+        [bid(1_000n, stake), bid(9_000n, stake), bid(30_000n, stake), bid(80_000n, stake)],
+        [20_000n, 90_000n, 100_000n, 200_000n]
+      )
+      assert.equal(bid(1_000n, 32_000n), 2_500n, 'of a small stake it is a normal bid')
+      assert.equal(bid(1_000n, stake, 1_500n), 3_000n, 'a block has told')
+    })
+
     it('a budget that is next to nothing gives a bid of nothing', () => {
       assert.equal(
         curveRate({ ...input, height: 110, budget: feeRate(3n), previous: feeRate(0n) }),

@@ -126,7 +126,7 @@ describe('channel / patience / a race that begins late', () => {
     return world
   }
 
-  for (const before of [1, 2, 3]) {
+  for (const before of [2, 3]) {
     it(`${before} blocks before L: bids more than the next block takes at once, and not more than twice a normal bid`, () => {
       const world = backAt(before)
       const { publication } = world.server.established
@@ -138,6 +138,20 @@ describe('channel / patience / a race that begins late', () => {
       assert.equal(mineUntilSpent(world, 2), 1)
     })
   }
+
+  it('1 block before L: has one bid, so it is a multiple of what the next block takes, up to a 32nd of the stake; and a block that takes eight times as much as the one before has it (STAKE-4)', () => {
+    const world = backAt(1)
+    const { publication } = world.server.established
+    const most = 600_000n / 32n
+    assert.ok(publication !== undefined)
+    assert.ok(publication.fee <= most && publication.fee > most - 181n, `${publication.fee} sat`)
+    const quiet = new World({ capacity: 1_000_000n, blocks: 200 }).open().paid(600_000n)
+    quiet.server.dead = true
+    quiet.kill('client').mineTo(quiet.server.established.terms.refundHeight - 1)
+    quiet.restart('server')
+    quiet.chain.lowestFeeRate = 8_000n
+    assert.equal(mineUntilSpent(quiet, 2), 1)
+  })
 
   it('doubles with each block that passes over it, whatever servers say of prices', () => {
     const world = backAt(3)

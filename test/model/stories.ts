@@ -177,9 +177,8 @@ export const STORIES: readonly Story[] = [
     prologue: ['pay client', 'run'],
     dears: 2,
     part: 0.15,
-    // Who is there for one block alone has nothing left when that block is taken back, or takes
-    // eight times as much as the one before.
-    bounds: { ...HOSTILE, lates: 1, reorgs: 0, congestions: 0 }
+    // Who is there for one block alone has nothing left when that block is taken back.
+    bounds: { ...HOSTILE, lates: 1, reorgs: 0 }
   },
   {
     name: 'dear-server',
@@ -191,9 +190,8 @@ export const STORIES: readonly Story[] = [
     prologue: ['pay client', 'run', ...paysFrom('server')],
     dears: 2,
     part: 0.15,
-    // Who is there for one block alone has nothing left when that block is taken back, or takes
-    // eight times as much as the one before.
-    bounds: { ...HOSTILE, lates: 1, reorgs: 0, congestions: 0 }
+    // Who is there for one block alone has nothing left when that block is taken back.
+    bounds: { ...HOSTILE, lates: 1, reorgs: 0 }
   },
   {
     name: 'dear-forgotten',
