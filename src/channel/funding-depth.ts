@@ -50,7 +50,10 @@ const MOST_OF_CAPACITY = 20n
 
 /**
  * FUND-5, EVID-7: asks the wallet for a child once T1 has waited, whether or not a server shows T1:
- * a T1 that no mempool takes, or that was dropped, needs one all the more. Level-triggered: asks
+ * a T1 that no mempool takes, or that was dropped, needs one all the more. A spend of its funding
+ * output that is shown (the server can make one from Update 0 for nothing) says no more: a child of
+ * T1's change that pays more takes its place in mempools (BIP431, sibling eviction), or stays
+ * beside it. Level-triggered: asks
  * with every block, and the wallet does nothing when both pay the present estimate and no server
  * refuses them for their fee, or when T1 has no change.
  */
@@ -62,8 +65,7 @@ export function fundingFee(channel: Established, { height, feeRate }: Env): Effe
     channel.outside !== undefined ||
     height === undefined ||
     onChain.fundingHeight !== undefined ||
-    onChain.spend !== undefined ||
-    onChain.shown.length > 0
+    onChain.spend !== undefined
   ) {
     return []
   }

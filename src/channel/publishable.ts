@@ -9,14 +9,7 @@ import type { Env } from './env.js'
 import { ageOf, kindOf, payeeOf, type StateRef } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { maturedSlot, sharesByTurn, stakeOf } from './stakes.js'
-import {
-  isFrozen,
-  spendInSight,
-  type Channel,
-  type EitherSide,
-  type Established,
-  type Publication
-} from './state.js'
+import type { Channel, EitherSide, Established, Publication, ShownSpend, Spend } from './state.js'
 import { partyOf } from './terms.js'
 
 /** `share`: our part of it, in satoshis, before the fee. */
@@ -100,10 +93,42 @@ export function leastShare(channel: Established, ours: Publishable, rate: FeeRat
 }
 
 /**
- * True when a server that settles all its channels can settle this one: it is one-way, nothing
- * under way ends it, and it is worth the fee.
+ * A close that costs nothing is worth an hour. A close that blocks pass over for longer may only be
+ * in the mempool of a server that lies (CLOSE-8).
  */
-export function isWorthSettling(channel: Channel, rate: FeeRate): boolean {
+const BLOCKS_FOR_CLOSE = 6
+
+function isOlderThanClosesTake(since: number | undefined, height: number | undefined): boolean {
+  return since !== undefined && height !== undefined && height - since >= BLOCKS_FOR_CLOSE
+}
+
+/**
+ * The spend that ends the channel, so that nobody settles it: one in a block, or a close (also one
+ * that we have forgotten) that is shown, and that no six blocks have passed over. A state of the
+ * other side that is shown stops nothing (EVID-3): its lock may be weeks away.
+ */
+export function endingSpend(
+  { onChain: { spend, shown } }: Established,
+  height: number | undefined
+): Spend | ShownSpend | undefined {
+  return (
+    spend ??
+    shown.find(
+      ({ kind, since }) =>
+        (kind === 'close' || kind === 'unknown') && !isOlderThanClosesTake(since, height)
+    )
+  )
+}
+
+/**
+ * True when a server that settles all its channels can settle this one: it is one-way, nothing
+ * under way ends it, and it is worth the fee. A close that the client has not answered is not under
+ * way; one that both have signed is for an hour.
+ */
+export function isWorthSettling(
+  channel: Channel,
+  { height, feeRate }: Pick<Env, 'height' | 'feeRate'>
+): boolean {
   if (
     channel.stage !== 'established' ||
     channel.terms.mode !== 'one-way' ||
@@ -113,14 +138,16 @@ export function isWorthSettling(channel: Channel, rate: FeeRate): boolean {
   }
   if (
     channel.publication !== undefined ||
-    isFrozen(channel) ||
     channel.onChain.fundingHeight === undefined ||
-    spendInSight(channel) !== undefined
+    endingSpend(channel, height) !== undefined ||
+    channel.closes.some(
+      ({ raw, completedAt }) => raw !== undefined && !isOlderThanClosesTake(completedAt, height)
+    )
   ) {
     return false
   }
   const ours = publishable(channel)
-  return ours !== undefined && ours.share >= leastShare(channel, ours, rate)
+  return ours !== undefined && ours.share >= leastShare(channel, ours, feeRate)
 }
 
 /** The largest loss if this state is not published at this height; see `stakeOf`. */

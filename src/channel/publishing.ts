@@ -36,16 +36,16 @@ import {
   worthwhileRate
 } from './bidding.js'
 import { countsAsRival, hurriedBid, isHeldBack, provenRace, rivals } from './evidence.js'
-import { leastShare, newestHeld, publishable, vsizeOf, type Publishable } from './publishable.js'
-import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
 import {
-  isFrozen,
-  spendInSight,
-  type Channel,
-  type Established,
-  type Publication,
-  type ShownSpend
-} from './state.js'
+  endingSpend,
+  leastShare,
+  newestHeld,
+  publishable,
+  vsizeOf,
+  type Publishable
+} from './publishable.js'
+import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
+import { isFrozen, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
 import { isWorthless, mayHoldMoney } from './unfunded.js'
 
@@ -158,7 +158,7 @@ export function isUnaffordable(channel: Established, env: Env): boolean {
     held === undefined ||
     !mayHoldOurShare(channel) ||
     channel.publication !== undefined ||
-    spendInSight(channel) !== undefined ||
+    endingSpend(channel, height) !== undefined ||
     !isDue(channel, held, height) ||
     mustWait(channel, held.state, height) ||
     waitsForUsualFees(channel, env, height)
@@ -410,28 +410,14 @@ export function onBump(channel: Channel, rate: FeeRate, env: Env): Transition {
     : become(channel)
 }
 
-/**
- * A close that costs nothing is worth an hour. A close that blocks pass over for longer may only be
- * in the mempool of a server that lies (CLOSE-8).
- */
-const BLOCKS_FOR_CLOSE = 6
-
-function isPassedOver({ since }: Pick<ShownSpend, 'since'>, height: number | undefined): boolean {
-  return since !== undefined && height !== undefined && height - since >= BLOCKS_FOR_CLOSE
-}
-
 /** Handles a user's request for its money now, without the other side. */
 export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): Transition {
   if (channel.stage !== 'established') {
     return become(channel, settleRefused('Only an established channel can be settled.'))
   }
   const { terms } = channel
-  const spend = spendInSight(channel)
-  if (
-    spend !== undefined &&
-    (spend.height !== undefined ||
-      ((spend.kind === 'close' || spend.kind === 'unknown') && !isPassedOver(spend, env.height)))
-  ) {
+  const spend = endingSpend(channel, env.height)
+  if (spend !== undefined) {
     return become(channel, {
       type: 'close-refused',
       error: new PaychanError(

@@ -394,7 +394,7 @@ export class Engine {
       )
     }
     const worth = this.states().filter((state) =>
-      isWorthSettling(state, this.#fees.current.feeRate)
+      isWorthSettling(state, { height: this.#height, feeRate: this.#fees.current.feeRate })
     )
     return await closeEach(
       worth.map(({ id }) => id),

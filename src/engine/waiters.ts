@@ -143,9 +143,15 @@ export class Waiters {
     this.#observeSpend(channel)
   }
 
-  /** The chain may show that a channel is closed although the peer never said so. */
+  /**
+   * The chain may show that a channel is closed although the peer never said so. A refund, or what
+   * we do not know, ends it in a block only: until then it is the word of servers.
+   */
   #observeSpend(channel: Channel): void {
-    const spend = channel.stage === 'established' ? spendInSight(channel) : undefined
+    const seen = channel.stage === 'established' ? spendInSight(channel) : undefined
+    const isEnd =
+      seen?.kind === 'close' || seen?.kind === 'settlement' || seen?.height !== undefined
+    const spend = isEnd ? seen : undefined
     if (spend?.txid === this.#spentBy) return
     this.#spentBy = spend?.txid
     if (spend === undefined) return

@@ -4,10 +4,10 @@ import { isWorthSettling, newestHeld } from '../../src/channel/publishable.js'
 import type { StateRef } from '../../src/channel/schedule.js'
 import type { Channel, Established, ShownSpend, SignedClose } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
-import { feeRate, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { payment, World } from './world.js'
 
-const RATE = feeRate(1_000n)
+const NOW = { height: blockHeight(500), feeRate: feeRate(1_000n) }
 const CLOSE: SignedClose = {
   asker: 'client',
   fee: satoshi(400n),
@@ -33,29 +33,59 @@ describe('channel / publishable', () => {
 
   it('a server settles a one-way channel that is worth its fee, and that nothing ends yet', () => {
     const { server } = paid()
-    assert.equal(isWorthSettling(server.established, RATE), true)
+    assert.equal(isWorthSettling(server.established, NOW), true)
     assert.equal(
-      isWorthSettling(server.established, feeRate(400_000n)),
+      isWorthSettling(server.established, { ...NOW, feeRate: feeRate(400_000n) }),
       false,
       'not for 72,400 sat'
     )
   })
 
   const others: ReadonlyArray<readonly [string, (channel: Established) => Channel]> = [
-    ['whose close is signed', (channel) => ({ ...channel, closes: [CLOSE] })],
+    [
+      'whose close both have signed',
+      (channel) => ({ ...channel, closes: [{ ...CLOSE, raw: new Uint8Array(10) }] })
+    ],
     [
       'whose T1 is in no block',
       (channel) => ({ ...channel, onChain: { ...channel.onChain, fundingHeight: undefined } })
     ],
     [
-      'that a spend is shown of',
+      'of which a close is shown, also one that we have forgotten',
       (channel) => ({ ...channel, onChain: { ...channel.onChain, shown: [SHOWN] } })
     ],
     ['of two ways', (channel) => ({ ...channel, terms: { ...channel.terms, mode: 'two-way' } })]
   ]
   for (const [which, changed] of others) {
     it(`not one ${which}`, () => {
-      assert.equal(isWorthSettling(changed(paid().server.established), RATE), false)
+      assert.equal(isWorthSettling(changed(paid().server.established), NOW), false)
+    })
+  }
+
+  const all: ReadonlyArray<readonly [string, (channel: Established) => Channel]> = [
+    [
+      'whose close the client does not answer',
+      (channel) => ({ ...channel, closes: [{ ...CLOSE, asker: 'server' as const }] })
+    ],
+    [
+      'whose close both have signed an hour ago, and no block has taken',
+      (channel) => ({
+        ...channel,
+        closes: [{ ...CLOSE, raw: new Uint8Array(10), completedAt: blockHeight(494) }],
+        onChain: { ...channel.onChain, shown: [{ ...SHOWN, since: blockHeight(494) }] }
+      })
+    ],
+    [
+      'of which T2 is shown, weeks before its lock: a server can make that up (EVID-3)',
+      (channel) => ({
+        ...channel,
+        onChain: { ...channel.onChain, shown: [{ ...SHOWN, kind: 'refund', lock: 9_000 }] }
+      })
+    ]
+  ]
+  for (const [which, changed] of all) {
+    it(`also one ${which}`, () => {
+      assert.equal(isWorthSettling(changed(paid().server.established), NOW), true)
     })
   }
 
@@ -66,11 +96,11 @@ describe('channel / publishable', () => {
     assert.equal(
       isWorthSettling(
         { ...server.established, onChain: { ...server.established.onChain, shown: [] } },
-        RATE
+        NOW
       ),
       false
     )
-    assert.equal(isWorthSettling(paid().client.established, RATE), false)
+    assert.equal(isWorthSettling(paid().client.established, NOW), false)
   })
 })
 

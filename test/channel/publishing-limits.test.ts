@@ -72,14 +72,20 @@ describe('channel / publishing / a share that allows no bid', () => {
     assert.equal(is({ onChain: { ...onChain, fundingSeen: false } }), true)
   })
 
-  it('not while T1 was never there, a bid is out, or a spend is in sight', () => {
+  it('not while T1 was never there, a bid is out, or something ends the channel', () => {
     const { onChain, ready } = channel
     const hidden = { ...onChain, fundingSeen: false, fundingHeight: undefined }
     assert.equal(is({ onChain: hidden, ready: { ...ready, ours: false } }), false)
     const spend = { ...shown({ state: 'refund' }), height: blockHeight(663) }
     assert.equal(is({ onChain: { ...onChain, spend } }), false)
     assert.equal(is({ publication: publicationOf(holding(40_000n), 664) }), false)
-    assert.equal(is({ onChain: { ...onChain, shown: [shown({ state: 'refund' })] } }), false)
+    const close = { ...shown({ state: 'refund' }), kind: 'close' as const, state: undefined }
+    assert.equal(is({ onChain: { ...onChain, shown: [close] } }), false)
+  })
+
+  it('also while a state of the other side is shown, which a server can make up (EVID-3)', () => {
+    const { onChain } = channel
+    assert.equal(is({ onChain: { ...onChain, shown: [shown({ state: 'refund' })] } }), true)
   })
 
   it('not when there is none, or none that is worth an output', () => {
