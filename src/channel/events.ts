@@ -6,6 +6,7 @@ import type {
   Payment,
   Update
 } from '../../protocols/paychan/1.0/index.js'
+import type { FundingOutput } from '../bitcoin/funding-spend.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
@@ -68,7 +69,12 @@ export type RenewalEvent =
       readonly signature: Uint8Array
     }
   /** To the new channel: the old channel has signed T1. */
-  | { readonly type: 'renewal-signed'; readonly signature: Uint8Array }
+  | {
+      readonly type: 'renewal-signed'
+      readonly signature: Uint8Array
+      /** The funding output that T1 spends. */
+      readonly old: FundingOutput
+    }
   | { readonly type: 'renewal-completed'; readonly raw: Uint8Array }
   | { readonly type: 'renewal-refused'; readonly error: PaychanError }
   /** Another spend of the old funding output is buried: T1 can never be in a block (RENEW-7). */

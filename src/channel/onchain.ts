@@ -70,7 +70,7 @@ export function onHistory(
     ),
     ...(firstShown === undefined ? {} : { firstShown })
   }
-  const shown = onFundingShown(withFunding(channel, funding?.transaction), funding, env)
+  const shown = onFundingShown(withFunding(channel, funding?.transaction, env), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   // All channels hear their history again when a node starts: what says nothing new is not written.
   const state: Established =

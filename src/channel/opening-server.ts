@@ -10,6 +10,7 @@ import type {
   OpenChannel,
   RefundRequest
 } from '../../protocols/paychan/1.0/index.js'
+import { MAX_TRANSACTION_BYTES } from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx, readFunding } from '../bitcoin/funding.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { parseRefundRequest } from '../bitcoin/refund.js'
@@ -157,6 +158,8 @@ function ruleOfFunding(code: string): string {
 export function onFundingSeen(state: RefundSigned, history: FundingHistory, env: Env): Transition {
   if (history.funding === undefined) return become(state)
   const { transaction } = history.funding
+  // Its witnesses are the word of servers (EVID-9); no client hands over a larger one (WIRE-6).
+  if (transaction.raw.length > MAX_TRANSACTION_BYTES) return become(state)
   const checked = attempt(ruleOfFunding, () => {
     checkFunding(state, transaction)
   })

@@ -21,7 +21,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { become, type Transition } from './effects.js'
+import { become, type Effect, type Transition } from './effects.js'
 import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
@@ -230,12 +230,8 @@ function renewable(channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Es
  */
 export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
-  if (known !== undefined) {
-    return become(channel, {
-      type: 'tell',
-      channel: draft.by,
-      event: { type: 'renewal-signed', signature: known.signature }
-    })
+  if (channel.stage === 'established' && known !== undefined) {
+    return become(channel, toldSigned(channel, draft, known.signature))
   }
   const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
   if (open instanceof Violation) return refused(channel, draft, open)
@@ -260,16 +256,12 @@ export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): 
     raw: undefined,
     renewedAs: draft.by
   }
-  return become(
-    { ...open, closes: [...open.closes, close] },
-    { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: signed } },
-    {
-      type: 'notify',
-      step: 'close',
-      txid: close.txid,
-      news: { kind: 'renewed-as', channel: draft.by }
-    }
-  )
+  return become({ ...open, closes: [...open.closes, close] }, toldSigned(open, draft, signed), {
+    type: 'notify',
+    step: 'close',
+    txid: close.txid,
+    news: { kind: 'renewed-as', channel: draft.by }
+  })
 }
 
 /**
@@ -347,6 +339,19 @@ export function onCompleteRenewal(
       news: { kind: 'renewed-as', channel: draft.by }
     }
   )
+}
+
+/** The new channel is told that this one has signed its T1. */
+function toldSigned(
+  { terms, outPoint }: Established,
+  { by }: RenewalDraft,
+  signature: Uint8Array
+): Effect {
+  return {
+    type: 'tell',
+    channel: by,
+    event: { type: 'renewal-signed', signature, old: fundingOutput(terms, outPoint) }
+  }
 }
 
 function signedAs(channel: Established, draft: RenewalDraft): SignedClose | undefined {

@@ -14,7 +14,10 @@
  * Each side's old channel is a machine of its own (renewed.ts); the two tell each other (`tell`).
  */
 import type { RenewalRequest, Update, UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import { fromBlock, SIGHASH } from '../bitcoin/ecdsa.js'
 import { checkFundingTx } from '../bitcoin/funding.js'
+import type { FundingOutput } from '../bitcoin/funding-spend.js'
+import { completeRenewal, renewalSighash } from '../bitcoin/renewal.js'
 import { lockTimeOf, parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { txid, type ChannelId, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -179,7 +182,11 @@ export function askedAgain(state: RefundRequested | RefundSigned): Effect[] {
 /**
  * Client: the old channel has signed, and is frozen. T1 may leave; the server has to complete it.
  */
-export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transition {
+export function onRenewalSigned(
+  channel: Channel,
+  signature: Uint8Array,
+  old: FundingOutput
+): Transition {
   if (channel.stage !== 'refund-requested' || channel.secured === undefined) return become(channel)
   const ledger = {
     ...NEW_LEDGER,
@@ -192,7 +199,7 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
   }
   const established = establishClient(channel, {
     refundSignature: channel.secured.refundSignature,
-    renewal: { signature, previous: channel.previous },
+    renewal: { signature, previous: channel.previous, old },
     ledger
   })
   const sent: Effect[] = established.link === 'live' ? renewalRequest(established) : []
@@ -209,7 +216,12 @@ export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transi
  * yet.
  */
 export function isNotCompleted(channel: Established): boolean {
-  return channel.role === 'client' && channel.renewal !== undefined && !channel.fundingAcknowledged
+  return (
+    channel.role === 'client' &&
+    channel.renewal !== undefined &&
+    !channel.fundingAcknowledged &&
+    channel.onChain.fundingHeight === undefined
+  )
 }
 
 /** RENEW-6: T1 is handed over once more after a break, as `Funding` is for other channels. */
@@ -332,11 +344,47 @@ function lostWith(channel: Channel, by: Txid): Effect[] {
   )
 }
 
-/** The chain shows T1: now the client has the server's signature as well. */
-export function withFunding(channel: Established, funding: Transaction | undefined): Established {
-  return channel.role === 'server' || channel.renewal === undefined || funding === undefined
+/**
+ * The chain shows T1: now the client has the server's signature as well. Nothing but that is taken
+ * of what servers show, once it is verified: a txid does not cover witnesses (EVID-9), and T1 is
+ * sent, and given back to a server that has lost its data, as it is kept here.
+ */
+export function withFunding(
+  channel: Established,
+  funding: Transaction | undefined,
+  { verify }: Pick<Env, 'verify'>
+): Established {
+  if (channel.role === 'server' || channel.renewal?.old === undefined || funding === undefined) {
+    return channel
+  }
+  const { old, signature } = channel.renewal
+  const own = parseTransaction(channel.fundingTx)
+  const [, , der] = funding.inputs[funding.inputOf(old.outPoint)]?.witness ?? []
+  const theirs = der === undefined ? undefined : verified(der, own, old, verify)
+  return theirs === undefined
     ? channel
-    : { ...channel, fundingTx: funding.raw, renewal: undefined }
+    : {
+        ...channel,
+        fundingTx: completeRenewal(own, old, signature, theirs).raw,
+        renewal: undefined
+      }
+}
+
+/** The server's signature of T1; undefined when it is none. */
+function verified(
+  der: Uint8Array,
+  tx: Transaction,
+  old: FundingOutput,
+  verify: Env['verify']
+): Uint8Array | undefined {
+  try {
+    const { signature, sighashType } = fromBlock(der)
+    const isSigned =
+      sighashType === SIGHASH.ALL && verify(old.serverKey, renewalSighash(tx, old), signature)
+    return isSigned ? signature : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The channel that this one renews; undefined when it renews none, or was given up. */

@@ -415,7 +415,13 @@ export interface ClientChannel extends ClientSide, Funded {
    * signature (RENEW-5).
    */
   readonly renewal?:
-    { readonly signature: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined
+    | {
+        readonly signature: Uint8Array
+        readonly previous: readonly Uint8Array[]
+        /** The funding output that T1 spends; records of earlier versions lack it. */
+        readonly old?: FundingOutput
+      }
+    | undefined
   /**
    * An outside wallet makes T1. Until T1 is signed, `fundingTx` lacks its witnesses; the PSBT is
    * kept until T1 is in a block.

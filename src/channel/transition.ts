@@ -171,7 +171,7 @@ function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
     case 'complete-renewal':
       return onCompleteRenewal(channel, event.draft, event.signature, env)
     case 'renewal-signed':
-      return onRenewalSigned(channel, event.signature)
+      return onRenewalSigned(channel, event.signature, event.old)
     case 'renewal-completed':
       return onRenewalCompleted(channel, event.raw)
     case 'renewal-refused':

@@ -405,6 +405,19 @@ describe('server / opening / when the stream breaks', () => {
     )
   })
 
+  it('refund signed: a T1 of more bytes than a client can hand over is not taken from the chain: its witness is the word of servers (EVID-9, WIRE-6)', () => {
+    const world = new World().until('client', 'established')
+    world.disconnect()
+    const t1 = parseTransaction(world.client.established.fundingTx)
+    const shown = (bytes: number): string => {
+      const transaction = t1.withWitnesses([[new Uint8Array(bytes), new Uint8Array(33)]])
+      const funding = { transaction, height: blockHeight(501) }
+      const history = { funding, spends: [], strays: [] }
+      return world.server.attempt({ type: 'history', history }).state.stage
+    }
+    assert.deepEqual([shown(72), shown(40_000)], ['established', 'refund-signed'])
+  })
+
   it('refund signed: a T1 on the chain that is not the one of the refund changes nothing', () => {
     const world = new World().until('client', 'established')
     world.disconnect()

@@ -1,10 +1,11 @@
 /** When the old channels of a renewal sign T1, and when they do not (RENEW-3, RENEW-5, RENEW-6). */
 import type { ChannelEvent } from '../../src/channel/events.js'
 import assert from 'node:assert/strict'
-import { lockTimeOf, parseTransaction } from '../../src/bitcoin/transaction.js'
+import { lockTimeOf, parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import { onCompleteRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { askedAgain, onRenewalRequest, onRenewalSigned } from '../../src/channel/renewing.js'
 import type { ClientChannel } from '../../src/channel/state.js'
+import { fundingOutput } from '../../src/channel/terms.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
@@ -45,6 +46,9 @@ function requested(
   }
   return { old, renewal, request, draft }
 }
+
+const OLD_CHANNEL = paidWorld().client.established
+const OLD = fundingOutput(OLD_CHANNEL.terms, OLD_CHANNEL.outPoint)
 
 const told = (side: Side, event: Parameters<Side['attempt']>[0]): unknown[] =>
   effectsOf(side.attempt(event).effects, 'tell').map(({ event }) => event)
@@ -93,7 +97,7 @@ describe('channel / renewal / neither side signs before it holds what protects i
     const { secured } = state
     const sent = (isConnected: boolean): number =>
       sentOf(
-        onRenewalSigned({ ...state, secured: { ...secured, isConnected } }, new Uint8Array(64))
+        onRenewalSigned({ ...state, secured: { ...secured, isConnected } }, new Uint8Array(64), OLD)
           .effects,
         'RenewalRequest'
       ).length
@@ -104,7 +108,8 @@ describe('channel / renewal / neither side signs before it holds what protects i
     const { renewal } = begun()
     const { state, effects } = renewal.client.attempt({
       type: 'renewal-signed',
-      signature: new Uint8Array(64)
+      signature: new Uint8Array(64),
+      old: OLD
     })
     assert.equal(state, renewal.client.channel)
     assert.deepEqual(effects, [])
@@ -382,5 +387,58 @@ describe('channel / renewal / asked for by the user', () => {
     world.connect().run()
     plan(world.client)
     assert.deepEqual(sentOf(world.client.effects, 'CloseRequest'), [])
+  })
+})
+
+describe('channel / renewal / what servers show of T1 (EVID-9)', () => {
+  /** The client has signed T1, and so has the server, which sends it. */
+  function shownT1(): { client: Side<'client'>; own: Transaction; complete: Transaction } {
+    const { old, renewal, request, draft } = requested()
+    const { effects } = old.server.attempt({
+      type: 'complete-renewal',
+      draft: { ...draft, by: renewal.server.channel.id },
+      signature: request.signature
+    })
+    const [raw] = effectsOf(effects, 'tell').flatMap(({ event }) =>
+      event.type === 'renewal-completed' ? [event.raw] : []
+    )
+    const { client } = renewal
+    return {
+      client,
+      own: parseTransaction(client.established.fundingTx),
+      complete: parseTransaction(raw ?? assert.fail())
+    }
+  }
+
+  function show(client: Side<'client'>, transaction: Transaction): ClientChannel {
+    const funding = { transaction, height: undefined }
+    const history = { funding, spends: [], strays: [] }
+    client.channel = client.attempt({ type: 'history', history }).state
+    return client.established
+  }
+
+  it("its server's signature is taken of it, and nothing else", () => {
+    const { client, complete } = shownT1()
+    assert.equal(client.established.renewal === undefined, false)
+    const { fundingTx, renewal } = show(client, complete)
+    assert.deepEqual([fundingTx, renewal], [complete.raw, undefined])
+  })
+
+  it('a witness that the server has not signed is not: neither one of any size, nor our own signature in its place', () => {
+    const { client, own, complete } = shownT1()
+    const [empty, ours, theirs, script] = complete.inputs[0]?.witness ?? []
+    assert.ok(empty && ours && theirs && script)
+    for (const witness of [
+      [new Uint8Array(100_000)],
+      [empty, ours, ours, script],
+      [empty, ours, theirs.subarray(1), script],
+      []
+    ]) {
+      const { fundingTx, renewal } = show(client, complete.withWitnesses([witness]))
+      assert.deepEqual(fundingTx, own.raw)
+      assert.ok(renewal, 'the signature is still waited for')
+    }
+    const padded = complete.withWitnesses([[empty, new Uint8Array(50_000), theirs, script]])
+    assert.deepEqual(show(client, padded).fundingTx, complete.raw)
   })
 })

@@ -13,6 +13,7 @@ import { publishable, stakeAt } from '../../src/channel/publishable.js'
 import { isRenewalDue, notRenewed } from '../../src/channel/self-renewal.js'
 import { lostTo } from '../../src/channel/renewing.js'
 import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
+import { fundingOutput } from '../../src/channel/terms.js'
 import { hashFromTxid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { transition } from '../../src/channel/transition.js'
@@ -486,7 +487,13 @@ describe('channel / renewal', () => {
       assert.equal(state, old.client.channel)
       assert.deepEqual(
         effectsOf(effects, 'tell').map(({ event }) => event),
-        [{ type: 'renewal-signed', signature: close.signature }]
+        [
+          {
+            type: 'renewal-signed',
+            signature: close.signature,
+            old: fundingOutput(old.client.established.terms, old.client.established.outPoint)
+          }
+        ]
       )
     })
 
