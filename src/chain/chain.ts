@@ -42,7 +42,7 @@ import {
 import { scriptHashOf } from './script-hash.js'
 import { ServerBroadcasts } from './server-broadcasts.js'
 import { ServerFees } from './server-fees.js'
-import { Slots } from './waiting.js'
+import { Allowance, Slots } from './waiting.js'
 import { SharedFetches } from './shared-fetches.js'
 import { UnprovedBudget } from './unproved.js'
 
@@ -86,6 +86,13 @@ export interface ElectrumChainInit {
 
 /** Enough to keep the connection busy (`maxOutstanding` requests are under way at most). */
 const SCRIPTS_AT_ONCE = 64
+
+/**
+ * COST-8: looks at histories that a server may cause by saying that they have changed. A look at a
+ * short one takes a millisecond at the most: a server that lies about it has a fifth of a core.
+ */
+const LOOKS_AT_ONCE = 5_000
+const LOOKS_A_SECOND = 200
 
 /**
  * Number of times that a server may hang up while a tip waits for its histories: after these the
@@ -196,6 +203,7 @@ class VerifyingChain implements ElectrumChain {
       retry: this.#retry,
       log: this.#log,
       slots: new Slots(SCRIPTS_AT_ONCE),
+      allowance: new Allowance(init.clock, LOOKS_AT_ONCE, LOOKS_A_SECOND),
       shared: new SharedFetches(),
       unproved: new UnprovedBudget(this.#report),
       judge: init.verify === undefined ? undefined : new SpendJudge(init.verify),

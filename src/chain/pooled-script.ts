@@ -50,6 +50,8 @@ interface Entry {
 interface View {
   readonly watch: ScriptWatch
   history: readonly ProvedTransaction[] | undefined
+  /** The transactions of `history` by txid, once one is asked for. */
+  byTxid: ReadonlyMap<Txid, Transaction> | undefined
   /** True when the history is the server's answer, not its proofs from before it was asked anew. */
   isTold: boolean
   /** True when the server admits that it does not tell all: then it leaves nothing out. */
@@ -111,6 +113,7 @@ export class PooledScript {
     before?.watch.stop()
     const view: View = {
       history: before?.history?.filter(({ block }) => block !== undefined),
+      byTxid: undefined,
       isTold: false,
       isPart: false,
       missing,
@@ -119,6 +122,7 @@ export class PooledScript {
       watch: member.watchScript(this.scriptPubKey, {
         onHistory: (history, isPart = false) => {
           view.history = history
+          view.byTxid = undefined
           view.isTold = true
           view.isPart = isPart
           this.update()
@@ -208,9 +212,12 @@ export class PooledScript {
   #kept(id: Txid): Uint8Array | undefined {
     const own = firstOf(this.#entries, (watcher) => watcher.kept?.(id))
     if (own !== undefined) return own
-    for (const { history } of this.#views.values()) {
-      const found = history?.find(({ transaction }) => transaction.txid === id)
-      if (found !== undefined) return found.transaction.raw
+    for (const view of this.#views.values()) {
+      view.byTxid ??= new Map(
+        view.history?.map(({ transaction }) => [transaction.txid, transaction])
+      )
+      const found = view.byTxid.get(id)
+      if (found !== undefined) return found.raw
     }
     return undefined
   }

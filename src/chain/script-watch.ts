@@ -7,7 +7,7 @@ import type { SpendJudge } from '../bitcoin/owner-spend.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
 import type { OutPoint } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
-import { type Backoff, backoffDelay, type Slots } from './waiting.js'
+import { type Allowance, type Backoff, backoffDelay, type Slots } from './waiting.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import {
@@ -41,6 +41,8 @@ export interface WatchContext {
    * the connection breaks.
    */
   readonly slots: Slots
+  /** The looks that the server may cause by saying that histories have changed. */
+  readonly allowance: Allowance
   /** The transactions that the scripts of the server have fetched. */
   readonly shared: SharedFetches
   /** The bytes that the server may have us keep though no block vouches for them. */
@@ -101,6 +103,9 @@ class Entry implements ScriptWatch {
     this.#script.remove(this)
   }
 }
+
+/** So many transactions that wait are as much work as a look. */
+const WAITING_A_LOOK = 10
 
 /** Number of fetches of a history that changes meanwhile, before it is handed on. */
 const MAX_ROUNDS = 3
@@ -175,9 +180,27 @@ export class WatchedScript {
     this.#cancelRetry?.()
   }
 
-  /** Called when the server says that the history has changed. */
+  /**
+   * Called when the server says that the history has changed, which costs it nothing: above its
+   * allowance the look waits (COST-8). A block does not.
+   */
   statusChanged(): void {
-    this.#refresh()
+    // A look that has not begun will see it.
+    if (this.#isStale()) return
+    const waitMs = this.#context.allowance.take(1 + this.#waiting / WAITING_A_LOOK)
+    if (waitMs === 0) {
+      this.#refresh()
+      return
+    }
+    this.#cancelRetry?.()
+    this.#cancelRetry = this.#context.clock.after(waitMs, () => {
+      this.statusChanged()
+    })
+  }
+
+  /** Number of transactions of the history that wait for a block. */
+  get #waiting(): number {
+    return this.#history?.filter(({ height }) => height === undefined).length ?? 0
   }
 
   /** Called when our chain has other blocks than before from this height on. */
