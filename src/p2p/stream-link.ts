@@ -216,7 +216,7 @@ const MAX_LENGTH_BYTES = 3
 
 /** A message as a frame of the stream. @throws ProtocolError when a field is out of range. */
 export function toFrame(message: Message): Uint8ArrayList {
-  return lp.encode.single(encode(message), { maxDataLength: MAX_MESSAGE_BYTES })
+  return lp.encode.single(encode(message))
 }
 
 /**
@@ -228,11 +228,7 @@ export function toFrame(message: Message): Uint8ArrayList {
 export function fromFrames(
   source: AsyncIterable<Uint8Array | Uint8ArrayList>
 ): AsyncIterable<Uint8ArrayList> {
-  return lp.decode(source, {
-    lengthDecoder: createLengthDecoder(),
-    maxLengthLength: MAX_LENGTH_BYTES,
-    maxDataLength: MAX_MESSAGE_BYTES
-  })
+  return lp.decode(source, { lengthDecoder: createLengthDecoder() })
 }
 
 /** True when an error says that the bytes ended inside a frame. */

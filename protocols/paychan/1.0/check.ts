@@ -100,6 +100,18 @@ function payment(value: Payment): void {
   text('memo', value.memo, MAX_MEMO_BYTES, 'UPD-8')
 }
 
+/**
+ * The payments of an `Update` (UPD-7). A reader asks before it reads one more, so that too many
+ * cost no memory.
+ *
+ * @throws ProtocolError `UPD-7` when there are more than an `Update` may have.
+ */
+export function checkPaymentCount(count: number): void {
+  if (count > MAX_PAYMENTS_PER_UPDATE) {
+    refuse('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`)
+  }
+}
+
 function renewal(value: Renewal): void {
   bytes('channel_id', value.channelId, 32)
   integer('turn', value.turn, 0, MAX_UINT32)
@@ -192,10 +204,7 @@ export function checkMessage(message: Message): void {
       bytes('txid', message.txid, 32)
       return
     case 'Update':
-      // First, as for a reader that stops there.
-      if (message.payments.length > MAX_PAYMENTS_PER_UPDATE) {
-        refuse('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`)
-      }
+      checkPaymentCount(message.payments.length)
       integer('turn', message.turn, 0, MAX_UINT32)
       integer('sequence', message.sequence, 0, MAX_UINT32)
       amount('payer_balance', message.payerBalance)

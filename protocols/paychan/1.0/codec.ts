@@ -3,13 +3,12 @@
  * (fields out of order, repeated, unknown, over-long or truncated integers, two bodies); so bytes
  * are let in only if encoding what they mean gives the same bytes again (WIRE-4).
  */
-import { MaxLengthError } from 'protons-runtime'
 import { equals } from 'uint8arrays'
 import { checkMessage } from './check.js'
-import { ProtocolError } from './errors.js'
+import { notCanonical, ProtocolError } from './errors.js'
 import { Envelope, Mode as WireMode, Network as WireNetwork } from './gen/paychan.js'
 import type * as wire from './gen/paychan.js'
-import { MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
+import { MAX_MESSAGE_BYTES } from './limits.js'
 import type {
   AcceptChannel,
   Message,
@@ -19,7 +18,9 @@ import type {
   Payment,
   Update
 } from './messages.js'
-import { decodeUpdate, encodeUpdate } from './update-codec.js'
+import { decodeUpdate, encodeUpdate, UPDATE_TAG } from './update-codec.js'
+
+const TWO_BODIES = 'An Envelope has more than one body.'
 
 const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
   mainnet: WireNetwork.MAINNET,
@@ -55,20 +56,24 @@ export function encode(message: Message): Uint8Array {
  */
 export function decode(bytes: Uint8Array): Message {
   checkLength(bytes)
-  const message = decodeUpdate(bytes) ?? decodeAny(bytes)
+  const message = bytes[0] === UPDATE_TAG ? decodeOneUpdate(bytes) : decodeOther(bytes)
   checkMessage(message)
   return message
 }
 
-/**
- * Reads any message; its fields are still to be checked. @throws ProtocolError `WIRE-3` to `WIRE-5`
- */
-export function decodeAny(bytes: Uint8Array): Message {
-  const envelope = parse(bytes)
-  if (!equals(Envelope.encode(envelope), bytes)) {
-    throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.')
-  }
-  return fromEnvelope(envelope)
+/** An `Update` and nothing behind it. */
+function decodeOneUpdate(bytes: Uint8Array): Update {
+  const { update, end } = decodeUpdate(bytes)
+  if (end === bytes.length) return update
+  const rest = bytes.subarray(end)
+  parse(rest)
+  // In order, and so in canonical form, is a body with a larger number.
+  throw (rest[0] ?? 0) > UPDATE_TAG ? new ProtocolError('WIRE-3', TWO_BODIES) : notCanonical()
+}
+
+/** Any message but an `Update`; its fields are still to be checked. */
+function decodeOther(bytes: Uint8Array): Message {
+  return fromEnvelope(parse(bytes))
 }
 
 function checkLength({ length }: Uint8Array): void {
@@ -80,21 +85,16 @@ function checkLength({ length }: Uint8Array): void {
   }
 }
 
+/** What canonical bytes hold. @throws ProtocolError `WIRE-4` for other bytes. */
 function parse(bytes: Uint8Array): Envelope {
+  let envelope: Envelope
   try {
-    return Envelope.decode(bytes, { limits: { update: { payments: MAX_PAYMENTS_PER_UPDATE } } })
+    envelope = Envelope.decode(bytes)
   } catch (cause) {
-    if (cause instanceof MaxLengthError) {
-      throw new ProtocolError(
-        'UPD-7',
-        `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`,
-        { cause }
-      )
-    }
-    throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.', {
-      cause
-    })
+    throw notCanonical(cause)
   }
+  if (!equals(Envelope.encode(envelope), bytes)) throw notCanonical()
+  return envelope
 }
 
 /** A copy: the bytes that were received belong to the transport, which uses them again. */
@@ -319,20 +319,7 @@ function recordFrom({ open, accept, ...body }: wire.ChannelRecord): Message {
 }
 
 function fromEnvelope(envelope: Envelope): Message {
-  if (Object.keys(envelope).length > 1) {
-    throw new ProtocolError('WIRE-3', 'An Envelope has more than one body.')
-  }
-  if (envelope.update != null) {
-    const { turn, sequence, payerBalance, payments, signature } = envelope.update
-    return {
-      type: 'Update',
-      turn,
-      sequence,
-      payerBalance,
-      payments: payments.map(fromWirePayment),
-      signature: own(signature)
-    }
-  }
+  if (Object.keys(envelope).length > 1) throw new ProtocolError('WIRE-3', TWO_BODIES)
   if (envelope.updateAck != null) {
     return {
       type: 'UpdateAck',

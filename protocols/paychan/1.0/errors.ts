@@ -15,3 +15,10 @@ export class ProtocolError extends Error {
     super(message, options)
   }
 }
+
+/** Bytes that nobody writes who keeps to the encoding (WIRE-4). */
+export function notCanonical(cause?: unknown): ProtocolError {
+  return new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.', {
+    cause
+  })
+}

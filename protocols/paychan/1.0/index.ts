@@ -5,7 +5,7 @@
  */
 export * from './limits.js'
 export * from './messages.js'
-export * from './errors.js'
+export { ProtocolError } from './errors.js'
 export * from './text.js'
 export { decode, encode } from './codec.js'
 export { packPayments, unpackPayments } from './update-codec.js'

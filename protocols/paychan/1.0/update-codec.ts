@@ -1,19 +1,25 @@
 /**
  * `Update` by hand: it is the one message whose cost counts, since it carries up to 1,000 payments.
- * Only its shape is known here. What a field may hold is said in one place, for all messages
- * (check.ts); and bytes of another shape are left to the general codec, which says what is wrong
- * with them.
+ * Nothing else reads or writes one. Only its shape is known here, as canonical bytes have it
+ * (WIRE-4). What a field may hold is said in one place, for all messages (check.ts).
  *
  *     Envelope  3a <length> Update
  *     Update    08 turn  10 sequence  18 payer_balance  (22 <length> Payment)*  2a 40 signature
  *     Payment   0a 10 id  10 amount  1a <length> memo           defaults (0 and '') are left out
  */
-import { ProtocolError } from './errors.js'
+import { reader as textReader, writer as textWriter } from 'protons-runtime'
+import { equals } from 'uint8arrays'
+import { checkPaymentCount } from './check.js'
+import { notCanonical } from './errors.js'
 import type { Payment, Update } from './messages.js'
+
+/** The first byte of an `Update`: no other message begins with it. */
+export const UPDATE_TAG = 0x3a
 
 const ID_BYTES = 16
 const SIGNATURE_BYTES = 64
 const MAX_UINT32 = 0xffff_ffff
+const MAX_UINT64 = 2 ** 64
 /** Tag and length of an id. */
 const ID_HEAD = 2
 /** A payment without its memo: 18 id, 9 amount, tag and length of the memo and its own. */
@@ -75,16 +81,14 @@ export function packPayments(payments: readonly Payment[]): Uint8Array {
 /** The payments that `packPayments` has packed. @throws ProtocolError `WIRE-4` for other bytes. */
 export function unpackPayments(bytes: Uint8Array): Payment[] {
   const reader = new Reader(bytes)
-  try {
-    const payments = readPayments(reader)
-    if (reader.at === reader.end) return payments
-  } catch (cause) {
-    throw new ProtocolError('WIRE-4', 'These are no payments.', { cause })
+  const payments = readPayments(reader)
+  if (reader.at < reader.end || payments.some(({ id }) => id.length !== ID_BYTES)) {
+    throw notCanonical()
   }
-  throw new ProtocolError('WIRE-4', 'Something follows the payments.')
+  return payments
 }
 
-/** The bytes of an `Update` whose fields have been checked: those of the general codec. */
+/** The bytes of an `Update` whose fields have been checked. */
 export function encodeUpdate(update: Update): Uint8Array {
   const { turn, sequence, payerBalance, payments, signature } = update
   const memos = utf8Memos(payments)
@@ -103,7 +107,7 @@ export function encodeUpdate(update: Update): Uint8Array {
   const start = 4 - varintLength(length)
   const head = new Writer(body.bytes)
   head.at = start
-  head.bytes[head.at++] = 0x3a
+  head.bytes[head.at++] = UPDATE_TAG
   head.varint(length)
   return body.bytes.subarray(start, body.at)
 }
@@ -135,10 +139,6 @@ function utf8Memos(payments: readonly Payment[]): Uint8Array[] {
   return payments.map(({ memo }) => (memo === '' ? NO_BYTES : encoder.encode(memo)))
 }
 
-/** Stops the reading of bytes that are not written as `encodeUpdate` would. */
-class OtherShape extends Error {}
-const OTHER_SHAPE = new OtherShape('left to the general codec')
-
 /** Bytes, a place in them, and where they end. */
 class Reader {
   at = 0
@@ -148,19 +148,21 @@ class Reader {
   ) {}
 
   byte(): number {
-    if (this.at >= this.end) throw OTHER_SHAPE
+    if (this.at >= this.end) throw notCanonical()
     return this.bytes[this.at++] ?? 0
   }
 
-  /** A varint in its shortest form, up to `max`, which is at most 2^53 - 1. */
+  /**
+   * A varint in its shortest form, of at most 64 bits and up to `max`. Above 2^53 it is not exact,
+   * and not an amount: what checks amounts refuses it.
+   */
   varint(max: number): number {
     let value = 0
     for (let scale = 1; ; scale *= 0x80) {
       const byte = this.byte()
       value += (byte & 0x7f) * scale
-      // Asked this way round, so that it also ends what 0 x Infinity makes of very many empty
-      // bytes: NaN.
-      if (!(value <= max) || (byte === 0 && scale > 1)) throw OTHER_SHAPE
+      const isTooLong = scale >= 2 ** 63 && byte > 1
+      if (isTooLong || value > max || (byte === 0 && scale > 1)) throw notCanonical()
       if (byte < 0x80) return value
     }
   }
@@ -170,78 +172,83 @@ class Reader {
     if (this.at >= this.end || this.bytes[this.at] !== tag) return 0
     this.at += 1
     const value = this.varint(max)
-    if (value === 0) throw OTHER_SHAPE
+    if (value === 0) throw notCanonical()
     return value
+  }
+
+  /** A copy of the bytes of a field; none when it is not there. */
+  bytesField(tag: number): Uint8Array {
+    const length = this.field(tag, this.end)
+    return length === 0 ? NO_BYTES : this.take(length)
   }
 
   /** A copy of what follows; not by `slice`, which copies nothing when the bytes are a Buffer. */
   take(length: number): Uint8Array {
-    if (this.at + length > this.end) throw OTHER_SHAPE
+    if (this.at + length > this.end) throw notCanonical()
     const copy = new Uint8Array(length)
     for (let index = 0; index < length; index++) copy[index] = this.bytes[this.at++] ?? 0
     return copy
   }
-
-  expect(byte: number): void {
-    if (this.byte() !== byte) throw OTHER_SHAPE
-  }
 }
 
 /**
- * What the general codec would read, its fields still to be checked; undefined for bytes of another
- * shape. Shares no memory with `bytes`.
+ * The `Update` that bytes begin with, its fields still to be checked, and where it ends. Shares no
+ * memory with `bytes`.
+ *
+ * @throws ProtocolError `WIRE-4` for bytes that `encodeUpdate` would not have written of anything,
+ * `UPD-7` at the first payment of too many.
  */
-export function decodeUpdate(bytes: Uint8Array): Update | undefined {
-  if (bytes[0] !== 0x3a) return undefined
-  try {
-    return readUpdate(new Reader(bytes))
-  } catch (error) {
-    if (error === OTHER_SHAPE) return undefined
-    throw error
-  }
-}
-
-function readUpdate(reader: Reader): Update {
-  reader.expect(0x3a)
-  const length = reader.varint(reader.end)
-  if (reader.at + length !== reader.end) throw OTHER_SHAPE
+export function decodeUpdate(bytes: Uint8Array): { readonly update: Update; readonly end: number } {
+  const outer = new Reader(bytes)
+  outer.at = 1 // behind the tag
+  const length = outer.varint(outer.end)
+  const end = outer.at + length
+  if (end > bytes.length) throw notCanonical()
+  const reader = new Reader(bytes, end)
+  reader.at = outer.at
   const turn = reader.field(0x08, MAX_UINT32)
   const sequence = reader.field(0x10, MAX_UINT32)
-  const payerBalance = BigInt(reader.field(0x18, Number.MAX_SAFE_INTEGER))
-  const payments = readPayments(reader)
-  reader.expect(0x2a)
-  reader.expect(SIGNATURE_BYTES)
-  const signature = reader.take(SIGNATURE_BYTES)
-  if (reader.at !== reader.end) throw OTHER_SHAPE
-  return { type: 'Update', turn, sequence, payerBalance, payments, signature }
+  const payerBalance = BigInt(reader.field(0x18, MAX_UINT64))
+  const payments = readPayments(reader, checkPaymentCount)
+  const signature = reader.bytesField(0x2a)
+  if (reader.at !== end) throw notCanonical()
+  return { update: { type: 'Update', turn, sequence, payerBalance, payments, signature }, end }
 }
 
-/** Payments, as far as they go. */
-function readPayments(reader: Reader): Payment[] {
+/** Payments, as far as they go; `checkCount` is told of each further one before it is read. */
+function readPayments(reader: Reader, checkCount?: (count: number) => void): Payment[] {
   const payments: Payment[] = []
   while (reader.at < reader.end && reader.bytes[reader.at] === 0x22) {
+    checkCount?.(payments.length + 1)
     reader.at += 1
     const length = reader.varint(reader.end)
     const end = reader.at + length
-    if (end > reader.end) throw OTHER_SHAPE
-    reader.expect(0x0a)
-    reader.expect(ID_BYTES)
-    const id = reader.take(ID_BYTES)
-    const amount = BigInt(reader.field(0x10, Number.MAX_SAFE_INTEGER))
+    const id = reader.at < end ? reader.bytesField(0x0a) : NO_BYTES
+    const amount = reader.at < end ? BigInt(reader.field(0x10, MAX_UINT64)) : 0n
     const memo = reader.at < end ? readMemo(reader) : ''
-    if (reader.at !== end) throw OTHER_SHAPE
+    if (reader.at !== end) throw notCanonical()
     payments.push({ id, amount, memo })
   }
   return payments
 }
 
 function readMemo(reader: Reader): string {
-  const length = reader.field(0x1a, reader.end)
-  const bytes = reader.take(length)
-  if (length === 0) throw OTHER_SHAPE
+  const start = reader.at + 1
+  const bytes = reader.bytesField(0x1a)
+  if (bytes.length === 0) throw notCanonical()
   try {
     return decoder.decode(bytes)
-  } catch {
-    throw OTHER_SHAPE // not UTF-8
+  } catch (cause) {
+    return readBrokenText(reader.bytes.slice(start, reader.at), cause)
   }
+}
+
+/**
+ * A text that is not UTF-8, behind its length. Surrogates that stand alone are written as they are
+ * read, so they are left to the check of texts (WIRE-7).
+ */
+function readBrokenText(bytes: Uint8Array, cause: unknown): string {
+  const text = textReader(bytes).string()
+  if (!equals(textWriter().string(text).finish(), bytes)) throw notCanonical(cause)
+  return text
 }
