@@ -29,19 +29,18 @@ import {
   paymentsOf,
   signedBalance
 } from './ledger.js'
-import { quoteInTurn } from './quote.js'
+import { amountRefusal, quote, quoteInTurn, shareRefusal } from './quote.js'
 import { exposureOfPayee } from './risk.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import type { Channel, Established } from './state.js'
-import { stakeOfPayee } from './stakes.js'
 import { stop } from './stopping.js'
 import { forgetRefusal, mustYield, turnNeed } from './turns.js'
 import { Violation } from './violation.js'
 
 /**
- * Explains why a payment cannot be signed now, from what is left after `balance`; undefined when it
- * can. Refusals of the channel as a whole come first, then those of the amount.
+ * Explains why a payment cannot be signed now, of a share of which `balance` is left; undefined when
+ * it can. Refusals of the channel as a whole come first, then those of the amount.
  */
 export function refusalOf(
   channel: Channel,
@@ -49,13 +48,15 @@ export function refusalOf(
   balance: Satoshi,
   env: Env
 ): PaychanError | undefined {
-  const open = channelRefusal(channel, env)
-  if (open instanceof PaychanError) return open
-  if (payerOf(open.ledger.turn) === open.role) {
-    return paymentRefusal(open, payment, balance) ?? riskRefusal(open, payment, balance, env)
-  }
-  // The turn is asked for when the payment waits; a refusal of the turn now holds then as well.
-  return refusedTurn(open) ?? amountRefusal(payment, balance)
+  const quoted = quote(channel, env)
+  if (quoted.refusal !== undefined || channel.stage !== 'established') return quoted.refusal
+  return quoted.takesTurn
+    ? // The turn is asked for when the payment waits, for all that wait together; a refusal of the
+      // turn now holds then as well.
+      (refusedTurn(channel) ??
+        memoRefusal(payment.memo) ??
+        shareRefusal({ left: balance }, payment.amount)?.error)
+    : (paymentRefusal(channel, payment, balance) ?? riskRefusal(channel, payment, balance, env))
 }
 
 /** Our balance, without what is signed away. */
@@ -91,37 +92,9 @@ function paymentRefusal(
   payment: Payment,
   balance: Satoshi
 ): PaychanError | undefined {
-  const { terms } = channel
-  const { amount } = payment
-  const refusal = amountRefusal(payment, balance)
-  if (refusal !== undefined) return refusal
-  const { room, least, most } = quoteInTurn(channel, balance)
-  if (amount > room) {
-    // UPD-11
-    const stake = stakeOfPayee(channel, balance) + amount
-    return new PaychanError(
-      'ERR_STAKE_TOO_HIGH',
-      `At most ${formatAmount(terms.limits.maxStake)} may be at stake in this channel; it would be ${formatAmount(stake)}. Open a second channel.`,
-      { stake, most: terms.limits.maxStake }
-    )
-  }
-  if (amount < least) {
-    // UPD-10
-    return new PaychanError(
-      'ERR_BELOW_MIN_FIRST_PAYMENT',
-      `The first payment on this channel has to be at least ${formatAmount(least)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`,
-      { asked: amount, least }
-    )
-  }
-  if (amount > most) {
-    // UPD-6
-    return new PaychanError(
-      'ERR_ABOVE_IN_FLIGHT_LIMIT',
-      `The peer takes at most ${formatAmount(most)} in one payment; split it.`,
-      { asked: amount, most }
-    )
-  }
-  return undefined
+  return (
+    memoRefusal(payment.memo) ?? amountRefusal(quoteInTurn(channel, balance), payment.amount)?.error
+  )
 }
 
 /** UPD-19, where the server asks for it: the check takes 1 or 2 ms. */
@@ -159,25 +132,6 @@ export function memoRefusal(memo: string): PaychanError | undefined {
     return new PaychanError(
       'ERR_INVALID_MEMO',
       'A memo is one line of text without control characters.'
-    )
-  }
-  return undefined
-}
-
-/** Checks each payment: an amount, a memo, and enough balance to pay it. */
-function amountRefusal(payment: Payment, balance: Satoshi): PaychanError | undefined {
-  const { amount } = payment
-  if (amount <= 0n) {
-    return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
-  } // UPD-13
-  const refusal = memoRefusal(payment.memo)
-  if (refusal !== undefined) return refusal
-  if (amount > balance) {
-    // UPD-3
-    return new PaychanError(
-      'ERR_INSUFFICIENT_BALANCE',
-      `Asked to pay ${formatAmount(amount)}, but ${formatAmount(balance)} are left in this channel.`,
-      { asked: amount, left: balance }
     )
   }
   return undefined

@@ -16,8 +16,7 @@ import {
   totalOf
 } from './ledger.js'
 import { payerOf, publishHeightOf } from './schedule.js'
-import { quoteInTurn } from './quote.js'
-import { stakeOfPayee } from './stakes.js'
+import { amountRefusal, quoteInTurn } from './quote.js'
 import { stateDigester } from './signing.js'
 import { isFrozen, spendInSight, type Established } from './state.js'
 import { stop } from './stopping.js'
@@ -182,22 +181,12 @@ function follow(
     'A payment came before the funding was deep enough.'
   )
   const balance = checkPayments(update, previous)
-  const { room, least } = quoteInTurn(channel, previous.payerBalance)
   const paid = previous.payerBalance - balance
-  const stake = stakeOfPayee(channel, balance)
-  must(
-    paid <= room,
-    'UPD-11',
-    'ERR_STAKE_TOO_HIGH',
-    `At most ${formatAmount(terms.limits.maxStake)} may be at stake; it would be ${formatAmount(stake)}.`,
-    { stake, most: terms.limits.maxStake }
-  )
-  must(
-    paid >= least,
-    'UPD-10',
-    'ERR_BELOW_MIN_FIRST_PAYMENT',
-    `The first payment has to be at least ${formatAmount(least)}.`
-  )
+  const refusal = amountRefusal(quoteInTurn(channel, previous.payerBalance), paid)
+  // UPD-6 is a matter of all updates in flight.
+  if (refusal !== undefined && refusal.rule !== 'UPD-6') {
+    throw Violation.by(refusal.rule, refusal.error)
+  }
   checkWindow(channel, update)
   return {
     sequence: update.sequence,

@@ -18,7 +18,7 @@ import { channelRefusal } from './channel-refusal.js'
 import { AWAITS_PEER } from './copied.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
 import { newestHeld, shareAtRisk } from './publishable.js'
-import { quote } from './quote.js'
+import { quote, type Quote } from './quote.js'
 import { renewedChannel } from './renewing.js'
 import { exposureOf, stakeNow } from './risk.js'
 import {
@@ -257,15 +257,13 @@ function figures(
   const { terms, ledger } = channel
   const spend = spendInSight(channel)
   const shares = balances(terms, ledger)
-  const isPayable = !(channelRefusal(channel, env) instanceof PaychanError)
-  const isTaken = !(channelRefusal(channel, env, otherRole(channel.role)) instanceof PaychanError)
   return {
     capacity: terms.capacity,
     ourBalance: shares[channel.role],
     theirBalance: channel.role === 'client' ? shares.server : shares.client,
     mode: terms.mode,
-    spendable: isPayable ? quote(channel, channel.role, env.height).room : ZERO_SAT,
-    receivable: isTaken ? quote(channel, otherRole(channel.role), env.height).room : ZERO_SAT,
+    spendable: payableNow(quote(channel, env)),
+    receivable: payableNow(quote(channel, env, otherRole(channel.role))),
     turns: turnsOf(channel, env),
     inFlight: ledger.settledSequence === undefined ? inFlightValue(ledger, terms) : ZERO_SAT,
     atRisk: shareAtRisk(channel, env),
@@ -283,6 +281,10 @@ function figures(
     spend:
       spend === undefined ? undefined : { kind: spend.kind, txid: spend.txid, height: spend.height }
   }
+}
+
+function payableNow({ room, refusal }: Quote): Satoshi {
+  return refusal === undefined ? room : ZERO_SAT
 }
 
 function aloneOf(channel: Established): ChannelInfo['alone'] {

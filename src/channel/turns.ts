@@ -116,19 +116,20 @@ function refusalToAsk(
     )
   }
   const least = channel.terms.limits.minTurnAmount
-  if (amount < least) {
-    // TURN-1
-    return new PaychanError(
-      'ERR_BELOW_MIN_TURN',
-      `It is the other side's turn to pay, and a new turn is worth at least ${formatAmount(least)}; ${formatAmount(amount)} are to be paid. Pay more at once, or wait until the peer pays no more.`,
-      { asked: amount, least }
-    )
-  }
-  return noTurnLeft(channel, env)
+  return amount < least ? belowMinTurn(amount, least) : noTurnLeft(channel, env)
 }
 
-/** TURN-3. */
-function noTurnLeft(
+/** TURN-1. */
+export function belowMinTurn(amount: bigint, least: Satoshi): PaychanError {
+  return new PaychanError(
+    'ERR_BELOW_MIN_TURN',
+    `It is the other side's turn to pay, and a new turn is worth at least ${formatAmount(least)}; ${formatAmount(amount)} are to be paid. Pay more at once, or wait until the peer pays no more.`,
+    { asked: amount, least }
+  )
+}
+
+/** TURN-3: the reason why the direction of a channel cannot change any more. */
+export function noTurnLeft(
   { terms, ledger }: Established,
   { height }: Pick<Env, 'height'>
 ): PaychanError | undefined {

@@ -17,6 +17,11 @@ export class Violation extends PaychanError {
   ) {
     super(code, message, { ...facts, rule })
   }
+
+  /** The error of a pure helper, as the violation of a rule. */
+  static by(rule: string, { code, message, facts }: PaychanError): Violation {
+    return new Violation(rule, code as ErrorCode, message, facts)
+  }
 }
 
 /**
@@ -52,12 +57,7 @@ export function attempt<T>(
   } catch (error) {
     if (error instanceof Violation) return error
     if (error instanceof PaychanError) {
-      return new Violation(
-        typeof rule === 'string' ? rule : rule(error.code),
-        error.code as ErrorCode,
-        error.message,
-        error.facts
-      )
+      return Violation.by(typeof rule === 'string' ? rule : rule(error.code), error)
     }
     throw error
   }

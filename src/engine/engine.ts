@@ -23,7 +23,7 @@ import { DEFAULT_TIMEOUTS, type EngineContext, type EngineOptions, envOf } from 
 import { DueActors, moneyFirst, View, Watches } from './watches.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { createRegistry, GivenUp, keyOf } from './registry.js'
-import { channelFor, isInChannel, type Payable, payableOf } from './holdings.js'
+import { channelFor, isInChannel, type Payable, payableOf, type SeenOf } from './holdings.js'
 import { leastFirstPayment } from '../channel/opening-terms.js'
 import { findPart } from './paid-records.js'
 import { EventLog } from './event-log.js'
@@ -407,7 +407,7 @@ export class Engine {
    * See `channelFor`.
    */
   channelFor(to: string, amount: Satoshi): ChannelId | undefined {
-    return channelFor(this.#actors.to(to), to, amount, this.#height)
+    return channelFor(this.#actors.to(to), to, amount, this.#seenOf)
   }
 
   /**
@@ -417,7 +417,7 @@ export class Engine {
   payable = (to = ''): Payable[] => {
     const [first, ...others] = this.#actors.to(to)
     const concerned = first === undefined ? this.#actors.values() : [first, ...others]
-    return Array.from(concerned, ({ shown }) => payableOf(shown, this.#height))
+    return Array.from(concerned, ({ shown }) => payableOf(shown, this.#seenOf))
   }
 
   /** Asks a peer for the channels that this node has lost; see `ChannelsApi.recover`. */
@@ -614,6 +614,15 @@ export class Engine {
     return chain.status === 'synced' ? chain.tip?.height : undefined
   }
 
+  readonly #seenOf: SeenOf = (channel) => ({
+    height: this.#height,
+    isWatched: this.#isWatched(channel)
+  })
+
+  #isWatched({ id }: { readonly id?: ChannelId }): boolean {
+    return id !== undefined && this.#watches.isCurrent(this.#actors.get(id))
+  }
+
   #envFor(channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
     return envOf(
       {
@@ -621,7 +630,7 @@ export class Engine {
         fees: this.#fees,
         registry: this.#registry,
         seenSince: this.#view.since,
-        isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id))
+        isWatched: this.#isWatched(channel)
       },
       this.#height,
       channel

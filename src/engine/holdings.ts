@@ -2,12 +2,12 @@
  * The holdings of a node's channels: whether a share is in the channel or among the coins of the
  * wallet, and which channels can be paid on.
  */
-import { quote, type Quote } from '../channel/quote.js'
+import { fits, quote, type Quote } from '../channel/quote.js'
+import type { Env } from '../channel/env.js'
 import { mayPay, payerOf } from '../channel/schedule.js'
 import type { Channel, Established } from '../channel/state.js'
 import { type ChannelStatus, statusOf } from '../channel/summary.js'
 import type { ChannelId } from '../types/bytes.js'
-import type { BlockHeight } from '../types/units.js'
 
 /* The place of our share of a channel: in the channel, or among the coins of the wallet. */
 
@@ -36,19 +36,21 @@ export interface Payable {
   readonly status: ChannelStatus
   /** True when this node pays on the channel at all: on a one-way channel only its client does. */
   readonly isOurs: boolean
-  /** Undefined until the channel is established. */
-  readonly quote: Quote | undefined
+  readonly quote: Quote
 }
 
-export function payableOf(channel: Channel, height: BlockHeight | undefined): Payable {
+/** What is known of the chain, and of whether a channel is watched there. */
+export type SeenOf = (channel: Channel) => Pick<Env, 'height' | 'isWatched'>
+
+export function payableOf(channel: Channel, seenOf: SeenOf): Payable {
   const { id, peer, role } = channel
-  const isEstablished = channel.stage === 'established'
+  const seen = seenOf(channel)
   return {
     id,
     peerId: peer,
-    status: statusOf(channel, { height }),
-    isOurs: isEstablished ? mayPay(channel.terms, role) : role === 'client',
-    quote: isEstablished ? quote(channel, role, height) : undefined
+    status: statusOf(channel, seen),
+    isOurs: channel.stage === 'established' ? mayPay(channel.terms, role) : role === 'client',
+    quote: quote(channel, seen)
   }
 }
 
@@ -61,16 +63,14 @@ export function channelFor(
   channels: Iterable<{ readonly state: Channel }>,
   to: string,
   amount: bigint,
-  height: BlockHeight | undefined
+  seenOf: SeenOf
 ): ChannelId | undefined {
   let best: { readonly id: ChannelId; readonly room: bigint } | undefined
   for (const { state: channel } of channels) {
     if (channel.stage !== 'established' || (channel.id !== to && channel.peer !== to)) continue
-    const { takesTurn, room, least, most } = quote(channel, channel.role, height)
-    if (takesTurn || amount < least || amount > room || amount > most) continue
-    if ((best === undefined || room < best.room) && statusOf(channel, { height }) === 'open') {
-      best = { id: channel.id, room }
-    }
+    const quoted = quote(channel, seenOf(channel))
+    if (quoted.takesTurn || quoted.refusal !== undefined || !fits(quoted, amount)) continue
+    if (best === undefined || quoted.room < best.room) best = { id: channel.id, room: quoted.room }
   }
   return best?.id
 }

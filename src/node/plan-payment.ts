@@ -2,28 +2,23 @@
  * Chooses the channels that carry a payment: one when one is enough, several when none is alone.
  * The limits of each, the payee's included, are known before anything is signed.
  */
+import { fits, type Quote } from '../channel/quote.js'
 import type { Payable } from '../engine/holdings.js'
 import type { Part } from '../engine/keyed-payments.js'
 import { parseDialTarget } from '../p2p/dial-target.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, min, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
+import { formatAmount, min, satoshi, type Satoshi } from '../types/units.js'
 import type { PaymentInfo, PayResult } from './api.js'
 import { channelByPrefix, namesChannel } from './choose.js'
 
-/** A channel that can be paid on, in satoshis. */
-interface Candidate {
+/** A channel that can be paid on. */
+interface Candidate extends Quote {
   readonly id: ChannelId
   /**
    * 0 open and ours to pay, 1 open when the turn is taken, 2 to be reconnected, 3 not ready yet.
    */
   readonly rank: number
-  /** The amount that can still be paid on the channel. */
-  readonly room: bigint
-  /** The least amount for the channel (UPD-10: the first payment is worth settling). */
-  readonly least: bigint
-  /** The most under one signature (UPD-6). */
-  readonly most: bigint
 }
 
 /**
@@ -100,8 +95,8 @@ function payable(channels: readonly Payable[], peer: string): Payable[] {
 }
 
 function candidateOf({ id, status, quote }: Payable): Candidate {
-  const { takesTurn = false, room = ZERO_SAT, least = ZERO_SAT, most = ZERO_SAT } = quote ?? {}
-  return { id, rank: status === 'open' && takesTurn ? 1 : (RANKS[status] ?? 3), room, least, most }
+  const rank = status === 'open' && quote.takesTurn ? 1 : (RANKS[status] ?? 3)
+  return { ...quote, id, rank }
 }
 
 function part(channel: ChannelId, amount: bigint): Part {
@@ -110,20 +105,18 @@ function part(channel: ChannelId, amount: bigint): Part {
 
 /** Plans one signature on one channel. */
 function whole(candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
-  const [best] = candidates
-    .filter(({ room, least, most }) => least <= amount && amount <= room && amount <= most)
-    .sort(byFit)
+  const [best] = candidates.filter((candidate) => fits(candidate, amount)).sort(byFit)
   return best === undefined ? undefined : [part(best.id, amount)]
 }
 
 /** Takes as few channels as possible, the largest first, each with at least its least amount. */
 function split(candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
-  const chosen: Array<Candidate & { readonly room: bigint }> = []
+  const chosen: Array<Candidate & { readonly carries: bigint }> = []
   let [least, room] = [0n, 0n]
   for (const candidate of [...candidates].sort(byRoom)) {
     const carries = min(candidate.room, candidate.most * BigInt(MOST_PARTS_A_CHANNEL))
     if (room >= amount || carries < candidate.least || least + candidate.least > amount) continue
-    chosen.push({ ...candidate, room: carries })
+    chosen.push({ ...candidate, carries })
     least += candidate.least
     room += carries
   }
@@ -131,7 +124,7 @@ function split(candidates: readonly Candidate[], amount: bigint): Part[] | undef
   // Each channel has its least amount; the rest goes to the first ones.
   let rest = amount - least
   return chosen.flatMap((candidate) => {
-    const more = min(rest, candidate.room - candidate.least)
+    const more = min(rest, candidate.carries - candidate.least)
     rest -= more
     return slices(candidate, candidate.least + more)
   })
@@ -146,13 +139,19 @@ function slices({ id, most }: Candidate, amount: bigint): Part[] {
 
 /** Prefers the channel that keeps less idle. */
 function byFit(a: Candidate, b: Candidate): number {
-  if (a.rank !== b.rank) return a.rank - b.rank
-  return a.room < b.room ? -1 : 1
+  const order = byReadiness(a, b)
+  return order === 0 ? (a.room < b.room ? -1 : 1) : order
 }
 
 function byRoom(a: Candidate, b: Candidate): number {
+  const order = byReadiness(a, b)
+  return order === 0 ? (a.room > b.room ? -1 : 1) : order
+}
+
+/** Prefers, among channels of the same kind, one that takes payments just now. */
+function byReadiness(a: Candidate, b: Candidate): number {
   if (a.rank !== b.rank) return a.rank - b.rank
-  return a.room > b.room ? -1 : 1
+  return Number(a.refusal !== undefined) - Number(b.refusal !== undefined)
 }
 
 /* The payment that one channel carries alone, which is the usual one. */

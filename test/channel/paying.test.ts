@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { MAX_PAYMENTS_PER_UPDATE } from '../../protocols/paychan/1.0/index.js'
-import type { Role } from '../../src/bitcoin/keys.js'
 import { allDifferent } from '../../src/channel/ledger.js'
 import { ownBalance, payableNow, refusalOf } from '../../src/channel/paying.js'
-import { quote, type Quote } from '../../src/channel/quote.js'
+import { quote } from '../../src/channel/quote.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { toHex } from '../../src/types/bytes.js'
-import { blockHeight, satoshi } from '../../src/types/units.js'
+import { satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa } from './keys.js'
 import { paymentsOf, type Side } from './side.js'
@@ -66,7 +65,7 @@ describe('client / open / on pay', () => {
   it('counts what is signed as spent, acknowledged or not (UPD-18)', () => {
     const world = open()
     world.pay(60_000n)
-    assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 40_000n)
+    assert.equal(quote(world.client.established, world.client.env()).room, 40_000n)
     assertRefused(world.client, world.client.attempt(one(40_001n)), 'ERR_INSUFFICIENT_BALANCE')
   })
 
@@ -148,10 +147,10 @@ describe('client / open / on pay', () => {
       'ERR_STAKE_TOO_HIGH'
     )
     assert.deepEqual(facts, { stake: 50_001n, most: 50_000n })
-    assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 20_000n)
+    assert.equal(quote(world.client.established, world.client.env()).room, 20_000n)
     world.paid(20_000n)
     assert.equal(world.server.info.ourBalance, 50_000n)
-    assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 0n)
+    assert.equal(quote(world.client.established, world.client.env()).room, 0n)
   })
 
   it('refuses two payments with one id, and signs the first (UPD-14)', () => {
@@ -353,7 +352,11 @@ describe('client / on pay / when the channel takes none', () => {
   for (const [what, code, make] of cases) {
     it(`refuses when ${what}, and does not move`, () => {
       const { client } = make()
-      assertRefused(client, client.attempt(one(10_000n)), code)
+      const error = assertRefused(client, client.attempt(one(10_000n)), code)
+      const { refusal } = quote(client.channel, client.env())
+      assert.deepEqual([refusal?.code, refusal?.message], [code, error.message])
+      const foretold = refusalOf(client.channel, payment(10_000n), satoshi(0n), client.env())
+      assert.equal(foretold?.code, code)
       assert.equal(client.info.spendable, 0n)
     })
   }
@@ -403,7 +406,7 @@ describe('server / on pay', () => {
   it('refuses: in a one-way channel only the client pays (UPD-1)', () => {
     const world = open().paid(40_000n)
     assertRefused(world.server, world.server.attempt(one(1n)), 'ERR_NOT_THE_PAYER')
-    assert.equal(quote(world.server.established, 'server', world.server.env().height).room, 0n)
+    assert.equal(quote(world.server.established, world.server.env()).room, 0n)
   })
 })
 
@@ -475,77 +478,6 @@ describe('client / on UpdateAck', () => {
       world.server.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 0 } }),
       'UPD-15',
       'ERR_BAD_ACK'
-    )
-  })
-})
-
-function quoted(world: World, side: Role, payer: Role = side): Quote {
-  return quote(world[side].established, payer, world[side].env().height)
-}
-
-describe('channel / what can be paid', () => {
-  it('the first payment is worth settling; the next ones are not bounded below (UPD-10, UPD-13)', () => {
-    const world = new World({ policy: { minFirstPayment: satoshi(700n) } }).open()
-    assert.deepEqual(
-      [quoted(world, 'client').least, quoted(world.paid(700n), 'client').least],
-      [700n, 1n]
-    )
-  })
-
-  it('what is signed is gone, acknowledged or not (UPD-18)', () => {
-    const world = new World().open()
-    world.pay(60_000n)
-    assert.equal(quoted(world, 'client').room, 40_000n)
-  })
-
-  it('no more than the payee may have at stake (UPD-11), and in one payment no more than may be in flight (UPD-6)', () => {
-    const world = new World({
-      policy: { maxStake: satoshi(50_000n), maxInFlightValue: satoshi(20_000n) }
-    })
-      .open()
-      .paid(10_000n)
-      .paid(20_000n)
-    assert.deepEqual(
-      [quoted(world, 'client').room, quoted(world, 'client').most],
-      [20_000n, 20_000n]
-    )
-    assert.equal(quoted(world.paid(20_000n), 'client').room, 0n)
-  })
-
-  it('nothing by the server of a one-way channel', () => {
-    const world = new World().open().paid(40_000n)
-    assert.deepEqual(
-      [quoted(world, 'server').room, quoted(world, 'client', 'server').room],
-      [0n, 0n]
-    )
-  })
-
-  it('in the turn of the other side all that is ours, if a turn is left and worth it (TURN-1, TURN-3)', () => {
-    const world = new World({ step: 20, policy: { minTurnAmount: satoshi(500n) } })
-      .open()
-      .paid(40_000n)
-    assert.deepEqual(quoted(world, 'server'), {
-      takesTurn: true,
-      room: 40_000n,
-      least: 500n,
-      most: quoted(world, 'client').most
-    })
-    const having = (amount: bigint): bigint => {
-      const policy = { minTurnAmount: satoshi(500n), minFirstPayment: satoshi(1n) }
-      return quoted(new World({ step: 20, policy }).open().paid(amount), 'server').room
-    }
-    assert.deepEqual([having(499n), having(500n)], [0n, 500n])
-    // L is 700: turn 1 begins at 700 - 24 - 2 x 20 at the latest.
-    assert.deepEqual(
-      [636, 637].map(
-        (height) => quote(world.server.established, 'server', blockHeight(height)).room
-      ),
-      [40_000n, 0n]
-    )
-    assert.equal(
-      quote(world.server.established, 'server', undefined).room,
-      0n,
-      'whose height is not known'
     )
   })
 })

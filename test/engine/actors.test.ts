@@ -57,10 +57,14 @@ describe('engine / the channels of a node', () => {
               new Set(all.filter(({ state }) => state.peer === peer))
             )
           }
-          const height = world.chain.height
+          const { height } = world.chain
+          const seen = (): { height: typeof height; isWatched: boolean } => ({
+            height,
+            isWatched: true
+          })
           for (const to of [...PEERS, 'dave', ...all.map(({ id }) => id)]) {
-            const walked = channelFor(all, to, amount, height)
-            assert.equal(channelFor(actors.to(to), to, amount, height), walked)
+            const walked = channelFor(all, to, amount, seen)
+            assert.equal(channelFor(actors.to(to), to, amount, seen), walked)
             if (walked !== undefined) carried += 1
           }
         }
