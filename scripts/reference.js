@@ -10,6 +10,7 @@ import { envName } from '../dist/src/daemon/config.js'
 import { METRICS } from '../dist/src/daemon/metrics-table.js'
 import { VERBS } from '../dist/src/daemon/verbs.js'
 import { isEarlyRefusal } from '../dist/src/types/early-refusals.js'
+import { adviceOf } from '../dist/src/types/error-advice.js'
 import { ERROR_CODES, ERROR_KINDS } from '../dist/src/types/error-codes.js'
 import { formatAmount } from '../dist/src/types/units.js'
 
@@ -44,9 +45,9 @@ function kindTable() {
 function codeTable() {
   const rows = Object.entries(ERROR_CODES).map(
     ([code, [kind, means, status]]) =>
-      `| \`${code}\` | ${kind} | ${isEarlyRefusal(code) ? 'early' : ''} | ${means}${status === undefined ? '' : ` (HTTP ${status})`} |`
+      `| \`${code}\` | ${kind} | ${isEarlyRefusal(code) ? 'early' : ''} | ${means}${status === undefined ? '' : ` (HTTP ${status})`} | ${adviceOf(code)} |`
   )
-  return ['| code | kind | | means |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| code | kind | | means | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
 function verbTable() {

@@ -9,6 +9,7 @@
  *   output    change of the client, when there is any
  */
 import { sameOutPoint, type OutPoint } from '../types/bytes.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import {
   addSat,
@@ -217,7 +218,7 @@ function checkFee(
   if (vsize > MAX_RENEWAL_VSIZE) {
     throw new PaychanError(
       'ERR_RENEWAL_TOO_LARGE',
-      `T1 of a renewal has at most ${MAX_RENEWAL_VSIZE} vB; this one has ${vsize} vB. Top up from fewer coins: name fewer, or a smaller amount.`,
+      `T1 of a renewal has at most ${MAX_RENEWAL_VSIZE} vB; this one has ${vsize} vB. ${adviceOf('ERR_RENEWAL_TOO_LARGE')}`,
       { vsize, most: MAX_RENEWAL_VSIZE }
     )
   }

@@ -9,6 +9,7 @@
  */
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/amount.js'
+import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError, type Facts } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { addressFromScript, scriptFromAddress } from './address.js'
@@ -134,7 +135,7 @@ function readParameters(query: string): Parameter[] {
   if (required !== undefined) {
     throw new PaychanError(
       'ERR_URI_UNSUPPORTED',
-      `This bitcoin: URI requires '${required.key.slice(0, 64)}', which this program does not know, so it must not be paid (BIP321). Ask the payee for a plain address.`,
+      `This bitcoin: URI requires '${required.key.slice(0, 64)}', which this program does not know, so it must not be paid (BIP321). ${adviceOf('ERR_URI_UNSUPPORTED')}`,
       { parameter: required.key.slice(0, 64) }
     )
   }

@@ -5,6 +5,7 @@
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { OutPoint } from '../types/bytes.js'
 import type { BlockHeight, FeeRate } from '../types/units.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import type { Policy } from './policy.js'
 
@@ -52,7 +53,7 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
 export function notWatched(): PaychanError {
   return new PaychanError(
     'ERR_NOT_WATCHED',
-    'No server tells what happens to the channel on the chain, so nothing is paid on it now. Wait until it is watched again (`paychan channels`), or use another Electrum server.'
+    `No server tells what happens to the channel on the chain, so nothing is paid on it now. ${adviceOf('ERR_NOT_WATCHED')}`
   )
 }
 

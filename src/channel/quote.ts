@@ -4,6 +4,7 @@
  * short way of the engine to one channel, and people.
  */
 import type { Role } from '../bitcoin/keys.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, max, min, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { channelRefusal } from './channel-refusal.js'
@@ -124,7 +125,7 @@ export function amountRefusal(
     const wouldBe = stake.now + amount
     const error = new PaychanError(
       'ERR_STAKE_TOO_HIGH',
-      `At most ${formatAmount(stake.most)} may be at stake in this channel; it would be ${formatAmount(wouldBe)}. Open a second channel.`,
+      `At most ${formatAmount(stake.most)} may be at stake in this channel; it would be ${formatAmount(wouldBe)}. ${adviceOf('ERR_STAKE_TOO_HIGH')}`,
       { stake: wouldBe, most: stake.most }
     )
     return { rule: 'UPD-11', error }

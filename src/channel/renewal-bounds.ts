@@ -16,6 +16,7 @@ import {
   renewalVsize,
   type RenewalBounds
 } from '../bitcoin/renewal.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import {
   feeFor,
@@ -90,7 +91,7 @@ export function requireRate(asked: FeeRate, env: Estimate, terms: Terms, coins: 
   if (asked < least || asked > most) {
     throw new PaychanError(
       'ERR_RENEWAL_FEE',
-      `The server signs a renewal that pays ${formatFeeRate(least)} to ${formatFeeRate(most)} by the present estimates; ${formatFeeRate(asked)} were asked for. Name a feerate within, or none.`,
+      `The server signs a renewal that pays ${formatFeeRate(least)} to ${formatFeeRate(most)} by the present estimates; ${formatFeeRate(asked)} were asked for. ${adviceOf('ERR_RENEWAL_FEE')}`,
       { asked, least, most }
     )
   }

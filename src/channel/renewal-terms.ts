@@ -3,6 +3,7 @@
  * kind of channel (RENEW-8), bounds the wait for that money (RENEW-9), and needs a client that has
  * a reason to be there (RENEW-10).
  */
+import { adviceOf } from '../types/error-advice.js'
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import {
   formatAmount,
@@ -31,7 +32,7 @@ export function checkRenewalTerms(offer: OpenChannel, old: Established, env: Env
     offer.mode === terms.mode && offer.step === terms.step,
     'RENEW-8',
     'ERR_RENEWAL_KIND',
-    `A renewal is of the same kind as the channel that it renews: ${kindOf(terms)}, not ${kindOf(offer)}. Renew it as it is, or close it and open another one.`,
+    `A renewal is of the same kind as the channel that it renews: ${kindOf(terms)}, not ${kindOf(offer)}. ${adviceOf('ERR_RENEWAL_KIND')}`,
     { mode: terms.mode, step: terms.step }
   )
   const { server } = balances(terms, old.ledger)
@@ -51,7 +52,7 @@ export function checkRenewalTerms(offer: OpenChannel, old: Established, env: Env
     left >= least,
     'RENEW-10',
     'ERR_RENEWAL_TOO_POOR',
-    `The client would have ${formatAmount(left)} in the new channel, for which nobody publishes a refund; it takes ${formatAmount(least)}. Top the channel up.`,
+    `The client would have ${formatAmount(left)} in the new channel, for which nobody publishes a refund; it takes ${formatAmount(least)}. ${adviceOf('ERR_RENEWAL_TOO_POOR')}`,
     { left, least }
   )
 }

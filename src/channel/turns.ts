@@ -12,6 +12,7 @@ import type {
 } from '../../protocols/paychan/1.0/index.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import { formatAmount, satoshi, subSat } from '../types/units.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
 import { become, type Effect, type Transition } from './effects.js'
@@ -123,7 +124,7 @@ function refusalToAsk(
 export function belowMinTurn(amount: bigint, least: Satoshi): PaychanError {
   return new PaychanError(
     'ERR_BELOW_MIN_TURN',
-    `It is the other side's turn to pay, and a new turn is worth at least ${formatAmount(least)}; ${formatAmount(amount)} are to be paid. Pay more at once, or wait until the peer pays no more.`,
+    `It is the other side's turn to pay, and a new turn is worth at least ${formatAmount(least)}; ${formatAmount(amount)} are to be paid. ${adviceOf('ERR_BELOW_MIN_TURN')}`,
     { asked: amount, least }
   )
 }
@@ -137,7 +138,7 @@ export function noTurnLeft(
   const lock = lockOf(terms, ledger.turn)
   return new PaychanError(
     'ERR_NO_TURN_LEFT',
-    `The direction of this channel cannot change any more: the states of another turn would mature at height ${lock - terms.step}, and the tip is at ${height}. Close it and open a new one.`,
+    `The direction of this channel cannot change any more: the states of another turn would mature at height ${lock - terms.step}, and the tip is at ${height}. ${adviceOf('ERR_NO_TURN_LEFT')}`,
     { height, lock: lock - terms.step, turn: ledger.turn }
   )
 }

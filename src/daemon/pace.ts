@@ -1,4 +1,5 @@
 /** Limits how fast each of many callers may ask, and how much at a time. */
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { remember } from '../types/recent.js'
 
@@ -73,7 +74,7 @@ export class Places {
     if (taken >= this.#most) {
       throw new PaychanError(
         'ERR_TOO_MANY_CALLS',
-        `This token has ${this.#most} ${this.#what} under way already. Wait until one of them has ended, then ask again.`,
+        `This token has ${this.#most} ${this.#what} under way already. ${adviceOf('ERR_TOO_MANY_CALLS')}`,
         { most: this.#most }
       )
     }

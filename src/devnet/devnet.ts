@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Txid } from '../types/bytes.js'
+import { adviceOf } from '../types/error-advice.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate } from '../types/units.js'
 import { addressScript } from './miner-wallet.js'
@@ -126,7 +127,7 @@ export async function startDevnet(options: DevnetOptions = {}): Promise<Devnet> 
     void stop()
     throw new PaychanError(
       'ERR_LISTEN_FAILED',
-      `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`,
+      `Cannot listen on ${host}:${port} (${messageOf(cause)}). ${adviceOf('ERR_LISTEN_FAILED')}`,
       { host, port },
       { cause }
     )

@@ -11,6 +11,7 @@ import { mayPay } from '../channel/schedule.js'
 import type { Channel } from '../channel/state.js'
 import { hasLostLedger, isListFalse, mayLackPayments } from '../channel/stopping.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
+import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -427,7 +428,7 @@ function conflict(
 ): PaychanError {
   return new PaychanError(
     'ERR_PAYMENT_CONFLICT',
-    `The id '${request.id}' belongs to another payment: ${formatAmount(other.amount)} to ${other.peer}. Give a new payment an id of its own.`,
+    `The id '${request.id}' belongs to another payment: ${formatAmount(other.amount)} to ${other.peer}. ${adviceOf('ERR_PAYMENT_CONFLICT')}`,
     { id: request.id, asked: request.amount, amount: other.amount, peer: other.peer }
   )
 }

@@ -5,6 +5,7 @@
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { isConfidential } from '../node/system.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { scopeOf, type Challenge } from './payment-auth.js'
@@ -227,7 +228,7 @@ export function checkConfidential(server: URL): void {
   const { origin } = server
   throw new PaychanError(
     'ERR_INSECURE_PAYMENT',
-    `${origin} is not reached by TLS: whoever is on the way could use what is paid. Use https.`,
+    `${origin} is not reached by TLS: whoever is on the way could use what is paid. ${adviceOf('ERR_INSECURE_PAYMENT')}`,
     { origin }
   )
 }

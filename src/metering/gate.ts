@@ -7,6 +7,7 @@
  * const gate = new Gate({ node, price: satoshi(2n), realm: 'api.example.com' })
  * app.use('/paid/*', gate.hono())
  */
+import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, type Satoshi } from '../types/units.js'
 import { Answers, fingerprintOf, type Identity } from './answers.js'
@@ -299,7 +300,7 @@ function paymentIn({ headers }: PricedRequest): Payment | undefined {
   if (!said.success) {
     throw new PaychanError(
       'ERR_MALFORMED_CREDENTIAL',
-      'The credential has no payload of the method paychan. Ask once more without it, and answer the challenge that comes.'
+      `The credential has no payload of the method paychan. ${adviceOf('ERR_MALFORMED_CREDENTIAL')}`
     )
   }
   return { scheme: 'mpp', challenge, payload: said.data, id: undefined }

@@ -11,6 +11,7 @@
  * Redirections are not followed: whoever they lead to is not the one that may be paid.
  */
 import { z } from 'zod'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import { remember } from '../types/recent.js'
@@ -348,7 +349,7 @@ const MOST_NUMBERS = 3
 function noMethod(origin: string): PaychanError {
   return new PaychanError(
     'ERR_NO_PAYMENT_METHOD',
-    `${origin} wants to be paid, and not by the method paychan. Pay it by another client.`,
+    `${origin} wants to be paid, and not by the method paychan. ${adviceOf('ERR_NO_PAYMENT_METHOD')}`,
     { origin }
   )
 }

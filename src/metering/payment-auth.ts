@@ -7,6 +7,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 
 const SCHEME = 'Payment'
@@ -260,7 +261,7 @@ export function readCredential(authorization: string): Credential {
   if (read.success) return read.data
   throw new PaychanError(
     'ERR_MALFORMED_CREDENTIAL',
-    'The Authorization header has no readable payment. Ask once more without it, and answer the challenge that comes.'
+    `The Authorization header has no readable payment. ${adviceOf('ERR_MALFORMED_CREDENTIAL')}`
   )
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { proxy } from 'hono/proxy'
+import { adviceOf } from '../types/error-advice.js'
 import { codeOf, fetchFailure, PaychanError } from '../types/errors.js'
 import { isLoopback } from '../node/system.js'
 import type { Gate, SoldUnit } from './gate.js'
@@ -124,7 +125,7 @@ async function listen(
       reject(
         new PaychanError(
           'ERR_GATE_LISTEN',
-          `It cannot listen at ${where} (${codeOf(error)}). Choose another place with --listen.`,
+          `It cannot listen at ${where} (${codeOf(error)}). ${adviceOf('ERR_GATE_LISTEN')}`,
           { where }
         )
       )

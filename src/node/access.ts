@@ -12,6 +12,7 @@ import { z } from 'zod'
 import type { Change, Clock, Random, Store } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import {
@@ -198,7 +199,7 @@ export class Access implements AccessApi {
     if (token === undefined || !isRight) {
       throw new PaychanError(
         'ERR_TOKEN_INVALID',
-        'This is not a token of this node, or it was revoked. Make one: `paychan token create`.'
+        `This is not a token of this node, or it was revoked. ${adviceOf('ERR_TOKEN_INVALID')}`
       )
     }
     const { record } = token

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import type { Change, Clock, Store } from '../engine/ports.js'
 import { isEarlyRefusal } from '../types/early-refusals.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import { hashOf } from './access.js'
@@ -123,7 +124,7 @@ export class KeptAnswers {
     if (answer !== undefined) return answer
     throw new PaychanError(
       'ERR_IDEMPOTENCY_UNKNOWN',
-      'It is not known what became of the request with this Idempotency-Key: the node ended, or it failed, while it was under way. Look at the channels, payments and transactions, then ask with a new key.'
+      `It is not known what became of the request with this Idempotency-Key: the node ended, or it failed, while it was under way. ${adviceOf('ERR_IDEMPOTENCY_UNKNOWN')}`
     )
   }
 
@@ -184,7 +185,7 @@ export class KeptAnswers {
     const waitMs = Math.max(1_000, (oldest?.at ?? 0) + KEPT_MS - this.#clock.now())
     return new PaychanError(
       'ERR_TOO_MANY_KEYS',
-      `This token has used ${this.#most.toLocaleString('en')} Idempotency-Keys within a week, and no more are kept for one token: nothing was done. Keep keys for what must not be done twice, or use another token.`,
+      `This token has used ${this.#most.toLocaleString('en')} Idempotency-Keys within a week, and no more are kept for one token: nothing was done. ${adviceOf('ERR_TOO_MANY_KEYS')}`,
       { most: this.#most, waitMs }
     )
   }

@@ -7,6 +7,7 @@ import type { Payable } from '../engine/holdings.js'
 import type { Part } from '../engine/keyed-payments.js'
 import { parseDialTarget } from '../p2p/dial-target.js'
 import type { ChannelId } from '../types/bytes.js'
+import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, min, satoshi, type Satoshi } from '../types/units.js'
 import type { PaymentInfo, PayResult } from './api.js'
@@ -61,7 +62,7 @@ export function planPayment(channels: readonly Payable[], to: string, amount: bi
   const left = alive.filter(({ rank }) => rank < 3).reduce((sum, { room }) => sum + room, 0n)
   throw new PaychanError(
     'ERR_INSUFFICIENT_BALANCE',
-    `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. Open another channel, or pay less.`,
+    `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. ${adviceOf('ERR_INSUFFICIENT_BALANCE')}`,
     { asked: amount, left }
   )
 }

@@ -23,6 +23,7 @@ import {
   verifyRequest
 } from '../p2p/requests.js'
 import { toHex } from '../types/bytes.js'
+import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { recordChange } from '../types/records.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
@@ -427,7 +428,7 @@ async function assertOpen(
   if (state === 'unknown') {
     throw new PaychanError(
       'ERR_REQUEST_UNKNOWN',
-      'The payee does not know this request: its data may have been lost. Ask for another one; nothing was paid.',
+      `The payee does not know this request: its data may have been lost. ${adviceOf('ERR_REQUEST_UNKNOWN')}`,
       { request: id }
     )
   }

@@ -9,6 +9,7 @@ import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
+import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { coalescing, rarelyUpdating } from './coalescing.js'
 import './polyfill.js'
@@ -159,7 +160,7 @@ export function checkListen(addresses: readonly string[]): void {
     if (!isTcp(address)) {
       throw new PaychanError(
         'ERR_INVALID_LISTEN',
-        `A node listens on TCP, and '${address}' is something else. Write the address like /ip4/0.0.0.0/tcp/4001.`,
+        `A node listens on TCP, and '${address}' is something else. ${adviceOf('ERR_INVALID_LISTEN')}`,
         { address }
       )
     }

@@ -1,7 +1,7 @@
 /**
  * Every code that an error or an alarm of this software can have: its kind, which decides the exit
- * code of the command line and the status of the local API, and its meaning. The sentence that goes
- * with an error says what to do; `docs/errors.md` is made from this table.
+ * code of the command line and the status of the local API, and its meaning. What to do then is in
+ * `error-advice.ts`; `docs/errors.md` is made from both.
  */
 
 /** The exit code (`exit`) and the HTTP status (`status`) of each kind of trouble. */

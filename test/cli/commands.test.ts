@@ -6,9 +6,41 @@ import type { Command } from 'commander'
 import { createOutput } from '../../src/cli/output.js'
 import { createProgram } from '../../src/cli/program.js'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
+import { adviceOf } from '../../src/types/error-advice.js'
+import { ERROR_CODES, type ErrorCode } from '../../src/types/error-codes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { CHANNEL, channel, FakeNode, FUNDING, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
+
+async function wholeProgram(): Promise<Command> {
+  const { io, ...outside } = testWorld()
+  return await createProgram({ ...outside, io, output: createOutput(io, false) })
+}
+
+describe('the advice for an error', () => {
+  it('names commands and options that there are', async () => {
+    const commands = new Set<string>()
+    const options = new Set<string>(['--help'])
+    const walk = (command: Command, path: string): void => {
+      commands.add(path)
+      for (const { long } of command.options) if (typeof long === 'string') options.add(long)
+      for (const each of command.commands) walk(each, `${path} ${each.name()}`)
+    }
+    walk(await wholeProgram(), 'paychan')
+    const codes = Object.keys(ERROR_CODES) as ErrorCode[]
+    const advice = codes.map(adviceOf).join(' ')
+    const named = [...advice.matchAll(/`(paychan(?: [a-z]+)+)/g)].map(([, words]) => words ?? '')
+    assert.ok(named.length > 20)
+    assert.deepEqual(
+      named.filter((words) => !commands.has(words)),
+      []
+    )
+    assert.deepEqual(
+      (advice.match(/--[a-z-]+/g) ?? []).filter((option) => !options.has(option)),
+      []
+    )
+  })
+})
 
 describe('the help of every command', () => {
   it("is wrapped once: by the terminal's width", async () => {
@@ -16,10 +48,7 @@ describe('the help of every command', () => {
       command.description(),
       ...command.commands.flatMap(descriptions)
     ]
-    const { io, ...outside } = testWorld()
-    for (const text of descriptions(
-      await createProgram({ ...outside, io, output: createOutput(io, false) })
-    )) {
+    for (const text of descriptions(await wholeProgram())) {
       assert.doesNotMatch(text, /[^\n]\n[^\n]/)
     }
   })

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ERROR_CODES, ERROR_KINDS, isErrorCode, kindOf } from '../../src/types/error-codes.js'
+import { adviceOf } from '../../src/types/error-advice.js'
+import {
+  ERROR_CODES,
+  ERROR_KINDS,
+  type ErrorCode,
+  isErrorCode,
+  kindOf
+} from '../../src/types/error-codes.js'
 import {
   codeOf,
   messageOf,
@@ -64,12 +71,12 @@ const OF_OTHERS = new Set([
   'ERR_MODULE_NOT_FOUND'
 ])
 
-const TABLE = join('src', 'types', 'error-codes.ts')
+const TABLES = ['error-codes.ts', 'error-advice.ts'].map((file) => join('src', 'types', file))
 
 function codesIn(folder: string): Set<string> {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((file) => join(folder, file))
-    .filter((file) => file.endsWith('.ts') && file !== TABLE)
+    .filter((file) => file.endsWith('.ts') && !TABLES.includes(file))
   return new Set(
     files.flatMap((file) => readFileSync(file, 'utf8').match(/\bERR_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [])
   )
@@ -85,6 +92,14 @@ describe('types / error codes', () => {
     )
     assert.deepEqual(
       Object.keys(ERROR_CODES).filter((code) => !used.has(code)),
+      []
+    )
+  })
+
+  it('the advice for each code is a short sentence, or two', () => {
+    const codes = Object.keys(ERROR_CODES) as ErrorCode[]
+    assert.deepEqual(
+      codes.filter((code) => !/^[A-Z`][^\n|]{5,150}[.]$/.test(adviceOf(code))),
       []
     )
   })

@@ -1,4 +1,5 @@
 /** The address of an Electrum server, and of the proxy in front of it. Pure. */
+import { adviceOf } from '../../types/error-advice.js'
 import { PaychanError } from '../../types/errors.js'
 
 /** An address; `TlsTrust` says whom to trust there. */
@@ -24,7 +25,7 @@ export function parseEndpoint(text: string): Endpoint {
   const refuse = (why: string): PaychanError =>
     new PaychanError(
       'ERR_INVALID_ELECTRUM_URL',
-      `'${text}' is not the address of an Electrum server: ${why}. Write it as tls://HOST:PORT or tcp://HOST:PORT.`,
+      `'${text}' is not the address of an Electrum server: ${why}. ${adviceOf('ERR_INVALID_ELECTRUM_URL')}`,
       { url: text }
     )
   let url: URL

@@ -1,5 +1,6 @@
 /** Runs the jobs of a sweep on worker threads, one simulation each at a time. */
 import { Worker, parentPort, workerData } from 'node:worker_threads'
+import { adviceOf } from '../../types/error-advice.js'
 import { PaychanError, type ErrorRecord, toErrorRecord } from '../../types/errors.js'
 import { applySettings, parseText, type ScenarioText } from '../scenario/load-scenario.js'
 import { type SweepJob, type SweepRun, runOf } from './sweep.js'
@@ -81,7 +82,7 @@ export async function runJobs(
               reject(
                 new PaychanError(
                   'ERR_SWEEP_FAILED',
-                  `A thread of the sweep has ended by itself (${code}). Run it with fewer --jobs: each needs memory of its own.`
+                  `A thread of the sweep has ended by itself (${code}). ${adviceOf('ERR_SWEEP_FAILED')}`
                 )
               )
             }
