@@ -102,10 +102,13 @@ const MOST_HANG_UPS = 4
 
 /** The state of one server. */
 export interface ServerStatus {
+  /** `tcp://HOST:PORT` or `tls://HOST:PORT`. */
   readonly url: string
   /** `dropped`: for an answer that it gave, and for a while; `problem` says why. */
   readonly state: 'used' | 'connecting' | 'down' | 'dropped'
+  /** The height of its tip; undefined before it has shown one. */
   readonly height: BlockHeight | undefined
+  /** A sentence for people; undefined while there is none. */
   readonly problem: string | undefined
 }
 

@@ -75,8 +75,13 @@ export const NEWS = {
 
 type Table = typeof NEWS
 
+/** The kinds of news, as `NEWS` lists them with their facts. */
 export type NewsKind = keyof Table
 
+/**
+ * Something that happened to a channel: its kind, and the facts that this kind has. Amounts are in
+ * satoshis, heights block heights.
+ */
 export type News<Kind extends NewsKind = NewsKind> = {
   readonly [K in Kind]: { readonly kind: K } & {
     readonly [Fact in keyof Table[K]]: FactTypes[Table[K][Fact] & FactUnit]

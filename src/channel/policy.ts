@@ -158,8 +158,13 @@ export const POLICY = {
 
 type Table = typeof POLICY
 
+/** The name of a setting, as in `config.json` behind `policy.`. */
 export type PolicyKey = keyof Table
 
+/**
+ * What a node asks of channels and of fees, by the keys of `docs/configuration.md`; amounts are in
+ * satoshis, times in blocks.
+ */
 export type Policy = { readonly [Key in PolicyKey]: ReturnType<Table[Key]['byDefault']> }
 
 /** Settings that somebody chose; the others have their defaults. */

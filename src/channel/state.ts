@@ -173,6 +173,10 @@ export type Abandoned = Side & {
   readonly theirKey: Uint8Array | undefined
 }
 
+/**
+ * How a channel ended: with both signatures by agreement, by the newest state (T3), by the refund
+ * (T2), or in a way that this node does not know.
+ */
 export type SpendKind = 'close' | 'settlement' | 'refund' | 'unknown'
 
 /** A transaction that spends the funding output, identified by its lock and its payer (EVID-2). */

@@ -56,28 +56,41 @@ export type ChannelStatus =
 
 /** The funding transaction that an outside wallet is asked to make. */
 export interface OutsideFunding {
+  /** `inputs`: pay for the PSBT and do not sign it. `signatures`: sign it. */
   readonly needs: 'inputs' | 'signatures'
   /** The funding output: its address, and its exact value. */
   readonly address: string
+  /** In satoshis. */
   readonly amount: Satoshi
   /** In base64 (BIP174). */
   readonly psbt: string
 }
 
+/**
+ * A channel as it looks from this side, now. Amounts are in satoshis, heights block heights; what
+ * no server or peer has told yet is undefined.
+ */
 export interface ChannelInfo {
+  /** 64 hex digits; calls take 8 or more of the first ones. */
   readonly id: ChannelId
+  /** The other side. */
   readonly peerId: string
   /** Our role. */
   readonly role: Role
+  /** Where the channel stands; only on an `open` one can be paid. */
   readonly status: ChannelStatus
   /**
    * The reason, in a sentence, why it is stopped, abandoned or closing, or why the peer does not
    * let us pay.
    */
   readonly reason: string | undefined
+  /** All that is in the channel: the value of the funding output. */
   readonly capacity: Satoshi
+  /** Our share by the newest acknowledged state: what is in flight is still the payer's. */
   readonly ourBalance: Satoshi
+  /** The rest of the capacity. */
   readonly theirBalance: Satoshi
+  /** `one-way`: the client pays. `two-way`: both do, in turns. */
   readonly mode: Mode
   /**
    * The amount that we could pay now. On a two-way channel it counts even when paying takes the
@@ -124,12 +137,14 @@ export interface ChannelInfo {
    * undefined when nothing is at stake. See `risk.ts`.
    */
   readonly risk: number | undefined
+  /** The funding output; undefined before T1 is made. */
   readonly funding: OutPoint | undefined
   /**
    * The next task of an outside wallet: pay for the PSBT (and not sign it), or sign it. Undefined
    * when the wallet has nothing left to do.
    */
   readonly outside: OutsideFunding | undefined
+  /** Confirmations of T1; 0 while it is in no block that was seen. */
   readonly confirmations: number
   /**
    * True when a server shows T1, in a block or waiting for one. A peer can hand over one that no
@@ -141,9 +156,13 @@ export interface ChannelInfo {
    * what was known before, and nothing is paid.
    */
   readonly watched: boolean
+  /** Confirmations of T1 from which the server takes payments. */
   readonly minDepth: number | undefined
+  /** The last height at which the turn's payer may pay (UPD-12). */
   readonly lastPaymentHeight: BlockHeight | undefined
+  /** The height at which the payee publishes the newest state if the channel is still open. */
   readonly settleHeight: BlockHeight | undefined
+  /** L: from this height on the refund T2 may be in a block. */
   readonly refundHeight: BlockHeight
   /** The server's limits; undefined before it has announced them. */
   readonly limits: PaymentLimits | undefined
@@ -152,9 +171,11 @@ export interface ChannelInfo {
    * transaction funds.
    */
   readonly renews: ChannelId | undefined
+  /** The channel that this one's closing transaction funds. */
   readonly renewedAs: ChannelId | undefined
   /** Client: the number of blocks for which it renews itself before its end. */
   readonly renewFor: BlockDelta | undefined
+  /** Number of payments by us and to us; one of several parts counts each part. */
   readonly payments: { readonly sent: number; readonly received: number }
   /** The transaction that spends the funding output, once the chain shows one. */
   readonly spend:

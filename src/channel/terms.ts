@@ -27,6 +27,7 @@ export interface PaymentLimits {
   readonly minTurnAmount: Satoshi
   /** UPD-6: limits of what is signed and not yet acknowledged, by count and by value. */
   readonly maxInFlightUpdates: number
+  /** The same, in satoshis. */
   readonly maxInFlightValue: Satoshi
   /** UPD-19: in percent; 100 means no limit. */
   readonly maxRisk: number

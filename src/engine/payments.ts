@@ -19,10 +19,15 @@ import { readRecord, recordChange, unlessDamaged } from '../types/records.js'
 export interface PaymentInfo {
   /** 32 hex digits. */
   readonly id: string
+  /** The channel that carried it. */
   readonly channel: ChannelId
+  /** The other side of that channel. */
   readonly peerId: string
+  /** As this node sees it. */
   readonly direction: 'sent' | 'received'
+  /** In satoshis. */
   readonly amount: Satoshi
+  /** One line by the payer, at most 128 bytes; empty for none. */
   readonly memo: string
   /** `unknown`: signed and sent, not yet acknowledged; the outcome is open. */
   readonly status: 'acknowledged' | 'unknown' | 'failed'

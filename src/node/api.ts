@@ -33,21 +33,57 @@ export type { PaymentLimits } from '../channel/terms.js'
 export type { Meter } from '../engine/meter.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { ChainStatus } from '../engine/ports.js'
-export type * from './access-api.js'
+export type {
+  BUDGET_SPANS,
+  SCOPES,
+  AccessApi,
+  Budget,
+  BudgetSpan,
+  NewToken,
+  Scope,
+  TokenInfo,
+  TokenOptions
+} from './access-api.js'
 export type * from './channels-api.js'
 export type { NamedPeer } from './named-peer.js'
-export type * from './requests-api.js'
+export type {
+  PayRequestOptions,
+  ReceiptInfo,
+  RequestInfo,
+  RequestOptions,
+  RequestPayment,
+  RequestsApi,
+  RequestState,
+  RequestTerms
+} from './requests-api.js'
 export type { WaitOptions } from './waiting.js'
 export type * from './wallet-api.js'
-export type * from './webhooks-api.js'
+export type {
+  NUMBERED_EVENTS,
+  NewWebhook,
+  NumberedEventType,
+  WebhookInfo,
+  WebhookOptions,
+  WebhooksApi,
+  WebhookStatus
+} from './webhooks-api.js'
 
+/** Who a node is, what it accepts, and how it sees the chain. */
 export interface NodeInfo {
+  /** The release, as in `package.json`. */
   readonly version: string
+  /** The Bitcoin network of all its channels and coins. */
   readonly network: Network
+  /** The name of this node among peers. */
   readonly peerId: string
   /** Full multiaddrs that others can connect to. */
   readonly multiaddrs: readonly string[]
+  /** The directory of its data, for the process of the node. */
   readonly dataDir: string
+  /**
+   * The view of the chain: `height` and `hash` of the tip, undefined before one is verified;
+   * `server`, the one with the best tip; the newest problem as a sentence and as a code.
+   */
   readonly chain: {
     readonly status: ChainStatus
     readonly server: string
@@ -88,9 +124,13 @@ export interface Fees {
   readonly estimates: ReadonlyArray<{ readonly blocks: number; readonly satPerVByte: number }>
 }
 
+/** A peer that is connected, or that this host remembers. */
 export interface PeerInfo {
+  /** The name of the peer. */
   readonly peerId: string
+  /** True while a connection stands. */
   readonly connected: boolean
+  /** The addresses at which it was seen, or can be dialled. */
   readonly multiaddrs: readonly string[]
   /** True when the peer speaks /paychan/1.0; undefined before it has said so. */
   readonly paychan: boolean | undefined
@@ -100,15 +140,19 @@ export interface PeerInfo {
 
 /** A name that a person gave to a peer. */
 export interface PeerAlias {
+  /** 1 to 32 small letters, digits, `.`, `-` or `_`. */
   readonly name: string
+  /** The peer that has the name. */
   readonly peerId: string
 }
 
+/** A payment that is to be made. */
 export interface PayRequest extends WaitOptions {
   /** A peer (also as the end of a multiaddr), or a channel id (at least 8 of its first digits). */
   readonly to: NamedPeer
   /** Satoshis. */
   readonly amount: Satoshi
+  /** One line of at most 128 bytes of UTF-8, which the payee reads; empty when left out. */
   readonly memo?: string
   /**
    * A name of 1 to 128 characters that no other payment has. When the outcome of a payment is
@@ -194,6 +238,7 @@ export type NodeEvent =
       readonly channels?: readonly ChannelId[] | undefined
     })
 
+/** The place of a backup, and what encrypts it. */
 export interface BackupRequest {
   /** The path of the file, for the process of the node; its directory must exist. */
   readonly file: string
@@ -205,13 +250,17 @@ export interface BackupRequest {
 export interface BackupResult {
   /** The whole path. */
   readonly file: string
+  /** The name of this backup, by which a later one knows it. */
   readonly id: string
   /** Milliseconds since 1970. */
   readonly madeAt: number
+  /** The network of the node. */
   readonly network: Network
+  /** The node that it is of. */
   readonly peerId: string
   /** Number of channels in it, closed ones too, and of all records. */
   readonly channels: number
+  /** Number of all records in it. */
   readonly records: number
 }
 
@@ -219,15 +268,19 @@ export interface BackupResult {
 export interface PaymentFilter {
   /** At least 8 of the first digits of a channel's id. */
   readonly channel?: string
+  /** The other side of the channel, by PeerId or alias. */
   readonly peer?: NamedPeer
   /** Milliseconds since 1970, by this node's clock: not before. */
   readonly since?: number
   /** Milliseconds since 1970: before. */
   readonly until?: number
+  /** Those that were sent, or those that were received. */
   readonly direction?: PaymentInfo['direction']
+  /** Those with this outcome. */
   readonly status?: PaymentInfo['status']
   /** A part of the memo; capital and small letters are the same. */
   readonly memo?: string
+  /** The most payments to return; all when left out. */
   readonly limit?: number
 }
 
@@ -235,9 +288,11 @@ export interface PaymentFilter {
 export interface PaymentDetails extends PaymentInfo {
   /** The name that it was found by; undefined when it was found by an id. */
   readonly name: string | undefined
+  /** The part that each channel carried, with its own amount and outcome. */
   readonly parts: readonly PaymentInfo[]
 }
 
+/** `node.payments`: what was paid and received. */
 export interface PaymentsApi {
   /**
    * Lists what was paid and received, the newest first: what fits all parts of the filter; at most
@@ -263,6 +318,7 @@ export interface PaymentsApi {
   get: (id: string) => Promise<PaymentDetails>
 }
 
+/** `node.chain`: what the Electrum servers show. */
 export interface ChainApi {
   /**
    * Returns the feerates to choose from, in sat/vB. The Electrum servers are asked anew once there
@@ -287,6 +343,7 @@ export interface ChainApi {
   untilHeight: (height: number, options?: WaitOptions) => Promise<void>
 }
 
+/** `node.peers`: other nodes, and the names that they were given. */
 export interface PeersApi {
   /**
    * Lists the peers that are connected, and those that this host remembers. Waits for none of them.
@@ -330,6 +387,7 @@ export interface PeersApi {
   aliases: () => Promise<PeerAlias[]>
 }
 
+/** `node.events`: all that happens, as it happens. */
 export interface EventsApi {
   /**
    * Calls the listener with every event from now on, until the function that it returns is called.
@@ -418,12 +476,17 @@ export interface NodeApi {
 
 /** An event with its place among all that this node has told. */
 export interface NumberedNodeEvent {
+  /** From 1 on; it only grows, also over restarts. */
   readonly number: number
   /** False for a part of several payments that were made together: more parts have this number. */
   readonly isLast: boolean
+  /** The event, as a listener hears it. */
   readonly event: NodeEvent
 }
 
+/**
+ * `node.events` of a node in this process that keeps them (`keepsEvents`): also those of before.
+ */
 export interface KeptEventsApi extends EventsApi {
   /**
    * Events with numbers that only grow, for a reader that comes back: all after the number that it
@@ -450,6 +513,7 @@ export interface KeptEventsApi extends EventsApi {
 
 /** A node in this process, as `createNode` makes it. */
 export interface LocalNode extends NodeApi {
+  /** All that happens; with `keepsEvents` also what happened before. */
   readonly events: KeptEventsApi
   /**
    * What a server of the API on TCP needs: who may ask, and what was answered before.

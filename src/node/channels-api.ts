@@ -11,10 +11,13 @@ export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summ
 
 /** News of the channel that a call waits for, in the shape of libp2p's progress events. */
 export interface ChannelProgress {
+  /** Always this, as libp2p names progress events. */
   readonly type: 'paychan:channel'
+  /** The news, as `node.events` tells it. */
   readonly detail: ChannelEvent
 }
 
+/** The options of calls that tell how they get on. */
 export interface ProgressOptions {
   /** Called with each news of the channel, until the call ends; not over the local API. */
   readonly onProgress?: ((progress: ChannelProgress) => void) | undefined
@@ -69,12 +72,15 @@ export interface OpenRequest extends FeeChoice, ProgressOptions {
   readonly signal?: AbortSignal
 }
 
+/** What handing over a funding transaction waits for. */
 export interface PsbtOptions extends WaitOptions {
   /** For the signed transaction, as in `open`; `ready` when left out. */
   readonly wait?: 'broadcast' | 'ready'
 }
 
+/** A channel whose funding transaction was taken. */
 export interface PsbtResult {
+  /** The channel as it is then; `outside` says what is next. */
   readonly channel: ChannelInfo
   /** Warnings about what is allowed but unwise, one sentence each. */
   readonly warnings: readonly string[]
@@ -97,13 +103,17 @@ export interface RenewOptions extends FeeChoice, ProgressOptions {
    * period, or the node's default.
    */
   readonly blocks?: number
+  /** What the call waits for, as in `open`; `ready` when left out. */
   readonly wait?: 'broadcast' | 'ready'
   /** Cancels the renewal, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
 }
 
+/** How a channel was closed. */
 export interface CloseResult {
+  /** The channel. */
   readonly channel: ChannelId
+  /** By agreement, alone by T3 or T2, or before it was funded. */
   readonly kind: 'close' | 'settlement' | 'abandoned'
   /** The transaction that was broadcast; undefined when nothing had to be. */
   readonly txid: Txid | undefined
@@ -111,6 +121,7 @@ export interface CloseResult {
 
 /** The channels lost by this node that a peer handed back. */
 export interface RecoverResult {
+  /** The peer that was asked. */
   readonly peerId: string
   /** The channels that are restored. They only close. */
   readonly recovered: readonly ChannelInfo[]
@@ -124,7 +135,9 @@ export interface RecoverResult {
   }>
 }
 
+/** What became of each channel that was to be settled alone. */
 export interface SettleAllResult {
+  /** Those whose settlement a server has taken. */
   readonly settled: readonly CloseResult[]
   /**
    * Settlements that no server has taken yet, or that something else prevented. A settlement is
@@ -139,6 +152,7 @@ export interface SettleAllResult {
   readonly leftOut: readonly ChannelId[]
 }
 
+/** `node.channels`: opened, renewed, closed, recovered. */
 export interface ChannelsApi {
   /**
    * Lists all channels, the newest first, those that are closed too. Amounts are in satoshis, and

@@ -14,6 +14,10 @@ import type { LocalNode, NodeEvent } from './api.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 
+/**
+ * What a node is made from: where its data lies, its network and servers, and its place among
+ * peers.
+ */
 export interface NodeOptions
   extends
     Omit<PaychanInit, 'root'>,

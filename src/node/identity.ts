@@ -21,8 +21,11 @@ export type { AskPassphrase } from '../wallet/seed-file.js'
 /** Value: the PeerId that the channels of a data directory were opened with. */
 export const PEER_KEY = 'node/peer'
 
+/** Where the seed lies, and how it is opened. */
 export interface IdentityOptions {
+  /** Each network has a PeerId of its own. */
   readonly network: Network
+  /** The directory with the seed file; it must exist unless `create` makes it. */
   readonly dataDir: string
   /** Makes a new seed when the data directory has none; write the words down (`SEED_FILE`). */
   readonly create?: boolean
@@ -30,8 +33,11 @@ export interface IdentityOptions {
   readonly passphrase?: AskPassphrase
 }
 
+/** The keys of a node, both from its seed. Secrets: whoever has them has the money. */
 export interface Identity {
+  /** The key behind the PeerId, for `createLibp2p`. */
   readonly privateKey: PrivateKey
+  /** The master key (BIP32), for `paychan`. */
   readonly root: HDKey
 }
 

@@ -7,6 +7,7 @@ import type { WaitOptions } from './waiting.js'
 /** Seconds for which a request may be paid unless its maker says how long: a day. */
 export const REQUEST_LIFETIME_S = 86_400
 
+/** What a payment request asks for. */
 export interface RequestOptions {
   /** Satoshis; the payer chooses when left out. */
   readonly amount?: Satoshi | undefined
@@ -38,9 +39,11 @@ export interface RequestInfo {
   readonly text: string
   /** The same as a `bitcoin:` URI (BIP321). */
   readonly uri: string
+  /** Whether it may still be paid. */
   readonly state: RequestState
   /** Undefined when the payer chooses. */
   readonly amount: Satoshi | undefined
+  /** Its purpose; empty for none. */
   readonly memo: string
   /** Milliseconds since 1970. */
   readonly made: number
@@ -49,6 +52,7 @@ export interface RequestInfo {
    * was closed to make room for another one.
    */
   readonly expires: number | undefined
+  /** True when it may be paid more than once. */
   readonly reusable: boolean
   /** The sum received for it, from all payers together. */
   readonly received: Satoshi
@@ -56,6 +60,7 @@ export interface RequestInfo {
   readonly payments: number
   /** The peer that has paid it, and when; undefined for one that is reusable. */
   readonly paidBy: string | undefined
+  /** Milliseconds since 1970; undefined for one that is reusable, or not paid. */
   readonly paidAt: number | undefined
   /** The payee takes no less on a channel that is new. */
   readonly leastFirstPayment: Satoshi
@@ -63,7 +68,9 @@ export interface RequestInfo {
 
 /** The content of a request of somebody else. */
 export interface RequestTerms {
+  /** 16 hex digits. */
   readonly id: string
+  /** The network on which it is to be paid. */
   readonly network: Network
   /** The PeerId that is paid. */
   readonly payee: string
@@ -71,13 +78,19 @@ export interface RequestTerms {
   readonly multiaddrs: readonly string[]
   /** Undefined when the payer chooses. */
   readonly amount: Satoshi | undefined
+  /** Its purpose, which becomes the memo of the payment; empty for none. */
   readonly memo: string
+  /** Milliseconds since 1970, by the payee's clock. */
   readonly made: number
+  /** Milliseconds since 1970; undefined when it never expires. */
   readonly expires: number | undefined
+  /** True when it may be paid more than once. */
   readonly reusable: boolean
+  /** Satoshis: the payee takes no less on a channel that is new. */
   readonly leastFirstPayment: Satoshi
 }
 
+/** A payment request that is to be paid. */
 export interface PayRequestOptions extends WaitOptions {
   /** A request (`paychan1...`), or a `bitcoin:` URI that has one. */
   readonly request: string
@@ -91,6 +104,7 @@ export interface PayRequestOptions extends WaitOptions {
   readonly id?: string | undefined
 }
 
+/** The payment of a request, with its receipt. */
 export interface RequestPayment extends PayResult {
   /** The id of the request. */
   readonly request: string
@@ -106,18 +120,25 @@ export interface RequestPayment extends PayResult {
 export interface ReceiptInfo {
   /** The text to hand over: `paychanreceipt1...`. */
   readonly text: string
+  /** The network on which it was paid. */
   readonly network: Network
   /** The id of the request. */
   readonly request: string
+  /** Tells payments of one reusable request apart; undefined for any other. */
   readonly nonce: string | undefined
+  /** The PeerId that signed the receipt. */
   readonly payee: string
+  /** The PeerId that has paid. */
   readonly payer: string
+  /** What was received, in satoshis. */
   readonly amount: Satoshi
+  /** The purpose of the request; empty for none. */
   readonly memo: string
   /** Milliseconds since 1970, by the payee's clock. */
   readonly paid: number
 }
 
+/** `node.requests`: payment requests made, read and paid, with receipts. */
 export interface RequestsApi {
   /**
    * Makes a request to be paid: a signed text that says who, where and how much. It may be paid for

@@ -80,6 +80,7 @@ import { Traces } from './traces.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 import type { ErrorCode } from '../types/error-codes.js'
 
+/** What the libp2p service is made from. */
 export interface PaychanInit extends ElectrumInit, StreamsInit {
   /** Must be said for `mainnet`: real money is at stake, and this software is young. */
   readonly iUnderstandTheRisk?: true
@@ -113,6 +114,7 @@ export type { StreamsInit } from '../p2p/peers.js'
 export interface PaychanComponents extends PeersComponents {
   /** The key behind the PeerId: it signs payment requests and receipts. */
   readonly privateKey: PrivateKey
+  /** The addresses that go into payment requests. */
   readonly addressManager: { getAddresses: () => Array<{ toString: () => string }> }
 }
 

@@ -9,6 +9,7 @@ import type { WaitOptions } from './waiting.js'
 export type { CoinState } from '../wallet/node-wallet.js'
 export type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
 
+/** What the node has, in satoshis, as it knows now. */
 export interface Balance {
   /** Coins of the wallet with at least one confirmation. */
   readonly confirmed: Satoshi
@@ -24,6 +25,7 @@ export interface Balance {
   readonly unwatched: Satoshi
   /** Payout outputs of settled channels that are ours and not yet swept. */
   readonly unswept: Satoshi
+  /** What is ours in all: coins, shares of channels, and what is not yet swept. */
   readonly total: Satoshi
 }
 
@@ -31,11 +33,15 @@ export interface Balance {
 export interface CoinInfo {
   /** `txid:vout`: the coin's name for `wallet.lockCoins`, and for the option `coins`. */
   readonly outPoint: string
+  /** In satoshis. */
   readonly amount: Satoshi
+  /** The address of the wallet that has it. */
   readonly address: string
   /** Undefined in the mempool. */
   readonly height: BlockHeight | undefined
+  /** 0 in the mempool. */
   readonly confirmations: number
+  /** The label of its address; undefined when it has none. */
   readonly label: string | undefined
   /**
    * `free`: may be chosen. `unconfirmed`: in no block yet, or the reward of a block that is not
@@ -78,6 +84,7 @@ export interface BumpOptions extends FeeChoice, WaitOptions {}
 
 /** A send: what it pays, and what it costs. */
 export interface SendResult extends Omit<wallet.SendResult, 'feeRate'> {
+  /** The feerate of the transaction, in sat/vB. */
   readonly satPerVByte: number
 }
 
@@ -87,6 +94,7 @@ export interface BumpResult extends Omit<wallet.BumpResult, 'feeRate'> {
   readonly satPerVByte: number
 }
 
+/** `node.wallet`: coins of the chain, addresses, sends, and fees of what waits. */
 export interface WalletApi {
   /**
    * Draws a fresh receive address (P2WPKH) of the wallet. Resolves once the wallet has written down

@@ -3,8 +3,10 @@
 /** The events that have a number: they are kept, and posted. */
 export const NUMBERED_EVENTS = ['channel', 'payment', 'request', 'alarm'] as const
 
+/** One of the kinds of events that have a number. */
 export type NumberedEventType = (typeof NUMBERED_EVENTS)[number]
 
+/** A receiver, and what it is to hear. */
 export interface WebhookOptions {
   /** `https:`, or `http:` to this machine itself. */
   readonly url: string
@@ -20,12 +22,15 @@ export interface WebhookOptions {
  */
 export type WebhookStatus = 'active' | 'failing' | 'stopped'
 
+/** A receiver, and how far it has come; without its secret. */
 export interface WebhookInfo {
   /** The name by which it is replayed and removed. */
   readonly id: string
+  /** Where events are posted. */
   readonly url: string
   /** Undefined for all that have a number. */
   readonly events: readonly NumberedEventType[] | undefined
+  /** How the newest try went. */
   readonly status: WebhookStatus
   /** The receiver has all events up to this number that it asked for. */
   readonly delivered: number
@@ -41,11 +46,13 @@ export interface WebhookInfo {
   readonly made: number
 }
 
+/** A webhook that was just added, with its secret. */
 export interface NewWebhook extends WebhookInfo {
   /** The key of the signatures, `whsec_...`. This is the one time that it is shown. */
   readonly secret: string
 }
 
+/** `node.webhooks`: receivers to whom this node posts its events. */
 export interface WebhooksApi {
   /**
    * Posts events to a URL from now on, or from a number on, one after another; shows the secret of

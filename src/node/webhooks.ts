@@ -51,8 +51,11 @@ const LONGEST_PROBLEM = 200
 
 /** One try, as it goes out. */
 export interface WebhookRequest {
+  /** The URL that was given to `webhooks.add`. */
   readonly url: string
+  /** With `webhook-id`, `webhook-timestamp` and `webhook-signature`. */
   readonly headers: Readonly<Record<string, string>>
+  /** JSON, over which the signature goes. */
   readonly body: string
   /** Ends the try. */
   readonly signal: AbortSignal
@@ -60,6 +63,7 @@ export interface WebhookRequest {
 
 /** Writes events as requests, and sends them. */
 export interface WebhookSender {
+  /** Writes an event, with its number, as the body of a request. */
   readonly bodyOf: (told: NumberedNodeEvent) => string
   /** Rejects when there is no answer. Follows no redirect, and keeps nothing of the answer. */
   readonly post: (request: WebhookRequest) => Promise<WebhookAnswer>

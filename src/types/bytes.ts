@@ -14,7 +14,9 @@ export type ChannelId = string & { readonly [kind]: 'channel' }
 
 /** One output of a transaction. */
 export interface OutPoint {
+  /** The transaction, in the byte order that people read. */
   readonly txid: Txid
+  /** The number of the output, from 0 on. */
   readonly vout: number
 }
 

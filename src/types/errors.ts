@@ -64,9 +64,13 @@ export function codeOf(error: unknown): string {
  * sentence. Alarms of one code have one cause, unless their facts name another `rule` or `cause`.
  */
 export interface AlarmEvent {
+  /** Tells it from other events. */
   readonly type: 'alarm'
+  /** One of `ErrorCode`; `docs/errors.md` says what to do. */
   readonly code: string
+  /** A sentence for people; programs go by `code` and `facts`. */
   readonly text: string
+  /** Amounts in satoshis, heights, ids; what there is differs by code. */
   readonly facts: Facts
 }
 

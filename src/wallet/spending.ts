@@ -74,8 +74,11 @@ export interface BumpResult {
 export type TransactionKind =
   'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'send' | 'bump' | 'receive'
 
+/** A transaction that changes what the wallet has. */
 export interface WalletTransaction {
+  /** The transaction, in the byte order that people read. */
   readonly txid: Txid
+  /** What it was made for. */
   readonly kind: TransactionKind
   /** The change of the wallet's coins in satoshis: below zero when they become less. */
   readonly amount: bigint
@@ -83,6 +86,7 @@ export interface WalletTransaction {
   readonly fee: Satoshi | undefined
   /** Undefined when it is in no block. */
   readonly height: BlockHeight | undefined
+  /** 0 when it is in no block. */
   readonly confirmations: number
   /** `waiting`: no mempool that we see has it; it is sent again with every block. */
   readonly status: 'waiting' | 'mempool' | 'confirmed'

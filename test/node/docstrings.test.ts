@@ -18,6 +18,11 @@ const FILES = [
   'requests-api'
 ].map((name) => `src/node/${name}.ts`)
 
+/** Where the types of what the calls take and return stand, beside those files. */
+const TOLD_BY_CALLS = ['channel/summary', 'engine/payments', 'node/waiting'].map(
+  (name) => `src/${name}.ts`
+)
+
 interface Docstring {
   /** `ChannelsApi.open`. */
   readonly name: string
@@ -56,6 +61,28 @@ function docstrings(): Docstring[] {
     }
   }
   return found
+}
+
+const isExport = ({ kind }: ts.Node): boolean => kind === ts.SyntaxKind.ExportKeyword
+
+/** Exported interfaces and types, and the properties of interfaces, that say nothing of themselves. */
+function silent(): string[] {
+  return [...FILES, ...TOLD_BY_CALLS].flatMap((file) => {
+    const source = ts.createSourceFile(
+      file,
+      readFileSync(file, 'utf8'),
+      ts.ScriptTarget.ES2022,
+      true
+    )
+    return source.statements.flatMap((part) => {
+      const isType = ts.isInterfaceDeclaration(part) || ts.isTypeAliasDeclaration(part)
+      if (!isType || part.modifiers?.some(isExport) !== true) return []
+      const members = ts.isInterfaceDeclaration(part) ? [...part.members] : []
+      return [part, ...members]
+        .filter((each) => ts.getJSDocCommentsAndTags(each).length === 0)
+        .map((each) => `${file}: ${part.name.text}.${each === part ? '' : each.name?.getText()}`)
+    })
+  })
 }
 
 /** The errors of the compiler in a module that is only here. */
@@ -103,6 +130,10 @@ describe('the docstring of each public call', () => {
       all.filter(({ text, example }) => text.length < 40 || example === '').map(({ name }) => name),
       []
     )
+  })
+
+  it('is there, too, for all that the calls take and return, and for each property of it', () => {
+    assert.deepEqual(silent(), [])
   })
 
   it('names codes of errors that are in the table', () => {
