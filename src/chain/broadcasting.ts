@@ -3,14 +3,14 @@
  * pays too little alone, and the message to a person when servers do not agree.
  */
 import type { Transaction } from '../bitcoin/transaction.js'
-import type { Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
+import type { Chain, Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
 import { within } from '../engine/timeout.js'
 import type { Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import { remember } from '../types/recent.js'
-import type { PoolServer } from './pooled-script.js'
-import type { ServerReport } from './chain.js'
+import { printable } from './electrum/rpc.js'
+import type { ServerReport } from './listeners.js'
 
 /** Number of refusals that are remembered as told: refusals come again with every block. */
 const MOST_TOLD = 1_000
@@ -21,6 +21,12 @@ const MOST_TOLD = 1_000
  * sent it hears of the refusal.
  */
 const LINE_MS = 35_000
+
+/** A server that transactions are sent to. */
+export interface Receiver {
+  readonly url: string
+  readonly chain: Pick<Chain, 'broadcast' | 'status'>
+}
 
 export class Broadcasts {
   readonly #told = new Set<string>()
@@ -42,7 +48,7 @@ export class Broadcasts {
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
   async send(
-    servers: readonly PoolServer[],
+    servers: readonly Receiver[],
     transaction: Transaction,
     weight: Weight = 'money'
   ): Promise<Verdict> {
@@ -103,7 +109,7 @@ export class Broadcasts {
   }
 
   #compare(
-    servers: readonly PoolServer[],
+    servers: readonly Receiver[],
     verdicts: ReadonlyArray<PromiseSettledResult<Verdict>>
   ): void {
     const taker = servers.find((_, i) => {
@@ -290,11 +296,6 @@ export function broadcastRefused(txid: Txid, text: string): PaychanError {
     `The Electrum server refused transaction ${txid}: ${SENTENCES[kind]} (${reason}).`,
     { txid, kind, reason }
   )
-}
-
-/** A server's text without control characters, which could rewrite a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
 }
 
 /*

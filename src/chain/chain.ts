@@ -31,7 +31,7 @@ import { FALLBACK_FEE_RATE, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { clockBehind } from './header.js'
 import { type AnnouncedTip, HeaderFollower } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
-import { callSafely, Listeners, type Log } from './listeners.js'
+import { callSafely, Listeners, type Log, type ServerReport } from './listeners.js'
 import { chainParams } from './params.js'
 import {
   WatchedScript,
@@ -46,12 +46,7 @@ import { Allowance, Slots } from './waiting.js'
 import { SharedFetches } from './shared-fetches.js'
 import { UnprovedBudget } from './unproved.js'
 
-/** News about a server for a person. */
-export interface ServerReport {
-  readonly code: string
-  readonly text: string
-  readonly server: string
-}
+export type { ServerReport } from './listeners.js'
 
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */

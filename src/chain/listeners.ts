@@ -1,8 +1,18 @@
-/** A set of callbacks. One that throws is logged and does not keep the others from being called. */
+/**
+ * Those who hear of the chain: callbacks, of which one that throws is logged and does not keep the
+ * others from being called, and people.
+ */
 import type { Unsubscribe } from '../engine/ports.js'
 import { messageOf } from '../types/errors.js'
 
 export type Log = (line: string) => void
+
+/** News about a server for a person. */
+export interface ServerReport {
+  readonly code: string
+  readonly text: string
+  readonly server: string
+}
 
 export class Listeners<T> {
   readonly #listeners = new Set<{ call: (value: T) => void }>()

@@ -5,14 +5,26 @@
 import type { Chain, Clock, RelayRates } from '../engine/ports.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
 import { LAST_GOOD_MS } from './estimate.js'
-import type { PoolServer, Said } from './pooled-script.js'
 import { gather, lowerMedian, nextBlockOf } from './waiting.js'
+
+/** An answer, and when it came. */
+export interface Said {
+  readonly value: unknown
+  readonly at: number
+}
+
+/** A server that tells fees. */
+export interface Teller {
+  readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates' | 'status'>
+  /** Its last answer to each question about fees, and its time. */
+  readonly said: Map<string, Said>
+}
 
 export class PooledFees {
   readonly #clock: Clock
   readonly #patience: number
   readonly #servers: {
-    readonly used: () => readonly PoolServer[]
+    readonly used: () => readonly Teller[]
     readonly throwNobody: (what: string) => never
   }
 
@@ -24,7 +36,7 @@ export class PooledFees {
     clock: Clock,
     patience: number,
     servers: {
-      readonly used: () => readonly PoolServer[]
+      readonly used: () => readonly Teller[]
       readonly throwNobody: (what: string) => never
     }
   ) {
@@ -67,15 +79,13 @@ export class PooledFees {
    */
   async #ask<T>(
     what: string,
-    ask: (chain: Chain) => Promise<T>,
-    instead: (server: PoolServer) => ReadonlyArray<Said | undefined> = ({ said }) => [
-      said.get(what)
-    ]
+    ask: (chain: Teller['chain']) => Promise<T>,
+    instead: (server: Teller) => ReadonlyArray<Said | undefined> = ({ said }) => [said.get(what)]
   ): Promise<T[]> {
     const used = this.#servers.used()
     if (used.length === 0) this.#servers.throwNobody(what)
     const synced = used.filter(({ chain }) => chain.status === 'synced')
-    const heard = new Set<PoolServer>()
+    const heard = new Set<Teller>()
     const answers = await gather(
       this.#clock,
       this.#patience,
@@ -108,6 +118,6 @@ function questionOf(target: number): string {
  * A server's answers for so many blocks, and for fewer, which are no cheaper: a wallet asks once in
  * a month for the fee of a sweep.
  */
-function saidOf(said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
+function saidOf(said: Teller['said'], target: number): ReadonlyArray<Said | undefined> {
   return Array.from({ length: target }, (_, sooner) => said.get(questionOf(target - sooner)))
 }

@@ -8,6 +8,7 @@ import { outPointText, sameBytes, type Txid } from '../types/bytes.js'
 import type { ElectrumChain, ElectrumChainInit } from './chain.js'
 import type { ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
+import type { Said } from './pooled-fees.js'
 import { firstOf, type ProvedWatcher } from './script-watch.js'
 
 /** The part of a server that a script needs. */
@@ -437,12 +438,6 @@ function inputsOf({ transaction }: ProvedTransaction): string[] {
 /* One server of a pool: the chain that follows it, and our record of the server. */
 
 export type ServerAddress = Pick<ElectrumChainInit, 'url' | 'tls'>
-
-/** An answer, and when it came. */
-export interface Said {
-  readonly value: unknown
-  readonly at: number
-}
 
 export class PoolServer implements Member {
   readonly url: string

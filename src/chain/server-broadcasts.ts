@@ -9,12 +9,11 @@ import {
   broadcastRefused,
   isAlreadyThere,
   PatientSends,
-  printable,
   refusalKind,
   Underpaid
 } from './broadcasting.js'
 import type { ServerCalls } from './electrum/client.js'
-import type { Rank } from './electrum/rpc.js'
+import { printable, type Rank } from './electrum/rpc.js'
 import type { ElectrumSession } from './electrum/session.js'
 
 /** COST-3: favours that wait for one server, or for its answer: 40 kB each, written out in hex. */

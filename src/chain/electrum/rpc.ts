@@ -6,7 +6,6 @@ import type { Socket } from 'node:net'
 import { z } from 'zod'
 import type { Clock, Unsubscribe } from '../../engine/ports.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
-import { printable } from '../broadcasting.js'
 
 export interface RpcOptions {
   readonly clock: Clock
@@ -409,4 +408,9 @@ export class LineSplitter {
     }
     this.#parts.push(part)
   }
+}
+
+/** A server's text without control characters, which could rewrite a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
 }

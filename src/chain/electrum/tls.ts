@@ -7,8 +7,8 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { messageOf, PaychanError } from '../../types/errors.js'
-import { printable } from '../broadcasting.js'
 import type { Endpoint } from './endpoint.js'
+import { printable } from './rpc.js'
 
 /**
  * The trust settings. With neither: the authorities that Node knows (the system's with
