@@ -21,12 +21,10 @@ import {
 } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
-import { merkleRoot } from './header.js'
+import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof, merkleRoot } from './header.js'
 import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
-import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof } from './merkle.js'
-import type { SharedFetches } from './shared-fetches.js'
-import { type UnprovedBudget, UnprovedShare } from './unproved.js'
+import { type SharedFetches, type UnprovedBudget, UnprovedShare } from './shared-costs.js'
 import type { HistoryEntry } from './electrum/session.js'
 
 /**
@@ -264,7 +262,7 @@ export class VerifiedHistory {
       ))
     const waiting: ProvedTransaction = { transaction, height: undefined }
     if (before === undefined && this.#share.take(transaction)) this.#keep(waiting)
-    // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a
+    // A leaf of 64 bytes proves nothing (see `header.ts`). An honest server shows such a
     // transaction as well.
     const { strippedSize } = transaction
     const { height } = entry

@@ -35,9 +35,9 @@ import {
   workOf
 } from './pooled-script.js'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { type PoolTimes, poolTimes } from './timeouts.js'
+import { type PoolTimes, poolTimes } from './waiting.js'
 import type { ProvedWatcher } from './script-watch.js'
-import { PooledFees } from './pooled-fees.js'
+import { PooledFees } from './fees.js'
 import { TipSettling } from './tip-settling.js'
 
 interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {

@@ -8,7 +8,7 @@ import { outPointText, sameBytes, type Txid } from '../types/bytes.js'
 import type { ElectrumChain, ElectrumChainInit } from './chain.js'
 import type { ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
-import type { Said } from './pooled-fees.js'
+import type { Said } from './fees.js'
 import { firstOf, type ProvedWatcher } from './script-watch.js'
 
 /** The part of a server that a script needs. */

@@ -17,9 +17,8 @@ import {
   type ProvedTransaction
 } from './history.js'
 import { callSafely, type Log } from './listeners.js'
-import { scriptHashOf } from './script-hash.js'
-import type { SharedFetches } from './shared-fetches.js'
-import type { UnprovedBudget } from './unproved.js'
+import { scriptHashOf } from './electrum/session.js'
+import type { SharedFetches, UnprovedBudget } from './shared-costs.js'
 
 /** The part of a server connection that a watch needs. */
 export interface WatchSession extends HistorySource, HeaderSource {

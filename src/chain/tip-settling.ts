@@ -3,9 +3,9 @@
  * before the first tip and after a time without any server, until they have told where they stand.
  */
 import type { Clock, Tip, Unsubscribe } from '../engine/ports.js'
-import { LAST_GOOD_MS } from './estimate.js'
+import { LAST_GOOD_MS } from './fees.js'
 import { type PoolServer, workOf } from './pooled-script.js'
-import type { PoolTimes } from './timeouts.js'
+import type { PoolTimes } from './waiting.js'
 
 /** Two blocks in a minute come in a day; a third one is rare enough to wait with. */
 const TOLD_IN_A_ROW = 2

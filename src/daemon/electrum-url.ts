@@ -1,5 +1,5 @@
 /** The address of an Electrum server, as people write it. */
-import { readFingerprint } from '../chain/electrum/tls.js'
+import { readFingerprint } from '../chain/electrum/endpoint.js'
 import { PaychanError } from '../types/errors.js'
 
 /** The address where `paychan devnet` serves its chain. */

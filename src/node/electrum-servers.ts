@@ -7,14 +7,14 @@ import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ElectrumChain } from '../chain/chain.js'
-import { parseProxy } from '../chain/electrum/endpoint.js'
 import {
   type FirstUse,
+  parseProxy,
   readFingerprint,
   readTrust,
   type TlsTrust,
   VOUCHED
-} from '../chain/electrum/tls.js'
+} from '../chain/electrum/endpoint.js'
 import { HEADER_SIZE, PERIOD } from '../chain/header.js'
 import { chainOfKept, type HeaderChain, type KeptHeaders } from '../chain/headers.js'
 import { chainParams } from '../chain/params.js'

@@ -2,7 +2,7 @@
 import type { FeeView } from '../engine/fee-estimates.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
-import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
+import { HIGHEST_FEE_RATE } from '../chain/fees.js'
 
 /** Numbers of blocks whose thresholds make an estimate for the next block, and one for an hour. */
 const SEEN_FOR_NEXT = 3

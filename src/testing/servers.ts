@@ -6,7 +6,7 @@
 import { broadcastRefused, refusalKind } from '../chain/broadcasting.js'
 import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { HIGHEST_FEE_RATE } from '../chain/estimate.js'
+import { HIGHEST_FEE_RATE } from '../chain/fees.js'
 import { nextBlockOf } from '../chain/waiting.js'
 import type { FeeView } from '../engine/fee-estimates.js'
 import type { ChainTransaction, Verdict } from '../engine/ports.js'

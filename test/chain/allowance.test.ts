@@ -6,8 +6,7 @@ import {
   type WatchContext,
   type WatchSession
 } from '../../src/chain/script-watch.js'
-import { SharedFetches } from '../../src/chain/shared-fetches.js'
-import { UnprovedBudget } from '../../src/chain/unproved.js'
+import { SharedFetches, UnprovedBudget } from '../../src/chain/shared-costs.js'
 import { Allowance, Slots } from '../../src/chain/waiting.js'
 import { FakeClock, recordingWatcher, seededRandom, testScript } from './helpers.js'
 

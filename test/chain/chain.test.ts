@@ -6,8 +6,8 @@ import {
   type ServerReport
 } from '../../src/chain/chain.js'
 import { HeaderChain } from '../../src/chain/headers.js'
-import { MOST_FAVOURS } from '../../src/chain/server-broadcasts.js'
-import type { ChainTimeouts } from '../../src/chain/timeouts.js'
+import { MOST_FAVOURS } from '../../src/chain/broadcasting.js'
+import type { ChainTimeouts } from '../../src/chain/waiting.js'
 import { chainParams } from '../../src/chain/params.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
 import { blockDelta } from '../../src/types/units.js'

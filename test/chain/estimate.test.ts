@@ -7,8 +7,8 @@ import {
   boundedRelayRates,
   HIGHEST_FEE_RATE,
   histogramRate
-} from '../../src/chain/estimate.js'
-import type { ChainTimeouts } from '../../src/chain/timeouts.js'
+} from '../../src/chain/fees.js'
+import type { ChainTimeouts } from '../../src/chain/waiting.js'
 import type { ChainStatus, Clock } from '../../src/engine/ports.js'
 import { blockDelta, feeRate } from '../../src/types/units.js'
 import { FakeServer, Refusal } from './fake-server.js'

@@ -1,7 +1,7 @@
 /** A scripted Electrum server over TCP: honest as long as a test does not tell it otherwise. */
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { scriptHashOf } from '../../src/chain/script-hash.js'
+import { scriptHashOf } from '../../src/chain/electrum/session.js'
 import { fromHex, toHex, txid } from '../../src/types/bytes.js'
 import { FakeChain } from './fake-chain.js'
 import { Recorder } from './helpers.js'

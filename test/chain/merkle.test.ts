@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { crypto } from 'bitcoinjs-lib'
 import fc from 'fast-check'
-import { checkMerkleProof, merkleRootOf, readsAsTransaction } from '../../src/chain/merkle.js'
+import { checkMerkleProof, merkleRootOf, readsAsTransaction } from '../../src/chain/header.js'
 import { hashFromTxid, toHex, txid, txidFromHash, type Txid } from '../../src/types/bytes.js'
 import { merkleProof, merkleRootOfIds } from './fake-chain.js'
 

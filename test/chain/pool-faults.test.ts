@@ -5,11 +5,10 @@ import type { ElectrumChain, ServerReport } from '../../src/chain/chain.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { chainParams } from '../../src/chain/params.js'
 import { createServerPool } from '../../src/chain/pool.js'
-import { poolTimes, type PoolTimes } from '../../src/chain/timeouts.js'
+import { poolTimes, type PoolTimes } from '../../src/chain/waiting.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
 import { idOf, merkleProof } from './fake-chain.js'
-import type { FakeServer } from './fake-server.js'
-import { Refusal } from './fake-server.js'
+import { type FakeServer, Refusal } from './fake-server.js'
 import {
   FakeClock,
   realClock,

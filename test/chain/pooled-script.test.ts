@@ -17,13 +17,11 @@ import {
   type ServerView
 } from '../../src/chain/pooled-script.js'
 import type { ProvedWatcher } from '../../src/chain/script-watch.js'
-import type { PoolTimes } from '../../src/chain/timeouts.js'
-import { lowerMedian, nextBlockOf } from '../../src/chain/waiting.js'
+import { lowerMedian, nextBlockOf, type PoolTimes } from '../../src/chain/waiting.js'
 import type { Txid } from '../../src/types/bytes.js'
 import { blockHeight } from '../../src/types/units.js'
 import { idOf } from './fake-chain.js'
-import type { FakeServer } from './fake-server.js'
-import { Refusal, SILENCE } from './fake-server.js'
+import { type FakeServer, Refusal, SILENCE } from './fake-server.js'
 import {
   FakeClock,
   realClock,

@@ -3,12 +3,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
-import { parseProxy } from '../../src/chain/electrum/endpoint.js'
+import { parseProxy, readFingerprint } from '../../src/chain/electrum/endpoint.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { codeOf } from '../../src/types/errors.js'
 import { realClock, Recorder, seededRandom } from './helpers.js'
 import { LOCALHOST, LOCALHOST_FINGERPRINT } from './tls-fixture.js'
-import { readFingerprint } from '../../src/chain/electrum/tls.js'
 
 describe('electrum chain / through a SOCKS5 proxy', () => {
   let proxy: Server

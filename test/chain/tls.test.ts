@@ -10,7 +10,7 @@ import {
   type TlsPeer,
   type TlsTrust,
   VOUCHED
-} from '../../src/chain/electrum/tls.js'
+} from '../../src/chain/electrum/endpoint.js'
 import { type ElectrumServer, startElectrumServer } from '../../src/devnet/electrum/session.js'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import type { ChainStatus } from '../../src/engine/ports.js'

@@ -1,7 +1,7 @@
 /**
  * Two servers that begin with the same blocks, and a pool that waits for nothing but its answers.
  */
-import type { ChainTimeouts, PoolTimes } from '../../src/chain/timeouts.js'
+import type { ChainTimeouts, PoolTimes } from '../../src/chain/waiting.js'
 import { FakeServer } from './fake-server.js'
 
 /** Milliseconds that no test lasts. */

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
-import { scriptHashOf } from '../../src/chain/script-hash.js'
+import { scriptHashOf } from '../../src/chain/electrum/session.js'
 import { Pair } from '../reorgs/pair.js'
 import { itInAll } from '../size.js'
 import { Liar, type Lie } from './liar.js'

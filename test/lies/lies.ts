@@ -1,7 +1,7 @@
 /** Everything that a server may do to us. Each is a row of docs/servers-that-lie.md. */
 import { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
-import { scriptHashOf } from '../../src/chain/script-hash.js'
+import { scriptHashOf } from '../../src/chain/electrum/session.js'
 import { seededRandom } from '../chain/helpers.js'
 import type { Answer, Asked, Lie, Line } from './liar.js'
 

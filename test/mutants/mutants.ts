@@ -11,7 +11,7 @@ import { mutated, mutationsOf, type Mutation } from './mutations.js'
 const SOURCES: Record<string, readonly string[] | undefined> = {
   channel: undefined,
   bitcoin: undefined,
-  chain: ['merkle', 'pooled-script', 'headers', 'history', 'header', 'pool', 'broadcasting']
+  chain: ['pooled-script', 'headers', 'history', 'header', 'pool', 'broadcasting']
 }
 
 export const ROOMS = Object.keys(SOURCES)

@@ -6,11 +6,10 @@ import type { Socket } from 'node:net'
 import type { Clock, Random, Unsubscribe } from '../../engine/ports.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
 import { type Backoff, backoffDelay } from '../waiting.js'
-import type { Endpoint, Proxy } from './endpoint.js'
+import type { Endpoint, Proxy, TlsTrust } from './endpoint.js'
 import { unavailable } from './rpc.js'
 import { ElectrumSession, type SessionEvents } from './session.js'
 import { openSocket } from './socket.js'
-import type { TlsTrust } from './tls.js'
 
 interface ClientOptions {
   readonly endpoint: Endpoint

@@ -2,6 +2,7 @@
  * JSON-RPC over one socket: one JSON object per line, replies matched to requests by id, a bounded
  * number of requests under way, each with a time limit. Knows nothing of Electrum's methods.
  */
+import { printable } from './endpoint.js'
 import type { Socket } from 'node:net'
 import { z } from 'zod'
 import type { Clock, Unsubscribe } from '../../engine/ports.js'
@@ -408,9 +409,4 @@ export class LineSplitter {
     }
     this.#parts.push(part)
   }
-}
-
-/** A server's text without control characters, which could rewrite a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
 }

@@ -7,10 +7,9 @@ import { concat } from 'uint8arrays'
 import { z } from 'zod'
 import type { Socket } from 'node:net'
 import { fromHex, type OutPoint, outPointText, toHex, type Txid } from '../../types/bytes.js'
-import { HEADER_SIZE } from '../header.js'
+import { sha256 } from '../../bitcoin/hashes.js'
+import { HEADER_SIZE, type MerkleProof } from '../header.js'
 import { type AnnouncedTip, HEADERS_BATCH } from '../header-sync.js'
-import type { MerkleProof } from '../merkle.js'
-import { scriptHashOf } from '../script-hash.js'
 import { protocolError, type Rank, RpcConnection, type RpcOptions } from './rpc.js'
 
 /** One line of a script's history; `height` is undefined in the mempool. */
@@ -381,4 +380,10 @@ function hasMethod(version: ProtocolVersion, method: MethodName): boolean {
 function protocolVersion(text: string): ProtocolVersion | undefined {
   const minor = /^1\.(\d)(?:\.\d{1,3})*$/.exec(text)?.[1]
   return ALL.find((version) => String(version) === minor)
+}
+
+/* The name of a script in the Electrum protocol up to 1.6: its SHA256, reversed, in hex. */
+
+export function scriptHashOf(scriptPubKey: Uint8Array): string {
+  return toHex(Uint8Array.from(sha256(scriptPubKey)).reverse())
 }

@@ -6,8 +6,7 @@ import { createConnection, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { SocksClient } from 'socks'
 import { messageOf } from '../../types/errors.js'
-import type { Endpoint, Proxy } from './endpoint.js'
-import { checkCertificate, type TlsTrust } from './tls.js'
+import { checkCertificate, type Endpoint, type Proxy, type TlsTrust } from './endpoint.js'
 
 /** The outcome: exactly one of the two is called first. `onFailure` may be called again. */
 interface SocketListener {

@@ -12,7 +12,7 @@ import {
   boundedRelayRates,
   FALLBACK_FEE_RATE,
   histogramRate
-} from '../../../src/chain/estimate.js'
+} from '../../../src/chain/fees.js'
 import { txid } from '../../../src/types/bytes.js'
 import { isRefusal, neverThrows, type Target, utf8 } from '../fuzzer.js'
 
