@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Connection, Stream } from '@libp2p/interface'
 import { openLevelStore } from '../src/store/level.js'
-import { loadEcdsa } from '../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../src/wallet/signer.js'
 import { percentiles } from './load.js'
 
 /** Sends back what it gets, so that a round trip of libp2p can be measured without paychan. */

@@ -12,7 +12,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadEcdsa } from '../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../src/wallet/signer.js'
 
 /**
  * The messages that cross the wire for a payment, and for the signature over a thousand of them.

@@ -35,7 +35,7 @@ import {
   SALT_BYTES,
   type ScryptCost,
   scryptFields
-} from '../wallet/passphrase-key.js'
+} from '../wallet/private-file.js'
 import { VERSION } from './layout.js'
 
 const FORMAT = 1

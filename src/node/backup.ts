@@ -11,8 +11,12 @@ import { CHANNEL_PREFIX } from '../engine/stored-channel.js'
 import { openLevelStore } from '../store/level.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange } from '../types/records.js'
-import { assertLongEnough, SCRYPT_COST } from '../wallet/passphrase-key.js'
-import { removeLeftovers, replacePrivately } from '../wallet/private-file.js'
+import {
+  assertLongEnough,
+  removeLeftovers,
+  replacePrivately,
+  SCRYPT_COST
+} from '../wallet/private-file.js'
 import type { BackupRequest, BackupResult } from './api.js'
 import {
   type BackupDice,

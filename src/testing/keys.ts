@@ -11,7 +11,7 @@ import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import type { Signer } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
-import { loadEcdsa } from '../wallet/ecdsa.js'
+import { loadEcdsa } from '../wallet/signer.js'
 
 interface KeyPair {
   readonly secret: Uint8Array

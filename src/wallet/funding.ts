@@ -5,6 +5,7 @@
  * (BIP431), and confirmed inputs because a version 3 transaction may have one unconfirmed parent
  * at most, which in turn must be version 3. All inputs are SegWit: nobody can change the txid.
  */
+import { z } from 'zod'
 import { signSpend } from '../bitcoin/owner-spend.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/sizes.js'
@@ -12,26 +13,30 @@ import { fundingScript } from '../bitcoin/funding.js'
 import {
   FUNDING_INPUT_VSIZE,
   FUNDING_WITNESS_BYTES,
-  SEQUENCE as REPLACEABLE,
-  type FundingOutput
+  type FundingOutput,
+  SEQUENCE as REPLACEABLE
 } from '../bitcoin/funding-spend.js'
 import { MAX_RENEWAL_VSIZE } from '../bitcoin/renewal.js'
 import {
   MAX_TRUC_VSIZE,
-  selectCoins,
   type Selectable,
+  selectCoins,
   type Selection,
   type SelectionRequest
 } from '../bitcoin/coin-selection.js'
-import type { BuiltFunding } from '../engine/ports.js'
+import type { BuiltFunding, Change } from '../engine/ports.js'
 import {
   addSat,
+  type BlockHeight,
   feeFor,
   formatAmount,
-  subSat,
-  type BlockHeight,
-  type Satoshi
+  type Satoshi,
+  subSat
 } from '../types/units.js'
+import { type OutPoint, outPointText, txid, type Txid } from '../types/bytes.js'
+import { parseRecord, recordChange } from '../types/records.js'
+import type { HistoryView } from './history-view.js'
+import { named, outPoint } from './records.js'
 
 /** The version of T1 (BIP431). */
 const TRUC_VERSION = 3
@@ -136,4 +141,67 @@ export function buildFundingTransaction<C extends Selectable>(plan: FundingPlan<
       : [vsize + FUNDING_WITNESS_BYTES / 4, MAX_RENEWAL_VSIZE]
   if (size > most) throw new Error(`the funding transaction has ${size} vB, above ${most}`)
   return { raw, outPoint: { txid, vout: outputs.indexOf(funding) }, fee }
+}
+
+/*
+ * T1s that were abandoned, by their txid:
+ *
+ *     wallet/abandoned/<txid>   our coins that it spends
+ *
+ * We have signed such a T1, and of a renewal the peer has all signatures. What spends the old
+ * channel in its place (RENEW-7) is forgotten one day, and nothing of ours tells any more that T1
+ * can be in no block: whoever has it could show it for ever, and its coins would seem to be spent.
+ * So it counts only when a block has it, which a reorganisation can still bring about. Once one of
+ * its coins is spent for good the chain itself tells what became of it.
+ */
+
+export const ABANDONED = 'wallet/abandoned/'
+
+/** A T1, and our coins that it spends. */
+interface AbandonedFunding {
+  readonly funding: Txid
+  readonly inputs: readonly OutPoint[]
+}
+
+const abandonedRecord = z.object({ inputs: z.array(outPoint) })
+
+export function abandonedChange({ funding, inputs }: AbandonedFunding): Change {
+  return recordChange(ABANDONED + funding, { inputs: inputs.map(outPointText) })
+}
+
+export function abandonedRemoval(funding: Txid): Change {
+  return { key: ABANDONED + funding, value: undefined }
+}
+
+/** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+export function readAbandoned(key: string, value: Uint8Array): AbandonedFunding {
+  const { inputs } = parseRecord(key, value, abandonedRecord)
+  return { funding: named(key, () => txid(key.slice(ABANDONED.length))), inputs }
+}
+
+/** The abandoned T1s, as long as no block tells what became of them. */
+export class AbandonedFundings {
+  readonly #fundings = new Map<Txid, AbandonedFunding>()
+  readonly #view: Pick<HistoryView, 'abandon'>
+
+  constructor(view: Pick<HistoryView, 'abandon'>) {
+    this.#view = view
+  }
+
+  add(abandoned: AbandonedFunding): void {
+    this.#fundings.set(abandoned.funding, abandoned)
+    this.#view.abandon(abandoned.funding)
+  }
+
+  /** Called once the chain tells what became of it. */
+  remove(funding: Txid): void {
+    this.#fundings.delete(funding)
+  }
+
+  /** Those one of whose coins is spent for good. */
+  settled(isBuried: (outPoint: OutPoint) => boolean): Txid[] {
+    return [...this.#fundings.values()]
+      .filter(({ inputs }) => inputs.some(isBuried))
+      .map(({ funding }) => funding)
+  }
 }

@@ -65,7 +65,7 @@ export class HistoryView {
     if (this.#histories.delete(toHex(scriptPubKey))) this.#merged = undefined
   }
 
-  /** From now on this transaction counts only when a block has it (`abandoned-fundings.ts`). */
+  /** From now on this transaction counts only when a block has it (`funding.ts`). */
   abandon(txid: Txid): void {
     this.#abandoned.add(txid)
     this.#merged = undefined

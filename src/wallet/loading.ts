@@ -6,7 +6,7 @@ import type { Store } from '../engine/ports.js'
 import { CLOSE_GAP, type AddressBook } from './addresses.js'
 import type { Claims } from './claims.js'
 import { type CoinLocks, LOCKED, readLock, type Reservations } from './coins.js'
-import { ABANDONED, type AbandonedFundings, readAbandoned } from './abandoned-fundings.js'
+import { ABANDONED, type AbandonedFundings, readAbandoned } from './funding.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
 import { OUTGOING, readOutgoing, type OutgoingTransactions } from './outgoing.js'
 import {

@@ -9,12 +9,11 @@
  */
 import { z } from 'zod'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
+import { outPointText, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { parseRecord, recordChange } from '../types/records.js'
 import { amount, bytes, named, outPoint, transaction } from './records.js'
 import type { Change } from '../engine/ports.js'
-import type { Reservations } from './coins.js'
 
 /** A coin of ours, with everything needed to sign for it even when the chain no longer shows it. */
 export interface OwnInput {
@@ -93,7 +92,7 @@ export function newestOf({ versions }: Outgoing): Transaction {
  */
 export function versionToSend(
   outgoing: Outgoing,
-  reservations: Pick<Reservations, 'fundedBy'>
+  reservations: { readonly fundedBy: (id: Txid) => ChannelId | undefined }
 ): Transaction {
   return (
     outgoing.versions.find(({ txid }) => reservations.fundedBy(txid) !== undefined) ??

@@ -1,7 +1,10 @@
-/** Files that only their owner can read, whole or absent. */
-import { randomUUID } from 'node:crypto'
+/** Files that only their owner can read, whole or absent, and the keys of those that are encrypted. */
+import { randomUUID, scrypt } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { z } from 'zod'
+import { fromHex } from '../types/bytes.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 
 /** Mode: read and write for the owner, nothing for anybody else. */
 const MODE = 0o600
@@ -93,4 +96,121 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
+}
+
+/*
+ * Keys from passphrases, for what is encrypted on a disk: the seed, and backups. The parameters of
+ * scrypt stand in the file, so that later releases may ask for more.
+ *
+ * OWASP's Password Storage Cheat Sheet asks for N = 2^17, r = 8, p = 1 of scrypt: 128 MiB
+ * (128 x N x r bytes) and some tenths of a second for each guess.
+ */
+
+/**
+ * Asks for a passphrase; asks again after a wrong one, as attempt 2 or 3. Undefined: there is no
+ * other passphrase.
+ */
+export type AskPassphrase = (attempt: number) => Promise<string | undefined>
+
+export const SCRYPT_COST = { N: 131_072, r: 8, p: 1 } as const
+export const SALT_BYTES = 16
+
+/** Number of attempts: typing mistakes are allowed; a guesser has to start again. */
+const MOST_ATTEMPTS = 3
+
+/** In bytes: a file that asks for more is not one of ours, and could only exhaust the memory. */
+const MAX_MEMORY = 1_073_741_824
+
+/** Shortest passphrase in characters: shorter ones are guessed, whatever a guess costs. */
+const MIN_PASSPHRASE_LENGTH = 8
+
+/** Exactly so many bytes, in hex. */
+export const hexOf = (bytes: number): z.ZodString =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`))
+
+/** The fields of a file that its key is made by. */
+export const scryptFields = {
+  kdf: z.literal('scrypt'),
+  N: z
+    .int()
+    .min(2)
+    .max(4_194_304)
+    .refine((value) => (value & (value - 1)) === 0),
+  r: z.int().min(1).max(32),
+  p: z.int().min(1).max(16),
+  salt: hexOf(SALT_BYTES)
+}
+
+export interface ScryptCost {
+  readonly N: number
+  readonly r: number
+  readonly p: number
+}
+
+/** True when a file asks for no more memory than one of ours does. */
+export function isBearable(cost: ScryptCost): boolean {
+  return memoryOf(cost) <= MAX_MEMORY
+}
+
+/** @throws PaychanError `ERR_PASSPHRASE_TOO_SHORT` */
+export function assertLongEnough(passphrase: string): void {
+  if ([...passphrase].length >= MIN_PASSPHRASE_LENGTH) return
+  throw new PaychanError(
+    'ERR_PASSPHRASE_TOO_SHORT',
+    `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; several words in a row are a good one.`,
+    { least: MIN_PASSPHRASE_LENGTH }
+  )
+}
+
+/** Makes `length` bytes of a passphrase. */
+export async function keyOf(
+  passphrase: string,
+  { N, r, p, salt }: ScryptCost & { readonly salt: string },
+  length: number
+): Promise<Uint8Array> {
+  // One form for letters that can be written in several ways, as BIP39 does it.
+  const text = passphrase.normalize('NFKD')
+  const maxmem = memoryOf({ N, r, p }) * 2
+  return await new Promise((resolve, reject) => {
+    scrypt(text, fromHex(salt), length, { N, r, p, maxmem }, (error, key) => {
+      if (error === null) resolve(key)
+      else reject(error)
+    })
+  })
+}
+
+/**
+ * Opens a file with the passphrase that is asked for; asks again when `open` says that it is wrong.
+ */
+export async function openAsking<T>(
+  ask: AskPassphrase,
+  open: (passphrase: string) => Promise<T>
+): Promise<T> {
+  let passphrase = (await ask(1)) ?? (await passphraseNeeded())
+  for (let attempt = 2; ; attempt++) {
+    try {
+      return await open(passphrase)
+    } catch (error) {
+      const other =
+        codeOf(error) === 'ERR_WRONG_PASSPHRASE' && attempt <= MOST_ATTEMPTS
+          ? await ask(attempt)
+          : undefined
+      if (other === undefined) throw error
+      passphrase = other
+    }
+  }
+}
+
+/** Rejects: nobody is there who could give a passphrase. */
+export async function passphraseNeeded(): Promise<never> {
+  return await Promise.reject(
+    new PaychanError(
+      'ERR_PASSPHRASE_NEEDED',
+      'the seed is encrypted, and nobody is there to ask. Give the passphrase in PAYCHAN_PASSPHRASE, or the number of a file descriptor to read it from in PAYCHAN_PASSPHRASE_FD.'
+    )
+  )
+}
+
+function memoryOf({ N, r }: ScryptCost): number {
+  return 128 * N * r
 }

@@ -17,7 +17,7 @@ import { corruptRecord, parseRecord, recordChange } from '../types/records.js'
 
 /*
  * Those of sent transactions are in `outgoing.ts`, those of abandoned T1s in
- * `abandoned-fundings.ts`, those of people's notes in `notes.ts`.
+ * `funding.ts`, those of people's notes in `notes.ts`.
  *
  *     wallet/branch/receive, wallet/branch/change   the next index that nobody was given yet
  *     wallet/branch/close                           the index after the highest of a channel that was funded

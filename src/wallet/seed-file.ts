@@ -9,20 +9,21 @@ import { normalizeWords } from '../bitcoin/seed.js'
 import { fromHex, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import {
-  assertLongEnough,
   type AskPassphrase,
+  assertLongEnough,
+  createPrivateFile,
   hexOf,
   isBearable,
   keyOf,
   openAsking,
   passphraseNeeded,
+  replacePrivateFile,
   SALT_BYTES,
   SCRYPT_COST,
   scryptFields
-} from './passphrase-key.js'
-import { createPrivateFile, replacePrivateFile } from './private-file.js'
+} from './private-file.js'
 
-export type { AskPassphrase } from './passphrase-key.js'
+export type { AskPassphrase } from './private-file.js'
 
 /** In bytes. 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096

@@ -1,9 +1,17 @@
-/** The port `Signer`: channel keys derived from the seed, and signatures with them. */
+/**
+ * The port `Signer`: channel keys derived from the seed, and signatures with them, by the secp256k1
+ * of this machine.
+ */
+import { createRequire } from 'node:module'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import type { KeyPath } from '../bitcoin/keys.js'
 import { channelRoot, channelSecret, type HDKey } from '../bitcoin/seed.js'
 import type { Signer } from '../engine/ports.js'
-import { type EcdsaWithSecrets, loadEcdsa } from './ecdsa.js'
+import * as secp256k1 from '../bitcoin/secp256k1.js'
+import type { EcdsaWithSecrets } from '../bitcoin/secp256k1.js'
+import { PaychanError } from '../types/errors.js'
+
+export type { EcdsaWithSecrets } from '../bitcoin/secp256k1.js'
 
 /**
  * Number of keys kept in memory: a derivation takes some 100 microseconds, a signature 40.
@@ -73,4 +81,34 @@ export class LruCache<K, V> {
   get size(): number {
     return this.#entries.size
   }
+}
+
+/* Loads the secp256k1 of this machine (`src/bitcoin/secp256k1.ts`, which loads nothing itself). */
+
+const load = createRequire(import.meta.url)
+
+/** The native implementation; undefined when this machine has no binary of it. */
+export function nativeEcdsa(): EcdsaWithSecrets | undefined {
+  return secp256k1.nativeEcdsa(load)
+}
+
+/** The WebAssembly implementation, which runs everywhere. */
+export function wasmEcdsa(): EcdsaWithSecrets | undefined {
+  return secp256k1.wasmEcdsa(load)
+}
+
+/**
+ * The fastest implementation that this machine has.
+ *
+ * @throws PaychanError `ERR_NO_ECDSA` when neither can be loaded.
+ */
+export function loadEcdsa(): EcdsaWithSecrets {
+  const found = nativeEcdsa() ?? wasmEcdsa()
+  if (found === undefined) {
+    throw new PaychanError(
+      'ERR_NO_ECDSA',
+      'Neither secp256k1 nor tiny-secp256k1 can be loaded; install the packages again with `npm ci`.'
+    )
+  }
+  return found
 }

@@ -16,7 +16,15 @@ import {
   type FeeRate
 } from '../types/units.js'
 import { signSpend } from '../bitcoin/owner-spend.js'
-import { planChild, raisedRate, unconfirmedFunding, type ChildPlan } from './child-plan.js'
+import {
+  type ChildPlan,
+  planBump,
+  planChild,
+  planSend,
+  raisedRate,
+  type SendPlan,
+  unconfirmedFunding
+} from './send-plan.js'
 import {
   askedRate,
   checkCost,
@@ -31,7 +39,6 @@ import { newestOf, outgoingChange, type Outgoing, type OutgoingTransactions } fr
 import type { Rebroadcasts } from './rebroadcasts.js'
 import { packageRefused } from './refusal-advice.js'
 import { spendVsize } from '../bitcoin/coin-selection.js'
-import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { type BumpResult, paymentOf, type SendOptions, type SendResult } from './spending.js'
 import type { AddressBook, OwnScript } from './addresses.js'
 import type { CoinControl } from './coin-control.js'

@@ -16,12 +16,14 @@ import { CoinControl } from './coin-control.js'
 import { type Coin, CoinLocks, Reservations } from './coins.js'
 import { selectCoins } from '../bitcoin/coin-selection.js'
 import {
+  abandonedChange,
+  AbandonedFundings,
+  abandonedRemoval,
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,
   requireNoDust,
   selectFunding
 } from './funding.js'
-import { AbandonedFundings, abandonedChange, abandonedRemoval } from './abandoned-fundings.js'
 import { previousOf } from './previous.js'
 import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'

@@ -12,7 +12,7 @@ import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction
 import { fromHex, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 import { funding, K2, p2wpkh, refuses, state } from './support.js'
 
 /** The coinbase transaction of the genesis block: no witness, and a txid that everyone knows. */

@@ -19,7 +19,7 @@ import { scriptHashOf } from '../../src/chain/electrum/session.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockHeight, MAX_MONEY, satoshi } from '../../src/types/units.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 import { FakeChain, idOf, merkleProof } from './fake-chain.js'
 import { type FakeServer, Refusal } from './fake-server.js'
 import {

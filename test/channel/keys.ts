@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { script as scripts, Transaction } from 'bitcoinjs-lib'
 import type { FundingOutput } from '../../src/bitcoin/template.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 
 export const ecdsa = loadEcdsa()
 

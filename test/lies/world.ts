@@ -9,7 +9,7 @@ import { createServerPool } from '../../src/chain/pool.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { scriptHashOf } from '../../src/devnet/hashes.js'
 import { satoshi } from '../../src/types/units.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 import {
   realClock,
   Recorder,

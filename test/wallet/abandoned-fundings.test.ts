@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { feeRate } from '../../src/types/units.js'
-import { ABANDONED } from '../../src/wallet/abandoned-fundings.js'
+import { ABANDONED } from '../../src/wallet/funding.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 

@@ -4,7 +4,12 @@ import fc from 'fast-check'
 import { isLowS } from '../../src/bitcoin/ecdsa.js'
 import { fromHex, toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { loadEcdsa, nativeEcdsa, wasmEcdsa, type EcdsaWithSecrets } from '../../src/wallet/ecdsa.js'
+import {
+  loadEcdsa,
+  nativeEcdsa,
+  wasmEcdsa,
+  type EcdsaWithSecrets
+} from '../../src/wallet/signer.js'
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const number = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(bytes)}`)

@@ -11,7 +11,7 @@ import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeFor, feeRate, type FeeRate } from '../../src/types/units.js'
 import { AddressBook, type OwnScript } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 import { buildFundingTransaction } from '../../src/wallet/funding.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 

@@ -11,7 +11,7 @@ import { blockHeight, feeRate, MAX_MONEY, satoshi } from '../../src/types/units.
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { CoinLocks, coinsOf, Reservations, sumOf } from '../../src/wallet/coins.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 import { HistoryView } from '../../src/wallet/history-view.js'
 import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'

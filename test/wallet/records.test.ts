@@ -6,7 +6,7 @@ import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { encodeRecord, RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
-import { abandonedChange, readAbandoned } from '../../src/wallet/abandoned-fundings.js'
+import { abandonedChange, readAbandoned } from '../../src/wallet/funding.js'
 import {
   branchChange,
   claimChange,

@@ -16,8 +16,7 @@ import {
 import { toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
-import { nativeEcdsa, wasmEcdsa } from '../../src/wallet/ecdsa.js'
-import { createSigner, LruCache } from '../../src/wallet/signer.js'
+import { createSigner, LruCache, nativeEcdsa, wasmEcdsa } from '../../src/wallet/signer.js'
 import { signerContract } from '../contracts/signer.js'
 import { createTestSigner, testRoot } from './fixtures.js'
 

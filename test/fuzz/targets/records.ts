@@ -27,7 +27,7 @@ import {
 } from '../../../src/wallet/records.js'
 import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
-import { ABANDONED, readAbandoned } from '../../../src/wallet/abandoned-fundings.js'
+import { ABANDONED, readAbandoned } from '../../../src/wallet/funding.js'
 import { LOCKED, readLock } from '../../../src/wallet/coins.js'
 import { openSimStore } from '../../../src/testing/disk.js'
 import { isRefusal, type Target, unlessRefused } from '../fuzzer.js'
