@@ -67,24 +67,109 @@ import { isWorthless, letUnprovenGo, makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
-export function transition(channel: Channel, event: ChannelEvent, env: Env): Transition {
-  if (isOver(channel, event)) return become(channel)
-  const first = unlessSigning(
-    channel,
-    event,
-    dispatch(
-      event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error')
-        ? heard(channel)
-        : channel,
-      event,
-      env
-    )
-  )
+export function transition(before: Channel, event: ChannelEvent, env: Env): Transition {
+  if (isOver(before, event)) return become(before)
+  const channel = isWord(event) ? heard(before) : before
+  const after = (first: Transition): Transition =>
+    thenDue(before, unlessSigning(before, event, first), env)
+  switch (event.type) {
+    case 'pay':
+      return after(onPay(channel, event.payments, env))
+    case 'ask-turn':
+      return after(onAskTurn(channel, event.payments, env))
+    case 'grant-turn':
+      return after(onGrantTurn(channel, env))
+    case 'close':
+      return after(onClose(channel, env, event.feeRate))
+    case 'settle':
+      return after(onSettle(channel, env))
+    case 'bump':
+      return after(onBump(channel, event.feeRate, env))
+    case 'cancel':
+      return after(isOpening(channel) ? onClose(channel, env) : become(channel))
+    case 'let-unproven-go':
+      return after(letUnprovenGo(channel, env))
+    case 'make-room':
+      return after(makeRoom(channel, env))
+    case 'connected':
+      return after(onConnected(channel, event.address, env))
+    case 'disconnected':
+      return after(onDisconnected(channel, event.reason))
+    case 'updates':
+      return after(onUpdatesAt(channel, event.updates, env))
+    case 'message':
+      return after(onMessage(channel, event.message, env))
+    case 'list-contradicted':
+      return after(distrustList(channel, event.id))
+    case 'handed-back':
+      return after(onHandedBack(channel, event.record, event.network, env))
+    case 'funding-built':
+      return after(
+        channel.stage === 'accepted' && channel.role === 'client'
+          ? onFundingBuilt(channel, event, env)
+          : become(channel, { type: 'release-funding' }) // abandoned while T1 was built
+      )
+    case 'funding-signed':
+      return after(onFundingSigned(channel, event.raw))
+    case 'funding-failed':
+      return after(
+        isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : become(channel)
+      )
+    case 'sign-renewal':
+      return after(onSignRenewal(channel, event.draft, env))
+    case 'complete-renewal':
+      return after(onCompleteRenewal(channel, event.draft, event.signature, env))
+    case 'renewal-signed':
+      return after(onRenewalSigned(channel, event.signature, event.old))
+    case 'renewal-completed':
+      return after(onRenewalCompleted(channel, event.raw))
+    case 'renewal-refused':
+      return after(onRenewalRefused(channel, event.error))
+    case 'funding-lost':
+      return after(onFundingLost(channel, event.by))
+    case 'tip':
+      return after(onTip(channel, env))
+    case 'history':
+      return after(onFundingHistory(channel, event.history, env))
+    case 'broadcast-done':
+      return after(
+        channel.stage === 'established'
+          ? onBroadcastDone(
+              event.isRefused ? refusedUnlessBid(channel, event, env) : taken(channel, event.txid),
+              event,
+              env
+            )
+          : become(channel)
+      )
+    case 'broadcast-failed':
+      return after(
+        channel.stage === 'established'
+          ? onBroadcastFailed(refusedUnlessBid(channel, event, env), event, env)
+          : become(channel)
+      )
+    case 'timeout':
+      return after(
+        isOpening(channel) && channel.stage !== 'refund-signed'
+          ? onTimeout(channel)
+          : become(channel)
+      )
+    default:
+      return unreachable(event)
+  }
+}
+
+/** True for what a peer says of the channel, rather than of its end. */
+function isWord(event: ChannelEvent): boolean {
+  return event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error')
+}
+
+/** What happened, and then all that has become due. */
+function thenDue(before: Channel, first: Transition, env: Env): Transition {
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
   const published = publishIfDue(ready.state, env)
   const opened: Effect[] =
-    isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', news: { kind: 'open' } }] : []
+    isOpen(ready.state) && !isOpen(before) ? [{ type: 'notify', news: { kind: 'open' } }] : []
   return {
     state: published.state,
     log: first.log,
@@ -122,85 +207,6 @@ function isOpen(channel: Channel): boolean {
     channel.ready.theirs &&
     channel.ledger.held !== undefined
   )
-}
-
-function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
-  switch (event.type) {
-    case 'pay':
-      return onPay(channel, event.payments, env)
-    case 'ask-turn':
-      return onAskTurn(channel, event.payments, env)
-    case 'grant-turn':
-      return onGrantTurn(channel, env)
-    case 'close':
-      return onClose(channel, env, event.feeRate)
-    case 'settle':
-      return onSettle(channel, env)
-    case 'bump':
-      return onBump(channel, event.feeRate, env)
-    case 'cancel':
-      return isOpening(channel) ? onClose(channel, env) : become(channel)
-    case 'let-unproven-go':
-      return letUnprovenGo(channel, env)
-    case 'make-room':
-      return makeRoom(channel, env)
-    case 'connected':
-      return onConnected(channel, event.address, env)
-    case 'disconnected':
-      return onDisconnected(channel, event.reason)
-    case 'updates':
-      return onUpdatesAt(channel, event.updates, env)
-    case 'message':
-      return onMessage(channel, event.message, env)
-    case 'list-contradicted':
-      return distrustList(channel, event.id)
-    case 'handed-back':
-      return onHandedBack(channel, event.record, event.network, env)
-    case 'funding-built':
-      return channel.stage === 'accepted' && channel.role === 'client'
-        ? onFundingBuilt(channel, event, env)
-        : become(channel, { type: 'release-funding' }) // abandoned while T1 was built
-    case 'funding-signed':
-      return onFundingSigned(channel, event.raw)
-    case 'funding-failed':
-      return isOpening(channel)
-        ? onFundingFailed(channel, event.code, event.reason)
-        : become(channel)
-    case 'sign-renewal':
-      return onSignRenewal(channel, event.draft, env)
-    case 'complete-renewal':
-      return onCompleteRenewal(channel, event.draft, event.signature, env)
-    case 'renewal-signed':
-      return onRenewalSigned(channel, event.signature, event.old)
-    case 'renewal-completed':
-      return onRenewalCompleted(channel, event.raw)
-    case 'renewal-refused':
-      return onRenewalRefused(channel, event.error)
-    case 'funding-lost':
-      return onFundingLost(channel, event.by)
-    case 'tip':
-      return onTip(channel, env)
-    case 'history':
-      return onFundingHistory(channel, event.history, env)
-    case 'broadcast-done':
-      return channel.stage === 'established'
-        ? onBroadcastDone(
-            event.isRefused ? refusedUnlessBid(channel, event, env) : taken(channel, event.txid),
-            event,
-            env
-          )
-        : become(channel)
-    case 'broadcast-failed':
-      return channel.stage === 'established'
-        ? onBroadcastFailed(refusedUnlessBid(channel, event, env), event, env)
-        : become(channel)
-    case 'timeout':
-      return isOpening(channel) && channel.stage !== 'refund-signed'
-        ? onTimeout(channel)
-        : become(channel)
-    default:
-      return unreachable(event)
-  }
 }
 
 function onUpdatesAt(channel: Channel, updates: readonly Update[], env: Env): Transition {
