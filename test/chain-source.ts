@@ -2,7 +2,7 @@
  * The chain that end-to-end tests run on: a devnet, unless `test/real/on-bitcoind.ts` is loaded
  * before them.
  */
-import { startDevnet, type Devnet, type DevnetOptions } from '../src/devnet/devnet.js'
+import { startDevnet, type Devnet, type DevnetOptions } from '../src/devnet/index.js'
 
 export interface TestChain {
   /** Mines, funds, takes blocks back. */

@@ -19,7 +19,7 @@ import {
 } from '../../src/chain/chain.js'
 import { createServerPool } from '../../src/chain/pool.js'
 import { PoolServer } from '../../src/chain/pooled-script.js'
-import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
+import { type Devnet, startDevnet } from '../../src/devnet/index.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import { toHex, txid, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'

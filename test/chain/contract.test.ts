@@ -1,7 +1,7 @@
 /** The contract of the `Chain` port, run over the devnet's Electrum server. */
 import { address, networks } from 'bitcoinjs-lib'
 import { createServerPool } from '../../src/chain/pool.js'
-import { startDevnet } from '../../src/devnet/devnet.js'
+import { startDevnet } from '../../src/devnet/index.js'
 import {
   caughtUpContract,
   chainContract,

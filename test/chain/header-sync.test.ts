@@ -10,7 +10,7 @@ import {
 import { HEADER_SIZE } from '../../src/chain/header.js'
 import { chainOfKept, HeaderChain, MAX_HEADERS } from '../../src/chain/headers.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
-import { startDevnet } from '../../src/devnet/devnet.js'
+import { startDevnet } from '../../src/devnet/index.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import {
   forgetHeaders,

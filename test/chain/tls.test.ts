@@ -11,8 +11,7 @@ import {
   type TlsTrust,
   VOUCHED
 } from '../../src/chain/electrum/endpoint.js'
-import { type ElectrumServer, startElectrumServer } from '../../src/devnet/electrum/session.js'
-import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import { type ElectrumServer, EmbeddedChain, startElectrumServer } from '../../src/devnet/index.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import { codeOf } from '../../src/types/errors.js'
 import { realClock, Recorder, seededRandom } from './helpers.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
-import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import { EmbeddedChain } from '../../src/devnet/index.js'
 import { scriptHashOf } from '../../src/devnet/hashes.js'
 import { selectTransactions } from '../../src/devnet/template.js'
 import { Mempool } from '../../src/devnet/mempool.js'

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Transaction } from 'bitcoinjs-lib'
-import { type Devnet, startDevnet } from '../../src/devnet/devnet.js'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import { type Devnet, type EmbeddedChain, startDevnet } from '../../src/devnet/index.js'
 import { FeeFloor } from '../../src/devnet/mempool.js'
 import { DEFAULT_RELEASE, RELEASES } from '../../src/devnet/rules.js'
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Transaction } from 'bitcoinjs-lib'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { EmbeddedChain } from '../../src/devnet/index.js'
 import {
   accept,
   alice,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { opcodes, payments, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { EmbeddedChain } from '../../src/devnet/index.js'
 import { fromHex } from '../../src/types/bytes.js'
 import {
   accept,

@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
-import { startDevnet } from '../../src/devnet/devnet.js'
+import { type EmbeddedChain, startDevnet } from '../../src/devnet/index.js'
 import {
   accept,
   alice,

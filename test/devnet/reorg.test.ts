@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { EmbeddedChain } from '../../src/devnet/index.js'
 import { scriptHashOf } from '../../src/devnet/hashes.js'
 import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'

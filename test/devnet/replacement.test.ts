@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { EmbeddedChain } from '../../src/devnet/index.js'
 import {
   accept,
   alice,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { opcodes, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { EmbeddedChain } from '../../src/devnet/index.js'
 import { Rejected } from '../../src/devnet/rules.js'
 import { scriptErrorSentence, ScriptVerifier } from '../../src/devnet/script-interpreter.js'
 import { dustThreshold, isPushOnly, scriptKind, witnessProgram } from '../../src/devnet/scripts.js'

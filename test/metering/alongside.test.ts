@@ -2,8 +2,7 @@
  * A request that is sent alongside its payment, and what becomes of it when that is late, or fails.
  */
 import assert from 'node:assert/strict'
-import { Gate } from '../../src/metering/gate.js'
-import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'
+import { Gate, payingFetch, type PayingFetch } from '../../src/metering/index.js'
 import { RepeatableRequest } from '../../src/metering/repeatable-request.js'
 import type { PayRequest } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'

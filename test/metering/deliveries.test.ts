@@ -1,10 +1,8 @@
 /** What a client loses to servers that take, and do not deliver. */
 import assert from 'node:assert/strict'
 import { wrapFetchWithPayment } from '@x402/fetch'
-import { Gate } from '../../src/metering/gate.js'
-import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'
+import { Gate, payingFetch, type PayingFetch, X402Buyer } from '../../src/metering/index.js'
 import { codeOf } from '../../src/types/errors.js'
-import { X402Buyer } from '../../src/metering/x402-scheme.js'
 import {
   readPayment,
   readRequired,

@@ -2,8 +2,7 @@
  * A node that is paid, and one that pays it, without channels: for gates whose money is not the
  * matter.
  */
-import type { PayeeNode } from '../../src/metering/till.js'
-import type { PayerNode } from '../../src/metering/purse.js'
+import type { PayeeNode, PayerNode } from '../../src/metering/index.js'
 import type { NodeEvent, PayRequest } from '../../src/node/api.js'
 
 const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'

@@ -1,6 +1,6 @@
 /** The events of a node in another process, to which the connection can break. */
 import type { EventsApi, NodeEvent } from '../../src/node/api.js'
-import type { Following } from '../../src/metering/credits.js'
+import type { Following } from '../../src/metering/index.js'
 
 export class FarEvents {
   #break: () => void = () => {}

@@ -1,6 +1,6 @@
 /** Free paths of a priced server: what can be read in two ways is paid. */
 import assert from 'node:assert/strict'
-import { isFreePath } from '../../src/metering/free-paths.js'
+import { isFreePath } from '../../src/metering/index.js'
 
 const FREE = ['/health', '/static/', '/über uns']
 

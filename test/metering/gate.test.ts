@@ -1,14 +1,19 @@
 /** A priced HTTP server and clients that pay it over a channel between real nodes. */
 import assert from 'node:assert/strict'
 import { Hono } from 'hono'
-import { Gate, type GateOptions } from '../../src/metering/gate.js'
+import {
+  Gate,
+  type GateOptions,
+  payingFetch,
+  type PayingFetch,
+  receiptOf
+} from '../../src/metering/index.js'
 import {
   challengeHeader,
   credentialHeader,
   readChallenges,
   type Challenge
 } from '../../src/metering/payment-auth.js'
-import { payingFetch, receiptOf, type PayingFetch } from '../../src/metering/paying-fetch.js'
 import { memoOf } from '../../src/metering/session-terms.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'

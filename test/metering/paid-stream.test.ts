@@ -8,7 +8,7 @@ import {
   type PurchaseOptions,
   type SaleOptions,
   StreamSales
-} from '../../src/metering/paid-stream.js'
+} from '../../src/metering/index.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { startMute } from '../p2p/hosts.js'

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Gate } from '../../src/metering/gate.js'
+import {
+  Gate,
+  payingFetch,
+  type PayingFetch,
+  type PricedProxy,
+  servePriced
+} from '../../src/metering/index.js'
 import { credentialHeader, readChallenges } from '../../src/metering/payment-auth.js'
-import { payingFetch, type PayingFetch } from '../../src/metering/paying-fetch.js'
-import { servePriced, type PricedProxy } from '../../src/metering/proxy.js'
 import { memoOf } from '../../src/metering/session-terms.js'
 import { satoshi } from '../../src/types/units.js'
 import { FakePayee } from './fake-payee.js'

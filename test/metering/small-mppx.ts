@@ -13,7 +13,7 @@ import {
   toToken,
   type Challenge
 } from '../../src/metering/payment-auth.js'
-import type { MppxBuyer, MppxChallenge, MppxSeller } from '../../src/metering/mppx.js'
+import type { MppxBuyer, MppxChallenge, MppxSeller } from '../../src/metering/index.js'
 
 /** Times that the client asks with a payment. */
 const MOST_TRIES = 3

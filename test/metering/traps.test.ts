@@ -4,8 +4,13 @@
 import assert from 'node:assert/strict'
 import type { Stream } from '@libp2p/interface'
 import { lpStream, streamPair } from '@libp2p/utils'
-import { Gate, type GateOptions } from '../../src/metering/gate.js'
-import { buyStream, StreamSales, type PaidStream } from '../../src/metering/paid-stream.js'
+import {
+  buyStream,
+  Gate,
+  type GateOptions,
+  type PaidStream,
+  StreamSales
+} from '../../src/metering/index.js'
 import {
   credentialHeader,
   readChallenges,

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Devnet, DevnetOptions } from '../../src/devnet/devnet.js'
+import type { Devnet, DevnetOptions } from '../../src/devnet/index.js'
 import type { ChannelInfo, LocalNode, NodeEvent } from '../../src/node/api.js'
 import { checkData } from '../../src/node/check.js'
 import { createNode, type NodeOptions } from '../../src/node/create-node.js'

@@ -8,12 +8,14 @@ import { decode, type Message } from '../../protocols/paychan/1.0/index.js'
 import type { LinkListener } from '../../src/engine/ports.js'
 import {
   createHost,
+  createPeers,
   type HostInit,
   type HostServices,
   KEEP_ALIVE,
-  type KeepAlive
-} from '../../src/p2p/host.js'
-import { createPeers, type Libp2pPeers, type PeersOptions } from '../../src/p2p/peers.js'
+  type KeepAlive,
+  type Libp2pPeers,
+  type PeersOptions
+} from '../../src/p2p/index.js'
 import '../../src/p2p/polyfill.js'
 
 export interface TestServices extends HostServices {

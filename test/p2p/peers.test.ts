@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import * as lp from 'it-length-prefixed'
 import { type Message, PROTOCOL } from '../../protocols/paychan/1.0/index.js'
 import '../../src/p2p/polyfill.js'
-import { openStream } from '../../src/p2p/peers.js'
+import { openStream } from '../../src/p2p/index.js'
 import { codeOf } from '../../src/types/errors.js'
 import { peersContract } from '../contracts/peers.js'
 import {

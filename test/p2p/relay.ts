@@ -4,7 +4,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
 import type { NodeApi } from '../../src/node/api.js'
-import { createHost } from '../../src/p2p/host.js'
+import { createHost } from '../../src/p2p/index.js'
 import { until } from './hosts.js'
 
 export async function startRelay(

@@ -7,6 +7,7 @@ import {
   encode,
   type ErrorMessage,
   isPlainText,
+  MAX_AMOUNT,
   MAX_MESSAGE_BYTES,
   MAX_PAYMENTS_PER_UPDATE,
   type Message,
@@ -17,7 +18,6 @@ import {
   textLength,
   type Update
 } from '../../protocols/paychan/1.0/index.js'
-import { MAX_AMOUNT } from '../../protocols/paychan/1.0/limits.js'
 import { toHex } from '../../src/types/bytes.js'
 import { message } from './arbitraries.js'
 

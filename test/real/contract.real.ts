@@ -4,7 +4,7 @@
  */
 import { address, networks } from 'bitcoinjs-lib'
 import { createElectrumChain } from '../../src/chain/chain.js'
-import { startDevnet } from '../../src/devnet/devnet.js'
+import { startDevnet } from '../../src/devnet/index.js'
 import { realClock, seededRandom, statusOf } from '../chain/helpers.js'
 import { Proxy } from '../chain/proxy.js'
 import {

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
+import { startDevnet, type Devnet } from '../../src/devnet/index.js'
 import { alice } from '../devnet/support.js'
 import { Bitcoind } from './bitcoind.js'
 

@@ -2,7 +2,7 @@
  * Loaded before end-to-end tests (`--require`): they run on a real bitcoind then, through a real
  * electrs where there is one.
  */
-import { startDevnet } from '../../src/devnet/devnet.js'
+import { startDevnet } from '../../src/devnet/index.js'
 import { chainSource } from '../chain-source.js'
 import { Bitcoind } from './bitcoind.js'
 import { hasElectrs, startElectrs } from './electrs.js'

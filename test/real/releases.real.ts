@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
-import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { EmbeddedChain } from '../../src/devnet/index.js'
 import type { CoreRelease } from '../../src/devnet/rules.js'
 import {
   alice,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import { z } from 'zod'
-import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import { EmbeddedChain } from '../../src/devnet/index.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { p2wpkh, KEYS } from '../protocols/vectors/fixture.js'
 import { read } from '../protocols/vectors/schema.js'

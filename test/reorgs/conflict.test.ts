@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { startDevnet } from '../../src/devnet/devnet.js'
+import { startDevnet } from '../../src/devnet/index.js'
 import { createNode } from '../../src/node/create-node.js'
 import { writeSeedFile } from '../../src/wallet/seed-file.js'
 import { txid } from '../../src/types/bytes.js'

@@ -1,6 +1,6 @@
 /** Two real nodes and their newest channel, on a devnet whose blocks are mined by the test. */
 import assert from 'node:assert/strict'
-import type { ReorgOptions } from '../../src/devnet/backend.js'
+import type { ReorgOptions } from '../../src/devnet/index.js'
 import type { ChannelInfo } from '../../src/node/api.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import type { NodeOptions } from '../../src/node/create-node.js'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { txid, type Txid } from '../../src/types/bytes.js'
-import type { ReorgOptions } from '../../src/devnet/backend.js'
+import type { ReorgOptions } from '../../src/devnet/index.js'
 import { codeOfRejection } from '../node/fixture.js'
 import { chainSource } from '../chain-source.js'
 import { sized } from '../size.js'

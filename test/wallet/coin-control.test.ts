@@ -99,13 +99,7 @@ describe('wallet / coin control', () => {
     it('says so in the balance and in the sentence of an error', async () => {
       await bench.receive(100_000, 40_000)
       await bench.wallet.lockCoins([coin(100_000)])
-      assert.deepEqual(bench.wallet.balance(), {
-        confirmed: 140_000n,
-        pending: 0n,
-        unswept: 0n,
-        reserved: 0n,
-        locked: 100_000n
-      })
+      bench.hasBalance({ confirmed: 140_000n, locked: 100_000n })
       await assert.rejects(
         bench.wallet.send({ to: TO, amount: 50_000n }),
         /100,000 sat are locked: free them with `paychan coins unlock`/
@@ -172,13 +166,7 @@ describe('wallet / coin control', () => {
       await bench.settled()
       await bench.restart()
       assert.deepEqual(bench.wallet.coins(), [])
-      assert.deepEqual(bench.wallet.balance(), {
-        confirmed: 0n,
-        pending: 0n,
-        unswept: 0n,
-        reserved: 0n,
-        locked: 0n
-      })
+      bench.hasBalance({})
       bench.chain.insert(raw)
       bench.chain.mine()
       await bench.settled()

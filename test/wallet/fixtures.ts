@@ -1,4 +1,5 @@
 /** A wallet on a fake chain, and what its tests need of both. */
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { HDKey } from '@scure/bip32'
 import { crypto } from 'bitcoinjs-lib'
@@ -97,6 +98,14 @@ export class Bench {
     for (const value of values) this.chain.pay(await this.freshScript(), sat(value))
     this.chain.mine()
     await this.settled()
+  }
+
+  /** Asserts what the wallet has: nothing, beside what is said. */
+  hasBalance(
+    said: Partial<Record<'confirmed' | 'pending' | 'unswept' | 'reserved' | 'locked', bigint>>
+  ): void {
+    const nothing = { confirmed: 0n, pending: 0n, unswept: 0n, reserved: 0n, locked: 0n }
+    assert.deepEqual(this.wallet.balance(), { ...nothing, ...said })
   }
 
   async freshScript(): Promise<Uint8Array> {

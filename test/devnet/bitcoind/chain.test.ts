@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { fundPatiently } from '../../../src/demo/stage.js'
-import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { startDevnet, type Devnet } from '../../../src/devnet/index.js'
 import { satoshi } from '../../../src/types/units.js'
 import { alice, freshChain } from '../support.js'
 import { FakeBitcoind } from './fake-bitcoind.js'

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import type { Devnet } from '../../../src/devnet/devnet.js'
+import type { Devnet } from '../../../src/devnet/index.js'
 import { scriptHashOf } from '../../../src/devnet/hashes.js'
 import { alice, bob, type Spendable } from '../support.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { concat } from 'uint8arrays'
-import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { startDevnet, type Devnet } from '../../../src/devnet/index.js'
 import { hash256 } from '../../../src/devnet/hashes.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { satoshi } from '../../../src/types/units.js'

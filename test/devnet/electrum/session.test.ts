@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fc from 'fast-check'
-import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { startDevnet, type Devnet } from '../../../src/devnet/index.js'
 import { MAX_LINE_BYTES, startElectrumServer } from '../../../src/devnet/electrum/session.js'
 import { satoshi } from '../../../src/types/units.js'
 import {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import { createElectrumChain, type ElectrumChain } from '../../../src/chain/chain.js'
-import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { startDevnet, type Devnet } from '../../../src/devnet/index.js'
 import type { ChainStatus } from '../../../src/engine/ports.js'
 import { toHex } from '../../../src/types/bytes.js'
 import { realClock, Recorder, recordingWatcher, seededRandom } from '../../chain/helpers.js'

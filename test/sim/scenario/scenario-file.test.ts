@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { formatTrace, congestedMonth } from '../../../src/devnet/trace.js'
+import { formatTrace, congestedMonth } from '../../../src/devnet/index.js'
 import { ScenarioError, type Problem } from '../../../src/sim/scenario/problems.js'
 import { parseScenario, type ReadFile } from '../../../src/sim/scenario/scenario-file.js'
 import type { Scenario } from '../../../src/sim/scenario/scenario.js'
