@@ -6,10 +6,10 @@
 import pc from 'picocolors'
 import { toErrorRecord } from '../types/errors.js'
 import type { Io, Sink } from './io.js'
-import { cut } from './table.js'
+import { type Colors, cut } from './table.js'
 import { printable } from '../words/text.js'
 
-export type Colors = ReturnType<typeof pc.createColors>
+export type { Colors } from './table.js'
 
 export interface Output {
   readonly json: boolean

@@ -2,7 +2,9 @@
  * Text for a terminal: harmless, no wider than it is, in aligned columns.
  */
 import { printable } from '../words/text.js'
-import type { Colors } from './output.js'
+import type pc from 'picocolors'
+
+export type Colors = ReturnType<typeof pc.createColors>
 
 /** Counts code points, so that a letter outside of the BMP counts once. */
 export function widthOf(text: string): number {
