@@ -4,12 +4,18 @@
  */
 import type { Message, Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { News } from './news.js'
-import type { CsvPayout } from './onchain.js'
 import type { BroadcastPurpose, RenewalEvent } from './events.js'
 import type { Channel, RenewalSource } from './state.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
 import type { AlarmEvent, PaychanError } from '../types/errors.js'
+
+/** Our output as the payer of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)`. */
+export interface CsvPayout {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly scriptPubKey: Uint8Array
+}
 
 /** The nine steps of the classic micropayment channel, and the three summaries. */
 export type Step = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'close' | 'settlement' | 'refund'

@@ -15,7 +15,7 @@ import {
   type BlockHeight,
   type Satoshi
 } from '../types/units.js'
-import { become, type Effect, type Transition } from './effects.js'
+import { become, type CsvPayout, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
 import { figuresOf, shareOf } from './evidence.js'
@@ -37,13 +37,6 @@ import {
 } from './state.js'
 import { partyOf, type Terms } from './terms.js'
 import { alarm, PaychanError } from '../types/errors.js'
-
-/** Our output as the payer of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)`. */
-export interface CsvPayout {
-  readonly outPoint: OutPoint
-  readonly value: Satoshi
-  readonly scriptPubKey: Uint8Array
-}
 
 /** Blocks after a settlement in which its payout is handed to the wallet again. */
 export const CLAIM_AGAIN_BLOCKS = 6

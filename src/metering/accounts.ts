@@ -8,22 +8,15 @@ import { isConfidential } from '../node/system.js'
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
-import { scopeOf, type Challenge } from './payment-auth.js'
+import { scopeOf } from './payment-auth.js'
 import { Prepaid, Purse, type PurseOptions } from './purse.js'
-import type { SessionTerms } from './session-terms.js'
-import type { X402Offer } from './x402.js'
+import type { Offer } from './x402.js'
+
+export type { Offer } from './x402.js'
 
 export interface AccountsOptions extends PurseOptions {
   /** The most that one unit may cost. */
   readonly mostPerRequest: Satoshi
-}
-
-/** The demand of a server. */
-export interface Offer {
-  readonly challenge: Challenge
-  readonly terms: SessionTerms
-  /** The same in x402, when the server is paid that way. */
-  readonly x402?: X402Offer | undefined
 }
 
 /** The payments to a server. */

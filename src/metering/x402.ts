@@ -8,7 +8,6 @@
  */
 import { z } from 'zod'
 import { PaychanError } from '../types/errors.js'
-import type { Offer } from './accounts.js'
 import { challengeShape, type Challenge } from './payment-auth.js'
 import {
   chainIdOf,
@@ -82,6 +81,14 @@ export interface X402Settlement {
   readonly network: ChainId
   readonly amount?: string
   readonly extra?: Record<string, unknown>
+}
+
+/** The demand of a server. */
+export interface Offer {
+  readonly challenge: Challenge
+  readonly terms: SessionTerms
+  /** The same in x402, when the server is paid that way. */
+  readonly x402?: X402Offer | undefined
 }
 
 /** An offer as it came, which a client keeps to answer it. */

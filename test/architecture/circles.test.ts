@@ -6,7 +6,18 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-const ROOMS = ['types', 'bitcoin', 'chain', 'store', 'p2p', 'wallet', 'words', 'cli', 'testing']
+const ROOMS = [
+  'types',
+  'bitcoin',
+  'channel',
+  'chain',
+  'store',
+  'p2p',
+  'wallet',
+  'words',
+  'cli',
+  'testing'
+]
 
 function filesIn(room: string): string[] {
   return readdirSync(join('src', room), { recursive: true, encoding: 'utf8' })
