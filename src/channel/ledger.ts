@@ -135,7 +135,7 @@ export function totalOf(payments: readonly Payment[]): Satoshi {
 /* Payment ids, 16 bytes each (UPD-14). */
 
 /**
- * True when no two payments have the same id. Compares whole ids only when their first 4 bytes do
+ * True when no two payments have the same id. Compares whole ids only when their first 30 bits do
  * not settle it.
  */
 export function allDifferent(payments: readonly Payment[]): boolean {
@@ -147,6 +147,7 @@ export function allDifferent(payments: readonly Payment[]): boolean {
   )
 }
 
+/** 30 bits: a number that V8 keeps without an object of its own. */
 function headOf(id: Uint8Array): number {
-  return new DataView(id.buffer, id.byteOffset, id.byteLength).getUint32(0)
+  return ((id[0] ?? 0) << 22) | ((id[1] ?? 0) << 14) | ((id[2] ?? 0) << 6) | ((id[3] ?? 0) >> 2)
 }

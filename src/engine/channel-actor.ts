@@ -17,13 +17,13 @@ import type { Channel } from '../channel/state.js'
 import { transition } from '../channel/transition.js'
 import { grantDue, turnNeed } from '../channel/turns.js'
 import type { ChannelId } from '../types/bytes.js'
-import { messageOf, PaychanError } from '../types/errors.js'
-import { paymentChange, type PaymentInfo } from './payments.js'
+import { asError, PaychanError } from '../types/errors.js'
+import { paymentChange } from './payments.js'
 import { type EventLog, isTold, type ToldStep } from './event-log.js'
 import type { Requests } from './requests.js'
 import type { Change, Clock, Store } from './ports.js'
 import { channelChanges } from './stored-channel.js'
-import { Waiters } from './waiters.js'
+import { type Payer, Waiters } from './waiters.js'
 
 /**
  * Time that an acknowledgement may wait for the next write, in milliseconds. The payee has the
@@ -145,21 +145,23 @@ export class ChannelActor {
   }
 
   /**
-   * Queues a payment; resolves once it is acknowledged.
-   *
-   * @throws PaychanError `ERR_CHANNEL_CLOSED`, why it was refused, `ERR_PAYMENT_UNKNOWN`
+   * Queues a payment. The payer hears once it is acknowledged, or why it is not made:
+   * `ERR_CHANNEL_CLOSED`, why it was refused, `ERR_PAYMENT_UNKNOWN`.
    */
-  pay(payment: Payment): Promise<PaymentInfo> {
+  pay(payment: Payment, payer: Payer): void {
     if (this.waiters.closing) {
-      return Promise.reject(
+      payer.failed(
         new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
       )
+      return
     }
-    if (this.#ended !== undefined) return Promise.reject(this.#ended)
-    const done = this.waiters.payment(payment)
+    if (this.#ended !== undefined) {
+      payer.failed(this.#ended)
+      return
+    }
+    this.waiters.payment(payment, payer)
     this.#inbox.pay(payment)
     this.#wake()
-    return done
   }
 
   /** Queues an event. Events that are posted in one turn of the event loop are handled together. */
@@ -378,10 +380,6 @@ export class ChannelActor {
     }
     if (event.type === 'close' || event.type === 'settle') this.waiters.settleCloses(error)
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
 }
 
 /** True for an acknowledgement: the payee has the payments on its disk, and says so. */

@@ -2,7 +2,7 @@
  * The engine: all channels of a node, between the pure state machine and the ports. It routes
  * streams and commands to channels, brings them the chain, and restarts them from the store.
  */
-import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { balances } from '../channel/ledger.js'
@@ -11,7 +11,7 @@ import type { Channel } from '../channel/state.js'
 import { outlineOf, summarise, type ChannelInfo, type Outline } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
-import { alarm, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { alarm, asError, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './streams.js'
 import { within, withTimeout } from './timeout.js'
@@ -46,6 +46,8 @@ import {
   fundingSent,
   fundingTaken,
   openForPayments,
+  type Payer,
+  paymentOf,
   readyForInputs,
   type Closed
 } from './waiters.js'
@@ -311,20 +313,34 @@ export class Engine {
     return this.describe(actor.id)
   }
 
-  /**
-   * Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. The promise is
-   * the one that the queue of the channel settles: thousands may wait.
-   */
+  /** Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. */
   pay(id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
+    return paymentOf((payer) => {
+      this.payFor(payer, id, amount, memo)
+    })
+  }
+
+  /** The same for a payer that the queue of the channel tells itself: thousands may wait. */
+  payFor(payer: Payer, id: ChannelId, amount: Satoshi, memo: string): void {
     try {
       const actor = this.#actor(id)
       admitCaller(actor.waiters.payers)
       const payment = { id: this.#ids.draw(), amount, memo }
-      return lacksLink(actor.state) && !actor.waiters.closing
-        ? actor.waiters.counted(this.#reconnect(actor)).then(() => actor.pay(payment))
-        : actor.pay(payment)
+      if (lacksLink(actor.state) && !actor.waiters.closing) {
+        void this.#payOnceBack(actor, payment, payer)
+      } else actor.pay(payment, payer)
     } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(messageOf(error)))
+      payer.failed(asError(error))
+    }
+  }
+
+  /** Whether the peer came back or not: the channel says what becomes of the payment. */
+  async #payOnceBack(actor: ChannelActor, payment: Payment, payer: Payer): Promise<void> {
+    try {
+      await actor.waiters.counted(this.#reconnect(actor))
+      actor.pay(payment, payer)
+    } catch (error) {
+      payer.failed(asError(error))
     }
   }
 
@@ -543,7 +559,7 @@ export class Engine {
     await within(this.#context.clock, this.#context.timeouts.fees, this.#fees.refresh(), () => {})
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => {
-      if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))
+      if (!this.#stopped) this.halt(asError(error))
     })
     this.#view.seen(this.#height)
     const due = this.#due.at(this.#height)
@@ -642,7 +658,7 @@ export class Engine {
    */
   #failed(actor: ChannelActor, what: 'transition' | 'store', error: unknown): void {
     if (what === 'store') {
-      this.halt(error instanceof Error ? error : new Error(messageOf(error)))
+      this.halt(asError(error))
       return
     }
     this.#links.hangUp(actor, 'this node has a problem')

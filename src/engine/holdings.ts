@@ -55,6 +55,23 @@ export function payableOf(channel: Channel, seenOf: SeenOf): Payable {
 }
 
 /**
+ * The last answer for a state, and what was seen then: thousands of callers ask for the same one.
+ */
+const taken = new WeakMap<Channel, ReturnType<SeenOf> & { readonly quote: Quote | undefined }>()
+
+/** The payments that an open channel carries without taking the turn; undefined when none. */
+function directQuote(channel: Channel, seen: ReturnType<SeenOf>): Quote | undefined {
+  const known = taken.get(channel)
+  if (known !== undefined && known.height === seen.height && known.isWatched === seen.isWatched) {
+    return known.quote
+  }
+  const found = quote(channel, seen)
+  const answer = found.takesTurn || found.refusal !== undefined ? undefined : found
+  taken.set(channel, { ...seen, quote: answer })
+  return answer
+}
+
+/**
  * Finds the open channel for a payment without taking the turn. `to` is a channel's id or the
  * PeerId of its payee. Of those with room for `amount`, takes the one with the least room;
  * undefined when there is none.
@@ -67,10 +84,10 @@ export function channelFor(
 ): ChannelId | undefined {
   let best: { readonly id: ChannelId; readonly room: bigint } | undefined
   for (const { state: channel } of channels) {
-    if (channel.stage !== 'established' || (channel.id !== to && channel.peer !== to)) continue
-    const quoted = quote(channel, seenOf(channel))
-    if (quoted.takesTurn || quoted.refusal !== undefined || !fits(quoted, amount)) continue
-    if (best === undefined || quoted.room < best.room) best = { id: channel.id, room: quoted.room }
+    if (channel.id !== to && channel.peer !== to) continue
+    const direct = directQuote(channel, seenOf(channel))
+    if (direct === undefined || !fits(direct, amount)) continue
+    if (best === undefined || direct.room < best.room) best = { id: channel.id, room: direct.room }
   }
   return best?.id
 }

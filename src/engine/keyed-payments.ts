@@ -27,7 +27,7 @@ import {
 } from './paid-records.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change } from './ports.js'
-import { admitCaller } from './waiters.js'
+import { admitCaller, paymentOf } from './waiters.js'
 import type { EngineContext } from './context.js'
 
 /** The part of a payment that one channel carries. */
@@ -358,7 +358,9 @@ export class KeyedPayments {
     const wanted: WantedPart = { name, peer, asked, signedAt: undefined }
     this.#wanted.set(id, wanted)
     try {
-      await actor.pay(payment)
+      await paymentOf((payer) => {
+        actor.pay(payment, payer)
+      })
     } catch (error) {
       throw new Interrupted(wanted.signedAt === undefined ? ZERO_SAT : payment.amount, error)
     } finally {

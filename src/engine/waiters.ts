@@ -13,9 +13,22 @@ interface Waiter<T> {
   reject: (error: Error) => void
 }
 
-interface Payer extends Waiter<PaymentInfo> {
-  /** By the clock of the meter; 0 without one. */
-  readonly since: number
+/**
+ * Who waits for a payment: one of the two is called, once. Not a promise, since thousands wait, and
+ * each promise between the queue and the caller would cost as much as the payment.
+ */
+export interface Payer {
+  paid: (payment: PaymentInfo) => void
+  failed: (error: Error) => void
+  /** When the payment was queued, by the clock of the meter; set by the queue, 0 without a meter. */
+  since: number
+}
+
+/** A promise of the payment that `ask` asks for. */
+export function paymentOf(ask: (payer: Payer) => void): Promise<PaymentInfo> {
+  return new Promise((resolve, reject) => {
+    ask({ paid: resolve, failed: reject, since: 0 })
+  })
 }
 
 export interface Closed {
@@ -79,24 +92,24 @@ export class Waiters {
     }
   }
 
-  /** Resolves when this payment is acknowledged. */
-  payment(payment: Payment): Promise<PaymentInfo> {
+  /** Tells the payer once this payment is acknowledged, or is not made. */
+  payment(payment: Payment, payer: Payer): void {
     // Most channels have nobody who waits, and an empty map takes 200 bytes.
-    const payments = (this.#payments ??= new Map<Payment, Payer>())
-    const since = this.#meter?.now() ?? 0
-    return new Promise((resolve, reject) => payments.set(payment, { resolve, reject, since }))
+    this.#payments ??= new Map<Payment, Payer>()
+    if (this.#meter !== undefined) payer.since = this.#meter.now()
+    this.#payments.set(payment, payer)
   }
 
   settlePayment(payment: Payment, outcome: PaymentInfo | Error): void {
-    const waiter = this.#payments?.get(payment)
-    if (waiter === undefined) return
+    const payer = this.#payments?.get(payment)
+    if (payer === undefined) return
     this.#payments?.delete(payment)
     if (outcome instanceof Error) {
-      waiter.reject(outcome)
+      payer.failed(outcome)
       return
     }
-    waiter.resolve(outcome)
-    this.#meter?.acknowledged(this.#meter.now() - waiter.since)
+    payer.paid(outcome)
+    this.#meter?.acknowledged(this.#meter.now() - payer.since)
   }
 
   /** Resolves when the next close is done. */

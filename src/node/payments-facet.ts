@@ -1,7 +1,8 @@
 /** Payments of a node: made on the channel that fits, or on several; and listed. */
-import { codeOf, PaychanError } from '../types/errors.js'
+import { asError, codeOf, PaychanError } from '../types/errors.js'
 import { toHex } from '../types/bytes.js'
 import type { Channel } from '../channel/state.js'
+import type { Payer } from '../engine/waiters.js'
 import { sumShown, type Satoshi } from '../types/units.js'
 import type {
   NodeApi,
@@ -143,20 +144,103 @@ export async function metered<T>(
 }
 
 /**
- * Pays on the channel that fits as it is, else by a plan. One function from the call to the engine:
- * thousands of callers wait in it, and each promise between would cost as much as a payment.
+ * Pays on the channel that fits as it is, else by a plan. Of the first kind thousands may wait: the
+ * promise of each is the one that its caller has.
  */
-async function payWith(
+function payWith(
   running: () => Running,
-  { to: named, amount: asked, id, memo = '' }: PayRequest
+  { to, amount: asked, id, memo = '' }: PayRequest
 ): Promise<PayResult> {
-  const parts = running()
-  const amount = amountOf(asked)
   try {
+    const parts = running()
+    const amount = amountOf(asked)
+    const payee = peerText(to)
+    const direct = id === undefined ? parts.engine.channelFor(payee, amount) : undefined
+    return direct === undefined
+      ? payPlanned(parts, { payee, amount, id, memo })
+      : new Promise((resolve) => {
+          parts.engine.payFor(
+            new DirectPayer(parts, payee, amount, memo, resolve),
+            direct,
+            amount,
+            memo
+          )
+        })
+  } catch (error) {
+    return Promise.reject(asError(error))
+  }
+}
+
+/**
+ * Who pays on one open channel, and tries others when that has no room any more. It keeps one of the
+ * two functions of its promise: the other one is half as large as a payment that waits.
+ */
+class DirectPayer implements Payer {
+  since = 0
+  readonly #parts: Running
+  readonly #payee: string
+  readonly #amount: Satoshi
+  readonly #memo: string
+  readonly #settle: (result: PayResult | Promise<PayResult>) => void
+
+  constructor(
+    parts: Running,
+    payee: string,
+    amount: Satoshi,
+    memo: string,
+    settle: (result: PayResult | Promise<PayResult>) => void
+  ) {
+    this.#parts = parts
+    this.#payee = payee
+    this.#amount = amount
+    this.#memo = memo
+    this.#settle = settle
+  }
+
+  paid(payment: PaymentInfo): void {
+    this.#settle(inOnePart(payment))
+  }
+
+  failed(error: Error): void {
+    const [parts, to, amount, memo] = [this.#parts, this.#payee, this.#amount, this.#memo]
+    if (mayFitElsewhere(parts, error)) {
+      this.#settle(
+        metered(parts, amount, () => payNamed(parts, { ...drawnName(), to, amount, memo }))
+      )
+      return
+    }
+    parts.meter?.failed(amount, error)
+    this.#settle(Promise.reject(error))
+  }
+}
+
+/** Refused, so not signed. Another caller was faster; a new plan may fit on other channels. */
+function mayFitElsewhere({ engine }: Running, error: unknown): boolean {
+  return codeOf(error) === 'ERR_INSUFFICIENT_BALANCE' && engine.states().length !== 1
+}
+
+function drawnName(): { readonly id: string; readonly isDrawn: true } {
+  return { id: toHex(systemRandom.bytes(16)), isDrawn: true }
+}
+
+/** Pays when no open channel carries the payment as it is, or the payment has a name. */
+async function payPlanned(
+  parts: Running,
+  {
+    payee,
+    amount,
+    id,
+    memo
+  }: {
+    readonly payee: string
+    readonly amount: Satoshi
+    readonly id: string | undefined
+    readonly memo: string
+  }
+): Promise<PayResult> {
+  return await metered(parts, amount, async () => {
     const { engine, peers } = parts
-    const payee = peerText(named)
-    const direct = id === undefined ? engine.channelFor(payee, amount) : undefined
-    const to = direct === undefined ? await payeeNamed(parts, payee) : payee
+    const to = await payeeNamed(parts, payee)
     if (to === peers.self) {
       throw new PaychanError(
         'ERR_INVALID_PEER',
@@ -166,27 +250,16 @@ async function payWith(
         }
       )
     }
-    if (id === undefined) {
-      const channel =
-        direct ??
-        engine.channelFor(to, amount) ??
-        soleChannel(planPayment(engine.payable(to), to, amount))
-      try {
-        if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
-      } catch (error) {
-        // Refused, so not signed. Another caller was faster; a new plan may fit on other channels.
-        if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.states().length === 1) {
-          throw error
-        }
-      }
+    if (id !== undefined) return await payNamed(parts, { id, to, amount, memo })
+    const channel =
+      engine.channelFor(to, amount) ?? soleChannel(planPayment(engine.payable(to), to, amount))
+    try {
+      if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
+    } catch (error) {
+      if (!mayFitElsewhere(parts, error)) throw error
     }
-    const name =
-      id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
-    return await payNamed(parts, { ...name, to, amount, memo })
-  } catch (error) {
-    parts.meter?.failed(amount, error)
-    throw error
-  }
+    return await payNamed(parts, { ...drawnName(), to, amount, memo })
+  })
 }
 
 /**

@@ -60,9 +60,12 @@ export function channelId(value: string): ChannelId {
 export function toHex(bytes: Uint8Array): string {
   let hex = ''
   for (let from = 0; from < bytes.length; from += AT_ONCE / 2) {
-    const codes: number[] = []
-    for (const byte of bytes.subarray(from, from + AT_ONCE / 2)) {
-      codes.push(DIGITS[byte >> 4] ?? 0, DIGITS[byte & 15] ?? 0)
+    const to = Math.min(from + AT_ONCE / 2, bytes.length)
+    const codes = new Array<number>(2 * (to - from))
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at] ?? 0
+      codes[2 * (at - from)] = DIGITS[byte >> 4] ?? 0
+      codes[2 * (at - from) + 1] = DIGITS[byte & 15] ?? 0
     }
     hex += String.fromCharCode(...codes)
   }

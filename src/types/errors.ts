@@ -43,6 +43,11 @@ export class PaychanError extends Error {
 /** The code of a fatal error: the disk refused a write, and the node stops as a whole. */
 export const STORE_FAILED = 'ERR_STORE_FAILED'
 
+/** What was thrown, as an error: anything can be thrown. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
+}
+
 /** The sentence of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
