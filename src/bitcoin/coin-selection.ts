@@ -1,11 +1,10 @@
 /**
- * Selects the coins that pay for a T1 or a send, and computes the change: `selectUTXO` of
- * @scure/btc-signer, with exact fees.
+ * Selects the coins that pay for a T1 or a send, and computes the change. The choice is that of
+ * `selectUTXO` of @scure/btc-signer, which encodes every coin twice to weigh it; all of ours weigh
+ * the same.
  */
-import { selectUTXO } from '@scure/btc-signer/utxo.js'
-import { addressFromScript } from './address.js'
-import { dustLimit, P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
-import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
+import { compactSizeLength, dustLimit, P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
+import type { OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import {
   formatAmount,
@@ -47,10 +46,7 @@ export interface Selection<C extends Selectable> {
   readonly change: Satoshi
 }
 
-/**
- * `selectUTXO` counts fees in whole units per byte. In thousandths of a satoshi, a rate in sat/kvB
- * is a whole number: no fee is rounded up to the next sat/vB.
- */
+/** In thousandths of a satoshi, a fee by a rate in sat/kvB is a whole number. */
 const MILLI = 1000n
 
 /**
@@ -62,10 +58,10 @@ const MILLI = 1000n
 export function selectCoins<C extends Selectable>(request: SelectionRequest<C>): Selection<C> {
   const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE, exact = false } = request
   if (exact) return withChange(request, sufficient(request, maxVsize))
-  const short = { ...request, coins: shortlist(request) }
+  const biggest = coins.toSorted((a, b) => (a.value === b.value ? 0 : a.value > b.value ? -1 : 1))
   let fewest: readonly C[] | undefined
-  for (const strategy of ['exactBiggest/accumBiggest', 'accumBiggest'] as const) {
-    fewest = select(short, strategy)
+  for (const isFit of [true, false]) {
+    fewest = accumulate(request, biggest, isFit) ?? fewest
     if (fewest !== undefined && vsizeOf(request, fewest.length, true) <= maxVsize) {
       return withChange(request, fewest)
     }
@@ -77,34 +73,6 @@ export function selectCoins<C extends Selectable>(request: SelectionRequest<C>):
     throw insufficientFunds(amount, available, fee)
   }
   throw tooManyCoins(amount, fewest.length, maxVsize)
-}
-
-/** So many coins below the amount are looked at for a combination without change. */
-const MOST_COMBINED = 64
-
-/**
- * The coins that can matter: the biggest that pay for it all, and the biggest of those that may fit
- * without change. `selectUTXO` encodes every coin that it is offered, 0.1 ms each: of a wallet with
- * 10,000 coins a choice would take a second.
- */
-function shortlist<C extends Selectable>(request: SelectionRequest<C>): readonly C[] {
-  const { coins, amount, feeRate, changeScript } = request
-  if (coins.length <= MOST_COMBINED) return coins
-  const sorted = coins.toSorted((a, b) => (a.value === b.value ? 0 : a.value > b.value ? -1 : 1))
-  const perInput = feeFor(feeRate, inputVsize())
-  const enough = addSat(amount, feeFor(feeRate, vsizeOf(request, 1, true)), dustLimit(changeScript))
-  const listed = new Set<C>()
-  let net = ZERO_SAT
-  let most = enough
-  for (const coin of sorted) {
-    if (net >= enough || coin.value <= perInput) break
-    listed.add(coin)
-    net = addSat(net, subSat(coin.value, perInput))
-    most = addSat(most, perInput)
-  }
-  const fitting = sorted.filter(({ value }) => value <= most)
-  for (const coin of fitting.slice(0, MOST_COMBINED)) listed.add(coin)
-  return [...listed]
 }
 
 export function insufficientFunds(amount: Satoshi, available: Satoshi, fee: Satoshi): PaychanError {
@@ -187,35 +155,36 @@ function withChange<C extends Selectable>(
   return { inputs, fee: left, change: ZERO_SAT }
 }
 
-function select<C extends Selectable>(
+/** More inputs than this cost more than the change output that they spare. */
+const MOST_COMBINED = 64
+
+/**
+ * Takes coins, the biggest first, until they pay for it all without change; undefined when they
+ * never do. `isFit`: leaves out each with which there would be something left that is worth a change
+ * output.
+ */
+function accumulate<C extends Selectable>(
   request: SelectionRequest<C>,
-  strategy: 'accumBiggest' | 'exactBiggest/accumBiggest'
-): C[] | undefined {
-  const { coins, scriptPubKey, amount, feeRate, changeScript } = request
-  const candidates = coins.map(({ outPoint, value, own }) => ({
-    txid: outPoint.txid,
-    index: outPoint.vout,
-    witnessUtxo: { amount: value * MILLI, script: own.scriptPubKey }
-  }))
-  const found = selectUTXO(
-    candidates,
-    [{ script: scriptPubKey, amount: amount * MILLI }],
-    strategy,
-    {
-      feePerByte: feeRate,
-      // Only the length of the script counts here, which is the same on all networks.
-      changeAddress: addressFromScript(changeScript, 'mainnet'),
-      dust: dustLimit(changeScript),
-      dustRelayFeeRate: MILLI,
-      createTx: false,
-      bip69: false
-    }
-  )
-  if (found === undefined) return undefined
-  const byOutPoint = new Map(coins.map((coin) => [outPointText(coin.outPoint), coin]))
-  return found.inputs.map(({ txid, index }) => {
-    const coin = byOutPoint.get(`${toHex(txid ?? new Uint8Array())}:${index}`)
-    if (coin === undefined) throw new Error('the selection holds a coin that was not offered')
-    return coin
-  })
+  biggest: readonly C[],
+  isFit: boolean
+): readonly C[] | undefined {
+  const { amount, feeRate, changeScript } = request
+  const perInput = feeRate * BigInt(inputVsize())
+  const withOne = vsizeOf(request, 1, false)
+  const most = MILLI * (amount + dustLimit(changeScript))
+  const taken: C[] = []
+  let sum = 0n
+  for (const coin of biggest) {
+    const value = MILLI * coin.value
+    if (value <= perInput) break
+    const inputs = taken.length + 1
+    const vsize = withOne + (inputs - 1) * inputVsize() + compactSizeLength(inputs) - 1
+    const fee = feeRate * BigInt(vsize)
+    if (isFit && sum + value > most + fee) continue
+    if (isFit && inputs > MOST_COMBINED) break
+    taken.push(coin)
+    sum += value
+    if (sum >= MILLI * amount + fee) return taken
+  }
+  return undefined
 }

@@ -5,10 +5,11 @@ import { pubECDSA, signECDSA } from '@scure/btc-signer/utils.js'
 import { type OutPoint, sameBytes } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import { scriptOf, witnessProgram } from './address.js'
-import { fromBlock, SIGHASH } from './ecdsa.js'
+import { fromBlock, fromDer, SIGHASH, toDer } from './ecdsa.js'
 import { isSignedByBoth } from './funding-spend.js'
 import { hash160, sha256 } from './hashes.js'
 import type { Ecdsa } from './keys.js'
+import type { EcdsaWithSecrets } from './secp256k1.js'
 import { fundingWitnessScript, payoutWitnessScript } from './scripts.js'
 import {
   makeTransaction,
@@ -141,6 +142,16 @@ interface SpentCoin {
   readonly secret: Uint8Array | undefined
 }
 
+/** The part of ECDSA that signs for coins. */
+export type CoinEcdsa = Pick<EcdsaWithSecrets, 'publicKeyOf' | 'sign'>
+
+/** Takes 2 ms for what libsecp256k1 does in 0.1 ms, and the same bytes come out. */
+const PORTABLE: CoinEcdsa = {
+  publicKeyOf: (secret) => pubECDSA(secret, true),
+  sign: (secret, digest) =>
+    fromDer(Uint8Array.from([...signECDSA(digest, secret), SIGHASH.ALL])).signature
+}
+
 /**
  * Signs the inputs that it has the secrets of (`ALL`, low S).
  *
@@ -153,11 +164,13 @@ export function signSpend(plan: {
   readonly coins: readonly SpentCoin[]
   readonly outputs: readonly TxOutput[]
   readonly fee: Satoshi
+  /** One in JavaScript when left out. */
+  readonly ecdsa?: CoinEcdsa | undefined
 }): Transaction {
-  const { version, lockTime, coins, outputs, fee } = plan
+  const { version, lockTime, coins, outputs, fee, ecdsa = PORTABLE } = plan
   const unsigned = makeTransaction({ version, lockTime, inputs: coins, outputs })
   const witnesses = coins.map((coin, i) =>
-    coin.secret === undefined ? [] : signed(unsigned, i, coin, coin.secret)
+    coin.secret === undefined ? [] : signed(unsigned, i, coin, coin.secret, ecdsa)
   )
   const transaction = parseTransaction(unsigned.withWitnesses(witnesses).raw)
   const spent = coins.reduce((sum, { value }) => sum + value, 0n)
@@ -173,14 +186,15 @@ function signed(
   tx: Transaction,
   index: number,
   { script, value }: SpentCoin,
-  secret: Uint8Array
+  secret: Uint8Array,
+  ecdsa: CoinEcdsa
 ): readonly Uint8Array[] {
-  const key = pubECDSA(secret, true)
+  const key = ecdsa.publicKeyOf(secret)
   const hash = hash160(key)
   if (!sameBytes(script, scriptOf({ kind: 'witness', version: 0, program: hash }))) {
     throw new Error('a coin is to be signed for by a key that does not own it')
   }
   // BIP143: the script code of P2WPKH is that of P2PKH.
   const digest = tx.sighash(index, scriptOf({ kind: 'p2pkh', hash }), value, SIGHASH.ALL)
-  return [Uint8Array.from([...signECDSA(digest, secret), SIGHASH.ALL]), key]
+  return [toDer(ecdsa.sign(secret, digest), SIGHASH.ALL), key]
 }

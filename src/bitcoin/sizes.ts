@@ -15,7 +15,7 @@ import { witnessProgram } from './address.js'
 export const MAX_SIGNATURE_BYTES = 72
 
 /** Bytes of a count or length as transactions write it (`CompactSize`). */
-function compactSizeLength(value: number): number {
+export function compactSizeLength(value: number): number {
   if (value < 0xfd) return 1
   if (value <= 0xffff) return 3
   return value <= 0xffffffff ? 5 : 9

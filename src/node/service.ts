@@ -318,7 +318,7 @@ class PaychanService extends ToldEvents implements Paychan {
         onEvent: (event) => {
           this.#onEngineEvent(event)
         },
-        isListening: () => this.hasPaymentListeners || this.#traces.countsPayments,
+        isListening: () => this.hasListeners('payment') || this.#traces.countsPayments,
         keepsEvents: this.#init.keepsEvents === true || this.#init.webhooks !== undefined,
         meter
       })
@@ -465,7 +465,10 @@ class PaychanService extends ToldEvents implements Paychan {
     if (event.type === 'alarm' && event.code === STORE_FAILED) this.#onStoreFailed(event.text)
     if (event.type === 'request') this.#emit({ ...event, request: requestInfo(event.request) })
     else if (event.type !== 'channel') this.#emit(event)
-    else if (this.#running !== undefined) {
+    else if (
+      this.#running !== undefined &&
+      (this.hasListeners('channel') || this.#traces.followsChannels)
+    ) {
       this.#emit({ ...event, channel: this.#running.engine.describe(event.channel) })
     }
   }

@@ -54,9 +54,9 @@ export class ToldEvents extends TypedEventEmitter<PaychanEvents> {
     }
   }
 
-  /** True when somebody hears of payments: otherwise they need not be described. */
-  protected get hasPaymentListeners(): boolean {
-    return this.#listeners.size > 0 || this.listenerCount('payment') > 0
+  /** True when somebody hears of events of this kind: otherwise they need not be described. */
+  protected hasListeners(type: NodeEvent['type']): boolean {
+    return this.#listeners.size > 0 || this.listenerCount(type) > 0
   }
 
   protected tellAll(event: NodeEvent): void {

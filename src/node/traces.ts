@@ -38,6 +38,11 @@ export class Traces {
     return this.#payments !== undefined
   }
 
+  /** True when the news of channels are logged. */
+  get followsChannels(): boolean {
+    return this.#log.enabled
+  }
+
   event(event: NodeEvent): void {
     switch (event.type) {
       case 'payment': {

@@ -2,8 +2,9 @@
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { scriptOf } from '../bitcoin/address.js'
 import { hash160 } from '../bitcoin/hashes.js'
+import type { CoinEcdsa } from '../bitcoin/owner-spend.js'
 import { addressBranch, addressSecret, type HDKey } from '../bitcoin/seed.js'
-import { type EcdsaWithSecrets, loadEcdsa } from './signer.js'
+import { loadEcdsa } from './signer.js'
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { type Branch, BRANCHES } from './records.js'
@@ -58,15 +59,12 @@ export class AddressBook {
    * directories every close script that matters is on disk.
    */
   closeGap = 0
-  readonly #ecdsa: Pick<EcdsaWithSecrets, 'publicKeyOf'>
+  /** Signs for coins as well: loaded once for all that the wallet does. */
+  readonly ecdsa: CoinEcdsa
 
   /** @param ecdsa - the fastest implementation that can be loaded, when left out */
-  constructor(
-    root: HDKey,
-    network: Network,
-    ecdsa: Pick<EcdsaWithSecrets, 'publicKeyOf'> = loadEcdsa()
-  ) {
-    this.#ecdsa = ecdsa
+  constructor(root: HDKey, network: Network, ecdsa: CoinEcdsa = loadEcdsa()) {
+    this.ecdsa = ecdsa
     this.#parents = {
       receive: addressBranch(root, network, BRANCH_INDEX.receive),
       change: addressBranch(root, network, BRANCH_INDEX.change),
@@ -78,7 +76,7 @@ export class AddressBook {
     const list = this.#derived[branch]
     for (let i = list.length; i <= index; i++) {
       const secret = addressSecret(this.#parents[branch], i)
-      const program = hash160(this.#ecdsa.publicKeyOf(secret))
+      const program = hash160(this.ecdsa.publicKeyOf(secret))
       const own: OwnScript = {
         branch,
         index: i,

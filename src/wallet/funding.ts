@@ -6,7 +6,7 @@
  * at most, which in turn must be version 3. All inputs are SegWit: nobody can change the txid.
  */
 import { z } from 'zod'
-import { signSpend } from '../bitcoin/owner-spend.js'
+import { type CoinEcdsa, signSpend } from '../bitcoin/owner-spend.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/sizes.js'
 import { fundingScript } from '../bitcoin/funding.js'
@@ -62,6 +62,7 @@ interface FundingPlan<C extends Selectable> extends Selection<C> {
    */
   readonly lockTime: BlockHeight
   readonly secretOf: (coin: C) => Uint8Array
+  readonly ecdsa?: CoinEcdsa | undefined
   /** An output of a channel that is spent as well, as the first input: others sign for it. */
   readonly beside?: FundingOutput | undefined
 }
@@ -133,7 +134,8 @@ export function buildFundingTransaction<C extends Selectable>(plan: FundingPlan<
       }))
     ],
     outputs,
-    fee
+    fee,
+    ecdsa: plan.ecdsa
   })
   const [size, most] =
     beside === undefined

@@ -393,6 +393,7 @@ export class Spender {
               a.value < b.value ? -1 : 1
             ),
       fee,
+      ecdsa: this.#init.addresses.ecdsa,
       // The height of the tip: a miner gains nothing by mining the block that is there once more
       // (fee sniping).
       lockTime: this.#height() ?? blockHeight(0)

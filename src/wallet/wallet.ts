@@ -262,6 +262,7 @@ class OnChainWallet implements NodeWallet {
         lockTime:
           beside === undefined ? (this.#height() ?? blockHeight(0)) : renewalLock(this.#height()),
         secretOf: ({ own }) => this.#addresses.secret(own),
+        ecdsa: this.#addresses.ecdsa,
         beside
       })
       const reservation = {

@@ -2,8 +2,17 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import fc from 'fast-check'
-import { MAX_TRUC_VSIZE, type Selectable, selectCoins } from '../../src/bitcoin/coin-selection.js'
+import { selectUTXO } from '@scure/btc-signer/utxo.js'
+import {
+  MAX_TRUC_VSIZE,
+  type Selectable,
+  selectCoins,
+  spendVsize
+} from '../../src/bitcoin/coin-selection.js'
+import { addressFromScript } from '../../src/bitcoin/address.js'
 import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
+import type { CoinEcdsa } from '../../src/bitcoin/owner-spend.js'
+import { dustLimit } from '../../src/bitcoin/sizes.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { FundingBump } from '../../src/engine/ports.js'
 import { outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
@@ -11,8 +20,9 @@ import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeFor, feeRate, type FeeRate } from '../../src/types/units.js'
 import { AddressBook, type OwnScript } from '../../src/wallet/addresses.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { loadEcdsa } from '../../src/wallet/signer.js'
+import { loadEcdsa, wasmEcdsa } from '../../src/wallet/signer.js'
 import { buildFundingTransaction } from '../../src/wallet/funding.js'
+import { sized } from '../size.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 
 const book = new AddressBook(testRoot('alice'), 'regtest')
@@ -215,6 +225,60 @@ describe('coin selection', () => {
     )
   })
 
+  it('takes the coins that selectUTXO of @scure/btc-signer takes', () => {
+    const value = fc.oneof(
+      fc.integer({ min: 1, max: 2_000 }),
+      fc.integer({ min: 2_000, max: 1_000_000 })
+    )
+    const rate = fc.bigInt({ min: 100n, max: 40_000n })
+    fc.assert(
+      fc.property(
+        fc.array(value, { minLength: 1, maxLength: 30 }),
+        fc.nat({ max: 29 }),
+        fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer({ min: 290, max: 298 })),
+        rate,
+        (values, taken, left, perKvb) => {
+          const all = coins(values)
+          // What some of them pay for without change, with a little left, or a little too much.
+          const those = values.slice(0, taken + 1)
+          const fee = feeFor(feeRate(perKvb), spendVsize(those.length, [scriptPubKey]))
+          const amount = BigInt(those.reduce((sum, each) => sum + each, 0) - left) - fee
+          if (amount < 330n) return
+          const found = selectUTXO(
+            all.map(({ outPoint, value: sats, own }) => ({
+              txid: outPoint.txid,
+              index: outPoint.vout,
+              witnessUtxo: { amount: sats * 1_000n, script: own.scriptPubKey }
+            })),
+            [{ script: scriptPubKey, amount: amount * 1_000n }],
+            'exactBiggest/accumBiggest',
+            {
+              feePerByte: perKvb,
+              changeAddress: addressFromScript(changeScript, 'mainnet'),
+              dust: dustLimit(changeScript),
+              dustRelayFeeRate: 1_000n,
+              createTx: false,
+              bip69: false
+            }
+          )
+          const ours = (): string[] =>
+            select(values, Number(amount), feeRate(perKvb)).inputs.map(({ outPoint }) =>
+              outPointText(outPoint)
+            )
+          if (found === undefined) assert.throws(ours, { code: 'ERR_INSUFFICIENT_FUNDS' })
+          else {
+            const theirs = found.inputs.map(({ index }) => all[index ?? -1])
+            assert.deepEqual(
+              ours(),
+              theirs.map((each) => each && outPointText(each.outPoint))
+            )
+          }
+        }
+      ),
+      { numRuns: sized({ small: 300, all: 5_000 }) }
+    )
+  })
+
   it('prefers few coins to a fit that is too large for version 3', () => {
     const values = [...Array.from({ length: 170 }, () => 10_000), 5_000_000]
     assert.ok(select(values, 1_600_000).inputs.length < 150)
@@ -277,7 +341,8 @@ describe('funding transaction', () => {
   function build(
     values: readonly number[],
     amount: number,
-    changeFirst = false
+    changeFirst = false,
+    library?: CoinEcdsa
   ): {
     built: ReturnType<typeof buildFundingTransaction>
     spent: readonly TestCoin[]
@@ -291,7 +356,8 @@ describe('funding transaction', () => {
       changeScript,
       changeFirst,
       lockTime: blockHeight(123),
-      secretOf: ({ own }) => book.secret(own)
+      secretOf: ({ own }) => book.secret(own),
+      ecdsa: library
     })
     return { built, spent: selection.inputs, change: selection.change }
   }
@@ -350,6 +416,13 @@ describe('funding transaction', () => {
 
   it('is the same transaction when it is built again', () => {
     assert.deepEqual(build([60_000, 50_000], 100_000).built, build([60_000, 50_000], 100_000).built)
+  })
+
+  it('is the same transaction whichever library signs', () => {
+    const { built } = build([60_000, 50_000], 100_000)
+    for (const library of [ecdsa, wasmEcdsa()]) {
+      assert.deepEqual(build([60_000, 50_000], 100_000, false, library).built, built)
+    }
   })
 })
 
