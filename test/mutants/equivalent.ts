@@ -130,12 +130,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: 'an output that was found has a value; the guard is for the types'
   },
   {
-    module: 'bitcoin/coin-selection',
-    from: "throw new Error('the selection holds a coin that was not offered');",
-    to: ';',
-    reason: 'the library gives back no coin that it was not given'
-  },
-  {
     module: 'bitcoin/signed-funding',
     from: 'const program = spent === undefined ? undefined : witnessProgram(spent.script);',
     to: 'const program = false ? undefined : witnessProgram(spent.script);',

@@ -8,7 +8,7 @@ import type { Quote } from '../../src/channel/quote.js'
 import type { Payable } from '../../src/engine/holdings.js'
 import { payeeOf, planPayment } from '../../src/node/plan-payment.js'
 import { channelId } from '../../src/types/bytes.js'
-import { PaychanError } from '../../src/types/errors.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, Fixture, type TestNode } from './fixture.js'
 
@@ -67,6 +67,26 @@ describe('node / paying', () => {
       await codeOfRejection(alice.api.pay({ to: toBob, amount: satoshi(3_001n) })),
       'ERR_INSUFFICIENT_BALANCE'
     )
+  })
+
+  it('takes another one for those who find the room of the first taken by others at the same time', async () => {
+    const [small, large] = [await open(alice, bob, 20_000n), await open(alice, bob, 50_000n)]
+    const pay = async (): ReturnType<typeof alice.api.pay> =>
+      await alice.api.pay({ to: toBob, amount: satoshi(15_000n) })
+    const paid = await Promise.all([pay(), pay(), pay()])
+    assert.deepEqual(
+      paid.map(({ channel, amount, status }) => [channel, amount, status]),
+      [
+        [small, 15_000n, 'acknowledged'],
+        [large, 15_000n, 'acknowledged'],
+        [large, 15_000n, 'acknowledged']
+      ]
+    )
+    const [fourth, fifth] = await Promise.allSettled([pay(), pay()])
+    assert.equal(fourth.status, 'fulfilled')
+    assert.equal(fifth.status, 'rejected')
+    assert.equal(codeOf(fifth.reason), 'ERR_INSUFFICIENT_BALANCE')
+    assert.deepEqual(await income(bob), { [small]: 15_000n, [large]: 45_000n })
   })
 
   it('takes a part of a peer id for the whole: to pay, to open and to recover', async () => {
