@@ -46,18 +46,30 @@ interface RiskInput {
 export function riskOf({ history, now, bids }: RiskInput): number {
   if (bids.length === 0) return 1
   // Ratios to the present level as plain numbers: there may be some 4,000 stretches of 144 blocks.
-  const seen = history.map(Number)
-  const above = bids.map((bid) => Number(bid) / Math.max(1, Number(now)))
-  let failed = 0
-  let stretches = 0
-  for (let start = 0; start + above.length < seen.length; start++) {
-    const level = Math.max(1, seen[start] ?? 1)
-    stretches += 1
-    if (!above.some((bid, i) => bid * level >= (seen[start + 1 + i] ?? 0))) failed += 1
-  }
+  const above = numbers(bids).map((bid) => bid / Math.max(1, Number(now)))
+  const stretches = Math.max(0, history.length - above.length)
+  let failed = stretches === 0 ? 0 : lostStretches(numbers(history), above)
   const missing = Math.max(0, ENOUGH_HISTORY - stretches)
   if (!bids.some((bid) => bid >= now * SUDDEN_RISE)) failed += missing / 2
   return (failed + 1) / (stretches + missing + 1)
+}
+
+function numbers(values: readonly bigint[]): Float64Array {
+  const all = new Float64Array(values.length)
+  for (let at = 0; at < all.length; at++) all[at] = Number(values[at])
+  return all
+}
+
+/** Number of stretches of the rates seen in which no bid, above the first rate, is enough. */
+function lostStretches(seen: Float64Array, above: Float64Array): number {
+  let lost = 0
+  for (let start = 0; start + above.length < seen.length; start++) {
+    const level = Math.max(1, seen[start] ?? 1)
+    let at = 0
+    while (at < above.length && (above[at] ?? 0) * level < (seen[start + 1 + at] ?? 0)) at += 1
+    if (at === above.length) lost += 1
+  }
+  return lost
 }
 
 /** The possible loss, in satoshis, and the chance of it (0 to 1). */

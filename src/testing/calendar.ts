@@ -125,11 +125,14 @@ export class Calendar {
     if (last === undefined || heap.length === 0) return
     let at = 0
     for (;;) {
-      const left = 2 * at + 1
-      const [one, other] = [heap[left], heap[left + 1]]
-      if (one === undefined) break
-      const [child, below] =
-        other !== undefined && isBefore(other, one) ? [left + 1, other] : [left, one]
+      let child = 2 * at + 1
+      let below = heap[child]
+      if (below === undefined) break
+      const other = heap[child + 1]
+      if (other !== undefined && isBefore(other, below)) {
+        child += 1
+        below = other
+      }
       if (!isBefore(below, last)) break
       heap[at] = below
       at = child
