@@ -23,10 +23,33 @@ export const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd
  * s) has a second form, (r, n - s); Bitcoin Core relays only the lower of the two (BIP146).
  */
 export function isLowS(compact: Uint8Array): boolean {
-  if (compact.length !== 64) return false
-  const r = BigInt(`0x${toHex(compact.subarray(0, 32))}`)
-  const s = BigInt(`0x${toHex(compact.subarray(32))}`)
-  return r > 0n && r < ORDER && s > 0n && s <= ORDER / 2n
+  return (
+    compact.length === 64 &&
+    !isZero(compact, 0) &&
+    isBelow(compact, 0, ORDER_BYTES) &&
+    !isZero(compact, 32) &&
+    isBelow(compact, 32, HIGH_S_BYTES)
+  )
+}
+
+/** n, and n/2 + 1, which is the lowest high S: 32 bytes, big-endian. */
+const ORDER_BYTES = fromHex(ORDER.toString(16))
+const HIGH_S_BYTES = fromHex((ORDER / 2n + 1n).toString(16))
+
+/** True when 32 bytes, from an index on, are zero. Byte by byte: every verification asks. */
+function isZero(bytes: Uint8Array, from: number): boolean {
+  for (let at = from; at < from + 32; at++) if (bytes[at] !== 0) return false
+  return true
+}
+
+/** True when 32 bytes, from an index on, are a lower number than the 32 bytes of a limit. */
+function isBelow(bytes: Uint8Array, from: number, limit: Uint8Array): boolean {
+  for (let at = 0; at < 32; at++) {
+    const byte = bytes[from + at] ?? 0
+    const most = limit[at] ?? 0
+    if (byte !== most) return byte < most
+  }
+  return false
 }
 
 /**

@@ -8,12 +8,12 @@ import { crypto } from 'bitcoinjs-lib'
 
 /** 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return plain(hash('sha256', bytes, 'buffer'))
+  return digestOf(bytes)
 }
 
 /** SHA256, twice: txids, block hashes, digests. */
 export function hash256(bytes: Uint8Array): Uint8Array {
-  return plain(hash('sha256', hash('sha256', bytes, 'buffer'), 'buffer'))
+  return digestOf(digestOf(bytes))
 }
 
 /** RIPEMD160 of SHA256: public keys in P2PKH and P2WPKH. Not every OpenSSL has RIPEMD160. */
@@ -28,10 +28,19 @@ export function hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
 
 /** SHA256 of a text in UTF-8. */
 export function sha256OfText(text: string): Uint8Array {
-  return plain(hash('sha256', text, 'buffer'))
+  return digestOf(text)
 }
 
-/** The bytes of a `Buffer`, which has methods that differ from those of its base. */
-function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
+/** One character a byte. The types of Node.js know the other encodings of a digest only. */
+const LATIN1 = 'latin1' as 'hex'
+
+/**
+ * SHA256 by way of a text with one character a byte: Node.js makes that in a third of the time of a
+ * `Buffer`, which lies outside of the heap.
+ */
+function digestOf(of: Uint8Array | string): Uint8Array {
+  const text = hash('sha256', of, LATIN1)
+  const digest = new Uint8Array(text.length)
+  for (let at = 0; at < digest.length; at++) digest[at] = text.charCodeAt(at)
+  return digest
 }

@@ -21,7 +21,13 @@ const { OP_0, OP_1, OP_2, OP_CHECKMULTISIG, OP_CHECKSIGVERIFY, OP_CHECKSEQUENCEV
  * @throws PaychanError `ERR_INVALID_PUBLIC_KEY` when a key is not 33 bytes starting with 02 or 03.
  */
 export function fundingWitnessScript(clientKey: Uint8Array, serverKey: Uint8Array): Uint8Array {
-  return Uint8Array.from([OP_2, ...push(clientKey), ...push(serverKey), OP_2, OP_CHECKMULTISIG])
+  const script = new Uint8Array(71)
+  script[0] = OP_2
+  push(script, 1, clientKey)
+  push(script, 35, serverKey)
+  script[69] = OP_2
+  script[70] = OP_CHECKMULTISIG
+  return script
 }
 
 /**
@@ -32,12 +38,21 @@ export function fundingWitnessScript(clientKey: Uint8Array, serverKey: Uint8Arra
  * @throws PaychanError `ERR_INVALID_PUBLIC_KEY`
  */
 export function payoutWitnessScript(payoutKey: Uint8Array): Uint8Array {
-  return Uint8Array.from([...push(payoutKey), OP_CHECKSIGVERIFY, OP_1, OP_CHECKSEQUENCEVERIFY])
+  const script = new Uint8Array(37)
+  push(script, 0, payoutKey)
+  script[34] = OP_CHECKSIGVERIFY
+  script[35] = OP_1
+  script[36] = OP_CHECKSEQUENCEVERIFY
+  return script
 }
 
 /** The scriptPubKey `0 <SHA256(witnessScript)>` (BIP141). */
 export function p2wsh(witnessScript: Uint8Array): Uint8Array {
-  return Uint8Array.from([OP_0, 32, ...sha256(witnessScript)])
+  const script = new Uint8Array(34)
+  script[0] = OP_0
+  script[1] = 32
+  script.set(sha256(witnessScript), 2)
+  return script
 }
 
 /** Hashes an outpoint, for use where room is scarce. */
@@ -50,7 +65,8 @@ export function channelIdOf(clientKey: Uint8Array): ChannelId {
   return channelId(toHex(sha256(clientKey)))
 }
 
-function push(key: Uint8Array): number[] {
+/** Writes a key into a script, behind its length. */
+function push(script: Uint8Array, at: number, key: Uint8Array): void {
   if (key.length !== 33 || (key[0] !== 2 && key[0] !== 3)) {
     throw new PaychanError(
       'ERR_INVALID_PUBLIC_KEY',
@@ -58,5 +74,6 @@ function push(key: Uint8Array): number[] {
       { length: key.length }
     )
   }
-  return [key.length, ...key]
+  script[at] = key.length
+  script.set(key, at + 1)
 }

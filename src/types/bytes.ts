@@ -58,18 +58,26 @@ export function channelId(value: string): ChannelId {
  * together byte by byte as a tree of its pieces, 30 times as large, until somebody reads it.
  */
 export function toHex(bytes: Uint8Array): string {
+  if (bytes.length === HASH_CODES.length / 2) return hexOf(bytes, HASH_CODES)
   let hex = ''
   for (let from = 0; from < bytes.length; from += AT_ONCE / 2) {
-    const to = Math.min(from + AT_ONCE / 2, bytes.length)
-    const codes = new Array<number>(2 * (to - from))
-    for (let at = from; at < to; at++) {
-      const byte = bytes[at] ?? 0
-      codes[2 * (at - from)] = DIGITS[byte >> 4] ?? 0
-      codes[2 * (at - from) + 1] = DIGITS[byte & 15] ?? 0
-    }
-    hex += String.fromCharCode(...codes)
+    const part = bytes.subarray(from, from + AT_ONCE / 2)
+    hex += hexOf(part, new Array<number>(2 * part.length))
   }
   return hex
+}
+
+/** The characters of a hash: nearly all that is written as hex, so they are laid out once. */
+const HASH_CODES = new Array<number>(64).fill(0)
+
+/** Fills in the character codes, two a byte. */
+function hexOf(bytes: Uint8Array, codes: number[]): string {
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0
+    codes[2 * at] = DIGITS[byte >> 4] ?? 0
+    codes[2 * at + 1] = DIGITS[byte & 15] ?? 0
+  }
+  return String.fromCharCode(...codes)
 }
 
 /** The value of a digit that was checked: `0` to `9` are 48 to 57, `A` is 65, `a` is 97. */
@@ -98,7 +106,8 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Converts the 32 bytes of a hash to a transaction id, which is written in reversed order. */
 export function txidFromHash(hash: Uint8Array): Txid {
-  return txid(toHex(Uint8Array.from(hash).reverse()))
+  const hex = toHex(new Uint8Array(hash).reverse())
+  return hex.length === 64 ? (hex as Txid) : txid(hex)
 }
 
 /** Converts a txid to its 32 bytes, in the order in which transactions refer to it. */

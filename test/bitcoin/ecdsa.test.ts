@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import * as secp from 'tiny-secp256k1'
 import { fromBlock, fromDer, isLowS, SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
 import { MAX_SIGNATURE_BYTES } from '../../src/bitcoin/sizes.js'
-import { fromHex } from '../../src/types/bytes.js'
+import { fromHex, toHex } from '../../src/types/bytes.js'
 import { K1, refuses } from './support.js'
 
 const digest = bitcoin.crypto.sha256(Uint8Array.from([1, 2, 3]))
@@ -108,6 +108,21 @@ describe('signatures', () => {
     it('ends at half of the order', () => {
       assert.ok(isLowS(compact(ONE, HALF)))
       assert.ok(!isLowS(compact(ONE, HALF_PLUS_1)))
+    })
+
+    it('is what the numbers say, at every edge', () => {
+      const number = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(bytes)}`)
+      const last = ORDER.map((byte, at) => (at === 31 ? byte - 1 : byte))
+      const edge = fc.oneof(
+        fc.constantFrom(new Uint8Array(32), ONE, HALF, HALF_PLUS_1, last, ORDER),
+        fc.uint8Array({ minLength: 32, maxLength: 32 })
+      )
+      fc.assert(
+        fc.property(edge, edge, (r, s) => {
+          const isInRange = number(r) > 0n && number(r) < number(ORDER) && number(s) > 0n
+          assert.equal(isLowS(compact(r, s)), isInRange && number(s) <= number(HALF))
+        })
+      )
     })
 
     it('leaves out what is out of range', () => {

@@ -51,6 +51,12 @@ describe('types / bytes / txid and channel id', () => {
 })
 
 describe('types / bytes / hex', () => {
+  it('of a hash is its own, whatever is written next', () => {
+    const [one, other] = [new Uint8Array(32).fill(0xab), new Uint8Array(32).fill(0x01)]
+    const texts = [toHex(one), toHex(other), toHex(one.subarray(1)), toHex(one)]
+    assert.deepEqual(texts, ['ab'.repeat(32), '01'.repeat(32), 'ab'.repeat(31), 'ab'.repeat(32)])
+  })
+
   it('goes there and back', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
