@@ -2,7 +2,7 @@
  * Transactions whose one input is the funding output: states (T2, T3) and cooperative closes; and
  * the meaning of their witness.
  */
-import { type OutPoint, sameBytes } from '../types/bytes.js'
+import { type OutPoint, sameBytes, sameOutPoint } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import { fromBlock, SIGHASH } from './ecdsa.js'
 import type { Ecdsa, Role } from './keys.js'
@@ -101,14 +101,45 @@ export function fundingSpendVsize(outputScripts: readonly Uint8Array[]): number 
  * (BIP141, BIP143), and how much of it each key has signed.
  */
 
+/** The last answer of `isSignedByBoth` for a transaction, and what it was asked about. */
+interface Judgement {
+  readonly output: FundingOutput
+  readonly verify: Ecdsa['verify']
+  readonly isSigned: boolean
+}
+
+/** A transaction never changes, and is looked at with each history that has it. */
+const judgements = new WeakMap<Transaction, Judgement>()
+
+function sameOutput(a: FundingOutput, b: FundingOutput): boolean {
+  return (
+    sameOutPoint(a.outPoint, b.outPoint) &&
+    a.value === b.value &&
+    sameBytes(a.clientKey, b.clientKey) &&
+    sameBytes(a.serverKey, b.serverKey)
+  )
+}
+
 /**
  * Checks the input that spends the output: its witness, and both signatures with whatever they
  * sign, as a miner does. A block vouches for the input only when the witness is the block's: a txid
- * does not cover witnesses.
+ * does not cover witnesses. Asked again about the same transaction, it verifies nothing again.
  *
  * @returns false also when the transaction does not spend the output
  */
 export function isSignedByBoth(
+  tx: Transaction,
+  output: FundingOutput,
+  verify: Ecdsa['verify']
+): boolean {
+  const known = judgements.get(tx)
+  if (known?.verify === verify && sameOutput(known.output, output)) return known.isSigned
+  const isSigned = bothHaveSigned(tx, output, verify)
+  judgements.set(tx, { output, verify, isSigned })
+  return isSigned
+}
+
+function bothHaveSigned(
   tx: Transaction,
   { outPoint, value, clientKey, serverKey }: FundingOutput,
   verify: Ecdsa['verify']

@@ -130,31 +130,36 @@ export interface EngineContext extends Ports {
   readonly alarm: (error: unknown, channel?: ChannelId) => void
 }
 
-/** The inputs that a transition of one channel may use, put together from the ports. */
-interface EnvParts {
-  readonly options: Pick<EngineOptions, 'clock' | 'policy' | 'signer'>
+/** The inputs that a transition of any channel may use, from the ports. */
+interface EnvParts extends Pick<EngineOptions, 'clock' | 'policy' | 'signer'> {
   readonly fees: Pick<FeeView, 'current'>
   readonly registry: Registry
-  /** True when the script of a channel is watched. */
-  readonly isWatched: boolean
-  readonly seenSince: Env['seenSince']
 }
 
+/**
+ * The inputs that a transition of one channel may use.
+ *
+ * @param seen - what is known of the chain, and whether the script of the channel is watched
+ */
 export function envOf(
-  { options: { clock, policy, signer }, fees, registry, isWatched, seenSince }: EnvParts,
-  height: Env['height'],
+  { clock, policy, signer, fees, registry }: EnvParts,
+  { height, isWatched, seenSince }: Pick<Env, 'height' | 'isWatched' | 'seenSince'>,
   { role, keys }: Pick<Channel, 'role' | 'keys'>
 ): Env {
+  const { feeRate, nextBlockRate, relay, feeHistory } = fees.current
   return {
     policy,
     height,
     isWatched,
     seenSince,
-    ...fees.current,
+    feeRate,
+    nextBlockRate,
+    relay,
+    feeHistory,
     now: clock.now(),
     sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),
-    verify: (key, digest, signature) => signer.verify(key, digest, signature),
-    isPublicKey: (key) => signer.isPublicKey(key),
+    verify: signer.verify,
+    isPublicKey: signer.isPublicKey,
     isKnownKey: registry.isKnownKey,
     isKnownOutPoint: registry.isKnownOutPoint
   }

@@ -86,6 +86,7 @@ export class Engine {
   readonly #order: LogOrder
   readonly #subscriptions: Unsubscribe[] = []
   readonly #fees: FeeView
+  readonly #envParts: Parameters<typeof envOf>[0]
   /** Undefined when nobody wants to hear of risks. */
   readonly #risks: RiskWatch | undefined
   readonly #view = new View()
@@ -100,6 +101,13 @@ export class Engine {
       new FeeEstimates(chain, store, options.initialFeeRate, (error) => {
         if (!this.#stopped) this.#context.alarm(error)
       })
+    this.#envParts = {
+      clock,
+      policy: options.policy,
+      signer,
+      fees: this.#fees,
+      registry: this.#registry
+    }
     this.#ids = new PaymentIds(options.random)
     this.#order = new LogOrder(clock)
     this.#links = new Links(clock)
@@ -641,14 +649,12 @@ export class Engine {
 
   #envFor(channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
     return envOf(
+      this.#envParts,
       {
-        options: this.#context,
-        fees: this.#fees,
-        registry: this.#registry,
+        height: this.#height,
         seenSince: this.#view.since,
         isWatched: this.#isWatched(channel)
       },
-      this.#height,
       channel
     )
   }
