@@ -8,6 +8,7 @@
  * of the log has reached the disk (Linux marks the pages clean, so that a second fsync succeeds
  * without having written them), and a later success would be believed wrongly.
  */
+import { Copies } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { Change } from '../engine/ports.js'
 
@@ -23,6 +24,8 @@ interface Waiting {
 /** Form of a key, printable ASCII: one order for JavaScript strings and for bytes on the disk. */
 const KEY = /^[\x21-\x7e]+$/
 
+const copies = new Copies()
+
 /**
  * The changes of a commit, copied.
  *
@@ -35,7 +38,10 @@ export function acceptChanges(changes: readonly Change[]): Change[] {
       `a key of the store is printable ASCII, and ${JSON.stringify(wrong.key)} is not`
     )
   }
-  return changes.map(({ key, value }) => ({ key, value: value?.slice() }))
+  return changes.map(({ key, value }) => ({
+    key,
+    value: value === undefined ? undefined : copies.of(value)
+  }))
 }
 
 /** The error of a store after a write has failed: it takes nothing more. */

@@ -97,6 +97,34 @@ export function fromHex(hex: string): Uint8Array {
   return bytes
 }
 
+/**
+ * Size in bytes of the piece that copies are cut from, as those of `Buffer.from` are: allocating
+ * each takes longer than filling it.
+ */
+const PIECE = 32_768
+/** Limit in bytes: longer copies get a piece of their own. */
+const LONGEST_CUT = 4_096
+
+/** Copies of byte strings that come one after another, many of them in one piece of memory. */
+export class Copies {
+  #piece = new Uint8Array(0)
+  #at = 0
+
+  /** Copies bytes; nobody else gets these, or writes into them. */
+  of(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes
+    if (length > LONGEST_CUT) return new Uint8Array(bytes)
+    if (this.#at + length > this.#piece.length) {
+      this.#piece = new Uint8Array(PIECE)
+      this.#at = 0
+    }
+    const copy = this.#piece.subarray(this.#at, this.#at + length)
+    copy.set(bytes)
+    this.#at += length
+    return copy
+  }
+}
+
 /** True when two byte strings are the same. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

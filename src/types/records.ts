@@ -9,7 +9,7 @@
  * The checksum covers the key, so that a record in the place of another is found as well.
  * `test/vectors/records.json` has records byte for byte.
  */
-import { fromHex, sameBytes, toHex } from './bytes.js'
+import { Copies, fromHex, sameBytes, toHex } from './bytes.js'
 import { crc32 } from './checksum.js'
 import { codeOf, PaychanError } from './errors.js'
 
@@ -252,27 +252,7 @@ let workspace = new Uint8Array(4_096)
 /** Limit in bytes: a longer workspace is not kept. */
 const LONGEST_WORKSPACE = 65_536
 
-/**
- * Size in bytes of the piece that results are cut from, as those of `Buffer.from` are: allocating
- * each takes longer than packing it.
- */
-const PIECE = 32_768
-/** Limit in bytes: longer results get a piece of their own. */
-const LONGEST_CUT = 4_096
-let piece = new Uint8Array(PIECE)
-let cutAt = 0
-
-function cut(bytes: Uint8Array): Uint8Array {
-  if (bytes.length > LONGEST_CUT) return bytes.slice()
-  if (cutAt + bytes.length > PIECE) {
-    piece = new Uint8Array(PIECE)
-    cutAt = 0
-  }
-  const copy = piece.subarray(cutAt, cutAt + bytes.length)
-  copy.set(bytes)
-  cutAt += bytes.length
-  return copy
-}
+const results = new Copies()
 
 class Packer {
   #bytes = workspace
@@ -284,7 +264,7 @@ class Packer {
   }
 
   bytes(): Uint8Array {
-    return cut(this.#bytes.subarray(0, this.#at))
+    return results.of(this.#bytes.subarray(0, this.#at))
   }
 
   value(value: unknown): void {

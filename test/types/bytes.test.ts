@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
   channelId,
+  Copies,
   fromHex,
   hashFromTxid,
   outPointText,
@@ -47,6 +48,24 @@ describe('types / bytes / txid and channel id', () => {
     )
     assert.deepEqual(hashFromTxid(txidFromHash(hash)), hash)
     assert.deepEqual(hash[0], 0, 'and leaves its argument as it was')
+  })
+})
+
+describe('types / bytes / copies', () => {
+  it('have the bytes of their originals, and share them with nobody', () => {
+    const copies = new Copies()
+    // More than fits into one piece, with some that are too long for any.
+    const originals = Array.from({ length: 40 }, (_, n) =>
+      new Uint8Array(n % 10 === 9 ? 40_000 : 37 * n).fill(n + 1)
+    )
+    const made = originals.map((bytes) => copies.of(bytes))
+    for (const bytes of originals) bytes.fill(0)
+    made.forEach((copy, n) => {
+      assert.equal(copy.length, originals[n]?.length)
+      assert.ok(copy.every((byte) => byte === n + 1))
+      copy.fill(0xff)
+      assert.ok(made.slice(n + 1).every((other) => other.every((byte) => byte !== 0xff)))
+    })
   })
 })
 
