@@ -186,10 +186,18 @@ export function parseTransaction(raw: Uint8Array): Transaction {
   return parsed
 }
 
-/** Reads like `parseTransaction`; undefined for bytes that it does not read. */
+/** What was read of bytes that are kept, such as those of a state: they are looked at again. */
+const read = new WeakMap<Uint8Array, Transaction>()
+
+/** Reads like `parseTransaction`, the same bytes once; undefined for bytes that it does not read. */
 export function readableTransaction(raw: Uint8Array): Transaction | undefined {
+  const known = read.get(raw)
+  if (known !== undefined) return known
   try {
-    return parseTransaction(raw)
+    const transaction = parseTransaction(raw)
+    // A copy was made of bytes that others may write into.
+    if (transaction.raw === raw) read.set(raw, transaction)
+    return transaction
   } catch {
     return undefined
   }

@@ -568,12 +568,10 @@ function publishAgain(channel: Established, env: Env): Transition<Established> {
   effects.push(...fundingFee(channel, env))
   // The wallet takes a payout once, however often it is told; the first time it may not have been
   // able to write.
-  const payout = csvPayout(channel)
   const age =
     env.height === undefined || onChain.spend === undefined ? 0 : env.height - onChain.spend.height
-  if (payout !== undefined && age > 0 && age <= CLAIM_AGAIN_BLOCKS) {
-    effects.push({ type: 'claim', payout })
-  }
+  const payout = age > 0 && age <= CLAIM_AGAIN_BLOCKS ? csvPayout(channel) : undefined
+  if (payout !== undefined) effects.push({ type: 'claim', payout })
   const close = closeAgain(channel, env)
   const again = republish(close.state, env)
   const closing = closeIfDue(again.state, env)

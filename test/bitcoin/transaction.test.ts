@@ -8,7 +8,11 @@ import { isForgedSpend, signSpend } from '../../src/bitcoin/owner-spend.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { Digests } from '../../src/bitcoin/sighash.js'
 import { completeState } from '../../src/bitcoin/template.js'
-import { makeTransaction, parseTransaction } from '../../src/bitcoin/transaction.js'
+import {
+  makeTransaction,
+  parseTransaction,
+  readableTransaction
+} from '../../src/bitcoin/transaction.js'
 import { fromHex, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
@@ -299,6 +303,22 @@ describe('transactions', () => {
     const digests = new Digests({ version: 2, lockTime: 0, inputs, outputs: [] })
     for (const index of inputs.keys()) digests.of(index, new Uint8Array(25), 1n, 1)
     assert.equal(reads, 2 * inputs.length)
+  })
+
+  it('are read once where the same bytes are looked at again, unless others may write into them', () => {
+    const { raw } = makeTransaction({
+      version: 3,
+      inputs: [{ outPoint: funding().outPoint, sequence: 1 }],
+      outputs: [{ script: p2wpkh(), value: satoshi(1_000n) }]
+    })
+    const bytes = Uint8Array.from(raw)
+    assert.equal(readableTransaction(bytes), readableTransaction(bytes))
+    assert.notEqual(readableTransaction(bytes), readableTransaction(bytes.slice()))
+    const buffer = Buffer.from(bytes)
+    assert.equal(readableTransaction(buffer)?.version, 3)
+    buffer[0] = 2
+    assert.equal(readableTransaction(buffer)?.version, 2)
+    assert.equal(readableTransaction(bytes.subarray(1)), undefined)
   })
 
   it('share bytes that are equal, and no others', () => {
