@@ -147,7 +147,7 @@ function follow(
     update.turn === ledger.turn,
     'UPD-1',
     'ERR_WRONG_TURN',
-    `An update of turn ${update.turn} came in turn ${ledger.turn}.`
+    () => `An update of turn ${update.turn} came in turn ${ledger.turn}.`
   )
   if (update.sequence === 0 && previous !== undefined && update.payments.length === 0) {
     return undefined
@@ -157,7 +157,7 @@ function follow(
     update.sequence === expected,
     'UPD-2',
     'ERR_OUT_OF_ORDER',
-    `Update ${update.sequence} came where ${expected} was due.`,
+    () => `Update ${update.sequence} came where ${expected} was due.`,
     { sequence: update.sequence, expected }
   )
   if (previous === undefined) {
@@ -207,7 +207,7 @@ function checkWindow({ terms, ledger }: Established, { sequence, payerBalance }:
     count <= maxInFlightUpdates,
     'UPD-6',
     'ERR_ABOVE_IN_FLIGHT_LIMIT',
-    `At most ${maxInFlightUpdates} updates may be in flight; wait for acknowledgements.`,
+    () => `At most ${maxInFlightUpdates} updates may be in flight; wait for acknowledgements.`,
     { count, most: maxInFlightUpdates }
   )
   const value = heldBalance(ledger, terms) - payerBalance
@@ -215,7 +215,7 @@ function checkWindow({ terms, ledger }: Established, { sequence, payerBalance }:
     value <= maxInFlightValue,
     'UPD-6',
     'ERR_ABOVE_IN_FLIGHT_LIMIT',
-    `At most ${formatAmount(maxInFlightValue)} may be in flight; wait for acknowledgements.`,
+    () => `At most ${formatAmount(maxInFlightValue)} may be in flight; wait for acknowledgements.`,
     { value, most: maxInFlightValue }
   )
 }
@@ -242,7 +242,8 @@ function checkPayments(update: Update, previous: HeldState): bigint {
     balance >= 0n && balance === update.payerBalance,
     'UPD-3',
     'ERR_BALANCE_MISMATCH',
-    `The payer's balance was ${formatAmount(previous.payerBalance)} and the payments are ${formatAmount(totalOf(payments))}, which does not leave ${formatAmount(update.payerBalance)}.`,
+    () =>
+      `The payer's balance was ${formatAmount(previous.payerBalance)} and the payments are ${formatAmount(totalOf(payments))}, which does not leave ${formatAmount(update.payerBalance)}.`,
     { before: previous.payerBalance, after: update.payerBalance }
   )
   return balance

@@ -33,15 +33,16 @@ export function codeOfPeer(code: string): ErrorCode {
   return isErrorCode(code) && kindOf(code) === 'rule' ? code : 'ERR_PEER_STOPPED'
 }
 
-/** Throws unless a rule holds. */
+/** Throws unless a rule holds. A text with amounts in it is a function: mostly nobody reads it. */
 export function must(
   holds: boolean,
   rule: string,
   code: ErrorCode,
-  message: string,
+  message: string | (() => string),
   facts?: Facts
 ): asserts holds {
-  if (!holds) throw new Violation(rule, code, message, facts)
+  if (holds) return
+  throw new Violation(rule, code, typeof message === 'string' ? message : message(), facts)
 }
 
 /**

@@ -266,7 +266,9 @@ export class ChannelActor {
     const effects: MeantEffect[] = []
     const told: ToldStep[] = []
     const queue = [...events]
-    for (const [n, event] of queue.entries()) {
+    for (let n = 0; n < queue.length; n++) {
+      const event = queue[n]
+      if (event === undefined) break
       try {
         const first = transition(state, event, this.#host.env(state))
         const listed = first.log.find(({ forgottenAfter }) => forgottenAfter !== undefined)
@@ -336,21 +338,28 @@ export class ChannelActor {
     this.#host.settled(this)
   }
 
-  /** Writes everything that the disk does not have; resolves with false when that failed. */
-  async #commit(state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
+  /** What is to be written of a state, and of the payments that led to it. */
+  #changes(state: Channel, log: readonly PaymentLogEntry[]): readonly Change[] {
+    const { order, keyed, requests } = this.#host
     const changes = channelChanges(this.#durable, state)
     for (const entry of log) {
       changes.push(
-        paymentChange(state.id, { ...entry, order: this.#host.order.next(state.id, entry.time) }),
-        ...this.#host.keyed.changes(state, entry),
-        ...this.#host.requests.changes(state, entry)
+        paymentChange(state.id, { ...entry, order: order.next(state.id, entry.time) }),
+        ...keyed.changes(state, entry),
+        ...requests.changes(state, entry)
       )
     }
+    return changes
+  }
+
+  /** Writes everything that the disk does not have; resolves with false when that failed. */
+  async #commit(state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
+    const changes = this.#changes(state, log)
     const told = this.#host.events?.changes(state.id, this.#untold) ?? []
     this.#untold = []
     if (changes.length + told.length === 0) return true
     try {
-      await this.#host.store.commit([...changes, ...told])
+      await this.#host.store.commit(told.length === 0 ? changes : [...changes, ...told])
     } catch (error) {
       this.end(asError(error))
       this.#host.onFailure(this, 'store', error)

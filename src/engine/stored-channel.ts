@@ -123,9 +123,11 @@ function loadedState<T extends OfState>(stored: T): T {
 
 /** Renames a field and keeps its place, which the bytes of a record depend on. */
 function renamed<T>(fields: object, from: string, to: string): T {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name === from ? to : name, value as unknown])
-  ) as T
+  const renamed: Record<string, unknown> = {}
+  for (const name of Object.keys(fields) as Array<keyof typeof fields>) {
+    renamed[name === from ? to : name] = fields[name]
+  }
+  return renamed as T
 }
 
 /**

@@ -144,6 +144,11 @@ export class Waiters {
 
   /** Called with every new state. */
   observe(channel: Channel): void {
+    if (this.#arrivals.length > 0) this.#arrived(channel)
+    this.#observeSpend(channel)
+  }
+
+  #arrived(channel: Channel): void {
     this.#arrivals = this.#arrivals.filter((waiter) => {
       try {
         if (!waiter.arrived(channel, this.#answer)) return true
@@ -153,7 +158,6 @@ export class Waiters {
       }
       return false
     })
-    this.#observeSpend(channel)
   }
 
   /**

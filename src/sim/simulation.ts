@@ -5,6 +5,7 @@ import { blockHeight, type BlockHeight } from '../types/units.js'
 import { badPeers, FreePeers } from './adversaries/bad-peers.js'
 import type { Cheat } from './adversaries/cheat.js'
 import { cheatOf } from './adversaries/make-cheat.js'
+import type { Tip } from '../engine/ports.js'
 import { rateSource, START_HEIGHT } from './chain.js'
 import { SharedFees } from '../testing/fees.js'
 import { fundingJudge } from '../testing/transactions.js'
@@ -55,7 +56,7 @@ export class Simulation {
   readonly #phantoms = new Phantoms((script) => {
     for (const view of this.#watchers.of(script)) view.changed(script, view.seen)
   })
-  #tip: { readonly height: number; readonly hash: string }
+  #tip: Tip
 
   constructor(
     readonly scenario: Scenario,
@@ -74,7 +75,7 @@ export class Simulation {
       judge: fundingJudge(keys.verify)
     })
     this.thresholdAt = (height) => this.chain.thresholdAt(height)
-    this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
+    this.#tip = this.chain.tip
     const past = Array.from({ length: PAST }, () => rate(0))
     this.fees = new SharedFees(past, chain.relay)
     this.books = new Books(this.chain)
@@ -295,12 +296,12 @@ export class Simulation {
   }
 
   #onChange(scripts: ReadonlySet<string>, isTip: boolean, past: readonly number[]): void {
-    const before = { height: blockHeight(this.#tip.height), hash: this.#tip.hash }
+    const before = this.#tip
     for (const script of scripts) {
       for (const view of this.#watchers.of(script)) view.changed(script, before)
     }
     if (!isTip) return
-    this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
+    this.#tip = this.chain.tip
     this.fees.update([...past, ...this.chain.newestThresholds(PAST)])
     // After a reorganisation heights repeat.
     if (this.chain.height <= before.height) for (const node of this.nodes) node.wakeAt = 0

@@ -8,7 +8,8 @@ import { sha256OfText } from '../bitcoin/hashes.js'
 import { makeTransaction, type Transaction } from '../bitcoin/transaction.js'
 import { broadcastRefused } from '../chain/broadcasting.js'
 import { toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
-import type { Satoshi } from '../types/units.js'
+import { blockHeight, type Satoshi } from '../types/units.js'
+import type { Tip } from '../engine/ports.js'
 import { blockTemplate } from './mempool.js'
 import { keysOf } from './transactions.js'
 import { faultOf, type ChainFacts } from './mempool.js'
@@ -111,6 +112,7 @@ export class SimChain {
   readonly #atOnce = new Set<number>()
   #order = 0
   #reorgs = 0
+  #tip: Tip = { height: blockHeight(0), hash: '' }
 
   readonly #options: Required<SimChainOptions>
 
@@ -131,7 +133,15 @@ export class SimChain {
     return this.#options.start + this.#blocks.length - 1
   }
   get tipHash(): string {
-    return this.#blocks.at(-1)?.hash ?? ''
+    return this.#blocks[this.#blocks.length - 1]?.hash ?? ''
+  }
+  /** Height and hash of the newest block: the same object until there is another. */
+  get tip(): Tip {
+    const [height, hash] = [this.height, this.tipHash]
+    if (this.#tip.height !== height || this.#tip.hash !== hash) {
+      this.#tip = { height: blockHeight(height), hash }
+    }
+    return this.#tip
   }
   get reorgs(): number {
     return this.#reorgs

@@ -18,7 +18,7 @@ import type { Transaction } from '../bitcoin/transaction.js'
 import type { SimChain } from './chain.js'
 import type { Calendar } from './calendar.js'
 import { toHex } from '../types/bytes.js'
-import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
+import type { BlockDelta, FeeRate } from '../types/units.js'
 import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
 
@@ -46,14 +46,14 @@ export class Watchers {
    * only those that a block concerns, by `changed` and `newTip`.
    */
   follow(chain: SimChain): void {
-    let before = tipOf(chain)
+    let before = chain.tip
     chain.onChange(({ scripts, tip }) => {
       // Nodes hear of a block in the order in which they have begun to look.
       if (tip) for (const view of this.views) view.newTip()
       for (const script of scripts) {
         for (const view of this.of(script)) view.changed(script, before)
       }
-      before = tipOf(chain)
+      before = chain.tip
     })
   }
 
@@ -122,7 +122,7 @@ export class SimView implements Chain {
 
   /** The newest block that the view knows of. */
   get seen(): Tip {
-    return this.#held ?? this.#worldTip()
+    return this.#held ?? this.#parts.chain.tip
   }
 
   get hiding(): Hiding {
@@ -283,10 +283,6 @@ export class SimView implements Chain {
     return this.#parts.servers.historyOf(script, this.#hiding !== 'nothing')
   }
 
-  #worldTip(): Tip {
-    return tipOf(this.#parts.chain)
-  }
-
   async #connected(): Promise<void> {
     if (!this.#life.alive) return await never()
     if (this.status === 'synced') return
@@ -295,8 +291,4 @@ export class SimView implements Chain {
     })
     if (this.#life.isOver()) return await never()
   }
-}
-
-function tipOf(chain: SimChain): Tip {
-  return { height: blockHeight(chain.height), hash: chain.tipHash }
 }

@@ -103,8 +103,7 @@ export class PaymentsDriver {
       refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', 0)
     } else {
       const pending: Pending = { id, channel, flow: record[direction], amount: Number(amount) }
-      const waiting = this.#pending.get(payer) ?? new Set()
-      this.#pending.set(payer, waiting.add(pending))
+      const waiting = this.#waitingOf(payer).add(pending)
       const asked = this.#calendar.now
       const seconds = (): number => (this.#calendar.now - asked) / 1_000
       payer.engine.pay(record.id, amount, '').then(
@@ -143,8 +142,18 @@ export class PaymentsDriver {
     this.#tell({ id, status: 'unknown', channel })
   }
 
+  #waitingOf(node: SimNode): Set<Pending> {
+    const known = this.#pending.get(node)
+    if (known !== undefined) return known
+    const waiting = new Set<Pending>()
+    this.#pending.set(node, waiting)
+    return waiting
+  }
+
   #tallyOf(node: SimNode): NodePayments {
-    const tally = this.byNode.get(node) ?? { asked: 0, made: 0 }
+    const known = this.byNode.get(node)
+    if (known !== undefined) return known
+    const tally = { asked: 0, made: 0 }
     this.byNode.set(node, tally)
     return tally
   }

@@ -48,6 +48,7 @@ const BUCKETS = 10
 
 export class Publications {
   readonly #races = new Map<string, Race>()
+  readonly #byRecord = new Map<ChannelRecord, Race[]>()
   readonly #chain: SimChain
   readonly #fees: SharedFees
 
@@ -61,8 +62,7 @@ export class Publications {
     const { publication } = state
     if (publication === undefined) return
     const key = `${record.number} ${node.name} ${ageOf(publication.state)}`
-    const race = this.#races.get(key) ?? this.#begin(record, node, state, publication)
-    this.#races.set(key, race)
+    const race = this.#races.get(key) ?? this.#begin(key, record, node, state, publication)
     race.bids.push({
       height: publication.height,
       rate: Number(publication.feeRate) / 1_000,
@@ -77,19 +77,20 @@ export class Publications {
   }
 
   bidsOf(record: ChannelRecord, node: SimNode): Bid[] {
-    return [...this.#races.values()]
-      .filter((race) => race.record === record && race.node === node)
+    return (this.#byRecord.get(record) ?? [])
+      .filter((race) => race.node === node)
       .flatMap(({ bids }) => bids)
   }
 
   #begin(
+    key: string,
     record: ChannelRecord,
     node: SimNode,
     state: Established,
     { state: published, fee, height }: Publication
   ): Race {
     const exposure = exposureOf(state, { ...this.#fees.current, height: node.view?.seen.height })
-    return {
+    const race: Race = {
       record,
       node,
       published,
@@ -99,6 +100,11 @@ export class Publications {
       exposure,
       bids: []
     }
+    this.#races.set(key, race)
+    const others = this.#byRecord.get(record)
+    if (others === undefined) this.#byRecord.set(record, [race])
+    else others.push(race)
+    return race
   }
 
   /** The races with something at stake, except those whose outcome is not known yet. */
