@@ -38,7 +38,8 @@ export async function localFloors(): Promise<LocalFloors> {
   }
 }
 
-async function ecdsaFloors(): Promise<Pick<LocalFloors, 'sign' | 'verify'>> {
+/** A signature and a verification, without a disk. */
+export async function ecdsaFloors(): Promise<Pick<LocalFloors, 'sign' | 'verify'>> {
   const ecdsa = loadEcdsa()
   const secret = new Uint8Array(32).fill(7)
   const digest = new Uint8Array(32).fill(9)
