@@ -73,3 +73,21 @@ describe('records / vectors', () => {
     )
   })
 })
+
+describe('records / checksums and names', () => {
+  it('cover the whole key, whatever was written before it, of any length', () => {
+    const value = {
+      ['n'.repeat(127)]: 127,
+      ['n'.repeat(128)]: 128,
+      ['n'.repeat(20_000)]: [16_383, 16_384]
+    }
+    for (const key of ['k', 'k'.repeat(700), 'kk', `${'k'.repeat(699)}l`, 'l']) {
+      const record = encodeRecord(key, value)
+      assert.deepEqual(decodeRecord(key, record), value)
+      // Another last letter, one letter more, one letter less.
+      for (const other of [`${key.slice(1)}m`, `${key}k`, key.slice(1)]) {
+        assert.throws(() => decodeRecord(other, record), { code: 'ERR_STORE_CORRUPT' })
+      }
+    }
+  })
+})
