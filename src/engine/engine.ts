@@ -23,7 +23,14 @@ import { DEFAULT_TIMEOUTS, type EngineContext, type EngineOptions, envOf } from 
 import { DueActors, moneyFirst, View, Watches } from './watches.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { createRegistry, GivenUp, keyOf } from './registry.js'
-import { channelFor, isInChannel, type Payable, payableOf, type SeenOf } from './holdings.js'
+import {
+  channelFor,
+  isInChannel,
+  ownFunding,
+  type Payable,
+  payableOf,
+  type SeenOf
+} from './holdings.js'
 import { leastFirstPayment } from '../channel/opening-terms.js'
 import { findPart } from './paid-records.js'
 import { EventLog } from './event-log.js'
@@ -43,6 +50,7 @@ import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import {
   admitCaller,
+  closeTimeout,
   fundingSent,
   fundingTaken,
   openForPayments,
@@ -380,13 +388,8 @@ export class Engine {
     if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
     const done = actor.waiters.close()
     actor.post(force ? { type: 'settle' } : { type: 'close', feeRate })
-    const timeout = new PaychanError(
-      'ERR_CLOSE_TIMEOUT',
-      force
-        ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
-        : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.'
-    )
-    return await withTimeout(this.#context.clock, done, this.#context.timeouts.close, timeout)
+    const { clock, timeouts } = this.#context
+    return await withTimeout(clock, done, timeouts.close, closeTimeout(force))
   }
 
   /**
@@ -397,14 +400,7 @@ export class Engine {
     bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
 
   /** T1 of a channel of which this node is the client, from its own record, without a server. */
-  fundingOf = (id: Txid): Uint8Array | undefined => {
-    for (const { state } of this.#actors.values()) {
-      if (state.stage === 'established' && state.role === 'client' && state.outPoint.txid === id) {
-        return state.fundingTx
-      }
-    }
-    return undefined
-  }
+  fundingOf = (id: Txid): Uint8Array | undefined => ownFunding(this.#actors.values(), id)
 
   /**
    * Settles every one-way channel in which we are the server and that is worth settling. Each is

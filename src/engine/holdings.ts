@@ -7,7 +7,7 @@ import type { Env } from '../channel/env.js'
 import { mayPay, payerOf } from '../channel/schedule.js'
 import type { Channel, Established } from '../channel/state.js'
 import { type ChannelStatus, statusOf } from '../channel/summary.js'
-import type { ChannelId } from '../types/bytes.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
 
 /* The place of our share of a channel: in the channel, or among the coins of the wallet. */
 
@@ -22,6 +22,19 @@ export function isInChannel(channel: Channel): channel is Established {
     shown === undefined ||
     (shown.state !== undefined && shown.state !== 'refund' && payerOf(shown.state) === channel.role)
   )
+}
+
+/** T1 with this id of a channel of which this node is the client, as its own record has it. */
+export function ownFunding(
+  channels: Iterable<{ readonly state: Channel }>,
+  id: Txid
+): Uint8Array | undefined {
+  for (const { state } of channels) {
+    if (state.stage === 'established' && state.role === 'client' && state.outPoint.txid === id) {
+      return state.fundingTx
+    }
+  }
+  return undefined
 }
 
 /*

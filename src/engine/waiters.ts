@@ -31,6 +31,16 @@ export function paymentOf(ask: (payer: Payer) => void): Promise<PaymentInfo> {
   })
 }
 
+/** The error of who has waited for a close for so long; a settlement is forced. */
+export function closeTimeout(isForced: boolean): PaychanError {
+  return new PaychanError(
+    'ERR_CLOSE_TIMEOUT',
+    isForced
+      ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
+      : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.'
+  )
+}
+
 export interface Closed {
   readonly kind: 'close' | 'settlement' | 'abandoned'
   readonly txid: Txid | undefined

@@ -4,7 +4,7 @@ import { isSignedByBoth } from '../../src/bitcoin/funding-spend.js'
 import type { Ecdsa } from '../../src/bitcoin/keys.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { satoshi } from '../../src/types/units.js'
-import { loadEcdsa } from '../../src/wallet/ecdsa.js'
+import { loadEcdsa } from '../../src/wallet/signer.js'
 import { funding, K1, K2, p2wpkh, STRANGER } from './support.js'
 
 const ecdsa = loadEcdsa()
