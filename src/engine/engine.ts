@@ -6,7 +6,6 @@ import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { balances } from '../channel/ledger.js'
-import { isWorthSettling } from '../channel/publishable.js'
 import type { Channel } from '../channel/state.js'
 import { outlineOf, summarise, type ChannelInfo, type Outline } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
@@ -17,7 +16,7 @@ import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './
 import { within, withTimeout } from './timeout.js'
 import { Actors } from './actors.js'
 import { type ActorHost, ChannelActor } from './channel-actor.js'
-import { bumpPublication, closeEach, type SettledAll } from './settling.js'
+import { bumpPublication, settleEach, type SettledAll } from './settling.js'
 import { arrivalUnlessCancelled, type Offer, Openings } from './openings.js'
 import { DEFAULT_TIMEOUTS, type EngineContext, type EngineOptions, envOf } from './context.js'
 import { DueActors, moneyFirst, View, Watches } from './watches.js'
@@ -407,19 +406,8 @@ export class Engine {
    * settled alone, whatever becomes of the others; see `ChannelsApi.settleAll`.
    */
   async settleAll(): Promise<SettledAll> {
-    if (this.#height === undefined) {
-      throw new PaychanError(
-        'ERR_CHAIN_UNAVAILABLE',
-        'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.'
-      )
-    }
-    const worth = this.states().filter((state) =>
-      isWorthSettling(state, { height: this.#height, feeRate: this.#fees.current.feeRate })
-    )
-    return await closeEach(
-      worth.map(({ id }) => id),
-      async (id) => await this.close(id, true)
-    )
+    const seen = { height: this.#height, feeRate: this.#fees.current.feeRate }
+    return await settleEach(this.states(), seen, async (id) => await this.close(id, true))
   }
 
   /**

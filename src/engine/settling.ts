@@ -4,6 +4,7 @@
  */
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { Env } from '../channel/env.js'
+import { isWorthSettling } from '../channel/publishable.js'
 import { raisedTo } from '../channel/publishing.js'
 import type { Channel } from '../channel/state.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
@@ -88,11 +89,24 @@ export interface SettledAll {
   }>
 }
 
-/** TIME-9: each channel is settled by a transaction of its own, whatever becomes of the others. */
-export async function closeEach(
-  channels: readonly ChannelId[],
+/**
+ * TIME-9: each channel that is worth settling is settled by a transaction of its own, whatever
+ * becomes of the others.
+ *
+ * @throws PaychanError `ERR_CHAIN_UNAVAILABLE` while no height is known
+ */
+export async function settleEach(
+  states: readonly Channel[],
+  seen: Pick<Env, 'height' | 'feeRate'>,
   close: (channel: ChannelId) => Promise<Closed>
 ): Promise<SettledAll> {
+  if (seen.height === undefined) {
+    throw new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.'
+    )
+  }
+  const channels = states.filter((state) => isWorthSettling(state, seen)).map(({ id }) => id)
   const settled: Array<SettledAll['settled'][number]> = []
   const failed: Array<SettledAll['failed'][number]> = []
   await Promise.all(
