@@ -83,7 +83,16 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'raise the fee of T1 or of a sweep',
     takes: 'answered',
     evidence: 'any server refuses it for its fee, or 144 blocks have passed over it',
-    ifFalse: 'a quarter more with each block, up to 5 % of the channel or of what is swept'
+    ifFalse:
+      'a quarter more with each block, up to 5 % of the channel; of what is swept, as STAKE-5 says'
+  },
+  {
+    decision: 'fix what a sweep costs',
+    takes: 'answered',
+    evidence:
+      'the estimate (the median of the servers), and how long its output has been in a block, which is proved',
+    ifFalse:
+      '5 % of what is swept on the first day, twice as much with each further one; where no server lies, what blocks take'
   },
   {
     decision: 'stop a bid at what it can win',

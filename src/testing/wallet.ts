@@ -25,6 +25,7 @@ import { PaychanError } from '../types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { requireNoDust } from '../wallet/funding.js'
 import { previousOf } from '../wallet/previous.js'
+import { chooseSweep } from '../wallet/sweep-budget.js'
 import type { CoinListener, Unspent } from './chain.js'
 import type { Life } from './life.js'
 import type { SimTransaction } from './transactions.js'
@@ -37,13 +38,8 @@ const ONE_BLOCK = 1
 /** Number of scripts ahead that it knows as its own. */
 const GAP = 20
 const DUST = 294n
-/**
- * The part of itself that a payout may lose to the fee of its sweep, as long as the sweep can wait:
- * a tenth.
- */
-const SWEEP_COST = 10n
-/** Blocks after which a sweep may cost half of the payout, rather than wait longer: a week. */
-const PATIENT_BLOCKS = 1_008
+/** As long as every script of the wallet. */
+const ANY_SCRIPT = Uint8Array.from([0, 20, ...new Uint8Array(20)])
 
 /** `outPoint` as text. */
 export interface Coin {
@@ -363,32 +359,35 @@ export class SimWallet implements Wallet {
     return this.#claims.size > 0
   }
 
-  /** With a new block: collects payouts that are in blocks, once they are worth their fee. */
-  async sweep(rate: FeeRate): Promise<void> {
-    const worth = [...this.#claims].filter(([key, claim]) => {
+  /** With a new block: collects payouts that are in blocks, for what that may cost (STAKE-5). */
+  async sweep(estimate: FeeRate): Promise<void> {
+    const ready = [...this.#claims].filter(([key, claim]) => {
       const at = this.#chain.transaction(claim.output.outPoint.txid)?.height
       const spender = this.#chain.spenderOf(key)
       if (spender?.height !== undefined && this.#chain.height - spender.height >= 6) {
         this.#claims.delete(key)
       }
-      return at !== undefined && spender === undefined && this.#isWorth(claim, rate)
+      return at !== undefined && spender === undefined
     })
-    if (worth.length === 0) return
-    const script = this.nextScript()
-    const total = worth.reduce((sum, [, { output }]) => sum + output.value, 0n)
-    const fee = feeFor(rate, sweepVsize(worth.length, script))
+    const { payouts, rate } = chooseSweep(
+      ready.map(([key, { output, since }]) => ({
+        key,
+        value: output.value,
+        waited: this.#chain.height - since
+      })),
+      estimate,
+      ANY_SCRIPT
+    )
+    const total = payouts.reduce((sum, { value }) => sum + value, 0n)
+    const fee = feeFor(rate, sweepVsize(payouts.length, ANY_SCRIPT))
     if (total < fee + DUST) return
+    const script = this.nextScript()
     const sweep = makeTransaction({
       version: 2,
-      inputs: worth.map(([key]) => input(key, ONE_BLOCK, PAYOUT_WITNESS)),
+      inputs: payouts.map(({ key }) => input(key, ONE_BLOCK, PAYOUT_WITNESS)),
       outputs: [{ script, value: satoshi(total - fee) }]
     })
     await this.#broadcast(sweep).catch(() => {})
-  }
-
-  #isWorth({ output, since }: Claim, rate: FeeRate): boolean {
-    const fee = feeFor(rate, sweepVsize(1, new Uint8Array(22)))
-    return output.value >= fee * (this.#chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
   }
 
   /** The free coins, the largest first. */

@@ -7,6 +7,7 @@
  * `claim` is called once the transaction with the output is confirmed. Should a reorg replace it
  * for good (the other side's state wins), the watch shows nothing, and the claim counts nothing.
  */
+import { DAY } from '../channel/schedule.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint, type Txid } from '../types/bytes.js'
 import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
@@ -34,12 +35,13 @@ type ClaimStep =
   | { readonly do: 'sweep' }
 
 /**
- * One claim, the tip at which we last tried to bring its sweep into the mempool, and the height at
- * which this node first did so.
+ * One claim, the tip at which we last tried to bring its sweep into the mempool, and the heights at
+ * which this node first could do so, and did.
  */
 export interface Claim {
   record: ClaimRecord
   triedAt: string | undefined
+  seenAt: BlockHeight | undefined
   sentAt: BlockHeight | undefined
 }
 
@@ -55,6 +57,7 @@ export class Claims {
     this.#byOutPoint.set(outPointText(record.output.outPoint), {
       record,
       triedAt: undefined,
+      seenAt: undefined,
       sentAt: undefined
     })
   }
@@ -110,6 +113,16 @@ export class Claims {
       ({ record: { output, sweep } }) =>
         spent.has(outPointText(output.outPoint)) || sweep?.txid === id
     )
+  }
+
+  /**
+   * STAKE-5: the blocks that a payout has waited, by the block that it is in. A node that was away
+   * counts a day of them at the most with each block that it sees: that hour may be a dear one.
+   */
+  waited({ record: { output }, seenAt }: Claim, height: BlockHeight | undefined): number {
+    const minedAt = this.#source(output)?.height
+    if (height === undefined || minedAt === undefined || seenAt === undefined) return 0
+    return Math.max(0, Math.min(height - minedAt, (height - seenAt) * DAY))
   }
 
   /** The height of the block in which a claim is swept. */

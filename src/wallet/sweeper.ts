@@ -3,12 +3,13 @@
  * at the same time go into one transaction, which is cheaper: a further input costs 69 vB, a
  * transaction of its own 111.
  */
-import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
+import { buildSweep } from '../bitcoin/payout.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText, sameBytes, toHex, type Txid } from '../types/bytes.js'
 import { askedRate, checkCost, estimatedRate, incrementalOf, targetOf } from './fee-choice.js'
 import { isUnderpaid } from './refusal-advice.js'
+import { chooseSweep, mostSweepRate, type WaitingPayout } from './sweep-budget.js'
 import {
   blockDelta,
   feeFor,
@@ -16,6 +17,7 @@ import {
   formatAmount,
   formatFeeRate,
   max,
+  min,
   rateFor,
   satPerVByte,
   satoshi,
@@ -23,6 +25,7 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
+import { DAY } from '../channel/schedule.js'
 import { madeChange, type Notes } from './notes.js'
 import { BackgroundTask, type SerialQueue } from './tasks.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
@@ -33,13 +36,10 @@ import type { BumpResult, FeeChoice } from './spending.js'
 import type { Chain, Change, Signer, Store, Tip, Verdict } from '../engine/ports.js'
 
 /** In blocks of ten minutes: nothing waits for a sweep, so within a day (144) is soon enough. */
-const SWEEP_TARGET = blockDelta(144)
+const SWEEP_TARGET = blockDelta(DAY)
 
 /** Blocks in the mempool after which a sweep that pays less than the estimate is replaced. */
 const STUCK_BLOCKS = 6
-
-/** Bound of the fee when servers refuse a sweep: 5 % (one in 20) of the swept amount. */
-const MOST_OF_SWEPT = 20n
 
 /** The target of a raised sweep, in blocks: within the hour. */
 const BUMP_TARGET = blockDelta(6)
@@ -115,6 +115,7 @@ export class Sweeper {
         })
       } else if (step.do === 'rebroadcast') waiting.push([claim, step.sweep])
       else if (step.do === 'sweep') ready.push(claim)
+      if (step.do === 'rebroadcast' || step.do === 'sweep') claim.seenAt ??= tip.height
     }
     for (const batch of groups(waiting)) {
       await this.#attempt(batch.claims, async () => {
@@ -151,45 +152,75 @@ export class Sweeper {
         : await estimatedRate(this.#init.chain, SWEEP_TARGET)
     const raised = await this.#raised(batch)
     const stuck = estimate !== undefined && feeFor(estimate, vsize) > feeOf(batch)
-    const rate = stuck ? max(estimate, await this.#leastRate(batch)) : raised
-    const next =
-      rate === undefined
-        ? undefined
-        : await this.#init.serial.run(
-            async () => await this.#build(batch, max(rate, raised ?? rate))
-          )
-    await this.#broadcast(batch.claims, next?.transaction ?? batch.sweep, tip)
+    const rate = stuck ? await this.#withinBudget(batch, max(estimate, raised ?? estimate)) : raised
+    const next = rate === undefined ? undefined : await this.#built(batch, rate)
+    await this.#broadcast(batch.claims, next ?? batch.sweep, tip)
   }
 
   async #sweep(batch: Batch, tip: Tip): Promise<void> {
     const estimate = await estimatedRate(this.#init.chain, SWEEP_TARGET)
-    const { sweep: before } = batch
-    const built = before === undefined ? undefined : { ...batch, sweep: before }
-    const raised = built === undefined ? undefined : await this.#raised(built)
-    const rate = max(estimate, raised ?? estimate)
-    const sweep = await this.#init.serial.run(async () => {
-      const isGood =
-        built !== undefined &&
-        isWhole(built) &&
-        (this.#fundsChannel(built.sweep) || rateOf(built) >= rate)
-      return isGood ? built.sweep : (await this.#build(batch, rate))?.transaction
-    })
-    if (sweep === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
-    else await this.#broadcast(batch.claims, sweep, tip)
+    const { claims, sweep: before } = batch
+    const built = before === undefined ? undefined : { claims, sweep: before }
+    const sweep =
+      built !== undefined && isWhole(built)
+        ? await this.#keptOrRaised(built, estimate)
+        : await this.#built(batch, min(estimate, this.#mostRate(batch)))
+    if (sweep === undefined) for (const claim of claims) claim.triedAt = tip.hash
+    else await this.#broadcast(claims, sweep, tip)
+  }
+
+  async #built(batch: Batch, rate: FeeRate): Promise<Transaction | undefined> {
+    return await this.#init.serial.run(async () => (await this.#build(batch, rate))?.transaction)
+  }
+
+  /** The sweep that was built before, or a dearer one where that may cost so much. */
+  async #keptOrRaised(kept: Swept, estimate: FeeRate): Promise<Transaction> {
+    const wanted = max(estimate, (await this.#raised(kept)) ?? estimate)
+    const isEnough = rateOf(kept) >= wanted || this.#fundsChannel(kept.sweep)
+    const rate = isEnough ? undefined : await this.#withinBudget(kept, wanted)
+    return (rate === undefined ? undefined : await this.#built(kept, rate)) ?? kept.sweep
   }
 
   /**
    * EVID-7: the new fee rate of a sweep that a server has refused for its fee, or that has waited
-   * as many blocks as it was made for: a quarter more with each block, up to a small part of the
-   * swept amount, whatever another server says. Undefined at that bound.
+   * as many blocks as it was made for: a quarter more with each block, as far as it may cost so
+   * much, whatever another server says. Undefined at that bound.
    */
   async #raised(batch: Swept): Promise<FeeRate | undefined> {
-    const { txid, vsize } = batch.sweep
-    const isUnpaid = this.#underpaid.has(txid) || this.#isLate(batch)
+    const isUnpaid = this.#underpaid.has(batch.sweep.txid) || this.#isLate(batch)
     if (!isUnpaid || !isWhole(batch) || this.#fundsChannel(batch.sweep)) return undefined
-    const now = rateOf(batch)
-    const rate = max(feeRate((now * 5n) / 4n), await this.#leastRate(batch))
-    return feeFor(rate, vsize) * MOST_OF_SWEPT <= totalOf(batch.claims) ? rate : undefined
+    return await this.#withinBudget(batch, feeRate((rateOf(batch) * 5n) / 4n))
+  }
+
+  /**
+   * STAKE-5: the rate of a replacement that nobody has asked for: the wanted one, or what its
+   * payouts may cost; undefined while that replaces nothing.
+   */
+  async #withinBudget(batch: Swept, wanted: FeeRate): Promise<FeeRate | undefined> {
+    const least = await this.#leastRate(batch)
+    const most = this.#mostRate(batch)
+    return least > most ? undefined : min(max(wanted, least), most)
+  }
+
+  #mostRate(batch: Batch): FeeRate {
+    return mostSweepRate(
+      batch.claims.map((claim) => this.#waiting(claim)),
+      this.#destinationOf(batch)
+    )
+  }
+
+  /** A claim with the blocks that it has waited. */
+  #waiting(claim: Claim): WaitingPayout & { readonly claim: Claim } {
+    return {
+      claim,
+      value: claim.record.output.value,
+      waited: this.#init.claims.waited(claim, this.#init.chain.tip?.height)
+    }
+  }
+
+  /** A dearer sweep pays to the same address as the one before: no address is used up twice. */
+  #destinationOf({ sweep }: Batch): Uint8Array {
+    return sweep?.outputs[0]?.script ?? this.#init.addresses.upcoming('change').scriptPubKey
   }
 
   #isLate({ claims }: Batch): boolean {
@@ -289,18 +320,22 @@ export class Sweeper {
 
   /** Builds a new sweep, on disk; undefined when it is not worth its fee now. */
   async #build(
-    { claims, sweep: before }: Batch,
+    batch: Batch,
     rate: FeeRate
   ): Promise<{ readonly transaction: Transaction; readonly fee: Satoshi } | undefined> {
     if (this.#task.stopped) return undefined
     const { store, addresses, notes, signer } = this.#init
-    // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
-    const known = before?.outputs[0]?.script
-    const to = known ?? addresses.upcoming('change').scriptPubKey
-    const worth =
+    const { claims, sweep: before } = batch
+    const to = this.#destinationOf(batch)
+    const chosen =
       before === undefined
-        ? claims.filter(({ record }) => record.output.value > marginalFee(rate, to))
-        : claims
+        ? chooseSweep(
+            claims.map((claim) => this.#waiting(claim)),
+            rate,
+            to
+          )
+        : { payouts: claims.map((claim) => ({ claim })), rate }
+    const worth = chosen.payouts.map(({ claim }) => claim)
     const built = whenWorthIt(() =>
       buildSweep(
         worth.map(
@@ -316,7 +351,7 @@ export class Sweeper {
           })
         ),
         to,
-        rate
+        chosen.rate
       )
     )
     if (built === undefined) return undefined
@@ -328,9 +363,9 @@ export class Sweeper {
       sweep: transaction
     }))
     const changes: Change[] = [...records.map(claimChange), madeChange(txid, made)]
-    if (known === undefined) changes.push(branchChange('change', addresses.next.change + 1))
+    if (before === undefined) changes.push(branchChange('change', addresses.next.change + 1))
     await store.commit(changes)
-    if (known === undefined) addresses.next.change++
+    if (before === undefined) addresses.next.change++
     notes.setMade(txid, made)
     worth.forEach((claim, i) => {
       claim.record = records[i] ?? claim.record
@@ -428,10 +463,6 @@ function batches(ready: readonly Claim[]): Batch[] {
 /** True when all outputs that a sweep spends are there. */
 function isWhole({ claims, sweep }: Swept): boolean {
   return sweep.inputs.length === claims.length
-}
-
-function marginalFee(rate: FeeRate, to: Uint8Array): Satoshi {
-  return feeFor(rate, sweepVsize(2, to) - sweepVsize(1, to))
 }
 
 function totalOf(claims: readonly Claim[]): bigint {

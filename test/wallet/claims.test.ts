@@ -164,27 +164,108 @@ describe('claims', () => {
   })
 
   describe('worth', () => {
-    it('waits while the fee would leave dust, and sweeps when fees have fallen', async () => {
-      bench.chain.rate = feeRate(50_000n)
-      // 111 vB x 50 sat/vB = 5,550 sat, and 294 sat have to be left: 5,844 sat.
-      await confirmedPayout(5_843)
-      assert.equal(bench.chain.broadcasts.length, 0)
-      assert.equal(bench.wallet.balance().unswept, 5_843n)
-      bench.chain.rate = feeRate(49_000n)
-      await bench.settled()
-      assert.equal(bench.chain.broadcasts.length, 0, 'the next look is with the next block')
-      bench.chain.mine()
-      await bench.settled()
-      assert.equal(bench.wallet.balance().pending, 5_843n - 5_439n)
-    })
-
-    it('uses up no address while it is not worth it', async () => {
-      bench.chain.rate = feeRate(1_000_000n)
-      await confirmedPayout()
+    it('waits while what every node relays would leave dust, and uses up no address', async () => {
+      // 111 vB x 1 sat/vB, and 294 sat have to be left: 405 sat.
+      await confirmedPayout(404)
       bench.chain.mine(5)
       await bench.settled()
+      assert.equal(bench.chain.broadcasts.length, 0)
+      assert.equal(bench.wallet.balance().unswept, 404n)
       assert.equal(bench.store.snapshot().has('wallet/branch/change'), false)
       assert.deepEqual(bench.errors, [])
+    })
+  })
+
+  describe('in the hour of the highest fees', () => {
+    /** The fee of the newest sweep of one output. */
+    const feeOf = (value: number): bigint => {
+      const { outputs } = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
+      return BigInt(value) - (outputs[0]?.value ?? 0n)
+    }
+    /** Lets blocks pass over a sweep. */
+    const pass = async (blocks: number): Promise<void> => {
+      for (let n = 0; n < blocks; n++) {
+        bench.chain.mine(1, { empty: true })
+        await bench.settled()
+      }
+    }
+
+    for (const [value, rate] of [
+      [11_500, 100_000n],
+      [34_000, 300_000n],
+      [112_000, 1_000_000n]
+    ] as const) {
+      it(`costs a twentieth of ${value} sat at first, whatever blocks take (STAKE-5)`, async () => {
+        bench.chain.rate = feeRate(rate)
+        await confirmedPayout(value)
+        const fee = feeOf(value)
+        assert.ok(fee <= BigInt(value) / 20n && fee > BigInt(value) / 21n, String(fee))
+      })
+    }
+
+    it('goes for the estimate when that is less (STAKE-5)', async () => {
+      bench.chain.rate = feeRate(5_000n)
+      await confirmedPayout(112_000)
+      assert.equal(feeOf(112_000), 555n)
+    })
+
+    it('is not raised above that when it is stuck (STAKE-5)', async () => {
+      await confirmedPayout(60_000)
+      assert.equal(feeOf(60_000), 111n)
+      bench.chain.rate = feeRate(500_000n)
+      await pass(20)
+      const fee = feeOf(60_000)
+      assert.ok(fee <= 3_000n && fee > 2_900n, String(fee))
+    })
+
+    it('pays twice as much with each day, until all that leaves no dust: nothing is locked for ever (STAKE-5)', async () => {
+      bench.chain.rate = feeRate(1_000_000n)
+      await confirmedPayout(20_000)
+      const fees: bigint[] = []
+      for (let day = 0; day < 7; day++) {
+        await pass(144)
+        fees.push(feeOf(20_000))
+      }
+      for (const [day, most] of [2_000n, 4_000n, 8_000n, 16_000n, 19_706n].entries()) {
+        const fee = fees[day] ?? 0n
+        assert.ok(fee <= most && fee > most - 500n, `${fee} on day ${day + 1}`)
+      }
+      assert.equal(new Set(fees.slice(4)).size, 1)
+    })
+
+    it('counts a day with each block at the most for who was away (STAKE-5)', async () => {
+      bench.chain.setStatus('down')
+      const output = await claimedPayout(20_000)
+      bench.chain.rate = feeRate(1_000_000n)
+      bench.chain.mine(1_000)
+      bench.chain.setStatus('synced')
+      await bench.settled()
+      assert.ok(feeOf(20_000) <= 1_000n, String(feeOf(20_000)))
+      await pass(1)
+      assert.ok(feeOf(20_000) <= 2_000n, String(feeOf(20_000)))
+      assert.ok(output.value === 20_000n)
+    })
+
+    it('takes along what pays for its own input, and no more (STAKE-5)', async () => {
+      const outputs = [bench.payout(200_000, 1), bench.payout(150_000, 2), bench.payout(3_000, 3)]
+      bench.chain.rate = feeRate(30_000n)
+      bench.chain.setStatus('down')
+      for (const output of outputs) await bench.wallet.claim(output)
+      bench.chain.setStatus('synced')
+      bench.chain.mine()
+      await bench.settled()
+      assert.deepEqual(
+        bench.chain.broadcasts.map((raw) => parseTransaction(raw).inputs.length),
+        [2]
+      )
+    })
+
+    it('costs what a person says, who will not wait (STAKE-5)', async () => {
+      bench.chain.rate = feeRate(200_000n)
+      await confirmedPayout(60_000)
+      const { txid } = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
+      const bumped = await bench.wallet.bumpFee(txid, { feeRate: 200_000n })
+      assert.equal(bumped.fee, 22_200n)
     })
   })
 
