@@ -34,7 +34,7 @@ import {
   type SignedClose
 } from './state.js'
 import { fundingOutput, partyOf } from './terms.js'
-import { isWorthless } from './unfunded.js'
+import { isWorthless, NEVER_MINED } from './unfunded.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /**
@@ -159,7 +159,7 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
   if (isNotCompleted(channel)) {
     return new PaychanError(
       'ERR_CHANNEL_NOT_OPEN',
-      'The server has not completed the renewal yet: there is nothing to close in the new channel. Close it once its funding transaction is shown, or close the old channel instead.'
+      `The server has not completed the renewal yet: there is nothing to close in the new channel. Close it once its funding transaction is shown, or close the old channel instead. ${NEVER_MINED}`
     )
   }
   if (env.height === undefined) {
@@ -172,7 +172,7 @@ function refusalToAsk(channel: Established, env: Env): PaychanError | undefined 
   if (channel.ledger.held === undefined) {
     return new PaychanError(
       'ERR_CHANNEL_NOT_OPEN',
-      'It is too late to cancel, since the funding transaction has left, and too early to close: the channel is not set up yet. Close it again in a moment.'
+      `It is too late to cancel, since the funding transaction has left, and too early to close: the channel is not set up yet. Close it again in a moment. ${NEVER_MINED}`
     )
   }
   // CLOSE-1: the other side would refuse, and we would be frozen for nothing. Where payments have

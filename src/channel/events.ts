@@ -82,6 +82,8 @@ export type RenewalEvent =
 
 export type ChannelEvent =
   | RenewalEvent
+  /** A coin of T1 was spent in its place, for good (FUND-6, RENEW-7). */
+  | { readonly type: 'coin-lost'; readonly by: Txid }
   // from the user of this node
   | { readonly type: 'pay'; readonly payments: readonly Payment[] }
   /** Two-way channels: payments wait, and it is not our turn. */

@@ -110,6 +110,13 @@ export const DECISIONS: readonly Decision[] = [
       'a block: our bid pays what it can win over that spend, or twice the estimate, or 20 sat/vB, and twice as much with each block that passes over it'
   },
   {
+    decision: 'replace a coin of T1 when its user asks for it',
+    takes: 'shown',
+    evidence:
+      'no server has shown T1 (of a renewal), or T1 nor a source of it, for 6 blocks; or, proved, T1 is in no block at L + 144',
+    ifFalse: 'the fee of a send: T2 is kept until the send is 6 deep'
+  },
+  {
     decision: 'call a payment made or failed',
     takes: 'proved',
     evidence:

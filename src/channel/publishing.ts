@@ -47,7 +47,7 @@ import {
 import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
 import { isFrozen, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
-import { isWorthless, mayHoldMoney } from './unfunded.js'
+import { isWorthless, mayHoldMoney, NEVER_MINED } from './unfunded.js'
 
 /**
  * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6),
@@ -437,7 +437,9 @@ export function onSettle(channel: Channel, env: Pick<Env, 'height' | 'relay'>): 
     return become(
       channel,
       settleRefused(
-        `Only the server of an established channel can settle it alone. The refund is published by itself at height ${terms.refundHeight}.`
+        channel.onChain.fundingHeight === undefined
+          ? `There is nothing to settle before the funding transaction is in a block. ${NEVER_MINED}`
+          : `Only the server of an established channel can settle it alone. The refund is published by itself at height ${terms.refundHeight}.`
       )
     )
   }

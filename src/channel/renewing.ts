@@ -316,6 +316,7 @@ export function onRenewalRefused(channel: Channel, error: PaychanError): Transit
 }
 
 const LOST = 'ERR_RENEWAL_LOST'
+const COIN_LOST = 'ERR_FUNDING_LOST'
 
 /** RENEW-7. */
 export function onFundingLost(channel: Channel, by: Txid): Transition {
@@ -329,6 +330,32 @@ export function onFundingLost(channel: Channel, by: Txid): Transition {
   const error = new PaychanError(
     LOST,
     `The old channel was ended by transaction ${by} instead, which is buried; this channel has no money in it.`,
+    { txid: by }
+  )
+  return abandon(channel, error, ...lostWith(channel, by))
+}
+
+/**
+ * FUND-6, RENEW-7: another transaction has spent a coin of T1 for good. Only a client knows the
+ * coins of T1.
+ */
+export function onCoinLost(channel: Channel, by: Txid): Transition {
+  if (
+    channel.stage !== 'established' ||
+    channel.role !== 'client' ||
+    channel.onChain.fundingHeight !== undefined
+  ) {
+    return become(channel)
+  }
+  const { txid: funding } = channel.outPoint
+  const old = channel.terms.renews?.channel.slice(0, 8)
+  const rest =
+    old === undefined
+      ? ''
+      : ` The old channel has its money still: close it (\`paychan close ${old}\`), or wait for its end.`
+  const error = new PaychanError(
+    COIN_LOST,
+    `Transaction ${by}, which is buried, has spent a coin of the funding transaction ${funding}: this channel has no money in it.${rest}`,
     { txid: by }
   )
   return abandon(channel, error, ...lostWith(channel, by))
@@ -412,7 +439,11 @@ export function lostTo(
     return undefined
   }
   // The old channel was lost itself, and this side was stopped before it could tell.
-  if (old?.stage === 'abandoned' && old.code === LOST && typeof old.facts.txid === 'string') {
+  if (
+    old?.stage === 'abandoned' &&
+    (old.code === LOST || old.code === COIN_LOST) &&
+    typeof old.facts.txid === 'string'
+  ) {
     return txid(old.facts.txid)
   }
   if (old?.stage !== 'established' || height === undefined) return undefined

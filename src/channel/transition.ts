@@ -38,6 +38,7 @@ import { onReestablish } from './reestablishing.js'
 import { lastPaymentHeightOf } from './schedule.js'
 import { onCompleteRenewal, onSignRenewal } from './renewed.js'
 import {
+  onCoinLost,
   onFundingLost,
   onInitialAck,
   onInitialOfRenewal,
@@ -125,6 +126,8 @@ export function transition(before: Channel, event: ChannelEvent, env: Env): Tran
       return after(onRenewalCompleted(channel, event.raw))
     case 'renewal-refused':
       return after(onRenewalRefused(channel, event.error))
+    case 'coin-lost':
+      return after(onCoinLost(channel, event.by))
     case 'funding-lost':
       return after(onFundingLost(channel, event.by))
     case 'tip':

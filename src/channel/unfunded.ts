@@ -10,6 +10,10 @@ import type { Env } from './env.js'
 import type { Accepted, Channel, Established, RefundSigned } from './state.js'
 import { errorMessage } from './violation.js'
 
+/** FUND-6, RENEW-7: advice for who waits for a T1 that is in no block. */
+export const NEVER_MINED =
+  'Should its funding transaction never be in a block, `paychan send ADDRESS all --coin COIN` sends one of its coins (`paychan coins`) to an address of this wallet and gives the channel up, or says from which height on it may.'
+
 /** Time that a channel may be without T1 before it is among the first to go, in milliseconds. */
 const PATIENCE_WITHOUT_T1_MS = 60_000
 /** Time that a T1 that no server has refused may be unseen, in milliseconds: about two blocks. */

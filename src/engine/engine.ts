@@ -50,12 +50,12 @@ import { RiskWatch } from './risk-watch.js'
 import {
   admitCaller,
   closeTimeout,
-  fundingSent,
   fundingTaken,
   openForPayments,
   type Payer,
   paymentOf,
   readyForInputs,
+  renewalTaken,
   type Closed
 } from './waiters.js'
 
@@ -323,7 +323,7 @@ export class Engine {
     await arrivalUnlessCancelled(
       request.signal,
       actor,
-      actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent)
+      actor.waiters.arrival(request.wait === 'ready' ? openForPayments : renewalTaken)
     )
     return this.describe(actor.id)
   }

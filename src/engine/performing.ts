@@ -212,7 +212,9 @@ export class Performer {
               amount,
               feeRate,
               coins,
-              beside: source?.old
+              beside: source?.old,
+              refundHeight:
+                actor.state.stage === 'accepted' ? actor.state.terms.refundHeight : undefined
             })
           : buildRenewal(
               source.old,

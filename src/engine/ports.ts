@@ -276,6 +276,8 @@ export interface FundingRequest {
   readonly beside?: FundingOutput | undefined
   /** Spends exactly these coins; the wallet chooses when left out. */
   readonly coins?: readonly OutPoint[] | undefined
+  /** L of the channel. */
+  readonly refundHeight?: BlockHeight | undefined
 }
 
 /**
@@ -315,8 +317,13 @@ export interface Wallet {
   checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => Satoshi
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
   buildFunding: (request: FundingRequest) => Promise<BuiltFunding>
-  /** Frees the inputs of a T1 that never left this node. */
+  /** Frees the inputs of a T1 that never left this node, or can be in no block any more. */
   releaseFunding: (channel: ChannelId) => Promise<void>
+  /**
+   * The transaction that has spent a coin of a channel's T1 in its place, 6 deep: T1 can be in no
+   * block any more (FUND-6, RENEW-7). Undefined while there is none.
+   */
+  fundingLostTo: (channel: ChannelId) => Txid | undefined
   /**
    * Raises the fee rate of a T1 that waits for a block, shown or not, to `feeRate`: a child spends
    * its change, with a fee of at most `most`. Adds a quarter more with each call while servers

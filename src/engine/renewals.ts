@@ -191,6 +191,8 @@ export class Renewals {
         env
       )
       if (by !== undefined) actor.post({ type: 'funding-lost', by })
+      const coinLost = this.#context.wallet.fundingLostTo(actor.id)
+      if (coinLost !== undefined) actor.post({ type: 'coin-lost', by: coinLost })
       this.look(actor)
     }
   }

@@ -231,6 +231,24 @@ export function fundingTaken(channel: Channel, answer: FundingAnswer): boolean {
   )
 }
 
+/**
+ * True when a chain server has T1 of a renewal, which only the peer can complete and send; throws
+ * when the peer has not answered, though the renewal goes on with the next stream.
+ */
+export function renewalTaken(channel: Channel, answer: FundingAnswer): boolean {
+  const isSent = fundingSent(channel)
+  if (!isSent || channel.stage !== 'established') return false
+  if (channel.onChain.fundingSeen || channel.link === 'live' || !isNotCompleted(channel)) {
+    return fundingTaken(channel, answer)
+  }
+  const { id, outPoint, terms } = channel
+  throw new PaychanError(
+    'ERR_FUNDING_NOT_TAKEN',
+    `This node has signed the funding transaction ${outPoint.txid}, and the peer has not sent it: no server has it yet. The old channel takes no more payments; the renewal goes on once the peer is back, so do not ask again. If the peer never sends it, the coins that it was to add may be sent to an address of this wallet (\`paychan coins\`, \`paychan send ADDRESS all --coin COIN\`) once it was hidden for 6 blocks.`,
+    { channel: id, txid: outPoint.txid, ...(terms.renews && { old: terms.renews.channel }) }
+  )
+}
+
 /** True when an outside wallet may pay for T1. */
 export function readyForInputs(channel: Channel): boolean {
   return awaitsInputs(channel) || fundingSent(channel)

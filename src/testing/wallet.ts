@@ -104,6 +104,8 @@ export class SimWallet implements Wallet {
   readonly #claims = new Map<string, Claim>()
   /** Makes an adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
   buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
+  /** By channel: what has spent a coin of its T1 for good. Nobody names a coin of a T1 here. */
+  readonly lostTo = new Map<ChannelId, Txid>()
   /** By script: its branch and index. */
   readonly #scripts = new Map<string, { readonly branch: Branch; readonly index: number }>()
   /** The first free index of each branch. */
@@ -182,6 +184,7 @@ export class SimWallet implements Wallet {
       recognise: (script) => life.ask(() => this.recognise(script)),
       buildFunding: (request) => life.ask(() => this.buildFunding(request)),
       releaseFunding: (channel) => life.ask(() => this.releaseFunding(channel)),
+      fundingLostTo: (channel) => this.fundingLostTo(channel),
       bumpFunding: (request) => life.ask(() => this.bumpFunding(request)),
       claim: (output) => life.ask(() => this.claim(output))
     }
@@ -293,6 +296,10 @@ export class SimWallet implements Wallet {
 
   async releaseFunding(channel: ChannelId): Promise<void> {
     this.#reserved.delete(channel)
+  }
+
+  fundingLostTo(channel: ChannelId): Txid | undefined {
+    return this.lostTo.get(channel)
   }
 
   /**

@@ -505,6 +505,7 @@ export const ERROR_CODES = {
     'the peer refuses the transaction of a renewal that this side has signed (RENEW-4)'
   ],
   ERR_RENEWAL_FAILED: ['alarm', 'a channel could not renew itself'],
+  ERR_FUNDING_LOST: ['alarm', 'a coin of the funding transaction was spent otherwise (FUND-6)'],
   ERR_RENEWAL_LOST: ['alarm', 'another transaction has ended the channel that was renewed'],
   ERR_RENEWAL_TOO_DEAR: ['alarm', 'a renewal costs more than a channel spends on it by itself'],
   ERR_RENEWAL_TOO_SOON: ['alarm', 'a channel has lasted too short a time to renew itself'],

@@ -1,6 +1,6 @@
 /** The wallet's coins as their owner sees them: their uses, and which ones are locked or named. */
 import { addressFromScript } from '../bitcoin/address.js'
-import { outPointText, sameOutPoint, type OutPoint } from '../types/bytes.js'
+import { outPointText, sameOutPoint, type ChannelId, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
 import { isBuried } from './claims.js'
@@ -22,6 +22,7 @@ import type { HistoryView } from './history-view.js'
 import type { CoinState, WalletBalance, WalletCoin } from './node-wallet.js'
 import type { Notes } from './notes.js'
 import type { OutgoingTransactions } from './outgoing.js'
+import type { StrandedFundings } from './stranded-fundings.js'
 
 interface CoinControlInit {
   readonly network: Network
@@ -30,6 +31,7 @@ interface CoinControlInit {
   readonly reservations: Reservations
   readonly outgoing: OutgoingTransactions
   readonly locks: CoinLocks
+  readonly stranded: Pick<StrandedFundings, 'isSpendable' | 'spendableFrom'>
   readonly notes: Notes
   readonly store: Store
   readonly height: () => BlockHeight | undefined
@@ -56,11 +58,13 @@ export class CoinControl {
   /**
    * Exactly the coins that were named. Locked coins are allowed: naming one is consent to spend it.
    *
+   * @param toOurselves - the coins stay with this wallet, so that those of a T1 that may never be
+   *   in a block are allowed, too (FUND-6, RENEW-7)
    * @throws PaychanError `ERR_INVALID_OUTPOINT` when one is named twice, or none;
    *   `ERR_COIN_UNKNOWN`,
    *   `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin)
    */
-  named(names: readonly OutPoint[]): Coin[] {
+  named(names: readonly OutPoint[], toOurselves = false): Coin[] {
     if (names.length === 0) {
       throw new PaychanError(
         'ERR_INVALID_OUTPOINT',
@@ -75,11 +79,15 @@ export class CoinControl {
       }
       const found =
         all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.#missing(outPoint)
-      if (found.reservedFor !== undefined) {
+      const { reservedFor } = found
+      if (
+        reservedFor !== undefined &&
+        !(toOurselves && this.#init.stranded.isSpendable(reservedFor))
+      ) {
         throw new PaychanError(
           'ERR_COIN_RESERVED',
-          `The coin ${coin} is set aside for channel ${found.reservedFor}, whose funding transaction spends it.`,
-          { coin, channel: found.reservedFor }
+          `The coin ${coin} is set aside for channel ${reservedFor}, whose funding transaction spends it.${this.#wayOut(coin, reservedFor)}`,
+          { coin, channel: reservedFor }
         )
       }
       if (found.spentBy !== undefined) {
@@ -100,6 +108,14 @@ export class CoinControl {
       }
       return found
     })
+  }
+
+  /** What to do when the T1 that spends a coin is never in a block. */
+  #wayOut(coin: string, channel: ChannelId): string {
+    const from = this.#init.stranded.spendableFrom(channel)
+    return from === undefined
+      ? ''
+      : ` Should that never be in a block: from height ${from} on the coin may be sent to an address of this wallet, \`paychan send ADDRESS all --coin ${coin}\`, which gives the channel up.`
   }
 
   /**

@@ -199,6 +199,10 @@ export class Reservations {
     return this.#byChannel.get(channel)
   }
 
+  all(): Reservation[] {
+    return [...this.#byChannel.values()]
+  }
+
   channels(): ChannelId[] {
     return [...this.#byChannel.keys()]
   }

@@ -22,7 +22,8 @@ import {
   type Selectable,
   selectCoins,
   type Selection,
-  type SelectionRequest
+  type SelectionRequest,
+  spendVsize
 } from '../bitcoin/coin-selection.js'
 import type { BuiltFunding, Change } from '../engine/ports.js'
 import {
@@ -79,6 +80,34 @@ export function requireNoDust(scriptPubKey: Uint8Array, amount: Satoshi): void {
   }
 }
 
+/**
+ * Coins of a top-up: as few and as small as will do. Its server can keep T1 to itself, and what T1
+ * spends is set aside meanwhile, with all that would be change (RENEW-7).
+ */
+function selectSmallest<C extends Selectable>(request: SelectionRequest<C>): Selection<C> {
+  const { coins, scriptPubKey, amount, feeRate, exact = false } = request
+  const need = addSat(amount, feeFor(feeRate, spendVsize(1, [scriptPubKey])))
+  const alone = coins
+    .filter(({ value }) => value >= need)
+    .toSorted((a, b) => (a.value === b.value ? 0 : a.value < b.value ? -1 : 1))[0]
+  if (exact || alone === undefined) return selectCoins(request)
+  const smaller = coins.filter(({ value }) => value < need)
+  const two = alone.value <= need * 2n ? undefined : ifEnough({ ...request, coins: smaller })
+  // Of three and more the fee estimates of both sides must not differ by much (RENEW-4).
+  return two !== undefined && two.inputs.length <= 2
+    ? two
+    : selectCoins({ ...request, coins: [alone] })
+}
+
+function ifEnough<C extends Selectable>(request: SelectionRequest<C>): Selection<C> | undefined {
+  try {
+    return selectCoins(request)
+  } catch (error) {
+    if (['ERR_INSUFFICIENT_FUNDS', 'ERR_TOO_MANY_COINS'].includes(codeOf(error))) return undefined
+    throw error
+  }
+}
+
 /** Chooses the coins; beside an output of a channel, for the missing amount and for its input. */
 export function selectFunding<C extends Selectable>(
   request: SelectionRequest<C>,
@@ -87,7 +116,7 @@ export function selectFunding<C extends Selectable>(
   if (beside === undefined) return selectCoins(request)
   const besideFee = feeFor(request.feeRate, FUNDING_INPUT_VSIZE)
   try {
-    const selection = selectCoins({
+    const selection = selectSmallest({
       ...request,
       amount: addSat(subSat(request.amount, beside.value), besideFee),
       maxVsize: MAX_RENEWAL_VSIZE - FUNDING_INPUT_VSIZE

@@ -12,7 +12,7 @@ import {
   type Txid
 } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
-import { satoshi, type Satoshi } from '../types/units.js'
+import { blockHeight, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import { corruptRecord, parseRecord, recordChange } from '../types/records.js'
 
 /*
@@ -29,12 +29,16 @@ import { corruptRecord, parseRecord, recordChange } from '../types/records.js'
 export const BRANCHES = ['receive', 'change', 'close'] as const
 export type Branch = (typeof BRANCHES)[number]
 
-/** Coins set aside for a channel. */
+/** Coins set aside for a channel. Older records lack all but the coins. */
 export interface Reservation {
   readonly channel: ChannelId
   readonly inputs: readonly OutPoint[]
-  /** The T1 that spends them. Older records lack it. */
+  /** The T1 that spends them. */
   readonly funding?: Txid
+  /** True when T1 spends the funding output of another channel beside them. */
+  readonly beside?: true
+  /** L of the channel. */
+  readonly refundHeight?: BlockHeight
 }
 
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
@@ -66,7 +70,17 @@ export const amount: z.ZodType<Satoshi> = z
 const branchRecord = z.object({ next: index })
 const gapRecord = z.object({ gap: z.number().int().min(1).max(MAX_GAP) })
 const id = z.string().transform((value, context) => parsed(value, txid, context))
-const reservationRecord = z.object({ inputs: z.array(outPoint), funding: id.optional() })
+const height = z
+  .number()
+  .int()
+  .min(0)
+  .transform((value, context) => parsed(value, blockHeight, context))
+const reservationRecord = z.object({
+  inputs: z.array(outPoint),
+  funding: id.optional(),
+  beside: z.literal(true).optional(),
+  refundHeight: height.optional()
+})
 const claimRecord = z.object({
   value: amount,
   scriptPubKey: bytes,
@@ -103,11 +117,8 @@ export function readGap(value: Uint8Array): number {
   return parseRecord(GAP_KEY, value, gapRecord).gap
 }
 
-export function reservationChange({ channel, inputs, funding }: Reservation): Change {
-  return recordChange(RESERVATIONS + channel, {
-    inputs: inputs.map(outPointText),
-    ...(funding === undefined ? {} : { funding })
-  })
+export function reservationChange({ channel, inputs, ...rest }: Reservation): Change {
+  return recordChange(RESERVATIONS + channel, { inputs: inputs.map(outPointText), ...rest })
 }
 
 export function reservationRemoval(channel: ChannelId): Change {
@@ -116,11 +127,13 @@ export function reservationRemoval(channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation(key: string, value: Uint8Array): Reservation {
-  const { inputs, funding } = parseRecord(key, value, reservationRecord)
+  const { inputs, funding, beside, refundHeight } = parseRecord(key, value, reservationRecord)
   return {
     channel: named(key, () => channelId(key.slice(RESERVATIONS.length))),
     inputs,
-    ...(funding === undefined ? {} : { funding })
+    ...(funding === undefined ? {} : { funding }),
+    ...(beside === undefined ? {} : { beside }),
+    ...(refundHeight === undefined ? {} : { refundHeight })
   }
 }
 

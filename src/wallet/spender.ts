@@ -94,7 +94,10 @@ export class Spender {
       const changeScript = addresses.upcoming('change')
       const plan = explained(() =>
         planSend({
-          coins: named === undefined ? coins.free() : coins.named(named),
+          coins:
+            named === undefined
+              ? coins.free()
+              : coins.named(named, addresses.find(to) !== undefined),
           to,
           amount: wanted,
           rate,
@@ -286,6 +289,7 @@ export class Spender {
     const incremental = await incrementalOf(chain)
     const { signed, plan, id } = await this.#init.change(async () => {
       this.#assertUnconfirmed([parent])
+      this.#assertWanted(kept ?? view.transaction(parent)?.transaction)
       const funding = unconfirmedFunding(view, reservations, addresses, parent, kept)
       const before = outgoing.spending(funding.change.outPoint)
       const coin = outPointText(funding.change.outPoint)
@@ -455,6 +459,20 @@ export class Spender {
           { txid: id, height }
         )
       }
+    }
+  }
+
+  /** FUND-6: no child for a T1 in whose place its owner has sent one of its coins. */
+  #assertWanted(funding: Transaction | undefined): void {
+    const rival = funding?.inputs
+      .map(({ outPoint }) => this.#init.outgoing.spending(outPoint))
+      .find((outgoing) => outgoing !== undefined)
+    if (rival !== undefined) {
+      throw new PaychanError(
+        'ERR_CANNOT_BUMP',
+        `The funding transaction ${funding?.txid} is being given up: the send ${rival.id} spends one of its coins. Raise the fee of that one.`,
+        { txid: rival.id }
+      )
     }
   }
 

@@ -41,6 +41,7 @@ import { SerialQueue } from './tasks.js'
 import { createSigner } from './signer.js'
 import { Rebroadcasts } from './rebroadcasts.js'
 import { Spender } from './spender.js'
+import { StrandedFundings } from './stranded-fundings.js'
 import { Sweeper } from './sweeper.js'
 import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
@@ -82,6 +83,7 @@ class OnChainWallet implements NodeWallet {
   readonly #sweeper: Sweeper
   readonly #outgoing = new OutgoingTransactions()
   readonly #abandoned: AbandonedFundings
+  readonly #stranded: StrandedFundings
   readonly #notes = new Notes()
   readonly #locks = new CoinLocks()
   readonly #control: CoinControl
@@ -130,6 +132,10 @@ class OnChainWallet implements NodeWallet {
     const outgoing = this.#outgoing
     const notes = this.#notes
     const locks = this.#locks
+    this.#stranded = new StrandedFundings({
+      ...{ view, reservations },
+      height: () => (this.#isAllHeard() ? this.#height() : undefined)
+    })
     this.#control = new CoinControl({
       network,
       addresses,
@@ -137,6 +143,7 @@ class OnChainWallet implements NodeWallet {
       reservations,
       outgoing,
       locks,
+      stranded: this.#stranded,
       notes,
       store,
       height: () => this.#height()
@@ -233,7 +240,7 @@ class OnChainWallet implements NodeWallet {
 
   async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
     return await this.#change(async () => {
-      const { channel, scriptPubKey, amount, feeRate, beside, coins } = request
+      const { channel, scriptPubKey, amount, feeRate, beside, coins, refundHeight } = request
       requireNoDust(scriptPubKey, amount)
       if (this.#reservations.has(channel)) {
         throw new PaychanError(
@@ -268,12 +275,15 @@ class OnChainWallet implements NodeWallet {
       const reservation = {
         channel,
         inputs: selection.inputs.map(({ outPoint }) => outPoint),
-        funding: funding.outPoint.txid
+        funding: funding.outPoint.txid,
+        ...(beside === undefined ? {} : { beside: true as const }),
+        ...(refundHeight === undefined ? {} : { refundHeight })
       }
       const records = [reservationChange(reservation)]
       if (selection.change > 0n) await this.#use('change', this.#addresses.next.change + 1, records)
       else await this.#init.store.commit(records)
       this.#reservations.add(reservation)
+      this.#stranded.observe()
       return { ...funding, previous }
     })
   }
@@ -291,6 +301,8 @@ class OnChainWallet implements NodeWallet {
       if (funding !== undefined) this.#abandoned.add({ funding, inputs })
     })
   }
+
+  fundingLostTo = (channel: ChannelId): Txid | undefined => this.#stranded.lostTo(channel)
 
   async claim(output: CsvOutput): Promise<void> {
     await this.#change(async () => {
@@ -427,10 +439,14 @@ class OnChainWallet implements NodeWallet {
     ) {
       return error
     }
-    if (this.#handedOut().every(({ scriptPubKey }) => this.#watches.heard(scriptPubKey))) {
+    if (this.#isAllHeard()) {
       return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.#control.explain(error) : error
     }
     return new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD, {}, { cause: error })
+  }
+
+  #isAllHeard(): boolean {
+    return this.#handedOut().every(({ scriptPubKey }) => this.#watches.heard(scriptPubKey))
   }
 
   #handedOut(): OwnScript[] {
@@ -498,6 +514,7 @@ class OnChainWallet implements NodeWallet {
   }
 
   #look(): void {
+    this.#stranded.observe()
     const isSpentForGood = (outPoint: OutPoint): boolean =>
       isBuried(this.#view.spender(outPoint)?.height, this.#height())
     for (const channel of this.#reservations.settled(isSpentForGood)) {

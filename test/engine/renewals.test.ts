@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import type { Policy } from '../../src/channel/policy.js'
 import type { Link } from '../../src/engine/ports.js'
-import type { ChannelId } from '../../src/types/bytes.js'
+import { txid, type ChannelId } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { CAPACITY, quiet, World, type Node } from './world.js'
@@ -530,6 +530,51 @@ describe('engine / renewals', () => {
     await world.pass(61_000)
     await alice.engine.pay(old, satoshi(1_000n), 'on')
     assert.equal(bob.engine.describe(old).ourBalance, 21_000n)
+  })
+
+  describe('that its server keeps to itself', () => {
+    async function withheld(): Promise<Awaited<ReturnType<typeof pair>> & { id: ChannelId }> {
+      const story = await pair()
+      const { world, alice, old } = story
+      world.cutAt(alice, 'RenewalRequest')
+      const renewing = alice.engine.renew(old, {
+        amount: satoshi(100_000n),
+        blocks: LASTING,
+        wait: 'broadcast'
+      })
+      await assert.rejects(renewing, (error: PaychanError) => {
+        assert.equal(error.code, 'ERR_FUNDING_NOT_TAKEN')
+        assert.match(error.message, /--coin/)
+        return true
+      })
+      const fresh = alice.engine.states().find(({ id }) => id !== old) ?? assert.fail()
+      return { ...story, id: fresh.id }
+    }
+
+    it('is not called sent: no server has T1 (FUND-3)', async () => {
+      const { world, alice, bob, id } = await withheld()
+      assert.equal(alice.engine.describe(id).status, 'confirming')
+      world.mend(alice, bob)
+      await world.pass(61_000)
+      await world.mine()
+      assert.equal(alice.engine.describe(id).status, 'open', 'it goes on all the same')
+    })
+
+    it('is given up once a coin of its T1 is spent for good (RENEW-7); the old channel closes in peace', async () => {
+      const { world, alice, bob, old, id } = await withheld()
+      const by = txid('ab'.repeat(32))
+      alice.wallet.lostTo.set(id, by)
+      await world.mine()
+      const { status, reason } = alice.engine.describe(id)
+      assert.equal(status, 'abandoned')
+      assert.match(reason ?? '', new RegExp(`${by}.*close ${old.slice(0, 8)}`))
+      assert.equal(alice.wallet.reservedFor.includes(id), false)
+      world.mend(alice, bob)
+      await quiet()
+      const closed = await alice.engine.close(old, false)
+      await quiet()
+      assert.equal(alice.engine.describe(old).spend?.txid, closed.txid)
+    })
   })
 
   it('is lost when another spend of the old channel is buried (RENEW-7), and its coins are free again', async () => {

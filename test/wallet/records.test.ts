@@ -5,7 +5,7 @@ import { makeTransaction } from '../../src/bitcoin/transaction.js'
 import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { encodeRecord, RECORD_VERSION, sealRecord } from '../../src/types/records.js'
-import { feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
 import { abandonedChange, readAbandoned } from '../../src/wallet/funding.js'
 import {
   branchChange,
@@ -62,7 +62,11 @@ describe('wallet records', () => {
     fc.assert(
       fc.property(fc.array(outPoint), hash, index, claim, (inputs, channel, next, record) => {
         const funding = txid(toHex(new Uint8Array(32).fill(inputs.length)))
-        const reservation = { channel: channelId(channel), inputs, funding }
+        const refundHeight = blockHeight(next % 500_000_000)
+        const reservation = {
+          ...{ channel: channelId(channel), inputs, funding },
+          ...(next % 2 === 0 ? {} : { beside: true as const, refundHeight })
+        }
         const change = reservationChange(reservation)
         assert.deepEqual(readReservation(change.key, written(change.value)), reservation)
         const abandoned = abandonedChange(reservation)

@@ -1,0 +1,106 @@
+/**
+ * T1s of ours that wait for no block. Of a renewal only the server has all signatures, and may keep
+ * them to itself (RENEW-7); and a reorganisation may take a coin of T1 away for good (FUND-6). The
+ * node replaces no T1 by itself (FUND-5), but what it spends must not be locked for ever: after a
+ * while its owner may name one of its coins and send it to an address of this wallet. Once that is
+ * final T1 can be in no block, and its channel is given up.
+ *
+ * What counts is what servers show. If that is a lie, T1 is replaced although it could have been in
+ * a block: that costs the fee of the send, and no more, since T1 carries no payments yet and T2 is
+ * kept until the send is proved to be final.
+ */
+import { FINAL_DEPTH } from '../channel/funding-depth.js'
+import { DAY } from '../channel/schedule.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
+import { blockHeight, min, type BlockHeight } from '../types/units.js'
+import type { Reservations } from './coins.js'
+import type { HistoryView } from './history-view.js'
+import type { Reservation } from './records.js'
+
+/** Blocks in which no server shows T1, or what it spends. */
+const HIDDEN_BLOCKS = 6
+
+interface StrandedInit {
+  readonly view: Pick<HistoryView, 'transaction' | 'spender'>
+  readonly reservations: Pick<Reservations, 'all' | 'get'>
+  /** Undefined as long as a history is missing, too: what is not heard of is not gone. */
+  readonly height: () => BlockHeight | undefined
+}
+
+/** The newest tip under which T1 was shown, and under which all that it spends was. */
+interface LastSeen {
+  readonly shown: BlockHeight
+  readonly whole: BlockHeight
+}
+
+export class StrandedFundings {
+  /** Since this node started: a restart costs some blocks of time. */
+  readonly #lastSeen = new Map<ChannelId, LastSeen>()
+  readonly #init: StrandedInit
+
+  constructor(init: StrandedInit) {
+    this.#init = init
+  }
+
+  /** Called with each tip and each history. */
+  observe(): void {
+    const { view, reservations, height } = this.#init
+    const tip = height()
+    if (tip === undefined) return
+    for (const channel of this.#lastSeen.keys()) {
+      if (reservations.get(channel) === undefined) this.#lastSeen.delete(channel)
+    }
+    for (const { channel, inputs, funding } of reservations.all()) {
+      if (funding === undefined) continue
+      const isShown = view.transaction(funding) !== undefined
+      const isWhole = isShown || inputs.every(({ txid }) => view.transaction(txid) !== undefined)
+      const { shown, whole } = this.#lastSeen.get(channel) ?? { shown: tip, whole: tip }
+      this.#lastSeen.set(channel, {
+        shown: isShown ? tip : shown,
+        whole: isWhole ? tip : whole
+      })
+    }
+  }
+
+  /**
+   * The height from which on the coins of a channel's T1 may be spent by name, as far as can be
+   * told now; undefined while T1 is in a block.
+   */
+  spendableFrom(channel: ChannelId): BlockHeight | undefined {
+    const reservation = this.#init.reservations.get(channel)
+    const { funding, beside, refundHeight } = reservation ?? {}
+    const seen = this.#lastSeen.get(channel)
+    const { height, view } = { height: this.#init.height(), view: this.#init.view }
+    if (funding === undefined || seen === undefined || height === undefined) return undefined
+    if (view.transaction(funding)?.height !== undefined) return undefined
+    const ends = [
+      ...(refundHeight === undefined ? [] : [refundHeight + DAY]),
+      ...(beside === true ? [seen.shown + HIDDEN_BLOCKS] : []),
+      ...(seen.whole < height ? [seen.whole + HIDDEN_BLOCKS] : [])
+    ]
+    return ends.length === 0 ? undefined : blockHeight(ends.reduce((a, b) => min(a, b)))
+  }
+
+  /** True when the coins of a channel's T1 may be spent by name now. */
+  isSpendable(channel: ChannelId): boolean {
+    const [from, height] = [this.spendableFrom(channel), this.#init.height()]
+    return from !== undefined && height !== undefined && height >= from
+  }
+
+  /** The transaction that has spent a coin of a channel's T1 for good, in its place. */
+  lostTo(channel: ChannelId): Txid | undefined {
+    const { view, height } = this.#init
+    const tip = height()
+    const reservation = this.#init.reservations.get(channel)
+    if (tip === undefined || reservation?.funding === undefined) return undefined
+    const { funding, inputs }: Reservation = reservation
+    return inputs
+      .map((input) => view.spender(input))
+      .find(
+        (spender) =>
+          spender?.height !== undefined &&
+          spender.transaction.txid !== funding &&
+          tip - spender.height + 1 >= FINAL_DEPTH
+      )?.transaction.txid
+  }
+}

@@ -1,0 +1,224 @@
+/** T1s that wait for no block: after a while their owner may spend a coin of theirs by name. */
+import assert from 'node:assert/strict'
+import { fundingWitness } from '../../src/bitcoin/funding-spend.js'
+import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
+import type { BuiltFunding } from '../../src/engine/ports.js'
+import { outPointText, type OutPoint } from '../../src/types/bytes.js'
+import { codeOf, messageOf } from '../../src/types/errors.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { Bench, channelNamed, createTestSigner, fundingScriptOf, sat } from './fixtures.js'
+
+const CHANNEL = channelNamed('new')
+const AWAY = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
+
+describe('a T1 that is in no block', () => {
+  let bench: Bench
+
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
+
+  async function pass(blocks: number): Promise<void> {
+    for (let n = 0; n < blocks; n++) {
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+    }
+  }
+
+  /** A top-up of a channel of 100,000 sat; nobody but its server could send it. */
+  async function topUp(amount = 150_000): Promise<BuiltFunding & { readonly signed: Transaction }> {
+    const path = { high: 1, low: 2, use: 'channel' } as const
+    const clientKey = createTestSigner('old client').publicKey({ ...path, role: 'client' })
+    const serverKey = createTestSigner('old server').publicKey({ ...path, role: 'server' })
+    const old = bench.chain.pay(fundingScriptOf('old'), sat(100_000))
+    bench.chain.mine()
+    await bench.settled()
+    const beside = {
+      outPoint: { txid: old, vout: 0 },
+      value: sat(100_000),
+      clientKey,
+      serverKey
+    }
+    const built = await bench.wallet.buildFunding({
+      channel: CHANNEL,
+      scriptPubKey: fundingScriptOf('new'),
+      amount: sat(amount),
+      feeRate: feeRate(1_000n),
+      refundHeight: blockHeight(bench.chain.tip.height + 1_000),
+      beside
+    })
+    const t1 = parseTransaction(built.raw)
+    const signature = new Uint8Array(72).fill(48)
+    const signed = t1.withWitnesses(
+      t1.inputs.map(({ witness }, i) =>
+        i === 0 ? fundingWitness(beside, signature, signature) : witness
+      )
+    )
+    return { ...built, signed }
+  }
+
+  async function plain(amount: number, blocks = 200): Promise<BuiltFunding> {
+    const built = await bench.wallet.buildFunding({
+      channel: CHANNEL,
+      scriptPubKey: fundingScriptOf('new'),
+      amount: sat(amount),
+      feeRate: feeRate(1_000n),
+      refundHeight: blockHeight(bench.chain.tip.height + blocks)
+    })
+    return built
+  }
+
+  const reserved = (): string => {
+    const coin = bench.wallet.coins().find(({ state }) => state === 'reserved')
+    return outPointText(coin?.outPoint ?? assert.fail('no coin is reserved'))
+  }
+
+  async function send(coin: string, to?: string): Promise<string> {
+    try {
+      const ours = to ?? (await bench.wallet.newAddress())
+      const sent = await bench.wallet.send({ to: ours, amount: 'all', coins: [coin] })
+      await bench.settled()
+      return sent.txid ?? assert.fail()
+    } catch (error) {
+      return `${codeOf(error)}: ${messageOf(error)}`
+    }
+  }
+
+  describe('and that the server of a renewal keeps to itself (RENEW-7)', () => {
+    it('sets the smallest coin that will do aside, and not the largest', async () => {
+      await bench.receive(1_000_000_000, 99_847, 70_000, 10_000)
+      await topUp()
+      assert.equal(bench.wallet.balance().reserved, 70_000n)
+    })
+
+    it('sets two small coins aside rather than a large one', async () => {
+      await bench.receive(1_000_000_000, 30_000, 29_000, 10_000)
+      await topUp()
+      assert.equal(bench.wallet.balance().reserved, 59_000n)
+    })
+
+    it('gives its coins back to who names one after 6 blocks: T1 is dead 6 blocks later', async () => {
+      await bench.receive(70_000, 500_000)
+      await topUp()
+      const coin = reserved()
+      const from = bench.chain.tip.height + 6
+      await pass(5)
+      const refused = await send(coin)
+      assert.match(refused, new RegExp(`^ERR_COIN_RESERVED: .* from height ${from} on .*--coin`))
+      await pass(1)
+      assert.match(await send(coin, AWAY), /^ERR_COIN_RESERVED/, 'to nobody else')
+      const txid = await send(coin)
+      for (let depth = 1; depth <= 6; depth++) {
+        assert.equal(bench.wallet.fundingLostTo(CHANNEL), undefined)
+        bench.chain.mine()
+        await bench.settled()
+      }
+      assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
+      await bench.wallet.releaseFunding(CHANNEL)
+      assert.equal(bench.wallet.balance().reserved, 0n)
+    })
+
+    it('keeps them while a server shows it, and for 6 blocks after that', async () => {
+      await bench.receive(70_000)
+      const { signed } = await topUp()
+      await pass(5)
+      await bench.chain.broadcast(signed)
+      await pass(20)
+      bench.chain.drop(signed.txid)
+      await bench.settled()
+      const coin = reserved()
+      await pass(5)
+      assert.match(await send(coin), /^ERR_COIN_RESERVED/)
+      await pass(1)
+      assert.doesNotMatch(await send(coin), /^ERR/)
+    })
+
+    it('is not lost to itself', async () => {
+      await bench.receive(70_000)
+      const { signed } = await topUp()
+      await bench.chain.broadcast(signed)
+      for (let n = 0; n < 10; n++) bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.fundingLostTo(CHANNEL), undefined)
+    })
+
+    it('has no child once one of its coins is sent: both would be in the way of that', async () => {
+      await bench.receive(700_000)
+      const { signed, outPoint } = await topUp()
+      await pass(6)
+      const txid = await send(reserved())
+      const sent = bench.chain.broadcasts.length
+      await bench.wallet.bumpFunding({
+        ...{ funding: outPoint.txid, fundingTx: signed.raw, feeRate: feeRate(50_000n) },
+        ...{ most: satoshi(7_500n), isLate: true, isRefused: true }
+      })
+      assert.equal(bench.chain.broadcasts.length, sent)
+      assert.ok(
+        bench.chain.isPending(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).txid)
+      )
+      await assert.rejects(
+        bench.wallet.bumpFee(outPoint.txid, { feeRate: 20_000n, highFee: true }, () => signed.raw),
+        (error) => codeOf(error) === 'ERR_CANNOT_BUMP' && messageOf(error).includes(txid)
+      )
+    })
+  })
+
+  describe('because a reorganisation has taken what it spends (FUND-6)', () => {
+    /** A coin of our own, and one of a stranger's that a reorganisation takes away. */
+    async function stranded(): Promise<{ readonly own: OutPoint; readonly gone: OutPoint }> {
+      await bench.receive(600_000)
+      bench.chain.mine(3)
+      await bench.receive(500_000)
+      const [own, gone] = bench.wallet.coins().map(({ outPoint }) => outPoint)
+      const { raw } = await plain(1_000_000)
+      await bench.chain.broadcast(parseTransaction(raw))
+      await bench.settled()
+      bench.chain.reorg(1)
+      bench.chain.drop((gone ?? assert.fail()).txid)
+      await bench.settled()
+      return { own: own ?? assert.fail(), gone: gone ?? assert.fail() }
+    }
+
+    it('gives the others back to who names one after 6 blocks without it', async () => {
+      const { own } = await stranded()
+      await pass(5)
+      assert.match(await send(outPointText(own)), /^ERR_COIN_RESERVED/)
+      await pass(1)
+      const txid = await send(outPointText(own))
+      bench.chain.mine(6)
+      await bench.settled()
+      assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
+    })
+
+    it('keeps them when what it spends comes back meanwhile', async () => {
+      await bench.receive(600_000)
+      await plain(500_000)
+      await pass(100)
+      assert.match(await send(reserved()), /^ERR_COIN_RESERVED/)
+    })
+  })
+
+  it('gives its coins back to who names one 144 blocks after L, whatever is in its way (FUND-6)', async () => {
+    await bench.receive(600_000)
+    await plain(500_000, 50)
+    const coin = reserved()
+    await pass(50 + 143)
+    assert.match(await send(coin), /^ERR_COIN_RESERVED: .* from height 295 on/)
+    await pass(1)
+    assert.doesNotMatch(await send(coin), /^ERR/)
+  })
+
+  it('gives nothing back after a restart before blocks have passed since', async () => {
+    await bench.receive(70_000)
+    await topUp()
+    await pass(6)
+    await bench.restart()
+    const coin = reserved()
+    assert.match(await send(coin), /^ERR_COIN_RESERVED/)
+    await pass(6)
+    assert.doesNotMatch(await send(coin), /^ERR/)
+  })
+})
