@@ -92,24 +92,50 @@ function selectSmallest<C extends Selectable>(request: SelectionRequest<C>): Sel
     .toSorted((a, b) => (a.value === b.value ? 0 : a.value < b.value ? -1 : 1))[0]
   if (exact || alone === undefined) return selectCoins(request)
   const smaller = coins.filter(({ value }) => value < need)
-  const two = alone.value <= need * 2n ? undefined : ifEnough({ ...request, coins: smaller })
+  const two =
+    alone.value <= need * 2n
+      ? undefined
+      : ifEnough(() => selectCoins({ ...request, coins: smaller }))
   // Of three and more the fee estimates of both sides must not differ by much (RENEW-4).
   return two !== undefined && two.inputs.length <= 2
     ? two
     : selectCoins({ ...request, coins: [alone] })
 }
 
-function ifEnough<C extends Selectable>(request: SelectionRequest<C>): Selection<C> | undefined {
+function ifEnough<T>(choose: () => T): T | undefined {
   try {
-    return selectCoins(request)
+    return choose()
   } catch (error) {
     if (['ERR_INSUFFICIENT_FUNDS', 'ERR_TOO_MANY_COINS'].includes(codeOf(error))) return undefined
     throw error
   }
 }
 
-/** Chooses the coins; beside an output of a channel, for the missing amount and for its input. */
+/** What deeper coins may cost more: twice the fee, beside a channel twice what is set aside. */
+const MOST_FOR_DEPTH = 2n
+
+/**
+ * Chooses the coins; beside an output of a channel, for the missing amount and for its input. Those
+ * that no usual reorganisation takes away come first, where they do not cost much more: without one
+ * of its coins T1 can be in no block (FUND-6).
+ *
+ * @param isDeep - true for a coin that stays where it is
+ */
 export function selectFunding<C extends Selectable>(
+  request: SelectionRequest<C>,
+  beside: FundingOutput | undefined,
+  isDeep: (coin: C) => boolean
+): Selection<C> {
+  const usual = select(request, beside)
+  if (request.exact === true || usual.inputs.every(isDeep)) return usual
+  const coins = request.coins.filter(isDeep)
+  const deep = ifEnough(() => select({ ...request, coins }, beside))
+  const costOf = ({ inputs, fee }: Selection<C>): bigint =>
+    beside === undefined ? fee : inputs.reduce((sum, { value }) => sum + value, 0n)
+  return deep !== undefined && costOf(deep) <= costOf(usual) * MOST_FOR_DEPTH ? deep : usual
+}
+
+function select<C extends Selectable>(
   request: SelectionRequest<C>,
   beside: FundingOutput | undefined
 ): Selection<C> {

@@ -6,6 +6,7 @@
  * every sum is computed from the histories of this moment.
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
+import { FINAL_DEPTH } from '../channel/funding-depth.js'
 import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -14,7 +15,6 @@ import { AddressBook, NOT_HEARD, type OwnScript, ownScript } from './addresses.j
 import { Claims, isBuried, type Claim } from './claims.js'
 import { CoinControl } from './coin-control.js'
 import { type Coin, CoinLocks, Reservations } from './coins.js'
-import { selectCoins } from '../bitcoin/coin-selection.js'
 import {
   abandonedChange,
   AbandonedFundings,
@@ -228,13 +228,17 @@ class OnChainWallet implements NodeWallet {
 
   checkFunds(amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
     return this.#explained(() =>
-      selectCoins({
-        ...this.#offered(named),
-        scriptPubKey: ANY_FUNDING_SCRIPT,
-        amount,
-        feeRate,
-        changeScript: this.#addresses.upcoming('change').scriptPubKey
-      })
+      selectFunding(
+        {
+          ...this.#offered(named),
+          scriptPubKey: ANY_FUNDING_SCRIPT,
+          amount,
+          feeRate,
+          changeScript: this.#addresses.upcoming('change').scriptPubKey
+        },
+        undefined,
+        this.#isDeep
+      )
     ).fee
   }
 
@@ -253,7 +257,8 @@ class OnChainWallet implements NodeWallet {
       const selection = this.#explained(() =>
         selectFunding(
           { ...this.#offered(coins), scriptPubKey, amount, feeRate, changeScript: change },
-          beside
+          beside,
+          this.#isDeep
         )
       )
       const previous =
@@ -406,6 +411,11 @@ class OnChainWallet implements NodeWallet {
       coins: named === undefined ? this.#control.free() : this.#control.named(named),
       exact: named !== undefined
     }
+  }
+
+  readonly #isDeep = ({ height }: Coin): boolean => {
+    const tip = this.#height()
+    return height !== undefined && tip !== undefined && tip - height + 1 >= FINAL_DEPTH
   }
 
   #height(): BlockHeight | undefined {

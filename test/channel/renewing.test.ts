@@ -14,7 +14,7 @@ import { isRenewalDue, notRenewed } from '../../src/channel/self-renewal.js'
 import { lostTo } from '../../src/channel/renewing.js'
 import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
 import { fundingOutput } from '../../src/channel/terms.js'
-import { hashFromTxid } from '../../src/types/bytes.js'
+import { hashFromTxid, txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { transition } from '../../src/channel/transition.js'
 import { effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
@@ -555,6 +555,26 @@ describe('channel / renewal', () => {
     answer(renewal, request)
     old.mine(old.server.established.terms.settleHeight - old.chain.height)
     assert.equal(old.server.info.status, 'settling')
+  })
+
+  it('is given up by its client alone when a coin of T1 is spent in its place, and while no block has T1 (FUND-6, RENEW-7)', () => {
+    const by = txid('ab'.repeat(32))
+    const { old, renewal, request } = requested()
+    const before = renewal.client.established
+    const lost = transition(before, { type: 'coin-lost', by }, renewal.client.env())
+    assert.ok(lost.state.stage === 'abandoned')
+    assert.deepEqual([lost.state.code, lost.state.facts], ['ERR_FUNDING_LOST', { txid: by }])
+    assert.equal(effectsOf(lost.effects, 'release-funding').length, 1)
+    assert.match(lost.state.reason, new RegExp(`close ${old.client.channel.id.slice(0, 8)}`))
+    // What renews it in turn learns it of a channel that was given up like that.
+    const next = { ...before, terms: { ...before.terms, renews: before.terms.renews } }
+    assert.equal(lostTo(next, lost.state, { height: blockHeight(900) }), by)
+    answer(renewal, request)
+    renewal.mine(1)
+    for (const { channel } of [renewal.client, renewal.server, old.client, old.server]) {
+      const { state } = transition(channel, { type: 'coin-lost', by }, renewal.client.env())
+      assert.equal(state, channel)
+    }
   })
 
   it('is given up with the channel that it renews (RENEW-7)', () => {

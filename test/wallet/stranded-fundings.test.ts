@@ -193,11 +193,56 @@ describe('a T1 that is in no block', () => {
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
     })
 
-    it('keeps them when what it spends comes back meanwhile', async () => {
+    it('keeps them while all that it spends is there', async () => {
       await bench.receive(600_000)
       await plain(500_000)
       await pass(100)
       assert.match(await send(reserved()), /^ERR_COIN_RESERVED/)
+    })
+  })
+
+  describe('whose coins are chosen (FUND-6)', () => {
+    it('from those that are 6 deep, as long as they are enough', async () => {
+      await bench.receive(600_000)
+      bench.chain.mine(4)
+      await bench.receive(700_000)
+      await plain(500_000)
+      assert.equal(bench.wallet.balance().reserved, 600_000n)
+    })
+
+    it('from all of them when those are not enough: a wallet that was just paid can open', async () => {
+      await bench.receive(600_000)
+      bench.chain.mine(4)
+      await bench.receive(700_000)
+      const fee = bench.wallet.checkFunds(sat(900_000), feeRate(1_000n))
+      assert.equal((await plain(900_000)).fee, fee)
+      assert.equal(bench.wallet.balance().reserved, 1_300_000n)
+    })
+
+    it('from all of them when many small ones would cost more than twice as much', async () => {
+      await bench.receive(...Array.from({ length: 10 }, () => 60_000))
+      bench.chain.mine(4)
+      await bench.receive(700_000)
+      await plain(500_000)
+      assert.equal(bench.wallet.balance().reserved, 700_000n)
+    })
+
+    it('as they are named', async () => {
+      await bench.receive(600_000)
+      bench.chain.mine(4)
+      await bench.receive(700_000)
+      const coins = bench.wallet
+        .coins()
+        .flatMap(({ outPoint, value }) => (value === 700_000n ? [outPoint] : []))
+      assert.equal(bench.wallet.checkFunds(sat(500_000), feeRate(1_000n), coins), 153n)
+    })
+
+    it('small for a top-up, even though a large one is deeper', async () => {
+      await bench.receive(600_000)
+      bench.chain.mine(4)
+      await bench.receive(70_000)
+      await topUp()
+      assert.equal(bench.wallet.balance().reserved, 70_000n)
     })
   })
 
