@@ -191,6 +191,11 @@ export class Reservations {
     )?.channel
   }
 
+  /** The reservation for a T1. */
+  ofFunding(id: Txid): Reservation | undefined {
+    return this.all().find(({ funding }) => funding === id)
+  }
+
   has(channel: ChannelId): boolean {
     return this.#byChannel.has(channel)
   }

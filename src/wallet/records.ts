@@ -39,6 +39,8 @@ export interface Reservation {
   readonly beside?: true
   /** L of the channel. */
   readonly refundHeight?: BlockHeight
+  /** The fee of T1. */
+  readonly fee?: Satoshi
 }
 
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
@@ -79,7 +81,8 @@ const reservationRecord = z.object({
   inputs: z.array(outPoint),
   funding: id.optional(),
   beside: z.literal(true).optional(),
-  refundHeight: height.optional()
+  refundHeight: height.optional(),
+  fee: amount.optional()
 })
 const claimRecord = z.object({
   value: amount,
@@ -127,13 +130,14 @@ export function reservationRemoval(channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation(key: string, value: Uint8Array): Reservation {
-  const { inputs, funding, beside, refundHeight } = parseRecord(key, value, reservationRecord)
+  const { inputs, funding, beside, refundHeight, fee } = parseRecord(key, value, reservationRecord)
   return {
     channel: named(key, () => channelId(key.slice(RESERVATIONS.length))),
     inputs,
     ...(funding === undefined ? {} : { funding }),
     ...(beside === undefined ? {} : { beside }),
-    ...(refundHeight === undefined ? {} : { refundHeight })
+    ...(refundHeight === undefined ? {} : { refundHeight }),
+    ...(fee === undefined ? {} : { fee })
   }
 }
 

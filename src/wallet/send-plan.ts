@@ -242,10 +242,12 @@ export function unconfirmedFunding(
   kept: Transaction | undefined
 ): UnconfirmedFunding {
   const funding = kept ?? view.transaction(id)?.transaction
-  if (
-    funding === undefined ||
-    funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)
-  ) {
+  const reservation = reservations.ofFunding(id)
+  // Older reservations do not name their T1.
+  const isOurs =
+    reservation !== undefined ||
+    funding?.inputs.every(({ outPoint }) => reservations.channelOf(outPoint) !== undefined) === true
+  if (funding === undefined || !isOurs) {
     throw new PaychanError(
       'ERR_CANNOT_BUMP',
       `The fee of ${id} cannot be raised: it is not a send or a funding transaction of this wallet that waits for a block. See \`paychan transactions\`.`,
@@ -261,6 +263,23 @@ export function unconfirmedFunding(
       { txid: id }
     )
   }
+  if (funding.inputs.some(({ witness }) => witness.length === 0)) {
+    throw new PaychanError(
+      'ERR_CANNOT_BUMP',
+      `The fee of ${id} cannot be raised: the peer has not completed this funding transaction, so no server can take it.`,
+      { txid: id }
+    )
+  }
+  return {
+    txid: id,
+    vsize: funding.vsize,
+    fee: reservation?.fee ?? feeBySources(view, funding),
+    change: { outPoint: { txid: id, vout }, value: output.value, script: output.script }
+  }
+}
+
+/** The fee of a T1 of an older reservation. */
+function feeBySources(view: HistoryView, funding: Transaction): Satoshi {
   const spent = funding.inputs.reduce((sum, { outPoint }) => {
     const source = view.transaction(outPoint.txid)?.transaction.outputs[outPoint.vout]
     if (source === undefined) {
@@ -271,12 +290,7 @@ export function unconfirmedFunding(
     }
     return sum + source.value
   }, 0n)
-  return {
-    txid: id,
-    vsize: funding.vsize,
-    fee: satoshi(spent - funding.paidTo()),
-    change: { outPoint: { txid: id, vout }, value: output.value, script: output.script }
-  }
+  return satoshi(spent - funding.paidTo())
 }
 
 /** The fee and size of T1 and its present child together. */

@@ -212,6 +212,7 @@ export class Spender {
           'ERR_NO_CHANGE',
           'ERR_CANNOT_BUMP',
           'ERR_ALREADY_CONFIRMED',
+          'ERR_CHAIN_UNAVAILABLE',
           'ERR_COIN_LOCKED',
           'ERR_BROADCAST_REFUSED'
         ].includes(codeOf(error))

@@ -29,7 +29,7 @@ import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
 import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
-import { OutgoingTransactions } from './outgoing.js'
+import { outgoingRemoval, OutgoingTransactions } from './outgoing.js'
 import {
   branchChange,
   claimChange,
@@ -282,7 +282,8 @@ class OnChainWallet implements NodeWallet {
         inputs: selection.inputs.map(({ outPoint }) => outPoint),
         funding: funding.outPoint.txid,
         ...(beside === undefined ? {} : { beside: true as const }),
-        ...(refundHeight === undefined ? {} : { refundHeight })
+        ...(refundHeight === undefined ? {} : { refundHeight }),
+        fee: funding.fee
       }
       const records = [reservationChange(reservation)]
       if (selection.change > 0n) await this.#use('change', this.#addresses.next.change + 1, records)
@@ -298,11 +299,20 @@ class OnChainWallet implements NodeWallet {
       const reservation = this.#reservations.get(channel)
       if (reservation === undefined) return
       const { funding, inputs } = reservation
+      // A child of this T1 can be in no block either.
+      const children = this.#outgoing
+        .all()
+        .filter(
+          ({ kind, inputs }) =>
+            kind === 'child' && inputs.some(({ outPoint }) => outPoint.txid === funding)
+        )
       await this.#init.store.commit([
         reservationRemoval(channel),
-        ...(funding === undefined ? [] : [abandonedChange({ funding, inputs })])
+        ...(funding === undefined ? [] : [abandonedChange({ funding, inputs })]),
+        ...children.map(({ id }) => outgoingRemoval(id))
       ])
       this.#reservations.remove(channel)
+      for (const { id } of children) this.#outgoing.remove(id)
       if (funding !== undefined) this.#abandoned.add({ funding, inputs })
     })
   }

@@ -65,7 +65,7 @@ describe('wallet records', () => {
         const refundHeight = blockHeight(next % 500_000_000)
         const reservation = {
           ...{ channel: channelId(channel), inputs, funding },
-          ...(next % 2 === 0 ? {} : { beside: true as const, refundHeight })
+          ...(next % 2 === 0 ? {} : { beside: true as const, refundHeight, fee: sat(next) })
         }
         const change = reservationChange(reservation)
         assert.deepEqual(readReservation(change.key, written(change.value)), reservation)

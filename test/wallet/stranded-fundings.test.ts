@@ -5,7 +5,7 @@ import { parseTransaction, type Transaction } from '../../src/bitcoin/transactio
 import type { BuiltFunding } from '../../src/engine/ports.js'
 import { outPointText, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf, messageOf } from '../../src/types/errors.js'
-import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { Bench, channelNamed, createTestSigner, fundingScriptOf, sat } from './fixtures.js'
 
 const CHANNEL = channelNamed('new')
@@ -163,6 +163,65 @@ describe('a T1 that is in no block', () => {
         bench.wallet.bumpFee(outPoint.txid, { feeRate: 20_000n, highFee: true }, () => signed.raw),
         (error) => codeOf(error) === 'ERR_CANNOT_BUMP' && messageOf(error).includes(txid)
       )
+    })
+  })
+
+  describe('though its server has sent it (FUND-5, RENEW-6)', () => {
+    it('gets a child like any other T1: the old channel is no coin of ours', async () => {
+      await bench.receive(1_000_000)
+      const { signed, outPoint, fee } = await topUp()
+      await bench.chain.broadcast(signed)
+      await bench.settled()
+      await bench.wallet.bumpFunding({
+        ...{ funding: outPoint.txid, fundingTx: signed.raw, feeRate: feeRate(10_000n) },
+        ...{ most: satoshi(7_500n), isLate: true, isRefused: false }
+      })
+      await bench.settled()
+      const child = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
+      assert.equal(child.inputs[0]?.outPoint.txid, outPoint.txid)
+      // Both pay 10 sat/vB.
+      const paid = feeFor(feeRate(10_000n), signed.vsize + 110) - fee
+      const change = signed.outputs.find(({ value }) => value > 200_000n)?.value ?? assert.fail()
+      assert.equal(change - child.paidTo(), paid)
+      const bumped = await bench.wallet.bumpFee(
+        outPoint.txid,
+        { feeRate: 20_000n, highFee: true },
+        () => signed.raw
+      )
+      assert.deepEqual([bumped.kind, bumped.of], ['child', outPoint.txid])
+    })
+
+    it('gets none before it is complete: no server could take both', async () => {
+      await bench.receive(1_000_000)
+      const { raw, outPoint } = await topUp()
+      await bench.wallet.bumpFunding({
+        ...{ funding: outPoint.txid, fundingTx: raw, feeRate: feeRate(10_000n) },
+        ...{ most: satoshi(7_500n), isLate: true, isRefused: true }
+      })
+      assert.deepEqual(bench.chain.broadcasts, [])
+      await assert.rejects(
+        bench.wallet.bumpFee(outPoint.txid, { feeRate: 20_000n }, () => raw),
+        (error) => codeOf(error) === 'ERR_CANNOT_BUMP' && /not completed/.test(messageOf(error))
+      )
+    })
+
+    it('takes its child along when it is given up', async () => {
+      await bench.receive(1_000_000)
+      const { signed, outPoint } = await topUp()
+      await bench.chain.broadcast(signed)
+      await bench.settled()
+      await bench.wallet.bumpFee(
+        outPoint.txid,
+        { feeRate: 5_000n, highFee: true },
+        () => signed.raw
+      )
+      await bench.settled()
+      bench.chain.drop(outPoint.txid)
+      await bench.wallet.releaseFunding(CHANNEL)
+      const sent = bench.chain.broadcasts.length
+      await pass(2)
+      assert.equal(bench.chain.broadcasts.length, sent)
+      assert.deepEqual(bench.errors, [])
     })
   })
 
