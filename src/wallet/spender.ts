@@ -293,6 +293,7 @@ export class Spender {
       this.#assertWanted(kept ?? view.transaction(parent)?.transaction)
       const funding = unconfirmedFunding(view, reservations, addresses, parent, kept)
       const before = outgoing.spending(funding.change.outPoint)
+      if (before !== undefined) this.#assertReplaceable(before.versions.map(({ txid }) => txid))
       const coin = outPointText(funding.change.outPoint)
       if (before === undefined && locks.has(funding.change.outPoint)) {
         throw new PaychanError(

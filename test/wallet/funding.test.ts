@@ -492,6 +492,25 @@ describe('wallet / the fee of T1', () => {
     assert.equal(bench.wallet.balance().pending, 50_000n - 2_630n)
   })
 
+  it('is not raised by a child in the place of one that another T1 spends (FUND-5)', async () => {
+    const { txid: child } = await bench.wallet.bumpFee(funding, { feeRate: 5_000n })
+    bench.chain.mine()
+    await bench.settled()
+    const second = await fund('b', 30_000)
+    bench.chain.mine()
+    await bench.settled()
+    bench.chain.reorg(2)
+    await bench.settled()
+    assert.deepEqual([bench.chain.isPending(funding), bench.chain.isPending(second)], [true, true])
+    await bench.wallet.bumpFunding(asked(funding, 20_000n, 5_000))
+    await bench.settled()
+    assert.deepEqual([bench.chain.isPending(child), bench.chain.isPending(second)], [true, true])
+    await rejects(bench.wallet.bumpFee(funding, { feeRate: 20_000n }), 'ERR_CANNOT_BUMP')
+    bench.chain.mine()
+    await bench.settled()
+    assert.notEqual(bench.chain.transaction(second), undefined)
+  })
+
   it('is raised again by a dearer child, which replaces the first', async () => {
     const first = await bench.wallet.bumpFee(funding, { feeRate: 5_000n })
     const second = await bench.wallet.bumpFee(first.txid, { feeRate: 10_000n })
