@@ -140,12 +140,13 @@ export class Claims {
 }
 
 /**
- * The version of a sweep with the highest fee: the shown one, or our own when that pays more. A
- * server may go on showing a version that it alone takes.
+ * The version of a sweep with the highest fee: our own bytes, or the shown ones when those pay more.
+ * A server may go on showing a version that it alone takes, or ours with another witness, which no
+ * mempool takes.
  */
 function dearest(shown: Transaction, own: Transaction | undefined): Transaction {
   const isVersion =
     own?.inputs.length === shown.inputs.length &&
     own.inputs.every(({ outPoint }) => shown.spends(outPoint))
-  return isVersion && own.paidTo() < shown.paidTo() ? own : shown
+  return isVersion && own.paidTo() <= shown.paidTo() ? own : shown
 }

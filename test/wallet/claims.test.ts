@@ -1,15 +1,25 @@
 /** Payout outputs: watched, counted, swept, kept in sight until the sweep is buried. */
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
+import { fromDer, ORDER, SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { hashFromTxid, type OutPoint, type Txid } from '../../src/types/bytes.js'
+import { fromHex, hashFromTxid, toHex, type OutPoint, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { readClaim } from '../../src/wallet/records.js'
 import { Bench, createTestSigner } from './fixtures.js'
+
+/** The other signature of the same keys and digest: what is secret has no part in it. */
+function withHighS(der: Uint8Array): Uint8Array {
+  const { signature, sighashType } = fromDer(der)
+  const s = ORDER - BigInt(`0x${toHex(signature.subarray(32))}`)
+  return bitcoin.script.signature.encode(
+    Uint8Array.from([...signature.subarray(0, 32), ...fromHex(s.toString(16).padStart(64, '0'))]),
+    sighashType
+  )
+}
 
 describe('claims', () => {
   let bench: Bench
@@ -138,6 +148,29 @@ describe('claims', () => {
       await bench.settled()
       assert.ok(bench.chain.broadcasts.length > 1)
       for (const raw of bench.chain.broadcasts) assert.deepEqual([...raw], [...sent])
+    })
+
+    it('a sweep of ours that is shown with signatures of high S goes out as we have signed it', async () => {
+      const output = await confirmedPayout()
+      const own = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
+      bench.chain.drop(own.txid)
+      // Blocks may have such a signature, and mempools refuse it (SIG-1).
+      const shown = own.withWitnesses(
+        own.inputs.map(({ witness: [der = assert.fail(), script = assert.fail()] }) => [
+          withHighS(der),
+          script
+        ])
+      )
+      assert.equal(shown.txid, own.txid)
+      bench.chain.makeUp(output.scriptPubKey, shown.raw)
+      await bench.settled()
+      const before = bench.chain.broadcasts.length
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+      assert.deepEqual(
+        bench.chain.broadcasts.slice(before).map((raw) => toHex(raw)),
+        [toHex(own.raw)]
+      )
     })
 
     it('nothing of it is sent while nobody has told of the output itself', async () => {
