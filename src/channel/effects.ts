@@ -39,6 +39,7 @@ export type Effect =
       readonly amount: Satoshi
       readonly feeRate: FeeRate
       readonly coins: readonly OutPoint[] | undefined
+      readonly mostFee: Satoshi | undefined
       readonly source: RenewalSource | undefined
     }
   /**

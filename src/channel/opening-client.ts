@@ -202,6 +202,7 @@ export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env)
       amount: terms.capacity,
       feeRate: state.choice?.feeRate ?? usual,
       coins: state.choice?.coins,
+      mostFee: state.source === undefined ? state.choice?.mostFee : undefined,
       source: state.source
     },
     { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'wallet' } }

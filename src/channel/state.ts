@@ -82,11 +82,13 @@ export interface RenewalSource {
   readonly fromWallet: boolean
 }
 
-/** The part of T1 that its opener has fixed: its outputs and inputs. */
+/** The part of T1 that its opener has fixed: its fee and inputs. */
 export interface FundingChoice {
   readonly feeRate?: FeeRate | undefined
   /** Exactly these coins of the wallet. */
   readonly coins?: readonly OutPoint[] | undefined
+  /** The most that it may cost, whatever the estimate is by then; of a renewal nothing. */
+  readonly mostFee?: Satoshi | undefined
 }
 
 /** Step 1: the client has asked. */

@@ -225,6 +225,7 @@ const TABLE = [
       step: z.int().min(1).max(0xffff).optional(),
       renew: z.boolean().optional(),
       ...feeChoice,
+      mostFee: askedAmount.optional(),
       coins: coins.optional(),
       psbt: z.literal(true).optional(),
       wait

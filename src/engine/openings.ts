@@ -4,6 +4,7 @@
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
+import { requireFee } from '../bitcoin/funding.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import { checkRequest, offerChannel, usualFundingRate } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
@@ -13,7 +14,7 @@ import { type Channel, type FundingChoice, isOpening, type KeyBits } from '../ch
 import { isUnfunded } from '../channel/unfunded.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { type BlockDelta, formatAmount, type Satoshi, ZERO_SAT } from '../types/units.js'
+import { type BlockDelta, type Satoshi, ZERO_SAT } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { CloseScripts, Strangers } from './opening-upkeep.js'
 import type { EngineContext, Timeouts } from './context.js'
@@ -131,13 +132,7 @@ export class Openings {
             choice?.coins
           )
         : ZERO_SAT
-    if (mostFee !== undefined && fee > mostFee) {
-      throw new PaychanError(
-        'ERR_FEE_TOO_HIGH',
-        `The fee of the funding transaction would be ${formatAmount(fee)}, more than the ${formatAmount(mostFee)} that it is paid for. Wait for lower fees; or, if that is meant, say so: \`--yes\`, or \`highFee: true\` over the API.`,
-        { fee, amount: mostFee }
-      )
-    }
+    requireFee(fee, mostFee)
     const listener = new BufferingListener()
     const link = await unlessCancelled(
       signal,
@@ -160,7 +155,8 @@ export class Openings {
         blocks,
         step,
         renewFor,
-        choice,
+        // The estimate may be another one when T1 is built.
+        choice: mostFee === undefined ? choice : { ...choice, mostFee },
         patience,
         renewal,
         outside

@@ -202,7 +202,7 @@ export class Performer {
         this.#context.watches.watch(actor, effect.scriptPubKey),
         this.#context.clock
       )
-      const { scriptPubKey, amount, feeRate, coins, source } = effect
+      const { scriptPubKey, amount, feeRate, coins, mostFee, source } = effect
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built =
         source === undefined || source.fromWallet
@@ -212,6 +212,7 @@ export class Performer {
               amount,
               feeRate,
               coins,
+              mostFee,
               beside: source?.old,
               refundHeight:
                 actor.state.stage === 'accepted' ? actor.state.terms.refundHeight : undefined

@@ -276,6 +276,8 @@ export interface FundingRequest {
   readonly beside?: FundingOutput | undefined
   /** Spends exactly these coins; the wallet chooses when left out. */
   readonly coins?: readonly OutPoint[] | undefined
+  /** Fails with `ERR_FEE_TOO_HIGH` when T1 would cost more. */
+  readonly mostFee?: Satoshi | undefined
   /** L of the channel. */
   readonly refundHeight?: BlockHeight | undefined
 }

@@ -20,8 +20,15 @@ export interface PurseOptions {
   readonly budget: Satoshi
   /**
    * Opens a channel where there is none to pay on, `most` (1) in all; without it that is an error.
+   * Its funding transaction costs `mostFee` satoshis at the most, a twentieth of the amount when
+   * left out.
    */
-  readonly open?: { readonly amount: Satoshi; readonly blocks?: number; readonly most?: number }
+  readonly open?: {
+    readonly amount: Satoshi
+    readonly blocks?: number
+    readonly most?: number
+    readonly mostFee?: Satoshi
+  }
   /**
    * The most that the first payment on a channel may be because its payee asks for it (UPD-10);
    * when left out, four times what the node itself would ask for (`NodeInfo.leastFirstPayment`).
@@ -47,6 +54,9 @@ export interface Bill {
  * honest one reckons with the same fees as our node does, if with other servers.
  */
 const FIRST_PAYMENTS = 4n
+
+/** HTTP-18: the part of a channel's amount that opening it by itself may cost. */
+const MOST_OF_AMOUNT = 20n
 
 /** Reasons why there is no channel to pay on. */
 const NO_CHANNEL: ReadonlySet<string> = new Set(['ERR_NO_CHANNEL', 'ERR_INVALID_PEER'])
@@ -104,7 +114,7 @@ export class Purse {
       const { leastFirst = ZERO_SAT } = bill
       this.#checkBudget(bill, leastFirst > amount ? leastFirst : amount)
       if (leastFirst > amount) await this.#checkFirst(bill, leastFirst)
-      await this.#open(bill.payee, address, open, error)
+      await this.#open(bill, address, open, error)
       await this.pay(bill, amount, count, true)
     }
   }
@@ -152,22 +162,41 @@ export class Purse {
 
   /** One channel for all that wait for it. */
   async #open(
-    payee: string,
+    { payee, name }: Bill,
     address: string,
     { most = 1, ...terms }: NonNullable<PurseOptions['open']>,
     error: unknown
   ): Promise<void> {
+    const { mostFee = satoshi(terms.amount / MOST_OF_AMOUNT) } = terms
     const underWay = this.#opening.get(payee)
     if (underWay === undefined && this.#opened >= most) throw error
     if (underWay === undefined) this.#opened++
     const opening =
       underWay ??
-      this.#options.node.channels.open({ peer: address, ...terms }).finally(() => {
-        this.#opening.delete(payee)
-      })
+      this.#options.node.channels
+        .open({ peer: address, ...terms, mostFee })
+        .catch((reason: unknown) => {
+          if (codeOf(reason) !== 'ERR_FEE_TOO_HIGH') throw reason
+          this.#opened--
+          throw tooDear(name, mostFee, terms.amount, reason)
+        })
+        .finally(() => {
+          this.#opening.delete(payee)
+        })
     this.#opening.set(payee, opening)
     await opening
   }
+}
+
+/** HTTP-18: blocks are dear, and nobody has asked for this channel. */
+function tooDear(name: string, mostFee: Satoshi, amount: Satoshi, cause: unknown): PaychanError {
+  const { fee } = factsOf(cause)
+  return new PaychanError(
+    'ERR_FEE_TOO_HIGH',
+    `No channel is opened to pay ${name} on: its funding transaction would cost ${typeof fee === 'bigint' ? `${formatAmount(fee)}, ` : ''}more than the ${formatAmount(mostFee)} that are paid for a channel of ${formatAmount(amount)} which opens by itself. Wait for lower fees, allow more (--most-open-fee, open.mostFee), or open it yourself.`,
+    { fee, amount: mostFee },
+    { cause }
+  )
 }
 
 /**

@@ -59,6 +59,11 @@ export interface OpenRequest extends FeeChoice, ProgressOptions {
    */
   readonly coins?: readonly string[]
   /**
+   * The most that the funding transaction may cost, in satoshis (`ERR_FEE_TOO_HIGH`); when left
+   * out, the amount, and with `highFee` no limit.
+   */
+  readonly mostFee?: Satoshi
+  /**
    * An outside wallet makes the funding transaction. The call resolves once that may begin
    * (`ChannelInfo.outside`); `channels.fundingPsbt` does the rest.
    */

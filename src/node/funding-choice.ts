@@ -69,8 +69,13 @@ export async function fundingChoice(
   {
     coins,
     psbt,
+    mostFee: most,
     ...given
-  }: FeeChoice & { readonly coins?: readonly string[]; readonly psbt?: true }
+  }: FeeChoice & {
+    readonly coins?: readonly string[]
+    readonly psbt?: true
+    readonly mostFee?: Satoshi
+  }
 ): Promise<ChosenFunding> {
   const asked = choiceOf(given)
   if (psbt === true && (coins ?? asked.feeRate ?? asked.target) !== undefined) {
@@ -87,7 +92,7 @@ export async function fundingChoice(
     )
   }
   const rate = await namedRate(chain, asked)
-  const mostFee = asked.highFee === true || added === 0n ? undefined : added
+  const mostFee = most ?? (asked.highFee === true || added === 0n ? undefined : added)
   if (rate === undefined && named === undefined) {
     return { choice: undefined, patience: undefined, mostFee }
   }

@@ -9,6 +9,7 @@ import {
   spendVsize,
   tooManyCoins
 } from '../bitcoin/coin-selection.js'
+import { requireFee } from '../bitcoin/funding.js'
 import { FUNDING_INPUT_VSIZE, type FundingOutput } from '../bitcoin/funding-spend.js'
 import { sweepVsize } from '../bitcoin/payout.js'
 import { makeTransaction, type Transaction, type TransactionParts } from '../bitcoin/transaction.js'
@@ -261,6 +262,7 @@ export class SimWallet implements Wallet {
       )
     }
     const { coins, fee } = this.#select(amount, rate, request.coins, beside)
+    requireFee(satoshi(fee), request.mostFee)
     const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
     const { raw, txid } = makeTransaction({
       version: 3,

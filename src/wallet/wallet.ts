@@ -7,6 +7,7 @@
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { FINAL_DEPTH } from '../channel/funding-depth.js'
+import { requireFee } from '../bitcoin/funding.js'
 import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -244,7 +245,8 @@ class OnChainWallet implements NodeWallet {
 
   async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
     return await this.#change(async () => {
-      const { channel, scriptPubKey, amount, feeRate, beside, coins, refundHeight } = request
+      const { channel, scriptPubKey, amount, feeRate, beside, coins, refundHeight, mostFee } =
+        request
       requireNoDust(scriptPubKey, amount)
       if (this.#reservations.has(channel)) {
         throw new PaychanError(
@@ -261,6 +263,7 @@ class OnChainWallet implements NodeWallet {
           this.#isDeep
         )
       )
+      requireFee(selection.fee, mostFee)
       const previous =
         beside === undefined
           ? []

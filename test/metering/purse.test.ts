@@ -111,6 +111,64 @@ describe('metering / the first payment on a channel (HTTP-17)', () => {
   })
 })
 
+describe('metering / a channel that opens by itself (HTTP-18)', () => {
+  const FEE = 5_000n
+
+  /** Opens when the funding transaction may cost what it costs today. */
+  async function opened(
+    open: { amount: bigint; mostFee?: bigint },
+    tries = 1
+  ): Promise<{ readonly done: readonly string[]; readonly error: unknown }> {
+    const { node, done } = beginner(0n, false)
+    const open_ = node.channels.open
+    const dear: PayerNode = {
+      ...node,
+      channels: {
+        open: async (request) => {
+          const { mostFee = request.amount } = request
+          done.push(`at most ${mostFee}`)
+          if (FEE > mostFee) {
+            throw new PaychanError('ERR_FEE_TOO_HIGH', 'It is dear.', { fee: FEE, amount: mostFee })
+          }
+          return await open_(request)
+        }
+      }
+    }
+    const { amount, mostFee } = open
+    const purse = new Purse({
+      ...{ node: dear, budget: satoshi(2_000n) },
+      open: {
+        amount: satoshi(amount),
+        ...(mostFee === undefined ? {} : { mostFee: satoshi(mostFee) })
+      }
+    })
+    const multiaddrs = [`/ip4/127.0.0.1/tcp/1/p2p/${bill.payee}`]
+    let error: unknown
+    for (let n = 0; n < tries; n++) {
+      error = await purse.pay({ ...bill, multiaddrs }, PRICE, () => {}).catch((e: unknown) => e)
+    }
+    return { done, error }
+  }
+
+  it('costs a twentieth of its amount at the most, and says how to allow more', async () => {
+    const { done, error } = await opened({ amount: 99_999n })
+    assert.deepEqual(done, ['at most 4999'])
+    assert.equal(codeOf(error), 'ERR_FEE_TOO_HIGH')
+    assert.match(String(error), /would cost 5,000 sat, more than the 4,999 sat.*--most-open-fee/)
+    assert.deepEqual((await opened({ amount: 100_000n })).done, ['at most 5000', 'open', 'pay 2'])
+  })
+
+  it('costs what the user allows', async () => {
+    const { done } = await opened({ amount: 50_000n, mostFee: 5_000n })
+    assert.deepEqual(done, ['at most 5000', 'open', 'pay 2'])
+  })
+
+  it('is tried again with the next bill: nothing was opened', async () => {
+    const { done } = await opened({ amount: 50_000n }, 2)
+    assert.deepEqual(done, ['at most 2500', 'at most 2500'])
+  })
+})
+
 describe('metering / what is prepaid', () => {
   let slow: SlowNode
   let purse: Purse

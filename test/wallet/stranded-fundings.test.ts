@@ -286,6 +286,19 @@ describe('a T1 that is in no block', () => {
       assert.equal(bench.wallet.balance().reserved, 700_000n)
     })
 
+    it('for no more than T1 may cost, whatever was estimated before (HTTP-18)', async () => {
+      await bench.receive(600_000)
+      const request = {
+        ...{ channel: CHANNEL, scriptPubKey: fundingScriptOf('new'), amount: sat(50_000) },
+        ...{ feeRate: feeRate(300_000n), mostFee: sat(2_500) }
+      }
+      await assert.rejects(
+        bench.wallet.buildFunding(request),
+        (error) => codeOf(error) === 'ERR_FEE_TOO_HIGH'
+      )
+      assert.equal(bench.wallet.balance().reserved, 0n)
+    })
+
     it('as they are named', async () => {
       await bench.receive(600_000)
       bench.chain.mine(4)

@@ -6,6 +6,7 @@ import type { PayingFetch, StreamUnit } from '../../metering/index.js'
 import { parseAmount } from '../../types/amount.js'
 import { fetchFailure, PaychanError } from '../../types/errors.js'
 import { readHostPort } from '../../types/host-port.js'
+import { withoutUndefined } from '../../daemon/wire.js'
 import { formatAmount, satoshi, type Satoshi } from '../../types/units.js'
 import {
   AMOUNT_HELP,
@@ -41,6 +42,7 @@ interface PayerOptions {
   readonly budget?: Satoshi
   readonly open?: Satoshi
   readonly mostFirst?: Satoshi
+  readonly mostOpenFee?: Satoshi
 }
 
 interface FetchOptions extends PayerOptions {
@@ -224,6 +226,11 @@ function withPayerOptions(command: Command): Command {
     )
     .option('--open <amount>', 'open a channel with so much, when there is none', parseAmount)
     .option(
+      '--most-open-fee <amount>',
+      'the most that the funding transaction of that channel may cost (default: a twentieth of the channel)',
+      parseAmount
+    )
+    .option(
       '--most-first <amount>',
       'the most that the first payment on a new channel may be, which its payee names (default: four times what this node would ask for)',
       parseAmount
@@ -233,7 +240,7 @@ function withPayerOptions(command: Command): Command {
 /** Pays with the running node, and goes on with the sessions of earlier commands. */
 async function paying<T>(
   context: Context,
-  { most = MOST, budget = BUDGET, open, mostFirst }: PayerOptions,
+  { most = MOST, budget = BUDGET, open, mostFirst, mostOpenFee }: PayerOptions,
   url: string,
   use: (pay: PayingFetch) => Promise<T>
 ): Promise<T> {
@@ -246,7 +253,9 @@ async function paying<T>(
       const sessions = readPaidSessions(await readFile(file, 'utf8').catch(() => '[]'))
       const pay = payingFetch({
         ...{ node, mostPerRequest: most, budget, sessions },
-        ...(open === undefined ? {} : { open: { amount: open } }),
+        ...(open === undefined
+          ? {}
+          : { open: withoutUndefined({ amount: open, mostFee: mostOpenFee }) }),
         ...(mostFirst === undefined ? {} : { mostFirstPayment: mostFirst })
       })
       try {
