@@ -8,6 +8,7 @@ import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
 import { BUDGET_SPANS } from '../node/access-api.js'
 import type { NodeApi } from '../node/api.js'
 import { peerText } from '../node/named-peer.js'
+import { MOST_UNUSED } from '../wallet/gaps.js'
 import { PaychanError } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
 import { blockDelta } from '../types/units.js'
@@ -102,7 +103,7 @@ const TABLE = [
   }),
   verb('address', 'wallet.address', {
     scope: 'receive',
-    meaning: 'a fresh address of the wallet; after 1,000 that nobody has paid to, the newest again',
+    meaning: `a fresh address of the wallet; after ${MOST_UNUSED} that nobody has paid to, the newest again`,
     request: {},
     answer: z.string(),
     body: none,

@@ -158,7 +158,8 @@ export class Engine {
     this.#openings = new Openings(this.#context, {
       renewals: this.#renewals,
       strangers: this.#upkeep.strangers,
-      closeScripts: this.#upkeep.closeScripts
+      closeScripts: this.#upkeep.closeScripts,
+      ownScripts: this.#upkeep.ownScripts
     })
     this.requests = new Requests({ store, clock, self: peers.self })
     this.eventLog =

@@ -19,6 +19,7 @@ import type { Redial } from './redial.js'
 export class OpeningUpkeep {
   readonly strangers: Strangers
   readonly closeScripts: CloseScripts
+  readonly ownScripts: OwnScripts
   readonly timers: OpeningTimers
   readonly #context: EngineContext
   readonly #redial: Redial
@@ -34,6 +35,7 @@ export class OpeningUpkeep {
     const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
     this.closeScripts = new CloseScripts(wallet, onError)
+    this.ownScripts = new OwnScripts(wallet)
     this.timers = new OpeningTimers(clock, timeouts)
   }
 
@@ -42,12 +44,14 @@ export class OpeningUpkeep {
     this.#context.actors.add(actor)
     this.strangers.observe(actor)
     this.closeScripts.hold(actor.state)
+    this.ownScripts.hold(actor.state)
   }
 
   /** Called after each step. */
   observe(actor: ChannelActor): void {
     this.timers.observe(actor)
     this.closeScripts.observe(actor.state)
+    this.ownScripts.observe(actor.state)
     this.strangers.observe(actor)
   }
 
@@ -284,5 +288,46 @@ export class CloseScripts {
       })
     } else return
     this.#unfunded.delete(channel.id)
+  }
+}
+
+/**
+ * OPEN-13: the close scripts of a client. Each is an address of the wallet, which every server
+ * watches for good, and a server may refuse as many renewals as it likes; so a script that came to
+ * nothing before T1 has left is that of the next opening.
+ */
+export class OwnScripts {
+  readonly #free: Uint8Array[] = []
+  /** Scripts of openings whose T1 has not left. */
+  readonly #opening = new Map<ChannelId, Uint8Array>()
+  readonly #wallet: Pick<Wallet, 'newScript'>
+
+  constructor(wallet: Pick<Wallet, 'newScript'>) {
+    this.#wallet = wallet
+  }
+
+  /** A script that no channel has; to be given back when no channel begins with it. */
+  async take(): Promise<Uint8Array> {
+    return this.#free.pop() ?? (await this.#wallet.newScript())
+  }
+
+  giveBack(script: Uint8Array): void {
+    this.#free.push(script)
+  }
+
+  /** Called for each channel when it begins, or comes from the store. */
+  hold(channel: Channel): void {
+    if (channel.role !== 'client' || !isOpening(channel)) return
+    const { closeScript } = channel.stage === 'offered' ? channel.offer : channel.terms.client
+    this.#opening.set(channel.id, closeScript)
+  }
+
+  /** Called after each step. */
+  observe({ id, stage }: Channel): void {
+    if (stage !== 'abandoned' && stage !== 'established') return
+    const script = this.#opening.get(id)
+    if (script === undefined) return
+    this.#opening.delete(id)
+    if (stage === 'abandoned') this.giveBack(script)
   }
 }

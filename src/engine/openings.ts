@@ -16,7 +16,7 @@ import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { type BlockDelta, type Satoshi, ZERO_SAT } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { CloseScripts, Strangers } from './opening-upkeep.js'
+import type { CloseScripts, OwnScripts, Strangers } from './opening-upkeep.js'
 import type { EngineContext, Timeouts } from './context.js'
 import type { Link, LinkListener, Random } from './ports.js'
 import type { Renewals } from './renewals.js'
@@ -28,6 +28,7 @@ interface OpeningParts {
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
   readonly strangers: Pick<Strangers, 'admit'>
   readonly closeScripts: Pick<CloseScripts, 'take' | 'giveBack'>
+  readonly ownScripts: Pick<OwnScripts, 'take' | 'giveBack'>
 }
 
 /** The request of `open`. */
@@ -141,8 +142,10 @@ export class Openings {
         late.close()
       }
     )
+    let unused: Uint8Array | undefined
     try {
       const { keys, party } = await this.#drawParty('client')
+      unused = party.closeScript
       throwIfCancelled(signal)
       const request = {
         id: channelIdOf(party.channelKey),
@@ -164,9 +167,11 @@ export class Openings {
       const actor = this.#context.begin(
         offerChannel(request, this.#context.env({ role: 'client', keys }))
       )
+      unused = undefined
       listener.bind(this.#context.links.attach(actor, link))
       return actor
     } catch (error) {
+      if (unused !== undefined) this.#parts.ownScripts.giveBack(unused)
       link.close()
       throw error
     }
@@ -257,10 +262,10 @@ export class Openings {
   }
 
   async #drawParty(role: Role): Promise<{ keys: KeyBits; party: OwnPart }> {
-    const { random, signer, wallet } = this.#context
+    const { random, signer } = this.#context
     const keys = drawKeys(random)
     const closeScript =
-      role === 'server' ? this.#parts.closeScripts.take() : await wallet.newScript()
+      role === 'server' ? this.#parts.closeScripts.take() : await this.#parts.ownScripts.take()
     return {
       keys,
       party: {

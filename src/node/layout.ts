@@ -11,6 +11,3 @@ export const CONFIG_FILE = 'config.json'
 
 /** Channels, payments, wallet. */
 export const STORE_DIRECTORY = 'db'
-
-/** The search of a restored wallet ends after this many unused addresses in a row. */
-export const DEFAULT_RESTORE_GAP = 100

@@ -7,6 +7,7 @@ import { addressBranch, addressSecret, type HDKey } from '../bitcoin/seed.js'
 import { loadEcdsa } from './signer.js'
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { CLOSE_GAP, GAP, MOST_UNUSED } from './gaps.js'
 import { type Branch, BRANCHES } from './records.js'
 import type { Watches } from './watches.js'
 
@@ -15,21 +16,6 @@ import type { Watches } from './watches.js'
  * 2 is for the close scripts that a server gives to peers, who can ask for as many as they like.
  */
 const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1, close: 2 }
-
-/**
- * Number of close scripts searched beyond the last that was paid to: more than there are channels
- * without funds (OPEN-11).
- */
-export const CLOSE_GAP = 160
-
-/** Number of addresses watched beyond the last one handed out: the gap limit of BIP44. */
-export const GAP = 20
-
-/**
- * Number of addresses in a row that nobody has paid to: no more are handed out. Each is watched at
- * every server for good, so whoever may ask for addresses must not make them without end.
- */
-export const MOST_UNUSED = 1_000
 
 /** One script of ours. */
 export interface OwnScript {

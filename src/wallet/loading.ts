@@ -3,7 +3,8 @@
  */
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
-import { CLOSE_GAP, type AddressBook } from './addresses.js'
+import type { AddressBook } from './addresses.js'
+import { CLOSE_GAP } from './gaps.js'
 import type { Claims } from './claims.js'
 import { type CoinLocks, LOCKED, readLock, type Reservations } from './coins.js'
 import { ABANDONED, type AbandonedFundings, readAbandoned } from './funding.js'

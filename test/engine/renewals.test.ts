@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import type { Policy } from '../../src/channel/policy.js'
 import type { Link } from '../../src/engine/ports.js'
-import { txid, type ChannelId } from '../../src/types/bytes.js'
+import { toHex, txid, type ChannelId } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { CAPACITY, quiet, World, type Node } from './world.js'
@@ -482,6 +482,32 @@ describe('engine / renewals', () => {
       )
       await alice.engine.pay(old, satoshi(1_000n), 'on')
       assert.equal(bob.engine.describe(old).ourBalance, 21_000n)
+    })
+
+    it('as often as the server likes, with one address of the wallet for all of them (OPEN-13)', async () => {
+      const { world, alice, old } = await pair()
+      const before = alice.wallet.scriptsDrawn
+      const offered = (): string[] =>
+        world.left.flatMap((left) =>
+          left.kind === 'message' && left.message.type === 'OpenChannel'
+            ? [toHex(left.message.closeScript)]
+            : []
+        )
+      for (let n = 0; n < 5; n++) {
+        await assert.rejects(
+          alice.engine.renew(old, { amount: satoshi(0n), blocks: blockDelta(9_000), wait: 'ready' })
+        )
+      }
+      assert.equal(alice.wallet.scriptsDrawn - before, 1)
+      // What came about keeps its own.
+      await renew({ world, alice, old })
+      const [first, ...renewals] = offered()
+      assert.deepEqual([renewals.length, new Set(renewals).size], [6, 1])
+      await alice.engine.open({
+        ...{ peer: 'bob', capacity: satoshi(100_000n), blocks: LASTING },
+        wait: 'broadcast'
+      })
+      assert.equal(new Set([first, ...renewals, ...offered()]).size, 3)
     })
 
     it('by a server whose estimate is another one, after the signature: says what to do with the old channel', async () => {

@@ -16,6 +16,7 @@ import {
   readReservation,
   reservationChange
 } from '../../src/wallet/records.js'
+import { MOST_UNUSED, RESTORE_GAP } from '../../src/wallet/gaps.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex)
@@ -240,6 +241,24 @@ describe('wallet / the gap', () => {
   it('is 20 addresses beyond the last one that was used, on each branch (BIP44)', async () => {
     const { chain } = await Bench.start()
     assert.equal(chain.watched.length, 40)
+  })
+
+  it('of a restore is wider than the addresses that are handed out while nobody pays (OPEN-13)', async () => {
+    const far = await Bench.start()
+    await far.store.commit([branchChange('receive', MOST_UNUSED - 1)])
+    await far.restart()
+    // Channels take theirs all the same.
+    for (let n = 0; n < 10; n++) await far.wallet.newScript()
+    far.chain.pay(await far.freshScript(), sat(12_345))
+    far.chain.mine()
+    await far.wallet.stop()
+    const { key, value } = gapChange(RESTORE_GAP)
+    const restored = await Bench.start({
+      chain: far.chain,
+      disk: new Map([[key, value ?? assert.fail()]])
+    })
+    assert.equal(restored.wallet.balance().confirmed, 12_345n)
+    await restored.wallet.stop()
   })
 
   it('is as wide as a restore asked for, and coins far out are found', async () => {

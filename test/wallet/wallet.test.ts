@@ -6,7 +6,8 @@ import { sameBytes, toHex } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
-import { AddressBook, GAP, MOST_UNUSED } from '../../src/wallet/addresses.js'
+import { AddressBook } from '../../src/wallet/addresses.js'
+import { GAP, MOST_UNUSED } from '../../src/wallet/gaps.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { branchChange } from '../../src/wallet/records.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
@@ -86,7 +87,7 @@ describe('wallet', () => {
       assert.equal(new Set(told).size, 5)
     })
 
-    it('end after a thousand in a row to which nobody has paid: the newest is given again until it is paid', async () => {
+    it('end after so many in a row to which nobody has paid: the newest is given again until it is paid', async () => {
       await bench.store.commit([branchChange('receive', MOST_UNUSED - 2)])
       await bench.restart()
       const told = new Set([await bench.wallet.newAddress(), await bench.wallet.newAddress()])

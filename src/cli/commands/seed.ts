@@ -8,7 +8,7 @@ import { PaychanError } from '../../types/errors.js'
 import { formatAmount } from '../../types/units.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { RecoverResult } from '../../node/api.js'
-import { DEFAULT_RESTORE_GAP } from '../../node/layout.js'
+import { RESTORE_GAP } from '../../wallet/gaps.js'
 import {
   type Context,
   contextOf,
@@ -69,7 +69,7 @@ export function addSeedCommands(program: Command, world: World): void {
       '--gap <n>',
       'search until so many addresses in a row are unused',
       wholeNumber(1),
-      DEFAULT_RESTORE_GAP
+      RESTORE_GAP
     )
     .option(
       '--used <n>',
