@@ -185,14 +185,8 @@ function thenDue(before: Channel, first: Transition, env: Env): Transition {
  * be signed already.
  */
 function unlessSigning(before: Channel, event: ChannelEvent, next: Transition): Transition {
-  if (
-    next.state.stage !== 'abandoned' ||
-    !isSigning(before) ||
-    event.type === 'renewal-refused' ||
-    event.type === 'funding-lost'
-  ) {
-    return next
-  }
+  const isAnswer = event.type === 'renewal-refused' || event.type === 'funding-lost'
+  if (next.state.stage !== 'abandoned' || !isSigning(before) || isAnswer) return next
   const late = new PaychanError(
     'ERR_CANCEL_TOO_LATE',
     'The renewal is being signed; it cannot be given up any more.'
