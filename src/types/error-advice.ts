@@ -290,7 +290,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   ERR_FUNDING_NOT_SEGWIT: 'Fund from native SegWit coins only.',
   ERR_FUNDING_NOT_TAKEN: 'Wait: it is sent again with every block. Do not open the channel again.',
   ERR_FUNDED_NOT_OPEN: 'Close the channel; when the peer is gone, the refund comes back by itself.',
-  ERR_FUNDING_LOST: 'Open another channel: the coins of this one were spent otherwise.',
+  ERR_FUNDING_LOST:
+    'Open another one; of a renewal, close the old channel, which has its money still.',
   ERR_FUNDED_TOO_LATE: 'Close the channel, and open another one with a higher fee.',
   ERR_PAID_WITHOUT_REFUND: 'Ask the other side to close with you: only both together can spend it.',
   ERR_FUNDING_REORGED: 'Wait until it is buried again.',
