@@ -58,7 +58,7 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
     return (await twin.transaction(txid(id ?? assert.fail())))?.raw ?? assert.fail()
   }
 
-  it('payments stop, both are told, and a server that waits for depth has acknowledged nothing', async () => {
+  it('payments stop, both are told, and a server that waits for depth has acknowledged nothing; once that spend is final the channel is given up', async () => {
     const alice = await fixture.node('alice')
     const bob = await fixture.node('bob', { policy: { minDepth: 3 } })
     const words = await readFile(fixture.path('alice/seed'), 'utf8')
@@ -89,7 +89,7 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
 
     const conflict = await otherSpend(words.trim(), 'mkHS9ne12qx9pS9VojpwU5xtRd4T7X7ZUt')
     await fixture.devnet.reorg(2, { transactions: 'drop', instead: [conflict] })
-    await fixture.devnet.mine(6)
+    await fixture.devnet.mine(2)
     for (const node of [alice, bob]) {
       await node.synced()
       await node.sees(
@@ -109,5 +109,10 @@ describe('reorgs / T1 is replaced by another spend of its coins', () => {
       'ERR_CHANNEL_NOT_OPEN'
     )
     assert.deepEqual((await bob.api.payments.list()).length, 0)
+
+    // FUND-6: T1 can be in no block any more.
+    await fixture.devnet.mine(4)
+    await alice.sees(async () => (await alice.api.channels.list())[0]?.status === 'abandoned')
+    assert.equal((await alice.api.wallet.balance()).reserved, 0n)
   })
 })
