@@ -125,6 +125,8 @@ export class WatchedScript {
   #reasons = 1
   #met = 0
   #working: Promise<void> | undefined
+  /** The server has said that the history has changed, above its allowance. */
+  #isPostponed = false
   #failures = 0
   #cancelRetry: Unsubscribe | undefined
 
@@ -141,6 +143,7 @@ export class WatchedScript {
       this.#session?.isOpen === true &&
       this.#subscribed === this.#session &&
       !this.#isStale() &&
+      !this.#isPostponed &&
       this.#working === undefined
     )
   }
@@ -191,6 +194,7 @@ export class WatchedScript {
       this.#refresh()
       return
     }
+    this.#isPostponed = true
     this.#cancelRetry?.()
     this.#cancelRetry = this.#context.clock.after(waitMs, () => {
       this.statusChanged()
@@ -212,12 +216,12 @@ export class WatchedScript {
   /**
    * Called after a new block: resolves once all histories known to be changing have been fetched. A
    * mempool transaction may be in the block, so it is looked up without waiting for the server to
-   * say so.
+   * say so; and what the server has said above its allowance may be of the block.
    */
   settled(): Promise<void> | undefined {
     const waits = this.#history?.some(({ height }) => height === undefined) === true
     // There may be room again for what was left out.
-    if (waits || this.#verified.isCut) this.#refresh()
+    if (waits || this.#verified.isCut || this.#isPostponed) this.#refresh()
     return this.#working
   }
 
@@ -240,6 +244,7 @@ export class WatchedScript {
       return
     }
     this.#cancelRetry?.()
+    this.#isPostponed = false
     this.#working = this.#context.slots
       .run(async () => {
         await this.#fetchWhileStale()

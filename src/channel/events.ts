@@ -17,6 +17,8 @@ export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 
 export interface FundingHistory {
   readonly funding: ShownTransaction | undefined
+  /** T1 as servers show it, where they differ in its witnesses; `funding` alone when left out. */
+  readonly fundings?: readonly Transaction[]
   /**
    * All transactions that a server shows as spends of its output. At most one of them is in a
    * block; that one is listed more than once where servers differ in its witness.

@@ -44,7 +44,7 @@ export const CLAIM_AGAIN_BLOCKS = 6
 /** Takes in a new history of the funding script. */
 export function onHistory(
   channel: Established,
-  { funding, spends, strays }: FundingHistory,
+  { funding, fundings, spends, strays }: FundingHistory,
   env: Pick<Env, 'verify' | 'height'>
 ): Transition<Established> {
   const before = channel.onChain
@@ -63,7 +63,7 @@ export function onHistory(
     ),
     ...(firstShown === undefined ? {} : { firstShown })
   }
-  const shown = onFundingShown(withFunding(channel, funding?.transaction, env), funding, env)
+  const shown = onFundingShown(withFunding(channel, funding, fundings, env), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   // All channels hear their history again when a node starts: what says nothing new is not written.
   const state: Established =

@@ -13,7 +13,12 @@
  *
  * Each side's old channel is a machine of its own (renewed.ts); the two tell each other (`tell`).
  */
-import type { RenewalRequest, Update, UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import {
+  MAX_TRANSACTION_BYTES,
+  type RenewalRequest,
+  type Update,
+  type UpdateAck
+} from '../../protocols/paychan/1.0/index.js'
 import { fromBlock, SIGHASH } from '../bitcoin/ecdsa.js'
 import { checkFundingTx } from '../bitcoin/funding.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
@@ -26,7 +31,7 @@ import { abandon } from './stopping.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { establishClient, establishServer } from './establishing.js'
-import type { RenewalDraft } from './events.js'
+import type { RenewalDraft, ShownTransaction } from './events.js'
 import { initialBalance, NEW_LEDGER, type HeldState } from './ledger.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { initialDigest } from './signing.js'
@@ -378,23 +383,31 @@ function lostWith(channel: Channel, by: Txid): Effect[] {
  */
 export function withFunding(
   channel: Established,
-  funding: Transaction | undefined,
+  funding: ShownTransaction | undefined,
+  fundings: readonly Transaction[] | undefined,
   { verify }: Pick<Env, 'verify'>
 ): Established {
-  if (channel.role === 'server' || channel.renewal?.old === undefined || funding === undefined) {
+  if (channel.role === 'server' || channel.renewal === undefined || funding === undefined) {
     return channel
   }
   const { old, signature } = channel.renewal
+  // A record of an earlier version does not say what T1 spends: it takes what a block has.
+  if (old === undefined) {
+    const { raw } = funding.transaction
+    return funding.height === undefined || raw.length > MAX_TRANSACTION_BYTES
+      ? channel
+      : { ...channel, fundingTx: raw, renewal: undefined }
+  }
   const own = parseTransaction(channel.fundingTx)
-  const [, , der] = funding.inputs[funding.inputOf(old.outPoint)]?.witness ?? []
-  const theirs = der === undefined ? undefined : verified(der, own, old, verify)
-  return theirs === undefined
-    ? channel
-    : {
-        ...channel,
-        fundingTx: completeRenewal(own, old, signature, theirs).raw,
-        renewal: undefined
-      }
+  for (const shown of fundings ?? [funding.transaction]) {
+    const [, , der] = shown.inputs[shown.inputOf(old.outPoint)]?.witness ?? []
+    const theirs = der === undefined ? undefined : verified(der, own, old, verify)
+    if (theirs !== undefined) {
+      const fundingTx = completeRenewal(own, old, signature, theirs).raw
+      return { ...channel, fundingTx, renewal: undefined }
+    }
+  }
+  return channel
 }
 
 /** The server's signature of T1; undefined when it is none. */

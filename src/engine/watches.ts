@@ -121,14 +121,16 @@ class FundingWatcher implements ScriptWatcher {
   }
 
   /**
-   * T1, once it was in a block: before, its bytes here may lack the signatures that it has there.
+   * T1, once it was in a block: before, its bytes here may lack the signatures that it has there, as
+   * those of a renewal do until the server's signature was seen.
    */
   known(id: Txid): KnownTransaction | undefined {
     const { state } = this.#actor
     const raw = this.kept(id)
     return raw === undefined ||
       state.stage !== 'established' ||
-      state.onChain.fundingHeight === undefined
+      state.onChain.fundingHeight === undefined ||
+      (state.role === 'client' && state.renewal !== undefined)
       ? undefined
       : { raw, block: state.onChain.fundingBlock }
   }
@@ -147,6 +149,7 @@ export function fundingHistory(
   const others = history.filter((each) => !isFunding(each))
   return {
     funding: history.find(isFunding),
+    fundings: history.filter(isFunding).map(({ transaction }) => transaction),
     spends: others.filter(isSpend),
     strays: others.filter((each) => !isSpend(each))
   }

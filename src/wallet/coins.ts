@@ -213,12 +213,18 @@ export class Reservations {
   }
 
   /**
-   * The channels one of whose coins is spent for good. If T1 spent it, all their coins are spent;
-   * if something else did, T1 can never be in a block any more, and the other coins are free.
+   * The channels whose T1 has spent their coins for good. Where something else did, the reservation
+   * stays until the channel is given up, which it tells of (FUND-6): a node that was away for long
+   * has to hear of it, too. One of an earlier version does not name its T1.
    */
-  settled(isBuried: (outPoint: OutPoint) => boolean): ChannelId[] {
+  settled(spentForGoodBy: (outPoint: OutPoint) => Txid | undefined): ChannelId[] {
     return [...this.#byChannel.values()]
-      .filter(({ inputs }) => inputs.some(isBuried))
+      .filter(({ inputs, funding }) =>
+        inputs.some((input) => {
+          const by = spentForGoodBy(input)
+          return by !== undefined && (funding === undefined || by === funding)
+        })
+      )
       .map(({ channel }) => channel)
   }
 }

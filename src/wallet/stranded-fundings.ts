@@ -67,6 +67,8 @@ export class StrandedFundings {
    * told now; undefined while T1 is in a block.
    */
   spendableFrom(channel: ChannelId): BlockHeight | undefined {
+    // What has been shown since the last tip counts as well.
+    this.observe()
     const reservation = this.#init.reservations.get(channel)
     const { funding, beside, refundHeight } = reservation ?? {}
     const seen = this.#lastSeen.get(channel)

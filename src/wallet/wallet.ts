@@ -538,9 +538,12 @@ class OnChainWallet implements NodeWallet {
 
   #look(): void {
     this.#stranded.observe()
-    const isSpentForGood = (outPoint: OutPoint): boolean =>
-      isBuried(this.#view.spender(outPoint)?.height, this.#height())
-    for (const channel of this.#reservations.settled(isSpentForGood)) {
+    const spentForGoodBy = (outPoint: OutPoint): Txid | undefined => {
+      const spender = this.#view.spender(outPoint)
+      return isBuried(spender?.height, this.#height()) ? spender?.transaction.txid : undefined
+    }
+    const isSpentForGood = (outPoint: OutPoint): boolean => spentForGoodBy(outPoint) !== undefined
+    for (const channel of this.#reservations.settled(spentForGoodBy)) {
       this.#inBackground(async () => {
         await this.#releaseSettled(channel)
       })

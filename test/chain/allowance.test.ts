@@ -87,6 +87,19 @@ describe('chain / the allowance of a server', () => {
     assert.equal(looks(), 4)
   })
 
+  it('a block does not wait for it: what the server has said may be of the block', async () => {
+    const { script, looks } = await watched()
+    for (let n = 0; n < 3; n++) {
+      script.statusChanged()
+      await turn()
+    }
+    assert.deepEqual([looks(), script.isKnown, script.isCurrent], [3, false, true])
+    await script.settled()
+    assert.deepEqual([looks(), script.isKnown], [4, true])
+    await script.settled()
+    assert.equal(looks(), 4)
+  })
+
   it('what has not begun to look takes nothing of it', async () => {
     const { script, looks } = await watched()
     for (let n = 0; n < 100; n++) script.statusChanged()

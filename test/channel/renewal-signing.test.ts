@@ -424,6 +424,28 @@ describe('channel / renewal / what servers show of T1 (EVID-9)', () => {
     assert.deepEqual([fundingTx, renewal], [complete.raw, undefined])
   })
 
+  it('it is found among several that servers show', () => {
+    const { client, complete } = shownT1()
+    const junk = complete.withWitnesses([[new Uint8Array(10)]])
+    const funding = { transaction: junk, height: blockHeight(501) }
+    const history = { funding, fundings: [junk, complete], spends: [], strays: [] }
+    client.channel = client.attempt({ type: 'history', history }).state
+    assert.deepEqual(client.established.fundingTx, complete.raw)
+  })
+
+  it('a record of an earlier version, which does not say what T1 spends, takes what a block has', () => {
+    const { client, own, complete } = shownT1()
+    const { renewal } = client.established
+    assert.ok(renewal)
+    const { signature, previous } = renewal
+    client.channel = { ...client.established, renewal: { signature, previous } }
+    assert.deepEqual(show(client, complete).fundingTx, own.raw)
+    const funding = { transaction: complete, height: blockHeight(501) }
+    const history = { funding, spends: [], strays: [] }
+    client.channel = client.attempt({ type: 'history', history }).state
+    assert.deepEqual(client.established.fundingTx, complete.raw)
+  })
+
   it('a witness that the server has not signed is not: neither one of any size, nor our own signature in its place', () => {
     const { client, own, complete } = shownT1()
     const [empty, ours, theirs, script] = complete.inputs[0]?.witness ?? []

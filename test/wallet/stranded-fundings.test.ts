@@ -6,6 +6,7 @@ import type { BuiltFunding } from '../../src/engine/ports.js'
 import { outPointText, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf, messageOf } from '../../src/types/errors.js'
 import { blockHeight, feeFor, feeRate, satoshi } from '../../src/types/units.js'
+import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, createTestSigner, fundingScriptOf, sat } from './fixtures.js'
 
 const CHANNEL = channelNamed('new')
@@ -116,6 +117,18 @@ describe('a T1 that is in no block', () => {
         bench.chain.mine()
         await bench.settled()
       }
+      assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
+      await bench.wallet.releaseFunding(CHANNEL)
+      assert.equal(bench.wallet.balance().reserved, 0n)
+    })
+
+    it('is still known to be dead by a node that was away for long', async () => {
+      await bench.receive(70_000, 500_000)
+      await topUp()
+      await pass(6)
+      const txid = await send(reserved())
+      bench.chain.mine(BURIED_DEPTH + 20)
+      await bench.settled()
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
       await bench.wallet.releaseFunding(CHANNEL)
       assert.equal(bench.wallet.balance().reserved, 0n)
