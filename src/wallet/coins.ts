@@ -213,16 +213,19 @@ export class Reservations {
   }
 
   /**
-   * The channels whose T1 has spent their coins for good. Where something else did, the reservation
-   * stays until the channel is given up, which it tells of (FUND-6): a node that was away for long
-   * has to hear of it, too. One of an earlier version does not name its T1.
+   * The channels one of whose coins is spent for good. If T1 spent it, all their coins are spent;
+   * if something else did, T1 can never be in a block any more, and the other coins are free, once
+   * the channel has heard of it. A reservation of an earlier version does not name its T1.
    */
-  settled(spentForGoodBy: (outPoint: OutPoint) => Txid | undefined): ChannelId[] {
+  settled(
+    spentForGoodBy: (outPoint: OutPoint) => Txid | undefined,
+    hasHeard: (channel: ChannelId) => boolean
+  ): ChannelId[] {
     return [...this.#byChannel.values()]
-      .filter(({ inputs, funding }) =>
+      .filter(({ channel, inputs, funding }) =>
         inputs.some((input) => {
           const by = spentForGoodBy(input)
-          return by !== undefined && (funding === undefined || by === funding)
+          return by !== undefined && (funding === undefined || by === funding || hasHeard(channel))
         })
       )
       .map(({ channel }) => channel)

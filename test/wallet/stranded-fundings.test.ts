@@ -127,7 +127,7 @@ describe('a T1 that is in no block', () => {
       await topUp()
       await pass(6)
       const txid = await send(reserved())
-      bench.chain.mine(BURIED_DEPTH + 20)
+      bench.chain.mine(BURIED_DEPTH + 2)
       await bench.settled()
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
       await bench.wallet.releaseFunding(CHANNEL)
