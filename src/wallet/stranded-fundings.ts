@@ -27,15 +27,18 @@ interface StrandedInit {
   readonly height: () => BlockHeight | undefined
 }
 
-/** The newest tip under which T1 was shown, and under which all that it spends was. */
-interface LastSeen {
+interface Seen {
+  /** The newest tip under which T1 was shown. */
   readonly shown: BlockHeight
+  /** The newest tip under which all that T1 spends was. */
   readonly whole: BlockHeight
+  /** The tip under which T1 was first found to be lost; undefined while it is not. */
+  readonly lostSince: BlockHeight | undefined
 }
 
 export class StrandedFundings {
   /** Since this node started: a restart costs some blocks of time. */
-  readonly #lastSeen = new Map<ChannelId, LastSeen>()
+  readonly #seen = new Map<ChannelId, Seen>()
   readonly #init: StrandedInit
 
   constructor(init: StrandedInit) {
@@ -47,19 +50,30 @@ export class StrandedFundings {
     const { view, reservations, height } = this.#init
     const tip = height()
     if (tip === undefined) return
-    for (const channel of this.#lastSeen.keys()) {
-      if (reservations.get(channel) === undefined) this.#lastSeen.delete(channel)
+    for (const channel of this.#seen.keys()) {
+      if (reservations.get(channel) === undefined) this.#seen.delete(channel)
     }
     for (const { channel, inputs, funding } of reservations.all()) {
       if (funding === undefined) continue
       const isShown = view.transaction(funding) !== undefined
       const isWhole = isShown || inputs.every(({ txid }) => view.transaction(txid) !== undefined)
-      const { shown, whole } = this.#lastSeen.get(channel) ?? { shown: tip, whole: tip }
-      this.#lastSeen.set(channel, {
+      const first: Seen = { shown: tip, whole: tip, lostSince: undefined }
+      const { shown, whole, lostSince } = this.#seen.get(channel) ?? first
+      this.#seen.set(channel, {
         shown: isShown ? tip : shown,
-        whole: isWhole ? tip : whole
+        whole: isWhole ? tip : whole,
+        lostSince: this.lostTo(channel) === undefined ? undefined : (lostSince ?? tip)
       })
     }
+  }
+
+  /**
+   * True once a channel had some blocks to hear that its T1 is lost (`lostTo`): a node that was away
+   * finds the other spend buried for long, and has to give the channel up first (FUND-6).
+   */
+  hasTold(channel: ChannelId): boolean {
+    const [since, tip] = [this.#seen.get(channel)?.lostSince, this.#init.height()]
+    return since !== undefined && tip !== undefined && tip - since >= FINAL_DEPTH
   }
 
   /**
@@ -71,7 +85,7 @@ export class StrandedFundings {
     this.observe()
     const reservation = this.#init.reservations.get(channel)
     const { funding, beside, refundHeight } = reservation ?? {}
-    const seen = this.#lastSeen.get(channel)
+    const seen = this.#seen.get(channel)
     const { height, view } = { height: this.#init.height(), view: this.#init.view }
     if (funding === undefined || seen === undefined || height === undefined) return undefined
     if (view.transaction(funding)?.height !== undefined) return undefined

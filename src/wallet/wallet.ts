@@ -93,8 +93,6 @@ class OnChainWallet implements NodeWallet {
   readonly #serial = new SerialQueue()
   readonly #listeners = new Set<() => void>()
   readonly #unsubscribe: Unsubscribe[] = []
-  /** The tip under which a T1 was first found to be lost for good, by channel. */
-  readonly #lostSince = new Map<ChannelId, BlockHeight>()
   /** The script of the newest address: it is given again when addresses are used up. */
   #newest: Uint8Array | undefined
   #running = false
@@ -545,7 +543,8 @@ class OnChainWallet implements NodeWallet {
       return isBuried(spender?.height, this.#height()) ? spender?.transaction.txid : undefined
     }
     const isSpentForGood = (outPoint: OutPoint): boolean => spentForGoodBy(outPoint) !== undefined
-    for (const channel of this.#reservations.settled(spentForGoodBy, this.#hasHeard)) {
+    const hasTold = (channel: ChannelId): boolean => this.#stranded.hasTold(channel)
+    for (const channel of this.#reservations.settled(spentForGoodBy, hasTold)) {
       this.#inBackground(async () => {
         await this.#releaseSettled(channel)
       })
@@ -568,23 +567,10 @@ class OnChainWallet implements NodeWallet {
     this.#notify()
   }
 
-  /**
-   * True once a channel had some blocks to hear that its T1 is lost (`fundingLostTo`): a node that
-   * was away finds the other spend buried at once, and has to give the channel up first (FUND-6).
-   */
-  readonly #hasHeard = (channel: ChannelId): boolean => {
-    const height = this.#height()
-    if (height === undefined) return false
-    const since = this.#lostSince.get(channel) ?? height
-    this.#lostSince.set(channel, since)
-    return height - since >= FINAL_DEPTH
-  }
-
   async #releaseSettled(channel: ChannelId): Promise<void> {
     if (!this.#reservations.has(channel)) return
     await this.#init.store.commit([reservationRemoval(channel)])
     this.#reservations.remove(channel)
-    this.#lostSince.delete(channel)
   }
 
   #inBackground(task: () => Promise<void>): void {

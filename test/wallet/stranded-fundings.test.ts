@@ -127,11 +127,26 @@ describe('a T1 that is in no block', () => {
       await topUp()
       await pass(6)
       const txid = await send(reserved())
-      bench.chain.mine(BURIED_DEPTH + 2)
-      await bench.settled()
+      await bench.wallet.stop()
+      bench.chain.mine(BURIED_DEPTH + 20)
+      await bench.restart()
+      assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
+      await pass(5)
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
       await bench.wallet.releaseFunding(CHANNEL)
       assert.equal(bench.wallet.balance().reserved, 0n)
+    })
+
+    it('gives the others back some blocks later when its channel never asks', async () => {
+      await bench.receive(30_000, 29_000, 500_000)
+      await topUp()
+      await pass(6)
+      await send(reserved())
+      await bench.wallet.stop()
+      bench.chain.mine(BURIED_DEPTH + 20)
+      await bench.restart()
+      await pass(6)
+      assert.deepEqual(bench.wallet.reservedFor(), [])
     })
 
     it('keeps them while a server shows it, and for 6 blocks after that', async () => {
