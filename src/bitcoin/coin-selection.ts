@@ -91,6 +91,16 @@ export function tooManyCoins(amount: Satoshi, coins: number, maxVsize: number): 
   )
 }
 
+/** @throws PaychanError `ERR_FEE_TOO_HIGH` (facts: fee, amount) when T1 would cost more */
+export function requireFee(fee: Satoshi, most: Satoshi | undefined): void {
+  if (most === undefined || fee <= most) return
+  throw new PaychanError(
+    'ERR_FEE_TOO_HIGH',
+    `The fee of the funding transaction would be ${formatAmount(fee)}, more than the ${formatAmount(most)} that it may cost. Wait for lower fees; or, if that is meant, say so: \`--yes\`, or \`highFee: true\` or a higher \`mostFee\` over the API.`,
+    { fee, amount: most }
+  )
+}
+
 /** Returns the coins that were named, if they pay for it all. */
 function sufficient<C extends Selectable>(
   request: SelectionRequest<C>,

@@ -1,7 +1,7 @@
-/** T1, the funding transaction: the server's checks once it sees T1 (seed step 6), and its cost. */
+/** T1, the funding transaction: the server's checks once it sees T1 (seed step 6). */
 import { outPointText, sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, type Satoshi } from '../types/units.js'
+import type { Satoshi } from '../types/units.js'
 import { fundingWitnessScript, p2wsh } from './scripts.js'
 import { parseTransaction, type Transaction, type TxInput } from './transaction.js'
 
@@ -85,14 +85,4 @@ export function readFunding(raw: Uint8Array): Transaction {
       { cause }
     )
   }
-}
-
-/** @throws PaychanError `ERR_FEE_TOO_HIGH` (facts: fee, amount) when T1 would cost more */
-export function requireFee(fee: Satoshi, most: Satoshi | undefined): void {
-  if (most === undefined || fee <= most) return
-  throw new PaychanError(
-    'ERR_FEE_TOO_HIGH',
-    `The fee of the funding transaction would be ${formatAmount(fee)}, more than the ${formatAmount(most)} that it may cost. Wait for lower fees; or, if that is meant, say so: \`--yes\`, or \`highFee: true\` or a higher \`mostFee\` over the API.`,
-    { fee, amount: most }
-  )
 }

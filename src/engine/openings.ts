@@ -4,7 +4,7 @@
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
-import { requireFee } from '../bitcoin/funding.js'
+import { requireFee } from '../bitcoin/coin-selection.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import { checkRequest, offerChannel, usualFundingRate } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'

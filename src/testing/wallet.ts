@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto'
 import {
   insufficientFunds,
   MAX_TRUC_VSIZE,
+  requireFee,
   spendVsize,
   tooManyCoins
 } from '../bitcoin/coin-selection.js'
-import { requireFee } from '../bitcoin/funding.js'
 import { FUNDING_INPUT_VSIZE, type FundingOutput } from '../bitcoin/funding-spend.js'
 import { sweepVsize } from '../bitcoin/payout.js'
 import { makeTransaction, type Transaction, type TransactionParts } from '../bitcoin/transaction.js'

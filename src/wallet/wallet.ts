@@ -7,7 +7,7 @@
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { FINAL_DEPTH } from '../channel/funding-depth.js'
-import { requireFee } from '../bitcoin/funding.js'
+import { requireFee } from '../bitcoin/coin-selection.js'
 import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
