@@ -20,12 +20,13 @@ import type {
   Weight
 } from '../engine/ports.js'
 import { within } from '../engine/timeout.js'
+import { Allowance } from '../types/allowance.js'
 import { codeOf, messageOf, type PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import { ElectrumClient, ServerCalls } from './electrum/client.js'
 import { parseEndpoint, type Proxy, type TlsTrust } from './electrum/endpoint.js'
 import { type ElectrumSession, scriptHashOf } from './electrum/session.js'
-import { Allowance, type ChainTimeouts, DEFAULT_TIMEOUTS, Slots } from './waiting.js'
+import { type ChainTimeouts, DEFAULT_TIMEOUTS, Slots } from './waiting.js'
 import { FALLBACK_FEE_RATE, REGTEST_FALLBACK_FEE_RATE, ServerFees } from './fees.js'
 import { clockBehind } from './header.js'
 import { type AnnouncedTip, HeaderFollower } from './header-sync.js'
@@ -81,8 +82,7 @@ const SCRIPTS_AT_ONCE = 64
  * COST-8: looks at histories that a server may cause by saying that they have changed. A look at a
  * short one takes a millisecond at the most: a server that lies about it has a fifth of a core.
  */
-const LOOKS_AT_ONCE = 5_000
-const LOOKS_A_SECOND = 200
+const LOOKS = { burst: 5_000, perSecond: 200 }
 
 /**
  * Number of times that a server may hang up while a tip waits for its histories: after these the
@@ -196,7 +196,7 @@ class VerifyingChain implements ElectrumChain {
       retry: this.#retry,
       log: this.#log,
       slots: new Slots(SCRIPTS_AT_ONCE),
-      allowance: new Allowance(init.clock, LOOKS_AT_ONCE, LOOKS_A_SECOND),
+      allowance: new Allowance(LOOKS, init.clock.now()),
       shared: new SharedFetches(),
       unproved: new UnprovedBudget(this.#report),
       judge: init.verify === undefined ? undefined : new SpendJudge(init.verify),

@@ -5,9 +5,10 @@
  */
 import type { SpendJudge } from '../bitcoin/owner-spend.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
+import type { Allowance } from '../types/allowance.js'
 import type { OutPoint } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
-import { type Allowance, type Backoff, backoffDelay, type Slots } from './waiting.js'
+import { type Backoff, backoffDelay, type Slots } from './waiting.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import {
@@ -189,14 +190,15 @@ export class WatchedScript {
   statusChanged(): void {
     // A look that has not begun will see it.
     if (this.#isStale()) return
-    const waitMs = this.#context.allowance.take(1 + this.#waiting / WAITING_A_LOOK)
+    const { allowance, clock } = this.#context
+    const waitMs = allowance.take(clock.now(), 1 + this.#waiting / WAITING_A_LOOK)
     if (waitMs === 0) {
       this.#refresh()
       return
     }
     this.#isPostponed = true
     this.#cancelRetry?.()
-    this.#cancelRetry = this.#context.clock.after(waitMs, () => {
+    this.#cancelRetry = clock.after(waitMs, () => {
       this.statusChanged()
     })
   }

@@ -33,42 +33,6 @@ export class Slots {
   }
 }
 
-/**
- * The work that the word of one server may cause: so much at once, and after that so much a second.
- * What comes above that waits.
- */
-export class Allowance {
-  #left: number
-  #at: number
-  readonly #clock: Pick<Clock, 'now'>
-  readonly #most: number
-  readonly #perSecond: number
-
-  constructor(clock: Pick<Clock, 'now'>, most: number, perSecond: number) {
-    this.#clock = clock
-    this.#most = most
-    this.#perSecond = perSecond
-    this.#left = most
-    this.#at = clock.now()
-  }
-
-  /**
-   * Takes so much, if there is anything left: the rest is owed.
-   *
-   * @returns milliseconds until there is something again; 0 when it was taken
-   */
-  take(amount: number): number {
-    const now = this.#clock.now()
-    // A clock that is set back gives nothing, and keeps nobody waiting longer for it.
-    const since = Math.max(0, now - this.#at)
-    this.#at = now
-    this.#left = Math.min(this.#most, this.#left + (since * this.#perSecond) / 1_000)
-    if (this.#left <= 0) return Math.ceil(((1 - this.#left) * 1_000) / this.#perSecond)
-    this.#left -= amount
-    return 0
-  }
-}
-
 /* Asking several servers at once. */
 
 /**

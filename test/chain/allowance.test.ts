@@ -7,30 +7,30 @@ import {
   type WatchSession
 } from '../../src/chain/script-watch.js'
 import { SharedFetches, UnprovedBudget } from '../../src/chain/shared-costs.js'
-import { Allowance, Slots } from '../../src/chain/waiting.js'
+import { Slots } from '../../src/chain/waiting.js'
+import { Allowance } from '../../src/types/allowance.js'
 import { FakeClock, recordingWatcher, seededRandom, testScript } from './helpers.js'
 
 describe('chain / the allowance of a server', () => {
-  it('is so much at once, and so much a second from then on', () => {
-    const clock = new FakeClock()
-    const allowance = new Allowance(clock, 10, 2)
-    assert.deepEqual([allowance.take(4), allowance.take(4), allowance.take(4)], [0, 0, 0])
-    assert.equal(allowance.take(1), 1_500, 'two are owed, and one is asked for')
-    clock.advance(1_500)
-    assert.equal(allowance.take(1), 0)
-    clock.advance(1_000_000)
-    assert.deepEqual([allowance.take(10), allowance.take(1)], [0, 500], 'no more than 10 are saved')
-  })
+  /** A server without a history, which says that it was asked. */
+  function sessionOf(onLook: () => void): WatchSession {
+    return {
+      isOpen: true,
+      subscribeScript: async () => null,
+      history: async () => {
+        onLook()
+        return []
+      }
+    } as unknown as WatchSession
+  }
 
-  it('is not spent by a clock that is set back', () => {
-    let now = 10_000
-    const allowance = new Allowance({ now: () => now }, 1, 1)
-    assert.equal(allowance.take(1), 0)
-    now = 0
-    assert.equal(allowance.take(1), 1_000)
-    now = 1_000
-    assert.equal(allowance.take(1), 0)
-  })
+  /** The server says so many times that the history has changed, and is looked at each time. */
+  async function changed(script: WatchedScript, times: number): Promise<void> {
+    for (let n = 0; n < times; n++) {
+      script.statusChanged()
+      await turn()
+    }
+  }
 
   /** A script whose server answers at once, and how often its history was looked at. */
   async function watched(): Promise<{
@@ -40,14 +40,9 @@ describe('chain / the allowance of a server', () => {
   }> {
     const clock = new FakeClock()
     let looks = 0
-    const session = {
-      isOpen: true,
-      subscribeScript: async () => null,
-      history: async () => {
-        looks++
-        return []
-      }
-    } as unknown as WatchSession
+    const session = sessionOf(() => {
+      looks++
+    })
     const context: WatchContext = {
       headers: { tip: { hash: 'a' }, height: 3 } as unknown as HeaderChain,
       clock,
@@ -55,7 +50,7 @@ describe('chain / the allowance of a server', () => {
       retry: { firstMs: 2, mostMs: 20 },
       log: () => {},
       slots: new Slots(4),
-      allowance: new Allowance(clock, 2, 1),
+      allowance: new Allowance({ burst: 2, perSecond: 1 }, clock.now()),
       shared: new SharedFetches(),
       unproved: new UnprovedBudget(() => {}),
       catchUp: async () => {},
@@ -74,10 +69,7 @@ describe('chain / the allowance of a server', () => {
 
   it('above it a look waits, as one however often the server says so', async () => {
     const { clock, script, looks } = await watched()
-    for (let n = 0; n < 5; n++) {
-      script.statusChanged()
-      await turn()
-    }
+    await changed(script, 5)
     assert.equal(looks(), 3, 'the first one, and two')
     clock.advance(1_000)
     await turn()
@@ -89,10 +81,7 @@ describe('chain / the allowance of a server', () => {
 
   it('a block does not wait for it: what the server has said may be of the block', async () => {
     const { script, looks } = await watched()
-    for (let n = 0; n < 3; n++) {
-      script.statusChanged()
-      await turn()
-    }
+    await changed(script, 3)
     assert.deepEqual([looks(), script.isKnown, script.isCurrent], [3, false, true])
     await script.settled()
     assert.deepEqual([looks(), script.isKnown], [4, true])
@@ -111,17 +100,9 @@ describe('chain / the allowance of a server', () => {
 
   it('a new session does not wait for it', async () => {
     const { script, looks } = await watched()
-    for (let n = 0; n < 5; n++) {
-      script.statusChanged()
-      await turn()
-    }
-    const session = {
-      isOpen: true,
-      subscribeScript: async () => null,
-      history: async () => []
-    } as unknown as WatchSession
+    await changed(script, 5)
     script.detach()
-    script.attach(session)
+    script.attach(sessionOf(() => {}))
     await turn()
     assert.equal(script.isKnown, true)
     assert.equal(looks(), 3)
