@@ -146,10 +146,11 @@ export function fundingHistory(
   const isFunding = ({ transaction }: ShownTransaction): boolean =>
     transaction.txid === outPoint.txid
   const isSpend = ({ transaction }: ShownTransaction): boolean => transaction.spends(outPoint)
+  const fundings = history.filter(isFunding)
   const others = history.filter((each) => !isFunding(each))
   return {
-    funding: history.find(isFunding),
-    fundings: history.filter(isFunding).map(({ transaction }) => transaction),
+    funding: fundings[0],
+    fundings: fundings.map(({ transaction }) => transaction),
     spends: others.filter(isSpend),
     strays: others.filter((each) => !isSpend(each))
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { closeSighash, completeClose, type CloseTerms } from '../../src/bitcoin/closing.js'
+import { closeSighash, completeClose } from '../../src/bitcoin/closing.js'
 import { SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { fundingScript } from '../../src/bitcoin/funding.js'
 import { buildSweep } from '../../src/bitcoin/payout.js'
@@ -16,6 +16,7 @@ import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import {
   channelKeys,
   CLIENT_PAYOUT,
+  close,
   funding,
   judge,
   K1,
@@ -75,16 +76,7 @@ describe('a strict script interpreter', () => {
 
     for (const feePayer of ['client', 'server'] as const) {
       it(`a close that the ${feePayer} pays for`, () => {
-        const c: CloseTerms = {
-          funding: funding(),
-          version: 3,
-          clientBalance: satoshi(600_000n),
-          serverBalance: satoshi(400_000n),
-          clientScript: p2wpkh(1),
-          serverScript: p2wpkh(2),
-          fee: satoshi(500n),
-          feePayer
-        }
+        const c = close(feePayer)
         assert.equal(
           judge(completeClose(c, K1.sign(closeSighash(c)), K2.sign(closeSighash(c))).raw, 0, spent),
           undefined

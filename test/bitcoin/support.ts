@@ -5,6 +5,7 @@ import * as secp from 'tiny-secp256k1'
 import bitcore from 'bitcore-lib'
 import * as bitcoin from 'bitcoinjs-lib'
 import { Buffer } from 'node:buffer'
+import type { CloseTerms } from '../../src/bitcoin/closing.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import type { FundingOutput, StateTemplate } from '../../src/bitcoin/template.js'
 import type { TxOutput } from '../../src/bitcoin/transaction.js'
@@ -51,6 +52,20 @@ export function state(payerBalance: bigint, changes: Partial<StateTemplate> = {}
     payerBalance: satoshi(payerBalance),
     payerPayoutKey: CLIENT_PAYOUT.publicKey,
     ...changes
+  }
+}
+
+/** A close of that channel. */
+export function close(feePayer: Role): CloseTerms {
+  return {
+    funding: funding(),
+    version: 3,
+    clientBalance: satoshi(600_000n),
+    serverBalance: satoshi(400_000n),
+    clientScript: p2wpkh(1),
+    serverScript: p2wpkh(2),
+    fee: satoshi(500n),
+    feePayer
   }
 }
 
