@@ -4,9 +4,10 @@ import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index
 import type { Effect, Transition } from '../../src/channel/effects.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
 import { stateDigest } from '../../src/channel/signing.js'
-import type { Stopped } from '../../src/channel/state.js'
+import type { ShownSpend, Stopped } from '../../src/channel/state.js'
+import { txid } from '../../src/types/bytes.js'
 import type { PaychanError } from '../../src/types/errors.js'
-import { satoshi } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import type { Side } from './side.js'
 import { payment, type World } from './world.js'
 
@@ -142,4 +143,22 @@ export function isSettled({ code, reason }: Stopped): boolean {
     code === 'ERR_CHANNEL_SETTLED' ||
     (code === 'ERR_PEER_STOPPED' && reason.endsWith('settled on the chain by its user'))
   )
+}
+
+/** A spend that two servers show. */
+export function shownSpend(changes: Partial<ShownSpend> = {}): ShownSpend {
+  return {
+    kind: 'settlement',
+    state: 0,
+    height: undefined,
+    txid: txid('ee'.repeat(32)),
+    raw: new Uint8Array(0),
+    clientBalance: satoshi(60_000n),
+    fee: satoshi(1_000n),
+    vsize: 200,
+    lock: 680,
+    shownBy: 2,
+    since: blockHeight(680),
+    ...changes
+  }
 }

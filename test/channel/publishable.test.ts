@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { isWorthSettling, newestHeld } from '../../src/channel/publishable.js'
 import type { StateRef } from '../../src/channel/schedule.js'
-import type { Channel, Established, ShownSpend, SignedClose } from '../../src/channel/state.js'
+import type { Channel, Established, SignedClose } from '../../src/channel/state.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { shownSpend } from './asserts.js'
 import { payment, World } from './world.js'
 
 const NOW = { height: blockHeight(500), feeRate: feeRate(1_000n) }
@@ -15,18 +16,7 @@ const CLOSE: SignedClose = {
   signature: new Uint8Array(64),
   raw: undefined
 }
-const SHOWN: ShownSpend = {
-  kind: 'unknown',
-  state: undefined,
-  txid: txid('ab'.repeat(32)),
-  raw: new Uint8Array(10),
-  clientBalance: undefined,
-  height: undefined,
-  shownBy: 1,
-  fee: satoshi(500n),
-  vsize: 170,
-  lock: 0
-}
+const SHOWN = shownSpend({ kind: 'unknown', state: undefined, lock: 0, since: undefined })
 
 describe('channel / publishable', () => {
   const paid = (): World => new World().open().paid(40_000n)

@@ -19,7 +19,7 @@ import type {
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
-import { effectsOf } from './asserts.js'
+import { effectsOf, shownSpend } from './asserts.js'
 import type { Side } from './side.js'
 import { World } from './world.js'
 
@@ -27,23 +27,6 @@ const POOR = { policy: { minFirstPayment: satoshi(1n) } }
 
 const at = (side: Side, height: number | undefined, changes: Partial<Env> = {}): Env =>
   side.env({ height: height === undefined ? undefined : blockHeight(height), ...changes })
-
-function shown(changes: Partial<ShownSpend> = {}): ShownSpend {
-  return {
-    kind: 'settlement',
-    state: 0,
-    height: undefined,
-    txid: txid('ee'.repeat(32)),
-    raw: new Uint8Array(0),
-    clientBalance: satoshi(60_000n),
-    fee: satoshi(1_000n),
-    vsize: 200,
-    lock: 680,
-    shownBy: 2,
-    since: blockHeight(680),
-    ...changes
-  }
-}
 
 function publicationOf(side: Side, height: number): Publication {
   const { established } = side
@@ -76,16 +59,16 @@ describe('channel / publishing / a share that allows no bid', () => {
     const { onChain, ready } = channel
     const hidden = { ...onChain, fundingSeen: false, fundingHeight: undefined }
     assert.equal(is({ onChain: hidden, ready: { ...ready, ours: false } }), false)
-    const spend = { ...shown({ state: 'refund' }), height: blockHeight(663) }
+    const spend = { ...shownSpend({ state: 'refund' }), height: blockHeight(663) }
     assert.equal(is({ onChain: { ...onChain, spend } }), false)
     assert.equal(is({ publication: publicationOf(holding(40_000n), 664) }), false)
-    const close = { ...shown({ state: 'refund' }), kind: 'close' as const, state: undefined }
+    const close = { ...shownSpend({ state: 'refund' }), kind: 'close' as const, state: undefined }
     assert.equal(is({ onChain: { ...onChain, shown: [close] } }), false)
   })
 
   it('also while a state of the other side is shown, which a server can make up (EVID-3)', () => {
     const { onChain } = channel
-    assert.equal(is({ onChain: { ...onChain, shown: [shown({ state: 'refund' })] } }), true)
+    assert.equal(is({ onChain: { ...onChain, shown: [shownSpend({ state: 'refund' })] } }), true)
   })
 
   it('not when there is none, or none that is worth an output', () => {
@@ -111,7 +94,7 @@ describe('channel / publishing / an older state that two servers show', () => {
   const env = at(client, 680, { feeRate: feeRate(30_000n) })
 
   it('is outbid as soon as it takes more than our bid pays; else our bid goes out once more, once', () => {
-    const older = shown()
+    const older = shownSpend()
     const needed = outbidding(older, parseTransaction(first.raw).vsize, env)
     const answer = (fee: bigint, probedAt?: Publication['probedAt']): unknown => {
       const publication = {
@@ -264,7 +247,7 @@ describe('channel / publishing / a user settles', () => {
 
   it('although a close is shown, once blocks have passed it over for an hour (CLOSE-8)', () => {
     const { server } = new World().open().paid(40_000n)
-    const close = shown({ kind: 'close', state: undefined, since: blockHeight(600) })
+    const close = shownSpend({ kind: 'close', state: undefined, since: blockHeight(600) })
     const showing = (...spends: ShownSpend[]): Established => ({
       ...server.established,
       onChain: { ...server.established.onChain, shown: spends }
@@ -274,7 +257,7 @@ describe('channel / publishing / a user settles', () => {
       ['ERR_CHANNEL_CLOSED', 'settles', 'ERR_CHANNEL_CLOSED']
     )
     assert.equal(code(server, showing({ ...close, since: undefined }), 900), 'ERR_CHANNEL_CLOSED')
-    assert.equal(code(server, showing(shown()), 600), 'settles', 'a state is no close')
+    assert.equal(code(server, showing(shownSpend()), 600), 'settles', 'a state is no close')
   })
 })
 

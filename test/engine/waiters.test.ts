@@ -2,26 +2,15 @@
 import assert from 'node:assert/strict'
 import type { Spend, ShownSpend } from '../../src/channel/state.js'
 import { Waiters } from '../../src/engine/waiters.js'
-import { txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { blockHeight, satoshi } from '../../src/types/units.js'
+import { blockHeight } from '../../src/types/units.js'
+import { shownSpend } from '../channel/asserts.js'
 import { World } from '../channel/world.js'
 
 describe('engine / waiting for a close', () => {
   const channel = new World().open().paid(40_000n).server.established
 
-  const REFUND: ShownSpend = {
-    kind: 'refund',
-    state: undefined,
-    txid: txid('ab'.repeat(32)),
-    raw: new Uint8Array(10),
-    clientBalance: undefined,
-    height: undefined,
-    shownBy: 2,
-    fee: satoshi(500n),
-    vsize: 170,
-    lock: channel.terms.refundHeight
-  }
+  const REFUND = shownSpend({ kind: 'refund', state: 'refund', lock: channel.terms.refundHeight })
 
   /** The answer to one who waits, once the chain has looked so at last. */
   async function answerTo(
