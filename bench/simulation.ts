@@ -18,6 +18,8 @@ const DAY = 86_400
  */
 const CHANNELS = 3
 const PAYMENTS = 100
+/** Channels open on the first day, pay from then on, and end within the last two. */
+const LEAST_DAYS = 7
 
 export interface SimulationFigures {
   readonly nodes: number
@@ -144,7 +146,8 @@ export async function measureSimulation(
   }
 }
 
-async function main(): Promise<void> {
+/** Exit codes: 0 measured; 2 asked for something that is not there. */
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       nodes: { type: 'string' },
@@ -153,19 +156,19 @@ async function main(): Promise<void> {
       json: { type: 'boolean' }
     }
   })
-  const figures = await measureSimulation(
-    Number(values.nodes ?? 1_000),
-    Number(values.days ?? 30),
-    values.model === true,
-    (text) => {
-      process.stderr.write(`\r${text}          `)
-    }
-  )
+  const [nodes, days] = [Number(values.nodes ?? 1_000), Number(values.days ?? 30)]
+  if (!Number.isInteger(nodes) || nodes < 2 || !Number.isInteger(days) || days < LEAST_DAYS) {
+    process.stderr.write(
+      `--nodes is a whole number from 2 on, --days one from ${LEAST_DAYS} on.\n\nUsage: npm run bench:sim [-- --nodes N] [--days N] [--model] [--json]\n`
+    )
+    return 2
+  }
+  const figures = await measureSimulation(nodes, days, values.model === true, (text) => {
+    process.stderr.write(`\r${text}          `)
+  })
   process.stderr.write('\n')
   const {
-    nodes,
     channels,
-    days,
     payments,
     seconds,
     cpuSeconds,
@@ -182,6 +185,7 @@ async function main(): Promise<void> {
       ? `${JSON.stringify(figures)}\n`
       : `${nodes} nodes, ${channels} channels, ${payments.made} of ${payments.asked} payments over ${days} days${figures.model ? ', without real signatures' : ''}: ${seconds} s (${cpuSeconds} s of CPU${floor}), ${megabytes} MB, ${events} events, ${eventsPerSecond} a second\n`
   )
+  return 0
 }
 
-await main()
+process.exitCode = await main()

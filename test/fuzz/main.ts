@@ -19,19 +19,22 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 0xffffffff) }
   }
 })
-const seed = Number(values.seed)
+const [seed, seconds] = [Number(values.seed), Number(values.seconds)]
+if (!Number.isSafeInteger(seed) || !(seconds > 0)) {
+  throw new Error('--seed is a whole number, --seconds one above 0.')
+}
 const targets = TARGETS.filter(({ name }) => values.target === undefined || name === values.target)
 if (targets.length === 0) {
   throw new Error(
     `There is no target ${values.target ?? ''}; there are ${TARGETS.map(({ name }) => name).join(', ')}.`
   )
 }
-say(`seed ${seed}, ${values.seconds} s for ${targets.length} targets`)
+say(`seed ${seed}, ${seconds} s for ${targets.length} targets`)
 
 let found = 0
 const watchdog = new Watchdog()
 for (const target of targets) {
-  const end = performance.now() + (Number(values.seconds) * 1_000) / targets.length
+  const end = performance.now() + (seconds * 1_000) / targets.length
   const corpus = (await readCorpus(target.name)).map(({ input }) => input)
   const { runs, reached, kept, findings } = await fuzz(watchdog.watched(target), {
     draw: drawFrom(seed),

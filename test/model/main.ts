@@ -102,6 +102,12 @@ async function main(): Promise<number> {
     for (const { name, about } of STORIES) say(`${name}: ${about}`)
     return 0
   }
+  const { incidents, depth, states, seconds, workers } = values
+  for (const text of [incidents, depth, states, seconds, workers]) {
+    if (text !== undefined && !/^\d+$/.test(text)) {
+      throw new Error(`whole numbers are asked for, not '${text}'.\n\n${HELP}`)
+    }
+  }
   const stories = values.story === undefined ? STORIES : values.story.split(',').map(storyOf)
   const [first] = stories
   if (values.replay !== undefined && first !== undefined) {
@@ -109,7 +115,7 @@ async function main(): Promise<number> {
       .split(',')
       .map((move) => move.trim())
       .filter((move) => move !== '')
-    const wrong = replay(first, moves, Number(values.incidents), (move, world, violation) => {
+    const wrong = replay(first, moves, Number(incidents), (move, world, violation) => {
       say(`${move === '' ? 'begin' : move}\n    ${world}`)
       if (violation !== undefined) {
         say(
@@ -127,13 +133,13 @@ async function main(): Promise<number> {
   const done = await exploreAll(
     stories,
     {
-      incidents: Number(values.incidents),
-      depth: limit(values.depth),
-      states: limit(values.states),
-      seconds: limit(values.seconds),
+      incidents: Number(incidents),
+      depth: limit(depth),
+      states: limit(states),
+      seconds: limit(seconds),
       without: values.without
     },
-    Number(values.workers)
+    Number(workers)
   )
   const violations = done.filter(({ violation }) => violation !== undefined).length
   say(
