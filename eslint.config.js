@@ -89,7 +89,7 @@ const BITCOIN_PACKAGES = {
 /** Figures for Prometheus are the daemon's: a library's user loads none of it. */
 const METRICS_PACKAGES = {
   regex: '^(prom-client|@libp2p/prometheus-metrics)$',
-  message: 'src/daemon counts: give it what it needs by `Meter` (src/engine/meter.ts).'
+  message: 'src/daemon counts: give it what it needs by `Meter` (src/engine/ports.ts).'
 }
 const NO_BITCORE = { name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }
 

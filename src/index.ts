@@ -18,9 +18,9 @@ export {
   type Identity,
   type IdentityOptions
 } from './node/identity.js'
-export type { PaychanEvents } from './node/told-events.js'
+export type { PaychanEvents } from './node/events.js'
 export { readReceipt } from './node/receipts.js'
-export { readRequest } from './node/requests-facet.js'
+export { readRequest } from './node/requests.js'
 export { webhooksByHttp } from './daemon/webhook-sender.js'
 export type { WebhookAnswer } from './node/webhook-delivery.js'
 export type { WebhookRequest, WebhookSender } from './node/webhooks.js'

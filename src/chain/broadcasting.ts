@@ -3,12 +3,18 @@
  * transaction that pays too little alone, and the message to a person when servers do not agree.
  */
 import type { Transaction } from '../bitcoin/transaction.js'
-import type { Chain, Clock, Refusal, Verdict, Weight } from '../engine/ports.js'
-import { within } from '../engine/timeout.js'
+import {
+  type Chain,
+  type Clock,
+  type Refusal,
+  type Verdict,
+  type Weight,
+  within
+} from '../engine/ports.js'
 import type { Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
-import { remember } from '../types/recent.js'
+import { remember } from '../types/allowance.js'
 import { printable } from './electrum/endpoint.js'
 import type { Rank } from './electrum/rpc.js'
 import type { ServerReport } from './listeners.js'

@@ -7,19 +7,19 @@ import { SpendJudge } from '../bitcoin/owner-spend.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type {
-  Chain,
-  ChainStatus,
-  Clock,
-  Random,
-  ScriptWatch,
-  Tip,
-  Unsubscribe,
-  RelayRates,
-  Verdict,
-  Weight
+import {
+  type Chain,
+  type ChainStatus,
+  type Clock,
+  type Random,
+  type RelayRates,
+  type ScriptWatch,
+  type Tip,
+  type Unsubscribe,
+  type Verdict,
+  type Weight,
+  within
 } from '../engine/ports.js'
-import { within } from '../engine/timeout.js'
 import { Allowance } from '../types/allowance.js'
 import { codeOf, messageOf, type PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'

@@ -1,7 +1,7 @@
 /**
  * The news of a channel, as data: each kind, and the unit of each of its facts. The local API's
  * schema follows from this table; sentences are made where people read
- * (`src/cli/channel-words.ts`).
+ * (`src/words/channels.ts`).
  */
 import type { ChannelId } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'

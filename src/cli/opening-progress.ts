@@ -13,7 +13,7 @@ import {
   type ChannelEvent,
   plainWords,
   protocolWords
-} from '../words/channel-news.js'
+} from '../words/channels.js'
 import { type Context, interruption } from './context.js'
 import { startPatience, untilInterrupted } from './waiting.js'
 import { shortChannel } from '../words/text.js'

@@ -1,6 +1,6 @@
 /** The command line: its commands, and the handling of errors. */
 import { Command, CommanderError } from 'commander'
-import { VERSION } from '../node/layout.js'
+import { VERSION } from '../node/system.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { withCommonOptions, type Outside, type World } from './context.js'
 import { EXIT, Exit, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'

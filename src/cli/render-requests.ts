@@ -3,8 +3,7 @@ import type { ReceiptInfo, RequestInfo, RequestPayment } from '../node/api.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors } from './output.js'
 import { type Cell, type Column, renderTable, widthOf } from './table.js'
-import { paidWords } from '../words/payments.js'
-import { forWhat, until } from '../words/requests.js'
+import { forWhat, paidWords, until } from '../words/payments.js'
 import { printable, shortPeer, formatTime } from '../words/text.js'
 
 /** A request that was just made, for a person: the words, the QR code, the text. */

@@ -12,9 +12,15 @@ import type {
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { type Cell, type Column, renderFields, renderTable } from './table.js'
-import { chainText, serverText } from '../words/node.js'
+import {
+  chainText,
+  formatTime,
+  printable,
+  serverText,
+  shortChannel,
+  shortPeer
+} from '../words/text.js'
 import { paymentFields } from '../words/payments.js'
-import { printable, shortChannel, shortPeer, formatTime } from '../words/text.js'
 
 /** The limits for channels that others open to this node. */
 function takes({

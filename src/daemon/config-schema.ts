@@ -10,8 +10,7 @@ import {
 } from '../channel/policy.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type Satoshi } from '../types/units.js'
-import { parseAmount } from '../types/amount.js'
-import { didYouMean } from '../types/nearest.js'
+import { didYouMean, parseAmount } from '../types/amount.js'
 import { withoutUndefined } from './wire.js'
 
 export interface ConfigFile {

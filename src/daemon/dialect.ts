@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { PaychanError } from '../types/errors.js'
-import { didYouMean } from '../types/nearest.js'
+import { didYouMean } from '../types/amount.js'
 import type { Wire } from './wire.js'
 
 /** The part of JSON Schema that the schemas of the table come to. */

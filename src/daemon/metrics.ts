@@ -4,7 +4,7 @@
  */
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
-import type { Meter } from '../engine/meter.js'
+import type { Meter } from '../engine/ports.js'
 import type { LocalNode, NodeEvent } from '../node/api.js'
 import type { NodeOptions } from '../node/create-node.js'
 import { isErrorCode } from '../types/error-codes.js'

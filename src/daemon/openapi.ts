@@ -1,7 +1,7 @@
 /**
  * OpenAPI 3.1 of the API on TCP, and the same for people: both are made from the table of verbs.
  */
-import { VERSION } from '../node/layout.js'
+import { VERSION } from '../node/system.js'
 import { ERROR_KINDS } from '../types/error-codes.js'
 import { type JsonSchema, publishedSchema, withParts } from './dialect.js'
 import type { Verb } from './verb.js'

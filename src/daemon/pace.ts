@@ -1,8 +1,7 @@
 /** Limits how fast each of many callers may ask, and how much at a time. */
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
-import { Allowance, type AllowanceOptions } from '../types/allowance.js'
-import { remember } from '../types/recent.js'
+import { Allowance, type AllowanceOptions, remember } from '../types/allowance.js'
 
 /** Beyond this number the caller that was longest away is forgotten: its bucket would be full. */
 const MOST_CALLERS = 10_000

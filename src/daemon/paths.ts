@@ -1,7 +1,7 @@
 /** The location of a node's data directory, and the layout inside it. */
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { CONFIG_FILE, SEED_FILE } from '../node/layout.js'
+import { CONFIG_FILE, SEED_FILE } from '../node/system.js'
 import { PaychanError } from '../types/errors.js'
 
 /** The port of the API on TCP: beside the port for peers, and on the loopback interface only. */

@@ -3,7 +3,7 @@
  * on money. The verbs themselves are in `verbs.ts`.
  */
 import { z } from 'zod'
-import type { Scope } from '../node/access-api.js'
+import type { Scope } from '../node/access.js'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { cancellable } from './tickets.js'

@@ -2,7 +2,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { NumberedNodeEvent } from '../node/api.js'
-import { VERSION } from '../node/layout.js'
+import { VERSION } from '../node/system.js'
 import type { WebhookAnswer } from '../node/webhook-delivery.js'
 import type { WebhookSender } from '../node/webhooks.js'
 import { publishedEvent } from './server-sent-events.js'

@@ -35,8 +35,8 @@ import type {
   WalletTransaction,
   WebhookInfo
 } from '../node/api.js'
-import { BUDGET_SPANS, SCOPES } from '../node/access-api.js'
-import { NUMBERED_EVENTS } from '../node/webhooks-api.js'
+import { BUDGET_SPANS, SCOPES } from '../node/access.js'
+import { NUMBERED_EVENTS } from '../node/webhooks.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'

@@ -11,7 +11,7 @@ import { addSat, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { AddressBook } from '../wallet/addresses.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../bitcoin/seed.js'
-import { SEED_FILE } from '../node/layout.js'
+import { SEED_FILE } from '../node/system.js'
 
 /** Number of addresses to look at: more than a demo hands out. */
 const ADDRESSES = 40

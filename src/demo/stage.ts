@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { plainWords, protocolWords } from '../words/channel-news.js'
+import { plainWords, protocolWords } from '../words/channels.js'
 import { startDevnet, type Devnet, type DevnetOptions } from '../devnet/devnet.js'
 import { startElectrumServer } from '../devnet/index.js'
 import { COINBASE_MATURITY } from '../devnet/rules.js'

@@ -11,8 +11,17 @@ import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
 import { refundedToServer } from '../channel/stakes.js'
 import { formatAmount, satoshi, subSat } from '../types/units.js'
 import { GIVEN_UP_PREFIX, readGivenUp } from './registry.js'
-import { isKeyOf, NAME_PREFIX, PAID_PREFIX, readName, readPaid } from './paid-records.js'
-import { PAYMENT_PREFIX, paymentKey, readEntry, sequenceOf } from './payments.js'
+import {
+  isKeyOf,
+  NAME_PREFIX,
+  PAID_PREFIX,
+  PAYMENT_PREFIX,
+  paymentKey,
+  readEntry,
+  readName,
+  readPaid,
+  sequenceOf
+} from './payments.js'
 import type { Signer, Store } from './ports.js'
 import { readReceived, readRequestRecord, REQUEST_PREFIX, REQUESTED_PREFIX } from './requests.js'
 import { CHANNEL_PREFIX, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'

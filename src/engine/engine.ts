@@ -13,15 +13,21 @@ import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
 import { alarm, asError, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './streams.js'
-import { within, withTimeout } from './timeout.js'
-import { Actors } from './actors.js'
+import { type Link, type LinkListener, type Unsubscribe, within, withTimeout } from './ports.js'
+import {
+  Actors,
+  DEFAULT_TIMEOUTS,
+  type EngineContext,
+  type EngineOptions,
+  envOf
+} from './context.js'
 import { type ActorHost, ChannelActor } from './channel-actor.js'
-import { bumpPublication, settleEach, type SettledAll } from './settling.js'
-import { arrivalUnlessCancelled, type Offer, Openings } from './openings.js'
-import { DEFAULT_TIMEOUTS, type EngineContext, type EngineOptions, envOf } from './context.js'
+import { bumpPublication, RiskWatch, type SettledAll, settleEach } from './settling.js'
+import { arrivalUnlessCancelled, type Offer, Openings, takePsbt } from './openings.js'
 import { DueActors, moneyFirst, View, Watches } from './watches.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { createRegistry, GivenUp, keyOf } from './registry.js'
+import { loadChannels, tellDamage } from './stored-channel.js'
 import {
   channelFor,
   isInChannel,
@@ -31,22 +37,16 @@ import {
   type SeenOf
 } from './holdings.js'
 import { leastFirstPayment } from '../channel/opening-terms.js'
-import { findPart } from './paid-records.js'
+import { findPart, PaymentIds, type PaymentInfo, paymentsUnder } from './payments.js'
 import { EventLog } from './event-log.js'
 import { Requests } from './requests.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
-import { loadChannels, tellDamage } from './loading.js'
-import { LogOrder } from './log-order.js'
+import { LogOrder, type LogPart, readPayments } from './payment-log.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
-import { takePsbt } from './outside-wallet.js'
-import { type LogPart, readPayments } from './payment-log.js'
-import { PaymentIds, type PaymentInfo, paymentsUnder } from './payments.js'
 import { Performer, recover } from './performing.js'
-import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
-import { RiskWatch } from './risk-watch.js'
 import {
   admitCaller,
   closeTimeout,

@@ -18,14 +18,15 @@ import type { ChannelActor } from './channel-actor.js'
 import {
   contradiction,
   findPart,
-  listedChange,
   isRequestName,
+  listedChange,
+  type PaidRecord,
   partId,
   payeeOf,
+  type PaymentInfo,
   signedChanges,
-  type PaidRecord
-} from './paid-records.js'
-import { statusOfUpdate, type PaymentInfo } from './payments.js'
+  statusOfUpdate
+} from './payments.js'
 import type { Change } from './ports.js'
 import { admitCaller, paymentOf } from './waiters.js'
 import type { EngineContext } from './context.js'

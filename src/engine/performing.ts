@@ -18,10 +18,9 @@ import type { ChannelActor } from './channel-actor.js'
 import type { Requests } from './requests.js'
 import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo, sentInfo } from './payments.js'
-import type { Clock, ScriptWatch, Unsubscribe } from './ports.js'
+import { type Clock, type ScriptWatch, type Unsubscribe, withTimeout } from './ports.js'
 import type { Renewals } from './renewals.js'
 import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './streams.js'
-import { withTimeout } from './timeout.js'
 import type { Watches } from './watches.js'
 
 /** Time that the watch of a funding script may take before the opening is given up. */

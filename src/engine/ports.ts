@@ -5,7 +5,7 @@
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
-import type { KeyPath, Ecdsa } from '../bitcoin/keys.js'
+import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { RelayRates } from '../channel/env.js'
 import type { ShownTransaction } from '../channel/events.js'
@@ -361,4 +361,51 @@ export interface Ports {
   readonly signer: Signer
   readonly clock: Clock
   readonly random: Random
+}
+
+/* The meter of a node: it counts and times the work, for whoever looks after the node. */
+
+/** Times are in milliseconds. Without a meter nothing is timed. */
+export interface Meter {
+  /** A clock that only goes forward. */
+  readonly now: () => number
+  /** Called when a commit is on the disk; its time includes the wait for the write before it. */
+  readonly committed: (ms: number) => void
+  /** Called when a payment of ours is acknowledged; its time begins where its channel takes it. */
+  readonly acknowledged: (ms: number) => void
+  /** Called when a call to pay ends with an error. */
+  readonly failed: (amount: Satoshi, error: unknown) => void
+}
+
+/* Waits with an end, on a clock that tests can turn. */
+
+/** Settles as `promise` does; or, after `ms` milliseconds, as `late` returns or throws. */
+export function within<T>(
+  clock: Clock,
+  ms: number,
+  promise: Promise<T>,
+  late: () => T
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => {
+      try {
+        resolve(late())
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
+    })
+    void promise.then(resolve, reject).finally(cancel)
+  })
+}
+
+/** Rejects with `error` when a promise takes longer than `ms` milliseconds. */
+export function withTimeout<T>(
+  clock: Clock,
+  promise: Promise<T>,
+  ms: number,
+  error: Error
+): Promise<T> {
+  return within(clock, ms, promise, () => {
+    throw error
+  })
 }

@@ -7,9 +7,15 @@ import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { Clock, Link, LinkListener, Peers, Unsubscribe } from './ports.js'
+import {
+  type Clock,
+  type Link,
+  type LinkListener,
+  type Peers,
+  type Unsubscribe,
+  withTimeout
+} from './ports.js'
 import { BufferingListener, type Links } from './streams.js'
-import { withTimeout } from './timeout.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000

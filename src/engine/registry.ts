@@ -7,8 +7,8 @@ import type { Abandoned, Channel } from '../channel/state.js'
 import { partyOf } from '../channel/terms.js'
 import { type ChannelId, type OutPoint, outPointText } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
-import type { Change, Signer, Store } from './ports.js'
 import { corruptRecord, decodeRecord, recordChange } from '../types/records.js'
+import type { Change, Signer, Store } from './ports.js'
 
 /**
  * Every channel key and every funding outpoint that this node has ever dealt with (KEY-3, KEY-4,

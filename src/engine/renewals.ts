@@ -14,9 +14,8 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
-import type { Unsubscribe } from './ports.js'
+import { type Unsubscribe, withTimeout } from './ports.js'
 import { fundingSent } from './waiters.js'
-import { withTimeout } from './timeout.js'
 import type { EngineContext } from './context.js'
 
 /** The request of a renewal. */

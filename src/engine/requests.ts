@@ -15,7 +15,7 @@ import { toHex } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange } from '../types/records.js'
 import { addSat, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
-import { requestPartId } from './paid-records.js'
+import { requestPartId } from './payments.js'
 import type { Change, Clock, Store } from './ports.js'
 
 export const REQUEST_PREFIX = 'request/'

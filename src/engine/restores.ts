@@ -13,14 +13,18 @@ import { errorMessage, must, Violation } from '../channel/violation.js'
 import { type ChannelId, fromHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { EngineContext } from './context.js'
-import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
+import {
+  type Change,
+  type Link,
+  type LinkListener,
+  type Unsubscribe,
+  withTimeout
+} from './ports.js'
 import { recordChange } from '../types/records.js'
-import { RecordInbox } from './record-inbox.js'
+import { RecordInbox, ToldRecords } from './told-records.js'
 import { reach } from './redial.js'
 import type { Strangers } from './opening-upkeep.js'
 import type { StrangersShare } from './streams.js'
-import { withTimeout } from './timeout.js'
-import { ToldRecords } from './told-records.js'
 import { fundingHistory } from './watches.js'
 
 /**

@@ -5,7 +5,7 @@ import { isNotCompleted } from '../channel/renewing.js'
 import { type Channel, type Established, spendInSight } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import type { Meter } from './meter.js'
+import type { Meter } from './ports.js'
 import type { PaymentInfo } from './payments.js'
 
 interface Waiter<T> {

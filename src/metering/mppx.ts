@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { parseAmount } from '../types/amount.js'
 import { PaychanError } from '../types/errors.js'
-import { remember } from '../types/recent.js'
+import { remember } from '../types/allowance.js'
 import { checkConfidential, type AccountsOptions } from './accounts.js'
 import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
 import { credentialHeader, toToken, type Challenge, type Receipt } from './payment-auth.js'

@@ -14,7 +14,7 @@ import { z } from 'zod'
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
-import { remember } from '../types/recent.js'
+import { remember } from '../types/allowance.js'
 import {
   Accounts,
   checkConfidential,

@@ -3,7 +3,7 @@
  * which counts it before it is made.
  */
 import type { NodeApi } from '../node/api.js'
-import { isEarlyRefusal } from '../types/early-refusals.js'
+import { isEarlyRefusal } from '../types/refusals.js'
 import { codeOf, factsOf, PaychanError } from '../types/errors.js'
 import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { memoOf } from './session-terms.js'

@@ -3,7 +3,7 @@
  * server says of itself may be the word of another one. So it is that `fetch` that decides in whose
  * sessions an offer may be paid.
  */
-import { remember } from '../types/recent.js'
+import { remember } from '../types/allowance.js'
 import { readChallenges } from './payment-auth.js'
 import { readRequired } from './x402.js'
 

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ChannelInfo, NodeApi, NodeInfo } from '../node/api.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
-import { remember } from '../types/recent.js'
+import { remember } from '../types/allowance.js'
 import { Credits, HOUR_S, type CreditsOptions, type PaidNode } from './credits.js'
 import { isEventStream, soldEvents, type NeedVoucher, type StreamUnit } from './event-stream.js'
 import {

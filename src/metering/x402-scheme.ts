@@ -7,7 +7,7 @@
 import { parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { satoshi } from '../types/units.js'
-import { remember } from '../types/recent.js'
+import { remember } from '../types/allowance.js'
 import { checkConfidential, type Account, type AccountsOptions, type Offer } from './accounts.js'
 import { Purchases, type Bought } from './purchases.js'
 import { MOST_OPEN, SeenOffers } from './seen-offers.js'

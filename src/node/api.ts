@@ -14,14 +14,14 @@ import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { AlarmEvent } from '../types/errors.js'
-import type { AccessApi } from './access-api.js'
-import type { ChannelInfo, ChannelsApi } from './channels-api.js'
-import type { NamedPeer } from './named-peer.js'
+import type { AccessApi } from './access.js'
+import type { ChannelInfo, ChannelsApi } from './channels.js'
+import type { NamedPeer } from './names.js'
 import type { Gate } from './running.js'
-import type { RequestInfo, RequestsApi } from './requests-api.js'
-import type { WalletApi } from './wallet-api.js'
+import type { RequestInfo, RequestsApi } from './requests.js'
+import type { WalletApi } from './wallet.js'
 import type { WaitOptions } from './waiting.js'
-import type { WebhooksApi } from './webhooks-api.js'
+import type { WebhooksApi } from './webhooks.js'
 
 export type { Role } from '../bitcoin/keys.js'
 export type { ServerStatus } from '../chain/chain.js'
@@ -30,7 +30,7 @@ export type { News, NewsKind } from '../channel/news.js'
 export type { Policy, PolicyKey } from '../channel/policy.js'
 export type { SpendKind } from '../channel/state.js'
 export type { PaymentLimits } from '../channel/terms.js'
-export type { Meter } from '../engine/meter.js'
+export type { Meter } from '../engine/ports.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { ChainStatus } from '../engine/ports.js'
 export type {
@@ -43,9 +43,24 @@ export type {
   Scope,
   TokenInfo,
   TokenOptions
-} from './access-api.js'
-export type * from './channels-api.js'
-export type { NamedPeer } from './named-peer.js'
+} from './access.js'
+export type {
+  ChannelInfo,
+  ChannelProgress,
+  ChannelStatus,
+  ChannelsApi,
+  CloseOptions,
+  CloseResult,
+  OpenRequest,
+  OutsideFunding,
+  ProgressOptions,
+  PsbtOptions,
+  PsbtResult,
+  RecoverResult,
+  RenewOptions,
+  SettleAllResult
+} from './channels.js'
+export type { NamedPeer } from './names.js'
 export type {
   PayRequestOptions,
   ReceiptInfo,
@@ -55,9 +70,21 @@ export type {
   RequestsApi,
   RequestState,
   RequestTerms
-} from './requests-api.js'
+} from './requests.js'
 export type { WaitOptions } from './waiting.js'
-export type * from './wallet-api.js'
+export type {
+  Balance,
+  BumpOptions,
+  BumpResult,
+  CoinInfo,
+  CoinState,
+  FeeChoice,
+  SendOptions,
+  SendResult,
+  TransactionKind,
+  WalletApi,
+  WalletTransaction
+} from './wallet.js'
 export type {
   NUMBERED_EVENTS,
   NewWebhook,
@@ -66,7 +93,7 @@ export type {
   WebhookOptions,
   WebhooksApi,
   WebhookStatus
-} from './webhooks-api.js'
+} from './webhooks.js'
 
 /** Who a node is, what it accepts, and how it sees the chain. */
 export interface NodeInfo {

@@ -36,7 +36,7 @@ import {
   type ScryptCost,
   scryptFields
 } from '../wallet/private-file.js'
-import { VERSION } from './layout.js'
+import { VERSION } from './system.js'
 
 const FORMAT = 1
 const KEY_BYTES = 32

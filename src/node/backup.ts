@@ -26,9 +26,9 @@ import {
   readBackupHead,
   writeBackup
 } from './backup-file.js'
-import { networkOf } from './chain-anchor.js'
+import { networkOf } from './chain.js'
 import { PEER_KEY } from './identity.js'
-import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from './layout.js'
+import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from './system.js'
 import { systemClock, systemRandom } from './system.js'
 
 /**

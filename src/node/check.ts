@@ -9,23 +9,27 @@ import type { Signer, Store } from '../engine/ports.js'
 import { GIVEN_UP_PREFIX } from '../engine/registry.js'
 import { REQUEST_PREFIX, REQUESTED_PREFIX } from '../engine/requests.js'
 import { RESTORED_KEY } from '../engine/restores.js'
-import { damagedLogs, type LogDamage } from '../store/level-log.js'
-import { hindranceOf, LOCK_FILE, openLevelStore } from '../store/level.js'
+import {
+  damagedLogs,
+  hindranceOf,
+  LOCK_FILE,
+  type LogDamage,
+  openLevelStore
+} from '../store/level.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { createSigner, loadEcdsa } from '../wallet/signer.js'
 import { checkRecord, meaningOfDamage } from '../wallet/loading.js'
 import { type AskPassphrase, readSeedFile } from '../wallet/seed-file.js'
 import { BACKUPS_KEY } from './backup.js'
-import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
-import { CERTIFICATE_PREFIX, HEADERS_PREFIX } from './electrum-servers.js'
+import { ANCHOR_KEY, CERTIFICATE_PREFIX, HEADERS_PREFIX, NETWORK_KEY, networkOf } from './chain.js'
 import { DROPPED_KEY, EVENT_PREFIX, readDropped, readKeptEvent } from '../engine/event-log.js'
 import { readSpent, readToken, SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
-import { ALIAS_PREFIX, readAlias } from './aliases.js'
+import { ALIAS_PREFIX, readAlias } from './names.js'
 import { ANSWER_PREFIX, readAnswer } from './kept-answers.js'
 import { readWebhook, WEBHOOK_PREFIX } from './webhooks.js'
 import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './receipts.js'
 import { PEER_KEY } from './identity.js'
-import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
+import { SEED_FILE, STORE_DIRECTORY } from './system.js'
 
 export interface Section {
   readonly ok: boolean

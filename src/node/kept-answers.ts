@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { Change, Clock, Store } from '../engine/ports.js'
-import { isEarlyRefusal } from '../types/early-refusals.js'
+import { isEarlyRefusal } from '../types/refusals.js'
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'

@@ -1,19 +1,19 @@
 /** The parts of a node that exist between its start and its stop. */
 import type { ElectrumChain } from '../chain/chain.js'
+import { Slots } from '../chain/waiting.js'
 import type { Policy } from '../channel/policy.js'
 import type { Engine } from '../engine/engine.js'
-import type { Meter } from '../engine/meter.js'
-import type { Signer, Store } from '../engine/ports.js'
-import type { RequestQuestions } from '../p2p/requests.js'
-import type { Access } from './access.js'
-import type { Aliases } from './aliases.js'
+import type { Meter, Signer, Store } from '../engine/ports.js'
 import type { Libp2pPeers } from '../p2p/peers.js'
+import type { RequestQuestions } from '../p2p/requests.js'
+import { PaychanError } from '../types/errors.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
-import type { LongReads } from './long-reads.js'
-import type { ShownFees } from './shown-fees.js'
-import type { KeptAnswers } from './kept-answers.js'
-import type { Webhooks } from './webhooks.js'
+import type { Access } from './access.js'
 import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
+import type { KeptAnswers } from './kept-answers.js'
+import type { Aliases } from './names.js'
+import type { ShownFees } from './alarms.js'
+import type { Webhooks } from './webhooks.js'
 
 /** The parts of a node that the API on TCP needs besides the calls of `NodeApi`. */
 export interface Gate {
@@ -66,4 +66,41 @@ async function strangerNamed(peers: Libp2pPeers, text: string): Promise<string |
     (await peers.peers()).map(({ peerId }) => peerId),
     text
   )
+}
+
+/*
+ * Reads of whole logs: payments, requests, receipts. There are few at once for the whole node, so
+ * that blocks and payments have their turn between two pages, whoever asks and however often.
+ */
+
+/** One waits for the disk while the other one decodes. */
+const MOST_AT_ONCE = 2
+
+/** More than the programs of one node have under way. */
+const MOST_WAITING = 256
+
+export class LongReads {
+  readonly #slots: Slots
+  readonly #mostWaiting: number
+
+  constructor(mostAtOnce = MOST_AT_ONCE, mostWaiting = MOST_WAITING) {
+    this.#mostWaiting = mostWaiting
+    this.#slots = new Slots(mostAtOnce)
+  }
+
+  /**
+   * Reads when its turn has come, in the order of the calls.
+   *
+   * @throws PaychanError `ERR_TOO_MANY_CALLS` (facts: most), and whatever `read` does
+   */
+  async run<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#slots.waiting >= this.#mostWaiting) {
+      throw new PaychanError(
+        'ERR_TOO_MANY_CALLS',
+        `${this.#mostWaiting} calls wait already to read the log of this node. Wait a moment, then ask again; with a limit, a time or a peer a read is shorter.`,
+        { most: this.#mostWaiting }
+      )
+    }
+    return await this.#slots.run(read)
+  }
 }

@@ -1,7 +1,22 @@
-/** The clock and the dice of the machine, as ports; and its addresses for itself. */
+/**
+ * The surroundings of a node: the layout of its data directory, the version of this release, the clock
+ * and the dice of the machine as ports, and its addresses for itself.
+ */
 import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Clock, Random } from '../engine/ports.js'
+
+/** As in package.json; a test compares them. */
+export const VERSION = '0.1.0'
+
+/** The words, readable by their owner only. */
+export const SEED_FILE = 'seed'
+
+/** The settings of the daemon, if there are any. */
+export const CONFIG_FILE = 'config.json'
+
+/** Channels, payments, wallet. */
+export const STORE_DIRECTORY = 'db'
 
 export const systemClock: Clock = {
   now: () => Date.now(),

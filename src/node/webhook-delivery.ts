@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto'
 import type { NumberedNodeEvent } from './api.js'
-import type { NumberedEventType } from './webhooks-api.js'
+import type { NumberedEventType } from './webhooks.js'
 
 /** Milliseconds from a failure to the next try: at first, then doubled, and at most. */
 const FIRST_PAUSE_MS = 5_000

@@ -2,10 +2,10 @@
  * One `/paychan/1.0` stream as a `Link`: frames in, frames out, and every way in which it can end.
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
-import { pipe } from 'it-pipe'
-import { Uint8ArrayList } from 'uint8arraylist'
 import * as lp from 'it-length-prefixed'
 import type { LengthDecoderFunction } from 'it-length-prefixed'
+import { pipe } from 'it-pipe'
+import { Uint8ArrayList } from 'uint8arraylist'
 import {
   decode,
   encode,
@@ -15,7 +15,6 @@ import {
 } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
-import { atEndOfTurn } from './end-of-turn.js'
 import {
   asError,
   GuardedListener,
@@ -23,6 +22,23 @@ import {
   outgoing,
   streamError
 } from './guarded-listener.js'
+
+/**
+ * The end of a turn of the event loop. What is to be done there is done in one callback: what the
+ * streams of a connection then send shares a frame.
+ */
+let due: Array<() => void> = []
+
+/** Calls `act`, which does not throw, at the end of this turn. */
+export function atEndOfTurn(act: () => void): void {
+  if (due.push(act) === 1) setImmediate(run)
+}
+
+function run(): void {
+  const acts = due
+  due = []
+  for (const act of acts) act()
+}
 
 export interface LinkOptions {
   /** Bytes that may wait for a peer that does not read; past it the link is closed. */

@@ -2,13 +2,81 @@
  * The `Store` on disk: LevelDB through classic-level. Every batch is written with `sync: true`
  * (fsync of LevelDB's log) before its callers are told; `group-commit.ts` lets callers share one.
  */
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import type { Change, Entry, Meter, Store } from '../engine/ports.js'
+import { crc32c } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { GroupCommit } from './group-commit.js'
-import { damagedLogs } from './level-log.js'
-import type { Meter } from '../engine/meter.js'
-import type { Change, Entry, Store } from '../engine/ports.js'
+
+/*
+ * Checks LevelDB's log of its newest writes before LevelDB reads it: at a wrong checksum LevelDB
+ * drops the rest of the block, says so in a file of its own, and deletes the log. Format:
+ * doc/log_format.md of LevelDB. Blocks of 32 kB; a record is a masked CRC-32C of type and data (4
+ * bytes, little-endian), a length (2), a type (1), and the data.
+ */
+
+const BLOCK_BYTES = 32_768
+const HEADER_BYTES = 7
+
+/**
+ * `MaskDelta` of LevelDB's util/crc32c.h: a checksum of data that holds checksums would be weak.
+ */
+const MASK_DELTA = 0xa282ead8
+
+/** Damage in a log: from byte `at` on, writes are lost. */
+export interface LogDamage {
+  readonly file: string
+  readonly at: number
+}
+
+/** The damaged logs in a directory of LevelDB; none when there is no such directory. */
+export async function damagedLogs(directory: string): Promise<LogDamage[]> {
+  const names = await readdir(directory).catch(() => [])
+  const found: LogDamage[] = []
+  for (const name of names.filter((each) => /^\d+\.log$/.test(each)).sort()) {
+    const file = join(directory, name)
+    const at = firstDamage(await readFile(file))
+    if (at !== undefined) found.push({ file, at })
+  }
+  return found
+}
+
+/**
+ * Offset of the first damaged record; a record that was being written when the process ended is not
+ * damaged.
+ */
+export function firstDamage(log: Uint8Array): number | undefined {
+  const view = new DataView(log.buffer, log.byteOffset, log.byteLength)
+  for (let at = 0; at < log.length;) {
+    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
+    if (left < HEADER_BYTES) {
+      at += left
+      continue
+    }
+    if (at + HEADER_BYTES > log.length) return undefined
+    const length = view.getUint16(at + 4, true)
+    const end = at + HEADER_BYTES + length
+    // Zeros are room that a file system gave in advance.
+    if (length === 0 && log[at + 6] === 0) {
+      at += left
+      continue
+    }
+    if (HEADER_BYTES + length > left) return at
+    // The file ends within a record: its write was not finished, so nobody was told of it.
+    if (end > log.length) return undefined
+    if (unmasked(view.getUint32(at, true)) !== crc32c(log.subarray(at + 6, end))) return at
+    at = end
+  }
+  return undefined
+}
+
+/** The inverse of a rotation by 15 bits and an addition. */
+function unmasked(masked: number): number {
+  const rotated = (masked - MASK_DELTA) >>> 0
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0
+}
 
 /** Mode 0700: nobody else may read the store. */
 const DIRECTORY_MODE = 0o700
@@ -178,4 +246,35 @@ function openingError(directory: string, error: unknown): PaychanError {
     { directory, reason: messageOf(cause) },
     { cause }
   )
+}
+
+/* Reports that a store has failed, whichever of its users it failed under. */
+
+/**
+ * The same store; `onFailure` is called, once, when a commit is refused by the disk. From then on
+ * the store cannot be trusted, and the node has to stop as a whole: wallet, channels and all.
+ */
+export function onStoreFailure(store: Store, onFailure: (error: Error) => void): Store {
+  let failed = false
+  let closed = false
+  return {
+    get: async (key) => await store.get(key),
+    entries: (prefix) => store.entries(prefix),
+    last: async (prefix, count, before) => await store.last(prefix, count, before),
+    commit: async (changes) => {
+      try {
+        await store.commit(changes)
+      } catch (error) {
+        if (!failed && !closed && error instanceof Error && codeOf(error) === STORE_FAILED) {
+          failed = true
+          onFailure(error)
+        }
+        throw error
+      }
+    },
+    close: async () => {
+      closed = true
+      await store.close()
+    }
+  }
 }

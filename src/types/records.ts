@@ -9,8 +9,7 @@
  * The checksum covers the key, so that a record in the place of another is found as well.
  * `test/vectors/records.json` has records byte for byte.
  */
-import { Copies, fromHex, sameBytes, toHex } from './bytes.js'
-import { crc32 } from './checksum.js'
+import { Copies, crc32, fromHex, sameBytes, toHex } from './bytes.js'
 import { codeOf, PaychanError } from './errors.js'
 
 /**

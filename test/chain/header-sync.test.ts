@@ -12,12 +12,7 @@ import { chainOfKept, HeaderChain, MAX_HEADERS } from '../../src/chain/headers.j
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import { startDevnet } from '../../src/devnet/index.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
-import {
-  forgetHeaders,
-  HeaderRecords,
-  HEADERS_PREFIX,
-  readHeaders
-} from '../../src/node/electrum-servers.js'
+import { forgetHeaders, HeaderRecords, HEADERS_PREFIX, readHeaders } from '../../src/node/chain.js'
 import { openSimStore } from '../../src/testing/disk.js'
 import { FakeChain, hashOf, makeHeader } from './fake-chain.js'
 import { FakeServer } from './fake-server.js'

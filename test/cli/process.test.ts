@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { PassThrough } from 'node:stream'
 import { stdinLines } from '../../src/cli/io.js'
-import { VERSION } from '../../src/node/layout.js'
+import { VERSION } from '../../src/node/system.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import pc from 'picocolors'
 import { stripVTControlCharacters } from 'node:util'
 import { type FactUnit, NEWS } from '../../src/channel/news.js'
-import { plainWords, protocolWords } from '../../src/words/channel-news.js'
+import { closedWords, plainWords, protocolWords } from '../../src/words/channels.js'
 import { createOutput } from '../../src/cli/output.js'
 import { renderChannel, renderChannels } from '../../src/cli/render-channels.js'
 import {
@@ -28,7 +28,6 @@ import {
   peer
 } from '../daemon/fake-node.js'
 import { testWorld } from './world.js'
-import { closedWords } from '../../src/words/channels.js'
 import { paidWords, leftAfter } from '../../src/words/payments.js'
 import { printable, shortPeer, formatTime } from '../../src/words/text.js'
 

@@ -16,8 +16,8 @@ import {
   secretOf
 } from '../../src/bitcoin/seed.js'
 import { dataPaths } from '../../src/daemon/paths.js'
-import { loadChannels } from '../../src/engine/loading.js'
-import { STORE_DIRECTORY } from '../../src/node/layout.js'
+import { loadChannels } from '../../src/engine/stored-channel.js'
+import { STORE_DIRECTORY } from '../../src/node/system.js'
 import { openLevelStore } from '../../src/store/level.js'
 import { satoshi } from '../../src/types/units.js'
 import { readSeedFile } from '../../src/wallet/seed-file.js'

@@ -40,7 +40,7 @@ import { Access } from '../../src/node/access.js'
 import { KeptAnswers } from '../../src/node/kept-answers.js'
 import type { Gate } from '../../src/node/running.js'
 import { openSimStore } from '../../src/testing/disk.js'
-import { untilHeight } from '../../src/node/until-height.js'
+import { untilHeight } from '../../src/node/waiting.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 

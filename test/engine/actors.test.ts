@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Established } from '../../src/channel/state.js'
-import { Actors } from '../../src/engine/actors.js'
+import { Actors } from '../../src/engine/context.js'
 import { channelFor } from '../../src/engine/holdings.js'
 import { channelId } from '../../src/types/bytes.js'
 import { World } from '../channel/world.js'

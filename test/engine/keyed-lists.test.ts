@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict'
 import { encode, type Payment } from '../../protocols/paychan/1.0/index.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
-import { partId } from '../../src/engine/paid-records.js'
 import {
   listPayments,
+  partId,
   paymentChange,
   type PaymentInfo,
   paymentKey

@@ -1,8 +1,7 @@
 /** Payments that the caller names: asked for as often as one likes, made once. */
 import assert from 'node:assert/strict'
 import type { Part } from '../../src/engine/keyed-payments.js'
-import { partId } from '../../src/engine/paid-records.js'
-import type { PaymentInfo } from '../../src/engine/payments.js'
+import { partId, type PaymentInfo } from '../../src/engine/payments.js'
 import { planPayment } from '../../src/node/plan-payment.js'
 import { toHex } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'

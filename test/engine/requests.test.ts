@@ -4,14 +4,13 @@
 import assert from 'node:assert/strict'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Channel } from '../../src/channel/state.js'
-import { requestPartId, nameOfRequest } from '../../src/engine/paid-records.js'
+import { nameOfRequest, PAYMENT_PREFIX, requestPartId } from '../../src/engine/payments.js'
 import {
   REQUEST_PREFIX,
   REQUESTED_PREFIX,
   Requests,
   type RequestRecord
 } from '../../src/engine/requests.js'
-import { PAYMENT_PREFIX } from '../../src/engine/payments.js'
 import { SimDisk } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'
 import { fromHex, toHex } from '../../src/types/bytes.js'

@@ -1,8 +1,7 @@
 /** Tokens and their budgets, over time and over crashes. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Access, SPENT_PREFIX, TOKEN_PREFIX } from '../../src/node/access.js'
-import type { TokenOptions } from '../../src/node/access-api.js'
+import { Access, SPENT_PREFIX, TOKEN_PREFIX, type TokenOptions } from '../../src/node/access.js'
 import { KeptAnswers } from '../../src/node/kept-answers.js'
 import { openSimStore } from '../../src/testing/disk.js'
 import { ERROR_CODES } from '../../src/types/error-codes.js'

@@ -5,9 +5,15 @@ import { scriptHashOf } from '../../src/devnet/hashes.js'
 import { type Devnet, startDevnet } from '../../src/devnet/index.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import type { ChannelInfo } from '../../src/node/api.js'
-import { ANCHOR_KEY, NETWORK_KEY, readAnchor } from '../../src/node/chain-anchor.js'
-import { historiesOf, HistoryProgress, PROGRESS_MS } from '../../src/node/chain-progress.js'
-import { STORE_DIRECTORY } from '../../src/node/layout.js'
+import {
+  ANCHOR_KEY,
+  historiesOf,
+  HistoryProgress,
+  NETWORK_KEY,
+  PROGRESS_MS,
+  readAnchor
+} from '../../src/node/chain.js'
+import { STORE_DIRECTORY } from '../../src/node/system.js'
 import { openLevelStore } from '../../src/store/level.js'
 import { txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'

@@ -9,14 +9,9 @@ import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { VERBS } from '../../src/daemon/verbs.js'
 import { itInAll } from '../size.js'
 
-const FILES = [
-  'api',
-  'access-api',
-  'wallet-api',
-  'webhooks-api',
-  'channels-api',
-  'requests-api'
-].map((name) => `src/node/${name}.ts`)
+const FILES = ['api', 'access', 'wallet', 'webhooks', 'channels', 'requests'].map(
+  (name) => `src/node/${name}.ts`
+)
 
 /** Where the types of what the calls take and return stand, beside those files. */
 const TOLD_BY_CALLS = ['channel/summary', 'engine/payments', 'node/waiting'].map(

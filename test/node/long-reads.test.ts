@@ -1,6 +1,6 @@
 /** Reads of whole logs take turns, whoever asks for them. */
 import assert from 'node:assert/strict'
-import { LongReads } from '../../src/node/long-reads.js'
+import { LongReads } from '../../src/node/running.js'
 import { codeOfRejection } from './fixture.js'
 
 describe('node / reads of a log', () => {

@@ -1,7 +1,7 @@
 /** The feerates that callers are shown: one question to the servers is for all of them. */
 import assert from 'node:assert/strict'
 import type { Chain, Tip } from '../../src/engine/ports.js'
-import { ShownFees } from '../../src/node/shown-fees.js'
+import { ShownFees } from '../../src/node/alarms.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeRate } from '../../src/types/units.js'
 import { codeOfRejection } from './fixture.js'

@@ -8,10 +8,16 @@ import { runInNewContext } from 'node:vm'
 import ts from 'typescript'
 import { EventLog } from '../../src/engine/event-log.js'
 import type { NodeEvent } from '../../src/node/api.js'
-import { numberedEvents } from '../../src/node/kept-events.js'
+import { numberedEvents } from '../../src/node/events.js'
 import { secretText, signedHeaders, type WebhookAnswer } from '../../src/node/webhook-delivery.js'
-import { WEBHOOK_PREFIX, Webhooks, type WebhookRequest } from '../../src/node/webhooks.js'
-import type { NumberedEventType, WebhookInfo, WebhookOptions } from '../../src/node/webhooks-api.js'
+import {
+  type NumberedEventType,
+  WEBHOOK_PREFIX,
+  type WebhookInfo,
+  type WebhookOptions,
+  type WebhookRequest,
+  Webhooks
+} from '../../src/node/webhooks.js'
 import { Calendar, SimClock } from '../../src/testing/calendar.js'
 import { SimDisk, type SimStore } from '../../src/testing/disk.js'
 import { Life } from '../../src/testing/life.js'

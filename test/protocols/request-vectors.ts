@@ -27,7 +27,7 @@ import {
   type TextKind,
   textOf
 } from '../../protocols/request/1.0/index.js'
-import { requestPartId } from '../../src/engine/paid-records.js'
+import { requestPartId } from '../../src/engine/payments.js'
 import { toHex } from '../../src/types/bytes.js'
 
 export const REQUEST_VECTORS = join('protocols', 'request', '1.0', 'vectors')

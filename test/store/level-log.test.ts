@@ -4,9 +4,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { damagedLogs, firstDamage } from '../../src/store/level-log.js'
-import { openLevelStore } from '../../src/store/level.js'
-import { crc32c } from '../../src/types/checksum.js'
+import { damagedLogs, firstDamage, openLevelStore } from '../../src/store/level.js'
+import { crc32c } from '../../src/types/bytes.js'
 
 describe('store on disk / the log of newest writes', () => {
   let directory: string

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   channelId,
   Copies,
+  crc32,
   fromHex,
   hashFromTxid,
   outPointText,
@@ -12,7 +13,6 @@ import {
   txid,
   txidFromHash
 } from '../../src/types/bytes.js'
-import { crc32 } from '../../src/types/checksum.js'
 
 const hex = 'ab'.repeat(31) + '01'
 

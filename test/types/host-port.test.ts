@@ -1,6 +1,6 @@
 /** A host and a port, as people write them. */
 import assert from 'node:assert/strict'
-import { readHostPort } from '../../src/types/host-port.js'
+import { readHostPort } from '../../src/types/amount.js'
 
 describe('types / HOST:PORT', () => {
   it('is read, with brackets around an IPv6 address or without', () => {

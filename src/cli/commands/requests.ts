@@ -5,7 +5,7 @@ import { codeOf, PaychanError } from '../../types/errors.js'
 import { formatAmount, max, satoshi, type Satoshi } from '../../types/units.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { RequestPayment, RequestTerms } from '../../node/api.js'
-import { REQUEST_LIFETIME_S } from '../../node/requests-api.js'
+import { REQUEST_LIFETIME_S } from '../../node/requests.js'
 import {
   AMOUNT_HELP,
   contextOf,
@@ -20,7 +20,7 @@ import {
 import { followOpening, isOpened } from '../opening-progress.js'
 import { renderMade, renderReceipt, renderRequestPaid, renderRequests } from '../render-requests.js'
 import { formatDuration, parseLifetime } from '../times.js'
-import { requestWords } from '../../words/requests.js'
+import { requestWords } from '../../words/payments.js'
 import { shortPeer } from '../../words/text.js'
 
 interface RequestOptions {
@@ -143,7 +143,7 @@ async function assertFor(
   receipt: { readonly request: string; readonly payee: string; readonly amount: Satoshi },
   text: string
 ): Promise<void> {
-  const { readRequest } = await import('../../node/requests-facet.js')
+  const { readRequest } = await import('../../node/requests.js')
   const { id, payee, amount = 1n } = await readRequest(text)
   if (receipt.request === id && receipt.payee === payee && receipt.amount >= amount) return
   throw new PaychanError(

@@ -9,7 +9,7 @@ import {
   SCOPES,
   spanText,
   type TokenInfo
-} from '../../node/access-api.js'
+} from '../../node/access.js'
 import { parseAmount } from '../../types/amount.js'
 import { formatAmount } from '../../types/units.js'
 import { withoutUndefined } from '../../daemon/wire.js'

@@ -5,7 +5,7 @@ import {
   NUMBERED_EVENTS,
   type NumberedEventType,
   type WebhookInfo
-} from '../../node/webhooks-api.js'
+} from '../../node/webhooks.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import type { Colors } from '../output.js'

@@ -1,8 +1,7 @@
 /** The top of the page: which node this is, how it sees the chain, and what somebody has to see. */
 import { button, element, need } from '../../browser/dom.js'
 import type { NodeInfo } from '../../node/api.js'
-import { historiesText, serverText } from '../../words/node.js'
-import { shortPeer } from '../../words/text.js'
+import { historiesText, serverText, shortPeer } from '../../words/text.js'
 import { NO_TOKEN } from './client.js'
 import type { Connection } from './event-stream.js'
 import type { Known, Notice } from './known.js'

@@ -8,9 +8,8 @@ import type {
   RequestInfo
 } from '../../node/api.js'
 import type { Client } from './client.js'
-import { plainWords } from '../../words/channel-news.js'
-import { alarmText, riskText } from '../../words/node.js'
-import { shortChannel, shortPeer } from '../../words/text.js'
+import { plainWords } from '../../words/channels.js'
+import { alarmText, riskText, shortChannel, shortPeer } from '../../words/text.js'
 
 /** A notice that somebody has to see, until they have. */
 export interface Notice {

@@ -1,7 +1,7 @@
 /** Opening a channel: with whom, how large, for how long, and what it costs. */
 import { element, need } from '../../browser/dom.js'
 import { blockDelta, formatAmount } from '../../types/units.js'
-import { blocksText } from '../../words/channel-news.js'
+import { blocksText } from '../../words/channels.js'
 import { printable, shortChannel } from '../../words/text.js'
 import type { Client } from './client.js'
 import { amountOf, isChecked, onSend, openDialog, valueOf } from './forms.js'

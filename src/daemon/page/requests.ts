@@ -2,7 +2,7 @@
 import { element, need } from '../../browser/dom.js'
 import type { RequestInfo } from '../../node/api.js'
 import { formatAmount } from '../../types/units.js'
-import { requestText, until } from '../../words/requests.js'
+import { requestText, until } from '../../words/payments.js'
 import { printable } from '../../words/text.js'
 import type { Client } from './client.js'
 import { isChecked, maybeAmountOf, onSend, openDialog, valueOf } from './forms.js'

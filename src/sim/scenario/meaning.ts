@@ -3,7 +3,7 @@
  */
 import { defaultPolicy, type Policy } from '../../channel/policy.js'
 import { PAYMENT_MARGIN, TURN_MARGIN } from '../../channel/schedule.js'
-import { didYouMean } from '../../types/nearest.js'
+import { didYouMean } from '../../types/amount.js'
 import { formatAmount } from '../../types/units.js'
 import type { Path } from './problems.js'
 import { meanOf } from './quantities.js'

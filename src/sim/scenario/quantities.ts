@@ -2,8 +2,7 @@
  * The notation of amounts, times, rates and distributions in a scenario. Each reader takes a value
  * from YAML, and throws a sentence that says what to write instead.
  */
-import { didYouMean } from '../../types/nearest.js'
-import { parseAmount } from '../../types/amount.js'
+import { didYouMean, parseAmount } from '../../types/amount.js'
 import { messageOf } from '../../types/errors.js'
 import {
   blockDelta,

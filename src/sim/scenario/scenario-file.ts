@@ -1,6 +1,6 @@
 /** A scenario from its YAML: checked as a whole, with the line and column of every error. */
 import type { z } from 'zod'
-import { didYouMean } from '../../types/nearest.js'
+import { didYouMean } from '../../types/amount.js'
 import type { FeeRate } from '../../types/units.js'
 import { blocksOf, checkMeaning } from './meaning.js'
 import { MOST_SHOWN, type Path, type Problem, ScenarioError } from './problems.js'

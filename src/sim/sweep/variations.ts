@@ -3,7 +3,7 @@ import { POLICY_KEYS } from '../../channel/policy.js'
 import type { Path } from '../scenario/problems.js'
 import type { YamlFile } from '../scenario/yaml-file.js'
 import { PaychanError } from '../../types/errors.js'
-import { didYouMean } from '../../types/nearest.js'
+import { didYouMean } from '../../types/amount.js'
 
 export interface Axis {
   readonly name: string

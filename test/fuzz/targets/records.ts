@@ -6,8 +6,14 @@ import {
   channelChanges
 } from '../../../src/engine/stored-channel.js'
 import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/registry.js'
-import { NAME_PREFIX, PAID_PREFIX, readName, readPaid } from '../../../src/engine/paid-records.js'
-import { paymentKey, readEntry } from '../../../src/engine/payments.js'
+import {
+  NAME_PREFIX,
+  PAID_PREFIX,
+  paymentKey,
+  readEntry,
+  readName,
+  readPaid
+} from '../../../src/engine/payments.js'
 import {
   decodeRecord,
   encodeRecord,

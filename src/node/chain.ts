@@ -1,11 +1,13 @@
 /**
- * The Electrum servers as a person names them, the data remembered of them, the chain that they
- * show, and its headers on disk.
+ * Ties a data directory to its chain by one block that was deep in it. Without it a node would take
+ * the heights in its channels for those of any chain that it is shown. (The first block of the
+ * network would not tell two regtest chains apart; this block tells networks apart as well.)
  */
 import { concat } from 'uint8arrays'
 import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
+import { NETWORKS } from '../bitcoin/network-names.js'
 import type { ElectrumChain } from '../chain/chain.js'
 import {
   type FirstUse,
@@ -16,16 +18,101 @@ import {
   VOUCHED
 } from '../chain/electrum/endpoint.js'
 import { HEADER_SIZE, PERIOD } from '../chain/header.js'
-import { chainOfKept, type HeaderChain, type KeptHeaders } from '../chain/headers.js'
+import { type Anchor, chainOfKept, type HeaderChain, type KeptHeaders } from '../chain/headers.js'
 import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
 import type { ServerAddress } from '../chain/pooled-script.js'
-import type { Change, Store } from '../engine/ports.js'
+import type { Change, Clock, Store, Unsubscribe } from '../engine/ports.js'
 import { alarm, PaychanError } from '../types/errors.js'
+import {
+  corruptRecord,
+  decodeRecord,
+  earlierRecords,
+  parseRecord,
+  recordChange,
+  unlessDamaged
+} from '../types/records.js'
 import type { NodeEvent } from './api.js'
-import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { systemClock, systemRandom } from './system.js'
-import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
+
+/** Value: the height and the hash of the block. */
+export const ANCHOR_KEY = 'chain/anchor'
+
+/** Value: the network's name. */
+export const NETWORK_KEY = 'chain/network'
+
+const anchorShape = z.object({
+  height: z.int().nonnegative(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/)
+})
+
+/**
+ * The network of a data directory; undefined before a node has run on it.
+ *
+ * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`
+ */
+export async function networkOf(store: Store): Promise<Network | undefined> {
+  const value = await store.get(NETWORK_KEY)
+  if (value === undefined) return undefined
+  // Versions before the first release wrote the bare name.
+  if (isNetwork(new TextDecoder().decode(value))) throw earlierRecords()
+  const network = decodeRecord(NETWORK_KEY, value)
+  if (!isNetwork(network)) throw corruptRecord(NETWORK_KEY)
+  return network
+}
+
+function isNetwork(name: unknown): name is Network {
+  return NETWORKS.some((network) => network === name)
+}
+
+/**
+ * A data directory is of one network for good: its keys, heights and channels mean nothing
+ * elsewhere.
+ *
+ * @throws PaychanError `ERR_WRONG_NETWORK`
+ */
+export async function belongsTo(store: Store, network: Network): Promise<void> {
+  const known = (await networkOf(store)) ?? network
+  if (known !== network) {
+    throw new PaychanError(
+      'ERR_WRONG_NETWORK',
+      `This data directory is of ${known}, not of ${network}. Use another --data for each network.`,
+      { network, known }
+    )
+  }
+  if ((await store.get(NETWORK_KEY)) === undefined) {
+    await store.commit([recordChange(NETWORK_KEY, network)])
+  }
+}
+
+/**
+ * @param onDamaged - called when there is a record that cannot be read; the node can do without,
+ * and writes another
+ */
+export async function readAnchor(
+  store: Store,
+  onDamaged: (sentence: string) => void
+): Promise<Anchor | undefined> {
+  const value = await store.get(ANCHOR_KEY)
+  if (value === undefined) return undefined
+  return unlessDamaged(
+    () => parseRecord(ANCHOR_KEY, value, anchorShape),
+    () => {
+      onDamaged(
+        'The record of the chain that this data directory belongs to is damaged: make sure yourself that the Electrum server is one of the right chain.'
+      )
+    }
+  )
+}
+
+export async function writeAnchor(store: Store, { height, hash }: Anchor): Promise<void> {
+  await store.commit([recordChange(ANCHOR_KEY, { height, hash })])
+}
+
+/**
+ * The Electrum servers as a person names them, the data remembered of them, the chain that they
+ * show, and its headers on disk.
+ */
 
 /** The settings for a node's Electrum servers. */
 export interface ElectrumInit {
@@ -253,5 +340,129 @@ export class HeaderRecords {
       changes.push({ key: HEADERS_PREFIX + String(period).padStart(9, '0'), value: headers })
     }
     if (changes.length > 0) await this.#store.commit(changes)
+  }
+}
+
+/** Reports on a node's chain, and on the progress of the histories that the node watches. */
+
+/**
+ * Tells of every tip and status, of a changed chain, and of histories that take long to read; until
+ * it is stopped.
+ */
+export function tellOfChain(
+  chain: ElectrumChain,
+  clock: Clock,
+  emit: (event: NodeEvent) => void
+): Unsubscribe {
+  const tell = (): void => {
+    emit({
+      type: 'chain',
+      status: chain.status,
+      height: chain.tip?.height,
+      reason: chain.status === 'synced' ? undefined : chain.lastError
+    })
+    if (chain.status === 'down' && chain.lastErrorCode === 'ERR_WRONG_CHAIN') {
+      const error = new PaychanError('ERR_WRONG_CHAIN', chain.lastError ?? '')
+      emit({ ...alarm(error), channel: undefined })
+    }
+  }
+  chain.onTip(tell)
+  chain.onStatus(tell)
+  const progress = new HistoryProgress(chain, clock, emit)
+  return () => {
+    progress.stop()
+  }
+}
+
+/*
+ * Progress of the watched histories: after a start, and after every reconnection, the server is
+ * asked for all of them again, and ten thousand take a while. A quick reading is not reported.
+ */
+
+/** Number of histories known in their current state on the server, and their total. */
+interface Histories {
+  readonly known: number
+  readonly total: number
+}
+
+/** Milliseconds before the first line, and between two lines. */
+export const PROGRESS_MS = 1_000
+
+/**
+ * Progress while histories are being read; undefined when all are known, and as long as the server
+ * has told none.
+ */
+export function historiesOf({
+  watches: { known, total }
+}: Pick<ElectrumChain, 'watches'>): Histories | undefined {
+  return known === 0 || known >= total ? undefined : { known, total }
+}
+
+export class HistoryProgress {
+  #cancel: Unsubscribe | undefined
+  /**
+   * True when the last look found them half read: reading takes longer than from one look to the
+   * next.
+   */
+  #isLong = false
+  /** The count told last; undefined at first. */
+  #told: number | undefined
+  readonly #stopListening: Unsubscribe
+  readonly #chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>
+  readonly #clock: Clock
+  readonly #emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
+
+  /**
+   * @example
+   * const show = ({ known, total }) => console.log(`${known} of ${total}`)
+   * const progress = new HistoryProgress(chain, clock, show)
+   * progress.stop()
+   */
+  constructor(
+    chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>,
+    clock: Clock,
+    emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
+  ) {
+    this.#chain = chain
+    this.#clock = clock
+    this.#emit = emit
+    // After each change of connection, everything is to be read again.
+    this.#stopListening = chain.onStatus(() => {
+      this.#look()
+    })
+    this.#look()
+  }
+
+  stop(): void {
+    this.#stopListening()
+    this.#cancel?.()
+  }
+
+  #look(): void {
+    this.#cancel ??= this.#clock.after(PROGRESS_MS, () => {
+      this.#cancel = undefined
+      this.#tick()
+    })
+  }
+
+  #tick(): void {
+    const { known, total } = this.#chain.watches
+    if (known < total) {
+      // Without a server none are known, and there is nothing to tell: the status says so.
+      const isReading = known > 0
+      if (isReading && this.#isLong && known !== this.#told) this.#tell(known, total)
+      this.#isLong = isReading
+      this.#look()
+      return
+    }
+    if (this.#told !== undefined) this.#tell(known, total)
+    this.#told = undefined
+    this.#isLong = false
+    if (this.#chain.status !== 'synced') this.#look()
+  }
+
+  #tell(known: number, total: number): void {
+    this.#told = known
+    this.#emit({ type: 'histories', known, total })
   }
 }

@@ -1,10 +1,25 @@
 /** The coins of a node: its on-chain wallet, as the facet `wallet` of `NodeApi`. */
-import type { ChannelId, Txid } from '../types/bytes.js'
-import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { FundingChoice } from '../channel/state.js'
+import type { Chain } from '../engine/ports.js'
+import { type ChannelId, outPointFromText, type Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import {
+  type BlockDelta,
+  type BlockHeight,
+  type FeeRate,
+  rateOfSatPerVByte,
+  type Satoshi,
+  satPerVByte,
+  sumShown
+} from '../types/units.js'
+import { askedRate, checkCost, estimatedRate, MAX_TARGET, targetOf } from '../wallet/fee-choice.js'
 import type { CoinState } from '../wallet/node-wallet.js'
 import type * as wallet from '../wallet/spending.js'
 import type { WalletTransaction } from '../wallet/spending.js'
-import type { WaitOptions } from './waiting.js'
+import { coinInfo, transactionKinds, withRenewals } from './lists.js'
+import { amountOf } from './plan-payment.js'
+import type { Running } from './running.js'
+import { unlessAborted, type WaitOptions } from './waiting.js'
 
 export type { CoinState } from '../wallet/node-wallet.js'
 export type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
@@ -185,4 +200,183 @@ export interface WalletApi {
    * await node.wallet.label('bcrt1q...', 'salary')
    */
   label: (of: string, text: string) => Promise<void>
+}
+
+/* Turns the funding options of `open` and `renew` into the engine's terms. */
+
+export interface ChosenFunding {
+  readonly choice: FundingChoice | undefined
+  /** Undefined for the usual patience. */
+  readonly patience: BlockDelta | undefined
+  /** The limit for the cost of the wallet's share of T1. */
+  readonly mostFee: Satoshi | undefined
+}
+
+/** The wallet counts in sat per 1,000 vB, without fractions. */
+export function choiceOf({ satPerVByte, target, highFee }: FeeChoice): wallet.FeeChoice {
+  return {
+    ...(satPerVByte === undefined ? {} : { feeRate: rateOfSatPerVByte(satPerVByte) }),
+    ...(target === undefined ? {} : { target }),
+    ...(highFee === undefined ? {} : { highFee })
+  }
+}
+
+/** Gives the wallet's answer in the unit that people are told. */
+export function shownRate<Result extends { readonly feeRate: FeeRate }>({
+  feeRate,
+  ...result
+}: Result): Omit<Result, 'feeRate'> & { readonly satPerVByte: number } {
+  return { ...result, satPerVByte: satPerVByte(feeRate) }
+}
+
+/**
+ * The feerate of a choice; undefined without one.
+ *
+ * @throws PaychanError those of `chosenRate` and `checkCost`
+ */
+export async function namedRate(
+  chain: Chain,
+  asked: wallet.FeeChoice
+): Promise<FeeRate | undefined> {
+  const target = targetOf(asked)
+  const rate =
+    target === undefined ? await askedRate(chain, asked) : await estimatedRate(chain, target)
+  await checkCost(chain, { rate: asked.feeRate === undefined ? undefined : rate }, asked.highFee)
+  return rate
+}
+
+/**
+ * A target is the time T1 may wait before its fee is raised. With a feerate the caller decides that
+ * as well, with `bumpFee`, for at least a week.
+ *
+ * @param added - the amount that the wallet puts into the channel
+ * @throws PaychanError those of `chosenRate` and `checkCost`, `ERR_INVALID_OUTPOINT`,
+ *   `ERR_PSBT_CHOICE`
+ */
+export async function fundingChoice(
+  chain: Chain,
+  added: Satoshi,
+  {
+    coins,
+    psbt,
+    mostFee: most,
+    ...given
+  }: FeeChoice & {
+    readonly coins?: readonly string[]
+    readonly psbt?: true
+    readonly mostFee?: Satoshi
+  }
+): Promise<ChosenFunding> {
+  const asked = choiceOf(given)
+  if (psbt === true && (coins ?? asked.feeRate ?? asked.target) !== undefined) {
+    throw new PaychanError(
+      'ERR_PSBT_CHOICE',
+      'With a PSBT the coins and the fee are chosen in the outside wallet, not here.'
+    )
+  }
+  const named = coins?.map(outPointFromText)
+  if (named?.length === 0) {
+    throw new PaychanError(
+      'ERR_INVALID_OUTPOINT',
+      'No coin is named. Name at least one, or leave the choice to the wallet.'
+    )
+  }
+  const rate = await namedRate(chain, asked)
+  const mostFee = most ?? (asked.highFee === true || added === 0n ? undefined : added)
+  if (rate === undefined && named === undefined) {
+    return { choice: undefined, patience: undefined, mostFee }
+  }
+  return {
+    choice: { feeRate: rate, coins: named },
+    patience: rate === undefined ? undefined : (targetOf(asked) ?? MAX_TARGET),
+    mostFee
+  }
+}
+
+/**
+ * The bid of a settlement or a refund; undefined without a choice. Only the stake bounds it: it may
+ * compete with another state.
+ */
+export async function bidOf(
+  chain: Pick<Chain, 'estimateFeeRate'>,
+  choice: FeeChoice
+): Promise<FeeRate | undefined> {
+  const asked = choiceOf(choice)
+  const target = targetOf(asked)
+  if (target !== undefined) return await chain.estimateFeeRate(target)
+  return choice.satPerVByte === undefined ? undefined : rateOfSatPerVByte(choice.satPerVByte)
+}
+
+/* The coins of a node, for people: amounts in satoshis, feerates in sat/vB. */
+
+/** The facet `wallet`; `running` throws while the node is stopped. */
+export function walletFacet(running: () => Running): WalletApi {
+  return {
+    address: async () => await running().wallet.newAddress(),
+
+    balance: async () => {
+      const { wallet, engine } = running()
+      const { confirmed, pending, reserved, locked, unswept } = wallet.balance()
+      const inChannels = engine.inChannels()
+      return {
+        confirmed,
+        pending,
+        reserved,
+        locked,
+        inChannels,
+        unwatched: engine.unwatched(),
+        unswept,
+        total: sumShown([confirmed, pending, inChannels, unswept])
+      }
+    },
+
+    send: async ({ signal, ...options }) => {
+      const { amount } = options
+      const wanted =
+        amount === undefined ? {} : { amount: amount === 'all' ? amount : amountOf(amount) }
+      const { wallet } = running()
+      return await unlessAborted(signal, async () =>
+        shownRate(await wallet.send({ ...options, ...choiceOf(options), ...wanted }))
+      )
+    },
+
+    bumpFee: async (txid, { signal, ...choice } = {}) =>
+      await unlessAborted(signal, async () => await bumped(running(), txid, choice)),
+
+    coins: async () => running().wallet.coins().map(coinInfo),
+
+    lockCoins: async (coins) => {
+      await running().wallet.lockCoins(coins.map(outPointFromText))
+    },
+
+    unlockCoins: async (coins) => {
+      await running().wallet.unlockCoins(coins.map(outPointFromText))
+    },
+
+    transactions: async ({ limit } = {}) => {
+      const { wallet, engine, chain } = running()
+      const channels = engine.outlines()
+      const all = withRenewals(
+        wallet.transactions(transactionKinds(channels)),
+        channels,
+        chain.tip?.height
+      )
+      return limit === undefined ? all : all.slice(0, limit)
+    },
+
+    label: async (of, text) => {
+      await running().wallet.label(of, text)
+    }
+  }
+}
+
+async function bumped(
+  { engine, wallet, chain }: Running,
+  txid: string,
+  choice: FeeChoice
+): Promise<BumpResult> {
+  const ours = await engine.bump(txid, await bidOf(chain, choice))
+  return ours === undefined
+    ? shownRate(await wallet.bumpFee(txid, choiceOf(choice), engine.fundingOf))
+    : { kind: 'replacement', ...shownRate(ours), broadcast: true }
 }

@@ -1,9 +1,9 @@
 /** Payments of a node: made on the channel that fits, or on several; and listed. */
-import { asError, codeOf, PaychanError } from '../types/errors.js'
-import { toHex } from '../types/bytes.js'
 import type { Channel } from '../channel/state.js'
 import type { Payer } from '../engine/waiters.js'
-import { sumShown, type Satoshi } from '../types/units.js'
+import { toHex } from '../types/bytes.js'
+import { asError, codeOf, PaychanError } from '../types/errors.js'
+import { type Satoshi, sumShown } from '../types/units.js'
 import type {
   NodeApi,
   PaymentDetails,
@@ -14,7 +14,7 @@ import type {
   PayResult
 } from './api.js'
 import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
-import { peerText } from './named-peer.js'
+import { peerText } from './names.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'
 import { systemRandom } from './system.js'
