@@ -1,7 +1,7 @@
 /**
  * Payments on one channel: one caller, a hundred, a thousand, ten thousand; each beside its floor.
  */
-import { type Figure } from './figures.js'
+import type { Figure } from './figures.js'
 import { idealLoop } from './ideal.js'
 import type { Load } from './load.js'
 import { floorLines, floorsOf, loadLine, LOAD_HEAD, withRatio, type Floors } from './report.js'

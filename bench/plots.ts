@@ -1,9 +1,8 @@
 /** How the cost of a payment, and of a start, grows: four measurements, drawn as SVG. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { numberAxis } from '../src/sim/report/axes.js'
+import { frame, lineStyle, mark, numberAxis, round, STYLE } from '../src/sim/report/svg.js'
 import { html, type Html } from '../src/sim/report/html.js'
-import { frame, lineStyle, mark, round, STYLE } from '../src/sim/report/svg.js'
 import type { Output } from './payments.js'
 import { setStage, type Stage } from './stage.js'
 

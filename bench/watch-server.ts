@@ -8,8 +8,13 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { concat } from 'uint8arrays'
 import { buildCoinbase, genesisBlock, mineBlock } from '../src/devnet/block.js'
-import { hash256, reversedHex, scriptHashOf, sha256 } from '../src/devnet/hashes.js'
-import { decodeTransaction } from '../src/devnet/transaction.js'
+import {
+  decodeTransaction,
+  hash256,
+  reversedHex,
+  scriptHashOf,
+  sha256
+} from '../src/devnet/transaction.js'
 import { openLevelStore } from '../src/store/level.js'
 import { toHex } from '../src/types/bytes.js'
 import { satoshi } from '../src/types/units.js'

@@ -5,11 +5,10 @@ import { pubECDSA, signECDSA } from '@scure/btc-signer/utils.js'
 import { type OutPoint, sameBytes } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import { scriptOf, witnessProgram } from './address.js'
-import { fromBlock, fromDer, SIGHASH, toDer } from './ecdsa.js'
+import { type EcdsaWithSecrets, fromBlock, fromDer, SIGHASH, toDer } from './ecdsa.js'
 import { isSignedByBoth } from './funding-spend.js'
-import { hash160, sha256 } from './hashes.js'
 import type { Ecdsa } from './keys.js'
-import type { EcdsaWithSecrets } from './secp256k1.js'
+import { hash160, sha256 } from './hashes.js'
 import { fundingWitnessScript, payoutWitnessScript } from './scripts.js'
 import {
   makeTransaction,

@@ -8,8 +8,8 @@ import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { fromHex, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { ORDER } from './ecdsa.js'
-import { hmacSha512 } from './hashes.js'
 import type { KeyPath } from './keys.js'
+import { hmacSha512 } from './hashes.js'
 import { networkParams } from './network.js'
 
 /* The words (BIP39) that every key of a node is derived from. They never appear in an error. */

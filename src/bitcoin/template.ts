@@ -22,8 +22,8 @@ import {
   withSignatures,
   type FundingOutput
 } from './funding-spend.js'
-import { hash256 } from './hashes.js'
 import type { Role } from './keys.js'
+import { hash256 } from './hashes.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from './scripts.js'
 import type { Transaction, TxOutput } from './transaction.js'
 

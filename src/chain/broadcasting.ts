@@ -17,7 +17,7 @@ import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import { remember } from '../types/allowance.js'
 import { printable } from './electrum/endpoint.js'
 import type { Rank } from './electrum/rpc.js'
-import type { ServerReport } from './listeners.js'
+import type { ServerReport } from './waiting.js'
 import type { ServerCalls } from './electrum/client.js'
 import type { ElectrumSession } from './electrum/session.js'
 

@@ -26,12 +26,19 @@ import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import { ElectrumClient, ServerCalls } from './electrum/client.js'
 import { parseEndpoint, type Proxy, type TlsTrust } from './electrum/endpoint.js'
 import { type ElectrumSession, scriptHashOf } from './electrum/session.js'
-import { type ChainTimeouts, DEFAULT_TIMEOUTS, Slots } from './waiting.js'
+import {
+  callSafely,
+  type ChainTimeouts,
+  DEFAULT_TIMEOUTS,
+  Listeners,
+  type Log,
+  type ServerReport,
+  Slots
+} from './waiting.js'
 import { FALLBACK_FEE_RATE, REGTEST_FALLBACK_FEE_RATE, ServerFees } from './fees.js'
 import { clockBehind } from './header.js'
 import { type AnnouncedTip, HeaderFollower } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
-import { callSafely, Listeners, type Log, type ServerReport } from './listeners.js'
 import { chainParams } from './params.js'
 import {
   WatchedScript,
@@ -42,7 +49,7 @@ import {
 import { ServerBroadcasts } from './broadcasting.js'
 import { SharedFetches, UnprovedBudget } from './shared-costs.js'
 
-export type { ServerReport } from './listeners.js'
+export type { ServerReport } from './waiting.js'
 
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */

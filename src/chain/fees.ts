@@ -4,8 +4,7 @@ import type { Chain, Clock, RelayRates } from '../engine/ports.js'
 import { type BlockDelta, feeRate, type FeeRate, max, min } from '../types/units.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { ServerCalls } from './electrum/client.js'
-import type { Log } from './listeners.js'
-import { gather, lowerMedian, nextBlockOf } from './waiting.js'
+import { gather, type Log, lowerMedian, nextBlockOf } from './waiting.js'
 
 /*
  * The fee rate to use, given a server's answers: never absurd, never below the relay minimum. Pure.

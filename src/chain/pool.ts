@@ -24,7 +24,7 @@ import {
   type ServerStatus
 } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
-import { callSafely, Listeners, type Log } from './listeners.js'
+import { callSafely, Listeners, type Log, type PoolTimes, poolTimes } from './waiting.js'
 import type { Anchor, HeaderChain } from './headers.js'
 import {
   type Member,
@@ -35,7 +35,6 @@ import {
   workOf
 } from './pooled-script.js'
 import type { Transaction } from '../bitcoin/transaction.js'
-import { type PoolTimes, poolTimes } from './waiting.js'
 import type { ProvedWatcher } from './script-watch.js'
 import { PooledFees } from './fees.js'
 import { TipSettling } from './tip-settling.js'

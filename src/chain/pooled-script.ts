@@ -7,7 +7,7 @@ import type { ScriptWatch, Unsubscribe } from '../engine/ports.js'
 import { outPointText, sameBytes, type Txid } from '../types/bytes.js'
 import type { ElectrumChain, ElectrumChainInit } from './chain.js'
 import type { ProvedTransaction } from './history.js'
-import { callSafely, type Log } from './listeners.js'
+import { callSafely, type Log } from './waiting.js'
 import type { Said } from './fees.js'
 import { firstOf, type ProvedWatcher } from './script-watch.js'
 

@@ -8,7 +8,7 @@ import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../
 import type { Allowance } from '../types/allowance.js'
 import type { OutPoint } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
-import { type Backoff, backoffDelay, type Slots } from './waiting.js'
+import { type Backoff, backoffDelay, callSafely, type Log, type Slots } from './waiting.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import {
@@ -17,7 +17,6 @@ import {
   type HistorySource,
   type ProvedTransaction
 } from './history.js'
-import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './electrum/session.js'
 import type { SharedFetches, UnprovedBudget } from './shared-costs.js'
 

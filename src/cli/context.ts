@@ -8,10 +8,9 @@ import type { NodeOptions } from '../node/create-node.js'
 import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
-import { type CsvColumn, renderCsv } from './csv.js'
-import type { Io } from './io.js'
-import { startPatience, untilInterrupted } from './waiting.js'
-import type { Colors, Output } from './output.js'
+import { type CsvColumn, renderCsv } from './table.js'
+import { type Io } from './io.js'
+import { type Colors, type Output, startPatience, untilInterrupted } from './output.js'
 
 /** Notation of amounts, for the help of arguments. */
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'

@@ -4,7 +4,7 @@ import type { NodeConfig } from '../daemon/config.js'
 import type { LocalNode, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { Watching } from './context.js'
-import { EXIT } from './exit-codes.js'
+import { EXIT } from './output.js'
 import { processIo } from './io.js'
 import { run } from './program.js'
 

@@ -3,8 +3,8 @@
  * is still possible.
  */
 import { type ApiClient, connectApi } from '../daemon/client.js'
-import { devnetOption } from '../daemon/electrum-url.js'
 import { dataPaths } from '../daemon/paths.js'
+import { devnetOption } from '../daemon/electrum-url.js'
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
 import { namesPeer } from '../node/choose.js'
 import {
@@ -15,7 +15,7 @@ import {
   protocolWords
 } from '../words/channels.js'
 import { type Context, interruption } from './context.js'
-import { startPatience, untilInterrupted } from './waiting.js'
+import { startPatience, untilInterrupted } from './output.js'
 import { shortChannel } from '../words/text.js'
 
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']

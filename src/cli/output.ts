@@ -4,10 +4,11 @@
  * nothing on stderr.
  */
 import pc from 'picocolors'
+import { ERROR_KINDS, kindOf } from '../types/error-codes.js'
 import { toErrorRecord } from '../types/errors.js'
+import { printable } from '../words/text.js'
 import type { Io, Sink } from './io.js'
 import { type Colors, cut } from './table.js'
-import { printable } from '../words/text.js'
 
 export type { Colors } from './table.js'
 
@@ -109,6 +110,97 @@ export function createOutput(io: Io, json: boolean): Output {
           `${stderrColors.red('error:')} ${printable(record.message)} ${stderrColors.dim(`(${record.code})`)}\n`
         )
       }
+    }
+  }
+}
+
+/* The exit codes of `paychan`, for scripts. */
+
+export const EXIT = {
+  ok: 0,
+  refused: ERROR_KINDS.refused.exit,
+  usage: ERROR_KINDS.usage.exit,
+  storeFailed: ERROR_KINDS.disk.exit
+} as const
+
+/** The exit code of an error, by the kind of its code. */
+export function exitCodeOf(errorCode: string): number {
+  return ERROR_KINDS[kindOf(errorCode)].exit
+}
+
+/** Ends a command that has reported everything itself. */
+export class Exit extends Error {
+  constructor(readonly exitCode: number) {
+    super(`exit ${exitCode}`)
+  }
+}
+
+/** For `paychan --help`. */
+export const EXIT_CODES_HELP = `Exit codes:
+  0  done
+  1  refused, or failed in another way
+  2  wrong usage: command, argument, amount or configuration
+  3  the node is not running
+  4  the peer cannot be reached, or does not speak paychan
+  5  the chain is not available (no Electrum server answers)
+  6  the disk failed or is full: \`start\` has stopped the node; make room, then start it again`
+
+/* Shows what a person waits for, and handles the first Ctrl-C as an orderly stop. */
+
+/* Tells a waiting person what the wait is for. */
+
+/** Milliseconds; longer than a person expects for an immediate answer. */
+const PATIENCE_MS = 1_500
+
+interface Patience {
+  /** Begins the wait anew, after an event. */
+  restart: () => void
+  stop: () => void
+}
+
+/** Shows `waiting for ...` when nothing has happened for a while. */
+export function startPatience(io: Io, output: Output, waitsFor: () => string): Patience {
+  let cancel = (): void => {}
+  const restart = (): void => {
+    cancel()
+    cancel = io.after(PATIENCE_MS, () => {
+      output.progress(`waiting for ${waitsFor()} ...`)
+    })
+  }
+  restart()
+  return {
+    restart,
+    stop: () => {
+      cancel()
+    }
+  }
+}
+
+/* Handles the first Ctrl-C as an orderly stop. */
+
+interface Interrupted {
+  /** Resolves with the name of the first signal. */
+  readonly signal: Promise<string>
+  /** Stops listening: the next signal ends the process at once. */
+  dispose: () => void
+}
+
+/**
+ * Waits for SIGINT or SIGTERM. After the first signal nothing listens any more, so that a second
+ * Ctrl-C ends a process that hangs while stopping.
+ */
+export function untilInterrupted(io: Io): Interrupted {
+  let dispose = (): void => {}
+  const signal = new Promise<string>((resolve) => {
+    dispose = io.onInterrupt((name) => {
+      dispose()
+      resolve(name)
+    })
+  })
+  return {
+    signal,
+    dispose: () => {
+      dispose()
     }
   }
 }

@@ -3,8 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { VERSION } from '../node/system.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { withCommonOptions, type Outside, type World } from './context.js'
-import { EXIT, Exit, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
-import { createOutput, type Output } from './output.js'
+import { createOutput, EXIT, Exit, EXIT_CODES_HELP, exitCodeOf, type Output } from './output.js'
 
 const EXAMPLE = `Two people on one machine:
   paychan devnet                                          a chain to play on
@@ -33,13 +32,13 @@ export const GROUPS: ReadonlyArray<{
   readonly names: readonly string[]
   readonly load: () => Promise<Add>
 }> = [
-  { names: ['init'], load: async () => (await import('./commands/init.js')).addInit },
+  { names: ['init'], load: async () => (await import('./commands/seed.js')).addInit },
   {
     names: ['restore', 'recover', 'encrypt', 'decrypt'],
     load: async () => (await import('./commands/seed.js')).addSeedCommands
   },
   { names: ['start'], load: async () => (await import('./commands/start.js')).addStart },
-  { names: ['backup'], load: async () => (await import('./commands/backup.js')).addBackup },
+  { names: ['backup'], load: async () => (await import('./commands/seed.js')).addBackup },
   { names: ['check'], load: async () => (await import('./commands/check.js')).addCheck },
   {
     names: ['info', 'address', 'balance', 'connect', 'peers', 'stop'],
@@ -49,7 +48,7 @@ export const GROUPS: ReadonlyArray<{
     names: ['send', 'bumpfee', 'fees', 'transactions', 'label'],
     load: async () => (await import('./commands/wallet.js')).addWalletCommands
   },
-  { names: ['coins'], load: async () => (await import('./commands/coins.js')).addCoins },
+  { names: ['coins'], load: async () => (await import('./commands/wallet.js')).addCoins },
   {
     names: ['open', 'renew', 'topup'],
     load: async () => (await import('./commands/open.js')).addOpenings
@@ -73,7 +72,7 @@ export const GROUPS: ReadonlyArray<{
   },
   { names: ['token'], load: async () => (await import('./commands/token.js')).addToken },
   { names: ['webhook'], load: async () => (await import('./commands/webhook.js')).addWebhook },
-  { names: ['alias'], load: async () => (await import('./commands/alias.js')).addAlias },
+  { names: ['alias'], load: async () => (await import('./commands/node.js')).addAlias },
   {
     names: ['completion'],
     load: async () => (await import('./commands/completion.js')).addCompletion

@@ -1,9 +1,9 @@
 /** The results of a simulation, the errors of its scenario, its progress, and its cost. */
 import { InvalidArgumentError } from 'commander'
-import { channelsText, offText } from '../sim/report/totals.js'
+import { channelsText, offText } from '../sim/report/tables.js'
 import type { Loss, Results, Sweep } from '../sim/results.js'
 import { formatProblem, ScenarioError } from '../sim/scenario/problems.js'
-import type { Settings } from '../sim/scenario/load-scenario.js'
+import type { Settings } from '../sim/scenario/scenario-file.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors, Output } from './output.js'
 import { type Cell, type Column, renderFields, renderTable, widthOf, wrap } from './table.js'

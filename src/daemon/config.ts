@@ -2,17 +2,18 @@
  * The configuration of a node and the sources of its values: flags win over the environment, the
  * environment over the file, the file over the defaults. Pure: nothing is read here.
  */
+import { readFile } from 'node:fs/promises'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { NETWORKS } from '../bitcoin/network-names.js'
-import { defaultPolicy, POLICY_KEYS, type PartialPolicy, type Policy } from '../channel/policy.js'
-import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { parseProxy, readFingerprint } from '../chain/electrum/endpoint.js'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { defaultPolicy, type PartialPolicy, type Policy, POLICY_KEYS } from '../channel/policy.js'
+import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { didYouMean, readHostPort } from '../types/amount.js'
-import { DEFAULT_API } from './paths.js'
-import { checkShape, readPolicyText, type ConfigFile } from './config-schema.js'
-import { DEFAULT_LOG, LOG_FORMATS, LOG_LEVELS, type LogConfig } from './log-levels.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { checkShape, type ConfigFile, parseConfigText, readPolicyText } from './config-schema.js'
+import { DEFAULT_LOG, LOG_FORMATS, LOG_LEVELS, type LogConfig } from './libp2p-log.js'
+import { dataPaths, DEFAULT_API } from './paths.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 
 export interface NodeConfig {
@@ -501,5 +502,53 @@ function checkPolicy(policy: Policy): void {
         { key, where: 'policy' }
       )
     }
+  }
+}
+
+/* Reads the `config.json` of a data directory. */
+
+/**
+ * Loads the configuration of a data directory's node. A missing file is an empty one.
+ *
+ * @throws PaychanError `ERR_CONFIG_UNREADABLE`, and what `resolveConfig` throws
+ */
+export async function loadConfig(
+  dataDir: string,
+  env: ConfigSources['env'],
+  flags: ConfigFlags
+): Promise<NodeConfig> {
+  return resolveConfig({ dataDir, file: await fileOf(dataDir), env, flags })
+}
+
+/**
+ * The network that a data directory is meant for, when its configuration or the environment says
+ * so.
+ *
+ * @throws PaychanError as `loadConfig`
+ */
+export async function namedNetwork(
+  dataDir: string,
+  env: ConfigSources['env']
+): Promise<Network | undefined> {
+  return namedNetworkOf({ file: await fileOf(dataDir), env })
+}
+
+async function fileOf(dataDir: string): Promise<ConfigSources['file']> {
+  const path = dataPaths(dataDir).config
+  const text = await readIfPresent(path)
+  return text === undefined ? undefined : { path, content: parseConfigText(text, path) }
+}
+
+async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw new PaychanError(
+      'ERR_CONFIG_UNREADABLE',
+      `${path} cannot be read (${codeOf(error)}). Check who owns it.`,
+      { path, reason: codeOf(error) },
+      { cause: error }
+    )
   }
 }

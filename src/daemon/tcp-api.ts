@@ -9,29 +9,61 @@
  *     GET  /openapi.json   all of it, for programs that make clients; / for people
  *     GET  /ui/            the dashboard, a page for people (page/), when it is asked for
  */
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, isIP } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import { type AddressInfo, isIP } from 'node:net'
 import type { Grant } from '../node/access.js'
 import type { LocalNode } from '../node/api.js'
 import { isLoopback } from '../node/system.js'
 import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
-import { DASHBOARD_POLICY, dashboardFiles } from './dashboard.js'
 import { publish, readPublished, renameField } from './dialect.js'
 import type { MetricsPage } from './metrics.js'
 import { openApi, readablePage } from './openapi.js'
 import { Pace, Places } from './pace.js'
-import { readJson } from './server.js'
 import { sendEvents } from './server-sent-events.js'
+import { readJson } from './server.js'
 import { lookedFor, named, payWithin } from './token-payments.js'
 import type { Verb } from './verb.js'
-import { isShown, VERBS, verbNamed } from './verbs.js'
+import { isShown, verbNamed, VERBS } from './verbs.js'
 import type { Wire } from './wire.js'
+
+/*
+ * The dashboard as the API on TCP serves it: three files, made from `page/` by `npm run build`
+ * (scripts/bundle-page.js) beside this module.
+ */
+
+/** The policy of the page: it loads from this server, asks this server, and nobody else. */
+export const DASHBOARD_POLICY = {
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:']
+}
+
+interface DashboardFile {
+  readonly path: string
+  readonly type: string
+  readonly content: string
+}
+
+/** The files, and where they are served. */
+export function dashboardFiles(): DashboardFile[] {
+  return [
+    { path: '/ui/', type: 'text/html; charset=utf-8', content: asset('index.html') },
+    { path: '/ui/page.js', type: 'text/javascript; charset=utf-8', content: asset('page.js') },
+    { path: '/ui/page.css', type: 'text/css; charset=utf-8', content: asset('page.css') }
+  ]
+}
+
+function asset(name: string): string {
+  return readFileSync(new URL(`./assets/${name}`, import.meta.url), 'utf8')
+}
 
 export interface TcpApiOptions {
   readonly host: string

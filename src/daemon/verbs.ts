@@ -7,17 +7,17 @@ import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
 import { BUDGET_SPANS } from '../node/access.js'
 import type { NodeApi } from '../node/api.js'
-import { peerText } from '../node/names.js'
+import { peerText } from '../node/choose.js'
 import { MOST_UNUSED } from '../wallet/gaps.js'
 import { PaychanError } from '../types/errors.js'
 import { didYouMean } from '../types/amount.js'
 import { blockDelta } from '../types/units.js'
-import { cancel } from './tickets.js'
 import {
   type CallAt,
+  cancel,
+  type Given,
   type NodeCall,
   placeOf,
-  type Given,
   readRequest,
   ticket,
   verb,

@@ -6,9 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { PayResult } from '../node/api.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { confirm, PAYMENT, type Act } from './acts.js'
-import type { NodeProcess } from './node-process.js'
+import type { NodeProcess, Stage } from './stage.js'
 import { sat, type Narrator, type Report } from './report.js'
-import type { Stage } from './stage.js'
 
 const CALLERS = 16
 const PAYMENTS = 280

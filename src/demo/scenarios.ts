@@ -8,14 +8,24 @@ import { PaychanError } from '../types/errors.js'
 import { addSat, satoshi, ZERO_SAT } from '../types/units.js'
 import { withoutUndefined } from '../daemon/wire.js'
 import { parseTrace } from '../devnet/index.js'
-import { bothWays } from './both-ways.js'
-import { confirm, openChannel, PAYMENT, type Act, type ChannelTerms, type Ending } from './acts.js'
-import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts.js'
+import { bothWays, staleStates } from './stale.js'
+import {
+  type Act,
+  type ChannelTerms,
+  confirm,
+  confirmed,
+  confirmedOn,
+  type Ending,
+  feeOf,
+  openChannel,
+  PAYMENT,
+  rawHex,
+  walletScripts
+} from './acts.js'
 import { auction, awake, BLOCK_WEIGHT, MEMPOOL_VSIZE, narrow } from './congestion.js'
 import { printBooks, sat, type Narrator, type Report } from './report.js'
 import { killedAndBack } from './restart.js'
 import { setStage, type Stage, type StageOptions } from './stage.js'
-import { staleStates } from './stale.js'
 
 const FUNDS = satoshi(2_000_000n)
 const CAPACITY = satoshi(1_000_000n)

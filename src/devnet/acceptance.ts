@@ -6,12 +6,14 @@ import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from './chain.js'
 import { checkCluster, checkReplacement } from './replacement.js'
 import type { Coin, CoinView } from './coins.js'
-import { areSequenceLocksMet, checkTransaction, checkValues, isFinal } from './consensus.js'
-import type { Mempool, PoolEntry } from './mempool.js'
 import {
   ANCESTOR_LIMIT,
+  areSequenceLocksMet,
   CARVE_OUT_MAX_VSIZE,
+  checkTransaction,
+  checkValues,
   DESCENDANT_LIMIT,
+  isFinal,
   MAX_DATA_CARRIER_SIZE,
   MAX_STANDARD_P2WSH_ITEM_SIZE,
   MAX_STANDARD_P2WSH_ITEMS,
@@ -24,8 +26,16 @@ import {
   TRUC_MAX_VSIZE,
   TRUC_VERSION
 } from './rules.js'
-import { dustThreshold, isPushOnly, scriptKind, witnessProgram } from './scripts.js'
-import { outputKeys, type Tx, type TxInput } from './transaction.js'
+import type { Mempool, PoolEntry } from './mempool.js'
+import {
+  dustThreshold,
+  isPushOnly,
+  outputKeys,
+  scriptKind,
+  type Tx,
+  type TxInput,
+  witnessProgram
+} from './transaction.js'
 
 /** A transaction that may come in, and the entries that must leave for it. */
 interface Candidate {

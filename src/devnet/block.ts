@@ -4,9 +4,8 @@ import { concat, fromString } from 'uint8arrays'
 import { fromHex } from '../types/bytes.js'
 import { blockHeight, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { BlockRef } from './backend.js'
-import { hash256, merkleRoot, reversedHex } from './hashes.js'
+import { decodeTransaction, hash256, merkleRoot, reversedHex, type Tx } from './transaction.js'
 import { HALVING_INTERVAL, INITIAL_SUBSIDY, REGTEST_BITS } from './rules.js'
-import { decodeTransaction, type Tx } from './transaction.js'
 
 /** The fields of a header. Hashes are in their internal byte order. */
 export interface Header {

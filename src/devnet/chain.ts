@@ -2,7 +2,7 @@
 import { outPointText, sameBytes } from '../types/bytes.js'
 import { blockHeight } from '../types/units.js'
 import type { ScriptHash } from './backend.js'
-import { BlockIndex } from './block-index.js'
+import { BlockIndex } from './indexed-chain.js'
 import {
   type Block,
   heightPush,
@@ -19,10 +19,13 @@ import {
   checkTransaction,
   checkValues,
   coinsOf,
-  isFinal
-} from './consensus.js'
-import { hash256, merkleRoot } from './hashes.js'
-import { MAX_BLOCK_WEIGHT, MEDIAN_TIME_SPAN, REGTEST_BITS, Rejected } from './rules.js'
+  isFinal,
+  MAX_BLOCK_WEIGHT,
+  MEDIAN_TIME_SPAN,
+  REGTEST_BITS,
+  Rejected
+} from './rules.js'
+import { hash256, merkleRoot } from './transaction.js'
 import type { ScriptVerifier } from './script-interpreter.js'
 
 /** The chain itself, which takes only blocks that keep the rules. */

@@ -2,8 +2,7 @@
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { ScriptHash } from './backend.js'
-import { scriptHashOf } from './hashes.js'
-import type { Tx } from './transaction.js'
+import { scriptHashOf, type Tx } from './transaction.js'
 
 /** An unspent output. */
 export interface Coin {

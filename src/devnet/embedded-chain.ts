@@ -15,9 +15,9 @@ import type {
 } from './backend.js'
 import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
-import { scriptHashOf } from './hashes.js'
+import { decodeTransaction, outputKeys, scriptHashOf, type Tx } from './transaction.js'
 import { IndexedChain } from './indexed-chain.js'
-import { Load } from './load.js'
+import { Load, type Trace } from './trace.js'
 import { Mempool } from './mempool.js'
 import { MinerWallet } from './miner-wallet.js'
 import {
@@ -30,8 +30,6 @@ import {
 } from './rules.js'
 import { ScriptVerifier } from './script-interpreter.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong, selectTransactions } from './template.js'
-import type { Trace } from './trace.js'
-import { decodeTransaction, outputKeys, type Tx } from './transaction.js'
 
 export interface EmbeddedChainOptions {
   /** Text that the miner's key derives from. */

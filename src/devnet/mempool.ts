@@ -6,10 +6,8 @@ import { outPointText, type Txid } from '../types/bytes.js'
 import { type BlockHeight, feeRate, type FeeRate, max, type Satoshi } from '../types/units.js'
 import type { MempoolEntry, ScriptHash } from './backend.js'
 import { type Coin, type CoinView, createdCoins } from './coins.js'
-import { scriptHashOf } from './hashes.js'
+import { isUnspendable, scriptHashOf, type Tx } from './transaction.js'
 import { DEFAULT_RELEASE, type MempoolRules, RELEASES } from './rules.js'
-import { isUnspendable } from './scripts.js'
-import type { Tx } from './transaction.js'
 
 export interface PoolEntry {
   readonly tx: Tx

@@ -9,9 +9,7 @@ import { hashFromTxid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Coin } from './coins.js'
-import { sha256 } from './hashes.js'
-import { dustThreshold } from './scripts.js'
-import { decodeTransaction, type Tx } from './transaction.js'
+import { decodeTransaction, dustThreshold, sha256, type Tx } from './transaction.js'
 
 /** 2 sat/vB: above the minimum, and too low for a test of the fee market to notice. */
 const FEE_RATE = feeRate(2_000n)

@@ -32,10 +32,15 @@ import type { Change, Random, Store } from './ports.js'
  * part.
  */
 export interface PaidRecord {
+  /** The channel that carried it. */
   readonly channel: ChannelId
+  /** Its number on the channel. */
   readonly sequence: number
+  /** Satoshis of this part. */
   readonly amount: Satoshi
+  /** Satoshis of the whole payment. */
   readonly asked?: Satoshi
+  /** Milliseconds since 1970. */
   readonly time: number
 }
 

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, PricedReceipt, PricedRequest } from './gate.js'
-import { privateCaching, toSharedCaches } from './private-answers.js'
+import { privateCaching, toSharedCaches } from './answers.js'
 
 /** A request as Express has it; a bare one of `node:http` will do. */
 export type ServedRequest = IncomingMessage & {

@@ -10,10 +10,9 @@
 import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { formatAmount, type Satoshi } from '../types/units.js'
-import { Answers, fingerprintOf, type Identity } from './answers.js'
+import { Answers, fingerprintOf, type Identity, privateCaching, toSharedCaches } from './answers.js'
 import { isEventStream } from './event-stream.js'
 import { middleware, type ServedHandler } from './express.js'
-import { privateCaching, toSharedCaches } from './private-answers.js'
 import {
   challengeHeader,
   isPayment,

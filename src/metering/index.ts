@@ -37,7 +37,7 @@ export {
   type Books
 } from './books.js'
 export type { PaidRecord, SessionRecord } from './sessions.js'
-export type { Run } from './spent-numbers.js'
+export type { Run } from './sessions.js'
 export {
   X402Buyer,
   X402Seller,
@@ -75,5 +75,5 @@ export type { PayeeNode, TillOptions } from './till.js'
 export type { CreditsOptions, Following, PaidNode } from './credits.js'
 export type { Challenge, Receipt } from './payment-auth.js'
 export type { PayerNode, PurseOptions } from './purse.js'
-export { isFreePath } from './free-paths.js'
+export { isFreePath } from './proxy.js'
 export { servePriced, type PricedProxy, type ProxyOptions } from './proxy.js'

@@ -11,8 +11,7 @@ import { remember } from '../types/allowance.js'
 import { checkConfidential, type AccountsOptions } from './accounts.js'
 import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
 import { credentialHeader, toToken, type Challenge, type Receipt } from './payment-auth.js'
-import { Purchases, type Bought } from './purchases.js'
-import { MOST_OPEN, SeenOffers } from './seen-offers.js'
+import { type Bought, MOST_OPEN, Purchases, SeenOffers } from './purchases.js'
 import {
   INTENT,
   METHOD,

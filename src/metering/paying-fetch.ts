@@ -24,7 +24,7 @@ import {
   type KeptAccount,
   type Offer
 } from './accounts.js'
-import { Deliveries } from './deliveries.js'
+import { Deliveries } from './purchases.js'
 import {
   challengeShape,
   credentialHeader,
@@ -33,8 +33,13 @@ import {
   type Challenge,
   type Receipt
 } from './payment-auth.js'
-import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
-import { RepeatableRequest, type ShownHeader } from './repeatable-request.js'
+import {
+  boughtAnswer,
+  isCharged,
+  isNumberUsed,
+  RepeatableRequest,
+  type ShownHeader
+} from './paid-answers.js'
 import { termsOf } from './session-terms.js'
 import {
   PAYMENT_IDENTIFIER,

@@ -3,10 +3,91 @@
  * unit that it has shown. A server that does not take what it was paid for its own offer is paid no
  * more.
  */
+import { remember } from '../types/allowance.js'
 import type { PaychanError } from '../types/errors.js'
-import { Accounts, type Account, type AccountsOptions, type Offer } from './accounts.js'
-import { Deliveries } from './deliveries.js'
+import {
+  type Account,
+  Accounts,
+  type AccountsOptions,
+  notDelivered,
+  type Offer
+} from './accounts.js'
+import { readChallenges } from './payment-auth.js'
 import { NUMBER_USED } from './session-terms.js'
+import { readRequired } from './x402.js'
+
+/*
+ * What sellers did with what they were paid. One that takes and does not deliver is paid no more;
+ * one that says it has lost a session, as after a restart, may lose a unit, and one more for each
+ * hundred that it has delivered.
+ */
+
+interface Dealings {
+  delivered: number
+  lost: number
+  /** The payments to it in the sessions that it lost, or did not deliver for. */
+  paid: bigint
+  isRefused: boolean
+}
+
+/** Units that a seller delivers for each further one that it may lose. */
+const DELIVERED_PER_LOSS = 100
+
+export class Deliveries {
+  /** Each has cost at least a unit, so the budget bounds them. */
+  readonly #sellers = new Map<string, Dealings>()
+  readonly #lost = new WeakSet<Account>()
+
+  delivered(seller: string): void {
+    this.#of(seller).delivered++
+  }
+
+  /** True for a seller that is paid no more. */
+  isRefused(seller: string): boolean {
+    return this.#sellers.get(seller)?.isRefused === true
+  }
+
+  /**
+   * @throws PaychanError `ERR_PAID_NOT_DELIVERED` (facts: paid) for a seller that is paid no more
+   */
+  check(seller: string): void {
+    const { isRefused = false, paid = 0n } = this.#sellers.get(seller) ?? {}
+    if (isRefused) throw notDelivered(seller, paid)
+  }
+
+  /** Notes that the account with a seller is lost, with a unit that was paid and not used. */
+  lost(account: Account): void {
+    this.#count(account, 1)
+  }
+
+  /**
+   * As `lost`, and it asks for more: the request fails. One that has delivered little is paid no
+   * more.
+   */
+  undelivered(account: Account): PaychanError {
+    this.#count(account, 0)
+    return notDelivered(account.seller, account.prepaid.paid)
+  }
+
+  /** One that many requests find to be lost is lost once. */
+  #count(account: Account, most: number): void {
+    if (this.#lost.has(account)) return
+    this.#lost.add(account)
+    const record = this.#of(account.seller)
+    record.lost++
+    record.paid += account.prepaid.paid
+    if (record.lost > most + Math.floor(record.delivered / DELIVERED_PER_LOSS)) {
+      record.isRefused = true
+    }
+  }
+
+  #of(seller: string): Dealings {
+    const none = { delivered: 0, lost: 0, paid: 0n, isRefused: false }
+    const record = this.#sellers.get(seller) ?? none
+    this.#sellers.set(seller, record)
+    return record
+  }
+}
 
 /** A unit that is paid. */
 export interface Bought {
@@ -72,5 +153,43 @@ export class Purchases {
   undelivered(account: Account): PaychanError {
     this.accounts.forget(account)
     return this.#deliveries.undelivered(account)
+  }
+}
+
+/*
+ * Which server has made an offer, as the `fetch` below a client of another library sees it: what a
+ * server says of itself may be the word of another one. So it is that `fetch` that decides in whose
+ * sessions an offer may be paid.
+ */
+
+/** Offers, and units, that are remembered until something comes of them; the oldest goes first. */
+export const MOST_OPEN = 10_000
+
+export interface SeenOffer {
+  /** What was asked for, where the payment is going to be shown. */
+  readonly server: URL
+  /** True when it answers a payment: the request is paid once more, and no further (HTTP-6). */
+  readonly isFurther: boolean
+}
+
+export class SeenOffers {
+  /** By the id of the challenge. */
+  readonly #offers = new Map<string, SeenOffer>()
+
+  /** The offer with a challenge; undefined when the fetch did not see it. */
+  of(challenge: string): SeenOffer | undefined {
+    return this.#offers.get(challenge)
+  }
+
+  /** Notes what an answer offers, by whichever header; the ids of its challenges. */
+  note({ headers }: Response, request: Request, isFurther = false): string[] {
+    // Not where a redirection led to: the payment is shown to whoever was asked (HTTP-2).
+    const server = new URL(request.url)
+    const ids = [
+      ...readChallenges(headers.get('www-authenticate') ?? ''),
+      ...readRequired(headers.get('payment-required')).map(({ challenge }) => challenge)
+    ].map(({ id }) => id)
+    for (const id of ids) remember(this.#offers, id, { server, isFurther }, MOST_OPEN)
+    return ids
   }
 }

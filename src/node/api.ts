@@ -16,9 +16,9 @@ import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { AlarmEvent } from '../types/errors.js'
 import type { AccessApi } from './access.js'
 import type { ChannelInfo, ChannelsApi } from './channels.js'
-import type { NamedPeer } from './names.js'
+import type { NamedPeer } from './choose.js'
 import type { Gate } from './running.js'
-import type { RequestInfo, RequestsApi } from './requests.js'
+import type { RequestInfo, RequestsApi } from './requests-api.js'
 import type { WalletApi } from './wallet.js'
 import type { WaitOptions } from './waiting.js'
 import type { WebhooksApi } from './webhooks.js'
@@ -60,7 +60,7 @@ export type {
   RenewOptions,
   SettleAllResult
 } from './channels.js'
-export type { NamedPeer } from './names.js'
+export type { NamedPeer } from './choose.js'
 export type {
   PayRequestOptions,
   ReceiptInfo,
@@ -70,7 +70,7 @@ export type {
   RequestsApi,
   RequestState,
   RequestTerms
-} from './requests.js'
+} from './requests-api.js'
 export type { WaitOptions } from './waiting.js'
 export type {
   Balance,

@@ -1,4 +1,6 @@
 /** Finds the channel or the peer that an id, or a part of one, means. */
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
@@ -116,4 +118,17 @@ export function assertWholePeer(text: string): void {
     `No peer that this node knows has an id that begins or ends with '${text}' (at least ${FEWEST} characters, and ${LONG_PART} of a peer without a channel), or has that name; \`paychan peers\` lists them. Give the whole PeerId, or a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`,
     { peer: text }
   )
+}
+
+/* Peers as callers name them: by a text, or by a type of libp2p. */
+
+/**
+ * A peer: its PeerId or full multiaddr, as libp2p has them or as a text; or a text that is its
+ * name, or the beginning or end of its PeerId.
+ */
+export type NamedPeer = string | PeerId | Multiaddr
+
+/** The text that a caller means. */
+export function peerText(peer: NamedPeer): string {
+  return typeof peer === 'string' ? peer : peer.toString()
 }

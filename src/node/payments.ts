@@ -13,8 +13,7 @@ import type {
   PayRequest,
   PayResult
 } from './api.js'
-import { channelByPrefix, namesChannel, peerByEnds } from './choose.js'
-import { peerText } from './names.js'
+import { channelByPrefix, namesChannel, peerByEnds, peerText } from './choose.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'
 import { systemRandom } from './system.js'

@@ -16,7 +16,7 @@ import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange } from '../types/records.js'
 import { max, satoshi } from '../types/units.js'
-import type { ReceiptInfo } from './requests.js'
+import type { ReceiptInfo } from './requests-api.js'
 import type { Running } from './running.js'
 
 export const RECEIPT_PREFIX = 'receipt/'

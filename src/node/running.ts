@@ -11,7 +11,7 @@ import type { NodeWallet } from '../wallet/node-wallet.js'
 import type { Access } from './access.js'
 import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
 import type { KeptAnswers } from './kept-answers.js'
-import type { Aliases } from './names.js'
+import type { Aliases } from './aliases.js'
 import type { ShownFees } from './alarms.js'
 import type { Webhooks } from './webhooks.js'
 

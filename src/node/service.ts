@@ -40,7 +40,8 @@ import { createSigner } from '../wallet/signer.js'
 import { createWallet } from '../wallet/wallet.js'
 import { RequestQuestions } from '../p2p/requests.js'
 import { Access, type AccessApi } from './access.js'
-import { Aliases, peerText } from './names.js'
+import { peerText } from './choose.js'
+import { Aliases } from './aliases.js'
 import type {
   BackupRequest,
   BackupResult,

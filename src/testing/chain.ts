@@ -10,10 +10,15 @@ import { broadcastRefused } from '../chain/broadcasting.js'
 import { toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
 import { blockHeight, type Satoshi } from '../types/units.js'
 import type { Tip } from '../engine/ports.js'
-import { blockTemplate } from './mempool.js'
-import { keysOf } from './transactions.js'
-import { faultOf, type ChainFacts } from './mempool.js'
-import { rateOf, readSimTransaction, type SimTransaction } from './transactions.js'
+import {
+  blockTemplate,
+  type ChainFacts,
+  faultOf,
+  keysOf,
+  rateOf,
+  readSimTransaction,
+  type SimTransaction
+} from './mempool.js'
 
 interface SimBlock {
   readonly hash: string

@@ -5,8 +5,7 @@
  */
 import type { Change, Entry, Store, Unsubscribe } from '../engine/ports.js'
 import { acceptChanges, GroupCommit, storeClosed, writeFailed } from '../store/group-commit.js'
-import type { Calendar } from './calendar.js'
-import { Life, never } from './life.js'
+import { type Calendar, Life, never } from './calendar.js'
 
 /** The contents of a disk. */
 export type Snapshot = ReadonlyMap<string, Uint8Array>

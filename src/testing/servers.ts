@@ -3,19 +3,18 @@
  * that any server shows, a broadcast goes to all, fees are the lower median. No server can make up
  * the contents of a block.
  */
-import { broadcastRefused, refusalKind } from '../chain/broadcasting.js'
-import { LOWEST_RELAY_RATE } from '../bitcoin/relay.js'
+import { LOWEST_RELAY_RATE, SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { Transaction } from '../bitcoin/transaction.js'
+import { broadcastRefused, refusalKind } from '../chain/broadcasting.js'
 import { HIGHEST_FEE_RATE } from '../chain/fees.js'
 import { nextBlockOf } from '../chain/waiting.js'
 import type { FeeView } from '../engine/fee-estimates.js'
 import type { ChainTransaction, Verdict } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
-import { blockHeight, max, type FeeRate } from '../types/units.js'
-import type { SharedFees } from './fees.js'
+import { blockHeight, type FeeRate, feeRate, max, min } from '../types/units.js'
 import type { SimChain } from './chain.js'
-import type { SimTransaction } from './transactions.js'
+import type { SimTransaction } from './mempool.js'
 
 /**
  * The behaviour of a lying server of the chain; otherwise it is like an honest one. `shows`: shows
@@ -201,4 +200,65 @@ export class Phantoms {
   of(script: string): Iterable<SimTransaction> {
     return this.#byScript.get(script)?.values() ?? []
   }
+}
+
+/* Fee estimates that nodes make from the blocks that they have seen. */
+
+/** Numbers of blocks whose thresholds make an estimate for the next block, and one for an hour. */
+const SEEN_FOR_NEXT = 3
+const SEEN_FOR_HOUR = 12
+/** Four weeks of blocks, as many as the engine keeps. */
+const MOST_HISTORY = 4_032
+
+/**
+ * Estimates from the newest blocks, as servers make them: nobody knows the rate for the next block.
+ * For the next block it is the highest of the last three; for an hour the median of the last
+ * twelve. All nodes see the same blocks, so all share one.
+ */
+export class SharedFees implements FeeView {
+  #current: FeeView['current']
+  readonly #history: FeeRate[] = []
+  readonly #relay: FeeRate
+
+  /**
+   * @param before - the rates of the blocks before the beginning, in sat/vB
+   * @param relay - the least rate of mempools
+   */
+  constructor(before: readonly number[], relay: FeeRate = SAFE_RELAY_RATE) {
+    this.#relay = relay
+    this.#current = {
+      feeRate: relay,
+      nextBlockRate: relay,
+      relay: { minimum: relay, incremental: relay },
+      feeHistory: []
+    }
+    this.update(before)
+  }
+
+  get current(): FeeView['current'] {
+    return this.#current
+  }
+
+  /** Called with each block; `thresholds` in sat/vB, the newest last. */
+  update(thresholds: readonly number[]): void {
+    const next = this.#bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
+    const seen = thresholds.slice(-SEEN_FOR_HOUR).sort((a, b) => a - b)
+    const hour = this.#bounded(seen[seen.length >> 1] ?? 1)
+    this.#history.push(max(hour, next))
+    if (this.#history.length > MOST_HISTORY) this.#history.shift()
+    this.#current = {
+      ...this.#current,
+      feeRate: hour,
+      nextBlockRate: max(hour, next),
+      feeHistory: this.#history
+    }
+  }
+
+  #bounded(satPerVb: number): FeeRate {
+    return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), this.#relay), HIGHEST_FEE_RATE)
+  }
+
+  async load(): Promise<void> {}
+  async save(): Promise<void> {}
+  async refresh(): Promise<void> {}
 }

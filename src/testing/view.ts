@@ -16,10 +16,9 @@ import type {
 } from '../engine/ports.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import type { SimChain } from './chain.js'
-import type { Calendar } from './calendar.js'
+import { type Calendar, type Life, never } from './calendar.js'
 import { toHex } from '../types/bytes.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
-import { never, type Life } from './life.js'
 import type { Servers } from './servers.js'
 
 /** The part of the chain that a server hides. */

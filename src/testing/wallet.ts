@@ -28,8 +28,8 @@ import { requireNoDust } from '../wallet/funding.js'
 import { previousOf } from '../wallet/previous.js'
 import { chooseSweep } from '../wallet/sweep-budget.js'
 import type { CoinListener, Unspent } from './chain.js'
-import type { Life } from './life.js'
-import type { SimTransaction } from './transactions.js'
+import type { Life } from './calendar.js'
+import type { SimTransaction } from './mempool.js'
 import type { SimChain } from './chain.js'
 
 /** The longest witness of a P2WPKH input, and that of a payout. */

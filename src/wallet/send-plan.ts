@@ -3,6 +3,7 @@
  * of a version with a higher fee, and a child that pays for a T1.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { type OutPoint, outPointText, sameOutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -21,7 +22,6 @@ import {
   ZERO_SAT
 } from '../types/units.js'
 import { inputVsize, selectCoins, spendVsize } from '../bitcoin/coin-selection.js'
-import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { type Coin, type Reservations, sumOf } from './coins.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 import type { AddressBook } from './addresses.js'

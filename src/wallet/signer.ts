@@ -7,11 +7,11 @@ import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import type { KeyPath } from '../bitcoin/keys.js'
 import { channelRoot, channelSecret, type HDKey } from '../bitcoin/seed.js'
 import type { Signer } from '../engine/ports.js'
-import * as secp256k1 from '../bitcoin/secp256k1.js'
-import type { EcdsaWithSecrets } from '../bitcoin/secp256k1.js'
+import * as secp256k1 from '../bitcoin/ecdsa.js'
+import type { EcdsaWithSecrets } from '../bitcoin/ecdsa.js'
 import { PaychanError } from '../types/errors.js'
 
-export type { EcdsaWithSecrets } from '../bitcoin/secp256k1.js'
+export type { EcdsaWithSecrets } from '../bitcoin/ecdsa.js'
 
 /**
  * Number of keys kept in memory: a derivation takes some 100 microseconds, a signature 40.

@@ -4,8 +4,8 @@
  * prices or refuses a fee what it costs.
  */
 import { dustLimit } from '../bitcoin/sizes.js'
-import { sweepVsize } from '../bitcoin/payout.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
+import { sweepVsize } from '../bitcoin/payout.js'
 import { doubledDaily } from '../channel/fee-curve.js'
 import { feeFor, feeRate, max, min, type FeeRate, type Satoshi } from '../types/units.js'
 

@@ -6,13 +6,13 @@ import { scriptOf } from '../../src/bitcoin/address.js'
 import { toDer } from '../../src/bitcoin/ecdsa.js'
 import { isForgedSpend, signSpend } from '../../src/bitcoin/owner-spend.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
-import { Digests } from '../../src/bitcoin/sighash.js'
-import { completeState } from '../../src/bitcoin/template.js'
 import {
+  Digests,
   makeTransaction,
   parseTransaction,
   readableTransaction
 } from '../../src/bitcoin/transaction.js'
+import { completeState } from '../../src/bitcoin/template.js'
 import { fromHex, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'

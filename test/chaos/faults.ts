@@ -3,7 +3,7 @@
  * once, not of the same victim.
  */
 import { spawnSync } from 'node:child_process'
-import { EXIT } from '../../src/cli/exit-codes.js'
+import { EXIT } from '../../src/cli/output.js'
 import { seededRandom } from '../chain/helpers.js'
 import type { Road } from './road.js'
 import { CLIENTS, type Name, NAMES, type World } from './world.js'

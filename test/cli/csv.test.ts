@@ -1,7 +1,7 @@
 /** CSV as RFC 4180 has it, and what spreadsheets make of it. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { renderCsv, type CsvCell, type CsvColumn } from '../../src/cli/csv.js'
+import { type CsvCell, type CsvColumn, renderCsv } from '../../src/cli/table.js'
 
 const columns = (count: number): Array<CsvColumn<readonly CsvCell[]>> =>
   Array.from({ length: count }, (_, i) => ({ name: `column_${i}`, cell: (row) => row[i] }))

@@ -4,9 +4,10 @@ import { stripVTControlCharacters } from 'node:util'
 import { type FactUnit, NEWS } from '../../src/channel/news.js'
 import { closedWords, plainWords, protocolWords } from '../../src/words/channels.js'
 import { createOutput } from '../../src/cli/output.js'
-import { renderChannel, renderChannels } from '../../src/cli/render-channels.js'
 import {
   renderBalance,
+  renderChannel,
+  renderChannels,
   renderInfo,
   renderOpened,
   renderPayments,

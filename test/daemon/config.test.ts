@@ -4,15 +4,15 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import {
+  type ConfigFlags,
   DEFAULT_LISTEN,
   LISTEN_ELSE,
-  resolveConfig,
-  type ConfigFlags,
-  type NodeConfig
+  loadConfig,
+  type NodeConfig,
+  resolveConfig
 } from '../../src/daemon/config.js'
-import { loadConfig } from '../../src/daemon/config-file.js'
-import { DEFAULT_ELECTRUM } from '../../src/daemon/electrum-url.js'
 import { resolveDataDir } from '../../src/daemon/paths.js'
+import { DEFAULT_ELECTRUM } from '../../src/daemon/electrum-url.js'
 
 interface Sources {
   file?: unknown

@@ -13,10 +13,15 @@ import {
   witnessCommitment
 } from '../../src/devnet/block.js'
 import { Chain } from '../../src/devnet/chain.js'
-import { hash256, merkleBranch, merkleRoot } from '../../src/devnet/hashes.js'
+import {
+  decodeTransaction,
+  hash256,
+  merkleBranch,
+  merkleRoot,
+  type Tx
+} from '../../src/devnet/transaction.js'
 import { Rejected } from '../../src/devnet/rules.js'
 import { ScriptVerifier } from '../../src/devnet/script-interpreter.js'
-import { decodeTransaction, type Tx } from '../../src/devnet/transaction.js'
 import { fromHex, outPointText, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi, type Satoshi } from '../../src/types/units.js'
 import { alice, bob, freshChain, signed } from './support.js'

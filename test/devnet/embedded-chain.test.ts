@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
 import { EmbeddedChain } from '../../src/devnet/index.js'
-import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { decodeTransaction, scriptHashOf } from '../../src/devnet/transaction.js'
 import { selectTransactions } from '../../src/devnet/template.js'
 import { Mempool } from '../../src/devnet/mempool.js'
-import { decodeTransaction } from '../../src/devnet/transaction.js'
 import { satoshi } from '../../src/types/units.js'
 import {
   accept,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { EmbeddedChain } from '../../src/devnet/index.js'
-import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { scriptHashOf } from '../../src/devnet/transaction.js'
 import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'

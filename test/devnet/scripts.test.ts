@@ -3,8 +3,13 @@ import { opcodes, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
 import type { EmbeddedChain } from '../../src/devnet/index.js'
 import { Rejected } from '../../src/devnet/rules.js'
 import { scriptErrorSentence, ScriptVerifier } from '../../src/devnet/script-interpreter.js'
-import { dustThreshold, isPushOnly, scriptKind, witnessProgram } from '../../src/devnet/scripts.js'
-import { decodeTransaction } from '../../src/devnet/transaction.js'
+import {
+  decodeTransaction,
+  dustThreshold,
+  isPushOnly,
+  scriptKind,
+  witnessProgram
+} from '../../src/devnet/transaction.js'
 import { fromHex, toHex, txid } from '../../src/types/bytes.js'
 import {
   accept,

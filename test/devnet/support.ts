@@ -8,7 +8,7 @@ import { networks, payments, script as bitcoinScript, Transaction } from 'bitcoi
 import { pointFromScalar, sign } from 'tiny-secp256k1'
 import { EmbeddedChain } from '../../src/devnet/index.js'
 import type { CoreRelease } from '../../src/devnet/rules.js'
-import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { scriptHashOf } from '../../src/devnet/transaction.js'
 import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type PaymentInfo, paymentKey } from '../../src/engine/payments.js'
 import { encodeRecord, RECORD_VERSION, sealRecord } from '../../src/types/records.js'
-import { type Snapshot } from '../../src/testing/disk.js'
+import type { Snapshot } from '../../src/testing/disk.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'

@@ -4,7 +4,7 @@
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Link, LinkListener, Peers, Ports, Store } from '../../src/engine/ports.js'
-import { Life as AnyLife } from '../../src/testing/life.js'
+import { Life as AnyLife } from '../../src/testing/calendar.js'
 
 /** What left a node: a message to a peer, or a transaction to the chain. */
 export type Left =

@@ -12,7 +12,7 @@ import {
   type RequestRecord
 } from '../../src/engine/requests.js'
 import { SimDisk } from '../../src/testing/disk.js'
-import { Life } from '../../src/testing/life.js'
+import { Life } from '../../src/testing/calendar.js'
 import { fromHex, toHex } from '../../src/types/bytes.js'
 import { satoshi, ZERO_SAT } from '../../src/types/units.js'
 import { codeFrom, type Node, twoNodes, type World } from './world.js'

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { lockOf } from '../../src/channel/schedule.js'
-import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { scriptHashOf } from '../../src/devnet/transaction.js'
 import type { ChannelInfo, OpenRequest } from '../../src/node/api.js'
 import { sameBytes, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'

@@ -7,7 +7,7 @@ import { address, networks, type Transaction } from 'bitcoinjs-lib'
 import type { ElectrumChain, ServerReport } from '../../src/chain/chain.js'
 import { createServerPool } from '../../src/chain/pool.js'
 import { startDevnet, type Devnet } from '../../src/devnet/index.js'
-import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { scriptHashOf } from '../../src/devnet/transaction.js'
 import { satoshi } from '../../src/types/units.js'
 import { loadEcdsa } from '../../src/wallet/signer.js'
 import {

@@ -7,7 +7,7 @@ import { readChallenges, readCredential } from '../../src/metering/payment-auth.
 import { memoOf } from '../../src/metering/session-terms.js'
 import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { type Fixture, type TestNode } from '../node/fixture.js'
+import type { Fixture, TestNode } from '../node/fixture.js'
 import { startTraders } from './traders.js'
 
 const PLACE = 'http://localhost/words'

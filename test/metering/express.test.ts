@@ -14,7 +14,7 @@ import express from 'express'
 import { Gate, payingFetch, receiptOf, type PayingFetch } from '../../src/metering/index.js'
 import { credentialHeader, readCredential } from '../../src/metering/payment-auth.js'
 import { satoshi } from '../../src/types/units.js'
-import { type Fixture, type TestNode } from '../node/fixture.js'
+import type { Fixture, TestNode } from '../node/fixture.js'
 import { startTraders } from './traders.js'
 
 describe('metering / a gate for Express', () => {

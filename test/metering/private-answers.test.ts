@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type OutgoingHttpHeader, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Gate, payingFetch } from '../../src/metering/index.js'
-import { privateCaching } from '../../src/metering/private-answers.js'
+import { privateCaching } from '../../src/metering/answers.js'
 import { satoshi } from '../../src/types/units.js'
 import { FakePayee } from './fake-payee.js'
 

@@ -25,7 +25,7 @@ import {
 import { memoOf } from '../../src/metering/session-terms.js'
 import type { SessionRecord } from '../../src/metering/sessions.js'
 import { SimDisk } from '../../src/testing/disk.js'
-import { Life } from '../../src/testing/life.js'
+import { Life } from '../../src/testing/calendar.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
 import { until } from '../p2p/hosts.js'

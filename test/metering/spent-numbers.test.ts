@@ -1,7 +1,7 @@
 /** The numbers of units that are spent: none is spent twice, and few runs say which they are. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { SpentNumbers } from '../../src/metering/spent-numbers.js'
+import { SpentNumbers } from '../../src/metering/sessions.js'
 
 describe('metering / spent numbers', () => {
   it('are one floor as long as they come in their order, and as often as they overtake each other, runs', () => {

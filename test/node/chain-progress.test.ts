@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { Transaction } from 'bitcoinjs-lib'
-import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { scriptHashOf } from '../../src/devnet/transaction.js'
 import { type Devnet, startDevnet } from '../../src/devnet/index.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import type { ChannelInfo } from '../../src/node/api.js'

@@ -20,11 +20,9 @@ import {
   type World
 } from '../context.js'
 import { feeChoice, withFee, type FeeOptions } from '../fee-options.js'
-import { renderCsv } from '../csv.js'
-import { CHANNEL_CSV } from '../csv-tables.js'
-import { EXIT, Exit } from '../exit-codes.js'
-import { renderSettled } from '../render.js'
-import { renderChannel, renderChannels } from '../render-channels.js'
+import { CHANNEL_CSV, renderCsv } from '../table.js'
+import { EXIT, Exit } from '../output.js'
+import { renderChannel, renderChannels, renderSettled } from '../render.js'
 import { closedWords } from '../../words/channels.js'
 import { paidWords, type Left, leftAfter } from '../../words/payments.js'
 

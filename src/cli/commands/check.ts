@@ -4,8 +4,7 @@ import type { Network } from '../../../protocols/paychan/1.0/index.js'
 import type { CheckReport, Section } from '../../node/check.js'
 import { PaychanError } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type World } from '../context.js'
-import { EXIT, Exit } from '../exit-codes.js'
-import type { Colors } from '../output.js'
+import { type Colors, EXIT, Exit } from '../output.js'
 import { askPassphrase } from '../passphrase.js'
 import { printable } from '../../words/text.js'
 
@@ -56,7 +55,7 @@ async function readConfig(
   env: World['io']['env']
 ): Promise<{ network: Network; config: Section }> {
   try {
-    const { loadConfig } = await import('../../daemon/config-file.js')
+    const { loadConfig } = await import('../../daemon/config.js')
     // It only reads, so nothing is at risk.
     const { network } = await loadConfig(dataDir, env, { iUnderstandTheRisk: true })
     return { network, config: { ok: true, findings: [] } }

@@ -15,9 +15,8 @@ import { type CoreRelease, RELEASES } from '../../devnet/rules.js'
 import { messageOf, PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
-import type { Output } from '../output.js'
+import { type Output, untilInterrupted } from '../output.js'
 import type { NamedNode } from './devnet-nodes.js'
-import { untilInterrupted } from '../waiting.js'
 import { shortChannel } from '../../words/text.js'
 
 const DEFAULT_PORT = 50_001
@@ -276,7 +275,7 @@ function checkBackend({
 
 const MOST_NODES = 10
 
-/** Reads `alice,bob`: names that peers may have (`src/node/names.ts`). */
+/** Reads `alice,bob`: names that peers may have (`src/node/aliases.ts`). */
 function nodeNames(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim())
   const areFit = names.every((name) => /^[a-z][a-z0-9-]{0,15}$/.test(name))

@@ -16,7 +16,7 @@ import {
   type World
 } from '../context.js'
 import { replacePrivateFile } from '../../wallet/private-file.js'
-import { untilInterrupted } from '../waiting.js'
+import { untilInterrupted } from '../output.js'
 
 /** Beside the port of the API. */
 const DEFAULT_GATE = '127.0.0.1:9803'

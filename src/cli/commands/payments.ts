@@ -11,7 +11,7 @@ import {
   withNode,
   type World
 } from '../context.js'
-import { PAYMENT_CSV } from '../csv-tables.js'
+import { PAYMENT_CSV } from '../table.js'
 import { renderPayment, renderPayments } from '../render.js'
 import { MOMENT_HELP, momentBy } from '../times.js'
 

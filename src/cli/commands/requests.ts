@@ -5,7 +5,7 @@ import { codeOf, PaychanError } from '../../types/errors.js'
 import { formatAmount, max, satoshi, type Satoshi } from '../../types/units.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { RequestPayment, RequestTerms } from '../../node/api.js'
-import { REQUEST_LIFETIME_S } from '../../node/requests.js'
+import { REQUEST_LIFETIME_S } from '../../node/requests-api.js'
 import {
   AMOUNT_HELP,
   contextOf,
@@ -18,7 +18,7 @@ import {
   type World
 } from '../context.js'
 import { followOpening, isOpened } from '../opening-progress.js'
-import { renderMade, renderReceipt, renderRequestPaid, renderRequests } from '../render-requests.js'
+import { renderMade, renderReceipt, renderRequestPaid, renderRequests } from '../render.js'
 import { formatDuration, parseLifetime } from '../times.js'
 import { requestWords } from '../../words/payments.js'
 import { shortPeer } from '../../words/text.js'

@@ -4,11 +4,12 @@
  */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { PaychanError } from '../../types/errors.js'
-import { formatAmount } from '../../types/units.js'
 import { dataPaths } from '../../daemon/paths.js'
-import type { RecoverResult } from '../../node/api.js'
+import type { BackupResult, RecoverResult } from '../../node/api.js'
+import { codeOf, PaychanError } from '../../types/errors.js'
+import { formatAmount } from '../../types/units.js'
 import { RESTORE_GAP } from '../../wallet/gaps.js'
+import { formatTime, shortChannel, shortPeer } from '../../words/text.js'
 import {
   type Context,
   contextOf,
@@ -20,8 +21,7 @@ import {
 } from '../context.js'
 import type { Colors } from '../output.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
-import { renderChannels } from '../render-channels.js'
-import { shortChannel, shortPeer, formatTime } from '../../words/text.js'
+import { renderChannels } from '../render.js'
 
 const BRINGS_BACK = [
   "The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay to them as well) and the node's peer id.",
@@ -184,7 +184,7 @@ async function putBack({ io, output, dataDir }: Context, file: string, gap: numb
   const [{ restoreBackup }, { checkData }, { namedNetwork }] = await Promise.all([
     import('../../node/restore.js'),
     import('../../node/check.js'),
-    import('../../daemon/config-file.js')
+    import('../../daemon/config.js')
   ])
   const restored = await restoreBackup(dataDir, {
     file,
@@ -238,4 +238,109 @@ export function renderRecovered(
     lines.push(`Refused channel ${shortChannel(channel)}: ${reason} (${code})`)
   }
   return lines.join('\n')
+}
+
+/* `paychan init`: a seed of one's own. */
+
+export function addInit(program: Command, world: World): void {
+  withCommonOptions(
+    program.command('init').summary('make a wallet: a new seed in the data directory')
+  )
+    .description(
+      'Makes the data directory and a new seed in it. A seed that exists is never overwritten.'
+    )
+    .option(
+      '--encrypt',
+      'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or a line of the input)'
+    )
+    .option(
+      '--words',
+      'also show the 24 words, to write them down (whoever reads them can take the money)'
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan init\n  paychan init --data ./alice --words\n  paychan init --encrypt --words\n\nWords that you have already: paychan restore'
+    )
+    .action(
+      async (
+        { words: show = false, encrypt = false }: { words?: boolean; encrypt?: boolean },
+        command: Command
+      ) => {
+        const { io, output, dataDir } = contextOf(world, command)
+        const { seed: seedFile } = dataPaths(dataDir)
+        const [{ systemRandom }, { writeSeedFile }, { createSeed }] = await Promise.all([
+          import('../../node/system.js'),
+          import('../../wallet/seed-file.js'),
+          import('../../bitcoin/seed.js')
+        ])
+        const words = createSeed(systemRandom)
+        await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)
+        output.result(
+          { dataDir, seedFile, encrypted: encrypt, ...(show ? { words } : {}) },
+          (colors) =>
+            [
+              `Made a wallet in ${dataDir}.`,
+              encrypt
+                ? `Its 24 words are in ${seedFile}, encrypted. Nobody can read them without the passphrase: keep both, and a copy of the file elsewhere.`
+                : `Its 24 words are in ${seedFile}: keep a copy elsewhere, and show it to nobody.`,
+              ...(show ? ['', colors.bold(words), ''] : []),
+              `Start the node with: paychan start --data ${dataDir} --network regtest --electrum tcp://HOST:PORT`
+            ].join('\n')
+        )
+        if (show) {
+          output.note(
+            "Write the words down on paper now. Whoever reads them can take the money; they also stay in this terminal's history. No address is used yet; write beside them now and then how many are, as `paychan info` says: `paychan restore --used` takes the number."
+          )
+        }
+      }
+    )
+}
+
+/* `paychan backup`: everything of a node, in one encrypted file. */
+
+/** The worth of a backup, in a sentence. */
+const OLD_COPY =
+  'It grows old with every payment: what is received after it comes back only through peers that come back and are honest, and channels may only close then.'
+
+export function addBackup(program: Command, world: World): void {
+  withCommonOptions(
+    program.command('backup').summary('write an encrypted backup of everything into one file')
+  )
+    .description(
+      `Writes the seed, the settings, the channels, the payments and the wallet, all as they are at one moment, into one encrypted file; whether the node runs or not. The passphrase is asked for, or comes from PAYCHAN_PASSPHRASE, PAYCHAN_PASSPHRASE_FD, or a line of the input. A node that runs writes the file itself.\n\nThe file takes its name when it is whole. It takes the place of an earlier backup of this node, and of nothing else: not of a file that is no backup, of another node's, nor of one that these data have not gone through, such as one made before an older backup was put back.\n\n${OLD_COPY} \`paychan restore --from FILE\` puts it back.`
+    )
+    .argument('<file>', 'where to write it; at best on another disk')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan backup /mnt/usb/alice.backup\n  PAYCHAN_PASSPHRASE_FD=3 paychan backup ./alice.backup 3< passphrase.txt   (from a timer)'
+    )
+    .action(async (file: string, _options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const passphrase = await newPassphrase(context.io, { what: 'backup' })
+      const made = await backup(context, { file: resolve(file), passphrase })
+      context.output.result(made, () => rendered(made))
+    })
+}
+
+/** By the node, when there is one: it alone may open its store. */
+async function backup(
+  context: Context,
+  request: { readonly file: string; readonly passphrase: string }
+): Promise<BackupResult> {
+  try {
+    return await withNode(
+      context,
+      async (node) => await node.backup(request),
+      'the node to write the backup'
+    )
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_NODE_NOT_RUNNING') throw error
+    const { backupData } = await import('../../node/backup.js')
+    return await backupData(context.dataDir, request)
+  }
+}
+
+function rendered({ file, channels, records, peerId, network }: BackupResult): string {
+  const named = channels === 1 ? 'one channel' : `${channels} channels`
+  return `Wrote ${file}: ${named}, ${records} records of the node ${peerId} on ${network}. Nobody can open it without the passphrase.\n${OLD_COPY}`
 }

@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import type { ApiConfig } from '../../daemon/config.js'
-import { DEFAULT_LOG, LOG_LEVELS } from '../../daemon/log-levels.js'
+import { DEFAULT_LOG, LOG_LEVELS } from '../../daemon/libp2p-log.js'
 import { dataPaths, DEFAULT_API } from '../../daemon/paths.js'
 import type { LocalNode, NodeEvent } from '../../node/api.js'
 import type { MetricsPage } from '../../daemon/metrics.js'
@@ -24,15 +24,15 @@ import {
   deprecatedEntry,
   detailEntry,
   entryOf,
+  Log,
   paymentsEntry,
   startedEntry,
   STOPPED,
   stoppingEntry
 } from '../event-lines.js'
-import { Log } from '../log.js'
 import { askPassphrase } from '../passphrase.js'
 import { renderInfo } from '../render.js'
-import { untilInterrupted } from '../waiting.js'
+import { untilInterrupted } from '../output.js'
 import { paymentLines } from '../../words/payments.js'
 
 interface StartOptions {
@@ -145,7 +145,7 @@ export function addStart(program: Command, world: World): void {
         command: Command
       ) => {
         const context = contextOf(world, command)
-        const { loadConfig } = await import('../../daemon/config-file.js')
+        const { loadConfig } = await import('../../daemon/config.js')
         const config = await loadConfig(context.dataDir, world.io.env, {
           network,
           iUnderstandTheRisk,

@@ -2,22 +2,29 @@
  * The verbs about transactions on the chain: `send`, `bumpfee`, `fees`, `transactions`, `label`.
  */
 import type { Command } from 'commander'
-import { parseAmount } from '../../types/amount.js'
 import { withoutUndefined } from '../../daemon/wire.js'
+import { parseAmount } from '../../types/amount.js'
 import type { Satoshi } from '../../types/units.js'
 import {
   AMOUNT_HELP,
   contextOf,
   type ListOptions,
   showNewest,
-  withList,
   withCommonOptions,
+  withList,
   withNode,
   type World
 } from '../context.js'
-import { TRANSACTION_CSV } from '../csv-tables.js'
-import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
-import { renderBumped, renderFees, renderSent, renderTransactions } from '../render-wallet.js'
+import { TRANSACTION_CSV } from '../table.js'
+import {
+  type CoinOptions,
+  feeChoice,
+  type FeeOptions,
+  parseOutPoint,
+  withCoins,
+  withFee
+} from '../fee-options.js'
+import { renderBumped, renderCoins, renderFees, renderSent, renderTransactions } from '../render.js'
 
 export function addWalletCommands(program: Command, world: World): void {
   withCoins(
@@ -163,4 +170,60 @@ export function addWalletCommands(program: Command, world: World): void {
         text === '' ? 'The label is taken away.' : 'Labelled.'
       )
     })
+}
+
+/* `paychan coins`: the coins of the wallet, and the locks on them. */
+
+export function addCoins(program: Command, world: World): void {
+  const coins = withCommonOptions(
+    program.command('coins').summary("the wallet's coins, one by one")
+  )
+    .description(
+      'Lists the coins of the wallet, the largest first. A free one may be chosen for a send or a channel; a reserved one is spent by a channel or a send under way; a locked one is spent only when it is named with --coin; an unconfirmed one waits for a block.'
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan coins\n  paychan coins --json | jq -r .coins[0].outPoint\n  paychan coins lock 3f8a...c1:0\n  paychan send bcrt1q... all --coin 3f8a...c1:0'
+    )
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const list = await withNode(context, async (node) => await node.wallet.coins())
+      context.output.result({ coins: list }, (colors) =>
+        renderCoins(list, colors, context.output.width)
+      )
+    })
+
+  withCommonOptions(coins.command('lock').summary('keep coins from being chosen'))
+    .description(
+      'Locks coins: no send, channel or fee spends them, not after a restart either, unless they are named with --coin.'
+    )
+    .argument('<txid:vout...>', 'as `paychan coins` shows them', collect)
+    .addHelpText('after', '\nExample:\n  paychan coins lock 3f8a...c1:0 77ab...09:1')
+    .action(async (outPoints: string[], _options: object, command: Command) => {
+      const context = contextOf(world, command)
+      await withNode(context, async (node) => {
+        await node.wallet.lockCoins(outPoints)
+      })
+      context.output.result({ locked: outPoints }, () => `Locked ${howMany(outPoints)}.`)
+    })
+
+  withCommonOptions(coins.command('unlock').summary('let coins be chosen again'))
+    .description('Takes the locks of coins away.')
+    .argument('<txid:vout...>', 'as `paychan coins` shows them', collect)
+    .addHelpText('after', '\nExample:\n  paychan coins unlock 3f8a...c1:0')
+    .action(async (outPoints: string[], _options: object, command: Command) => {
+      const context = contextOf(world, command)
+      await withNode(context, async (node) => {
+        await node.wallet.unlockCoins(outPoints)
+      })
+      context.output.result({ unlocked: outPoints }, () => `Unlocked ${howMany(outPoints)}.`)
+    })
+}
+
+function collect(text: string, before: string[] = []): string[] {
+  return [...before, parseOutPoint(text)]
+}
+
+function howMany({ length }: readonly string[]): string {
+  return length === 1 ? 'one coin' : `${length} coins`
 }

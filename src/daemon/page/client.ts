@@ -2,6 +2,7 @@
  * The API of the node, asked with a token. Answers become the types of `NodeApi` again: amounts are
  * bigint, what is not known is undefined, and names are those of the library.
  */
+import { need } from '../../browser/dom.js'
 import type { NodeEvent } from '../../node/api.js'
 import { codeOf, type Facts, PaychanError } from '../../types/errors.js'
 import type { PublishedField } from '../dialect.js'
@@ -127,4 +128,46 @@ function outward(request: object): object {
       typeof value === 'bigint' ? Number(value) : (value as unknown)
     ])
   )
+}
+
+/* A text that is read aloud by a screen reader, and shown for a moment to everybody else. */
+
+const SHOWN_MS = 4_000
+
+let timer: ReturnType<typeof setTimeout> | undefined
+
+/** Says something that just happened. */
+export function say(text: string): void {
+  const place = need('said', HTMLElement)
+  // Outside of an open dialog nothing is shown, and nothing read aloud.
+  const home = document.querySelector('dialog[open]') ?? document.body
+  if (place.parentElement !== home) home.append(place)
+  place.textContent = text
+  place.classList.add('shown')
+  clearTimeout(timer)
+  timer = setTimeout(() => place.classList.remove('shown'), SHOWN_MS)
+}
+
+/* The token of the page: it comes in the fragment of the address, and stays with this tab. */
+
+const KEPT_AS = 'paychan-token'
+
+/**
+ * The token of this tab. One in the address is taken out of it at once, so that it stands in no
+ * history and no bookmark.
+ */
+export function currentToken(): string | undefined {
+  const given = /^#token=(\w+)$/.exec(location.hash)?.[1]
+  if (given !== undefined) {
+    sessionStorage.setItem(KEPT_AS, given)
+    history.replaceState(null, '', location.pathname)
+  }
+  return sessionStorage.getItem(KEPT_AS) ?? undefined
+}
+
+/** Calls back when an address with another token is opened in this tab. */
+export function onToken(taken: () => void): void {
+  window.addEventListener('hashchange', () => {
+    if (location.hash !== '') taken()
+  })
 }

@@ -3,18 +3,16 @@
  */
 import { need } from '../../browser/dom.js'
 import { messageOf } from '../../types/errors.js'
-import { showBalances } from './balances.js'
-import { prepareChannels } from './channels.js'
-import { Client, isRefused } from './client.js'
+import { prepareChannels, showBalances } from './channels.js'
+import { Client, currentToken, isRefused, onToken } from './client.js'
 import { EventStream } from './event-stream.js'
-import { prepareDialogs } from './forms.js'
+import { prepareDialogs } from './parts.js'
 import { prepareTheme, showConnection, showNode, showNotice } from './header.js'
 import { Known } from './known.js'
 import { prepareOpening } from './opening.js'
 import { Payments } from './payments.js'
 import { preparePaying } from './paying.js'
 import { prepareRequests } from './requests.js'
-import { currentToken, onToken } from './token.js'
 import './styles.css'
 
 let token = currentToken()

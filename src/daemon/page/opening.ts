@@ -3,12 +3,10 @@ import { element, need } from '../../browser/dom.js'
 import { blockDelta, formatAmount } from '../../types/units.js'
 import { blocksText } from '../../words/channels.js'
 import { printable, shortChannel } from '../../words/text.js'
-import type { Client } from './client.js'
-import { amountOf, isChecked, onSend, openDialog, valueOf } from './forms.js'
+import { type Client, say } from './client.js'
+import { amountOf, isChecked, onSend, openDialog, setText, valueOf } from './parts.js'
 import type { Known } from './known.js'
-import { setText } from './parts.js'
 import type { Wanted } from './paying.js'
-import { say } from './said.js'
 
 /** Virtual bytes of a funding transaction with one coin and change. */
 const USUAL_VSIZE = 153

@@ -5,8 +5,7 @@ import { codeOf } from '../../types/errors.js'
 import { formatAmount, type Satoshi } from '../../types/units.js'
 import { paidWords, requestWords } from '../../words/payments.js'
 import type { Client } from './client.js'
-import { amountOf, onSend, openDialog, valueOf } from './forms.js'
-import { copyable, setText } from './parts.js'
+import { amountOf, copyable, onSend, openDialog, setText, valueOf } from './parts.js'
 import type { Payments } from './payments.js'
 
 /** The payment for which a channel is opened, when there is none to pay on. */

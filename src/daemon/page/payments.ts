@@ -5,11 +5,19 @@ import { messageOf } from '../../types/errors.js'
 import { formatAmount } from '../../types/units.js'
 import { paymentFields, paymentLines, paymentText, receiptFields } from '../../words/payments.js'
 import { printable, shortChannel } from '../../words/text.js'
-import type { Client } from './client.js'
-import { onSend, openDialog, valueOf } from './forms.js'
+import { type Client, say } from './client.js'
+import {
+  copyable,
+  fieldList,
+  moment,
+  onSend,
+  openDialog,
+  type Row,
+  RowList,
+  setText,
+  valueOf
+} from './parts.js'
 import type { Known } from './known.js'
-import { copyable, fieldList, moment, type Row, RowList, setText } from './parts.js'
-import { say } from './said.js'
 
 /** The number of payments shown at first, and of those added at each wish. */
 const PAGE = 25

@@ -5,9 +5,19 @@ import { formatAmount } from '../../types/units.js'
 import { requestText, until } from '../../words/payments.js'
 import { printable } from '../../words/text.js'
 import type { Client } from './client.js'
-import { isChecked, maybeAmountOf, onSend, openDialog, valueOf } from './forms.js'
+import {
+  copyable,
+  isChecked,
+  maybeAmountOf,
+  onSend,
+  openDialog,
+  qrCode,
+  type Row,
+  RowList,
+  setText,
+  valueOf
+} from './parts.js'
 import type { Known } from './known.js'
-import { copyable, qrCode, type Row, RowList, setText } from './parts.js'
 
 export interface Requests {
   readonly show: () => void

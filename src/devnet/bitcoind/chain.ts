@@ -16,12 +16,10 @@ import type {
   ScriptHash,
   SubmitResult
 } from '../backend.js'
-import { BlockIndex } from '../block-index.js'
-import { coinsOf } from '../consensus.js'
-import { IndexedChain } from '../indexed-chain.js'
+import { BlockIndex, IndexedChain } from '../indexed-chain.js'
+import { COINBASE_MATURITY, coinsOf, Rejected } from '../rules.js'
 import { Mempool } from '../mempool.js'
 import { MinerWallet } from '../miner-wallet.js'
-import { COINBASE_MATURITY, Rejected } from '../rules.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong } from '../template.js'
 import { decodeTransaction, type Tx } from '../transaction.js'
 import { BitcoindRpc, readChanges, type Reading, RpcRefusal } from './rpc.js'

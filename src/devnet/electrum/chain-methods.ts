@@ -4,13 +4,17 @@
 import { concat } from 'uint8arrays'
 import { hashFromTxid, toHex, type Txid } from '../../types/bytes.js'
 import type { ChainBackend, LocatedTransaction } from '../backend.js'
-import { hash256, merkleBranch, merkleRoot, reversedHex } from '../hashes.js'
+import {
+  decodeTransaction,
+  hash256,
+  merkleBranch,
+  merkleRoot,
+  reversedHex
+} from '../transaction.js'
 import { scriptAddress } from '../miner-wallet.js'
-import { decodeTransaction } from '../transaction.js'
 import { ErrorCode, RpcError } from './json-rpc.js'
 import type { Methods } from './methods.js'
-import { boolean, bytes, nonNegativeInteger, transactionHash } from './params.js'
-import { compareVersions } from './versions.js'
+import { boolean, bytes, compareVersions, nonNegativeInteger, transactionHash } from './params.js'
 
 /* `blockchain.block.*` and `blockchain.headers.subscribe`. */
 

@@ -4,8 +4,7 @@ import { blockMethods, transactionMethods } from './chain-methods.js'
 import { devnetMethods, serverMethods } from './server-methods.js'
 import type { Request } from './json-rpc.js'
 import { outPointMethods, scriptMethods } from './script-methods.js'
-import { bindParams } from './params.js'
-import { compareVersions } from './versions.js'
+import { bindParams, compareVersions } from './params.js'
 
 /** The part of a connection's state that a method may read and change. */
 export interface SessionState {

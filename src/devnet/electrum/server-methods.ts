@@ -3,11 +3,19 @@
  */
 import { PaychanError } from '../../types/errors.js'
 import type { ChainBackend } from '../backend.js'
-import { hash256, reversedHex } from '../hashes.js'
+import { hash256, reversedHex } from '../transaction.js'
 import { ErrorCode, RpcError } from './json-rpc.js'
 import type { Methods } from './methods.js'
-import { amount, nonNegativeInteger, paymentScript, text } from './params.js'
-import { compareVersions, HIGHEST_VERSION, LOWEST_VERSION, negotiate } from './versions.js'
+import {
+  amount,
+  compareVersions,
+  HIGHEST_VERSION,
+  LOWEST_VERSION,
+  negotiate,
+  nonNegativeInteger,
+  paymentScript,
+  text
+} from './params.js'
 
 /* `server.*`, and the fees. */
 

@@ -20,8 +20,8 @@ import {
   success
 } from './json-rpc.js'
 import { findMethod, type MethodContext, type SessionState } from './methods.js'
+import { compareVersions, HIGHEST_WITHOUT_ORDER } from './params.js'
 import { outPointStatus, statusOf, touchedOutPoints } from './script-methods.js'
-import { compareVersions, HIGHEST_WITHOUT_ORDER } from './versions.js'
 
 /**
  * A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the

@@ -10,13 +10,20 @@ import { deadlineOf } from '../../channel/stakes.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
-import { readSimTransaction, type SimTransaction } from '../../testing/transactions.js'
+import { readSimTransaction, type SimTransaction } from '../../testing/mempool.js'
 import { outPointText, type ChannelId } from '../../types/bytes.js'
 import { feeRate, type FeeRate } from '../../types/units.js'
 import type { SimNode } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
-import { Cheat, type CheatWorld } from './cheat.js'
-import { bestOldState, DUST, fundingScriptOf, newestState, signedSpend } from './held-states.js'
+import {
+  bestOldState,
+  Cheat,
+  type CheatWorld,
+  DUST,
+  fundingScriptOf,
+  newestState,
+  signedSpend
+} from './cheat.js'
 
 /** The part of its share that goes to miners. */
 const PART = 0.95

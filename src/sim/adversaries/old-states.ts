@@ -4,18 +4,20 @@ import { lockOf, publishHeightOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
 import { outPointText } from '../../types/bytes.js'
-import { type SimTransaction, readSimTransaction } from '../../testing/transactions.js'
+import { readSimTransaction, type SimTransaction } from '../../testing/mempool.js'
 import type { SimNode } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
-import { Cheat, type AttackRecord, type CheatWorld } from './cheat.js'
 import {
+  type AttackRecord,
   bestOldState,
+  Cheat,
+  type CheatWorld,
   DUST,
-  signedSpend,
-  type HeldState,
   fundingScriptOf,
-  newestState
-} from './held-states.js'
+  type HeldState,
+  newestState,
+  signedSpend
+} from './cheat.js'
 import type { Coin } from '../../testing/wallet.js'
 
 export type OldState = HeldState & { readonly gain: number }

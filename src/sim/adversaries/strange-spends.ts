@@ -4,13 +4,20 @@ import { isOlder, lockOf, payerOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import { partyOf } from '../../channel/terms.js'
 import { outPointFromText, type OutPoint } from '../../types/bytes.js'
-import { readSimTransaction } from '../../testing/transactions.js'
+import { readSimTransaction } from '../../testing/mempool.js'
 import { KEY_WITNESS } from '../../testing/wallet.js'
 import type { SimNode } from '../node.js'
 import type { Adversary } from '../scenario/scenario.js'
-import { DUST, fundingScriptOf, newestState, signedSpend, type HeldState } from './held-states.js'
+import {
+  Cheat,
+  type CheatWorld,
+  DUST,
+  fundingScriptOf,
+  type HeldState,
+  newestState,
+  signedSpend
+} from './cheat.js'
 import { PublishOld, type OldState } from './old-states.js'
-import { type CheatWorld, Cheat } from './cheat.js'
 import { p2wsh, payoutWitnessScript } from '../../bitcoin/scripts.js'
 import { payerOutput } from '../../bitcoin/template.js'
 import { stateTemplate } from '../../channel/signing.js'

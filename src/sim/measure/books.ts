@@ -5,7 +5,7 @@
  */
 import type { Txid } from '../../types/bytes.js'
 import type { CoinListener, SimChain } from '../../testing/chain.js'
-import type { SimTransaction } from '../../testing/transactions.js'
+import type { SimTransaction } from '../../testing/mempool.js'
 import type { SimNode } from '../node.js'
 
 interface Owned {

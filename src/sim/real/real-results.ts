@@ -1,17 +1,113 @@
 /** The results of a run with real nodes, in the shape of those of virtual time. */
-import { capitalTotals, channelResult } from '../measure/channels.js'
+import { parseTransaction, type Transaction } from '../../bitcoin/transaction.js'
+import type { Devnet } from '../../devnet/index.js'
+import { toHex } from '../../types/bytes.js'
+import { codeOf } from '../../types/errors.js'
+import { START_HEIGHT } from '../chain.js'
+import type { NodePayments } from '../drive/payments.js'
+import {
+  capitalTotals,
+  channelResult,
+  isForOff,
+  PaymentCounts,
+  type PaymentOutcome,
+  rounded
+} from '../measure/channels.js'
 import { groupsOf, headingOf } from '../measure/report.js'
-import { rounded, type PaymentCounts } from '../measure/payments.js'
-import type { Plan } from '../plan.js'
+import { Curves } from '../measure/samples.js'
+import type { Plan, PlannedPayment } from '../plan.js'
 import type { ChainTotals, ChannelResult, NodeResult, Results } from '../results.js'
 import type { Scenario } from '../scenario/scenario.js'
-import { START_HEIGHT } from '../chain.js'
 import type { Places, RealChannel } from './places.js'
-import type { RealPayments } from './real-payments.js'
 import type { RealNode } from './real-node.js'
 import type { RealWorld } from './real-world.js'
-import { Curves } from '../measure/samples.js'
-import { chainOf, type RealChain } from './real-chain.js'
+
+/* The nodes' transactions in the blocks of a devnet, and their fees. */
+
+interface MinedTransaction {
+  readonly txid: string
+  readonly fee: number
+}
+
+interface ReadBlock {
+  readonly header: string
+  readonly transactions: readonly MinedTransaction[]
+}
+
+export class RealChain {
+  readonly #blocks: ReadBlock[] = []
+  readonly #from: number
+  readonly #devnet: Devnet
+
+  constructor(devnet: Devnet, from: number) {
+    this.#devnet = devnet
+    this.#from = from
+  }
+
+  get transactions(): readonly MinedTransaction[] {
+    return this.#blocks.flatMap(({ transactions }) => transactions)
+  }
+
+  get fees(): number {
+    return this.transactions.reduce((sum, { fee }) => sum + fee, 0)
+  }
+
+  /** Reads up to the tip. Blocks hold only a coinbase and the nodes' transactions. */
+  async read(): Promise<void> {
+    await this.#dropTakenBack()
+    while (this.#height < this.#devnet.height) {
+      const height = this.#height + 1
+      const [, ...txids] = (await this.#devnet.backend.blockTxids(height)) ?? []
+      this.#blocks.push({
+        header: await this.#header(height),
+        transactions: await Promise.all(
+          txids.map(async (txid) => ({
+            txid,
+            fee: await this.#feeOf(await this.#transaction(txid))
+          }))
+        )
+      })
+    }
+  }
+
+  get #height(): number {
+    return this.#from + this.#blocks.length
+  }
+
+  async #dropTakenBack(): Promise<void> {
+    for (
+      let last = this.#blocks.at(-1);
+      last !== undefined && last.header !== (await this.#header(this.#height));
+      last = this.#blocks.at(-1)
+    ) {
+      this.#blocks.pop()
+    }
+  }
+
+  async #header(height: number): Promise<string> {
+    return toHex((await this.#devnet.backend.header(height)) ?? new Uint8Array(0))
+  }
+
+  async #feeOf(transaction: Transaction): Promise<number> {
+    let fee = -Number(transaction.paidTo())
+    for (const { outPoint } of transaction.inputs) {
+      const parent = await this.#transaction(outPoint.txid)
+      fee += Number(parent.outputs[outPoint.vout]?.value ?? 0)
+    }
+    return fee
+  }
+
+  async #transaction(txid: string): Promise<Transaction> {
+    const found = await this.#devnet.transaction(txid)
+    if (found === undefined) throw new Error(`the devnet has no transaction ${txid}`)
+    return parseTransaction(found.raw)
+  }
+}
+
+/** Starts at the present tip. */
+export function chainOf(devnet: Devnet): RealChain {
+  return new RealChain(devnet, devnet.height)
+}
 
 interface RealRunParts {
   readonly scenario: Scenario
@@ -232,5 +328,91 @@ export class RealSamples {
       curves.addIdle(channel, time - channel.lastPaidAt)
       curves.addBalance(channel, Number(shown?.ourBalance ?? 0n))
     }
+  }
+}
+
+/* Asks real nodes for payments as the plan says, and notes the answers to callers. */
+
+export class RealPayments {
+  readonly counts = new PaymentCounts()
+  /** The payments of each node, by name. */
+  readonly byNode = new Map<string, NodePayments>()
+  readonly #places: Places
+  readonly #tell: (outcome: PaymentOutcome) => void
+
+  constructor(places: Places, tell: (outcome: PaymentOutcome) => void) {
+    this.#places = places
+    this.#tell = tell
+  }
+
+  /** Asks in the order of the place; other places do not wait. */
+  ask(payment: PlannedPayment): void {
+    const id = this.counts.planned++
+    this.#places.do(payment.opening, async (channel) => {
+      await this.#pay(id, payment, channel)
+    })
+  }
+
+  async #pay(
+    id: number,
+    { time, direction, amount }: PlannedPayment,
+    channel: RealChannel | undefined
+  ): Promise<void> {
+    if (channel === undefined) {
+      this.#failed({ id, code: 'ERR_NO_CHANNEL', seconds: 0 })
+      return
+    }
+    const { client, server, number } = channel
+    const [payer, payee] = direction === 'forth' ? [client, server] : [server, client]
+    if (!payer.isUp) {
+      this.#off({ id, channel: number })
+      return
+    }
+    const tally = this.byNode.get(payer.name) ?? { asked: 0, made: 0 }
+    this.byNode.set(payer.name, tally)
+    tally.asked += 1
+    const wasUp = payee.isUp
+    const refused = (code: string, seconds: number): void => {
+      const what = { id, channel: number, code, seconds }
+      if (isForOff(code, wasUp && payee.isUp)) {
+        tally.asked -= 1
+        this.#off(what)
+      } else this.#failed(what)
+    }
+    if (channel.id === undefined) {
+      refused(channel.failure ?? 'ERR_CHANNEL_NOT_OPEN', 0)
+      return
+    }
+    const begin = performance.now()
+    const flow = channel[direction]
+    try {
+      await payer.api.pay({ to: channel.id, amount })
+      const seconds = (performance.now() - begin) / 1_000
+      flow.made += 1
+      flow.volume += Number(amount)
+      channel.lastPaidAt = time
+      tally.made += 1
+      this.counts.succeeded(Number(amount), seconds)
+      this.#tell({ id, status: 'made', seconds, channel: number })
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_PAYMENT_UNKNOWN') {
+        refused(codeOf(error), (performance.now() - begin) / 1_000)
+        return
+      }
+      flow.unknown += Number(amount)
+      this.counts.unknown += 1
+      this.#tell({ id, status: 'unknown', channel: number })
+    }
+  }
+
+  /** Notes that payer or payee is switched off. */
+  #off(what: Omit<PaymentOutcome, 'status'>): void {
+    this.counts.off += 1
+    this.#tell({ ...what, status: 'off' })
+  }
+
+  #failed(what: Omit<PaymentOutcome, 'status'> & { readonly code: string }): void {
+    this.counts.refused(what.code)
+    this.#tell({ ...what, status: 'failed' })
   }
 }

@@ -3,13 +3,11 @@
  * same results give the same bytes.
  */
 import type { Results } from '../results.js'
-import { busiestSample } from './balances.js'
-import { choose, largest } from './choice.js'
+import { busiestSample, choose, draw, largest } from './picture.js'
 import { curvesOf } from './curves.js'
 import { visible } from './format.js'
-import { html } from './html.js'
+import { document, html } from './html.js'
 import type { PageData } from './page-data.js'
-import { draw } from './picture.js'
 import {
   brokenSection,
   headSection,
@@ -23,7 +21,6 @@ import {
   paymentsSection,
   riskSection
 } from './sections.js'
-import { document } from './shell.js'
 import { channelTable, nodeTable } from './tables.js'
 
 export { renderSweep } from './sweep.js'

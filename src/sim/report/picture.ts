@@ -8,10 +8,94 @@ import {
   forceY,
   type SimulationNodeDatum
 } from 'd3-force'
-import type { ChannelResult, Results } from '../results.js'
-import { changesOf, strideFor } from './balances.js'
-import type { Choice } from './choice.js'
+import type { ChannelResult, NodeResult, Results } from '../results.js'
+import { inOrder } from './format.js'
 import type { Picture, PictureChannel } from './page-data.js'
+
+/*
+ * Balances of a channel over time, as changes: most samples of most channels equal the one before.
+ */
+
+/**
+ * Sample, balance, sample, balance, ... for each sample that differs from the one before. With a
+ * `stride` above 1 only the samples that it divides are looked at, and the first and the last.
+ *
+ *     changesOf([5, 5, 3], 10, 1)   // [10, 5, 12, 3]
+ */
+export function changesOf(
+  balances: readonly number[],
+  firstSample: number,
+  stride: number
+): number[] {
+  const changes: number[] = []
+  let last: number | undefined
+  for (const [at, balance] of balances.entries()) {
+    const sample = firstSample + at
+    if (balance === last || (sample % stride !== 0 && at !== 0 && at !== balances.length - 1)) {
+      continue
+    }
+    changes.push(sample, balance)
+    last = balance
+  }
+  return changes
+}
+
+/**
+ * The balance at a sample, which must not be before the first change; 0 when there is no change at
+ * all.
+ */
+export function balanceAt(changes: readonly number[], sample: number): number {
+  let low = 0
+  let high = changes.length / 2 - 1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((changes[2 * middle] ?? 0) <= sample) low = middle
+    else high = middle - 1
+  }
+  return changes[2 * low + 1] ?? 0
+}
+
+/**
+ * The last of the samples with the most channels. The picture begins with it, since many
+ * simulations end without channels.
+ */
+export function busiestSample(
+  channels: ReadonlyArray<{ readonly balances: readonly number[]; readonly firstSample: number }>,
+  samples: number
+): number {
+  const changes = new Map<number, number>()
+  for (const { firstSample, balances } of channels) {
+    for (const [sample, by] of [
+      [firstSample, 1],
+      [firstSample + balances.length, -1]
+    ] as const) {
+      changes.set(sample, (changes.get(sample) ?? 0) + by)
+    }
+  }
+  let [there, most, busiest] = [0, 0, Math.max(0, samples - 1)]
+  for (let sample = 0; sample < samples; sample++) {
+    there += changes.get(sample) ?? 0
+    if (there > 0 && there >= most) [most, busiest] = [there, sample]
+  }
+  return busiest
+}
+
+/**
+ * The smallest power of two as stride with which all channels together have at most `most` changes.
+ */
+export function strideFor(
+  channels: ReadonlyArray<{ readonly balances: readonly number[]; readonly firstSample: number }>,
+  most: number
+): number {
+  for (let stride = 1; ; stride *= 2) {
+    const total = channels.reduce(
+      (sum, channel) => sum + changesOf(channel.balances, channel.firstSample, stride).length / 2,
+      0
+    )
+    // At the end each channel has only its first and its last balance.
+    if (total <= most || stride > 1_000_000) return stride
+  }
+}
 
 /** Changes of balances in all: some 4 MB of JSON. */
 const MOST_CHANGES = 300_000
@@ -184,4 +268,94 @@ function fit(places: readonly Place[]): Layout {
       y: round((y - low.y) * scale + EDGE)
     }))
   }
+}
+
+/* Chooses the part that picture and tables show of a network that is too large. */
+
+/** Sizes that a browser draws fluently and a person can read. */
+interface Limits {
+  readonly nodes: number
+  readonly channels: number
+}
+
+/**
+ * The drawn part: nodes with the most channels first, channels in the order of their beginnings.
+ */
+export interface Choice {
+  readonly nodes: readonly NodeResult[]
+  readonly channels: readonly ChannelResult[]
+  /** Number of nodes chosen for their number of channels; all, when all nodes are drawn. */
+  readonly hubs: number
+  /** Number of existing channels of every node. */
+  readonly degrees: ReadonlyMap<string, number>
+  /** Number of existing channels in all. */
+  readonly channelsInAll: number
+}
+
+/**
+ * All when they are few enough. Otherwise one half of the nodes are those with the most channels,
+ * the other half those with the largest channels to them: hubs alone would be dots without lines.
+ */
+export function choose(results: Results, limits: Limits): Choice {
+  const there = results.channels.filter((channel) => channel.balances.length > 0)
+  const degrees = new Map(results.nodes.map((node) => [node.name, 0]))
+  for (const { client, server } of there) {
+    for (const name of [client, server]) degrees.set(name, (degrees.get(name) ?? 0) + 1)
+  }
+  const degree = (name: string): number => degrees.get(name) ?? 0
+  const order = new Map(results.nodes.map((node, at) => [node.name, at]))
+  const byDegree = results.nodes.toSorted((a, b) =>
+    inOrder(degree(b.name) - degree(a.name), (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
+  )
+  const bySize = there.toSorted((a, b) => inOrder(b.capacity - a.capacity, a.number - b.number))
+  const hubs =
+    byDegree.length <= limits.nodes ? byDegree : byDegree.slice(0, Math.ceil(limits.nodes / 2))
+  const chosen = withPartners(hubs, bySize, limits.nodes)
+  return {
+    nodes: byDegree.filter(({ name }) => chosen.has(name)),
+    channels: bySize
+      .filter(({ client, server }) => chosen.has(client) && chosen.has(server))
+      .slice(0, limits.channels)
+      .sort((a, b) => inOrder(a.firstSample - b.firstSample, a.number - b.number)),
+    hubs: hubs.length,
+    degrees,
+    channelsInAll: there.length
+  }
+}
+
+/** These nodes, and those at the other end of their largest channels, until there are `most`. */
+function withPartners(
+  nodes: readonly NodeResult[],
+  bySize: readonly ChannelResult[],
+  most: number
+): Set<string> {
+  const hubs = new Set(nodes.map(({ name }) => name))
+  const chosen = new Set(hubs)
+  for (const { client, server } of bySize) {
+    if (chosen.size >= most) break
+    if (hubs.has(client)) chosen.add(server)
+    else if (hubs.has(server)) chosen.add(client)
+  }
+  return chosen
+}
+
+/**
+ * `items` in their own order: all when they are at most `most`, otherwise the required ones
+ * (`must`), and the largest of the others.
+ */
+export function largest<T>(
+  items: readonly T[],
+  most: number,
+  must: ReadonlySet<T>,
+  weight: (item: T) => number
+): T[] {
+  if (items.length <= most) return [...items]
+  const others = [...items.entries()]
+    .filter(([, item]) => !must.has(item))
+    .sort(([a, one], [b, other]) => inOrder(weight(other) - weight(one), a - b))
+  const chosen = new Set([
+    ...must,
+    ...others.slice(0, Math.max(0, most - must.size)).map(([, item]) => item)
+  ])
+  return items.filter((item) => chosen.has(item))
 }

@@ -2,11 +2,10 @@
 import type { Loss, Results, Attack, RiskBucket } from '../results.js'
 import { count, duration, inOrder, moment, money, percent, plural, sat, wilson } from './format.js'
 import { html, type Html } from './html.js'
-import { channelsText, offText } from './totals.js'
-import type { Choice } from './choice.js'
+import { channelsText, offText } from './tables.js'
+import type { Choice } from './picture.js'
 import type { PageData } from './page-data.js'
-import { chanceAxis } from './axes.js'
-import { errorBar, frame, mark, round, STYLE } from './svg.js'
+import { chanceAxis, errorBar, frame, mark, round, STYLE } from './svg.js'
 
 interface Tile {
   readonly label: string

@@ -1,11 +1,21 @@
 /** The page of a sweep: its picture, the conclusions from it, and the numbers. */
 import type { Sweep, SweepPoint } from '../results.js'
 import { count, type Interval, money, percent, plural, sat, wilson } from './format.js'
-import { html, type Html } from './html.js'
-import { document } from './shell.js'
-import { chanceAxis, numberAxis, wordAxis, type Axis } from './axes.js'
-import { errorBar, frame, lineStyle, mark, round, STYLE, type Frame } from './svg.js'
-import { STAKE_AXIS } from '../sweep/variations.js'
+import { document, html, type Html } from './html.js'
+import {
+  type Axis,
+  chanceAxis,
+  errorBar,
+  frame,
+  type Frame,
+  lineStyle,
+  mark,
+  numberAxis,
+  round,
+  STYLE,
+  wordAxis
+} from './svg.js'
+import { STAKE_AXIS } from '../sweep/sweep.js'
 
 function row(sweep: Sweep, point: SweepPoint): Html {
   const { low, high } = wilson(point.tooLate, point.publications)

@@ -2,12 +2,11 @@
 import { Worker, parentPort, workerData } from 'node:worker_threads'
 import { adviceOf } from '../../types/error-advice.js'
 import { PaychanError, type ErrorRecord, toErrorRecord } from '../../types/errors.js'
-import { applySettings, parseText, type ScenarioText } from '../scenario/load-scenario.js'
-import { type SweepJob, type SweepRun, runOf } from './sweep.js'
-import { makePlan } from '../plan/make-plan.js'
+import { applySettings, parseText, type ScenarioText } from '../scenario/scenario-file.js'
+import { applyValues, runOf, type SweepJob, type SweepRun } from './sweep.js'
+import { makePlan } from '../plan.js'
 import type { Scenario } from '../scenario/scenario.js'
 import type { simulate as Simulate } from '../simulate.js'
-import { applyValues } from './variations.js'
 
 /** The data for the threads; everything in it can be cloned. */
 export interface SweepWork {

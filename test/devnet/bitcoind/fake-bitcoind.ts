@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { EmbeddedChain } from '../../../src/devnet/index.js'
-import { hash256, reversedHex } from '../../../src/devnet/hashes.js'
+import { hash256, reversedHex } from '../../../src/devnet/transaction.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { rawBlock } from '../../real/bitcoind.js'
 

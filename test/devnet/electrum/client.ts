@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Devnet } from '../../../src/devnet/index.js'
-import { scriptHashOf } from '../../../src/devnet/hashes.js'
+import { scriptHashOf } from '../../../src/devnet/transaction.js'
 import { alice, bob, type Spendable } from '../support.js'
 
 export class TestClient {

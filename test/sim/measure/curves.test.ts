@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Curves, type Point } from '../../../src/sim/measure/samples.js'
-import { PaymentCounts } from '../../../src/sim/measure/payments.js'
+import { PaymentCounts } from '../../../src/sim/measure/channels.js'
 
 const point = (change: Partial<Point>): Point => ({
   time: 0,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { dishonestReason, reasonOf, type Evidence } from '../../../src/sim/measure/loss-reason.js'
+import { dishonestReason, type Evidence, reasonOf } from '../../../src/sim/measure/accounts.js'
 
 /** A node that was there all the time, and could have had its money for 905 sat in every block. */
 const evidence: Evidence = {

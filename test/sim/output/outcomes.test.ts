@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { PaymentOutcome } from '../../../src/sim/measure/payments.js'
+import type { PaymentOutcome } from '../../../src/sim/measure/channels.js'
 import { Outcomes } from '../../../src/sim/output.js'
 
 describe('sim / output / outcomes', () => {

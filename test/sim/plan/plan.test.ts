@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { makePlan } from '../../../src/sim/plan/make-plan.js'
-import type { PlannedPayment } from '../../../src/sim/plan.js'
+import { makePlan, type PlannedPayment } from '../../../src/sim/plan.js'
 import { parseScenario } from '../../../src/sim/scenario/scenario-file.js'
 import type { Scenario } from '../../../src/sim/scenario/scenario.js'
 

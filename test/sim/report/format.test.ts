@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { chanceAxis, numberAxis, wordAxis } from '../../../src/sim/report/axes.js'
-import { arrange, cellText } from '../../../src/sim/report/cells.js'
+import { chanceAxis, numberAxis, wordAxis } from '../../../src/sim/report/svg.js'
 import {
+  arrange,
+  cellText,
   count,
   duration,
   moment,

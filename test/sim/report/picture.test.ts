@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { balanceAt, busiestSample, changesOf, strideFor } from '../../../src/sim/report/balances.js'
-import { choose, largest } from '../../../src/sim/report/choice.js'
-import { draw, type Drawn, layOut } from '../../../src/sim/report/picture.js'
+import {
+  balanceAt,
+  busiestSample,
+  changesOf,
+  choose,
+  draw,
+  type Drawn,
+  largest,
+  layOut,
+  strideFor
+} from '../../../src/sim/report/picture.js'
 import { pictureSection } from '../../../src/sim/report/sections.js'
 import type { ChannelResult, NodeResult, Results } from '../../../src/sim/results.js'
 import { makeResults } from './fixture.js'

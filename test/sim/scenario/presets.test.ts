@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makePlan } from '../../../src/sim/plan/make-plan.js'
+import { makePlan } from '../../../src/sim/plan.js'
 import {
   loadScenario,
   presetNames,
   readScenarioText
-} from '../../../src/sim/scenario/load-scenario.js'
+} from '../../../src/sim/scenario/scenario-file.js'
 import { PaychanError } from '../../../src/types/errors.js'
 
 describe('the presets', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { formatTrace, congestedMonth } from '../../../src/devnet/index.js'
-import { ScenarioError, type Problem } from '../../../src/sim/scenario/problems.js'
+import { type Problem, ScenarioError } from '../../../src/sim/scenario/problems.js'
 import { parseScenario, type ReadFile } from '../../../src/sim/scenario/scenario-file.js'
 import type { Scenario } from '../../../src/sim/scenario/scenario.js'
 import { PaychanError } from '../../../src/types/errors.js'

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
-import { loadScenario, readScenarioText } from '../../../src/sim/scenario/load-scenario.js'
-import { jobsOf, runOf, sweepOf, type SweepRun } from '../../../src/sim/sweep/sweep.js'
-import { classOf, readStakes, applyValues, readAxis } from '../../../src/sim/sweep/variations.js'
+import { loadScenario, readScenarioText } from '../../../src/sim/scenario/scenario-file.js'
+import {
+  applyValues,
+  classOf,
+  jobsOf,
+  readAxis,
+  readStakes,
+  runOf,
+  sweepOf,
+  type SweepRun
+} from '../../../src/sim/sweep/sweep.js'
 import { scenarioOf, runJobs } from '../../../src/sim/sweep/worker-pool.js'
 import { emptyResults } from '../fixture.js'
 

@@ -2,7 +2,7 @@
 import Plot from 'uplot'
 import { count, curveValue, moment } from '../format.js'
 import type { Curve } from '../page-data.js'
-import type { Clock } from './clock.js'
+import type { Clock } from './player.js'
 import { colour, element, need, onColours } from '../../../browser/dom.js'
 
 const HEIGHT = 190

@@ -2,13 +2,11 @@
  * The panel beside the picture: the figures of the selection, at the shown time; and the search for
  * a node.
  */
-import { cellText } from '../cells.js'
-import { curveValue, sat } from '../format.js'
+import { cellText, curveValue, sat } from '../format.js'
 import type { Curve, TableData } from '../page-data.js'
-import type { Clock } from './clock.js'
+import type { Clock } from './player.js'
 import { button, element, need } from '../../../browser/dom.js'
-import type { Scene } from './scene.js'
-import type { Selection } from './selection.js'
+import type { Scene, Selection } from './scene.js'
 
 const MOST_LISTED = 12
 

@@ -1,8 +1,7 @@
 /** Paints the scene on its canvas. */
 import type { PictureChannel } from '../page-data.js'
 import { colour } from '../../../browser/dom.js'
-import type { Scene, View } from './scene.js'
-import type { Selected } from './selection.js'
+import type { Scene, Selected, View } from './scene.js'
 
 interface Colours {
   readonly groups: readonly string[]

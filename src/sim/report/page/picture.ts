@@ -2,11 +2,10 @@
 import { select } from 'd3-selection'
 import { zoom, zoomIdentity, type ZoomTransform } from 'd3-zoom'
 import { percent, sat } from '../format.js'
-import type { Clock } from './clock.js'
+import type { Clock } from './player.js'
 import { need, onColours } from '../../../browser/dom.js'
 import { paint, readColours } from './drawing.js'
-import type { Scene, View } from './scene.js'
-import type { Selected, Selection } from './selection.js'
+import type { Scene, Selected, Selection, View } from './scene.js'
 
 const MOST_ZOOM = 12
 const EDGE = 8

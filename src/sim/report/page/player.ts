@@ -1,7 +1,6 @@
 /** The slider and the button below the picture. */
-import { count, moment } from '../format.js'
-import type { Clock } from './clock.js'
 import { need } from '../../../browser/dom.js'
+import { count, moment } from '../format.js'
 
 /** Seconds that playing the whole simulation takes. */
 const PLAYING = 24
@@ -44,4 +43,45 @@ export function showPlayer(clock: Clock): void {
     now.textContent = `${moment(clock.seconds)} · block ${count(clock.height)}`
     slider.setAttribute('aria-valuetext', now.textContent)
   })
+}
+
+/** The time that the picture and the curves show: one of the samples. */
+export class Clock {
+  readonly #listeners: Array<() => void> = []
+  #sample: number
+
+  /** @param shown - the first sample to show */
+  constructor(
+    readonly times: readonly number[],
+    readonly heights: readonly number[],
+    shown: number
+  ) {
+    this.#sample = shown
+  }
+
+  get last(): number {
+    return Math.max(0, this.times.length - 1)
+  }
+  get sample(): number {
+    return this.#sample
+  }
+  get seconds(): number {
+    return this.times[this.#sample] ?? 0
+  }
+  get height(): number {
+    return this.heights[this.#sample] ?? 0
+  }
+
+  set(sample: number): void {
+    const next = Math.max(0, Math.min(this.last, Math.round(sample)))
+    if (next === this.#sample) return
+    this.#sample = next
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Called after every change, and at once. */
+  listen(listener: () => void): void {
+    this.#listeners.push(listener)
+    listener()
+  }
 }

@@ -1,7 +1,6 @@
 /** The picture as geometry: positions on the canvas, and the thing under the pointer. */
-import { balanceAt } from '../balances.js'
 import type { PageData, PictureChannel, PictureNode } from '../page-data.js'
-import type { Selected } from './selection.js'
+import { balanceAt } from '../picture.js'
 
 interface Point {
   readonly x: number
@@ -116,4 +115,29 @@ function distanceTo(point: Point, from: Point, to: Point): number {
       ? 0
       : Math.max(0, Math.min(1, ((point.x - from.x) * dx + (point.y - from.y) * dy) / square))
   return Math.hypot(from.x + along * dx - point.x, from.y + along * dy - point.y)
+}
+
+/** The selection in the picture: a node or a channel, by its position there. */
+export type Selected = { readonly kind: 'node' | 'channel'; readonly at: number } | undefined
+
+export class Selection {
+  readonly #listeners: Array<() => void> = []
+  #selected: Selected
+
+  get selected(): Selected {
+    return this.#selected
+  }
+
+  set(selected: Selected): void {
+    this.#selected = selected
+    for (const listener of this.#listeners) listener()
+  }
+
+  listen(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  is(kind: 'node' | 'channel', at: number): boolean {
+    return this.#selected?.kind === kind && this.#selected.at === at
+  }
 }

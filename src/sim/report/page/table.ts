@@ -1,6 +1,5 @@
 /** A large table: sorted by its headings, filtered by words, page by page. */
-import { arrange, cellText } from '../cells.js'
-import { count } from '../format.js'
+import { arrange, cellText, count } from '../format.js'
 import type { TableData } from '../page-data.js'
 import { button, element, need } from '../../../browser/dom.js'
 

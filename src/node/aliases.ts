@@ -3,8 +3,6 @@
  *
  * - `alias/<name>`: the PeerId
  */
-import type { PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 import type { Store } from '../engine/ports.js'
 import { parseDialTarget } from '../p2p/dial-target.js'
@@ -83,17 +81,4 @@ export class Aliases {
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readAlias(key: string, value: Uint8Array): string {
   return parseRecord(key, value, z.string())
-}
-
-/** Peers as callers name them: by a text, or by a type of libp2p. */
-
-/**
- * A peer: its PeerId or full multiaddr, as libp2p has them or as a text; or a text that is its
- * name, or the beginning or end of its PeerId.
- */
-export type NamedPeer = string | PeerId | Multiaddr
-
-/** The text that a caller means. */
-export function peerText(peer: NamedPeer): string {
-  return typeof peer === 'string' ? peer : peer.toString()
 }
