@@ -232,11 +232,15 @@ export function isLastCall(
   height: number
 ): boolean {
   const { deadline } = windowOf(channel, state, height)
-  if (deadline === undefined || height !== deadline - 1) return false
+  if (!isLastBlock(deadline, height)) return false
   return (
     isFeeRefusal(previous?.refusedFor) ||
     (previous?.isUnderpaid === true && isInTheWay(channel, height))
   )
+}
+
+function isLastBlock(deadline: number | undefined, height: number): boolean {
+  return deadline !== undefined && height === deadline - 1
 }
 
 /**
@@ -337,11 +341,15 @@ export function budgetsOf(
   }
   const { publication } = channel
   const isRefused = isFeeRefusal(publication?.refusedFor)
+  const passedOver =
+    publication === undefined || !isLastBlock(deadline, height)
+      ? undefined
+      : baseOf(publication, height)
   // T2 has time: refused or not, it does not burn more than it can win.
   const limits = [
     isRefused || deadline === undefined ? winnable(channel, race) : undefined,
     publication !== undefined && (isRefused || publication.isUnderpaid === true)
-      ? closeLimit(channel, publication, race)
+      ? closeLimit(channel, { ...publication, passedOver }, race)
       : undefined
   ].filter((limit) => limit !== undefined)
   const [first, ...others] = limits

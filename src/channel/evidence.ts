@@ -278,10 +278,19 @@ export function winnable(
  * And no miner may have it: each block that passes over it while we bid doubles the limit. (What
  * came before our first bid proves nothing: a server may have shown for weeks what mempools get at
  * the end.)
+ *
+ * Blocks that have passed over a cheap close prove nothing of a dear one that comes after it, but
+ * only that they take more than our own bid. So in the last block, in which alone a refused bid
+ * rises further than blocks tell (EVID-4), the limit is twice that bid at the most.
+ *
+ * @param refused - the bid, and, in the last block before its deadline, the one that stood when the
+ *   tip came
  */
 export function closeLimit(
   channel: Established,
-  refused: Pick<Publication, 'fee' | 'txid' | 'begun'>,
+  refused: Pick<Publication, 'fee' | 'txid' | 'begun'> & {
+    readonly passedOver: Satoshi | undefined
+  },
   { state, share, vsize, height, nextBlock, estimate }: Race
 ): bigint | undefined {
   const older = olderThan(channel, state, height)
@@ -300,7 +309,10 @@ export function closeLimit(
     const shownSince = Math.max(spend.since ?? height, refused.begun ?? height)
     const passed = BigInt(Math.min(MOST_PASSED, Math.max(0, height - shownSince)))
     const won: bigint = share - paidToUs(channel, spend)
-    return max(most, max(max(won, normal), hurried * 2n ** passed))
+    const doubled = hurried * 2n ** passed
+    const lifted =
+      refused.passedOver === undefined ? doubled : min(doubled, refused.passedOver * 2n)
+    return max(most, max(max(won, normal), max(hurried, lifted)))
   }, 0n)
 }
 

@@ -141,7 +141,8 @@ export class Openings {
             coins,
             choice?.feeRate ??
               usualFundingRate(this.#context.env({ role: 'client', keys: { high: 0, low: 0 } })),
-            choice?.coins
+            choice?.coins,
+            mostFee
           )
         : ZERO_SAT
     requireFee(fee, mostFee)

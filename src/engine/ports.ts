@@ -314,9 +314,14 @@ export interface Wallet {
    * The fee of a T1 built from the coins of this moment, before anybody is asked for a channel.
    * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet;
    * when coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`,
-   * `ERR_COIN_RESERVED`.
+   * `ERR_COIN_RESERVED`. It may be above `mostFee`, where no choice of coins costs less.
    */
-  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => Satoshi
+  checkFunds: (
+    amount: Satoshi,
+    feeRate: FeeRate,
+    coins?: readonly OutPoint[],
+    mostFee?: Satoshi
+  ) => Satoshi
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
   buildFunding: (request: FundingRequest) => Promise<BuiltFunding>
   /** Frees the inputs of a T1 that never left this node, or can be in no block any more. */

@@ -179,7 +179,7 @@ export class SimWallet implements Wallet {
   /** The port, for one life of its node. */
   portFor(life: Life): Wallet {
     return {
-      checkFunds: (amount, rate, named) => this.checkFunds(amount, rate, named),
+      checkFunds: (...asked) => this.checkFunds(...asked),
       closeScript: (index) => this.closeScript(index),
       newScript: () => life.ask(() => this.newScript()),
       recognise: (script) => life.ask(() => this.recognise(script)),
@@ -244,9 +244,9 @@ export class SimWallet implements Wallet {
     return script
   }
 
-  checkFunds(amount: Satoshi, rate: FeeRate, named?: readonly OutPoint[]): Satoshi {
-    return satoshi(this.#select(amount, rate, named).fee)
-  }
+  /** It chooses the cheapest coins, whatever T1 may cost. */
+  checkFunds: Wallet['checkFunds'] = (amount, rate, named) =>
+    satoshi(this.#select(amount, rate, named).fee)
 
   async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
     const { channel, scriptPubKey, amount, feeRate: rate, beside } = request

@@ -116,15 +116,18 @@ const MOST_FOR_DEPTH = 2n
 
 /**
  * Chooses the coins; beside an output of a channel, for the missing amount and for its input. Those
- * that no usual reorganisation takes away come first, where they do not cost much more: without one
- * of its coins T1 can be in no block (FUND-6).
+ * that no usual reorganisation takes away come first, where they do not cost much more, nor more
+ * than T1 may: without one of its coins T1 can be in no block (FUND-6).
  *
  * @param isDeep - true for a coin that stays where it is
+ * @param mostFee - the most that T1 may cost, in satoshis; what is chosen may cost more where
+ *   nothing else is enough
  */
 export function selectFunding<C extends Selectable>(
   request: SelectionRequest<C>,
   beside: FundingOutput | undefined,
-  isDeep: (coin: C) => boolean
+  isDeep: (coin: C) => boolean,
+  mostFee?: Satoshi
 ): Selection<C> {
   const usual = select(request, beside)
   if (request.exact === true || usual.inputs.every(isDeep)) return usual
@@ -132,7 +135,11 @@ export function selectFunding<C extends Selectable>(
   const deep = ifEnough(() => select({ ...request, coins }, beside))
   const costOf = ({ inputs, fee }: Selection<C>): bigint =>
     beside === undefined ? fee : inputs.reduce((sum, { value }) => sum + value, 0n)
-  return deep !== undefined && costOf(deep) <= costOf(usual) * MOST_FOR_DEPTH ? deep : usual
+  const isWorthIt =
+    deep !== undefined &&
+    costOf(deep) <= costOf(usual) * MOST_FOR_DEPTH &&
+    (mostFee === undefined || deep.fee <= mostFee)
+  return isWorthIt ? deep : usual
 }
 
 function select<C extends Selectable>(

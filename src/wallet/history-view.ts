@@ -14,6 +14,10 @@
  * A transaction counts as soon as one history has it. T1 spends from one script of ours and
  * brings change to another; the server may tell of them one after the other, and in between
  * neither the coin nor the change may count twice, or not at all.
+ *
+ * Whoever makes up payments to many scripts of ours causes a look with each of them, so a look costs
+ * what has changed: a history that arrives is compared with the one that it replaces, and what counts
+ * is worked out for what is asked about, when it is asked for.
  */
 import type { Ecdsa } from '../bitcoin/keys.js'
 import { SpendJudge } from '../bitcoin/owner-spend.js'
@@ -21,32 +25,52 @@ import { NO_TXID, type Transaction, type TxOutput } from '../bitcoin/transaction
 import { outPointText, toHex, type OutPoint, type Txid } from '../types/bytes.js'
 import type { ChainTransaction } from '../engine/ports.js'
 
-interface Merged {
-  readonly transactions: ReadonlyMap<Txid, ChainTransaction>
-  /**
-   * The spenders by `txid:vout` of the output that is spent: those that blocks have of any output,
-   * those that wait of ours.
-   */
-  readonly spenders: ReadonlyMap<string, ChainTransaction>
+/** The history of one script. */
+interface ScriptHistory {
+  /** Histories are numbered as they arrive: where two differ, the later one is right. */
+  arrival: number
+  places: readonly Place[]
 }
 
-/**
- * An output of ours that a transaction spends; undefined where the transaction has no such output.
- */
-interface OwnInput {
+/** A transaction at its place in a history. */
+interface Place {
+  readonly of: ScriptHistory
+  readonly known: Known
   readonly index: number
-  readonly outPoint: OutPoint
-  readonly output: TxOutput | undefined
+  shown: ChainTransaction
 }
+
+/** A transaction, with all places at which histories show it. */
+interface Known {
+  readonly txid: Txid
+  readonly places: Place[]
+  /** The version of the view for which the following holds. */
+  version: number
+  /** The place that is right; undefined when it is made up wherever it stands. */
+  counted: Place | undefined
+  /** Undefined until it is asked for. */
+  isVoid: boolean | undefined
+}
+
+/** In place of an output that a transaction does not have. */
+const NO_OUTPUT = 'no such output'
 
 export class HistoryView {
-  /**
-   * In the order of their arrival: where two differ about a transaction, the later one is right.
-   */
-  readonly #histories = new Map<string, readonly ChainTransaction[]>()
-  #merged: Merged | undefined
+  /** In the order of their arrival. */
+  readonly #histories = new Map<string, ScriptHistory>()
+  readonly #known = new Map<Txid, Known>()
+  /** What a block has, by the outputs that it spends. */
+  readonly #mined = new Spenders()
+  /** What waits, by the outputs that it spends. */
+  readonly #waiting = new Spenders()
   readonly #judge: SpendJudge
+  /** The input for which a transaction is made up, as long as its output is known, and ours. */
+  readonly #forgedAt = new WeakMap<Transaction, OutPoint>()
   readonly #abandoned = new Set<Txid>()
+  #arrivals = 0
+  /** Rises with each change. */
+  #version = 0
+  #listed: readonly ChainTransaction[] | undefined
 
   constructor(verify: Ecdsa['verify']) {
     this.#judge = new SpendJudge(verify)
@@ -55,33 +79,50 @@ export class HistoryView {
   /** Replaces the history of a script. */
   set(scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
     const key = toHex(scriptPubKey)
+    const script = this.#histories.get(key) ?? { arrival: 0, places: [] }
+    script.arrival = ++this.#arrivals
     this.#histories.delete(key)
-    this.#histories.set(key, history)
-    this.#merged = undefined
+    this.#histories.set(key, script)
+    this.#replace(script, history)
   }
 
   /** Forgets a script that is no longer watched. */
   delete(scriptPubKey: Uint8Array): void {
-    if (this.#histories.delete(toHex(scriptPubKey))) this.#merged = undefined
+    const key = toHex(scriptPubKey)
+    const script = this.#histories.get(key)
+    if (script === undefined) return
+    this.#histories.delete(key)
+    this.#replace(script, [])
   }
 
   /** From now on this transaction counts only when a block has it (`funding.ts`). */
   abandon(txid: Txid): void {
     this.#abandoned.add(txid)
-    this.#merged = undefined
+    this.#changed()
   }
 
+  /** All that counts, in the order in which histories have told it last. */
   transactions(): Iterable<ChainTransaction> {
-    return this.#merge().transactions.values()
+    this.#listed ??= [...this.#histories.values()].flatMap(({ places }) =>
+      places
+        .filter((place) => this.#counted(place.known) === place && !this.#isVoid(place.known))
+        .map(({ shown }) => shown)
+    )
+    return this.#listed
   }
 
   transaction(txid: Txid): ChainTransaction | undefined {
-    return this.#merge().transactions.get(txid)
+    const known = this.#known.get(txid)
+    return known === undefined || this.#isVoid(known) ? undefined : this.#counted(known)?.shown
   }
 
   /** The transaction that spends an output of ours, in the chain or in the mempool. */
   spender(outPoint: OutPoint): ChainTransaction | undefined {
-    return this.#merge().spenders.get(outPointText(outPoint))
+    const mined = this.#minedSpender(outPoint)
+    if (mined !== undefined || this.#ownOutput(outPoint) === undefined) return mined?.shown
+    const waiting = this.#waiting.of(outPoint).filter((known) => !this.#isVoid(known))
+    // While histories disagree about a replaced transaction, the later news decides.
+    return this.#latestOf(waiting, (height) => height === undefined)?.shown
   }
 
   /**
@@ -94,90 +135,193 @@ export class HistoryView {
     )
   }
 
-  #merge(): Merged {
-    if (this.#merged !== undefined) return this.#merged
-    const all = [...this.#histories.values()].flat()
-    // A txid covers the outputs: who shows them makes no difference.
-    const sources = new Map(all.map(({ transaction }) => [transaction.txid, transaction]))
-    const transactions = new Map<Txid, ChainTransaction>()
-    const ownInputs = new Map<Txid, readonly OwnInput[]>()
-    for (const known of all) {
-      const { transaction, height } = known
-      const { txid } = transaction
-      if (height === undefined) {
-        const own = this.#ownInputs(transaction, sources)
-        if (own.some((input) => this.#isForged(transaction, input))) continue
-        ownInputs.set(txid, own)
-      }
-      transactions.delete(txid)
-      transactions.set(txid, known)
+  /** What is in both histories costs no look at what it spends. */
+  #replace(script: ScriptHistory, history: readonly ChainTransaction[]): void {
+    const before = script.places
+    let same = 0
+    for (const shown of history) {
+      const place = before[same]
+      if (place === undefined || !isSame(place.shown, shown)) break
+      place.shown = shown
+      same++
     }
-    const spenders = new Map<string, ChainTransaction>()
-    for (const known of transactions.values()) {
-      if (known.height === undefined) continue
-      for (const { outPoint } of known.transaction.inputs) {
-        // The reward of a block spends nothing, and all rewards say so in the same words.
-        if (outPoint.txid !== NO_TXID) spenders.set(outPointText(outPoint), known)
-      }
-    }
-    for (const txid of this.#voided(transactions, spenders)) transactions.delete(txid)
-    for (const known of transactions.values()) {
-      if (known.height !== undefined) continue
-      // While histories disagree about a replaced transaction, the later news decides.
-      for (const { outPoint } of ownInputs.get(known.transaction.txid) ?? []) {
-        spenders.set(outPointText(outPoint), known)
-      }
-    }
-    this.#merged = { transactions, spenders }
-    return this.#merged
+    const added = history.slice(same).map((shown, n) => this.#add(script, shown, same + n))
+    for (const place of before.slice(same)) this.#remove(place)
+    script.places = [...before.slice(0, same), ...added]
+    this.#changed()
   }
 
-  #ownInputs(
-    { inputs }: Transaction,
-    sources: ReadonlyMap<Txid, Transaction>
-  ): readonly OwnInput[] {
-    return inputs.flatMap(({ outPoint }, index) => {
-      const source = sources.get(outPoint.txid)
-      if (source === undefined) return []
-      const output = source.outputs[outPoint.vout]
-      return output === undefined || this.#histories.has(toHex(output.script))
-        ? [{ index, outPoint, output }]
-        : []
+  #add(of: ScriptHistory, shown: ChainTransaction, index: number): Place {
+    const { transaction, height } = shown
+    const { txid } = transaction
+    const known = this.#known.get(txid) ?? newKnown(txid)
+    this.#known.set(txid, known)
+    if (!isIn(known, height)) this.#spendersFor(height).add(transaction, known)
+    const place = { of, known, index, shown }
+    known.places.push(place)
+    return place
+  }
+
+  #remove(place: Place): void {
+    const { known, shown } = place
+    known.places.splice(known.places.indexOf(place), 1)
+    if (!isIn(known, shown.height)) {
+      this.#spendersFor(shown.height).remove(shown.transaction, known)
+    }
+    if (known.places.length === 0) this.#known.delete(known.txid)
+  }
+
+  #changed(): void {
+    this.#version++
+    this.#listed = undefined
+  }
+
+  #spendersFor(height: ChainTransaction['height']): Spenders {
+    return height === undefined ? this.#waiting : this.#mined
+  }
+
+  /** Where the latest history has it that does not make it up. */
+  #counted(known: Known): Place | undefined {
+    if (known.version !== this.#version) {
+      known.version = this.#version
+      known.counted = latest(known.places.filter(({ shown }) => !this.#isForged(shown)))
+      known.isVoid = undefined
+    }
+    return known.counted
+  }
+
+  /** What a block has needs no signature. */
+  #isForged({ transaction, height }: ChainTransaction): boolean {
+    if (height !== undefined) return false
+    const found = this.#forgedAt.get(transaction)
+    if (found !== undefined && this.#ownOutput(found) !== undefined) return true
+    // Each input of ours needs a signature of ours: the first one that is made up ends the look.
+    const forged = transaction.inputs.find(({ outPoint }, index) => {
+      const own = this.#ownOutput(outPoint)
+      return (
+        own === NO_OUTPUT || (own !== undefined && this.#judge.isForged(transaction, index, own))
+      )
     })
+    if (forged !== undefined) this.#forgedAt.set(transaction, forged.outPoint)
+    return forged !== undefined
   }
 
-  /** Each input of ours needs a signature of ours: the first one that is made up ends the look. */
-  #isForged(transaction: Transaction, { index, output }: OwnInput): boolean {
-    return output === undefined || this.#judge.isForged(transaction, index, output)
+  /**
+   * An output to a script of ours, as far as some history has its transaction; `NO_OUTPUT` where the
+   * transaction has none of this number. (A txid covers the outputs: who shows them makes no
+   * difference.)
+   */
+  #ownOutput({ txid, vout }: OutPoint): TxOutput | typeof NO_OUTPUT | undefined {
+    const source = this.#known.get(txid)?.places[0]?.shown.transaction
+    if (source === undefined) return undefined
+    const output = source.outputs[vout]
+    if (output === undefined) return NO_OUTPUT
+    return this.#histories.has(toHex(output.script)) ? output : undefined
   }
 
-  /** Transactions that wait and can be in no block any more, with all that spends from it. */
-  #voided(
-    transactions: ReadonlyMap<Txid, ChainTransaction>,
-    mined: ReadonlyMap<string, ChainTransaction>
-  ): ReadonlySet<Txid> {
-    const waiting = [...transactions.values()].filter(({ height }) => height === undefined)
-    const found = new Set(
-      waiting
-        .map(({ transaction }) => transaction)
-        .filter(
-          ({ txid, inputs }) =>
-            this.#abandoned.has(txid) ||
-            inputs.some(({ outPoint }) => mined.has(outPointText(outPoint)))
-        )
-        .map(({ txid }) => txid)
-    )
-    if (found.size === 0) return found
-    const children = new Map<Txid, Txid[]>()
-    for (const { transaction } of waiting) {
-      for (const { outPoint } of transaction.inputs) {
-        const those = children.get(outPoint.txid)
-        if (those === undefined) children.set(outPoint.txid, [transaction.txid])
-        else those.push(transaction.txid)
-      }
+  #minedSpender(outPoint: OutPoint): Place | undefined {
+    return this.#latestOf(this.#mined.of(outPoint), (height) => height !== undefined)
+  }
+
+  /** The latest of those that count at such a height. */
+  #latestOf(
+    those: readonly Known[],
+    isAt: (height: ChainTransaction['height']) => boolean
+  ): Place | undefined {
+    const places = those.flatMap((known) => this.#counted(known) ?? [])
+    return latest(places.filter(({ shown }) => isAt(shown.height)))
+  }
+
+  /**
+   * True for what waits and can be in no block any more, since it was abandoned or a block has spent
+   * otherwise what it spends, and for all that spends from it. (Whoever makes up transactions may
+   * make a chain of any length, which a function that calls itself could not follow.)
+   */
+  #isVoid(known: Known): boolean {
+    const path = [known]
+    for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
+      const open = this.#openSources(last)
+      if (open.length === 0) path.pop()
+      for (const source of open) path.push(source)
     }
-    // What is added to a set while it is walked is walked as well.
-    for (const txid of found) for (const child of children.get(txid) ?? []) found.add(child)
-    return found
+    return known.isVoid === true
   }
+
+  /** Decides whether it is void, or returns what has to be decided on before. */
+  #openSources(known: Known): readonly Known[] {
+    const counted = this.#counted(known)
+    if (known.isVoid !== undefined) return []
+    known.isVoid = false
+    if (counted === undefined || counted.shown.height !== undefined) return []
+    const { inputs } = counted.shown.transaction
+    const sources = inputs.flatMap(({ outPoint }) => this.#known.get(outPoint.txid) ?? [])
+    for (const source of sources) this.#counted(source)
+    known.isVoid =
+      this.#abandoned.has(known.txid) ||
+      inputs.some(({ outPoint }) => this.#minedSpender(outPoint) !== undefined) ||
+      sources.some(({ isVoid }) => isVoid === true)
+    if (known.isVoid) return []
+    const open = sources.filter(({ isVoid }) => isVoid === undefined)
+    if (open.length > 0) known.isVoid = undefined
+    return open
+  }
+}
+
+/** Transactions, by the outputs that they spend. Of most outputs only one is known that does. */
+class Spenders {
+  readonly #byOutPoint = new Map<string, Known | Set<Known>>()
+
+  add({ inputs }: Transaction, known: Known): void {
+    for (const { outPoint } of inputs) {
+      // The reward of a block spends nothing, and all rewards say so in the same words.
+      if (outPoint.txid === NO_TXID) continue
+      const name = outPointText(outPoint)
+      const there = this.#byOutPoint.get(name)
+      if (there instanceof Set) there.add(known)
+      else if (there === undefined) this.#byOutPoint.set(name, known)
+      else if (there !== known) this.#byOutPoint.set(name, new Set([there, known]))
+    }
+  }
+
+  remove({ inputs }: Transaction, known: Known): void {
+    for (const { outPoint } of inputs) {
+      const name = outPointText(outPoint)
+      const there = this.#byOutPoint.get(name)
+      if (there === known) this.#byOutPoint.delete(name)
+      if (!(there instanceof Set)) continue
+      there.delete(known)
+      const [one, another] = there
+      if (one !== undefined && another === undefined) this.#byOutPoint.set(name, one)
+    }
+  }
+
+  of(outPoint: OutPoint): readonly Known[] {
+    const there = this.#byOutPoint.get(outPointText(outPoint))
+    if (there === undefined) return []
+    return there instanceof Set ? [...there] : [there]
+  }
+}
+
+function newKnown(txid: Txid): Known {
+  return { txid, places: [], version: -1, counted: undefined, isVoid: undefined }
+}
+
+function isSame(a: ChainTransaction, b: ChainTransaction): boolean {
+  return a.transaction === b.transaction && a.height === b.height
+}
+
+/** True when a history has it in a block; for what waits, true when one has it in none. */
+function isIn({ places }: Known, height: ChainTransaction['height']): boolean {
+  return places.some(({ shown }) => (shown.height === undefined) === (height === undefined))
+}
+
+function latest(places: readonly Place[]): Place | undefined {
+  return places.reduce<Place | undefined>(
+    (last, place) => (last === undefined || isAfter(place, last) ? place : last),
+    undefined
+  )
+}
+
+function isAfter(a: Place, b: Place): boolean {
+  return a.of === b.of ? a.index > b.index : a.of.arrival > b.of.arrival
 }

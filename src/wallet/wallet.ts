@@ -227,7 +227,12 @@ class OnChainWallet implements NodeWallet {
     return addressFromScript(script, this.#init.network)
   }
 
-  checkFunds(amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+  checkFunds(
+    amount: Satoshi,
+    feeRate: FeeRate,
+    named?: readonly OutPoint[],
+    mostFee?: Satoshi
+  ): Satoshi {
     return this.#explained(() =>
       selectFunding(
         {
@@ -238,7 +243,8 @@ class OnChainWallet implements NodeWallet {
           changeScript: this.#addresses.upcoming('change').scriptPubKey
         },
         undefined,
-        this.#isDeep
+        this.#isDeep,
+        mostFee
       )
     ).fee
   }
@@ -260,7 +266,8 @@ class OnChainWallet implements NodeWallet {
         selectFunding(
           { ...this.#offered(coins), scriptPubKey, amount, feeRate, changeScript: change },
           beside,
-          this.#isDeep
+          this.#isDeep,
+          mostFee
         )
       )
       requireFee(selection.fee, mostFee)

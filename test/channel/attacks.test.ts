@@ -237,9 +237,15 @@ describe('attacks / a close with a fee of nearly all that the other side has', (
     const { server } = world
     assert.notEqual(server.established.closes[0]?.raw, undefined)
     assert.deepEqual(server.established.onChain.shown, [])
+    server.channel = server.attempt({ type: 'tip' }, { height: blockHeight(height) }).state
+    refuse(world, height)
+    return bid(world)
+  }
+
+  /** Every server refuses each bid for its fee. */
+  function refuse({ server }: World, height: number): void {
     const at = { height: blockHeight(height) }
-    server.channel = server.attempt({ type: 'tip' }, at).state
-    for (let refusals = 0; refusals < 40; refusals++) {
+    for (let refusals = 0; refusals < 60; refusals++) {
       const { publication } = server.established
       if (publication === undefined) assert.fail('it bids')
       server.channel = server.attempt(
@@ -253,7 +259,6 @@ describe('attacks / a close with a fee of nearly all that the other side has', (
         at
       ).state
     }
-    return bid(world)
   }
 
   it('limits the bids of who has completed it, also before a server shows it (EVID-10)', () => {
@@ -288,6 +293,48 @@ describe('attacks / a close with a fee of nearly all that the other side has', (
     chain.mine()
     assert.equal(world.payouts().server, 500_000n, 'the close pays all of it')
   })
+
+  /**
+   * The bids of a server that is back before its deadline, where no block takes anything, before
+   * the client asks for such a close in the last block, and after every refusal for it.
+   */
+  function lateClose(back: number, cheapAt?: number): { before: bigint; after: bigint } {
+    const world = new World({ capacity: 1_000_000n }).open().paid(500_000n)
+    const { chain, client, server } = world
+    chain.lowestFeeRate = 1_000_000_000_000n
+    if (cheapAt !== undefined) {
+      world.mineTo(cheapAt)
+      client.post({ type: 'close' })
+      world.deliver('server')
+      server.effects.length = 0
+    }
+    client.blind = true
+    server.blind = true
+    world.mineTo(back)
+    server.blind = false
+    world.lookAtChain()
+    world.mineTo(699)
+    const before = bid(world)
+    client.blind = false
+    client.feeRate = feeRate(2_270_000n)
+    client.post({ type: 'close' })
+    world.deliver('server')
+    const completed = server.established.closes.filter(({ raw }) => raw !== undefined)
+    assert.equal(completed.length, cheapAt === undefined ? 1 : 2)
+    refuse(world, 699)
+    return { before, after: bid(world) }
+  }
+
+  for (const back of [697, 695, 693]) {
+    it(`costs who is back at ${back} no more when a cheap one came first: blocks that have passed over that prove nothing of it (EVID-10)`, () => {
+      const { before, after } = lateClose(back)
+      assert.deepEqual([before > 0n, after], [true, before], 'none came first')
+      for (const cheapAt of [650, 660]) {
+        const late = lateClose(back, cheapAt)
+        assert.deepEqual(late, { before, after }, `one at ${cheapAt}`)
+      }
+    })
+  }
 
   it('holds nothing back for long when no block takes it', () => {
     const world = dearClose(664)

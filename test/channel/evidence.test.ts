@@ -437,12 +437,15 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
     }
     const most = (
       shown: readonly ShownSpend[],
-      { fee = 10_000n, begun = 680, share = 75_000n } = {},
+      { fee = 10_000n, begun = 680, share = 75_000n, passedOver = 0n } = {},
       closes = channel.closes
     ): bigint | undefined =>
       closeLimit(
         { ...channel, closes, onChain: { ...channel.onChain, shown } },
-        { fee: satoshi(fee), txid: txid('bb'.repeat(32)), begun: blockHeight(begun) },
+        {
+          ...{ fee: satoshi(fee), txid: txid('bb'.repeat(32)), begun: blockHeight(begun) },
+          passedOver: passedOver === 0n ? undefined : satoshi(passedOver)
+        },
         {
           state: 1,
           share,
@@ -477,6 +480,16 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
       most([], { share: 70_000n, begun: 600 }, completed),
       115_840n,
       'five blocks since the first: a fresh one begins nothing anew'
+    )
+    assert.equal(
+      most([], { share: 70_000n, begun: 600, passedOver: 8_000n }, completed),
+      16_000n,
+      'in the last block: twice the bid that the one before has passed over'
+    )
+    assert.equal(
+      most([], { share: 70_000n, begun: 600, passedOver: 1_000n }, completed),
+      3_620n,
+      'what a refusal allows at once in any case'
     )
     assert.equal(most([], { share: 70_000n, begun: 600 }, completed.slice(1)), 7_240n)
     assert.equal(

@@ -156,7 +156,11 @@ describe('engine / opening', () => {
 
   it('asks first when T1 would cost more than may be (ERR_FEE_TOO_HIGH), before the peer hears of it', async () => {
     const { world, alice } = await twoNodes()
-    alice.wallet.checkFunds = () => satoshi(CAPACITY + 1n)
+    const mosts: unknown[] = []
+    alice.wallet.checkFunds = (_amount, _rate, _named, mostFee) => {
+      mosts.push(mostFee)
+      return satoshi(CAPACITY + 1n)
+    }
     const before = world.left.length
     assert.equal(
       await codeFrom(alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: CAPACITY })),
@@ -164,6 +168,7 @@ describe('engine / opening', () => {
     )
     assert.equal(world.left.length, before)
     await alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: satoshi(CAPACITY + 1n) })
+    assert.deepEqual(mosts, [CAPACITY, CAPACITY + 1n], 'other coins may cost less (FUND-6)')
   })
 
   it('asks the wallet for a T1 at the feerate and of the coins that were named, before the peer is asked and after', async () => {

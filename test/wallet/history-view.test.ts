@@ -2,77 +2,20 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
-import { signSpend } from '../../src/bitcoin/owner-spend.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import type { ChainTransaction } from '../../src/engine/ports.js'
-import { hashFromTxid, type OutPoint, txid, type Txid } from '../../src/types/bytes.js'
+import { hashFromTxid, txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { blockHeight, feeRate, MAX_MONEY, satoshi } from '../../src/types/units.js'
-import { AddressBook } from '../../src/wallet/addresses.js'
+import { blockHeight, feeRate, MAX_MONEY } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { CoinLocks, coinsOf, Reservations, sumOf } from '../../src/wallet/coins.js'
 import { loadEcdsa } from '../../src/wallet/signer.js'
 import { HistoryView } from '../../src/wallet/history-view.js'
 import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
-import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
+import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
+import { book, FOREIGN, OURS, signed, SOMEWHERE, transaction, unsigned } from './shown.js'
 
 const { verify } = loadEcdsa()
-const book = new AddressBook(testRoot('alice'), 'regtest')
-const [a, b] = [book.at('receive', 0).scriptPubKey, book.at('change', 0).scriptPubKey]
-const foreign = Uint8Array.from([0, 20, ...new Uint8Array(20)])
-const SOMEWHERE: OutPoint = { txid: txid('ee'.repeat(32)), vout: 0 }
-
-function transaction(
-  inputs: readonly OutPoint[],
-  outputs: ReadonlyArray<readonly [Uint8Array, number]>,
-  height?: number
-): ChainTransaction {
-  const tx = new bitcoin.Transaction()
-  for (const { txid, vout } of inputs) tx.addInput(hashFromTxid(txid), vout)
-  for (const [script, value] of outputs) tx.addOutput(script, BigInt(value))
-  const raw = tx.toBuffer()
-  return {
-    transaction: parseTransaction(raw),
-    height: height === undefined ? undefined : blockHeight(height)
-  }
-}
-
-/**
- * As `transaction`, spends one output of `source`, to a script of ours, and is signed; and perhaps
- * an output of others beside it, which they sign for.
- */
-function signed(
-  source: ChainTransaction,
-  outputs: ReadonlyArray<readonly [Uint8Array, number]>,
-  beside?: OutPoint
-): ChainTransaction {
-  const { txid, outputs: there } = source.transaction
-  const { script, value } = there[0] ?? assert.fail()
-  const own = book.find(script) ?? assert.fail()
-  return {
-    transaction: signSpend({
-      version: 2,
-      lockTime: blockHeight(0),
-      coins: [
-        { outPoint: { txid, vout: 0 }, value, script, sequence: 1, secret: book.secret(own) },
-        ...(beside === undefined
-          ? []
-          : [
-              {
-                outPoint: beside,
-                value: satoshi(0n),
-                script: foreign,
-                sequence: 1,
-                secret: undefined
-              }
-            ])
-      ],
-      outputs: outputs.map(([to, sum]) => ({ script: to, value: satoshi(BigInt(sum)) })),
-      fee: satoshi(value - outputs.reduce((sum, [, each]) => sum + BigInt(each), 0n))
-    }),
-    height: undefined
-  }
-}
+const { a, b } = OURS
 
 describe('history view', () => {
   let view: HistoryView
@@ -115,7 +58,7 @@ describe('history view', () => {
       transaction(
         [SOMEWHERE],
         [
-          [foreign, 5],
+          [FOREIGN, 5],
           [a, 100]
         ],
         10
@@ -140,7 +83,7 @@ describe('history view', () => {
   describe('when the histories of one transaction arrive one after the other', () => {
     const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
     const spend = signed(coin, [
-      [foreign, 600],
+      [FOREIGN, 600],
       [b, 390]
     ])
 
@@ -189,13 +132,6 @@ describe('history view', () => {
     const outPoint = { txid: coin.transaction.txid, vout: 0 }
     const spend = signed(coin, [[b, 900]])
 
-    /** The same transaction, with a witness that signs nothing. */
-    function unsigned({ transaction: { raw } }: ChainTransaction): ChainTransaction {
-      const tx = bitcoin.Transaction.fromBuffer(raw)
-      tx.setWitness(0, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
-      return { transaction: parseTransaction(tx.toBuffer()), height: undefined }
-    }
-
     it('takes no spend that is not signed, whichever script has it in its history (EVID-9)', () => {
       const madeUp = transaction([outPoint], [[b, 10]])
       for (const scripts of [
@@ -243,7 +179,7 @@ describe('history view', () => {
     const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
     const other = { txid: txid('cc'.repeat(32)), vout: 3 }
     const spend = signed(coin, [[b, 900]], other)
-    const child = transaction([{ txid: spend.transaction.txid, vout: 0 }], [[foreign, 1]])
+    const child = transaction([{ txid: spend.transaction.txid, vout: 0 }], [[FOREIGN, 1]])
     const rival = transaction([other], [[b, 50]], 20)
 
     it('counts nothing that it makes impossible, nor what spends from that, whoever shows it (EVID-9)', () => {
@@ -304,7 +240,7 @@ describe('history view', () => {
     it('verifies no signature of others', () => {
       const theirs = transaction(
         [SOMEWHERE],
-        [...Array.from({ length: MANY }, () => [foreign, 10] as const), [a, 5]]
+        [...Array.from({ length: MANY }, () => [FOREIGN, 10] as const), [a, 5]]
       )
       const inputs = Array.from({ length: MANY }, (_, vout) => ({
         txid: theirs.transaction.txid,

@@ -314,6 +314,32 @@ describe('a T1 that is in no block', () => {
       assert.equal(bench.wallet.balance().reserved, 700_000n)
     })
 
+    it('from all of them when only so T1 costs no more than it may (HTTP-18)', async () => {
+      await bench.receive(300_000, 300_000)
+      bench.chain.mine(4)
+      await bench.receive(700_000)
+      const open = async (mostFee?: number): Promise<bigint> => {
+        const [amount, rate] = [sat(500_000), feeRate(10_000n)]
+        const most = mostFee === undefined ? undefined : sat(mostFee)
+        const checked = bench.wallet.checkFunds(amount, rate, undefined, most)
+        const { fee } = await bench.wallet.buildFunding({
+          ...{ channel: CHANNEL, scriptPubKey: fundingScriptOf('new'), amount },
+          ...{ feeRate: rate, mostFee: most }
+        })
+        const { reserved } = bench.wallet.balance()
+        await bench.wallet.releaseFunding(CHANNEL)
+        assert.equal(fee, checked)
+        return reserved
+      }
+      // 153 vB with one coin, 221 with two.
+      assert.equal(await open(), 600_000n)
+      assert.equal(await open(2_210), 600_000n)
+      assert.equal(await open(2_209), 700_000n)
+      assert.equal(await open(1_530), 700_000n)
+      await assert.rejects(open(1_529), (error) => codeOf(error) === 'ERR_FEE_TOO_HIGH')
+      assert.equal(bench.wallet.balance().reserved, 0n)
+    })
+
     it('for no more than T1 may cost, whatever was estimated before (HTTP-18)', async () => {
       await bench.receive(600_000)
       const request = {
