@@ -12,7 +12,7 @@ import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { didYouMean, readHostPort } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { checkShape, type ConfigFile, parseConfigText, readPolicyText } from './config-schema.js'
-import { DEFAULT_LOG, LOG_FORMATS, LOG_LEVELS, type LogConfig } from './libp2p-log.js'
+import { DEFAULT_LOG, LOG_FORMATS, LOG_LEVELS, type LogConfig } from './log-levels.js'
 import { dataPaths, DEFAULT_API } from './paths.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 

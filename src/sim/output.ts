@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { type PaymentOutcome, rounded } from './measure/channels.js'
+import { type PaymentOutcome, rounded } from './measure/payments.js'
 
 export const OUTPUT_FILES = [
   'results.json',

@@ -3,7 +3,7 @@
  * byte.
  */
 import { checkNow } from './measure/invariants.js'
-import type { PaymentOutcome } from './measure/channels.js'
+import type { PaymentOutcome } from './measure/payments.js'
 import { resultsOf } from './measure/report.js'
 import type { Plan } from './plan.js'
 import type { Results } from './results.js'

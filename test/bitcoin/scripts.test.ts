@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { Transaction } from 'bitcoinjs-lib'
+import { crypto, Transaction } from 'bitcoinjs-lib'
+import fc from 'fast-check'
 import {
   FUNDING_INPUT_VSIZE,
   FUNDING_WITNESS_BYTES,
@@ -8,6 +9,7 @@ import {
   fundingSpendVsize,
   withSignatures
 } from '../../src/bitcoin/funding-spend.js'
+import { hash160, hash256, sha256, sha256OfText } from '../../src/bitcoin/hashes.js'
 import {
   channelIdOf,
   fundingWitnessScript,
@@ -15,7 +17,12 @@ import {
   p2wsh,
   payoutWitnessScript
 } from '../../src/bitcoin/scripts.js'
-import { dustLimit, MAX_SIGNATURE_BYTES } from '../../src/bitcoin/sizes.js'
+import {
+  dustLimit,
+  MAX_SIGNATURE_BYTES,
+  outputSize,
+  witnessItemSize
+} from '../../src/bitcoin/sizes.js'
 import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { funding, K1, K2, P2PKH, P2SH, P2TR, p2wpkh, P2WSH, refuses } from './support.js'
@@ -158,5 +165,50 @@ describe('dust limits', () => {
     assert.equal(dustLimit(Uint8Array.from([0x6a, 1, 1])), 0n)
     assert.equal(dustLimit(new Uint8Array(10_001)), 0n)
     assert.ok(dustLimit(new Uint8Array(10_000)) > 0n)
+  })
+})
+
+describe('hashes', () => {
+  it('are those of the library, as plain bytes, whatever is hashed', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        assert.deepEqual(sha256(bytes), crypto.sha256(bytes))
+        assert.deepEqual(hash256(bytes), crypto.hash256(bytes))
+        assert.deepEqual(hash160(bytes), crypto.hash160(bytes))
+      })
+    )
+  })
+
+  it('keep no more memory than they have, and share it with nobody', () => {
+    const [one, other] = [sha256(new Uint8Array(1)), sha256(new Uint8Array(1))]
+    assert.equal(one.buffer.byteLength, 32)
+    one.fill(0)
+    assert.deepEqual(other, crypto.sha256(new Uint8Array(1)))
+  })
+
+  it('are of a part of an array alone, when a part is given', () => {
+    const whole = Uint8Array.from({ length: 100 }, (_, i) => i)
+    assert.deepEqual(hash256(whole.subarray(10, 20)), crypto.hash256(whole.slice(10, 20)))
+  })
+
+  it('are of a text in UTF-8', () => {
+    // printf 'ü' | sha256sum
+    assert.equal(toHex(sha256OfText('ü')), toHex(sha256(new TextEncoder().encode('ü'))))
+  })
+})
+
+describe('sizes', () => {
+  it('a length takes 1 byte up to 252, 3 up to 65,535, 5 up to 4,294,967,295, and 9 from there on', () => {
+    const bytes = [0xfc, 0xfd, 0xffff, 0x10000, 0xffffffff, 0x100000000].map(
+      (length) => witnessItemSize(length) - length
+    )
+    assert.deepEqual(bytes, [1, 3, 3, 5, 5, 9])
+  })
+
+  it('an output is 8 bytes of value, and its script with its length', () => {
+    assert.deepEqual(
+      [22, 253].map((length) => outputSize(new Uint8Array(length))),
+      [31, 264]
+    )
   })
 })

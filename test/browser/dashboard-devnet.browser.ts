@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import type { Browser, Page } from 'playwright-core'
 import { satoshi } from '../../src/types/units.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
-import { launchChromium } from './chromium.js'
+import { launchChromium, openUrl } from './open-page.js'
 import { serveDashboard, type ServedDashboard } from './dashboard-fixture.js'
-import { openUrl } from './open-page.js'
 
 const EVIL = '<img src=x onerror=alert(1)>'
 

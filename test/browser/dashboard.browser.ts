@@ -5,10 +5,8 @@ import type { PaymentInfo } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { CHANNEL, type FakeNode, payment, PEER, requested, terms } from '../daemon/fake-node.js'
-import { launchChromium } from './chromium.js'
-import { LOW_CONTRASTS } from './contrast.js'
+import { launchChromium, type Look, LOW_CONTRASTS, openUrl } from './open-page.js'
 import { busyNode, CHANNELS, serveDashboard, type ServedDashboard } from './dashboard-fixture.js'
-import { type Look, openUrl } from './open-page.js'
 
 const EVIL = '<img src=x onerror=alert(1)>'
 

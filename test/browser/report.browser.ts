@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import type { Browser } from 'playwright-core'
-import type { Results } from '../../src/sim/results.js'
-import { renderReport } from '../../src/sim/report/index.js'
 import { sat } from '../../src/sim/report/format.js'
-import { LARGE, makeResults, SMALL } from '../sim/report/fixture.js'
-import { launchChromium } from './chromium.js'
+import { renderReport, renderSweep } from '../../src/sim/report/index.js'
+import type { Results } from '../../src/sim/results.js'
+import { LARGE, makeResults, makeSweep, SMALL } from '../sim/report/fixture.js'
 import {
   firstColumn,
+  launchChromium,
+  type Look,
+  type Opened,
   openPage,
   painted,
   picture,
-  setTime,
-  type Look,
-  type Opened
+  setTime
 } from './open-page.js'
 
 const RESULTS = makeResults(SMALL)
@@ -262,4 +262,35 @@ describe('the report in a browser', () => {
     )
     assert.deepEqual(complaints, [])
   })
+})
+
+describe('the page of a sweep in a browser', () => {
+  let browser: Browser
+
+  before(async () => {
+    browser = await launchChromium()
+  })
+  after(async () => {
+    await browser.close()
+  })
+
+  for (const { width, dark } of [
+    { width: 1280, dark: false },
+    { width: 390, dark: true }
+  ]) {
+    it(`is ${dark ? 'dark' : 'light'}, ${width} pixels wide, and asks for nothing`, async () => {
+      const { page, complaints, close } = await openPage(browser, renderSweep(makeSweep()), {
+        width,
+        dark
+      })
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
+      assert.equal(await page.locator('svg.drawing').count(), 4)
+      const paper = await page.evaluate(
+        "getComputedStyle(document.querySelector('svg.drawing .paper')).fill"
+      )
+      assert.equal(paper, dark ? 'rgb(18, 23, 30)' : 'rgb(255, 255, 255)')
+      assert.deepEqual(complaints, [])
+      await close()
+    })
+  }
 })

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util'
 import { renderReport, renderSweep } from '../../src/sim/report/index.js'
 import { busyNode, serveDashboard } from './dashboard-fixture.js'
 import { LARGE, makeResults, makeSweep, SMALL } from '../sim/report/fixture.js'
-import { launchChromium } from './chromium.js'
+import { launchChromium } from './open-page.js'
 
 const FIXTURES: Readonly<Record<string, () => string>> = {
   'fixture:small': () => renderReport(makeResults(SMALL)),

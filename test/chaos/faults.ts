@@ -5,8 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { EXIT } from '../../src/cli/output.js'
 import { seededRandom } from '../chain/helpers.js'
-import type { Road } from './road.js'
-import { CLIENTS, type Name, NAMES, type World } from './world.js'
+import { CLIENTS, type Name, NAMES, type Road, type World } from './world.js'
 
 export interface Strike {
   /** What happens, for the log. */

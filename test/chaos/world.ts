@@ -3,19 +3,292 @@
  * from each node to its Electrum server and from each client to the server. Alice pays Bob one way;
  * Carol and Bob pay each other, in turns.
  */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import {
+  type AddressInfo,
+  createConnection,
+  createServer,
+  type Server,
+  type Socket
+} from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
-import { startDevnet, type Devnet } from '../../src/devnet/index.js'
-import type { ChannelInfo } from '../../src/node/api.js'
 import { readTransaction } from '../../src/bitcoin/transaction.js'
+import { type ApiClient, connectApi } from '../../src/daemon/client.js'
+import { dataPaths } from '../../src/daemon/paths.js'
+import { type Devnet, startDevnet } from '../../src/devnet/index.js'
+import type { ChannelInfo } from '../../src/node/api.js'
 import type { Txid } from '../../src/types/bytes.js'
 import { messageOf } from '../../src/types/errors.js'
-import { NodeProcess, type End, type Line } from './process.js'
-import { Road } from './road.js'
-import { surroundingsFile, type Surroundings } from './surroundings.js'
 import { satoshi } from '../../src/types/units.js'
+import { type Surroundings, surroundingsFile } from './surroundings.js'
+
+/*
+ * A node of the drill as a process of its own, run through the command line like a user's. It can
+ * die, and be started again at the same port.
+ */
+
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const SURROUNDINGS = new URL('./surroundings.js', import.meta.url).href
+
+const lineShape = z.looseObject({ event: z.string() })
+const startedShape = z.object({ peerId: z.string(), multiaddrs: z.array(z.string()).min(1) })
+
+/** One line of what a node prints: what happened. */
+export type Line = z.infer<typeof lineShape>
+
+/** How a process has ended. */
+export interface End {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly errors: string
+}
+
+export class NodeProcess {
+  readonly api: ApiClient
+  peerId = ''
+  multiaddr = ''
+  #child: ChildProcess | undefined
+  #end: End | undefined
+  #isUp = false
+  readonly #electrum: string
+  readonly #env: Readonly<Record<string, string>>
+  readonly #onLine: (line: Line) => void
+
+  constructor(
+    readonly dataDir: string,
+    electrum: string,
+    env: Readonly<Record<string, string>>,
+    onLine: (line: Line) => void
+  ) {
+    this.#electrum = electrum
+    this.#env = env
+    this.#onLine = onLine
+    this.api = connectApi(dataPaths(dataDir).socket)
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  /** How it has ended; undefined while it runs. */
+  get end(): End | undefined {
+    return this.#end
+  }
+
+  /** Makes its seed. */
+  async init(): Promise<void> {
+    const child = this.#spawn(['init', '--data', this.dataDir, '--json'])
+    child.stdout?.resume()
+    await once(child, 'exit')
+  }
+
+  /** Starts the process; resolves once it says so. */
+  async start(): Promise<void> {
+    const listen =
+      this.multiaddr === '' ? '/ip4/127.0.0.1/tcp/0' : this.multiaddr.replace(/\/p2p\/.*/, '')
+    const child = this.#spawn([
+      'start',
+      '--data',
+      this.dataDir,
+      '--network',
+      'regtest',
+      '--electrum',
+      this.#electrum,
+      '--listen',
+      listen,
+      '--json'
+    ])
+    const errors: string[] = []
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      errors.push(text)
+    })
+    this.#child = child
+    this.#end = undefined
+    this.#isUp = false
+    const ended = new Promise<never>((_resolve, reject) => {
+      child.once('exit', (code, signal) => {
+        this.#end = { code, signal, errors: errors.join('').slice(-2_000) }
+        reject(
+          new Error(
+            `the node in ${this.dataDir} ended before it had started: ${JSON.stringify(this.#end)}`
+          )
+        )
+      })
+    })
+    ended.catch(() => {})
+    await Promise.race([this.#started(child, errors), ended])
+    this.#isUp = true
+    this.lookAround()
+  }
+
+  /** SIGKILL: no goodbye, nothing flushed. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child !== undefined && this.#end === undefined) {
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    }
+    this.api.disconnect()
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.#end === undefined) this.#child?.kill(signal)
+  }
+
+  /**
+   * Its surroundings have changed. One that is not up yet has nobody who listens, and is told once
+   * it is.
+   */
+  lookAround(): void {
+    if (this.#isUp) this.signal('SIGUSR2')
+  }
+
+  #started(child: ChildProcess, errors: string[]): Promise<void> {
+    const { stdout } = child
+    if (stdout === null) throw new Error('the node has no output')
+    return new Promise((resolve) => {
+      createInterface({ input: stdout }).on('line', (text) => {
+        const line = lineShape.safeParse(JSON.parse(text)).data
+        // A failure is no event.
+        if (line === undefined) {
+          errors.push(text)
+          return
+        }
+        if (line.event === 'started') {
+          const { peerId, multiaddrs } = startedShape.parse(line)
+          this.peerId = peerId
+          this.multiaddr = multiaddrs[0] ?? ''
+          resolve()
+        }
+        this.#onLine(line)
+      })
+    })
+  }
+
+  #spawn(args: readonly string[]): ChildProcess {
+    const child = spawn(process.execPath, ['--import', SURROUNDINGS, CLI, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.#env }
+    })
+    // Nothing of a drill that ends before its time goes on without it.
+    const end = (): void => {
+      child.kill('SIGKILL')
+    }
+    process.once('exit', end)
+    child.once('exit', () => {
+      process.off('exit', end)
+    })
+    return child
+  }
+}
+
+/*
+ * A TCP proxy that a drill does things to: cuts it, slows it down, lets nothing pass for a while.
+ * What passes is never changed or lost.
+ */
+
+export class Road {
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+  #port = 0
+  #delay = 0
+  #isBlack = false
+  readonly #target: number
+
+  private constructor(target: number) {
+    this.#target = target
+  }
+
+  /** To a port of this machine. */
+  static async to(target: number): Promise<Road> {
+    const road = new Road(target)
+    await road.#listen()
+    return road
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** Everything passes again, at once. */
+  async open(): Promise<void> {
+    this.#delay = 0
+    this.#isBlack = false
+    for (const socket of this.#sockets) socket.resume()
+    if (this.#server === undefined) await this.#listen()
+  }
+
+  /** Each chunk takes so long. */
+  slow(ms: number): void {
+    this.#delay = ms
+  }
+
+  /** Connections stand and can be made, and nothing passes: both sides wait. */
+  black(): void {
+    this.#isBlack = true
+    for (const socket of this.#sockets) socket.pause()
+  }
+
+  /** Connections end, and no new ones can be made. */
+  async cut(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    for (const socket of this.#sockets) socket.destroy()
+    if (server === undefined) return
+    server.close()
+    await once(server, 'close')
+  }
+
+  async #listen(): Promise<void> {
+    const server = createServer((client) => {
+      this.#lead(client)
+    })
+    server.listen(this.#port, '127.0.0.1')
+    await once(server, 'listening')
+    this.#port = (server.address() as AddressInfo).port
+    this.#server = server
+  }
+
+  #lead(client: Socket): void {
+    const upstream = createConnection({ host: '127.0.0.1', port: this.#target, noDelay: true })
+    client.setNoDelay(true)
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client]
+    ] as const) {
+      this.#sockets.add(from)
+      let free = 0
+      const later = (pass: () => void): void => {
+        // In order, also when the delay gets shorter.
+        free = Math.max(free, performance.now() + this.#delay)
+        if (free <= performance.now()) pass()
+        else setTimeout(pass, free - performance.now())
+      }
+      from.on('data', (chunk) => {
+        later(() => {
+          if (!to.destroyed) to.write(chunk)
+        })
+      })
+      from.on('error', () => {
+        to.destroy()
+      })
+      from.on('close', () => {
+        this.#sockets.delete(from)
+        later(() => {
+          to.destroy()
+        })
+      })
+      if (this.#isBlack) from.pause()
+    }
+  }
+}
 
 export const NAMES = ['alice', 'bob', 'carol'] as const
 export type Name = (typeof NAMES)[number]

@@ -1,8 +1,9 @@
+/** CSV as RFC 4180 has it, and what spreadsheets make of it. */
 import assert from 'node:assert/strict'
-import pc from 'picocolors'
 import { stripVTControlCharacters } from 'node:util'
+import fc from 'fast-check'
+import pc from 'picocolors'
 import { type FactUnit, NEWS } from '../../src/channel/news.js'
-import { closedWords, plainWords, protocolWords } from '../../src/words/channels.js'
 import { createOutput } from '../../src/cli/output.js'
 import {
   renderBalance,
@@ -13,10 +14,20 @@ import {
   renderPayments,
   renderPeers
 } from '../../src/cli/render.js'
-import { renderFields, renderTable } from '../../src/cli/table.js'
+import {
+  type CsvCell,
+  type CsvColumn,
+  renderCsv,
+  renderFields,
+  renderTable
+} from '../../src/cli/table.js'
+import { momentBy, parseDuration } from '../../src/cli/times.js'
 import type { ChannelInfo, News } from '../../src/node/api.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
+import { closedWords, plainWords, protocolWords } from '../../src/words/channels.js'
+import { leftAfter, paidWords } from '../../src/words/payments.js'
+import { formatTime, printable, shortPeer } from '../../src/words/text.js'
 import {
   balance,
   channel,
@@ -29,8 +40,6 @@ import {
   peer
 } from '../daemon/fake-node.js'
 import { testWorld } from './world.js'
-import { paidWords, leftAfter } from '../../src/words/payments.js'
-import { printable, shortPeer, formatTime } from '../../src/words/text.js'
 
 describe('what people read', () => {
   const plain = pc.createColors(false)
@@ -467,4 +476,126 @@ describe('the words for what happens to a channel', () => {
       'renewed as channel cdcdcdcd; this one takes no more payments'
     )
   })
+})
+
+const columns = (count: number): Array<CsvColumn<readonly CsvCell[]>> =>
+  Array.from({ length: count }, (_, i) => ({ name: `column_${i}`, cell: (row) => row[i] }))
+
+/** A reader of RFC 4180, section 2. */
+function read(text: string): string[][] {
+  const rows: string[][] = []
+  let row: string[] = []
+  for (let at = 0; at < text.length;) {
+    let field = ''
+    if (text[at] === '"') {
+      for (at += 1; text[at] !== '"' || text[at + 1] === '"'; at++) {
+        if (text[at] === '"') at += 1
+        field += text[at] ?? assert.fail('a quote is not closed')
+      }
+      at += 1
+    } else {
+      for (; at < text.length && !',\r\n'.includes(text[at] ?? ''); at++) field += text[at]
+      assert.equal(field.includes('"'), false)
+    }
+    row.push(field)
+    if (text[at] === ',') at += 1
+    else {
+      assert.equal(text.slice(at, at + 2), '\r\n')
+      at += 2
+      rows.push(row)
+      row = []
+    }
+  }
+  assert.deepEqual(row, [])
+  return rows
+}
+
+describe('cli / csv', () => {
+  it('has a line of names, CR LF behind every line, and quotes where they are needed', () => {
+    const rows = [
+      ['plain', 'a "quoted" word', 'one, two', 'two\nlines'],
+      [1_000n, -5, true, undefined]
+    ]
+    assert.equal(
+      renderCsv(columns(4), rows),
+      'column_0,column_1,column_2,column_3\r\n' +
+        'plain,"a ""quoted"" word","one, two","two\nlines"\r\n' +
+        '1000,-5,true,\r\n'
+    )
+  })
+
+  for (const text of ['=1+1', '+1', '-2+3', '@SUM(A1)', '\t=1', '\r=1', '=HYPERLINK("http://x")']) {
+    it(`makes a text of ${JSON.stringify(text)}, not a formula`, () => {
+      const field = renderCsv(columns(1), [[text]])
+        .split('\r\n')
+        .slice(1, -1)
+        .join('\r\n')
+      assert.equal(field, `"'${text.replaceAll('"', '""')}"`)
+    })
+  }
+
+  it('leaves numbers with a sign alone, and texts with such a letter inside', () => {
+    const [, row] = read(renderCsv(columns(4), [[-362n, -5, 'a=1', 'me@home']]))
+    assert.deepEqual(row, ['-362', '-5', 'a=1', 'me@home'])
+  })
+
+  it('is read back as it was, whatever the words', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.string({ unit: 'binary' }), { minLength: 3, maxLength: 3 })),
+        (rows) => {
+          const defused = rows.map((row) =>
+            row.map((text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text))
+          )
+          assert.deepEqual(read(renderCsv(columns(3), rows)).slice(1), defused)
+        }
+      )
+    )
+  })
+})
+
+const NOW = Date.parse('2026-11-30T08:15:00Z')
+const since = momentBy(() => NOW, false)
+const until = momentBy(() => NOW, true)
+const at = (iso: string): number => Date.parse(iso)
+
+describe('cli / times', () => {
+  for (const [text, moment] of [
+    ['2026-11-01', '2026-11-01T00:00:00Z'],
+    ['2026-11-01 07:30', '2026-11-01T07:30:00Z'],
+    ['2026-11-01T07:30:15', '2026-11-01T07:30:15Z'],
+    ['2026-11-01T07:30+01:00', '2026-11-01T06:30:00Z'],
+    ['2026-11-01 07:30:00Z', '2026-11-01T07:30:00Z'],
+    ['7d', '2026-11-23T08:15:00Z'],
+    ['90s', '2026-11-30T08:13:30Z']
+  ] as const) {
+    it(`reads ${text}`, () => {
+      assert.equal(since(text), at(moment))
+    })
+  }
+
+  it('a day counts to its end where an end is asked for, a time of a day does not', () => {
+    assert.equal(until('2026-11-30'), at('2026-12-01T00:00:00Z'))
+    assert.equal(until('2026-11-30 00:00'), at('2026-11-30T00:00:00Z'))
+    assert.equal(until('1h'), at('2026-11-30T07:15:00Z'))
+  })
+
+  for (const text of [
+    '',
+    'yesterday',
+    '2026-11-31',
+    '2026-13-01',
+    '30.11.2026',
+    '0d',
+    '5',
+    '5y',
+    '2w',
+    '1764489600000',
+    '2026-11-30T25:00'
+  ]) {
+    it(`refuses ${JSON.stringify(text)}`, () => {
+      assert.throws(() => since(text), /It must be a time such as/)
+      assert.equal(parseDuration(text), undefined)
+    })
+  }
 })

@@ -1,6 +1,7 @@
 /** What the engine expects of a `Clock`. */
 import assert from 'node:assert/strict'
-import type { Clock } from '../../src/engine/ports.js'
+import type { Clock, Random } from '../../src/engine/ports.js'
+import { toHex } from '../../src/types/bytes.js'
 
 /** `pass` lets at least so many milliseconds go by; short ones, since some clocks are real. */
 export function clockContract(
@@ -44,6 +45,23 @@ export function clockContract(
       cancel()
       await pass(30)
       assert.equal(called, false)
+    })
+  })
+}
+
+/* What the engine expects of a `Random`. */
+
+export function randomContract(name: string, create: () => Random): void {
+  describe(`the random port / ${name}`, () => {
+    it('draws as many bytes as are asked for', () => {
+      const random = create()
+      for (const length of [0, 1, 8, 16, 32]) assert.equal(random.bytes(length).length, length)
+    })
+
+    it('does not repeat itself in the 62 bits of a channel key', () => {
+      const random = create()
+      const drawn = new Set(Array.from({ length: 1_000 }, () => toHex(random.bytes(8))))
+      assert.equal(drawn.size, 1_000)
     })
   })
 }

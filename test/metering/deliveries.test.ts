@@ -13,7 +13,7 @@ import {
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { codeOfRejection } from '../node/fixture.js'
 import { FakePayee } from './fake-payee.js'
-import { coreClient } from './x402-core.js'
+import { coreClient } from './x402.test.js'
 
 const PRICE = satoshi(100n)
 const PLACE = 'http://localhost/x'

@@ -15,7 +15,7 @@ import { Gate, payingFetch, receiptOf, type PayingFetch } from '../../src/meteri
 import { credentialHeader, readCredential } from '../../src/metering/payment-auth.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Fixture, TestNode } from '../node/fixture.js'
-import { startTraders } from './traders.js'
+import { startTraders } from './fake-payee.js'
 
 describe('metering / a gate for Express', () => {
   let fixture: Fixture

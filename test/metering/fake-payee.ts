@@ -2,8 +2,10 @@
  * A node that is paid, and one that pays it, without channels: for gates whose money is not the
  * matter.
  */
-import type { PayeeNode, PayerNode } from '../../src/metering/index.js'
-import type { NodeEvent, PayRequest } from '../../src/node/api.js'
+import type { Following, PayeeNode, PayerNode } from '../../src/metering/index.js'
+import type { EventsApi, NodeEvent, PayRequest } from '../../src/node/api.js'
+import { satoshi } from '../../src/types/units.js'
+import { Fixture, type TestNode } from '../node/fixture.js'
 
 const PEER_ID = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 
@@ -49,5 +51,55 @@ export class FakePayee {
     const said = { id: `${this.#count++}`, direction: 'received', status: 'acknowledged' }
     const event = { type: 'payment', payment: { ...said, memo, amount } } as unknown as NodeEvent
     for (const listener of this.#listeners) listener(event)
+  }
+}
+
+/* A payer and a payee with a channel, on which the payer has paid already. */
+
+export interface Traders {
+  readonly fixture: Fixture
+  readonly payer: TestNode
+  readonly payee: TestNode
+  /** The PeerId of the payee. */
+  readonly seller: string
+}
+
+export async function startTraders(): Promise<Traders> {
+  const fixture = await Fixture.create()
+  const payer = await fixture.rich('payer')
+  const payee = await fixture.node('payee')
+  const seller = (await payee.api.info()).peerId
+  await payer.api.channels.open({ peer: await payee.address(), amount: satoshi(500_000n) })
+  // Whatever is paid later needs not be a first payment.
+  await payer.api.pay({ to: seller, amount: satoshi(10_000n) })
+  return { fixture, payer, payee, seller }
+}
+
+/* The events of a node in another process, to which the connection can break. */
+
+export class FarEvents {
+  #break: () => void = () => {}
+  readonly #events: Pick<EventsApi, 'on'>
+
+  constructor(events: Pick<EventsApi, 'on'>) {
+    this.#events = events
+  }
+
+  readonly on = (listener: (event: NodeEvent) => void): (() => void) => this.#events.on(listener)
+
+  readonly follow = (listener: (event: NodeEvent) => void): Following => {
+    const stop = this.#events.on(listener)
+    const closed = new Promise<void>((resolve) => {
+      this.#break = () => {
+        stop()
+        resolve()
+      }
+    })
+    return { ready: Promise.resolve(), closed, stop }
+  }
+
+  /** Nothing more is heard, until it is followed again. */
+  break(): void {
+    this.#break()
   }
 }

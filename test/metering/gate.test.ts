@@ -17,8 +17,7 @@ import {
 import { memoOf } from '../../src/metering/session-terms.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
-import { startTraders } from './traders.js'
-import { FarEvents } from './far-events.js'
+import { FarEvents, startTraders } from './fake-payee.js'
 
 const PRICE = satoshi(2n)
 const PLACE = 'http://localhost/weather'

@@ -13,7 +13,7 @@ import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { startMute } from '../p2p/hosts.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
-import { startTraders } from './traders.js'
+import { startTraders } from './fake-payee.js'
 
 const PRICE = satoshi(2n)
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -5,6 +5,7 @@ import { createServer, request as httpRequest, type Server, type ServerResponse 
 import type { AddressInfo } from 'node:net'
 import {
   Gate,
+  isFreePath,
   payingFetch,
   type PayingFetch,
   type PricedProxy,
@@ -106,5 +107,63 @@ describe('metering / a priced proxy', () => {
     const answer = await pay(proxy.url)
     assert.match(await answer.text(), /cannot be reached .* Nothing was charged/)
     assert.deepEqual([answer.status, pay.spent, payee.paid], [502, 0n, PRICE])
+  })
+})
+
+/* Free paths of a priced server: what can be read in two ways is paid. */
+
+const FREE = ['/health', '/static/', '/über uns']
+
+describe('metering / free paths', () => {
+  for (const path of [
+    '/health',
+    '/health/',
+    '/health/now',
+    '/heal%74h',
+    '/static',
+    '/static/a.css',
+    '/static/a%20b.css',
+    '/static/..b',
+    '/%C3%BCber%20uns/team'
+  ]) {
+    it(`${path} is free`, () => {
+      assert.equal(isFreePath(path, FREE), true)
+    })
+  }
+
+  for (const path of [
+    '/',
+    '/paid',
+    '/healthy-paid',
+    '/healthy/health',
+    '/paid/health',
+    '/Health',
+    '/health/..%2fpaid',
+    '/health/..%2Fpaid',
+    '/health%2f..%2fpaid',
+    '/health/..%5cpaid',
+    '/health/..\\paid',
+    '/health/%2e%2e/paid',
+    '/health/../paid',
+    '/health/./paid',
+    '/health/..;/paid',
+    '/health/%252e%252e/paid',
+    '/health/..%252fpaid',
+    '/health//paid',
+    '//health',
+    '/health/%00/paid',
+    '/health/%3f',
+    '/health/%E0%A4'
+  ]) {
+    it(`${path} is paid`, () => {
+      assert.equal(isFreePath(path, FREE), false)
+    })
+  }
+
+  it('/ makes all free that can be read in one way', () => {
+    assert.deepEqual(
+      ['/', '/a/b', '/a//b'].map((path) => isFreePath(path, ['/'])),
+      [true, true, false]
+    )
   })
 })

@@ -29,8 +29,7 @@ import { Life } from '../../src/testing/calendar.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
 import { until } from '../p2p/hosts.js'
-import { startTraders } from './traders.js'
-import { FarEvents } from './far-events.js'
+import { FarEvents, startTraders } from './fake-payee.js'
 
 const PRICE = satoshi(2n)
 const PLACE = 'http://localhost/weather'

@@ -5,8 +5,7 @@ import { assertWholePeer, channelByPrefix, namesPeer, peerByEnds } from '../../s
 import { VERSION } from '../../src/node/system.js'
 import { systemClock, systemRandom } from '../../src/node/system.js'
 import { FakeClock, seededRandom } from '../chain/helpers.js'
-import { clockContract } from '../contracts/clock.js'
-import { randomContract } from '../contracts/random.js'
+import { clockContract, randomContract } from '../contracts/clock.js'
 import { channel } from './fixture.js'
 
 describe('node / choosing a channel', () => {

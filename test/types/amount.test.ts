@@ -1,8 +1,8 @@
+/** A host and a port, as people write them. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { parseAmount } from '../../src/types/amount.js'
-import { formatAmount } from '../../src/types/units.js'
-import { MAX_MONEY, satoshi } from '../../src/types/units.js'
+import { parseAmount, readHostPort } from '../../src/types/amount.js'
+import { formatAmount, MAX_MONEY, satoshi } from '../../src/types/units.js'
 
 const positive = fc.bigInt({ min: 1n, max: MAX_MONEY })
 
@@ -123,5 +123,24 @@ describe('amounts', () => {
         })
       )
     })
+  })
+})
+
+describe('types / HOST:PORT', () => {
+  it('is read, with brackets around an IPv6 address or without', () => {
+    for (const [text, host, port] of [
+      ['127.0.0.1:9803', '127.0.0.1', 9_803],
+      ['[::1]:0', '::1', 0],
+      ['::1:65535', '::1', 65_535],
+      ['example.com:443', 'example.com', 443]
+    ] as const) {
+      assert.deepEqual(readHostPort(text), { host, port }, text)
+    }
+  })
+
+  it('is neither without a port, nor one that no machine has', () => {
+    for (const text of ['', 'x', ':80', '[]:80', 'x:', 'x:65536', 'x:123456', 'x:8o']) {
+      assert.equal(readHostPort(text), undefined, text)
+    }
   })
 })

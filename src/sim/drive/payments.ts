@@ -1,11 +1,7 @@
 /** Asks for payments as the plan says, and notes the answers to callers. */
 import { codeOf } from '../../types/errors.js'
-import {
-  type Flow,
-  isForOff,
-  type PaymentCounts,
-  type PaymentOutcome
-} from '../measure/channels.js'
+import { type Flow } from '../measure/channels.js'
+import { isForOff, type PaymentCounts, type PaymentOutcome } from '../measure/payments.js'
 import type { SimNode } from '../node.js'
 import type { Plan, PlannedPayment } from '../plan.js'
 import type { Calendar } from '../../testing/calendar.js'

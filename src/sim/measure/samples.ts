@@ -1,7 +1,8 @@
 /** The curves: values sampled at regular intervals. */
 import { exposureOf } from '../../channel/risk.js'
 import type { Books } from './books.js'
-import { type ChannelRecord, type PaymentCounts, rounded } from './channels.js'
+import { type ChannelRecord } from './channels.js'
+import { type PaymentCounts, rounded } from './payments.js'
 import type { SharedFees } from '../../testing/servers.js'
 import type { SimChain } from '../../testing/chain.js'
 import type { SimNode } from '../node.js'

@@ -5,14 +5,8 @@ import { toHex } from '../../types/bytes.js'
 import { codeOf } from '../../types/errors.js'
 import { START_HEIGHT } from '../chain.js'
 import type { NodePayments } from '../drive/payments.js'
-import {
-  capitalTotals,
-  channelResult,
-  isForOff,
-  PaymentCounts,
-  type PaymentOutcome,
-  rounded
-} from '../measure/channels.js'
+import { capitalTotals, channelResult } from '../measure/channels.js'
+import { isForOff, PaymentCounts, type PaymentOutcome, rounded } from '../measure/payments.js'
 import { groupsOf, headingOf } from '../measure/report.js'
 import { Curves } from '../measure/samples.js'
 import type { Plan, PlannedPayment } from '../plan.js'

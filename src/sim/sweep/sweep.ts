@@ -5,7 +5,7 @@
 import { POLICY_KEYS } from '../../channel/policy.js'
 import { didYouMean } from '../../types/amount.js'
 import { PaychanError } from '../../types/errors.js'
-import { rounded } from '../measure/channels.js'
+import { rounded } from '../measure/payments.js'
 import type { Results, Sweep, SweepPoint } from '../results.js'
 import type { YamlFile } from '../scenario/yaml-file.js'
 import type { Path } from '../scenario/problems.js'

@@ -3,11 +3,9 @@ import type { Target } from '../fuzzer.js'
 import { BITCOIN, PSBTS } from './transactions.js'
 import { CHAIN } from './chain.js'
 import { ELECTRUM } from './electrum.js'
-import { MESSAGES, WIRE } from './messages.js'
+import { MESSAGES, REQUESTS, TEXTS, WIRE } from './messages.js'
 import { RECORDS } from './records.js'
-import { REQUESTS } from './requests.js'
 import { SPENDS } from './spends.js'
-import { TEXTS } from './texts.js'
 import { WALLET } from './wallet.js'
 
 export const TARGETS: readonly Target[] = [

@@ -26,7 +26,7 @@ import {
   SERVER_SCRIPT,
   VERSION
 } from './fixture.js'
-import { messageJson, MESSAGES_FILE, type MessageVectors } from './message-json.js'
+import { messageJson, MESSAGES_FILE, type MessageVectors } from './replay.js'
 import { read } from './schema.js'
 
 const DERIVATION = fromHex('0102030405060708')

@@ -5,7 +5,7 @@ import { decode, encode, ProtocolError } from '../../../protocols/paychan/1.0/in
 import { fromFrames, isCutShort } from '../../../src/p2p/stream-link.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { messagesText } from './generate-messages.js'
-import { messageJson, MESSAGES_FILE, readMessages } from './message-json.js'
+import { messageJson, MESSAGES_FILE, readMessages } from './replay.js'
 
 const { accept, refuse, frames } = readMessages()
 

@@ -12,8 +12,7 @@ import { satoshi } from '../../../src/types/units.js'
 import type { Side } from '../../channel/side.js'
 import { World } from '../../channel/world.js'
 import { reestablishOf } from '../reestablish.js'
-import type { StateCase } from './reestablish-cases.js'
-import type { TurnsCase, TurnsSaid } from './reestablish-turns-cases.js'
+import type { StateCase, TurnsCase, TurnsSaid } from './reestablish-cases.js'
 import { payment } from './reestablish-world.js'
 
 export const twoWayWorld = new World({ step: 20 }).open()

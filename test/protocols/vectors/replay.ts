@@ -3,13 +3,17 @@
  * tiny-secp256k1, without anything from `src/bitcoin`.
  */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
+import { z } from 'zod'
+import type { Message } from '../../../protocols/paychan/1.0/index.js'
 import type { FundingOutput, TxOutput } from '../../../src/bitcoin/template.js'
-import { fromHex, txid } from '../../../src/types/bytes.js'
+import { fromHex, toHex, txid } from '../../../src/types/bytes.js'
 import { PaychanError } from '../../../src/types/errors.js'
 import { satoshi } from '../../../src/types/units.js'
-import { read, type Vectors } from './schema.js'
+import { read, type Vectors, VECTORS_FOLDER } from './schema.js'
 
 export const { keys } = read.keys()
 
@@ -99,4 +103,39 @@ export function assertRefused(call: () => unknown, code: string): void {
     (error: unknown) => error instanceof PaychanError && error.code === code,
     `expected ${code}`
   )
+}
+
+/* Messages as messages.json writes them: bytes in hex, amounts as JSON numbers. */
+
+export const MESSAGES_FILE = join(VECTORS_FOLDER, 'messages.json')
+
+const hex = z.string().regex(/^([0-9a-f]{2})*$/)
+const rule = z.string().regex(/^[A-Z]+-[0-9]+$/)
+
+const schema = z.strictObject({
+  description: z.string(),
+  accept: z.array(
+    z.strictObject({ name: z.string(), message: z.looseObject({ type: z.string() }), bytes: hex })
+  ),
+  refuse: z.array(z.strictObject({ name: z.string(), rule, bytes: hex })),
+  frames: z.strictObject({
+    accept: z.array(z.strictObject({ name: z.string(), bytes: hex, messages: z.array(hex) })),
+    refuse: z.array(z.strictObject({ name: z.string(), rule, bytes: hex }))
+  })
+})
+
+export type MessageVectors = z.infer<typeof schema>
+
+/** The file, checked against its shape. */
+export function readMessages(): MessageVectors {
+  return schema.parse(JSON.parse(readFileSync(join(process.cwd(), MESSAGES_FILE), 'utf8')))
+}
+
+/** A message as the file writes it. */
+export function messageJson(message: Message): MessageVectors['accept'][number]['message'] {
+  const text = JSON.stringify(message, (_name, value: unknown) => {
+    if (value instanceof Uint8Array) return toHex(value)
+    return typeof value === 'bigint' ? Number(value) : value
+  })
+  return z.looseObject({ type: z.string() }).parse(JSON.parse(text))
 }

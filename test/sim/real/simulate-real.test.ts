@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { ChannelInfo } from '../../../src/node/api.js'
-import type { PaymentOutcome } from '../../../src/sim/measure/channels.js'
+import type { PaymentOutcome } from '../../../src/sim/measure/payments.js'
 import { makePlan } from '../../../src/sim/plan.js'
 import { isAtRest, isDue, isHalfDone } from '../../../src/sim/real/real-node.js'
 import { ignoredBy, type RealRun, simulateReal } from '../../../src/sim/real/simulate-real.js'
