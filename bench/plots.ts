@@ -1,8 +1,16 @@
 /** How the cost of a payment, and of a start, grows: four measurements, drawn as SVG. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { frame, lineStyle, mark, numberAxis, round, STYLE } from '../src/sim/report/svg.js'
-import { html, type Html } from '../src/sim/report/html.js'
+import {
+  frame,
+  html,
+  type Html,
+  lineStyle,
+  mark,
+  numberAxis,
+  round,
+  STYLE
+} from '../src/sim/report/svg.js'
 import type { Output } from './payments.js'
 import { setStage, type Stage } from './stage.js'
 

@@ -9,8 +9,8 @@ import { blockDelta, feeRate, satoshi } from '../src/types/units.js'
 import type { Plan, PlannedOpening, PlannedPayment } from '../src/sim/plan.js'
 import type { Scenario } from '../src/sim/scenario/scenario.js'
 import { ecdsaFloors } from './floors.js'
-import { simulate } from '../src/sim/simulate.js'
-import { Draws } from '../src/testing/random.js'
+import { simulate } from '../src/sim/simulation.js'
+import { Draws } from '../src/testing/calendar.js'
 
 const DAY = 86_400
 /**

@@ -16,9 +16,8 @@ import {
   type FeeRate,
   type Satoshi
 } from '../types/units.js'
-import { witnessProgram } from './address.js'
+import { networkParams, witnessProgram } from './address.js'
 import { SIGHASH } from './ecdsa.js'
-import { networkParams } from './network.js'
 import { malformed, parsePsbt, type ParsedPsbt, type PsbtInput } from './psbt.js'
 
 /** The requirements of T1. */

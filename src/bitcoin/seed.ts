@@ -10,7 +10,7 @@ import { PaychanError } from '../types/errors.js'
 import { ORDER } from './ecdsa.js'
 import type { KeyPath } from './keys.js'
 import { hmacSha512 } from './hashes.js'
-import { networkParams } from './network.js'
+import { networkParams } from './address.js'
 
 /* The words (BIP39) that every key of a node is derived from. They never appear in an error. */
 

@@ -12,9 +12,8 @@ import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/amount.js'
 import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError, type Facts } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-import { addressFromScript, scriptFromAddress } from './address.js'
+import { addressFromScript, networkParams, scriptFromAddress } from './address.js'
 import { NETWORKS } from './network-names.js'
-import { networkParams } from './network.js'
 import { MAX_URI_LENGTH } from './uri-length.js'
 
 /** The content of a URI. */

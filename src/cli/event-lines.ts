@@ -1,6 +1,6 @@
 /** The events of a node as lines of its log. */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import { isLogged, type LogConfig, type LogLevel } from '../daemon/log-levels.js'
+import { isLogged, type LogConfig, type LogLevel } from '../daemon/config-schema.js'
 import type { Answered } from '../daemon/tcp-api.js'
 import type { NodeEvent, NodeInfo, PaymentInfo } from '../node/api.js'
 import type { Facts } from '../types/errors.js'

@@ -4,7 +4,7 @@
  */
 import { type ApiClient, connectApi } from '../daemon/client.js'
 import { dataPaths } from '../daemon/paths.js'
-import { devnetOption } from '../daemon/electrum-url.js'
+import { devnetOption } from '../daemon/config-schema.js'
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
 import { namesPeer } from '../node/choose.js'
 import {

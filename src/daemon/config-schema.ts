@@ -1,16 +1,17 @@
 /** The shape of `config.json`, key by key, and a sentence for each error in it. */
 import { z } from 'zod'
+import { readFingerprint } from '../chain/electrum/endpoint.js'
 import {
   ofEachSetting,
+  type PartialPolicy,
   POLICY,
   POLICY_KEYS,
-  type PartialPolicy,
   type PolicyKey,
   type PolicySetting
 } from '../channel/policy.js'
+import { didYouMean, parseAmount } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type Satoshi } from '../types/units.js'
-import { didYouMean, parseAmount } from '../types/amount.js'
 import { withoutUndefined } from './wire.js'
 
 export interface ConfigFile {
@@ -176,4 +177,68 @@ export function parseConfigText(text: string, path: string): unknown {
       { cause: error }
     )
   }
+}
+
+/* The address of an Electrum server, as people write it. */
+
+/** The address where `paychan devnet` serves its chain. */
+export const DEFAULT_ELECTRUM = 'tcp://127.0.0.1:50001'
+
+/** The option of a command line that reaches the devnet at `url`: nothing at the default. */
+export function devnetOption(url: string): string {
+  return url === DEFAULT_ELECTRUM ? '' : ` --electrum ${url}`
+}
+
+/**
+ * Checks the address of an Electrum server; `where` says in the error who gave it.
+ *
+ * @throws PaychanError `ERR_CONFIG_INVALID`
+ */
+export function checkElectrum({
+  value,
+  where
+}: {
+  readonly value: string
+  readonly where: string
+}): void {
+  const refuse = (why: string): never => {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`,
+      { key: 'electrum', where }
+    )
+  }
+  const [, protocol = '', port = 0, pin] =
+    /^(tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})(?:#(.*))?$/.exec(value) ??
+    []
+  if (Number(port) < 1 || Number(port) > 65_535) refuse('is not the address of an Electrum server.')
+  if (pin === undefined) return
+  if (protocol === 'tcp') refuse('pins a certificate, but is a connection without TLS.')
+  if (readFingerprint(pin) === undefined) {
+    refuse(
+      "has behind the # what is no SHA-256 fingerprint: 32 pairs of hex digits, as 'openssl x509 -noout -fingerprint -sha256 -in FILE' prints them."
+    )
+  }
+}
+
+/* The words of the configuration for how much a node logs, and in which form. */
+
+/** Each level with all before it. */
+export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Lines for people, or one JSON object a line. */
+export const LOG_FORMATS = ['text', 'json'] as const
+export type LogFormat = (typeof LOG_FORMATS)[number]
+
+export interface LogConfig {
+  readonly level: LogLevel
+  readonly format: LogFormat
+}
+
+export const DEFAULT_LOG: LogConfig = { level: 'info', format: 'text' }
+
+/** True when what has a level is logged where `most` is. */
+export function isLogged(level: LogLevel, most: LogLevel): boolean {
+  return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(most)
 }

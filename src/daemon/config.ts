@@ -11,10 +11,19 @@ import { defaultPolicy, type PartialPolicy, type Policy, POLICY_KEYS } from '../
 import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { didYouMean, readHostPort } from '../types/amount.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { checkShape, type ConfigFile, parseConfigText, readPolicyText } from './config-schema.js'
-import { DEFAULT_LOG, LOG_FORMATS, LOG_LEVELS, type LogConfig } from './log-levels.js'
+import {
+  checkElectrum,
+  checkShape,
+  type ConfigFile,
+  DEFAULT_ELECTRUM,
+  DEFAULT_LOG,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogConfig,
+  parseConfigText,
+  readPolicyText
+} from './config-schema.js'
 import { dataPaths, DEFAULT_API } from './paths.js'
-import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 
 export interface NodeConfig {
   readonly network: Network

@@ -19,13 +19,12 @@ import type {
   Utxo
 } from './backend.js'
 import { BitcoindChain } from './bitcoind/chain.js'
-import { genesisBlock } from './block.js'
+import { genesisBlock, MAX_TEMPLATE_WEIGHT } from './block.js'
 import { type ServerTls, startElectrumServer } from './electrum/session.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './transaction.js'
 import type { IndexedChain } from './indexed-chain.js'
 import { type CoreRelease, MAX_MEMPOOL_VSIZE, RELEASES } from './rules.js'
-import { MAX_TEMPLATE_WEIGHT } from './template.js'
 import type { Trace } from './trace.js'
 
 /**

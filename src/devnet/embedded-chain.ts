@@ -2,8 +2,7 @@
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
-import { evaluate } from './acceptance.js'
-import { Admission, isChildWithParents } from './admission.js'
+import { Admission, evaluate, isChildWithParents } from './acceptance.js'
 import type {
   BlockRef,
   ChainBackend,
@@ -13,7 +12,14 @@ import type {
   PackageResult,
   SubmitResult
 } from './backend.js'
-import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
+import {
+  buildCoinbase,
+  MAX_TEMPLATE_WEIGHT,
+  mineBlock,
+  rateToBeAmong,
+  selectTransactions,
+  subsidyAt
+} from './block.js'
 import { Chain } from './chain.js'
 import { decodeTransaction, outputKeys, scriptHashOf, type Tx } from './transaction.js'
 import { IndexedChain } from './indexed-chain.js'
@@ -29,7 +35,6 @@ import {
   RELEASES
 } from './rules.js'
 import { ScriptVerifier } from './script-interpreter.js'
-import { MAX_TEMPLATE_WEIGHT, rateToBeAmong, selectTransactions } from './template.js'
 
 export interface EmbeddedChainOptions {
   /** Text that the miner's key derives from. */

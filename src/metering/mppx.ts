@@ -9,9 +9,16 @@ import { parseAmount } from '../types/amount.js'
 import { PaychanError } from '../types/errors.js'
 import { remember } from '../types/allowance.js'
 import { checkConfidential, type AccountsOptions } from './accounts.js'
-import { boughtAnswer, isCharged, isNumberUsed } from './paid-answers.js'
+import {
+  type Bought,
+  boughtAnswer,
+  isCharged,
+  isNumberUsed,
+  MOST_OPEN,
+  Purchases,
+  SeenOffers
+} from './purchases.js'
 import { credentialHeader, toToken, type Challenge, type Receipt } from './payment-auth.js'
-import { type Bought, MOST_OPEN, Purchases, SeenOffers } from './purchases.js'
 import {
   INTENT,
   METHOD,

@@ -24,7 +24,14 @@ import {
   type KeptAccount,
   type Offer
 } from './accounts.js'
-import { Deliveries } from './purchases.js'
+import {
+  boughtAnswer,
+  Deliveries,
+  isCharged,
+  isNumberUsed,
+  RepeatableRequest,
+  type ShownHeader
+} from './purchases.js'
 import {
   challengeShape,
   credentialHeader,
@@ -33,13 +40,6 @@ import {
   type Challenge,
   type Receipt
 } from './payment-auth.js'
-import {
-  boughtAnswer,
-  isCharged,
-  isNumberUsed,
-  RepeatableRequest,
-  type ShownHeader
-} from './paid-answers.js'
 import { termsOf } from './session-terms.js'
 import {
   PAYMENT_IDENTIFIER,

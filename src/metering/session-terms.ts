@@ -8,7 +8,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { z } from 'zod'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import { networkParams } from '../bitcoin/network.js'
+import { networkParams } from '../bitcoin/address.js'
 import { NETWORKS } from '../bitcoin/network-names.js'
 import { SESSION_MEMO } from '../engine/requests.js'
 import { satoshi, type Satoshi } from '../types/units.js'

@@ -1,7 +1,6 @@
 /** The scenario's faults of nodes: their times, nodes and durations. */
 import type { Fault } from './scenario/scenario.js'
-import type { Calendar } from '../testing/calendar.js'
-import { Draws } from '../testing/random.js'
+import { type Calendar, Draws } from '../testing/calendar.js'
 import type { SimNode } from './node.js'
 
 interface FaultHost {

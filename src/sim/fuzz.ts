@@ -15,7 +15,7 @@ import type {
   ServerGroup,
   ServerLie
 } from './scenario/scenario.js'
-import { Draws } from '../testing/random.js'
+import { Draws } from '../testing/calendar.js'
 
 export interface World {
   readonly scenario: Scenario

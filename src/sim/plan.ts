@@ -6,7 +6,7 @@
  * An opening is a *place* for channels rather than one channel: with `then: 'reopen'` or `'renew'`
  * others follow the first, and payments go over the present one.
  */
-import { Draws } from '../testing/random.js'
+import { Draws } from '../testing/calendar.js'
 import { type BlockDelta, blockDelta, type Satoshi } from '../types/units.js'
 import { paymentsOf } from './plan/traffic.js'
 import type { ChannelGroup, NodeGroup, Scenario } from './scenario/scenario.js'

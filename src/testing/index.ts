@@ -10,7 +10,7 @@ export { quiet, World, WorldNode, type NodeSetup, type WorldOptions } from './wo
 export type * from './chain.js'
 export type * from './disk.js'
 export type { NetworkSetup, Partition, SimNetwork } from './network.js'
-export type { Distribution, Span } from './random.js'
+export type { Distribution, Span } from './calendar.js'
 export type { ServerLie, ServerSetup } from './servers.js'
 export type { SimTransaction } from './mempool.js'
 export type { SimView } from './view.js'

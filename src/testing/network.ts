@@ -15,8 +15,7 @@ import {
   streamError
 } from '../p2p/guarded-listener.js'
 import { PaychanError } from '../types/errors.js'
-import { type Calendar, Life, never } from './calendar.js'
-import type { Distribution, Draws, Span } from './random.js'
+import { type Calendar, type Distribution, type Draws, Life, never, type Span } from './calendar.js'
 
 /** Half of the time that it takes to notice that nobody answers, in milliseconds. */
 const LOST_DIAL_MS = 1_000

@@ -11,7 +11,7 @@ import {
   tooManyCoins
 } from '../bitcoin/coin-selection.js'
 import { FUNDING_INPUT_VSIZE, type FundingOutput } from '../bitcoin/funding-spend.js'
-import { sweepVsize } from '../bitcoin/payout.js'
+import { sweepVsize } from '../bitcoin/owner-spend.js'
 import { makeTransaction, type Transaction, type TransactionParts } from '../bitcoin/transaction.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../engine/ports.js'
 import {

@@ -5,7 +5,7 @@
  */
 import { dustLimit } from '../bitcoin/sizes.js'
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
-import { sweepVsize } from '../bitcoin/payout.js'
+import { sweepVsize } from '../bitcoin/owner-spend.js'
 import { doubledDaily } from '../channel/fee-curve.js'
 import { feeFor, feeRate, max, min, type FeeRate, type Satoshi } from '../types/units.js'
 

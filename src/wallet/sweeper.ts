@@ -3,7 +3,7 @@
  * at the same time go into one transaction, which is cheaper: a further input costs 69 vB, a
  * transaction of its own 111.
  */
-import { buildSweep } from '../bitcoin/payout.js'
+import { buildSweep } from '../bitcoin/owner-spend.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText, sameBytes, toHex, type Txid } from '../types/bytes.js'

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import * as bitcoin from 'bitcoinjs-lib'
-import { destinationOf, isStandardScript, scriptOf } from '../../src/bitcoin/address.js'
+import {
+  destinationOf,
+  isStandardScript,
+  networkParams,
+  scriptOf
+} from '../../src/bitcoin/address.js'
 import { NETWORKS } from '../../src/bitcoin/network-names.js'
-import { networkParams } from '../../src/bitcoin/network.js'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/scripts.js'
 import { toHex } from '../../src/types/bytes.js'
 import { P2PKH, P2SH, P2TR, p2wpkh, P2WSH, refuses } from './support.js'

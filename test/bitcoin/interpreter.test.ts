@@ -3,7 +3,7 @@ import * as bitcoin from 'bitcoinjs-lib'
 import { closeSighash, completeClose } from '../../src/bitcoin/closing.js'
 import { SIGHASH } from '../../src/bitcoin/ecdsa.js'
 import { fundingScript } from '../../src/bitcoin/funding.js'
-import { buildSweep } from '../../src/bitcoin/payout.js'
+import { buildSweep } from '../../src/bitcoin/owner-spend.js'
 import { refundTemplate } from '../../src/bitcoin/refund.js'
 import {
   completeState,

@@ -4,10 +4,10 @@ import {
   checkChannels,
   checkConserved,
   checkPayments,
-  paidBetween,
   type Listed,
+  paidBetween,
   type Told
-} from './books.js'
+} from './callers.js'
 
 const told = (outcome: Told['outcome'], memo = 'a', ids: readonly string[] = ['1']): Told => ({
   memo,

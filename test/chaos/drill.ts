@@ -5,14 +5,15 @@
 import { cp, rm } from 'node:fs/promises'
 import { messageOf } from '../../src/types/errors.js'
 import {
+  Callers,
   checkChannels,
   checkConserved,
   checkPayments,
-  paidBetween,
+  type Direction,
   type Listed,
+  paidBetween,
   type Sides
-} from './books.js'
-import { Callers, type Direction } from './callers.js'
+} from './callers.js'
 import { drawFrom, FAULTS, type Strike } from './faults.js'
 import {
   CAPACITY,

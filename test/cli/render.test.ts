@@ -21,7 +21,7 @@ import {
   renderFields,
   renderTable
 } from '../../src/cli/table.js'
-import { momentBy, parseDuration } from '../../src/cli/times.js'
+import { momentBy, parseDuration } from '../../src/cli/options.js'
 import type { ChannelInfo, News } from '../../src/node/api.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'

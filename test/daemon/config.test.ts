@@ -14,7 +14,7 @@ import {
   type NodeConfig,
   resolveConfig
 } from '../../src/daemon/config.js'
-import { DEFAULT_ELECTRUM } from '../../src/daemon/electrum-url.js'
+import { DEFAULT_ELECTRUM } from '../../src/daemon/config-schema.js'
 import { formatted, libp2pLogger } from '../../src/daemon/libp2p-log.js'
 import { resolveDataDir } from '../../src/daemon/paths.js'
 

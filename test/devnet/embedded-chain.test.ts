@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
 import { EmbeddedChain } from '../../src/devnet/index.js'
 import { decodeTransaction, scriptHashOf } from '../../src/devnet/transaction.js'
-import { selectTransactions } from '../../src/devnet/template.js'
+import { selectTransactions } from '../../src/devnet/block.js'
 import { Mempool } from '../../src/devnet/mempool.js'
 import { satoshi } from '../../src/types/units.js'
 import {

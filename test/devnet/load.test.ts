@@ -14,8 +14,16 @@ import {
 } from '../../src/devnet/trace.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
-import { TestClient } from './electrum/client.js'
-import { accept, alice, bid, coinsFor, freshChain, output, type Spendable } from './support.js'
+import {
+  accept,
+  alice,
+  bid,
+  coinsFor,
+  freshChain,
+  output,
+  type Spendable,
+  TestClient
+} from './support.js'
 import { itInAll } from '../size.js'
 
 const BLOCK_WEIGHT = 100_000

@@ -15,9 +15,9 @@ import {
   output,
   refuse,
   signed,
-  type Spendable
+  type Spendable,
+  TestClient
 } from './support.js'
-import { TestClient } from './electrum/client.js'
 
 /** Spends an output of Alice's into as many of hers, of which the first has the rest. */
 const spend = (coin: Spendable, fee: bigint, outputs = 1): Transaction =>

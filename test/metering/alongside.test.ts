@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { Gate, payingFetch, type PayingFetch } from '../../src/metering/index.js'
-import { RepeatableRequest } from '../../src/metering/paid-answers.js'
+import { RepeatableRequest } from '../../src/metering/purchases.js'
 import type { PayRequest } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'

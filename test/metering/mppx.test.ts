@@ -3,17 +3,109 @@
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { Gate, MppxBuyer, MppxSeller, payingFetch } from '../../src/metering/index.js'
+import { Books } from '../../src/metering/books.js'
 import {
+  Gate,
+  MppxBuyer,
+  type MppxChallenge,
+  MppxSeller,
+  payingFetch,
+  StreamSales,
+  X402Seller
+} from '../../src/metering/index.js'
+import {
+  type Challenge,
+  challengeHeader,
+  challengeId,
+  fromToken,
+  isPayment,
   readChallenges,
   readCredential,
   scopeOf,
   toToken
 } from '../../src/metering/payment-auth.js'
+import { Life } from '../../src/testing/calendar.js'
+import { SimDisk } from '../../src/testing/disk.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection } from '../node/fixture.js'
 import { FakePayee } from './fake-payee.js'
-import { clientOf, dataOf, serverOf, TRANSPORT, VerificationFailedError } from './small-mppx.js'
+
+/*
+ * What `mppx` does around a method, in small: its client asks, has a credential made and asks
+ * again; its server makes a challenge, or has a credential taken. The real one meets ours in
+ * `test/package/mppx.js`.
+ */
+
+/** Times that the client asks with a payment. */
+const MOST_TRIES = 3
+const LIFETIME_MS = 300_000
+
+export function dataOf(challenge: Challenge): MppxChallenge {
+  return { ...challenge, request: fromToken(challenge.request) as Record<string, unknown> }
+}
+
+export class VerificationFailedError extends Error {
+  readonly status: number = 402
+
+  toProblemDetails(challengeId: string): object {
+    return { detail: this.message, challengeId }
+  }
+}
+
+export const TRANSPORT = {
+  respondReceipt: ({ response }: { readonly response: unknown }): Response => {
+    const headers = { 'payment-receipt': 'yes', 'content-type': 'text/event-stream' }
+    return new Response((response as Response).body, { headers })
+  }
+}
+
+export function clientOf(buyer: MppxBuyer): (place: string) => Promise<Response> {
+  return async (place) => {
+    let answer = await buyer.fetch(place)
+    for (let tries = 0; tries < MOST_TRIES && answer.status === 402; tries++) {
+      const [asked] = readChallenges(answer.headers.get('www-authenticate') ?? '')
+      if (asked === undefined || !buyer.canHandleChallenge({ challenge: dataOf(asked) })) break
+      const authorization = await buyer.createCredential({ challenge: dataOf(asked) })
+      answer = await buyer.fetch(place, { headers: { authorization } })
+    }
+    return answer
+  }
+}
+
+export function serverOf(
+  seller: MppxSeller,
+  secretKey: string,
+  amount: string,
+  serve: () => Response
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const authorization = request.headers.get('authorization')
+    const said = isPayment(authorization) ? readCredential(authorization) : null
+    const route = seller.schema.request.parse(
+      await seller.request({ credential: said, request: { amount } })
+    )
+    const { name: method, intent } = seller
+    const expires = new Date(Date.now() + LIFETIME_MS).toISOString()
+    const asked = { realm: 'shop', method, intent, request: toToken(route), expires }
+    const challenge = { id: challengeId(Buffer.from(secretKey), asked), ...asked }
+    const refused = (body?: object): Response =>
+      new Response(body && JSON.stringify(body), {
+        status: 402,
+        headers: { 'www-authenticate': challengeHeader(challenge) }
+      })
+    if (said === null) return refused()
+    const payload = seller.schema.credential.payload.parse(said.payload)
+    const credential = { challenge: dataOf(said.challenge), payload }
+    try {
+      await seller.broadcast({ credential, request: route })
+    } catch (error) {
+      if (!(error instanceof VerificationFailedError)) throw error
+      return refused(error.toProblemDetails(challenge.id))
+    }
+    const answered = { credential, input: request, response: serve() }
+    return seller.transport.respondReceipt(answered) as Response
+  }
+}
 
 const PLACE = 'http://localhost/weather'
 const SECRET = 'a key'
@@ -244,5 +336,64 @@ describe('metering / a method for mppx', () => {
     const pay = payingFetch({ ...limits(), fetch: asFetch(routed) })
     for (const path of ['/a', '/b', '/a']) await pay(`http://localhost${path}`)
     assert.deepEqual(credentials, ['/a GET /a', '/b GET /b', '/a GET /a'])
+  })
+})
+
+/* Books are those of one seller, whatever it sells by. */
+
+const PRICE = satoshi(2n)
+
+describe('metering / books', () => {
+  const payee = new FakePayee()
+  const { node } = payee
+
+  const sellers = {
+    'a gate': (books: Books) => new Gate({ node, price: PRICE, realm: 'shop', books, patience: 0 }),
+    'a seller on streams': (books: Books) =>
+      new StreamSales({ node, price: PRICE, per: 'message', books }),
+    'a seller by x402': (books: Books) => new X402Seller({ node, realm: 'shop', books }),
+    'a seller by mppx': (books: Books) =>
+      new MppxSeller({
+        node,
+        secretKey: 'a key',
+        Errors: { VerificationFailedError },
+        transport: TRANSPORT,
+        books
+      })
+  }
+
+  const read = async (disk = new SimDisk()): Promise<Books> =>
+    await Books.read(disk.storeFor(new Life()), Date.now())
+
+  for (const [name, sell] of Object.entries(sellers)) {
+    it(`that ${name} has had are nobody else's, HTTP-16`, async () => {
+      const books = await read()
+      sell(books).stop()
+      for (const [other, again] of Object.entries(sellers)) {
+        assert.throws(() => again(books), { code: 'ERR_GATE_RUNNING' }, other)
+      }
+    })
+  }
+
+  it('that are read again know what was sold: it is not sold again', async () => {
+    const disk = new SimDisk()
+    const first = sellers['a gate'](await read(disk))
+    const ask = async (gate: Gate, authorization?: string): Promise<Response> => {
+      const headers = authorization === undefined ? {} : { authorization }
+      const request = new Request('http://localhost/', { headers })
+      return await gate.handle(request, async () => new Response('rain'))
+    }
+    const pay = payingFetch({
+      node: payee.payer,
+      mostPerRequest: PRICE,
+      budget: PRICE,
+      fetch: async () => await ask(first)
+    })
+    const unit = await pay.credential('http://localhost/')
+    assert.equal((await ask(first, unit)).status, 200)
+    first.stop()
+    const second = sellers['a gate'](await read(disk))
+    assert.equal((await ask(second, unit)).status, 402)
+    second.stop()
   })
 })

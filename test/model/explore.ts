@@ -1,10 +1,9 @@
 /** Breadth first over everything that can be reached: what is found first has a shortest trace. */
 import { ChannelGame, type Ending, type Game } from './game.js'
-import { hashOf } from './intern.js'
+import { BUDGETS, hashOf } from './world.js'
 import { RenewalGame } from './renewals.js'
 import type { Violation } from './rules.js'
 import type { Story } from './stories.js'
-import { BUDGETS } from './world.js'
 
 /* Which game a story is. */
 

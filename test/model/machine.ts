@@ -16,11 +16,24 @@ import { grantDue } from '../../src/channel/turns.js'
 import { blockDelta, feeRate, type FeeRate } from '../../src/types/units.js'
 import type { Side } from '../channel/side.js'
 import { World as Opened } from '../channel/world.js'
-import { answerTo, envOf, historyOf, MARKET, type Refusal, STARVED } from './adapter.js'
-import { canonical, Interned } from './intern.js'
+import {
+  answerTo,
+  canonical,
+  copyOf,
+  END,
+  envOf,
+  historyOf,
+  Interned,
+  MARKET,
+  NONE,
+  type Refusal,
+  ROLES,
+  STARVED,
+  UNSEEN,
+  type World
+} from './world.js'
 import type { Story } from './stories.js'
 import { CAPACITY, type Spend, statesHeldBy, Transactions } from './transactions.js'
-import { copyOf, END, NONE, ROLES, UNSEEN, type World } from './world.js'
 
 /*
  * The real state machine, with every step remembered: the same state, event and surroundings come

@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { sized } from '../size.js'
 import { explore, replay } from './explore.js'
-import { canonical } from './intern.js'
+import { canonical } from './world.js'
 import { MUTANTS } from './mutants.js'
 import { STORIES, storyOf } from './stories.js'
 

@@ -10,10 +10,19 @@ import type { Established } from '../../src/channel/state.js'
 import { turnNeed } from '../../src/channel/turns.js'
 import { Violation } from '../../src/channel/violation.js'
 import { satoshi } from '../../src/types/units.js'
-import { envOf } from './adapter.js'
+import {
+  copyOf,
+  envOf,
+  left,
+  type Manner,
+  NONE,
+  ROLES,
+  spendBudget,
+  UNSEEN,
+  type World
+} from './world.js'
 import type { Machine } from './machine.js'
 import type { Completion } from './transactions.js'
-import { copyOf, left, type Manner, NONE, ROLES, spendBudget, UNSEEN, type World } from './world.js'
 
 /*
  * A side that has lost its disk: it goes back to an old copy, or has its seed and takes what the

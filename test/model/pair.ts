@@ -6,7 +6,7 @@ import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import type { RenewalEvent } from '../../src/channel/events.js'
 import type { World as Opened } from '../channel/world.js'
-import type { Refusal } from './adapter.js'
+import { copyOf, keyOf, left, NONE, type Refusal, ROLES, spendBudget, type World } from './world.js'
 import {
   blockNews,
   describeSides,
@@ -20,7 +20,6 @@ import { Machine } from './machine.js'
 import { Moves } from './moves.js'
 import { Rules, type Violation } from './rules.js'
 import type { Story } from './stories.js'
-import { copyOf, keyOf, left, NONE, ROLES, spendBudget, type World } from './world.js'
 
 export interface Pair {
   readonly first: World

@@ -12,13 +12,11 @@ import { fundingOutput, fundingScriptOf } from '../../src/channel/terms.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight } from '../../src/types/units.js'
 import { World as Opened } from '../channel/world.js'
-import type { Refusal } from './adapter.js'
-import { canonical } from './intern.js'
+import { canonical, left, NONE, type Refusal, ROLES, UNSEEN } from './world.js'
 import { openedFor } from './machine.js'
 import { Lane, PairGame, type Pair } from './pair.js'
 import type { Violation } from './rules.js'
 import type { Story } from './stories.js'
-import { left, NONE, ROLES, UNSEEN } from './world.js'
 
 /** Half of them have to be left for payments (RENEW-11). */
 const BLOCKS = { oneWay: 60, twoWay: 110 }

@@ -17,7 +17,7 @@ import type { Terms } from '../../src/channel/terms.js'
 import { sameBytes, toHex, txidFromHash, type Txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Side } from '../channel/side.js'
-import { Interned } from './intern.js'
+import { Interned } from './world.js'
 
 /** A state of which one side has the other's signature. */
 export interface SignedState {

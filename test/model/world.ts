@@ -4,6 +4,18 @@
  * transactions are numbers of values that are kept once (intern.ts).
  */
 import type { Role } from '../../src/bitcoin/keys.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import type { Env } from '../../src/channel/env.js'
+import type {
+  BroadcastPurpose,
+  ChannelEvent,
+  FundingHistory,
+  ShownTransaction
+} from '../../src/channel/events.js'
+import type { Txid } from '../../src/types/bytes.js'
+import { blockHeight, feeRate } from '../../src/types/units.js'
+import type { Side } from '../channel/side.js'
+import type { Spend } from './transactions.js'
 
 /** What of a kind may still happen: bounds make the number of states finite. */
 export const BUDGETS = [
@@ -128,4 +140,184 @@ export function left(w: World, budget: Budget): number {
 export function spendBudget(w: World, budget: Budget): void {
   const at = BUDGETS.indexOf(budget)
   w.left = w.left.map((count, i) => (i === at || i === BUDGETS.length ? count - 1 : count))
+}
+
+/*
+ * How a node is told of the world: its environment, what servers show, and what they answer. Two
+ * servers, one of which lies.
+ */
+
+/**
+ * In satoshis per 1,000 vB: what a block takes, and what the servers' estimates are, when there is
+ * room and when there is not.
+ */
+export const MARKET = {
+  quiet: { takes: 1_000n, estimate: feeRate(2_000n), nextBlock: feeRate(2_000n) },
+  congested: { takes: 8_000n, estimate: feeRate(4_000n), nextBlock: feeRate(8_000n) }
+}
+
+/**
+ * What a block takes when no estimate says so: twice what a refusal alone makes a bid pay (EVID-4).
+ */
+export const STARVED = 40_000n
+
+/** What a mempool says of a transaction; undefined when it takes it. */
+export type Refusal = 'non-final' | 'missing-inputs' | 'insufficient-fee' | 'fee-too-low'
+
+export function envOf(side: Side, height: number, congested: boolean): Env {
+  const { estimate, nextBlock } = MARKET[congested ? 'congested' : 'quiet']
+  return side.env({ height: blockHeight(height), feeRate: estimate, nextBlockRate: nextBlock })
+}
+
+export interface Shown {
+  /** Undefined where T1 is in no mempool. */
+  readonly funding: { readonly raw: Uint8Array; readonly height: number } | undefined
+  /** The spend that is in a block, or the one in the honest mempool. */
+  readonly honest: { readonly spend: Spend; readonly height: number | undefined } | undefined
+  readonly lie: Spend | undefined
+  readonly manner: Manner
+}
+
+/** What two servers show together: what is in the honest mempool, unless one hides it, by both. */
+export function historyOf({ funding, honest, lie, manner }: Shown): FundingHistory {
+  const spends: ShownTransaction[] = []
+  // A lie comes first: whoever takes the first that is shown takes the worst.
+  if (lie !== undefined && lie !== honest?.spend && honest?.height === undefined) {
+    spends.push({ transaction: parseTransaction(lie.raw), height: undefined, shownBy: 1 })
+  }
+  if (honest !== undefined) {
+    const {
+      spend: { raw },
+      height
+    } = honest
+    spends.push(
+      height === undefined
+        ? { transaction: parseTransaction(raw), height, shownBy: manner === 'hides' ? 1 : 2 }
+        : { transaction: parseTransaction(raw), height: blockHeight(height) }
+    )
+  }
+  return {
+    funding: funding && {
+      transaction: parseTransaction(funding.raw),
+      height: funding.height < 0 ? undefined : blockHeight(funding.height)
+    },
+    spends,
+    strays: []
+  }
+}
+
+/**
+ * What comes of a broadcast through both servers: one that takes it is enough, and a refusal for
+ * its fee outranks all others.
+ */
+export function answerTo(
+  purpose: BroadcastPurpose,
+  txid: Txid,
+  honest: Refusal | undefined,
+  manner: Manner
+): ChannelEvent {
+  const isForFee = honest === 'insufficient-fee' || honest === 'fee-too-low'
+  if (honest === undefined || manner === 'takes all') {
+    return {
+      type: 'broadcast-done',
+      purpose,
+      txid,
+      isRefused: honest !== undefined || manner === 'asks for more',
+      refusedForFee: isForFee || manner === 'asks for more'
+    }
+  }
+  const kind = isForFee
+    ? honest
+    : manner === 'refuses'
+      ? 'other'
+      : manner === 'asks for more'
+        ? 'fee-too-low'
+        : honest
+  return { type: 'broadcast-failed', purpose, txid, kind, reason: kind }
+}
+
+/**
+ * Numbers for values: two values have the same number when they say the same. What is in a state is
+ * never changed in place, so what was read once of an object is remembered with it.
+ */
+export class Interned<T> {
+  readonly #numbers = new Map<string, number>()
+  readonly #values: T[] = []
+
+  /** `key` says all of the value that counts. */
+  numberOf(value: T, key: string): number {
+    const known = this.#numbers.get(key)
+    if (known !== undefined) return known
+    this.#numbers.set(key, this.#values.length)
+    this.#values.push(value)
+    return this.#values.length - 1
+  }
+
+  at(number: number): T {
+    if (number < 0 || number >= this.#values.length) throw new Error(`there is no value ${number}`)
+    return this.#values[number] as T
+  }
+
+  get size(): number {
+    return this.#values.length
+  }
+  get all(): T[] {
+    return [...this.#values]
+  }
+}
+
+const texts = new Interned<string>()
+const known = new WeakMap<object, string>()
+
+/**
+ * A text that is the same for two values exactly when they say the same; a field that is undefined
+ * is as one that is not there.
+ */
+export function canonical(value: unknown): string {
+  switch (typeof value) {
+    case 'bigint':
+      return `${value}n`
+    case 'object':
+      return value === null ? 'null' : canonicalObject(value)
+    case 'function':
+    case 'symbol':
+      throw new Error('a state holds data only')
+    default:
+      return JSON.stringify(value) ?? 'undefined'
+  }
+}
+
+function canonicalObject(value: object): string {
+  const before = known.get(value)
+  if (before !== undefined) return before
+  const parts = textOf(value)
+  const text = `#${texts.numberOf(parts, parts)}`
+  known.set(value, text)
+  return text
+}
+
+function textOf(value: object): string {
+  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${fields.map(([name, field]) => `${name}:${canonical(field)}`).join(',')}}`
+}
+
+/**
+ * 53 bits of a text, by two passes of cyrb53: among ten million texts, two have the same number
+ * with a probability of 0.6 %.
+ */
+export function hashOf(text: string): number {
+  let a = 0xdeadbeef
+  let b = 0x41c6ce57
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    a = Math.imul(a ^ code, 2654435761)
+    b = Math.imul(b ^ code, 1597334677)
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909)
+  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909)
+  return 4294967296 * (2097151 & b) + (a >>> 0)
 }

@@ -9,7 +9,7 @@ import type {
   PaymentsApi,
   WalletTransaction
 } from '../../src/node/api.js'
-import { withRenewals } from '../../src/node/lists.js'
+import { withRenewals } from '../../src/node/wallet.js'
 import { paymentsFacet } from '../../src/node/payments.js'
 import { LongReads } from '../../src/node/running.js'
 import { channelId, txid } from '../../src/types/bytes.js'

@@ -18,9 +18,8 @@ import {
   type WebhookRequest,
   Webhooks
 } from '../../src/node/webhooks.js'
-import { Calendar, Life, SimClock } from '../../src/testing/calendar.js'
+import { Calendar, Draws, Life, SimClock } from '../../src/testing/calendar.js'
 import { SimDisk, type SimStore } from '../../src/testing/disk.js'
-import { Draws } from '../../src/testing/random.js'
 import { quiet } from '../../src/testing/world.js'
 import { codeOf, type PaychanError } from '../../src/types/errors.js'
 import { corruptRecord, recordChange } from '../../src/types/records.js'

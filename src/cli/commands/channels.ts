@@ -19,7 +19,7 @@ import {
   withNode,
   type World
 } from '../context.js'
-import { feeChoice, withFee, type FeeOptions } from '../fee-options.js'
+import { feeChoice, type FeeOptions, withFee } from '../options.js'
 import { CHANNEL_CSV, renderCsv } from '../table.js'
 import { EXIT, Exit } from '../output.js'
 import { renderChannel, renderChannels, renderSettled } from '../render.js'

@@ -5,7 +5,7 @@ import type { ApiClient } from '../../daemon/client.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
-import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
+import { type CoinOptions, feeChoice, type FeeOptions, withCoins, withFee } from '../options.js'
 import {
   AMOUNT_HELP,
   contextOf,

@@ -13,7 +13,7 @@ import {
 } from '../context.js'
 import { PAYMENT_CSV } from '../table.js'
 import { renderPayment, renderPayments } from '../render.js'
-import { MOMENT_HELP, momentBy } from '../times.js'
+import { MOMENT_HELP, momentBy } from '../options.js'
 
 export function addPaymentCommands(program: Command, world: World): void {
   withList(

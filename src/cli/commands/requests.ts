@@ -19,7 +19,7 @@ import {
 } from '../context.js'
 import { followOpening, isOpened } from '../opening-progress.js'
 import { renderMade, renderReceipt, renderRequestPaid, renderRequests } from '../render.js'
-import { formatDuration, parseLifetime } from '../times.js'
+import { formatDuration, parseLifetime } from '../options.js'
 import { requestWords } from '../../words/payments.js'
 import { shortPeer } from '../../words/text.js'
 

@@ -23,7 +23,7 @@ import {
   parseOutPoint,
   withCoins,
   withFee
-} from '../fee-options.js'
+} from '../options.js'
 import { renderBumped, renderCoins, renderFees, renderSent, renderTransactions } from '../render.js'
 
 export function addWalletCommands(program: Command, world: World): void {

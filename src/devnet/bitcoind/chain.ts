@@ -20,7 +20,7 @@ import { BlockIndex, IndexedChain } from '../indexed-chain.js'
 import { COINBASE_MATURITY, coinsOf, Rejected } from '../rules.js'
 import { Mempool } from '../mempool.js'
 import { MinerWallet } from '../miner-wallet.js'
-import { MAX_TEMPLATE_WEIGHT, rateToBeAmong } from '../template.js'
+import { MAX_TEMPLATE_WEIGHT, rateToBeAmong } from '../block.js'
 import { decodeTransaction, type Tx } from '../transaction.js'
 import { BitcoindRpc, readChanges, type Reading, RpcRefusal } from './rpc.js'
 

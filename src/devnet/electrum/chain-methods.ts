@@ -12,9 +12,16 @@ import {
   reversedHex
 } from '../transaction.js'
 import { scriptAddress } from '../miner-wallet.js'
-import { ErrorCode, RpcError } from './json-rpc.js'
+import {
+  boolean,
+  bytes,
+  compareVersions,
+  ErrorCode,
+  nonNegativeInteger,
+  RpcError,
+  transactionHash
+} from './json-rpc.js'
 import type { Methods } from './methods.js'
-import { boolean, bytes, compareVersions, nonNegativeInteger, transactionHash } from './params.js'
 
 /* `blockchain.block.*` and `blockchain.headers.subscribe`. */
 

@@ -2,9 +2,8 @@
 import type { ChainBackend, ScriptHash } from '../backend.js'
 import { blockMethods, transactionMethods } from './chain-methods.js'
 import { devnetMethods, serverMethods } from './server-methods.js'
-import type { Request } from './json-rpc.js'
+import { bindParams, compareVersions, type Request } from './json-rpc.js'
 import { outPointMethods, scriptMethods } from './script-methods.js'
-import { bindParams, compareVersions } from './params.js'
 
 /** The part of a connection's state that a method may read and change. */
 export interface SessionState {

@@ -6,9 +6,15 @@ import { fromString } from 'uint8arrays'
 import { toHex, type Txid } from '../../types/bytes.js'
 import type { ChainBackend, ScriptHash, ScriptHistory, Utxo } from '../backend.js'
 import { decodeTransaction, scriptHashOf, sha256 } from '../transaction.js'
-import { ErrorCode, RpcError } from './json-rpc.js'
+import {
+  bytes,
+  ErrorCode,
+  nonNegativeInteger,
+  RpcError,
+  scriptHash,
+  transactionHash
+} from './json-rpc.js'
 import type { Method, MethodContext, Methods, SessionState } from './methods.js'
-import { bytes, nonNegativeInteger, scriptHash, transactionHash } from './params.js'
 
 /* `blockchain.scripthash.*`, and its replacement in protocol 1.7, `blockchain.scriptpubkey.*`. */
 

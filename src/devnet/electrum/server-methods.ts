@@ -4,18 +4,19 @@
 import { PaychanError } from '../../types/errors.js'
 import type { ChainBackend } from '../backend.js'
 import { hash256, reversedHex } from '../transaction.js'
-import { ErrorCode, RpcError } from './json-rpc.js'
-import type { Methods } from './methods.js'
 import {
   amount,
   compareVersions,
+  ErrorCode,
   HIGHEST_VERSION,
   LOWEST_VERSION,
   negotiate,
   nonNegativeInteger,
   paymentScript,
+  RpcError,
   text
-} from './params.js'
+} from './json-rpc.js'
+import type { Methods } from './methods.js'
 
 /* `server.*`, and the fees. */
 

@@ -8,8 +8,10 @@ import { createServer as createTlsServer } from 'node:tls'
 import type { ChainBackend, ChainChange, ChainEvent, ScriptHash } from '../backend.js'
 import { tipHeader } from './chain-methods.js'
 import {
+  compareVersions,
   ErrorCode,
   failure,
+  HIGHEST_WITHOUT_ORDER,
   type Incoming,
   LineSplitter,
   notification,
@@ -20,7 +22,6 @@ import {
   success
 } from './json-rpc.js'
 import { findMethod, type MethodContext, type SessionState } from './methods.js'
-import { compareVersions, HIGHEST_WITHOUT_ORDER } from './params.js'
 import { outPointStatus, statusOf, touchedOutPoints } from './script-methods.js'
 
 /**

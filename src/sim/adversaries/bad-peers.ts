@@ -6,7 +6,7 @@ import type { Message, AcceptChannel, OpenChannel } from '../../../protocols/pay
 import { PAYMENT_MARGIN } from '../../channel/schedule.js'
 import type { Link, LinkListener, Peers } from '../../engine/ports.js'
 import type { Adversary } from '../scenario/scenario.js'
-import { type Calendar, Life } from '../../testing/calendar.js'
+import { type Calendar, type Draws, Life } from '../../testing/calendar.js'
 import { type CheatWorld, DUST } from './cheat.js'
 import { unsignedRefund } from '../../bitcoin/refund.js'
 import { refundTemplateOf } from '../../channel/opening-client.js'
@@ -16,7 +16,6 @@ import { txidFromHash } from '../../types/bytes.js'
 import type { SimChain } from '../../testing/chain.js'
 import type { SimNetwork } from '../../testing/network.js'
 import type { SimNode } from '../node.js'
-import type { Draws } from '../../testing/random.js'
 
 /**
  * Decides if a message goes on, to the engine or to the other side. `reply` answers in the engine's

@@ -2,7 +2,7 @@
 import { satoshi } from '../../types/units.js'
 import type { PlannedOpening, PlannedPayment } from '../plan.js'
 import type { Activity } from '../scenario/scenario.js'
-import { Draws } from '../../testing/random.js'
+import { Draws } from '../../testing/calendar.js'
 
 /** A channel's place with a direction of payment. */
 interface Way {

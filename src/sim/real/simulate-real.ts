@@ -4,7 +4,7 @@
  * same stream), each only once everything before is done and every node has seen the one before.
  */
 import { SAFE_RELAY_RATE } from '../../bitcoin/relay.js'
-import { Draws } from '../../testing/random.js'
+import { Draws } from '../../testing/calendar.js'
 import { PaychanError } from '../../types/errors.js'
 import { isMeant } from '../faults.js'
 import type { PaymentOutcome } from '../measure/payments.js'

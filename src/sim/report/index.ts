@@ -4,9 +4,9 @@
  */
 import type { Results } from '../results.js'
 import { busiestSample, choose, draw, largest } from './picture.js'
-import { curvesOf } from './curves.js'
+import { channelTable, curvesOf, nodeTable } from './tables.js'
 import { visible } from './format.js'
-import { document, html } from './html.js'
+import { document, html } from './svg.js'
 import type { PageData } from './page-data.js'
 import {
   brokenSection,
@@ -21,7 +21,6 @@ import {
   paymentsSection,
   riskSection
 } from './sections.js'
-import { channelTable, nodeTable } from './tables.js'
 
 export { renderSweep } from './sweep.js'
 export { sweepSvg } from './sweep.js'

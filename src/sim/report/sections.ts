@@ -1,11 +1,10 @@
 /** The sections of the report, from its top down. */
 import type { Loss, Results, Attack, RiskBucket } from '../results.js'
 import { count, duration, inOrder, moment, money, percent, plural, sat, wilson } from './format.js'
-import { html, type Html } from './html.js'
+import { chanceAxis, errorBar, frame, html, type Html, mark, round, STYLE } from './svg.js'
 import { channelsText, offText } from './tables.js'
 import type { Choice } from './picture.js'
 import type { PageData } from './page-data.js'
-import { chanceAxis, errorBar, frame, mark, round, STYLE } from './svg.js'
 
 interface Tile {
   readonly label: string

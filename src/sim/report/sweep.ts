@@ -1,13 +1,15 @@
 /** The page of a sweep: its picture, the conclusions from it, and the numbers. */
 import type { Sweep, SweepPoint } from '../results.js'
 import { count, type Interval, money, percent, plural, sat, wilson } from './format.js'
-import { document, html, type Html } from './html.js'
 import {
   type Axis,
   chanceAxis,
+  document,
   errorBar,
   frame,
   type Frame,
+  html,
+  type Html,
   lineStyle,
   mark,
   numberAxis,

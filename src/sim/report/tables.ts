@@ -1,7 +1,7 @@
 /** The tables of nodes and of channels, which the browser sorts, filters and shows page by page. */
-import type { ChannelResult, NodeResult, Results } from '../results.js'
+import type { ChannelResult, NodeResult, Results, Series } from '../results.js'
 import { count, plural, visible } from './format.js'
-import type { Cell, Column, TableData } from './page-data.js'
+import type { Cell, Column, Curve, CurveLine, TableData } from './page-data.js'
 
 const NODE_COLUMNS: readonly Column[] = [
   { title: 'node', kind: 'text' },
@@ -111,4 +111,77 @@ export function channelsText({
 /** `, 12 off (payer or payee was switched off)`; nothing when there were none. */
 export function offText({ off }: Pick<Results['payments'], 'off'>): string {
   return off > 0 ? `, ${count(off)} off (payer or payee was switched off)` : ''
+}
+
+/* The curves of the report, from the series of the results. */
+
+/**
+ * The change since the sample before, as a rate per hour; null where there is no time before it.
+ */
+function hourly(series: Series, values: readonly number[]): Array<number | null> {
+  return values.map((value, at) => {
+    const seconds = (series.times[at] ?? 0) - (series.times[at - 1] ?? 0)
+    return seconds > 0 ? (value * 3600) / seconds : null
+  })
+}
+
+/** A logarithmic axis has no place for 0. */
+function positive(values: readonly number[]): Array<number | null> {
+  return values.map((value) => (value > 0 ? value : null))
+}
+
+function line(label: string, colour: number, values: ReadonlyArray<number | null>): CurveLine {
+  return { label, colour, values }
+}
+
+/** In the order in which the report shows them. */
+export function curvesOf(series: Series): Curve[] {
+  const anyRisk = series.riskMax.some((risk) => risk > 0)
+  const percents = (values: readonly number[]): number[] => values.map((value) => value * 100)
+  return [
+    {
+      title: 'Payments',
+      unit: 'per hour',
+      log: false,
+      lines: [
+        line('made', 0, hourly(series, series.made)),
+        line('failed', 1, hourly(series, series.failed))
+      ]
+    },
+    {
+      title: 'Volume paid',
+      unit: 'sat per hour',
+      log: false,
+      lines: [line('volume', 0, hourly(series, series.volume))]
+    },
+    {
+      title: 'Fee rate of the next block',
+      unit: 'sat/vB',
+      log: true,
+      lines: [line('fee rate', 1, positive(series.nextSatPerVByte))]
+    },
+    {
+      title: 'Fees on the chain so far',
+      unit: 'sat',
+      log: false,
+      lines: [line('fees', 1, series.fees)]
+    },
+    {
+      title: 'Capital locked in channels',
+      unit: 'sat',
+      log: false,
+      lines: [line('locked', 0, series.locked)]
+    },
+    { title: 'Open channels', unit: '', log: false, lines: [line('open', 0, series.openChannels)] },
+    {
+      title: 'Risk of coming too late',
+      unit: '%',
+      log: anyRisk,
+      lines: [
+        line('highest', 1, anyRisk ? positive(percents(series.riskMax)) : percents(series.riskMax)),
+        line('mean', 0, anyRisk ? positive(percents(series.riskMean)) : percents(series.riskMean))
+      ]
+    },
+    { title: 'Nodes that are up', unit: '', log: false, lines: [line('up', 2, series.nodesUp)] }
+  ]
 }

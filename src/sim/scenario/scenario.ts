@@ -7,11 +7,11 @@ import type { Policy } from '../../channel/policy.js'
 import type { NetworkSetup } from '../../testing/network.js'
 import type { ServerLie } from '../../testing/servers.js'
 import type { FeeRate, Satoshi } from '../../types/units.js'
-import type { Distribution, Span } from '../../testing/random.js'
+import type { Distribution, Span } from '../../testing/calendar.js'
 
 export type { NetworkSetup } from '../../testing/network.js'
 export type { ServerLie } from '../../testing/servers.js'
-export type { Distribution, Span } from '../../testing/random.js'
+export type { Distribution, Span } from '../../testing/calendar.js'
 
 /**
  * Nodes that are alike. They are called `name` when there is one, `name-1`, `name-2`, ...

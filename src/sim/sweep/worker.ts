@@ -1,5 +1,5 @@
 /** A thread of a sweep. */
-import { simulate } from '../simulate.js'
+import { simulate } from '../simulation.js'
 import { serveJobs } from './worker-pool.js'
 
 serveJobs(simulate)

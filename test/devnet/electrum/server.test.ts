@@ -5,8 +5,18 @@ import { startDevnet, type Devnet } from '../../../src/devnet/index.js'
 import { hash256 } from '../../../src/devnet/transaction.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { satoshi } from '../../../src/types/units.js'
-import { alice, bob, output, signed, type Spendable } from '../support.js'
-import { ALICE, BOB, coinOfAlice, statusOf, TestClient } from './client.js'
+import {
+  alice,
+  ALICE,
+  bob,
+  BOB,
+  coinOfAlice,
+  output,
+  signed,
+  type Spendable,
+  statusOf,
+  TestClient
+} from '../support.js'
 
 const GENESIS_HASH = '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206'
 

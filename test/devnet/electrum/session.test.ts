@@ -7,14 +7,18 @@ import { satoshi } from '../../../src/types/units.js'
 import {
   accept,
   alice,
+  ALICE,
   bob,
+  BOB,
   coinFor,
+  coinOfAlice,
   freshChain,
   output,
   signed,
-  type Spendable
+  type Spendable,
+  statusOf,
+  TestClient
 } from '../support.js'
-import { ALICE, BOB, coinOfAlice, statusOf, TestClient } from './client.js'
 
 describe('devnet / electrum / session', () => {
   let devnet: Devnet

@@ -10,8 +10,17 @@ import type { ChainStatus } from '../../../src/engine/ports.js'
 import { toHex } from '../../../src/types/bytes.js'
 import { realClock, Recorder, recordingWatcher, seededRandom } from '../../chain/helpers.js'
 import { TollGate } from '../../toll.js'
-import { alice, bob, output, signed, type Spendable } from '../support.js'
-import { BOB, coinOfAlice, statusOf, TestClient } from './client.js'
+import {
+  alice,
+  bob,
+  BOB,
+  coinOfAlice,
+  output,
+  signed,
+  type Spendable,
+  statusOf,
+  TestClient
+} from '../support.js'
 
 const SPK = toHex(bob.script)
 

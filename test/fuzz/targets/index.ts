@@ -1,12 +1,10 @@
 /** Everything that reads what others made. */
 import type { Target } from '../fuzzer.js'
 import { BITCOIN, PSBTS } from './transactions.js'
-import { CHAIN } from './chain.js'
-import { ELECTRUM } from './electrum.js'
+import { CHAIN, ELECTRUM } from './chain.js'
 import { MESSAGES, REQUESTS, TEXTS, WIRE } from './messages.js'
-import { RECORDS } from './records.js'
+import { RECORDS, WALLET } from './records.js'
 import { SPENDS } from './spends.js'
-import { WALLET } from './wallet.js'
 
 export const TARGETS: readonly Target[] = [
   BITCOIN,

@@ -1,11 +1,8 @@
 /** Records on disk, damaged in every way. */
-import {
-  readTerms,
-  readChannel,
-  CHANNEL_PREFIX,
-  channelChanges
-} from '../../../src/engine/stored-channel.js'
-import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/registry.js'
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { createSeed, rootFromWords } from '../../../src/bitcoin/seed.js'
+import { parseTransaction } from '../../../src/bitcoin/transaction.js'
 import {
   NAME_PREFIX,
   PAID_PREFIX,
@@ -14,13 +11,37 @@ import {
   readName,
   readPaid
 } from '../../../src/engine/payments.js'
+import type { Store } from '../../../src/engine/ports.js'
+import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/registry.js'
+import {
+  CHANNEL_PREFIX,
+  channelChanges,
+  readChannel,
+  readTerms
+} from '../../../src/engine/stored-channel.js'
+import { openSimStore } from '../../../src/testing/disk.js'
 import {
   decodeRecord,
   encodeRecord,
   RECORD_VERSION,
   sealRecord
 } from '../../../src/types/records.js'
-import type { Store } from '../../../src/engine/ports.js'
+import { blockHeight, MAX_MONEY, satoshi } from '../../../src/types/units.js'
+import { AddressBook } from '../../../src/wallet/addresses.js'
+import { Claims } from '../../../src/wallet/claims.js'
+import {
+  CoinLocks,
+  coinsOf,
+  LOCKED,
+  readLock,
+  Reservations,
+  sumOf
+} from '../../../src/wallet/coins.js'
+import { ABANDONED, readAbandoned } from '../../../src/wallet/funding.js'
+import { HistoryView } from '../../../src/wallet/history-view.js'
+import { listTransactions } from '../../../src/wallet/journal.js'
+import { LABELS, MADE, Notes, readLabel, readMade } from '../../../src/wallet/notes.js'
+import { OUTGOING, OutgoingTransactions, readOutgoing } from '../../../src/wallet/outgoing.js'
 import {
   branchKey,
   CLAIMS,
@@ -31,13 +52,10 @@ import {
   readReservation,
   RESERVATIONS
 } from '../../../src/wallet/records.js'
-import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
-import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
-import { ABANDONED, readAbandoned } from '../../../src/wallet/funding.js'
-import { LOCKED, readLock } from '../../../src/wallet/coins.js'
-import { openSimStore } from '../../../src/testing/disk.js'
-import { isRefusal, type Target, unlessRefused } from '../fuzzer.js'
-import { sides } from './transactions.js'
+import { loadEcdsa } from '../../../src/wallet/signer.js'
+import { isRefusal, neverThrows, type Target, unlessRefused } from '../fuzzer.js'
+import { Choices } from '../mutations.js'
+import { sides, transactions } from './transactions.js'
 
 const ID = 'ab'.repeat(32)
 const OUTPOINT = `${ID}:1`
@@ -53,7 +71,7 @@ const ENGINE: readonly Reader[] = [
   [NAME_PREFIX + 'ab', readName],
   [GIVEN_UP_PREFIX + 'ab'.repeat(16), readGivenUp]
 ]
-const WALLET: readonly Reader[] = [
+const WALLET_KEY: readonly Reader[] = [
   [branchKey('receive'), (_key, value) => readBranch('receive', value)],
   [GAP_KEY, (_key, value) => readGap(value)],
   [RESERVATIONS + ID, readReservation],
@@ -100,11 +118,11 @@ export const RECORDS: Target = {
   ],
   seeds: () =>
     stored().flatMap((value) =>
-      [...ENGINE, ...WALLET].map((_reader, n) => Uint8Array.from([n, ...value]))
+      [...ENGINE, ...WALLET_KEY].map((_reader, n) => Uint8Array.from([n, ...value]))
     ),
   run: async ([at = 0, ...bytes]) => {
     const value = Uint8Array.from(bytes)
-    const [name, read] = [...ENGINE, ...WALLET][at % (ENGINE.length + WALLET.length)] ?? [
+    const [name, read] = [...ENGINE, ...WALLET_KEY][at % (ENGINE.length + WALLET_KEY.length)] ?? [
       'anything',
       decodeRecord
     ]
@@ -137,5 +155,110 @@ async function readWhole(key: string, record: Uint8Array, value: Uint8Array): Pr
     await readChannel(store, key, record)
   } catch (error) {
     if (!isRefusal(error)) throw error
+  }
+}
+
+/* What the wallet makes of transactions that a server shows. */
+
+const { verify } = loadEcdsa()
+let book: AddressBook | undefined
+
+function addresses(): AddressBook {
+  book ??= new AddressBook(
+    rootFromWords(createSeed({ bytes: (length) => new Uint8Array(length).fill(7) })),
+    'regtest'
+  )
+  for (const branch of ['receive', 'change', 'close'] as const) book.at(branch, 2)
+  return book
+}
+
+export const WALLET: Target = {
+  name: 'wallet',
+  seeds: () => [
+    new Uint8Array(0),
+    ...Array.from({ length: 12 }, (_, n) =>
+      Uint8Array.from([3, 2, 1, 0, 1, n, 2, 1, n, 1, 1, 2, n, 1, 1, 0, n, 1, 2])
+    ),
+    ...transactions().map((raw) => Uint8Array.from([1, 9, ...raw]))
+  ],
+  run: (input) => {
+    const choices = new Choices(input)
+    const own = addresses()
+    const scripts = [
+      own.at('receive', 0).scriptPubKey,
+      own.at('change', 1).scriptPubKey,
+      own.at('close', 2).scriptPubKey,
+      new Uint8Array(22).fill(3)
+    ] as const
+    const shown: Uint8Array[] = []
+    for (let n = choices.byte % 5; n > 0; n--) {
+      if (choices.byte === 9) {
+        shown.push(choices.rest)
+        break
+      }
+      const tx = new Transaction()
+      const last = shown.at(-1)
+      for (let inputs = 1 + (choices.byte % 2); inputs > 0; inputs--) {
+        tx.addInput(
+          last !== undefined && choices.flag
+            ? Transaction.fromBuffer(last).getHash()
+            : new Uint8Array(32).fill(choices.byte),
+          choices.byte % 3
+        )
+      }
+      for (let outputs = 1 + (choices.byte % 3); outputs > 0; outputs--) {
+        tx.addOutput(
+          choices.pick(scripts),
+          choices.flag
+            ? choices.uint64 >> 12n
+            : choices.pick([1_000n, 0n, MAX_MONEY, MAX_MONEY + 1n])
+        )
+      }
+      shown.push(tx.toBuffer())
+    }
+    const view = new HistoryView(verify)
+    const [reservations, outgoing, notes] = [
+      new Reservations(),
+      new OutgoingTransactions(),
+      new Notes()
+    ]
+    const claims = new Claims(view)
+    const history = shown.flatMap((raw, n) => {
+      const transaction = unlessRefused(() => parseTransaction(raw))
+      const height = n % 2 === 0 || choices.flag ? undefined : blockHeight(3)
+      return transaction === undefined ? [] : [{ transaction, height }]
+    })
+    for (const script of scripts) {
+      neverThrows('the view of histories', () => {
+        view.set(script, history)
+      })
+    }
+    for (const [vout, { transaction }] of history.entries()) {
+      claims.add({
+        output: {
+          outPoint: { txid: transaction.txid, vout: vout % 2 },
+          value: satoshi(MAX_MONEY),
+          scriptPubKey: scripts[0],
+          key: { role: 'client', high: 1, low: vout, use: 'payout' }
+        },
+        sweep: undefined
+      })
+    }
+    neverThrows('the balance', () => {
+      const coins = coinsOf(view, own, blockHeight(9), {
+        reservations,
+        outgoing,
+        locks: new CoinLocks()
+      })
+      assert.ok(sumOf(coins) <= MAX_MONEY)
+      assert.ok(claims.unswept() <= MAX_MONEY)
+    })
+    neverThrows('the list of transactions', () =>
+      listTransactions(
+        { network: 'regtest', addresses: own, view, outgoing, notes },
+        blockHeight(9),
+        () => undefined
+      )
+    )
   }
 }

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { chanceAxis, numberAxis, wordAxis } from '../../../src/sim/report/svg.js'
+import {
+  chanceAxis,
+  embedJson,
+  escapeHtml,
+  html,
+  Html,
+  numberAxis,
+  wordAxis
+} from '../../../src/sim/report/svg.js'
 import {
   arrange,
   cellText,
@@ -13,7 +21,6 @@ import {
   sat,
   wilson
 } from '../../../src/sim/report/format.js'
-import { embedJson, escapeHtml, html, Html } from '../../../src/sim/report/html.js'
 import { itInAll } from '../../size.js'
 
 describe('the axes of the drawings', () => {
