@@ -55,6 +55,7 @@ export function onHistory(
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
+    ...(isShownByTwo(funding) ? { fundingShownByTwo: true } : {}),
     ...(funding?.block === undefined ? {} : { fundingBlock: funding.block }),
     spend,
     shown: inOrder(
@@ -92,12 +93,17 @@ export function onHistory(
   )
 }
 
+function isShownByTwo(funding: ShownTransaction | undefined): boolean {
+  return funding !== undefined && funding.height === undefined && (funding.shownBy ?? 1) > 1
+}
+
 /** True when nobody shows a spend, and nothing else differs. */
 function isSameUnspent(before: OnChain, now: OnChain): boolean {
   return (
     before.spend === undefined &&
     before.shown.length === 0 &&
     before.fundingSeen === now.fundingSeen &&
+    before.fundingShownByTwo === now.fundingShownByTwo &&
     before.fundingHeight === now.fundingHeight &&
     before.fundingBlock === now.fundingBlock &&
     before.firstShown?.states === now.firstShown?.states &&

@@ -224,6 +224,8 @@ export interface ShownSpend extends Spending {
 export interface OnChain {
   /** T1 is in the mempool or in a block. */
   readonly fundingSeen: boolean
+  /** Set while T1 is in no block and two servers show it: one can make it up alone. */
+  readonly fundingShownByTwo?: true
   readonly fundingHeight: BlockHeight | undefined
   /** The hash of the block that T1 was proved to be in: it is not proved again at each start. */
   readonly fundingBlock?: string | undefined

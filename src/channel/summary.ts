@@ -151,6 +151,8 @@ export interface ChannelInfo {
    * server takes: its channel waits, too.
    */
   readonly fundingSeen: boolean
+  /** True when T1 is in a block, or two servers show it: one alone can make up what waits. */
+  readonly fundingAgreed: boolean
   /**
    * True when a server tells what happens to the funding output. Otherwise the other fields show
    * what was known before, and nothing is paid.
@@ -247,6 +249,7 @@ function shapeOf(channel: Channel, env: Env): Shape {
       funding: undefined,
       confirmations: 0,
       fundingSeen: false,
+      fundingAgreed: false,
       minDepth: undefined,
       lastPaymentHeight: undefined,
       settleHeight: undefined,
@@ -293,6 +296,8 @@ function figures(
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
     fundingSeen: channel.onChain.fundingSeen,
+    fundingAgreed:
+      channel.onChain.fundingHeight !== undefined || channel.onChain.fundingShownByTwo === true,
     minDepth: terms.minDepth,
     lastPaymentHeight: lastPaymentHeightOf(terms, ledger.turn),
     settleHeight: publishHeightOf(terms, ledger.turn),

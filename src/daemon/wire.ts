@@ -294,6 +294,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z
     ),
     confirmations: z.number(),
     fundingSeen: z.boolean(),
+    fundingAgreed: z.boolean(),
     watched: z.boolean(),
     minDepth: maybe(z.number()),
     lastPaymentHeight: maybe(height),

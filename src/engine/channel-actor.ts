@@ -355,7 +355,7 @@ export class ChannelActor {
   /** Writes everything that the disk does not have; resolves with false when that failed. */
   async #commit(state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
     const changes = this.#changes(state, log)
-    const told = this.#host.events?.changes(state.id, this.#untold) ?? []
+    const told = this.#host.events?.changes(state, this.#untold) ?? []
     this.#untold = []
     if (changes.length + told.length === 0) return true
     try {

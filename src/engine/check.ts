@@ -229,11 +229,19 @@ async function checkPaid(
       )
       continue
     }
+    const direction = await directionOf(store, key, paid)
     if (!channels.has(paid.channel)) {
       findings.push(
         broken(`The payment ${key} was made on channel ${paid.channel}, which is gone.`)
       )
-    } else if (!(await isLogged(store, key, paid))) {
+    } else if (direction === 'received') {
+      // UPD-21: written by a release in which a peer could take the place of a payment.
+      findings.push(
+        broken(
+          `The payment ${key} names update ${paid.sequence} of channel ${paid.channel}, by which this node was paid ${formatAmount(paid.amount)}: a peer has put it in the place of a payment to itself. Look in \`paychan payments\` for what was paid before you make that payment again, and make it under another id.`
+        )
+      )
+    } else if (direction === undefined) {
       findings.push(
         incomplete(
           `The payment ${key} of ${formatAmount(paid.amount)} is not in the payment log, at update ${paid.sequence} of channel ${paid.channel}. It will not be made twice.`
@@ -269,18 +277,20 @@ async function checkGivenUp(store: Store, env: CheckEnv): Promise<Finding[]> {
   return findings
 }
 
-async function isLogged(
+/** The direction of the logged payment that a record names; undefined when it is not logged. */
+async function directionOf(
   store: Store,
   key: string,
   { channel, sequence, amount }: ReturnType<typeof readPaid>
-): Promise<boolean> {
+): Promise<'sent' | 'received' | undefined> {
   const logKey = paymentKey(channel, sequence)
   const value = await store.get(logKey)
-  if (value === undefined) return false
+  if (value === undefined) return undefined
   const { value: entry } = await unlessDamaged(() => readEntry(logKey, value))
-  return (entry?.payments ?? []).some(
+  const isThere = (entry?.payments ?? []).some(
     (payment) => isKeyOf(key, payment.id) && payment.amount === amount
   )
+  return isThere ? entry?.direction : undefined
 }
 
 /** Turns damage into a text, also a record of a later release: the check of the rest goes on. */

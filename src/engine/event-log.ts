@@ -9,7 +9,9 @@
  */
 import { z } from 'zod'
 import type { Step, Transition } from '../channel/effects.js'
-import type { News } from '../channel/news.js'
+import type { News, NewsKind } from '../channel/news.js'
+import type { Channel } from '../channel/state.js'
+import { Allowance } from '../types/allowance.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { parseRecord, readRecord, recordChange, unlessDamaged } from '../types/records.js'
 import type { Change, Clock, Store } from './ports.js'
@@ -21,6 +23,20 @@ export const DROPPED_KEY = 'event-dropped'
 /** Events are kept for so long, and so many of them. */
 const KEPT_MS = 30 * 86_400_000
 const MOST_KEPT = 100_000
+
+/**
+ * ERR-7: news that cost a peer nothing. Each of the two kinds takes a quarter of what is kept in
+ * 30 days: 3,000 at once, and one in two minutes are 24,600.
+ */
+const FREE = { burst: 3_000, perSecond: 1 / 120 }
+
+/** What a peer can make happen on a channel as often as it likes. */
+const FREE_NEWS: ReadonlySet<NewsKind> = new Set([
+  'disconnected',
+  'reconnected',
+  'not-reconnected',
+  'peer-says'
+])
 
 /** Number of events between two looks at what is too old. */
 const LOOK_EVERY = 1_000
@@ -63,6 +79,8 @@ export class EventLog {
   /** Those that wait for the next event. */
   #waiting: Array<() => void> = []
   #ended = false
+  /** For the news of channels of others without a T1 in a block, and for free ones of the rest. */
+  readonly #allowed: { readonly strangers: Allowance; readonly others: Allowance }
   readonly #store: Store
   readonly #clock: Pick<Clock, 'now'>
   readonly #requests: Pick<Requests, 'openFor'>
@@ -71,6 +89,8 @@ export class EventLog {
     this.#store = store
     this.#clock = clock
     this.#requests = requests
+    const now = clock.now()
+    this.#allowed = { strangers: new Allowance(FREE, now), others: new Allowance(FREE, now) }
   }
 
   async load(): Promise<void> {
@@ -95,10 +115,22 @@ export class EventLog {
   }
 
   /** The events of a channel's steps, in their order, to be committed with the last of them. */
-  changes(channel: ChannelId, steps: readonly ToldStep[]): Change[] {
+  changes(channel: Channel, steps: readonly ToldStep[]): Change[] {
+    const { id } = channel
     return steps
-      .flatMap((step) => [...this.#received(channel, step), ...newsOf(channel, step)])
+      .flatMap((step) => [
+        ...this.#received(id, step),
+        ...newsOf(id, step).filter((event) => this.#mayTell(channel, event))
+      ])
       .map((event) => this.#change(event))
+  }
+
+  /** ERR-7: false for news of which peers have made too many to keep them all. */
+  #mayTell(channel: Channel, event: KeptEvent): boolean {
+    if (event.type !== 'channel') return true
+    const { strangers, others } = this.#allowed
+    if (isOfStranger(channel)) return strangers.take(this.#clock.now()) === 0
+    return !FREE_NEWS.has(event.news.kind) || others.take(this.#clock.now()) === 0
   }
 
   #received(channel: ChannelId, { log }: ToldStep): KeptEvent[] {
@@ -233,6 +265,13 @@ export function isTold({ log, effects }: ToldStep): boolean {
     log.length > 0 ||
     effects.some(({ type }) => type === 'notify' || type === 'payments-acknowledged')
   )
+}
+
+/** True for a channel that somebody else has opened, and that has had no T1 in a block. */
+function isOfStranger(channel: Channel): boolean {
+  if (channel.role !== 'server') return false
+  if (channel.stage !== 'established') return true
+  return channel.onChain.fundingHeight === undefined && channel.reorged !== true
 }
 
 function newsOf(channel: ChannelId, { effects }: ToldStep): KeptEvent[] {

@@ -76,6 +76,8 @@ interface MadePart {
 
 /** A part that is to be signed; `signedAt`: the time of signing in milliseconds, once signed. */
 interface WantedPart {
+  /** No update of another channel is this part, whatever id it carries. */
+  readonly channel: ChannelId
   readonly name: string
   readonly peer: string
   readonly asked: Satoshi
@@ -135,6 +137,8 @@ export class KeyedPayments {
 
   /** The changes to commit beside a log entry. */
   changes(state: Channel, entry: PaymentLogEntry): readonly Change[] {
+    // UPD-21: a peer chooses the ids of what it pays, also those of parts that it is just paid by.
+    if (entry.direction !== 'sent') return NO_CHANGES
     const { id: channel, peer } = state
     if (entry.forgottenAfter !== undefined) {
       // A list that is false says nothing about names.
@@ -153,7 +157,7 @@ export class KeyedPayments {
     return entry.payments.flatMap((payment): Change[] => {
       const id = toHex(payment.id)
       const part = this.#wanted.get(id)
-      if (part === undefined) return []
+      if (part?.channel !== channel) return []
       part.signedAt = entry.time
       return [
         ...signedChanges(payment, part.name, part, {
@@ -333,17 +337,19 @@ export class KeyedPayments {
    *
    * @throws PaychanError why it cannot be paid
    */
-  async #plan(
-    { id, peer, memo, plan }: KeyedRequest,
-    rest: Satoshi,
-    firstIndex: number
-  ): Promise<PlannedPart[]> {
+  async #plan(request: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PlannedPart[]> {
+    const { id, peer, memo, plan } = request
     const planned = plan(rest).map((part, n) => ({
       actor: this.#host.actor(part.channel),
       payment: { id: partId(peer, id, firstIndex + n), amount: part.amount, memo }
     }))
     for (const actor of new Set(planned.map(({ actor }) => actor))) {
       await this.#host.reconnect(actor)
+    }
+    // Behind a part whose record is lost there may be others, which are never written over.
+    for (const [n, { actor }] of planned.entries()) {
+      const made = await findPart(this.#context.store, request.peer, request.id, firstIndex + n)
+      if (made !== undefined) throw forgotten(request, actor.id)
     }
     this.#check(planned)
     return planned
@@ -356,7 +362,7 @@ export class KeyedPayments {
     payment: PlannedPart['payment']
   ): Promise<PaymentInfo> {
     const id = toHex(payment.id)
-    const wanted: WantedPart = { name, peer, asked, signedAt: undefined }
+    const wanted: WantedPart = { channel: actor.id, name, peer, asked, signedAt: undefined }
     this.#wanted.set(id, wanted)
     try {
       await paymentOf((payer) => {

@@ -148,8 +148,11 @@ export function fundingHistory(
   const isSpend = ({ transaction }: ShownTransaction): boolean => transaction.spends(outPoint)
   const fundings = history.filter(isFunding)
   const others = history.filter((each) => !isFunding(each))
+  const [first] = fundings
+  // A server shows one version: whoever shows another witness hides no server that shows T1.
+  const shownBy = fundings.reduce((sum, each) => sum + (each.shownBy ?? 1), 0)
   return {
-    funding: fundings[0],
+    funding: first?.shownBy === undefined ? first : { ...first, shownBy },
     fundings: fundings.map(({ transaction }) => transaction),
     spends: others.filter(isSpend),
     strays: others.filter((each) => !isSpend(each))

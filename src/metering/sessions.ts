@@ -93,7 +93,7 @@ interface Session {
   /** Milliseconds since 1970; undefined as long as no unit was taken, and where it never ends. */
   ends: number | undefined
   readonly numbers: SpentNumbers
-  /** Its payments, as long as nothing of it is spent. */
+  /** Its payments by `keyOf`, as long as nothing of it is spent. */
   payments: string[]
   /** The ids of the newest payments of each channel, of a session without an end. */
   readonly heard: Map<string, string[]>
@@ -164,7 +164,7 @@ export class Sessions {
   readonly #usedUp = new Set<string>()
   /**
    * When each payment came, in milliseconds since 1970: beside the sessions, so that one which is
-   * forgotten, with what is spent of it, is not credited anew.
+   * forgotten, with what is spent of it, is not credited anew. By `keyOf`, as in `Session`.
    */
   readonly #payments = new Map<string, number>()
   readonly #most: number
@@ -202,7 +202,7 @@ export class Sessions {
       this.#sessions.set(id, { ...emptySession(), ...rest })
       if (paid === undefined) continue
       this.recordedAt = Math.max(this.recordedAt ?? 0, paid.time)
-      this.#counted.set(id, new Set([...heard.values()].flat()))
+      this.#counted.set(id, heardKeys(heard))
     }
   }
 
@@ -217,10 +217,11 @@ export class Sessions {
       if (time >= toldAgainFrom) break
       this.#payments.delete(known)
     }
-    if (this.#payments.has(payment.id)) return
-    this.#payments.set(payment.id, now)
+    const key = keyOf(payment)
+    if (this.#payments.has(key)) return
+    this.#payments.set(key, now)
     const session = this.#of(id, now)
-    if (session.units === 0) session.payments.push(payment.id)
+    if (session.units === 0) session.payments.push(key)
     session.paid += payment.amount
     // From the first payment on, what was had on trust is a debt.
     session.trusted = 0n
@@ -239,12 +240,12 @@ export class Sessions {
     const counted = this.#counted.get(id)
     const last = new Map<string, number>()
     for (const [at, payment] of listed.entries()) {
-      if (counted?.has(payment.id) === true) last.set(payment.channel, at)
+      if (counted?.has(keyOf(payment)) === true) last.set(payment.channel, at)
     }
     for (const [at, payment] of listed.entries()) {
       if (at > (last.get(payment.channel) ?? -1)) this.credit(id, payment, now, toldAgainFrom)
       // A look-up may tell of it once more.
-      else this.#payments.set(payment.id, now)
+      else this.#payments.set(keyOf(payment), now)
     }
   }
 
@@ -375,6 +376,15 @@ export class Sessions {
     this.#usedUp.delete(id)
     this.#gone.push(id)
   }
+}
+
+/** UPD-21: payers choose the ids of payments, so one says nothing about those on other channels. */
+function keyOf({ channel, id }: { readonly channel: string; readonly id: string }): string {
+  return `${channel}/${id}`
+}
+
+function heardKeys(heard: Session['heard']): ReadonlySet<string> {
+  return new Set([...heard].flatMap(([channel, ids]) => ids.map((id) => keyOf({ channel, id }))))
 }
 
 function emptySession(): Session {

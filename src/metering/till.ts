@@ -356,6 +356,10 @@ export class Till {
     if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
     // A T1 that no server takes costs whoever makes it up nothing (HTTP-8).
     if (!channel.fundingSeen || !channel.watched) return
+    // And one server alone may show a T1 that spends nothing.
+    const { chain } = await this.info()
+    const isOne = chain.servers.filter(({ state }) => state === 'used').length < 2
+    if (!isOne && !channel.fundingAgreed) return
     await this.#credits.trust(id, channelId, price * BigInt(trustedUnits))
   }
 }

@@ -101,7 +101,9 @@ async function paymentByPrefix(
       if (payment.id.startsWith(prefix)) found.push(payment)
     }
   }
-  const [only] = found
+  // UPD-21: a peer that pays under the id of a payment to it does not hide that.
+  const sent = found.filter(({ direction }) => direction === 'sent')
+  const [only] = sent.length === 1 ? sent : found
   if (only === undefined) {
     throw new PaychanError(
       'ERR_NO_PAYMENT',
@@ -110,7 +112,7 @@ async function paymentByPrefix(
     )
   }
   // Peers choose ids, and two may choose the same.
-  if (found.length > 1) {
+  if (found.length > 1 && sent.length !== 1) {
     throw new PaychanError(
       'ERR_AMBIGUOUS_PAYMENT',
       `${found.length} payments begin with ${prefix}; give more digits, or look for it with \`paychan payments --peer PEER\`.`,

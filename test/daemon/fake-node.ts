@@ -104,6 +104,7 @@ export const channel: ChannelInfo = {
   confirmations: 3,
   watched: true,
   fundingSeen: true,
+  fundingAgreed: true,
   minDepth: 1,
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),

@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
-import { EventLog, type NumberedEvent } from '../../src/engine/event-log.js'
+import type { Channel } from '../../src/channel/state.js'
+import { EventLog, type NumberedEvent, type ToldStep } from '../../src/engine/event-log.js'
 import { paymentsAt, sentUpTo } from '../../src/engine/payments.js'
 import { openSimStore } from '../../src/testing/disk.js'
 import type { NetworkSetup } from '../../src/testing/network.js'
 import type { WorldOptions } from '../../src/testing/world.js'
+import { channelId } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockDelta } from '../../src/types/units.js'
 import { sized } from '../size.js'
@@ -255,6 +257,48 @@ describe('engine / events with numbers', () => {
     assert.deepEqual([emptied.dropped, emptied.newest], [30, 30])
     await emptied.tell({ n: 30 })
     assert.deepEqual(await taken(emptied, 30, 1), [31])
+  })
+
+  it('of strangers without a coin, and what costs a customer nothing, leave room for payments (ERR-7)', () => {
+    let time = 0
+    const log = new EventLog(openSimStore(), { now: () => time }, { openFor: () => undefined })
+    const says: ToldStep = {
+      log: [],
+      effects: [{ type: 'notify', news: { kind: 'peer-says', code: 'ERR_ANY', text: 'x' } }]
+    }
+    const opened: ToldStep = { log: [], effects: [{ type: 'notify', news: { kind: 'open' } }] }
+    const paid: ToldStep = {
+      log: [{ sequence: 1, direction: 'received', time: 0, payments: [] }],
+      effects: []
+    }
+    const stranger = {
+      id: channelId('aa'.repeat(32)),
+      role: 'server',
+      stage: 'refund-signed'
+    } as unknown as Channel
+    const funded = {
+      ...stranger,
+      stage: 'established',
+      onChain: { fundingHeight: 7 }
+    } as unknown as Channel
+    const count = (channel: Channel, step: ToldStep, most: number): number => {
+      let told = 0
+      for (let n = 0; n < most; n++) told += log.changes(channel, [step]).length
+      return told
+    }
+    // Thirty days, of which the log keeps 100,000 events at the most.
+    let [ofStrangers, ofCustomers] = [0, 0]
+    for (let hour = 0; hour < 30 * 24; hour++, time += 3_600_000) {
+      const most = hour === 0 ? 5_000 : 40
+      ofStrangers += count(stranger, hour % 2 === 0 ? says : opened, most)
+      ofCustomers += count(funded, says, most)
+      assert.deepEqual([count(funded, opened, 2), count(funded, paid, 2)], [2, 2])
+    }
+    for (const told of [ofStrangers, ofCustomers]) {
+      assert.ok(told > 20_000 && told <= 25_000, `${told} of 100,000`)
+    }
+    const own = { ...stranger, role: 'client' } as unknown as Channel
+    assert.equal(count(own, opened, 5_000), 5_000, 'what this node does itself is told')
   })
 
   it('are read from any number on', async () => {

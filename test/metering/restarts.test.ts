@@ -267,6 +267,35 @@ describe('metering / a priced server with books', () => {
     assert.equal(await trusted(), 402)
   })
 
+  it('trusts no channel whose T1 one server shows alone, where its node has two (HTTP-8)', async () => {
+    const id = 'c0ffee'.padEnd(64, '0')
+    const opening = { id, role: 'server', status: 'confirming', watched: true, fundingSeen: true }
+    let fundingAgreed = false
+    const channels = { list: async () => [{ ...opening, fundingAgreed }] as never }
+    const server2 = {
+      url: 'tcp://127.0.0.1:1',
+      state: 'used',
+      height: undefined,
+      problem: undefined
+    } as const
+    const info: typeof payee.api.info = async () => {
+      const known = await payee.api.info()
+      return { ...known, chain: { ...known.chain, servers: [server2, server2] } }
+    }
+    const trusted = async (): Promise<number> => {
+      await restart({ trustedUnits: 1, node: { ...payee.api, channels, info } })
+      const answer = await server(new Request(PLACE))
+      const [challenge] = readChallenges(answer.headers.get('www-authenticate') ?? '')
+      assert.ok(challenge)
+      const payload = { action: 'open', channelId: id, cumulativeAmount: '2' }
+      const authorization = credentialHeader({ challenge, payload })
+      return (await server(new Request(PLACE, { headers: { authorization } }))).status
+    }
+    assert.equal(await trusted(), 402)
+    fundingAgreed = true
+    assert.equal(await trusted(), 200)
+  })
+
   it('forgets a session once it is over, and its books do not grow', async () => {
     const challenge = await paid(2n)
     await asked(challenge, 2n)

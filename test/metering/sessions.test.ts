@@ -37,6 +37,13 @@ describe('metering / sessions', () => {
     assert.equal(sessions.standing('a').paid, 11n)
   })
 
+  it('a payment counts though another payer has paid under its id, on a channel of its own (UPD-21)', () => {
+    const sessions = new Sessions()
+    sessions.credit('of a thief', payment('p1', 1n, 'd'), 0, 0)
+    sessions.credit('a', payment('p1', 5n, 'c'), 0, 0)
+    assert.equal(sessions.standing('a').paid, 5n)
+  })
+
   it('a unit that could not be delivered costs nothing, and its number stays used', () => {
     const sessions = new Sessions()
     sessions.credit('a', payment('p1', PRICE), 0, 0)

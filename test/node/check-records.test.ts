@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { paymentKey } from '../../src/engine/payments.js'
-import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
+import { RECORD_VERSION, recordChange, sealRecord } from '../../src/types/records.js'
 import { checkStore } from '../../src/node/check.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, txid } from '../../src/types/bytes.js'
@@ -148,6 +148,21 @@ describe('node / check / the records', () => {
         )
       ).length,
       1
+    )
+  })
+
+  it('of a payment with an id whose place a peer has taken with a payment of its own are found (UPD-21)', async () => {
+    const world = new World()
+    const [payer, payee] = [await world.node('alice'), await world.node('bob')]
+    const back = await world.open(payee, payer)
+    const received = await payee.engine.pay(back.id, satoshi(1_000n), '')
+    const store = openSimStore(payer.store.snapshot())
+    const record = { channel: back.id, sequence: 1, amount: satoshi(1_000n), time: 0 }
+    await store.commit([recordChange(`paid/${received.id}`, record)])
+    const found = findings(await check(store.snapshot()))
+    assert.match(
+      found.join(),
+      /^broken: The payment paid\/[0-9a-f]{32} names update 1 of .*by which this node was paid 1,000 sat/
     )
   })
 

@@ -221,6 +221,7 @@ export function channel(id: string, changes: Partial<ChannelInfo> = {}): Channel
     confirmations: 1,
     watched: true,
     fundingSeen: true,
+    fundingAgreed: true,
     minDepth: 1,
     lastPaymentHeight: blockHeight(100),
     settleHeight: blockHeight(112),

@@ -45,13 +45,14 @@ const LOG: readonly PaymentInfo[] = [
 /** @param taken - filled with the ids of the payments that are taken from the log */
 function facet(
   named: Readonly<Record<string, readonly PaymentInfo[]>> = {},
-  taken: string[] = []
+  taken: string[] = [],
+  log: readonly PaymentInfo[] = LOG
 ): PaymentsApi {
   const engine = {
     channels: () => [{ id: FIRST }, { id: SECOND }],
     states: () => [{ peer: BOB }, { peer: CAROL }],
     payments: async function* ({ of = () => true }: LogPart = {}) {
-      for (const payment of [...LOG].reverse()) {
+      for (const payment of [...log].reverse()) {
         const channel = { id: payment.channel, peer: payment.peerId } as Channel
         if (!of(channel)) continue
         taken.push(payment.id)
@@ -117,6 +118,19 @@ describe('node / payments / one', () => {
     assert.equal((await facet().get('aa'.repeat(9))).id, 'aa'.repeat(16))
     for (const id of ['abababa', 'ffffffff', 'invoice', 'ab'.repeat(16) + 'a']) {
       assert.equal(await codeOfRejection(facet().get(id)), 'ERR_NO_PAYMENT')
+    }
+  })
+
+  it('that was made is found though its payee has paid under its id (UPD-21)', async () => {
+    const copied = LOG.slice(1, 2).map((payment) => ({
+      ...payment,
+      channel: SECOND,
+      direction: 'received' as const,
+      amount: satoshi(1n)
+    }))
+    const { get } = facet({}, [], [...LOG, ...copied])
+    for (const id of ['abababab', 'ab'.repeat(16)]) {
+      assert.deepEqual([(await get(id)).direction, (await get(id)).amount], ['sent', 2_000n])
     }
   })
 
