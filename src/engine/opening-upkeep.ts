@@ -7,16 +7,19 @@ import { type Channel, isOpening } from '../channel/state.js'
 import { isUnproven, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
+import type { BlockHeight } from '../types/units.js'
 import type { Actors, EngineContext, Timeouts } from './context.js'
 import type { ChannelActor } from './channel-actor.js'
 import { isGivenUpByServer, keyOf } from './registry.js'
 import { openingPatience } from './openings.js'
 import type { Clock, Unsubscribe, Wallet } from './ports.js'
+import { Bucket } from './streams.js'
 import type { Redial } from './redial.js'
 
 /** The parts of the engine that the upkeep of openings needs. */
 export class OpeningUpkeep {
   readonly strangers: Strangers
+  readonly refunds: RefundShare
   readonly closeScripts: CloseScripts
   readonly ownScripts: OwnScripts
   readonly timers: OpeningTimers
@@ -33,6 +36,7 @@ export class OpeningUpkeep {
     this.#redial = redial
     const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
+    this.refunds = new RefundShare(clock, (peer) => isCustomer(actors, peer))
     this.closeScripts = new CloseScripts(wallet, onError)
     this.ownScripts = new OwnScripts(wallet)
     this.timers = new OpeningTimers(clock, timeouts)
@@ -52,16 +56,23 @@ export class OpeningUpkeep {
     this.closeScripts.observe(actor.state)
     this.ownScripts.observe(actor.state)
     this.strangers.observe(actor)
+    this.refunds.observe(actor)
   }
 
   /**
    * Called with each tip. Only once a server has told the whole history of its script can a
    * channel be known to have no T1.
+   *
+   * @param height - undefined while it is not known
+   * @throws PaychanError `ERR_STORE_FAILED`
    */
-  onTip(): void {
+  async onTip(height: BlockHeight | undefined): Promise<void> {
+    const { registry, policy, store } = this.#context
     for (const actor of this.strangers.unproven) {
       if (this.#context.watches.isCurrent(actor)) actor.post({ type: 'let-unproven-go' })
     }
+    const forgotten = height === undefined ? [] : registry.forget(height, policy.maxBlocks)
+    if (forgotten.length > 0) await store.commit(forgotten)
   }
 
   /**
@@ -193,7 +204,13 @@ export class Strangers {
       const turn = turnToGo(state, now)
       return turn === undefined
         ? []
-        : [{ actor, rank: turn + (this.#isCustomer(state.peer) ? 2 : 0), openedAt: state.openedAt }]
+        : [
+            {
+              actor,
+              rank: turn + (isCustomer(this.#host.actors, state.peer) ? 2 : 0),
+              openedAt: state.openedAt
+            }
+          ]
     })
     must(
       ranked.length >= count,
@@ -205,16 +222,89 @@ export class Strangers {
     ranked.sort((a, b) => (a.rank === b.rank ? a.openedAt - b.openedAt : a.rank - b.rank))
     return ranked.slice(0, count).map(({ actor }) => actor)
   }
+}
 
-  /** True for a peer whose money is in a channel with us. */
-  #isCustomer(peer: string): boolean {
-    return [...this.#host.actors.of(peer)].some(
-      ({ state }) =>
-        state.role === 'server' &&
-        state.stage === 'established' &&
-        state.onChain.fundingHeight !== undefined &&
-        state.onChain.spend?.height === undefined
+/** True for a peer whose money is in a channel with us. */
+function isCustomer(actors: Pick<Actors, 'of'>, peer: string): boolean {
+  return [...actors.of(peer)].some(
+    ({ state }) =>
+      state.role === 'server' &&
+      state.stage === 'established' &&
+      isFunded(state) &&
+      state.onChain.spend?.height === undefined
+  )
+}
+
+function isFunded(channel: Channel): boolean {
+  return channel.stage === 'established' && channel.onChain.fundingHeight !== undefined
+}
+
+/*
+ * OPEN-14: limits the openings that may leave something to be remembered for weeks (KEY-3). What a
+ * server forgets by itself, since T2 was not signed, or that comes to a channel, is not counted.
+ */
+
+/** Openings at once, over all strangers and for each peer with a funded channel. */
+export const REFUNDS = 64
+/** Milliseconds until another one is allowed, over all strangers. */
+export const STRANGE_REFUND_INTERVAL_MS = 10_000
+/** The same for each peer with a funded channel. */
+const CUSTOMERS_REFUND_INTERVAL_MS = 600_000
+
+export class RefundShare {
+  readonly #strangers: Bucket
+  /** Of peers that have begun openings just now. */
+  readonly #customers = new Map<string, Bucket>()
+  /** What was taken for the openings that are under way. */
+  readonly #taken = new Map<ChannelId, Bucket>()
+  readonly #clock: Clock
+  readonly #isCustomer: (peer: string) => boolean
+
+  constructor(clock: Clock, isCustomer: (peer: string) => boolean) {
+    this.#clock = clock
+    this.#isCustomer = isCustomer
+    this.#strangers = new Bucket(clock, REFUNDS, STRANGE_REFUND_INTERVAL_MS)
+  }
+
+  /**
+   * Takes what one opening may leave. A peer with a funded channel has a share of its own, and then
+   * that of strangers.
+   *
+   * @throws Violation `ERR_TOO_MANY_OPENINGS`
+   */
+  take(peer: string): Bucket {
+    for (const [name, bucket] of this.#customers) if (bucket.isFull) this.#customers.delete(name)
+    const own = this.#isCustomer(peer) ? this.#ownOf(peer) : undefined
+    if (own?.takeNow() === true) return own
+    must(
+      this.#strangers.takeNow(),
+      'OPEN-14',
+      'ERR_TOO_MANY_OPENINGS',
+      'This node has had as many openings begun and given up as it takes for now; try again in a few minutes.'
     )
+    return this.#strangers
+  }
+
+  #ownOf(peer: string): Bucket {
+    const own =
+      this.#customers.get(peer) ?? new Bucket(this.#clock, REFUNDS, CUSTOMERS_REFUND_INTERVAL_MS)
+    this.#customers.set(peer, own)
+    return own
+  }
+
+  /** The opening has begun for which `share` was taken. */
+  hold(actor: ChannelActor, share: Bucket): void {
+    this.#taken.set(actor.id, share)
+    this.observe(actor)
+  }
+
+  /** Called after each step. */
+  observe({ id, state }: ChannelActor): void {
+    const share = this.#taken.get(id)
+    const isOver = state.stage === 'abandoned'
+    if (share === undefined || !(isOver || isFunded(state))) return
+    this.#taken.delete(id)
+    if (!isOver || state.outPoint === undefined) share.giveBack()
   }
 }
 

@@ -238,15 +238,18 @@ describe('engine / channels that strangers ask for', () => {
   })
 
   it('are watched as fast as that costs little; what has to wait is watched with the next block (COST-4)', async () => {
-    const { world, bob } = await twoNodes(
-      {},
+    const { world, alice, bob } = await twoNodes(
+      { coin: 2_000_000n },
       { policy: { maxUnfundedInAll: 1_000, maxUnfunded: 1_000 } }
     )
+    await world.open(alice, bob)
+    await world.pass(MINUTE)
     const before = bob.life.watching
-    for (let n = 0; n < STRANGE_WATCHES + 3; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    for (let n = 0; n < STRANGE_WATCHES; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    await alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
     assert.equal(bob.life.watching - before, STRANGE_WATCHES)
     await world.mine()
-    assert.equal(bob.life.watching - before, STRANGE_WATCHES + 3)
+    assert.equal(bob.life.watching - before, STRANGE_WATCHES + 1)
   })
 
   it('never push out a channel that has taken payments, when a reorganisation has dropped its T1', async () => {
