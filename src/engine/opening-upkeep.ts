@@ -4,7 +4,7 @@
  */
 import type { Policy } from '../channel/policy.js'
 import { type Channel, isOpening } from '../channel/state.js'
-import { isUnproven, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
+import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
@@ -136,7 +136,12 @@ interface StrangersHost {
 interface Candidate {
   readonly actor: ChannelActor
   readonly state: Vacant
+  /** Its peer has no funded channel. */
+  readonly isStranger: boolean
 }
+
+/** OPEN-11: one place in so many is for peers with a funded channel alone. */
+const CUSTOMERS_PART = 4
 
 export class Strangers {
   readonly #vacant = new Set<ChannelActor>()
@@ -169,48 +174,59 @@ export class Strangers {
   }
 
   /**
-   * Makes room for an offer that nothing else refuses.
+   * Makes room for an offer that nothing else refuses. A quarter of all places is for peers with a
+   * funded channel.
    *
+   * @param peer - whose offer it is
    * @param drawing - offers that are taken and not among the channels yet
    * @throws Violation `ERR_TOO_MANY_OPENINGS` when nobody may go
    */
-  admit(drawing: number): void {
-    const { maxPendingInAll, maxUnfundedInAll } = this.#host.policy
+  admit(peer: string, drawing: number): void {
+    const { actors, policy } = this.#host
     const staying = [...this.#vacant]
       .filter((actor) => !this.#leaving.has(actor))
       .flatMap((actor): Candidate[] =>
-        mayMakeRoom(actor.state) ? [{ actor, state: actor.state }] : []
+        mayMakeRoom(actor.state)
+          ? [{ actor, state: actor.state, isStranger: !isCustomer(actors, actor.state.peer) }]
+          : []
       )
     const pending = staying.filter(({ state }) => state.stage === 'accepted')
     const unfunded = staying.filter(({ state }) => state.stage !== 'accepted')
+    const forCustomer = isCustomer(actors, peer)
     const going = [
-      ...this.#firstOut(pending, pending.length + drawing - maxPendingInAll + 1),
-      ...this.#firstOut(unfunded, unfunded.length - maxUnfundedInAll + 1)
+      ...this.#going(pending, policy.maxPendingInAll - drawing, forCustomer),
+      ...this.#going(unfunded, policy.maxUnfundedInAll, forCustomer)
     ]
-    for (const actor of going) {
+    for (const { actor, isStranger } of going) {
       this.#leaving.add(actor)
-      actor.post({ type: 'make-room' })
+      actor.post({ type: 'make-room', forCustomer: forCustomer && isStranger })
     }
+  }
+
+  /** Picks those that have to go so that there is a place more. */
+  #going(candidates: readonly Candidate[], places: number, forCustomer: boolean): Candidate[] {
+    const strangers = candidates.filter(({ isStranger }) => isStranger)
+    const theirs = forCustomer ? Infinity : places - Math.floor(places / CUSTOMERS_PART)
+    const first = this.#firstOut(strangers, strangers.length - theirs + 1, false)
+    const others = candidates.filter((candidate) => !first.includes(candidate))
+    return [...first, ...this.#firstOut(others, others.length - places + 1, forCustomer)]
   }
 
   /**
    * The first `count` of the channels that may go: strangers before customers, channels without T1
    * before those with it, the oldest first.
    */
-  #firstOut(candidates: readonly Candidate[], count: number): ChannelActor[] {
+  #firstOut(candidates: readonly Candidate[], count: number, forCustomer: boolean): Candidate[] {
     if (count <= 0) return []
     const now = this.#host.now()
-    const ranked = candidates.flatMap(({ actor, state }) => {
+    const ranked = candidates.flatMap((candidate) => {
+      const { state, isStranger } = candidate
       const turn = turnToGo(state, now)
-      return turn === undefined
-        ? []
-        : [
-            {
-              actor,
-              rank: turn + (isCustomer(this.#host.actors, state.peer) ? 2 : 0),
-              openedAt: state.openedAt
-            }
-          ]
+      const isForced = turn === undefined && forCustomer && isStranger && isUnseen(state)
+      if (turn === undefined && !isForced) return []
+      // One that has not had its time goes before a T1 that waits in a mempool, and after all others.
+      const rank = isForced ? 1 : turn === 1 ? 2 : 0
+      return [{ candidate, rank: rank + (isStranger ? 0 : 3), openedAt: state.openedAt }]
     })
     must(
       ranked.length >= count,
@@ -220,7 +236,7 @@ export class Strangers {
       { waiting: candidates.length }
     )
     ranked.sort((a, b) => (a.rank === b.rank ? a.openedAt - b.openedAt : a.rank - b.rank))
-    return ranked.slice(0, count).map(({ actor }) => actor)
+    return ranked.slice(0, count).map(({ candidate }) => candidate)
   }
 }
 

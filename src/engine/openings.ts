@@ -257,7 +257,7 @@ export class Openings {
         'ERR_TOO_MANY_OPENINGS',
         'This node remembers as many openings that came to nothing as it can; it takes new ones in some weeks.'
       )
-      this.#parts.strangers.admit(sumOf(this.#drawing.values()))
+      this.#parts.strangers.admit(peer, sumOf(this.#drawing.values()))
     } catch (error) {
       share.giveBack()
       throw error
