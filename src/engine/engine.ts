@@ -574,7 +574,7 @@ export class Engine {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
     this.#upkeep.add(actor)
-    this.#upkeep.timers.start(actor)
+    this.#upkeep.begin(actor)
     return actor
   }
 
@@ -586,7 +586,7 @@ export class Engine {
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
-    if (this.#upkeep.letGo(actor)) this.#host.changed()
+    if (this.#upkeep.letGo(actor, this.#performer.built(actor))) this.#host.changed()
   }
 
   /** Waits a little for the peer; the channel shows whether it came. */

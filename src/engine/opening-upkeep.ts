@@ -3,16 +3,17 @@
  * script that it is given, and the traces that it leaves.
  */
 import type { Policy } from '../channel/policy.js'
-import { type Channel, isOpening } from '../channel/state.js'
+import { type Abandoned, type Channel, isOpening } from '../channel/state.js'
 import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
 import type { Actors, EngineContext, Timeouts } from './context.js'
 import type { ChannelActor } from './channel-actor.js'
-import { isGivenUpByServer, keyOf } from './registry.js'
+import { isGivenUpByServer, isUnasked, keyOf } from './registry.js'
 import { openingPatience } from './openings.js'
 import type { Clock, Unsubscribe, Wallet } from './ports.js'
+import { removalOf } from './stored-channel.js'
 import { Bucket } from './streams.js'
 import type { Redial } from './redial.js'
 
@@ -25,8 +26,14 @@ export class OpeningUpkeep {
   readonly timers: OpeningTimers
   readonly #context: EngineContext
   readonly #redial: Redial
+  readonly #onError: (channel: ChannelId, error: unknown) => void
+  /**
+   * Our own offers of this process. Those of an earlier one stay when they come to nothing: on an
+   * old copy of the data T1 may have left, and the peer is known by them (RESTORE-8).
+   */
+  readonly #offers = new WeakSet<ChannelActor>()
 
-  /** @param onError - called when a close script of a channel could not be kept */
+  /** @param onError - called when something of a channel could not be kept, or forgotten */
   constructor(
     context: EngineContext,
     redial: Redial,
@@ -34,6 +41,7 @@ export class OpeningUpkeep {
   ) {
     this.#context = context
     this.#redial = redial
+    this.#onError = onError
     const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
     this.refunds = new RefundShare(clock, (peer) => isCustomer(actors, peer))
@@ -48,6 +56,13 @@ export class OpeningUpkeep {
     this.strangers.observe(actor)
     this.closeScripts.hold(actor.state)
     this.ownScripts.hold(actor.state)
+  }
+
+  /** Limits the time of an opening that begins (OPEN-9). */
+  begin(actor: ChannelActor): void {
+    this.timers.start(actor)
+    // A person who pays from outside comes back, and is told what became of it.
+    if (actor.state.stage === 'offered' && actor.state.outside !== true) this.#offers.add(actor)
   }
 
   /** Called after each step. */
@@ -76,16 +91,37 @@ export class OpeningUpkeep {
   }
 
   /**
-   * Lets go a server's opening that came to nothing, once its end is on disk. Returns true when the
-   * channel was such an opening.
+   * Lets go an opening that came to nothing, once its end is on disk: a server's, and one of ours
+   * that ended before `RefundRequest` (OPEN-13). Returns true when the channel is gone.
+   *
+   * @param built - resolves once no T1 is being built for it
    */
-  letGo(actor: ChannelActor): boolean {
+  letGo(actor: ChannelActor, built: Promise<void>): boolean {
     const { state } = actor
-    if (!isGivenUpByServer(state)) return false
-    this.#context.registry.giveUp(state, keyOf(state, this.#context.signer))
+    if (isGivenUpByServer(state)) this.#remove(actor, state)
+    else if (isUnasked(state) && this.#offers.delete(actor)) {
+      this.#forget(actor, built).catch((error: unknown) => {
+        this.#onError(actor.id, error)
+      })
+    }
+    return this.#context.actors.get(actor.id) !== actor
+  }
+
+  /** Its coins are free before its record goes: a record tells the next start to free them. */
+  async #forget(actor: ChannelActor, built: Promise<void>): Promise<void> {
+    const { wallet, store } = this.#context
+    await built
+    await wallet.releaseFunding(actor.id)
+    if (!isUnasked(actor.state)) return
+    await store.commit(removalOf(actor.id))
+    if (isUnasked(actor.state)) this.#remove(actor, actor.state)
+  }
+
+  #remove(actor: ChannelActor, state: Abandoned): void {
+    const { registry, signer, actors } = this.#context
+    registry.giveUp(state, keyOf(state, signer))
     this.#redial.forget(actor)
-    this.#context.actors.remove(actor)
-    return true
+    actors.remove(actor)
   }
 }
 

@@ -129,7 +129,14 @@ export function isGivenUpByServer(channel: Channel): channel is Abandoned {
   return channel.stage === 'abandoned' && channel.role === 'server'
 }
 
-/** The record that is left of such an opening: none when T2 was not signed. */
+/** True for a client's opening that ended before T2 was asked for: nothing was built or signed. */
+export function isUnasked(channel: Channel): channel is Abandoned {
+  return (
+    channel.stage === 'abandoned' && channel.role === 'client' && channel.outPoint === undefined
+  )
+}
+
+/** The record that is left of a server's opening: none when T2 was not signed. */
 export function givenUpChanges(channel: Abandoned): Change[] {
   const { id, outPoint } = channel
   if (outPoint === undefined) return []
