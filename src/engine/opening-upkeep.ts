@@ -44,7 +44,9 @@ export class OpeningUpkeep {
     this.#onError = onError
     const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
-    this.refunds = new RefundShare(clock, (peer) => isCustomer(actors, peer))
+    this.refunds = new RefundShare(clock, policy.maxUnfundedInAll, (peer) =>
+      isCustomer(actors, peer)
+    )
     this.closeScripts = new CloseScripts(wallet, onError)
     this.ownScripts = new OwnScripts(wallet)
     this.timers = new OpeningTimers(clock, timeouts)
@@ -296,7 +298,10 @@ function isFunded(channel: Channel): boolean {
  * server forgets by itself, since T2 was not signed, or that comes to a channel, is not counted.
  */
 
-/** Openings at once, over all strangers and for each peer with a funded channel. */
+/**
+ * Openings at once, over all strangers and for each peer with a funded channel; more where more
+ * channels may wait for their funding.
+ */
 export const REFUNDS = 64
 /** Milliseconds until another one is allowed, over all strangers. */
 export const STRANGE_REFUND_INTERVAL_MS = 10_000
@@ -310,12 +315,14 @@ export class RefundShare {
   /** What was taken for the openings that are under way. */
   readonly #taken = new Map<ChannelId, Bucket>()
   readonly #clock: Clock
+  readonly #atOnce: number
   readonly #isCustomer: (peer: string) => boolean
 
-  constructor(clock: Clock, isCustomer: (peer: string) => boolean) {
+  constructor(clock: Clock, maxUnfunded: number, isCustomer: (peer: string) => boolean) {
     this.#clock = clock
+    this.#atOnce = Math.max(REFUNDS, maxUnfunded)
     this.#isCustomer = isCustomer
-    this.#strangers = new Bucket(clock, REFUNDS, STRANGE_REFUND_INTERVAL_MS)
+    this.#strangers = new Bucket(clock, this.#atOnce, STRANGE_REFUND_INTERVAL_MS)
   }
 
   /**
@@ -339,7 +346,8 @@ export class RefundShare {
 
   #ownOf(peer: string): Bucket {
     const own =
-      this.#customers.get(peer) ?? new Bucket(this.#clock, REFUNDS, CUSTOMERS_REFUND_INTERVAL_MS)
+      this.#customers.get(peer) ??
+      new Bucket(this.#clock, this.#atOnce, CUSTOMERS_REFUND_INTERVAL_MS)
     this.#customers.set(peer, own)
     return own
   }
