@@ -100,7 +100,7 @@ export type ChannelEvent =
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
   /** Server: other peers ask for channels (OPEN-11). */
-  | { readonly type: 'make-room' }
+  | { readonly type: 'make-room'; readonly forCustomer: boolean }
   /** RESTORE-7: a new tip, and a server has told all that it has of the channel's script. */
   | { readonly type: 'let-unproven-go' }
   // from the peer

@@ -143,12 +143,12 @@ export const POLICY = {
   maxPendingInAll: count(
     64,
     10_000,
-    'openings under way with all peers together (OPEN-11): a PeerId costs nothing'
+    'openings under way with all peers together (OPEN-11): a PeerId costs nothing; a quarter is for peers with a funded channel'
   ),
   maxUnfundedInAll: count(
     64,
     10_000,
-    'channels of all peers together whose funding is in no block; then the oldest that may go makes room; as many more may be handed back (RESTORE-7)'
+    'channels of all peers together whose funding is in no block; then the oldest that may go makes room; a quarter is for peers with a funded channel; as many more may be handed back (RESTORE-7)'
   ),
   // WIRE-9: at most the number of streams that one peer may have.
   maxChannelsPerPeer: count(64, 64, 'channels of one peer that are not closed'),

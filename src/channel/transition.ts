@@ -91,7 +91,7 @@ export function transition(before: Channel, event: ChannelEvent, env: Env): Tran
     case 'let-unproven-go':
       return after(letUnprovenGo(channel, env))
     case 'make-room':
-      return after(makeRoom(channel, env))
+      return after(makeRoom(channel, env, event.forCustomer))
     case 'connected':
       return after(onConnected(channel, event.address, env))
     case 'disconnected':

@@ -127,16 +127,33 @@ export function mayHoldMoney({ onChain, ready, restored, reorged }: Established)
 export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
   if (channel.stage !== 'established') return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
-  if (channel.fundingAccepted || channel.onChain.fundingSeen) {
-    return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
-  }
+  if (!isUnseen(channel)) return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
   const isRefused = channel.unwanted?.txid === channel.outPoint.txid
   return age >= (isRefused ? PATIENCE_WITHOUT_T1_MS : PATIENCE_UNTIL_WATCHED_MS) ? 0 : undefined
 }
 
-/** Another peer asks for a channel, and there is no room. */
-export function makeRoom(channel: Channel, env: Pick<Env, 'now'>): Transition {
-  if (!mayMakeRoom(channel) || turnToGo(channel, env.now) === undefined) return become(channel)
+/**
+ * OPEN-11: true for a channel whose T1 is not there, or that no server has shown or taken. For a peer
+ * with a funded channel one of a stranger goes at once.
+ */
+export function isUnseen(channel: Vacant): boolean {
+  return (
+    channel.stage !== 'established' || !(channel.fundingAccepted || channel.onChain.fundingSeen)
+  )
+}
+
+/**
+ * Another peer asks for a channel, and there is no room.
+ *
+ * @param forCustomer - that peer has a funded channel, and the one of this channel has none
+ */
+export function makeRoom(channel: Channel, env: Pick<Env, 'now'>, forCustomer = false): Transition {
+  if (
+    !mayMakeRoom(channel) ||
+    (turnToGo(channel, env.now) === undefined && !(forCustomer && isUnseen(channel)))
+  ) {
+    return become(channel)
+  }
   const why = new PaychanError(
     'ERR_TOO_MANY_OPENINGS',
     'Others ask for channels, and this one has waited long for a T1 in a block. Open another one once T1 can be confirmed soon.'

@@ -335,7 +335,11 @@ export class ChannelActor {
       }
     }
     this.waiters.observe(state)
-    this.#host.settled(this)
+    try {
+      this.#host.settled(this)
+    } catch (error) {
+      this.#host.onFailure(this, 'transition', error)
+    }
   }
 
   /** What is to be written of a state, and of the payments that led to it. */

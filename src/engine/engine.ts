@@ -158,6 +158,7 @@ export class Engine {
     this.#openings = new Openings(this.#context, {
       renewals: this.#renewals,
       strangers: this.#upkeep.strangers,
+      refunds: this.#upkeep.refunds,
       closeScripts: this.#upkeep.closeScripts,
       ownScripts: this.#upkeep.ownScripts
     })
@@ -221,11 +222,7 @@ export class Engine {
     await this.eventLog?.load()
     const loaded = await loadChannels(store)
     await this.#order.load(store, loaded.channels)
-    await this.#givenUp.load(store, (text) => {
-      this.#context.alarm(
-        new PaychanError('ERR_STORE_CORRUPT', text, { cause: 'given-up channels' })
-      )
-    })
+    await this.#givenUp.load(store, this.#context.alarm)
     for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, {
       reserve: this.#registry.reserve,
@@ -551,15 +548,19 @@ export class Engine {
   async #onTip(): Promise<void> {
     await within(this.#context.clock, this.#context.timeouts.fees, this.#fees.refresh(), () => {})
     if (this.#stopped || this.#halted !== undefined) return
-    this.#fees.save().catch((error: unknown) => {
-      if (!this.#stopped) this.halt(asError(error))
-    })
+    this.#orHalt(this.#fees.save())
     this.#view.seen(this.#height)
     const due = this.#due.at(this.#height)
     this.#renewals.onTip(due)
     this.#risks?.onTip([...this.#actors.values()])
     this.#due.tell(due, this.#redial)
-    this.#upkeep.onTip()
+    this.#orHalt(this.#upkeep.onTip(this.#height))
+  }
+
+  #orHalt(writing: Promise<void>): void {
+    writing.catch((error: unknown) => {
+      if (!this.#stopped) this.halt(asError(error))
+    })
   }
 
   /**
@@ -573,7 +574,7 @@ export class Engine {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
     this.#upkeep.add(actor)
-    this.#upkeep.timers.start(actor)
+    this.#upkeep.begin(actor)
     return actor
   }
 
@@ -585,7 +586,7 @@ export class Engine {
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
-    if (this.#upkeep.letGo(actor)) this.#host.changed()
+    if (this.#upkeep.letGo(actor, this.#performer.built(actor))) this.#host.changed()
   }
 
   /** Waits a little for the peer; the channel shows whether it came. */

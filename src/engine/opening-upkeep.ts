@@ -3,27 +3,37 @@
  * script that it is given, and the traces that it leaves.
  */
 import type { Policy } from '../channel/policy.js'
-import { type Channel, isOpening } from '../channel/state.js'
-import { isUnproven, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
+import { type Abandoned, type Channel, isOpening } from '../channel/state.js'
+import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
+import type { BlockHeight } from '../types/units.js'
 import type { Actors, EngineContext, Timeouts } from './context.js'
 import type { ChannelActor } from './channel-actor.js'
-import { isGivenUpByServer, keyOf } from './registry.js'
+import { isGivenUpByServer, isUnasked, keyOf } from './registry.js'
 import { openingPatience } from './openings.js'
 import type { Clock, Unsubscribe, Wallet } from './ports.js'
+import { removalOf } from './stored-channel.js'
+import { Bucket } from './streams.js'
 import type { Redial } from './redial.js'
 
 /** The parts of the engine that the upkeep of openings needs. */
 export class OpeningUpkeep {
   readonly strangers: Strangers
+  readonly refunds: RefundShare
   readonly closeScripts: CloseScripts
   readonly ownScripts: OwnScripts
   readonly timers: OpeningTimers
   readonly #context: EngineContext
   readonly #redial: Redial
+  readonly #onError: (channel: ChannelId, error: unknown) => void
+  /**
+   * Our own offers of this process. Those of an earlier one stay when they come to nothing: on an
+   * old copy of the data T1 may have left, and the peer is known by them (RESTORE-8).
+   */
+  readonly #offers = new WeakSet<ChannelActor>()
 
-  /** @param onError - called when a close script of a channel could not be kept */
+  /** @param onError - called when something of a channel could not be kept, or forgotten */
   constructor(
     context: EngineContext,
     redial: Redial,
@@ -31,8 +41,12 @@ export class OpeningUpkeep {
   ) {
     this.#context = context
     this.#redial = redial
+    this.#onError = onError
     const { actors, policy, clock, timeouts, wallet } = context
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
+    this.refunds = new RefundShare(clock, policy.maxUnfundedInAll, (peer) =>
+      isCustomer(actors, peer)
+    )
     this.closeScripts = new CloseScripts(wallet, onError)
     this.ownScripts = new OwnScripts(wallet)
     this.timers = new OpeningTimers(clock, timeouts)
@@ -46,35 +60,70 @@ export class OpeningUpkeep {
     this.ownScripts.hold(actor.state)
   }
 
+  /** Limits the time of an opening that begins (OPEN-9). */
+  begin(actor: ChannelActor): void {
+    this.timers.start(actor)
+    // A person who pays from outside comes back, and is told what became of it.
+    if (actor.state.stage === 'offered' && actor.state.outside !== true) this.#offers.add(actor)
+  }
+
   /** Called after each step. */
   observe(actor: ChannelActor): void {
     this.timers.observe(actor)
     this.closeScripts.observe(actor.state)
     this.ownScripts.observe(actor.state)
     this.strangers.observe(actor)
+    this.refunds.observe(actor)
   }
 
   /**
    * Called with each tip. Only once a server has told the whole history of its script can a
    * channel be known to have no T1.
+   *
+   * @param height - undefined while it is not known
+   * @throws PaychanError `ERR_STORE_FAILED`
    */
-  onTip(): void {
+  async onTip(height: BlockHeight | undefined): Promise<void> {
+    const { registry, policy, store } = this.#context
     for (const actor of this.strangers.unproven) {
       if (this.#context.watches.isCurrent(actor)) actor.post({ type: 'let-unproven-go' })
     }
+    const forgotten = height === undefined ? [] : registry.forget(height, policy.maxBlocks)
+    if (forgotten.length > 0) await store.commit(forgotten)
   }
 
   /**
-   * Lets go a server's opening that came to nothing, once its end is on disk. Returns true when the
-   * channel was such an opening.
+   * Lets go an opening that came to nothing, once its end is on disk: a server's, and one of ours
+   * that ended before `RefundRequest` (OPEN-13). Returns true when the channel is gone.
+   *
+   * @param built - resolves once no T1 is being built for it
    */
-  letGo(actor: ChannelActor): boolean {
+  letGo(actor: ChannelActor, built: Promise<void>): boolean {
     const { state } = actor
-    if (!isGivenUpByServer(state)) return false
-    this.#context.registry.giveUp(state, keyOf(state, this.#context.signer))
+    if (isGivenUpByServer(state)) this.#remove(actor, state)
+    else if (isUnasked(state) && this.#offers.delete(actor)) {
+      this.#forget(actor, built).catch((error: unknown) => {
+        this.#onError(actor.id, error)
+      })
+    }
+    return this.#context.actors.get(actor.id) !== actor
+  }
+
+  /** Its coins are free before its record goes: a record tells the next start to free them. */
+  async #forget(actor: ChannelActor, built: Promise<void>): Promise<void> {
+    const { wallet, store } = this.#context
+    await built
+    await wallet.releaseFunding(actor.id)
+    if (!isUnasked(actor.state)) return
+    await store.commit(removalOf(actor.id))
+    if (isUnasked(actor.state)) this.#remove(actor, actor.state)
+  }
+
+  #remove(actor: ChannelActor, state: Abandoned): void {
+    const { registry, signer, actors } = this.#context
+    registry.giveUp(state, keyOf(state, signer))
     this.#redial.forget(actor)
-    this.#context.actors.remove(actor)
-    return true
+    actors.remove(actor)
   }
 }
 
@@ -125,7 +174,12 @@ interface StrangersHost {
 interface Candidate {
   readonly actor: ChannelActor
   readonly state: Vacant
+  /** Its peer has no funded channel. */
+  readonly isStranger: boolean
 }
+
+/** OPEN-11: one place in so many is for peers with a funded channel alone. */
+const CUSTOMERS_PART = 4
 
 export class Strangers {
   readonly #vacant = new Set<ChannelActor>()
@@ -158,42 +212,59 @@ export class Strangers {
   }
 
   /**
-   * Makes room for an offer that nothing else refuses.
+   * Makes room for an offer that nothing else refuses. A quarter of all places is for peers with a
+   * funded channel.
    *
+   * @param peer - whose offer it is
    * @param drawing - offers that are taken and not among the channels yet
    * @throws Violation `ERR_TOO_MANY_OPENINGS` when nobody may go
    */
-  admit(drawing: number): void {
-    const { maxPendingInAll, maxUnfundedInAll } = this.#host.policy
+  admit(peer: string, drawing: number): void {
+    const { actors, policy } = this.#host
     const staying = [...this.#vacant]
       .filter((actor) => !this.#leaving.has(actor))
       .flatMap((actor): Candidate[] =>
-        mayMakeRoom(actor.state) ? [{ actor, state: actor.state }] : []
+        mayMakeRoom(actor.state)
+          ? [{ actor, state: actor.state, isStranger: !isCustomer(actors, actor.state.peer) }]
+          : []
       )
     const pending = staying.filter(({ state }) => state.stage === 'accepted')
     const unfunded = staying.filter(({ state }) => state.stage !== 'accepted')
+    const forCustomer = isCustomer(actors, peer)
     const going = [
-      ...this.#firstOut(pending, pending.length + drawing - maxPendingInAll + 1),
-      ...this.#firstOut(unfunded, unfunded.length - maxUnfundedInAll + 1)
+      ...this.#going(pending, policy.maxPendingInAll - drawing, forCustomer),
+      ...this.#going(unfunded, policy.maxUnfundedInAll, forCustomer)
     ]
-    for (const actor of going) {
+    for (const { actor, isStranger } of going) {
       this.#leaving.add(actor)
-      actor.post({ type: 'make-room' })
+      actor.post({ type: 'make-room', forCustomer: forCustomer && isStranger })
     }
+  }
+
+  /** Picks those that have to go so that there is a place more. */
+  #going(candidates: readonly Candidate[], places: number, forCustomer: boolean): Candidate[] {
+    const strangers = candidates.filter(({ isStranger }) => isStranger)
+    const theirs = forCustomer ? Infinity : places - Math.floor(places / CUSTOMERS_PART)
+    const first = this.#firstOut(strangers, strangers.length - theirs + 1, false)
+    const others = candidates.filter((candidate) => !first.includes(candidate))
+    return [...first, ...this.#firstOut(others, others.length - places + 1, forCustomer)]
   }
 
   /**
    * The first `count` of the channels that may go: strangers before customers, channels without T1
    * before those with it, the oldest first.
    */
-  #firstOut(candidates: readonly Candidate[], count: number): ChannelActor[] {
+  #firstOut(candidates: readonly Candidate[], count: number, forCustomer: boolean): Candidate[] {
     if (count <= 0) return []
     const now = this.#host.now()
-    const ranked = candidates.flatMap(({ actor, state }) => {
+    const ranked = candidates.flatMap((candidate) => {
+      const { state, isStranger } = candidate
       const turn = turnToGo(state, now)
-      return turn === undefined
-        ? []
-        : [{ actor, rank: turn + (this.#isCustomer(state.peer) ? 2 : 0), openedAt: state.openedAt }]
+      const isForced = turn === undefined && forCustomer && isStranger && isUnseen(state)
+      if (turn === undefined && !isForced) return []
+      // One that has not had its time goes before a T1 that waits in a mempool, and after all others.
+      const rank = isForced ? 1 : turn === 1 ? 2 : 0
+      return [{ candidate, rank: rank + (isStranger ? 0 : 3), openedAt: state.openedAt }]
     })
     must(
       ranked.length >= count,
@@ -203,18 +274,97 @@ export class Strangers {
       { waiting: candidates.length }
     )
     ranked.sort((a, b) => (a.rank === b.rank ? a.openedAt - b.openedAt : a.rank - b.rank))
-    return ranked.slice(0, count).map(({ actor }) => actor)
+    return ranked.slice(0, count).map(({ candidate }) => candidate)
+  }
+}
+
+/** True for a peer whose money is in a channel with us. */
+function isCustomer(actors: Pick<Actors, 'of'>, peer: string): boolean {
+  return [...actors.of(peer)].some(
+    ({ state }) =>
+      state.role === 'server' &&
+      state.stage === 'established' &&
+      isFunded(state) &&
+      state.onChain.spend?.height === undefined
+  )
+}
+
+function isFunded(channel: Channel): boolean {
+  return channel.stage === 'established' && channel.onChain.fundingHeight !== undefined
+}
+
+/*
+ * OPEN-14: limits the openings that may leave something to be remembered for weeks (KEY-3). What a
+ * server forgets by itself, since T2 was not signed, or that comes to a channel, is not counted.
+ */
+
+/**
+ * Openings at once, over all strangers and for each peer with a funded channel; more where more
+ * channels may wait for their funding.
+ */
+export const REFUNDS = 64
+/** Milliseconds until another one is allowed, over all strangers. */
+export const STRANGE_REFUND_INTERVAL_MS = 10_000
+/** The same for each peer with a funded channel. */
+const CUSTOMERS_REFUND_INTERVAL_MS = 600_000
+
+export class RefundShare {
+  readonly #strangers: Bucket
+  /** Of peers that have begun openings just now. */
+  readonly #customers = new Map<string, Bucket>()
+  /** What was taken for the openings that are under way. */
+  readonly #taken = new Map<ChannelId, Bucket>()
+  readonly #clock: Clock
+  readonly #atOnce: number
+  readonly #isCustomer: (peer: string) => boolean
+
+  constructor(clock: Clock, maxUnfunded: number, isCustomer: (peer: string) => boolean) {
+    this.#clock = clock
+    this.#atOnce = Math.max(REFUNDS, maxUnfunded)
+    this.#isCustomer = isCustomer
+    this.#strangers = new Bucket(clock, this.#atOnce, STRANGE_REFUND_INTERVAL_MS)
   }
 
-  /** True for a peer whose money is in a channel with us. */
-  #isCustomer(peer: string): boolean {
-    return [...this.#host.actors.of(peer)].some(
-      ({ state }) =>
-        state.role === 'server' &&
-        state.stage === 'established' &&
-        state.onChain.fundingHeight !== undefined &&
-        state.onChain.spend?.height === undefined
+  /**
+   * Takes what one opening may leave. A peer with a funded channel has a share of its own, and then
+   * that of strangers.
+   *
+   * @throws Violation `ERR_TOO_MANY_OPENINGS`
+   */
+  take(peer: string): Bucket {
+    for (const [name, bucket] of this.#customers) if (bucket.isFull) this.#customers.delete(name)
+    const own = this.#isCustomer(peer) ? this.#ownOf(peer) : undefined
+    if (own?.takeNow() === true) return own
+    must(
+      this.#strangers.takeNow(),
+      'OPEN-14',
+      'ERR_TOO_MANY_OPENINGS',
+      'This node has had as many openings begun and given up as it takes for now; try again in a few minutes.'
     )
+    return this.#strangers
+  }
+
+  #ownOf(peer: string): Bucket {
+    const own =
+      this.#customers.get(peer) ??
+      new Bucket(this.#clock, this.#atOnce, CUSTOMERS_REFUND_INTERVAL_MS)
+    this.#customers.set(peer, own)
+    return own
+  }
+
+  /** The opening has begun for which `share` was taken. */
+  hold(actor: ChannelActor, share: Bucket): void {
+    this.#taken.set(actor.id, share)
+    this.observe(actor)
+  }
+
+  /** Called after each step. */
+  observe({ id, state }: ChannelActor): void {
+    const share = this.#taken.get(id)
+    const isOver = state.stage === 'abandoned'
+    if (share === undefined || !(isOver || isFunded(state))) return
+    this.#taken.delete(id)
+    if (!isOver || state.outPoint === undefined) share.giveBack()
   }
 }
 

@@ -26,18 +26,18 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { type BlockDelta, type Satoshi, ZERO_SAT } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineContext, Timeouts } from './context.js'
-import type { CloseScripts, OwnScripts, Strangers } from './opening-upkeep.js'
+import type { CloseScripts, OwnScripts, RefundShare, Strangers } from './opening-upkeep.js'
 import { watchStands } from './performing.js'
 import type { Link, LinkListener, Random } from './ports.js'
 import type { Renewals } from './renewals.js'
 import { BufferingListener, refuse } from './streams.js'
 import { fundingSent, openForPayments, readyForSignatures } from './waiters.js'
 
-/** The parts of the engine that the openings need. */
 /** The parts of an engine that an opening needs besides. */
 interface OpeningParts {
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
   readonly strangers: Pick<Strangers, 'admit'>
+  readonly refunds: Pick<RefundShare, 'take' | 'hold'>
   readonly closeScripts: Pick<CloseScripts, 'take' | 'giveBack'>
   readonly ownScripts: Pick<OwnScripts, 'take' | 'giveBack'>
 }
@@ -234,17 +234,46 @@ export class Openings {
     checkOffer(offer, network, env)
     const old = this.#parts.renewals.named(offer, link.peer)
     checkRenewal(offer, old, old === undefined ? env : this.#context.env(old))
-    // A renewal has money in it from the start.
-    if (offer.renews === undefined) this.#parts.strangers.admit(sumOf(this.#drawing.values()))
+    const share = this.#admit(offer, link.peer)
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new BufferingListener()
-    void this.#accept(link, offer, listener)
+    void this.#accept(link, offer, listener, share)
     return listener
   }
 
+  /**
+   * OPEN-11, OPEN-14: takes the place of an opening, and what it may leave.
+   *
+   * @throws Violation `ERR_TOO_MANY_OPENINGS`
+   */
+  #admit({ renews }: OpenChannel, peer: string): ReturnType<RefundShare['take']> {
+    const share = this.#parts.refunds.take(peer)
+    // A renewal has money in it from the start.
+    if (renews !== undefined) return share
+    try {
+      must(
+        this.#context.registry.hasRoom,
+        'OPEN-14',
+        'ERR_TOO_MANY_OPENINGS',
+        'This node remembers as many openings that came to nothing as it can; it takes new ones in some weeks.'
+      )
+      this.#parts.strangers.admit(peer, sumOf(this.#drawing.values()))
+    } catch (error) {
+      share.giveBack()
+      throw error
+    }
+    return share
+  }
+
   /** Accepts an offer. Never rejects: errors are told to the peer. */
-  async #accept(link: Link, offer: OpenChannel, listener: BufferingListener): Promise<void> {
+  async #accept(
+    link: Link,
+    offer: OpenChannel,
+    listener: BufferingListener,
+    share: ReturnType<RefundShare['take']>
+  ): Promise<void> {
     let unused: Uint8Array | undefined
+    let actor: ChannelActor | undefined
     try {
       const { keys, party } = await this.#drawParty('server')
       unused = party.closeScript
@@ -255,14 +284,16 @@ export class Openings {
         keys,
         ours: party
       }
-      const actor = this.#context.begin(
+      actor = this.#context.begin(
         acceptChannel(request, offer, this.#context.env({ role: 'server', keys }))
       )
+      this.#parts.refunds.hold(actor, share)
       this.#parts.renewals.supersede(actor.state)
       unused = undefined
       listener.bind(this.#context.links.attach(actor, link))
     } catch (error) {
       // Refused after all, since another stream brought the same K1 meanwhile.
+      if (actor === undefined) share.giveBack()
       if (unused !== undefined) this.#parts.closeScripts.giveBack(unused)
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
       refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)

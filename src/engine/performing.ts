@@ -52,6 +52,8 @@ export class Performer {
   readonly #underpaid = new Set<Txid>()
   /** The channels of which no server could be asked to take a transaction. */
   readonly #unsent = new Set<ChannelActor>()
+  /** The T1s that are being built. */
+  readonly #building = new Map<ChannelActor, Promise<void>>()
   #cancelResend: Unsubscribe | undefined
   readonly #context: EngineContext
   readonly #parts: PerformerParts
@@ -79,7 +81,11 @@ export class Performer {
         return
       }
       case 'build-funding': {
-        this.#background(actor, this.#buildFunding(actor, effect))
+        const building = this.#buildFunding(actor, effect).finally(() => {
+          this.#building.delete(actor)
+        })
+        this.#building.set(actor, building)
+        this.#background(actor, building)
         return
       }
       case 'tell': {
@@ -161,6 +167,11 @@ export class Performer {
       default:
         unreachable(effect)
     }
+  }
+
+  /** Resolves once no T1 of a channel is being built. Never rejects. */
+  built(actor: ChannelActor): Promise<void> {
+    return this.#building.get(actor) ?? Promise.resolve()
   }
 
   stopAll(): void {

@@ -47,6 +47,8 @@ export class Renewals {
     ChannelId,
     { readonly old: ChannelActor; readonly release: () => void }
   >()
+  /** RENEW-14: the height at which a channel last tried to renew itself. */
+  readonly #triedAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
   /** Server: the height at which an old channel was last held back. */
   readonly #heldAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
   readonly #context: EngineContext
@@ -197,12 +199,15 @@ export class Renewals {
   }
 
   /**
-   * Begins what is due. Called with a new tip, and when the stream that it needs is of use again.
+   * Begins what is due, once in a block: the peer decides how often a stream comes live, and refuses
+   * as it likes. Called with a new tip, and when the stream that it needs is of use again.
    */
   look(actor: ChannelActor): void {
     const { state } = actor
     const env = this.#context.env(state)
     if (isRenewalDue(state, env) && env.isWatched && state.link === 'live') {
+      if (this.#triedAt.get(actor) === env.height) return
+      this.#triedAt.set(actor, env.height)
       this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
     }
   }

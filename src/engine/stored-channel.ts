@@ -141,7 +141,7 @@ export function copiedRecord(key: string, value: Uint8Array): Uint8Array {
 }
 
 /** The changes that take a channel out of the store. */
-function removalOf(id: ChannelId): Change[] {
+export function removalOf(id: ChannelId): Change[] {
   return [CHANNEL_PREFIX, LEDGER_PREFIX].map((prefix) => ({ key: prefix + id, value: undefined }))
 }
 

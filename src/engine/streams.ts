@@ -279,7 +279,7 @@ export const STREAM_BURST = 128
 export const STREAM_INTERVAL_MS = 250
 
 /** Allows `burst` things at once, then one an interval. */
-class Bucket {
+export class Bucket {
   #left: number
   #refilledAt: number
   readonly #clock: Clock
@@ -313,6 +313,11 @@ class Bucket {
     if (this.#left <= 0) return false
     this.#left -= 1
     return true
+  }
+
+  /** What was taken came to nothing. */
+  giveBack(): void {
+    this.#left = Math.min(this.#burst, this.#left + 1)
   }
 
   /** True when nothing is taken: the bucket is as good as new. */

@@ -183,8 +183,8 @@ export class SimNode {
     const before = this.#stopped
     this.#stopped = undefined
     for (const state of before ?? []) {
-      // A server keeps no channel of a failed opening (OPEN-11).
-      if (state.stage === 'abandoned' && state.role === 'server') continue
+      // Of most failed openings no channel is kept (OPEN-11, OPEN-13).
+      if (state.stage === 'abandoned' && (state.role === 'server' || !state.outPoint)) continue
       const now = engine.find(state.id)
       if (textOf(now) !== textOf(state)) {
         this.#world.onForgotten(

@@ -341,7 +341,7 @@ export const ERROR_CODES = {
     'the transactions would have a version that can be pinned (OPEN-5)'
   ],
   ERR_SCRIPT_NOT_STANDARD: ['rule', 'a script for the close is not relayed (OPEN-6)'],
-  ERR_TOO_MANY_OPENINGS: ['rule', 'too many openings are under way (OPEN-7, OPEN-11)'],
+  ERR_TOO_MANY_OPENINGS: ['rule', 'too many openings are under way (OPEN-7, OPEN-11, OPEN-14)'],
   ERR_TOO_MANY_CHANNELS: [
     'rule',
     'too many channels with one peer, or handed back by peers and never funded'

@@ -210,12 +210,32 @@ describe('engine / opening', () => {
     )
   })
 
+  it('that its server refuses before it asks for the refund leaves nothing (OPEN-13)', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxCapacity: satoshi(20_000n) } })
+    const before = [...alice.store.snapshot().keys()]
+    assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, peer: 'bob' })), 'ERR_OPEN_REFUSED')
+    const mallory = new RawPeer(world, 'mallory')
+    const other = codeFrom(alice.engine.open({ ...REQUEST, peer: 'mallory' }))
+    await quiet()
+    const [stream] = mallory.incoming
+    const [offer] = stream?.heard ?? []
+    assert.ok(stream !== undefined && offer?.type === 'OpenChannel')
+    await stream.say(mallory.acceptance(offer, { minDepth: 100 }))
+    assert.equal(await other, 'ERR_TERMS_REFUSED')
+    await quiet()
+    assert.deepEqual(
+      [[...alice.store.snapshot().keys()], alice.engine.channels(), alice.wallet.reservedFor],
+      [before, [], []]
+    )
+    await bob.restart()
+  })
+
   describe('is given up', () => {
     /** Nothing was spent, nothing stays reserved, nothing more is watched for. */
     async function nothingLost(world: World, alice: Node): Promise<void> {
       await quiet()
       await world.mine()
-      assert.equal(alice.channel.status, 'abandoned')
+      assert.ok(alice.engine.channels().every(({ status }) => status === 'abandoned'))
       assert.deepEqual(alice.wallet.reservedFor, [])
       assert.equal(alice.life.watching, 0)
       assert.equal(alice.balance, 1_000_000n)
@@ -465,7 +485,8 @@ describe('engine / an opening that is cancelled', () => {
     it(`after ${type}: nothing was funded, the coins are free, the peer knows`, async () => {
       const { world, alice, bob, code } = await cancelAt(type, who)
       assert.equal(code, 'ERR_CANCELLED')
-      assert.deepEqual([alice.channel.status, bob.engine.channels()], ['abandoned', []])
+      assert.ok(alice.engine.channels().every(({ status }) => status === 'abandoned'))
+      assert.deepEqual(bob.engine.channels(), [])
       assert.deepEqual([alice.wallet.reservedFor, world.broadcasts(alice)], [[], []])
       assert.equal(alice.balance, 1_000_000n)
       await world.open(alice, bob)

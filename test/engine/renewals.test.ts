@@ -255,6 +255,26 @@ describe('engine / renewals', () => {
       assert.match(alice.alarmTexts.join(), /leaves 2 of 120 blocks for payments/)
     })
 
+    it('is tried once in a block, however often a server that refuses it comes back (RENEW-14)', async () => {
+      const world = new World()
+      const server: Parameters<typeof lasting>[2] = { coin: 0n }
+      const { alice, bob, last } = await lasting(world, LASTING, server)
+      server.policy = { maxCapacity: satoshi(20_000n) }
+      await bob.restart()
+      await world.pass(10_000)
+      await world.mineTo(last - 7)
+      const before = world.said(alice, 'OpenChannel').length
+      const tries = (): number => world.said(alice, 'OpenChannel').length - before
+      await world.mine()
+      for (let n = 0; n < 4; n++) {
+        await bob.restart()
+        await world.pass(60_000)
+      }
+      assert.equal(tries(), 1)
+      await world.mine()
+      assert.equal(tries(), 2)
+    })
+
     it('is done as soon as the chain is seen again, when an outage has taken its window from both sides', async () => {
       const world = new World()
       const { alice, bob, old, last } = await lasting(world)

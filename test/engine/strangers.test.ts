@@ -58,7 +58,7 @@ describe('engine / channels that strangers ask for', () => {
   })
 
   it('make room once, also when many ask while it is being written', async () => {
-    const { world, bob } = await twoNodes({}, { policy: { maxUnfundedInAll: 4 } })
+    const { world, bob } = await twoNodes({}, { policy: { maxUnfundedInAll: 5 } })
     for (const name of ['1', '2', '3', '4']) await Stranger.withRefund(world, name)
     await world.pass(MINUTE)
     bob.life.holdDisk()
@@ -132,6 +132,60 @@ describe('engine / channels that strangers ask for', () => {
     await Stranger.withRefund(world, 'two')
     assert.equal(one.stream.refusal?.code, 'ERR_TOO_MANY_OPENINGS')
     assert.equal(bob.engine.find(second.id)?.stage, 'established')
+  })
+
+  it('keep no peer with a funded channel out, however fast they take each place (OPEN-11)', async () => {
+    const { world, alice, bob } = await twoNodes(
+      { coin: 5_000_000n },
+      { policy: { maxUnfundedInAll: 8, maxPendingInAll: 8 } }
+    )
+    for (let n = 0; n < 3; n++) alice.wallet.receive(1_000_000n)
+    await world.open(alice, bob)
+    const strangers: Stranger[] = []
+    for (let n = 0; n < 6; n++) strangers.push(await Stranger.withT1(world, `stranger ${n}`))
+    assert.equal((await Stranger.asks(world, 'late')).stream.refusal?.rule, 'OPEN-11')
+    const opened = async (): Promise<void> => {
+      await alice.engine.open({
+        peer: 'bob',
+        capacity: CAPACITY,
+        blocks: BLOCKS,
+        wait: 'broadcast'
+      })
+    }
+    for (let n = 0; n < 2; n++) await opened()
+    assert.ok(
+      strangers.every(({ stream }) => stream.refusal?.fatal !== true),
+      'two places are for such peers alone'
+    )
+    await opened()
+    assert.deepEqual(
+      strangers.map(({ stream }) => stream.closed),
+      [true, false, false, false, false, false],
+      'then the oldest T1 that nobody has seen goes, whatever its age'
+    )
+  })
+
+  it('but a T1 that a mempool shows keeps its place for an hour, also where a customer asks', async () => {
+    const { world, alice, bob } = await twoNodes(
+      { coin: 5_000_000n },
+      { policy: { maxUnfundedInAll: 2 } }
+    )
+    await world.open(alice, bob)
+    const newcomers = [await world.node('carol'), await world.node('dave')]
+    for (const newcomer of newcomers) {
+      await newcomer.engine.open({
+        peer: 'bob',
+        capacity: CAPACITY,
+        blocks: BLOCKS,
+        wait: 'broadcast'
+      })
+    }
+    assert.equal((await refusal(alice))[1], 'ERR_TOO_MANY_OPENINGS')
+    await world.mine()
+    assert.deepEqual(
+      newcomers.map(({ channel }) => channel.status),
+      ['open', 'open']
+    )
   })
 
   it('use the same close scripts again and again, also after T2 (OPEN-12): the highest is bounded by what is under way', async () => {
@@ -238,15 +292,18 @@ describe('engine / channels that strangers ask for', () => {
   })
 
   it('are watched as fast as that costs little; what has to wait is watched with the next block (COST-4)', async () => {
-    const { world, bob } = await twoNodes(
-      {},
+    const { world, alice, bob } = await twoNodes(
+      { coin: 2_000_000n },
       { policy: { maxUnfundedInAll: 1_000, maxUnfunded: 1_000 } }
     )
+    await world.open(alice, bob)
+    await world.pass(MINUTE)
     const before = bob.life.watching
-    for (let n = 0; n < STRANGE_WATCHES + 3; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    for (let n = 0; n < STRANGE_WATCHES; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    await alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
     assert.equal(bob.life.watching - before, STRANGE_WATCHES)
     await world.mine()
-    assert.equal(bob.life.watching - before, STRANGE_WATCHES + 3)
+    assert.equal(bob.life.watching - before, STRANGE_WATCHES + 1)
   })
 
   it('never push out a channel that has taken payments, when a reorganisation has dropped its T1', async () => {
