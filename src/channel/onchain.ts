@@ -22,7 +22,7 @@ import { figuresOf, shareOf } from './evidence.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { onFundingShown, onStrays } from './outside-funding.js'
-import { withFunding } from './renewing.js'
+import { isFundingSeen, withFunding } from './renewing.js'
 import { isOlder, kindOf, payeeOf, payerOf, stateOfLock, type StateRef } from './schedule.js'
 import { shareIn } from './stakes.js'
 import { hasLostLedger, isForgotten, knowsItself, whereMoneyMayBe } from './stopping.js'
@@ -52,8 +52,9 @@ export function onHistory(
   const spend = provedSpend(channel, spends, real)
   const now = spend === undefined ? real.map((each) => shownSpend(channel, each)) : []
   const firstShown = firstOf(channel, now, env.height)
+  const completed = withFunding(channel, funding, fundings, env)
   const onChain: OnChain = {
-    fundingSeen: funding !== undefined,
+    fundingSeen: isFundingSeen(completed, funding),
     fundingHeight: funding?.height,
     ...(isShownByTwo(funding) ? { fundingShownByTwo: true } : {}),
     ...(funding?.block === undefined ? {} : { fundingBlock: funding.block }),
@@ -64,7 +65,7 @@ export function onHistory(
     ),
     ...(firstShown === undefined ? {} : { firstShown })
   }
-  const shown = onFundingShown(withFunding(channel, funding, fundings, env), funding, env)
+  const shown = onFundingShown(completed, funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   // All channels hear their history again when a node starts: what says nothing new is not written.
   const state: Established =

@@ -410,6 +410,20 @@ export function withFunding(
   return channel
 }
 
+/**
+ * True when what servers show of T1 tells that there is one. Of a renewal the client knows all of
+ * T1 but the server's signature, so until that is verified only a block tells: what is shown with
+ * anything else in its place no server could take (RENEW-7).
+ */
+export function isFundingSeen(
+  channel: Established,
+  funding: ShownTransaction | undefined
+): boolean {
+  if (funding === undefined) return false
+  const isIncomplete = channel.role === 'client' && channel.renewal?.old !== undefined
+  return funding.height !== undefined || !isIncomplete
+}
+
 /** The server's signature of T1; undefined when it is none. */
 function verified(
   der: Uint8Array,

@@ -2,13 +2,13 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify, type Identify } from '@libp2p/identify'
-import type { PrivateKey } from '@libp2p/interface'
+import type { ConnectionGater, MultiaddrConnection, PrivateKey } from '@libp2p/interface'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { coalescing, rarelyUpdating } from './coalescing.js'
@@ -52,13 +52,18 @@ function fixedTimeout(ms: number): { minTimeout: number; maxTimeout: number; int
 /**
  * Past `maxConnections` libp2p closes connections, those without streams first; its 300 are few for
  * a payee with many payers. From one address it lets 5 a second in, and drops the others silently:
- * too few for the payers behind one NAT after a restart of the payee.
+ * too few for the payers behind one NAT after a restart of the payee. Where handshakes are half done
+ * it refuses the newest, which lets whoever opens some hundred sockets and says nothing keep
+ * everybody out: so `MOST_PENDING` is reached before its own bound is.
  */
 const CONNECTIONS = {
   maxConnections: 2_000,
   inboundConnectionThreshold: 50,
-  maxIncomingPendingConnections: 100
+  maxIncomingPendingConnections: 1_000
 } as const
+
+/** WIRE-13: connections of others whose handshakes may be under way at the same time. */
+const MOST_PENDING = 400
 
 export interface HostServices extends Record<string, unknown> {
   identify: Identify
@@ -121,6 +126,7 @@ export function createHost(
       rarelyUpdating(yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } }))
     ],
     connectionManager: CONNECTIONS,
+    connectionGater: inboundGate(MOST_PENDING),
     connectionMonitor: {
       enabled: true,
       pingInterval,
@@ -130,6 +136,86 @@ export function createHost(
     ...(init.peerDiscovery === undefined ? {} : { peerDiscovery: init.peerDiscovery }),
     services: { ...init.services, identify: identify(), ping: ping() }
   }
+}
+
+/*
+ * Connections of others that are not ready yet: opening one costs nothing.
+ */
+
+/**
+ * Lets every connection in (WIRE-13). Where more than `most` are in their handshake, one of the
+ * network that has the most of them goes, the oldest: an honest handshake takes a second, and
+ * whoever wants it to go has to come with so many newer ones in that time, each network with no more
+ * than the honest one has.
+ */
+export function inboundGate(most: number): ConnectionGater {
+  /** By network, in the order in which they came. */
+  const pending = new Map<string, Set<MultiaddrConnection>>()
+  let count = 0
+
+  function remove(connection: MultiaddrConnection): void {
+    const network = networkOf(connection.remoteAddr)
+    const those = pending.get(network)
+    if (those?.delete(connection) !== true) return
+    count--
+    if (those.size === 0) pending.delete(network)
+  }
+
+  /** Those of the largest network; of equal ones, of the one that has been there the longest. */
+  function oldestOfMost(): MultiaddrConnection | undefined {
+    let largest = new Set<MultiaddrConnection>()
+    for (const those of pending.values()) if (those.size > largest.size) largest = those
+    const [oldest] = largest
+    return oldest
+  }
+
+  return {
+    denyInboundConnection: (connection) => {
+      const network = networkOf(connection.remoteAddr)
+      const those = pending.get(network) ?? new Set()
+      // Set again: where all networks have one, the first of the map is the oldest.
+      if (those.size === 0) pending.delete(network)
+      pending.set(network, those.add(connection))
+      count++
+      connection.addEventListener('close', () => {
+        remove(connection)
+      })
+      if (count > most) {
+        const oldest = oldestOfMost()
+        if (oldest !== undefined) {
+          remove(oldest)
+          oldest.abort(new Error('too many connections are in their handshake'))
+        }
+      }
+      return false
+    },
+    denyInboundUpgradedConnection: (_, connection) => {
+      remove(connection)
+      return false
+    }
+  }
+}
+
+/** The /24 of an IPv4 address, the /64 of an IPv6 one: who has one address there has all of them. */
+function networkOf(address: Multiaddr): string {
+  const [host] = address.getComponents()
+  const value = host?.value ?? ''
+  if (host?.name === 'ip4') return value.split('.').slice(0, 3).join('.')
+  if (host?.name !== 'ip6') return `${host?.name ?? ''}/${value}`
+  // A listener for both kinds shows IPv4 addresses within IPv6.
+  const mapped = /^::ffff:(\d+\.\d+\.\d+)\.\d+$/i.exec(value)?.[1]
+  if (mapped !== undefined) return mapped
+  const [head = '', tail] = value.split('::')
+  const [before, after] = [head, tail ?? ''].map((part) => (part === '' ? [] : part.split(':')))
+  const zeros = tail === undefined ? 0 : 8 - (before?.length ?? 0) - (after?.length ?? 0)
+  return [
+    ...(before ?? []),
+    ...Array.from({ length: Math.max(0, zeros) }, () => '0'),
+    ...(after ?? [])
+  ]
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')
 }
 
 /*

@@ -6,6 +6,7 @@ import { formatAmount, type BlockHeight } from '../types/units.js'
 import { isBuried } from './claims.js'
 import {
   type Coin,
+  coinAt,
   type CoinLocks,
   coinsOf,
   isFree,
@@ -78,7 +79,9 @@ export class CoinControl {
         throw new PaychanError('ERR_INVALID_OUTPOINT', `The coin ${coin} is named twice.`, { coin })
       }
       const found =
-        all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.#missing(outPoint)
+        all.find((each) => sameOutPoint(each.outPoint, outPoint)) ??
+        this.#spentByFunding(outPoint) ??
+        this.#missing(outPoint)
       const { reservedFor } = found
       if (
         reservedFor !== undefined &&
@@ -108,6 +111,24 @@ export class CoinControl {
       }
       return found
     })
+  }
+
+  /**
+   * A coin that nothing spends but a T1 of ours that waits. Whoever shows that T1, now and then or
+   * for ever, does not close the way out of FUND-6 by it.
+   */
+  #spentByFunding(outPoint: OutPoint): Coin | undefined {
+    const { view, addresses, reservations, height } = this.#init
+    const channel = reservations.channelOf(outPoint)
+    const spender = view.spender(outPoint)
+    const isFunding =
+      channel !== undefined &&
+      spender?.height === undefined &&
+      spender?.transaction.txid === reservations.get(channel)?.funding
+    const source = isFunding ? view.transaction(outPoint.txid) : undefined
+    return source === undefined
+      ? undefined
+      : coinAt(source, outPoint.vout, addresses, height(), this.#init)
   }
 
   /** What to do when the T1 that spends a coin is never in a block. */

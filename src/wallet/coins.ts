@@ -48,32 +48,45 @@ export function coinsOf(
   view: HistoryView,
   addresses: AddressBook,
   tip: BlockHeight | undefined,
-  { reservations, outgoing, locks }: Locks
+  locks: Locks
 ): Coin[] {
   const coins: Coin[] = []
   for (const known of view.transactions()) {
     if (view.isReplaced(known)) continue
-    const { transaction, height } = known
-    const confirmed = isSpendable(known, tip)
-    transaction.outputs.forEach(({ script, value }, vout) => {
-      const own = addresses.find(script)
-      const outPoint = { txid: transaction.txid, vout }
-      if (own === undefined || view.spender(outPoint) !== undefined) return
-      coins.push({
-        outPoint,
-        value,
-        own,
-        height,
-        confirmed,
-        reservedFor: reservations.channelOf(outPoint),
-        spentBy: outgoing.spending(outPoint)?.id,
-        locked: locks.has(outPoint)
-      })
-    })
+    const { txid, outputs } = known.transaction
+    for (const vout of outputs.keys()) {
+      const coin = coinAt(known, vout, addresses, tip, locks)
+      if (coin !== undefined && view.spender({ txid, vout }) === undefined) coins.push(coin)
+    }
   }
   return coins.sort((a, b) =>
     a.value === b.value ? compareText(a, b) : a.value > b.value ? -1 : 1
   )
+}
+
+/** An output of a transaction as a coin, whatever spends it; undefined when it is not ours. */
+export function coinAt(
+  known: ChainTransaction,
+  vout: number,
+  addresses: AddressBook,
+  tip: BlockHeight | undefined,
+  { reservations, outgoing, locks }: Locks
+): Coin | undefined {
+  const { transaction, height } = known
+  const output = transaction.outputs[vout]
+  const own = output === undefined ? undefined : addresses.find(output.script)
+  if (output === undefined || own === undefined) return undefined
+  const outPoint = { txid: transaction.txid, vout }
+  return {
+    outPoint,
+    value: output.value,
+    own,
+    height,
+    confirmed: isSpendable(known, tip),
+    reservedFor: reservations.channelOf(outPoint),
+    spentBy: outgoing.spending(outPoint)?.id,
+    locked: locks.has(outPoint)
+  }
 }
 
 /** True when a T1 or a send of ours spends the coin, whether or not the chain shows that yet. */

@@ -165,6 +165,15 @@ function select<C extends Selectable>(
   }
 }
 
+/** A channel's output, as its script has it. */
+export function outputOf({ outPoint, value, clientKey, serverKey }: FundingOutput): {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly script: Uint8Array
+} {
+  return { outPoint, value, script: fundingScript(clientKey, serverKey) }
+}
+
 /** Builds T1 and signs the wallet's inputs (`ALL`, low S). */
 export function buildFundingTransaction<C extends Selectable>(plan: FundingPlan<C>): BuiltFunding {
   const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } =

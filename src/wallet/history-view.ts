@@ -67,6 +67,8 @@ export class HistoryView {
   /** The input for which a transaction is made up, as long as its output is known, and ours. */
   readonly #forgedAt = new WeakMap<Transaction, OutPoint>()
   readonly #abandoned = new Set<Txid>()
+  /** Outputs of channels that T1s of ours spend beside our coins. */
+  readonly #beside = new Map<string, TxOutput>()
   #arrivals = 0
   /** Rises with each change. */
   #version = 0
@@ -98,6 +100,16 @@ export class HistoryView {
   /** From now on this transaction counts only when a block has it (`funding.ts`). */
   abandon(txid: Txid): void {
     this.#abandoned.add(txid)
+    this.#changed()
+  }
+
+  /**
+   * What spends this output of a channel counts, until a block has it, only if both sides have
+   * signed it there: of a T1 that spends it beside coins of ours we have signed all but that, and
+   * its server can show it with anything in the place of its own signature (RENEW-7).
+   */
+  judgeBeside(outPoint: OutPoint, output: TxOutput): void {
+    this.#beside.set(outPointText(outPoint), output)
     this.#changed()
   }
 
@@ -194,16 +206,22 @@ export class HistoryView {
   #isForged({ transaction, height }: ChainTransaction): boolean {
     if (height !== undefined) return false
     const found = this.#forgedAt.get(transaction)
-    if (found !== undefined && this.#ownOutput(found) !== undefined) return true
+    if (found !== undefined && this.#judgedOutput(found) !== undefined) return true
     // Each input of ours needs a signature of ours: the first one that is made up ends the look.
     const forged = transaction.inputs.find(({ outPoint }, index) => {
-      const own = this.#ownOutput(outPoint)
+      const output = this.#judgedOutput(outPoint)
       return (
-        own === NO_OUTPUT || (own !== undefined && this.#judge.isForged(transaction, index, own))
+        output === NO_OUTPUT ||
+        (output !== undefined && this.#judge.isForged(transaction, index, output))
       )
     })
     if (forged !== undefined) this.#forgedAt.set(transaction, forged.outPoint)
     return forged !== undefined
+  }
+
+  /** An output whose spends we can judge: one of ours, or of a channel beside which a T1 spends. */
+  #judgedOutput(outPoint: OutPoint): TxOutput | typeof NO_OUTPUT | undefined {
+    return this.#beside.get(outPointText(outPoint)) ?? this.#ownOutput(outPoint)
   }
 
   /**

@@ -37,10 +37,22 @@ export interface Reservation {
   readonly funding?: Txid
   /** True when T1 spends the funding output of another channel beside them. */
   readonly beside?: true
+  /**
+   * That output, so that a T1 which its server has not signed is known from one that it has. Left
+   * out in records of earlier versions.
+   */
+  readonly old?: OldOutput
   /** L of the channel. */
   readonly refundHeight?: BlockHeight
   /** The fee of T1. */
   readonly fee?: Satoshi
+}
+
+/** The funding output of a channel that a T1 renews. */
+interface OldOutput {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly script: Uint8Array
 }
 
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
@@ -81,6 +93,7 @@ const reservationRecord = z.object({
   inputs: z.array(outPoint),
   funding: id.optional(),
   beside: z.literal(true).optional(),
+  old: z.object({ outPoint, value: amount, script: bytes }).optional(),
   refundHeight: height.optional(),
   fee: amount.optional()
 })
@@ -120,8 +133,12 @@ export function readGap(value: Uint8Array): number {
   return parseRecord(GAP_KEY, value, gapRecord).gap
 }
 
-export function reservationChange({ channel, inputs, ...rest }: Reservation): Change {
-  return recordChange(RESERVATIONS + channel, { inputs: inputs.map(outPointText), ...rest })
+export function reservationChange({ channel, inputs, old, ...rest }: Reservation): Change {
+  return recordChange(RESERVATIONS + channel, {
+    inputs: inputs.map(outPointText),
+    ...rest,
+    ...(old === undefined ? {} : { old: { ...old, outPoint: outPointText(old.outPoint) } })
+  })
 }
 
 export function reservationRemoval(channel: ChannelId): Change {
@@ -130,12 +147,17 @@ export function reservationRemoval(channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation(key: string, value: Uint8Array): Reservation {
-  const { inputs, funding, beside, refundHeight, fee } = parseRecord(key, value, reservationRecord)
+  const { inputs, funding, beside, old, refundHeight, fee } = parseRecord(
+    key,
+    value,
+    reservationRecord
+  )
   return {
     channel: named(key, () => channelId(key.slice(RESERVATIONS.length))),
     inputs,
     ...(funding === undefined ? {} : { funding }),
     ...(beside === undefined ? {} : { beside }),
+    ...(old === undefined ? {} : { old }),
     ...(refundHeight === undefined ? {} : { refundHeight }),
     ...(fee === undefined ? {} : { fee })
   }

@@ -22,6 +22,7 @@ import {
   abandonedRemoval,
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,
+  outputOf,
   requireNoDust,
   selectFunding
 } from './funding.js'
@@ -36,7 +37,8 @@ import {
   claimChange,
   reservationChange,
   reservationRemoval,
-  type Branch
+  type Branch,
+  type Reservation
 } from './records.js'
 import { SerialQueue } from './tasks.js'
 import { createSigner } from './signer.js'
@@ -180,6 +182,7 @@ class OnChainWallet implements NodeWallet {
       { addresses, reservations, locks, claims, outgoing, abandoned, notes },
       onError
     )
+    for (const reservation of reservations.all()) this.#judgeBeside(reservation)
     this.#running = true
     this.#watches.start()
     this.#watchAll()
@@ -291,7 +294,7 @@ class OnChainWallet implements NodeWallet {
         channel,
         inputs: selection.inputs.map(({ outPoint }) => outPoint),
         funding: funding.outPoint.txid,
-        ...(beside === undefined ? {} : { beside: true as const }),
+        ...(beside === undefined ? {} : { beside: true as const, old: outputOf(beside) }),
         ...(refundHeight === undefined ? {} : { refundHeight }),
         fee: funding.fee
       }
@@ -299,6 +302,7 @@ class OnChainWallet implements NodeWallet {
       if (selection.change > 0n) await this.#use('change', this.#addresses.next.change + 1, records)
       else await this.#init.store.commit(records)
       this.#reservations.add(reservation)
+      this.#judgeBeside(reservation)
       this.#stranded.observe()
       return { ...funding, previous }
     })
@@ -431,6 +435,10 @@ class OnChainWallet implements NodeWallet {
       coins: named === undefined ? this.#control.free() : this.#control.named(named),
       exact: named !== undefined
     }
+  }
+
+  #judgeBeside({ old }: Reservation): void {
+    if (old !== undefined) this.#view.judgeBeside(old.outPoint, old)
   }
 
   readonly #isDeep = ({ height }: Coin): boolean => {

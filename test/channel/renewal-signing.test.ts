@@ -456,11 +456,13 @@ describe('channel / renewal / what servers show of T1 (EVID-9)', () => {
       [empty, ours, theirs.subarray(1), script],
       []
     ]) {
-      const { fundingTx, renewal } = show(client, complete.withWitnesses([witness]))
+      const { fundingTx, renewal, onChain } = show(client, complete.withWitnesses([witness]))
       assert.deepEqual(fundingTx, own.raw)
       assert.ok(renewal, 'the signature is still waited for')
+      assert.equal(onChain.fundingSeen, false, 'no server could take it (RENEW-7)')
     }
     const padded = complete.withWitnesses([[empty, new Uint8Array(50_000), theirs, script]])
-    assert.deepEqual(show(client, padded).fundingTx, complete.raw)
+    const { fundingTx, onChain } = show(client, padded)
+    assert.deepEqual([fundingTx, onChain.fundingSeen], [complete.raw, true])
   })
 })

@@ -1,6 +1,6 @@
 /** libp2p hosts on the loopback for tests: no name service, no fixed port. */
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { Libp2p, Stream } from '@libp2p/interface'
+import type { ConnectionGater, Libp2p, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import * as lp from 'it-length-prefixed'
 import { createLibp2p } from 'libp2p'
@@ -45,13 +45,14 @@ export async function startHost(
 }
 
 /** A host that does not. */
-export async function startMute(): Promise<Libp2p> {
+export async function startMute(connectionGater?: ConnectionGater): Promise<Libp2p> {
   return createLibp2p({
     ...createHost({
       privateKey: await generateKeyPair('Ed25519'),
       listen: ['/ip4/127.0.0.1/tcp/0']
     }),
-    connectionManager
+    connectionManager,
+    ...(connectionGater === undefined ? {} : { connectionGater })
   })
 }
 

@@ -55,6 +55,7 @@ const claim = fc.record(
   },
   { noNullPrototype: true }
 )
+const OLD = new Uint8Array(34).fill(7)
 const written = (value: Uint8Array | undefined): Uint8Array =>
   value ?? assert.fail('nothing is written')
 
@@ -66,7 +67,10 @@ describe('wallet records', () => {
         const refundHeight = blockHeight(next % 500_000_000)
         const reservation = {
           ...{ channel: channelId(channel), inputs, funding },
-          ...(next % 2 === 0 ? {} : { beside: true as const, refundHeight, fee: sat(next) })
+          ...(next % 2 === 0 ? {} : { beside: true as const, refundHeight, fee: sat(next) }),
+          ...(next % 3 === 0
+            ? { old: { outPoint: { txid: funding, vout: 1 }, value: sat(next), script: OLD } }
+            : {})
         }
         const change = reservationChange(reservation)
         assert.deepEqual(readReservation(change.key, written(change.value)), reservation)

@@ -1,9 +1,10 @@
 /** T1s that wait for no block: after a while their owner may spend a coin of theirs by name. */
 import assert from 'node:assert/strict'
 import { fundingWitness } from '../../src/bitcoin/funding-spend.js'
+import { completeRenewal, renewalSighash } from '../../src/bitcoin/renewal.js'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { BuiltFunding } from '../../src/engine/ports.js'
-import { outPointText, type OutPoint } from '../../src/types/bytes.js'
+import { outPointFromText, outPointText, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf, messageOf } from '../../src/types/errors.js'
 import { blockHeight, feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
@@ -30,7 +31,13 @@ describe('a T1 that is in no block', () => {
   }
 
   /** A top-up of a channel of 100,000 sat; nobody but its server could send it. */
-  async function topUp(amount = 150_000): Promise<BuiltFunding & { readonly signed: Transaction }> {
+  async function topUp(amount = 150_000): Promise<
+    BuiltFunding & {
+      readonly signed: Transaction
+      /** As whoever lacks the signature of its server may show it. */
+      readonly unsigned: Transaction
+    }
+  > {
     const path = { high: 1, low: 2, use: 'channel' } as const
     const clientKey = createTestSigner('old client').publicKey({ ...path, role: 'client' })
     const serverKey = createTestSigner('old server').publicKey({ ...path, role: 'server' })
@@ -52,13 +59,16 @@ describe('a T1 that is in no block', () => {
       beside
     })
     const t1 = parseTransaction(built.raw)
-    const signature = new Uint8Array(72).fill(48)
-    const signed = t1.withWitnesses(
-      t1.inputs.map(({ witness }, i) =>
-        i === 0 ? fundingWitness(beside, signature, signature) : witness
-      )
+    const digest = renewalSighash(t1, beside)
+    const [client, server] = (['client', 'server'] as const).map((role) =>
+      createTestSigner(`old ${role}`).sign({ ...path, role }, digest)
     )
-    return { ...built, signed }
+    const signed = completeRenewal(t1, beside, client ?? assert.fail(), server ?? assert.fail())
+    const junk = new Uint8Array(72).fill(48)
+    const unsigned = t1.withWitnesses(
+      t1.inputs.map(({ witness }, i) => (i === 0 ? fundingWitness(beside, junk, junk) : witness))
+    )
+    return { ...built, signed, unsigned }
   }
 
   async function plain(amount: number, blocks = 200): Promise<BuiltFunding> {
@@ -70,6 +80,13 @@ describe('a T1 that is in no block', () => {
       refundHeight: blockHeight(bench.chain.tip.height + blocks)
     })
     return built
+  }
+
+  /** A server shows it in each history of ours that it stands in, and no other server has it. */
+  function showForEver({ raw, outputs }: Transaction, coin: string): void {
+    const { txid, vout } = outPointFromText(coin)
+    const spent = bench.chain.transaction(txid)?.outputs[vout] ?? assert.fail()
+    for (const { script } of [spent, ...outputs]) bench.chain.makeUp(script, raw)
   }
 
   const reserved = (): string => {
@@ -162,6 +179,26 @@ describe('a T1 that is in no block', () => {
       assert.match(await send(coin), /^ERR_COIN_RESERVED/)
       await pass(1)
       assert.doesNotMatch(await send(coin), /^ERR/)
+    })
+
+    it('is not shown by who shows it without the signature of its server: its coins come back', async () => {
+      await bench.receive(70_000, 500_000)
+      const { unsigned } = await topUp()
+      const coin = reserved()
+      const before = bench.wallet.balance()
+      await pass(3)
+      showForEver(unsigned, coin)
+      await pass(3)
+      assert.deepEqual(bench.wallet.balance(), before, 'neither spent nor paid by it')
+      await bench.restart()
+      await pass(6)
+      assert.deepEqual(bench.wallet.balance(), before)
+      const txid = await send(coin)
+      for (let depth = 1; depth <= 6; depth++) {
+        bench.chain.mine()
+        await bench.settled()
+      }
+      assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
     })
 
     it('is not lost to itself', async () => {
@@ -380,6 +417,22 @@ describe('a T1 that is in no block', () => {
     assert.match(await send(coin), /^ERR_COIN_RESERVED: .* from height 295 on/)
     await pass(1)
     assert.doesNotMatch(await send(coin), /^ERR/)
+  })
+
+  it('gives them back then though a server shows it for ever: it spends nothing that is named (FUND-6)', async () => {
+    await bench.receive(600_000)
+    const { raw } = await plain(500_000, 50)
+    const coin = reserved()
+    showForEver(parseTransaction(raw), coin)
+    await pass(50 + 143)
+    assert.match(await send(coin), /^ERR_COIN_RESERVED: .* from height 295 on/)
+    await pass(1)
+    assert.match(await send(coin, AWAY), /^ERR_COIN_RESERVED/, 'to nobody else')
+    const txid = await send(coin)
+    assert.match(await send(coin), /^ERR_COIN_(RESERVED|SPENT): .*spent/, 'once')
+    bench.chain.mine(6)
+    await bench.settled()
+    assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
   })
 
   it('gives nothing back after a restart before blocks have passed since', async () => {

@@ -6,6 +6,7 @@ import { printable } from './endpoint.js'
 import type { Socket } from 'node:net'
 import { z } from 'zod'
 import type { Clock, Unsubscribe } from '../../engine/ports.js'
+import { Allowance } from '../../types/allowance.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
 
 export interface RpcOptions {
@@ -36,6 +37,15 @@ const RANKS = ['money', 'news', 'favour'] as const
 
 /** The part of the requests under way, one in so many, that is left free for `money`. */
 const RESERVED = 4
+
+/**
+ * COST-8: what a server may send without being asked, in bytes. To say that a history has changed
+ * takes some 400 as they are counted: 20,000 histories may change at once, and 2,500 a second.
+ */
+const UNASKED = { burst: 8_000_000, perSecond: 1_000_000 }
+
+/** A line costs as much as so many bytes more than it has. */
+const BYTES_A_LINE = 200
 
 interface Request {
   readonly id: number
@@ -98,6 +108,9 @@ export class RpcConnection {
   readonly #underway = new Map<number, Request>()
   readonly #waiting: Readonly<Record<Rank, Request[]>> = { money: [], news: [], favour: [] }
   #resolveClosed: (reason: Error) => void = () => {}
+  readonly #unasked: Allowance
+  /** The requests that have timed out, whose answers may still come. */
+  readonly #late = new Set<number>()
   #over: Error | undefined
   /**
    * The last refused request and the reason, while no other answer has come since: servers say why
@@ -119,6 +132,7 @@ export class RpcConnection {
     this.#socket = socket
     this.#options = options
     this.#lines = new LineSplitter(options.maxLineBytes ?? MAX_LINE_BYTES)
+    this.#unasked = new Allowance(UNASKED, options.clock.now())
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -185,6 +199,7 @@ export class RpcConnection {
       this.#underway.set(request.id, request)
       this.#watch()
       request.cancelTimeout = this.#options.clock.after(this.#options.requestTimeout, () => {
+        this.#late.add(request.id)
         this.#settle(request.id)?.reject(
           unavailable(
             `The Electrum server did not answer ${request.method} within ${this.#options.requestTimeout / 1000} s.`
@@ -295,7 +310,19 @@ export class RpcConnection {
     if (method !== 'server.ping' || !length.success) {
       throw protocolError(`sent a request of its own (${printable(method).slice(0, 40)})`)
     }
+    this.#admitUnasked(length.data)
     this.#write({ jsonrpc: '2.0', id, result: { data: '0'.repeat(length.data) } })
+  }
+
+  /**
+   * Hangs up, and comes back later, on a server that keeps this side busy with what nobody has
+   * asked it for.
+   *
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
+   */
+  #admitUnasked(bytes: number): void {
+    if (this.#unasked.take(this.#options.clock.now(), bytes + BYTES_A_LINE) === 0) return
+    throw unavailable('The Electrum server sends more than it was asked for, without an end.')
   }
 
   #dispatch(line: string): void {
@@ -303,6 +330,7 @@ export class RpcConnection {
     if (!isMessage(message)) throw protocolError('sent a line that is not a JSON-RPC message')
     const { id, method, params, result, error } = message
     if (method !== undefined) {
+      this.#admitUnasked(line.length)
       if (id !== undefined && id !== null) return this.#answer(id, method, params)
       this.#options.onNotification(method, params)
       return
@@ -311,7 +339,10 @@ export class RpcConnection {
     // An id that we gave out but no longer wait for answers a request that timed out.
     if (id >= this.#nextId) throw protocolError('answered a request that was never made')
     const request = this.#settle(id)
-    if (request === undefined) return
+    if (request === undefined) {
+      if (!this.#late.delete(id)) this.#admitUnasked(line.length)
+      return
+    }
     this.#refused = undefined
     if (error === undefined || error === null) return request.resolve(result)
     const parsed = errorShape.safeParse(error)

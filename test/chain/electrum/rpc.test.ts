@@ -227,6 +227,53 @@ describe('electrum client', () => {
     })
   })
 
+  describe('what the server was not asked for (COST-8)', () => {
+    const MANY = 'x'.repeat(999_700)
+    const note = `{"method":"x","params":["${MANY}"]}\n`
+
+    /** Resolves once all that was sent before has been read. */
+    const isRead = async (): Promise<void> => {
+      assert.equal(await rpc.request('server.ping', []), null)
+    }
+
+    for (const [what, text] of [
+      ['notifications', note],
+      ['answers to what it has answered before', `{"id":0,"result":"${MANY}"}\n`]
+    ] as const) {
+      it(`ends the connection, for a while, when it is without an end: ${what}`, async () => {
+        await isRead()
+        for (let n = 0; n < 8; n++) server.send(text)
+        await isRead()
+        server.send(text)
+        server.send(text)
+        const reason = await rpc.closed
+        assert.equal(codeOf(reason), 'ERR_CHAIN_UNAVAILABLE')
+        assert.match(reason.message, /more than it was asked for/)
+      })
+    }
+
+    it('may be as much again with time, and what was asked for counts nothing', async () => {
+      for (let n = 0; n < 8; n++) server.send(note)
+      await isRead()
+      clock.advance(8_000)
+      for (let n = 0; n < 7; n++) server.send(note)
+      await isRead()
+      server.on('long', () => MANY)
+      for (let n = 0; n < 10; n++) await rpc.request('long', [])
+      assert.equal(rpc.isOpen, true)
+    })
+
+    it('is not what comes too late: a slow server is not at fault', async () => {
+      server.on('slow', () => SILENCE)
+      const slow = Array.from({ length: 12 }, () => rpc.request('slow', []))
+      await server.requests.when(() => true, 11)
+      clock.advance(30_000)
+      for (const each of slow) await assert.rejects(each, { code: 'ERR_CHAIN_UNAVAILABLE' })
+      for (const id of slow.keys()) server.send(`{"id":${id},"result":"${MANY}"}\n`)
+      await isRead()
+    })
+  })
+
   it('hands on notifications', async () => {
     server.notify('blockchain.headers.subscribe', [1])
     assert.deepEqual(await notifications.when(() => true), ['blockchain.headers.subscribe', [1]])
