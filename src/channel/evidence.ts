@@ -52,7 +52,8 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'publish',
     takes: 'proved',
     evidence: 'the height of the chain with the most work; a T1 that is in a block, or once was',
-    ifFalse: 'nothing: what is published too early waits, and without T1 it is refused'
+    ifFalse:
+      'a refusal: what is published too early waits, and without T1 it is refused, as often as COST-9 lets it'
   },
   {
     decision: 'hold our own state back',
