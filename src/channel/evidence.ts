@@ -71,7 +71,8 @@ export const DECISIONS: readonly Decision[] = [
   {
     decision: 'raise our bid at once',
     takes: 'answered',
-    evidence: 'any server refuses it for its fee',
+    evidence:
+      'every server that could be asked refuses it for its fee; in the last third of its window any server',
     ifFalse: 'up to twice the estimate, or 20 sat/vB'
   },
   {
