@@ -5,6 +5,7 @@
 import type { Transaction } from '../bitcoin/transaction.js'
 import {
   type Chain,
+  type Claim,
   type Clock,
   type Refusal,
   type Verdict,
@@ -17,6 +18,7 @@ import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import { remember } from '../types/allowance.js'
 import { printable } from './electrum/endpoint.js'
 import type { Rank } from './electrum/rpc.js'
+import { type Outcome, PublicationLine } from './publication-line.js'
 import type { ServerReport } from './waiting.js'
 import type { ServerCalls } from './electrum/client.js'
 import type { ElectrumSession } from './electrum/session.js'
@@ -26,8 +28,8 @@ const MOST_TOLD = 1_000
 
 /**
  * Milliseconds after a refusal within which each server that was asked has answered, or timed out.
- * Where there is no answer then, the transaction waits in that server's line (COST-6), and whoever
- * sent it hears of the refusal.
+ * Where there is no answer then, the transaction waits in that server's line (COST-6, COST-9), and
+ * whoever sent it hears of the refusal.
  */
 const LINE_MS = 35_000
 
@@ -344,28 +346,38 @@ export class ServerBroadcasts {
   readonly #underpaid = new Underpaid()
   #favours = 0
   readonly #patient: PatientSends
+  readonly #publications: PublicationLine
   readonly #server: string
   readonly #calls: ServerCalls
+  /** True while the server can be asked first, which costs next to nothing: nothing waits then. */
+  #asksFirst = false
 
   constructor(server: string, calls: ServerCalls, clock: Clock) {
     this.#server = server
     this.#calls = calls
     this.#patient = new PatientSends(clock)
+    this.#publications = new PublicationLine(clock)
   }
 
   /** Lets waiting transactions go; to be called with each block. */
   look(): void {
+    this.#publications.look()
     this.#patient.look()
   }
 
   /** Answers all that wait: nothing is sent any more. */
   stop(): void {
+    this.#publications.stop()
     this.#patient.stop()
   }
 
   async broadcast(transaction: Transaction, weight: Weight = 'money'): Promise<Verdict> {
     if (weight === 'money') return await this.#send(transaction, weight)
-    if (weight !== 'favour') return await this.#sendPatiently(transaction, weight.patientFor)
+    if (weight !== 'favour') {
+      return 'patientFor' in weight
+        ? await this.#sendPatiently(transaction, weight.patientFor)
+        : await this.#publish(transaction, weight)
+    }
     if (this.#favours >= MOST_FAVOURS) throw busy(this.#server)
     this.#favours++
     try {
@@ -386,6 +398,27 @@ export class ServerBroadcasts {
       throw error
     } finally {
       this.#patient.leave(whose, isRefused)
+    }
+  }
+
+  /** Waits only for what COST-9 names. */
+  async #publish(transaction: Transaction, claim: Claim): Promise<Verdict> {
+    if (this.#asksFirst) return await this.#send(transaction, 'money')
+    const { txid, vsize } = transaction
+    const answer = await this.#publications.enter(claim, txid)
+    if (answer === 'gone') return { txid, taken: 0, of: 1, refusals: [] }
+    // The server has said it of a dearer one.
+    if (answer !== 'go') throw broadcastRefused(txid, String(answer.facts.reason))
+    let outcome: Outcome = 'unknown'
+    try {
+      const verdict = await this.#send(transaction, 'money')
+      outcome = 'taken'
+      return verdict
+    } catch (error) {
+      if (error instanceof PaychanError && error.code === 'ERR_BROADCAST_REFUSED') outcome = error
+      throw error
+    } finally {
+      this.#publications.leave(claim, outcome, vsize)
     }
   }
 
@@ -420,7 +453,8 @@ export class ServerBroadcasts {
    * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
    */
   async #askFirst(session: ElectrumSession, raw: Uint8Array, weight: Rank): Promise<void> {
-    if (!session.has('blockchain.transaction.testmempoolaccept')) return
+    this.#asksFirst = session.has('blockchain.transaction.testmempoolaccept')
+    if (!this.#asksFirst) return
     const reason = await session.refusalOf(raw, weight)
     if (reason === undefined || /max-?fee/i.test(reason)) return
     throw new PaychanError(

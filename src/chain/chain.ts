@@ -205,7 +205,7 @@ class VerifyingChain implements ElectrumChain {
       slots: new Slots(SCRIPTS_AT_ONCE),
       allowance: new Allowance(LOOKS, init.clock.now()),
       shared: new SharedFetches(),
-      unproved: new UnprovedBudget(this.#report),
+      unproved: new UnprovedBudget(this.#report, () => init.clock.now()),
       judge: init.verify === undefined ? undefined : new SpendJudge(init.verify),
       catchUp: (session) => this.#catchUp(session),
       onUnused: (scriptHash) => {

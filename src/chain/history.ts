@@ -254,12 +254,9 @@ export class VerifiedHistory {
     const before = this.#partial?.get(entry.txid) ?? known
     if (before === undefined && entry.height === undefined && this.#share.isFull) return undefined
     const own = before === undefined ? knownTransaction(context, entry) : undefined
-    const transaction =
-      before?.transaction ??
-      own?.transaction ??
-      (await context.shared.transaction(entry.txid, async () =>
-        checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
-      ))
+    const transaction = before?.transaction ?? own?.transaction ?? (await this.#ask(context, entry))
+    // A payment that was replaced meanwhile: as if it were not shown (COST-10).
+    if (transaction === undefined) return undefined
     const waiting: ProvedTransaction = { transaction, height: undefined }
     if (before === undefined && this.#share.take(transaction)) this.#keep(waiting)
     // A leaf of 64 bytes proves nothing (see `header.ts`). An honest server shows such a
@@ -292,6 +289,27 @@ export class VerifiedHistory {
       height: blockHeight(height),
       block: blockHash
     })
+  }
+
+  /** Undefined when no block has it, and the server does not either. */
+  async #ask(
+    { shared, source }: HistoryContext,
+    { txid, height }: HistoryEntry
+  ): Promise<Transaction | undefined> {
+    try {
+      return await shared.transaction(txid, async () => {
+        try {
+          return checkedTransaction(await source.transaction(txid), txid)
+        } catch (error) {
+          // Counted once, however many scripts wait for it.
+          if (height === undefined && isLack(error)) this.#share.lacks()
+          throw error
+        }
+      })
+    } catch (error) {
+      if (height === undefined && isLack(error)) return undefined
+      throw error
+    }
   }
 
   #keep(found: ProvedTransaction): ProvedTransaction {
@@ -401,6 +419,11 @@ async function proofOf(source: HistorySource, id: Txid, height: number): Promise
     if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED' || isForWant(error)) throw error
     throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, id)
   }
+}
+
+/** True when a server says that it does not have what it was asked for. */
+function isLack(error: unknown): boolean {
+  return codeOf(error) === 'ERR_ELECTRUM_REFUSED' && !isForWant(error)
 }
 
 /** True when a server refuses for want of resources: it may have the proof all the same. */

@@ -99,17 +99,42 @@ const MAX_UNPROVED_BYTES = 20_000_000
 /** For one script: what is sent to one leaves room for the others. */
 const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
 
-/** The bytes that all scripts of one server take. */
+/**
+ * COST-10: number of transactions in no block that a server may show and then not have, over all
+ * scripts, and milliseconds for which each counts: ElectrumX takes 100 for each.
+ */
+export const MOST_LACKED = 2
+const LACKED_MS = 2_100_000
+
+/** The bytes that all scripts of one server take, and what it has shown and does not have. */
 export class UnprovedBudget {
   #left = MAX_UNPROVED_BYTES
+  #lacked: number[] = []
   /** True from a refusal on, until something is given back: nothing more is asked for meanwhile. */
   isFull = false
   #isTold = false
   readonly #onFull: (error: PaychanError) => void
+  readonly #now: () => number
 
-  /** @param onFull - called once, when something was left out for the first time */
-  constructor(onFull: (error: PaychanError) => void = () => {}) {
+  /**
+   * @param onFull - called once, when something was left out for the first time
+   * @param now - the time, in milliseconds
+   */
+  constructor(onFull: (error: PaychanError) => void = () => {}, now: () => number = () => 0) {
     this.#onFull = onFull
+    this.#now = now
+  }
+
+  /** Counts a transaction that the server has shown, and does not have when it is asked for it. */
+  lacks(): void {
+    this.#lacked.push(this.#now())
+  }
+
+  /** True while so many were lacking lately that the server is asked for none that no block has. */
+  get isLacking(): boolean {
+    const now = this.#now()
+    this.#lacked = this.#lacked.filter((at) => at <= now && now - at < LACKED_MS)
+    return this.#lacked.length >= MOST_LACKED
   }
 
   take(bytes: number): boolean {
@@ -147,7 +172,12 @@ export class UnprovedShare {
 
   /** True when nothing new has to be asked for. */
   get isFull(): boolean {
-    return this.#isOver || this.#isFull || this.#budget.isFull
+    return this.#isOver || this.#isFull || this.#budget.isFull || this.#budget.isLacking
+  }
+
+  /** See `UnprovedBudget`. */
+  lacks(): void {
+    this.#budget.lacks()
   }
 
   /** True when there is room for a transaction, or it was taken before. */

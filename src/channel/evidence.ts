@@ -52,7 +52,8 @@ export const DECISIONS: readonly Decision[] = [
     decision: 'publish',
     takes: 'proved',
     evidence: 'the height of the chain with the most work; a T1 that is in a block, or once was',
-    ifFalse: 'nothing: what is published too early waits, and without T1 it is refused'
+    ifFalse:
+      'a refusal: what is published too early waits, and without T1 it is refused, as often as COST-9 lets it'
   },
   {
     decision: 'hold our own state back',
@@ -70,7 +71,8 @@ export const DECISIONS: readonly Decision[] = [
   {
     decision: 'raise our bid at once',
     takes: 'answered',
-    evidence: 'any server refuses it for its fee',
+    evidence:
+      'every server that could be asked refuses it for its fee; in the last third of its window any server',
     ifFalse: 'up to twice the estimate, or 20 sat/vB'
   },
   {
@@ -114,7 +116,8 @@ export const DECISIONS: readonly Decision[] = [
     takes: 'shown',
     evidence:
       'no server has shown T1 (of a renewal), or T1 nor a source of it, for 6 blocks; or, proved, T1 is in no block at L + 144',
-    ifFalse: 'the fee of a send: T2 is kept until the send is 6 deep'
+    ifFalse:
+      "the fee of a send: T2 is kept until the send is 6 deep; a T1 that is falsely shown, which for a renewal takes the server's signature: the coins come back at L + 144"
   },
   {
     decision: 'call a payment made or failed',

@@ -110,7 +110,11 @@ export function isDear({
 const EARLY_PART = 4n
 
 /** True in the last third of the blocks of a race, and in the last three of any race. */
-function isLate(since: CurveInput['since'], height: number, deadline: number): boolean {
+export function isLate(
+  since: Pick<CurveInput['since'], 'height'>,
+  height: number,
+  deadline: number
+): boolean {
   return deadline - height <= 3 || (deadline - height) * 3 <= deadline - since.height
 }
 

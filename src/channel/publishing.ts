@@ -35,6 +35,7 @@ import {
   waitsForUsualFees,
   worthwhileRate
 } from './bidding.js'
+import { isLate } from './fee-curve.js'
 import { countsAsRival, hurriedBid, isHeldBack, provenRace, rivals } from './evidence.js'
 import {
   endingSpend,
@@ -45,6 +46,7 @@ import {
   type Publishable
 } from './publishable.js'
 import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
+import { windowOf } from './stakes.js'
 import { isFrozen, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
 import { isWorthless, mayHoldMoney, NEVER_MINED } from './unfunded.js'
@@ -225,7 +227,7 @@ export function republish(channel: Established, env: Env): Transition<Establishe
 
 /**
  * A mempool has the bid: from here on only its fee keeps it out of a block. When another mempool
- * asks for more, the bid is raised as after a refusal.
+ * asks for more, the bid is raised as after a refusal once its window is nearly over (EVID-4).
  */
 export function onPublicationAccepted(
   channel: Established,
@@ -243,7 +245,22 @@ export function onPublicationAccepted(
   const isNews =
     publication.refusedFor !== undefined || (refusedForFee && publication.isUnderpaid === undefined)
   const state: Established = isNews ? { ...channel, publication: standing } : channel
-  return refusedForFee ? hurried(state, env) : become(state)
+  return refusedForFee && presses(channel, publication, env) ? hurried(state, env) : become(state)
+}
+
+/**
+ * EVID-4: true in the last third of the window, where no block may be lost. Before that a block
+ * shows whether the bid that a server has taken is enough: the one that refuses it may lie.
+ */
+function presses(
+  channel: Established,
+  { state, since }: Publication,
+  { height }: Pick<Env, 'height'>
+): boolean {
+  if (height === undefined) return false
+  const { from, deadline } = windowOf(channel, state, height)
+  const begun = { height: Math.max(since.height, from) }
+  return deadline !== undefined && isLate(begun, height, deadline)
 }
 
 /**

@@ -158,6 +158,18 @@ export function windowOf(
 }
 
 /**
+ * COST-9: what is lost when the publication of a channel is in no block in time; nothing for T2,
+ * which has no deadline.
+ */
+export function publishedStake(channel: Established, height: number): bigint {
+  const { publication, role } = channel
+  if (publication === undefined || publication.state === 'refund') return 0n
+  const { state, fee } = publication
+  const slot = maturedSlot(channel, state, height)
+  return stakeOf({ shares: sharesByTurn(channel), state, role, fee, slot })
+}
+
+/**
  * The lock of the oldest state that the other side holds; undefined when only our T2 could follow.
  */
 export function lastDeadlineOf({ terms, role }: Established, state: StateRef): number | undefined {

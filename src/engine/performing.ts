@@ -6,10 +6,11 @@ import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
 import { parseTransaction, type Transaction } from '../bitcoin/transaction.js'
 import type { Effect } from '../channel/effects.js'
-import type { RenewalEvent } from '../channel/events.js'
+import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
 import { csvPayout } from '../channel/onchain.js'
 import { fundingScriptOf } from '../channel/terms.js'
 import { canWait } from '../channel/resending.js'
+import { publishedStake } from '../channel/stakes.js'
 import { isVacant } from '../channel/unfunded.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
@@ -18,7 +19,13 @@ import type { ChannelActor } from './channel-actor.js'
 import type { Requests } from './requests.js'
 import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo, sentInfo } from './payments.js'
-import { type Clock, type ScriptWatch, type Unsubscribe, withTimeout } from './ports.js'
+import {
+  type Clock,
+  type ScriptWatch,
+  type Unsubscribe,
+  type Weight,
+  withTimeout
+} from './ports.js'
 import type { Renewals } from './renewals.js'
 import { FAVOUR_INTERVAL_MS, FAVOURS, type StrangersShare } from './streams.js'
 import type { Watches } from './watches.js'
@@ -266,9 +273,7 @@ export class Performer {
     const { txid } = transaction
     const { chain } = this.#context
     const { strangers } = this.#parts
-    // T1 of a renewal is sent for both of its channels, and each has its answer.
-    const patiently = { patientFor: `${purpose} ${actor.id}` }
-    const weight = favour === true ? 'favour' : canWait(actor.state, purpose) ? patiently : 'money'
+    const weight = favour === true ? 'favour' : this.#weightOf(actor, purpose)
     try {
       if (favour === true && !strangers.takeFavour()) throw noFavour()
       const { taken, refusals } = await chain.broadcast(transaction, weight)
@@ -310,6 +315,20 @@ export class Performer {
         reason: messageOf(error)
       })
     }
+  }
+
+  #weightOf({ id, state }: ChannelActor, purpose: BroadcastPurpose): Weight {
+    // T1 of a renewal is sent for both of its channels, and each has its answer.
+    if (canWait(state, purpose)) return { patientFor: `${purpose} ${id}` }
+    if (state.stage !== 'established' || state.publication === undefined) return 'money'
+    return purpose === 'publication'
+      ? {
+          publicationOf: id,
+          stake: publishedStake(state, this.#context.chain.tip?.height ?? 0),
+          feeRate: state.publication.feeRate,
+          isFundingThere: state.onChain.fundingHeight !== undefined
+        }
+      : 'money'
   }
 
   #fundingHeard({ state }: ChannelActor, funding: Txid, isUnderpaid: boolean): void {

@@ -140,9 +140,21 @@ export interface Verdict {
 /**
  * COST-3: tells whether money of ours depends on a transaction, or only a stranger's wish. `money`
  * when left out. What has no deadline waits for a place at each server (COST-6), in the order in
- * which those came for whom it is; of one's own the newest waits.
+ * which those came for whom it is; of one's own the newest waits. Publications wait only behind
+ * others that a server has refused, and that have as much at stake (`Claim`).
  */
-export type Weight = 'money' | 'favour' | { readonly patientFor: string }
+export type Weight = 'money' | 'favour' | { readonly patientFor: string } | Claim
+
+/** COST-9: what a publication has to be sent for, beside others that a server may refuse. */
+export interface Claim {
+  /** The channel: of each the newest publication waits. */
+  readonly publicationOf: string
+  /** What is lost when it is not in a block in time, in satoshis. */
+  readonly stake: bigint
+  readonly feeRate: FeeRate
+  /** False while no server shows T1 in a block (TIME-12). */
+  readonly isFundingThere: boolean
+}
 
 /**
  * `connecting` until the first tip is verified; `down` while there is no server; `synced`

@@ -4,10 +4,15 @@ import { Transaction } from 'bitcoinjs-lib'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { VerifiedHistory } from '../../src/chain/history.js'
 import { chainParams } from '../../src/chain/params.js'
-import { SharedFetches, UnprovedBudget, UnprovedShare } from '../../src/chain/shared-costs.js'
+import {
+  MOST_LACKED,
+  SharedFetches,
+  UnprovedBudget,
+  UnprovedShare
+} from '../../src/chain/shared-costs.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
-import { codeOf, type PaychanError } from '../../src/types/errors.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { FakeChain, idOf } from './fake-chain.js'
 import { testScript } from './helpers.js'
 
@@ -25,6 +30,59 @@ function payments(to: Uint8Array, count: number, size = 0, from = 0): Map<Txid, 
   }
   return made
 }
+
+describe('chain / what a server shows and then does not have (COST-10)', () => {
+  const script = testScript(1)
+  let now: number
+  let asked: number
+  let history: VerifiedHistory
+
+  beforeEach(() => {
+    ;[now, asked] = [0, 0]
+    history = new VerifiedHistory(script, new UnprovedBudget(undefined, () => now))
+  })
+
+  /** The ids that are told; `there`: what the server has of what it lists. */
+  async function load(
+    listed: readonly Txid[],
+    there: ReadonlyMap<Txid, Uint8Array>
+  ): Promise<Txid[]> {
+    const told = await history.load({
+      source: {
+        history: async () => listed.map((id) => ({ txid: id, height: undefined })),
+        transaction: async (id) => {
+          asked++
+          const reason = 'No such mempool or blockchain transaction'
+          const missing = new PaychanError('ERR_ELECTRUM_REFUSED', reason, { reason })
+          const raw = there.get(id)
+          if (raw === undefined) throw missing
+          return raw
+        },
+        merkleProof: async () => assert.fail('nothing is in a block'),
+        headers: async () => assert.fail('no header is asked for')
+      },
+      headers,
+      catchUp: async () => {},
+      shared: new SharedFetches()
+    })
+    return told.map(({ transaction }) => transaction.txid)
+  }
+
+  it('is as if it were not shown: a payment that is replaced when it is notified stops no watch', async () => {
+    const [[kept] = assert.fail(), [replaced] = assert.fail()] = [...payments(script, 2)]
+    const there = new Map([...payments(script, 1)])
+    assert.deepEqual(await load([kept, replaced], there), [kept])
+  })
+
+  it('is asked for eight times in 35 minutes over all scripts, whatever is shown; then again', async () => {
+    for (const id of payments(script, 100).keys()) assert.deepEqual(await load([id], new Map()), [])
+    assert.equal(asked, MOST_LACKED)
+    const [first = assert.fail()] = payments(script, 1)
+    assert.deepEqual(await load([first[0]], new Map([first])), [], 'left out for a while')
+    now += 2_100_000
+    assert.deepEqual(await load([first[0]], new Map([first])), [first[0]])
+  })
+})
 
 describe('chain / what no block vouches for (COST-7)', () => {
   let told: PaychanError[]

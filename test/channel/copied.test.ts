@@ -181,7 +181,7 @@ describe('channel / data that was put back from a backup (RESTORE-10)', () => {
     })
   }
 
-  it('also when a server that refuses each bid for its fee has raised the old one above what blocks take (TIME-11, EVID-4)', () => {
+  it('also when servers that refuse each bid for its fee have raised the old one above what blocks take (TIME-11, EVID-4)', () => {
     const world = new World({ capacity: 1_000_000n }).open().paid(10_000n)
     const { server, chain } = world
     const copy = server.established
@@ -193,11 +193,11 @@ describe('channel / data that was put back from a backup (RESTORE-10)', () => {
     for (let refusals = 0; refusals < 20; refusals++) {
       const { txid } = server.established.publication ?? assert.fail()
       server.post({
-        type: 'broadcast-done',
+        type: 'broadcast-failed',
         purpose: 'publication',
         txid,
-        isRefused: true,
-        refusedForFee: true
+        kind: 'fee-too-low',
+        reason: 'mempool min fee not met'
       })
     }
     const rate = server.established.publication?.feeRate ?? 0n

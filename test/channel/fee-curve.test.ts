@@ -291,11 +291,18 @@ describe('channel / bids / taken by a server', () => {
     }
   })
 
-  it('and refused by another for its fee: the next bid goes out at once, a step higher; where none may, that is kept', () => {
-    const hurried = onPublicationAccepted(channel, publication.txid, true, env)
+  it('and refused by another for its fee: in the last third the next bid goes out at once, higher; where none may, that is kept', () => {
+    const late = { ...env, height: blockHeight(channel.terms.refundHeight - 12) }
+    const hurried = onPublicationAccepted(channel, publication.txid, true, late)
+    assert.ok((hurried.state.publication?.feeRate ?? 0n) >= 3_000n)
     assert.deepEqual(
-      [hurried.state.publication?.feeRate, hurried.effects.map(({ type }) => type)],
-      [3_000n, ['broadcast', 'notify']]
+      hurried.effects.map(({ type }) => type),
+      ['broadcast', 'notify']
+    )
+    const early = onPublicationAccepted(channel, publication.txid, true, env)
+    assert.deepEqual(
+      [early.state.publication, early.effects],
+      [{ ...publication, isUnderpaid: true }, []]
     )
     const blind = onPublicationAccepted(channel, publication.txid, true, {
       ...env,

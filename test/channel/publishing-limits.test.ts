@@ -5,6 +5,7 @@ import type { Env } from '../../src/channel/env.js'
 import { publishable } from '../../src/channel/publishable.js'
 import {
   isUnaffordable,
+  onPublicationAccepted,
   onPublicationRefused,
   onSettle,
   publishIfDue,
@@ -211,6 +212,55 @@ describe('channel / publishing / a refused bid is raised at once', () => {
       ],
       [1, 0, 0, 0]
     )
+  })
+})
+
+describe('channel / publishing / one server has taken a bid, and another one refuses it for its fee', () => {
+  const world = new World().open().paid(40_000n).kill('client')
+  world.chain.lowestFeeRate = 1_000_000_000n
+  const { server } = world.mineTo(664)
+  const { terms, publication = assert.fail() } = server.established
+  const last = terms.refundHeight - 1
+  const channel = {
+    ...server.established,
+    publication: {
+      ...publication,
+      refusedFor: undefined,
+      fee: satoshi(181n),
+      feeRate: feeRate(1_000n)
+    }
+  }
+  const bidsAt = (height: number): bigint[] => {
+    const fees = [channel.publication.fee]
+    for (let state: Established = channel; fees.length < 20;) {
+      const id: Publication['txid'] = state.publication?.txid ?? assert.fail()
+      state = onPublicationAccepted(state, id, true, at(server, height)).state
+      const next = state.publication
+      if (next === undefined || next.txid === id) break
+      fees.push(next.fee)
+    }
+    return fees
+  }
+
+  it('a liar raises nothing while a block can show whether that is enough (EVID-4)', () => {
+    const window = terms.refundHeight - terms.settleHeight
+    const third = terms.refundHeight - window / 3
+    for (const height of [664, 670, third - 1]) {
+      assert.deepEqual(bidsAt(height), [181n], `${height}`)
+    }
+    for (const height of [third, third + 6, last]) {
+      const most = bidsAt(height).at(-1) ?? 0n
+      assert.ok(most > 3_000n && most <= 3_620n, `${most} at ${height}`)
+    }
+  })
+
+  it('it rises at once where none has taken it, in any block (EVID-4)', () => {
+    const refused = onPublicationRefused(
+      channel,
+      { txid: publication.txid, kind: 'fee-too-low', reason: 'too low' },
+      at(server, 664)
+    )
+    assert.equal(refused.state.publication?.fee, 362n)
   })
 })
 

@@ -166,7 +166,7 @@ describe('engine / settlements', () => {
     assert.deepEqual([statuses(bob), (await settling).settled.length], [['closed', 'closed'], 2])
   })
 
-  it('a publication goes out at once, and a signed close waits for its place: nothing presses it (COST-6)', async () => {
+  it('a publication goes out for what is at stake, and a signed close waits for its place: nothing presses it (COST-6, COST-9)', async () => {
     const sent: Array<readonly [Weight | undefined, Txid]> = []
     const listening = (chain: Chain): Chain =>
       new Proxy(chain, {
@@ -191,7 +191,15 @@ describe('engine / settlements', () => {
       [published, closed].map(
         (id) => sent.find(([, spent]) => spent === bob.engine.describe(id).funding?.txid)?.[0]
       ),
-      ['money', { patientFor: `close ${closed}` }]
+      [
+        {
+          publicationOf: published,
+          stake: 20_000n,
+          feeRate: 1_000n,
+          isFundingThere: true
+        },
+        { patientFor: `close ${closed}` }
+      ]
     )
     await world.mine()
     assert.deepEqual(statuses(bob), ['closed', 'closed'])

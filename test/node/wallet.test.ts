@@ -228,7 +228,7 @@ describe('node / wallet', () => {
       await codeOfRejection(
         alice.api.wallet.send({ to: await bob.api.wallet.address(), amount: 'all', coins: [small] })
       ),
-      'ERR_COIN_SPENT'
+      'ERR_COIN_RESERVED'
     )
   })
 
