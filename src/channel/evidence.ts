@@ -89,6 +89,12 @@ export const DECISIONS: readonly Decision[] = [
       'a quarter more with each block, up to 5 % of the channel; of what is swept, as STAKE-5 says'
   },
   {
+    decision: 'deliver before the first payment (HTTP-8)',
+    takes: 'shown',
+    evidence: 'T1 is in a block, or two servers show it; where a side reaches one only, that one',
+    ifFalse: 'the units that are given on trust, once for each channel'
+  },
+  {
     decision: 'fix what a sweep costs',
     takes: 'answered',
     evidence:
