@@ -58,7 +58,7 @@ export class PublicationLine {
   /** Waits for a place; rather than that, the refusal where the server has told it already. */
   async enter(claim: Claim, txid: Txid): Promise<Answer> {
     const before = this.#line.get(claim.publicationOf)
-    if (before?.txid === txid) return 'gone'
+    // The same once more may have its T1 in a block now, so it takes the place of itself as well.
     before?.answer('gone')
     return await new Promise<Answer>((resolve) => {
       const waiting = { claim, txid, answer: resolve }
