@@ -58,7 +58,9 @@ export class PublicationLine {
   /** Waits for a place; rather than that, the refusal where the server has told it already. */
   async enter(claim: Claim, txid: Txid): Promise<Answer> {
     const before = this.#line.get(claim.publicationOf)
-    // The same once more may have its T1 in a block now, so it takes the place of itself as well.
+    const isKnown = before?.txid === txid && before.claim.isFundingThere === claim.isFundingThere
+    if (isKnown) return 'gone'
+    // Also the same, when its T1 has come back to a block: it waits with the others from now on.
     before?.answer('gone')
     return await new Promise<Answer>((resolve) => {
       const waiting = { claim, txid, answer: resolve }
