@@ -103,7 +103,7 @@ const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
  * COST-10: number of transactions in no block that a server may show and then not have, over all
  * scripts, and milliseconds for which each counts: ElectrumX takes 100 for each.
  */
-export const MOST_LACKED = 2
+export const MOST_LACKED = 8
 const LACKED_MS = 2_100_000
 
 /** The bytes that all scripts of one server take, and what it has shown and does not have. */
