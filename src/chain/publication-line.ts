@@ -41,7 +41,12 @@ export class PublicationLine {
   /** By channel: the newest publication of each. */
   readonly #line = new Map<string, Waiting>()
   readonly #underway = new Set<Claim>()
-  #refused: Array<{ readonly claim: Claim; readonly at: number }> = []
+  #refused: Array<{
+    readonly claim: Claim
+    readonly at: number
+    /** Counts up to the next block. */
+    readonly isPassing: boolean
+  }> = []
   /** The refusal of this block that says which feerates the server does not take. */
   #asked: { readonly least: FeeRate; readonly refusal: PaychanError } | undefined
   /**
@@ -82,6 +87,7 @@ export class PublicationLine {
   look(): void {
     this.#asked = undefined
     this.#atOnce = 1
+    this.#refused = this.#refused.filter(({ isPassing }) => !isPassing)
     this.#letIn()
   }
 
@@ -99,7 +105,10 @@ export class PublicationLine {
       if (least > (this.#asked?.least ?? 0n)) this.#asked = { least, refusal }
     }
     // One that says what it asks for speaks for all others of the block.
-    if (told === undefined) this.#refused.push({ claim, at: this.#clock.now() })
+    if (told !== undefined) return
+    // A server that lacks T1, as after a reorganisation, may have it with the next block.
+    const isPassing = claim.isFundingThere && refusal.facts.kind === 'missing-inputs'
+    this.#refused.push({ claim, at: this.#clock.now(), isPassing })
   }
 
   #letIn(): void {

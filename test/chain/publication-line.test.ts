@@ -36,7 +36,7 @@ class Counter {
   readonly sent: string[] = []
   readonly told: string[] = []
   /** The server's words; undefined: it takes it. */
-  answer: (claim: Claim) => string | undefined = () => 'bad-txns-inputs-missingorspent'
+  answer: (claim: Claim) => string | undefined = () => 'txn-mempool-conflict'
   #ids = 0
 
   bid(claim: Claim, id = idOf(this.#ids++)): void {
@@ -177,6 +177,28 @@ describe('chain / publication line', () => {
     assert.ok(refusals > 9 && 100 * refusals <= 200 + 36 * 60, `${refusals} refusals`)
     await counter.block(claim('lost 99', 900_000n))
     assert.equal(counter.times('lost 99'), 1, 'its T1 is in a block again')
+  })
+
+  it('what a server lacks T1 of counts up to the next block, so nothing waits for it any longer (COST-9)', async () => {
+    const counter = new Counter()
+    counter.answer = () => 'bad-txns-inputs-missingorspent'
+    const many = Array.from({ length: 100 }, (_, n) => claim(`lost ${n}`, 1_500n))
+    await counter.block(...many)
+    assert.equal(counter.sent.length, 6)
+    counter.answer = () => undefined
+    await counter.block(...many)
+    assert.equal(new Set(counter.sent).size, 100, 'a block later all have gone out')
+  })
+
+  it('the same that waits takes its own place once its T1 is in a block again (COST-9)', async () => {
+    const counter = new Counter()
+    counter.answer = () => undefined
+    const lost = { isFundingThere: false }
+    const first = claim('first', 1_500n, lost)
+    assert.equal(await counter.line.enter(first, idOf(1)), 'go')
+    const waiting = counter.line.enter(claim('a', 1_500n, lost), idOf(2))
+    assert.equal(await counter.line.enter(claim('a', 1_500n), idOf(2)), 'go')
+    assert.equal(await waiting, 'gone')
   })
 
   it('of each channel the newest bid waits; at the end nobody does', async () => {
