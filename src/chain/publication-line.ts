@@ -13,8 +13,8 @@ import { feeRate, type FeeRate, max } from '../types/units.js'
  * takes 100 for a refusal, so they come to 600 at once, and then to 171 of the 600 that it forgives
  * in a block; those of channels whose T1 is in no block to a third of that.
  */
-export const REFUSED_PUBLICATIONS = 6
-export const REFUSED_WITHOUT_T1 = 2
+const REFUSED_PUBLICATIONS = 6
+const REFUSED_WITHOUT_T1 = 2
 export const REFUSED_PUBLICATION_MS = 2_100_000
 
 /** Milliseconds for which one that was refused goes behind others: the 36 blocks of a window. */

@@ -21,7 +21,7 @@ interface NestedFacts {
 }
 
 /** A line of the log. */
-export interface Entry {
+interface Entry {
   readonly level: Exclude<LogLevel, 'silent'>
   /** Its subject: one word. */
   readonly event: string
@@ -73,7 +73,7 @@ function jsonLine({ level, event, facts }: Entry): string {
 }
 
 /** Facts of an error by names with units: amounts are bigints there, in satoshis. */
-export function withUnits(facts: Facts): NestedFacts {
+function withUnits(facts: Facts): NestedFacts {
   return Object.fromEntries(
     Object.entries(facts).map(([name, value]) =>
       typeof value === 'bigint' ? [`${name}Sat`, Number(value)] : [name, value]

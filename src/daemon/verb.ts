@@ -33,7 +33,7 @@ function controllerOf(node: NodeApi, ticket: string): AbortController {
 }
 
 /** Makes a call that can be cancelled; without a ticket it cannot. */
-export async function cancellable<T>(
+async function cancellable<T>(
   node: NodeApi,
   ticket: string | undefined,
   call: (signal?: AbortSignal) => Promise<T>

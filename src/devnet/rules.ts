@@ -45,13 +45,13 @@ export const MEDIAN_TIME_SPAN = 11
  * BIP68: bit 31 switches the relative lock off, bit 22 makes it count units of 512 s, 16 bits
  * count.
  */
-export const SEQUENCE_LOCK_DISABLED = 0x80000000
-export const SEQUENCE_LOCK_TIME = 0x00400000
-export const SEQUENCE_LOCK_MASK = 0x0000ffff
-export const SEQUENCE_LOCK_GRANULARITY = 9
+const SEQUENCE_LOCK_DISABLED = 0x80000000
+const SEQUENCE_LOCK_TIME = 0x00400000
+const SEQUENCE_LOCK_MASK = 0x0000ffff
+const SEQUENCE_LOCK_GRANULARITY = 9
 
 /** An input with this sequence is final; when all are, `nLockTime` is ignored. */
-export const SEQUENCE_FINAL = 0xffffffff
+const SEQUENCE_FINAL = 0xffffffff
 
 /** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy.h, in sat/kvB. */
 export const DUST_RELAY_FEE_RATE = 3_000n

@@ -116,7 +116,7 @@ export const KNOWN_AFTER_L = 1_008
  * OPEN-14: the number of given-up openings above which no others are begun, 130 MB of them. What
  * strangers are allowed, at all times and with the latest L that is usual, comes to half of it.
  */
-export const MOST_KNOWN = 2 ** 20
+const MOST_KNOWN = 2 ** 20
 
 /** What a `Map` takes for sure: V8 throws at twice that. */
 const MOST_IN_MAP = 2 ** 23

@@ -105,7 +105,7 @@ export async function readAnchor(
   )
 }
 
-export async function writeAnchor(store: Store, { height, hash }: Anchor): Promise<void> {
+async function writeAnchor(store: Store, { height, hash }: Anchor): Promise<void> {
   await store.commit([recordChange(ANCHOR_KEY, { height, hash })])
 }
 

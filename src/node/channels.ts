@@ -268,7 +268,7 @@ export interface ChannelsApi {
  * Tells the news of a channel while a call waits for it. The call says which channel that is
  * (`of`), before its first record is on the disk and thus before its first news.
  */
-export async function withNews<T>(
+async function withNews<T>(
   on: EventsApi['on'],
   onProgress: ProgressOptions['onProgress'],
   call: (of: (channel: ChannelId) => void) => Promise<T>

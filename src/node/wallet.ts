@@ -50,7 +50,7 @@ export function settledOf(
 }
 
 /** A coin of the wallet as `NodeApi` shows it. */
-export function coinInfo({
+function coinInfo({
   outPoint,
   value,
   address,
@@ -85,7 +85,7 @@ export function coinInfo({
  * Looks a transaction up among the fundings and the spends of channels; undefined when it is
  * neither.
  */
-export function transactionKinds(
+function transactionKinds(
   channels: ReadonlyArray<Omit<ChannelInfo, 'risk'>>
 ): (id: Txid) => TransactionKind | undefined {
   const kinds = new Map<Txid, TransactionKind>()
@@ -360,7 +360,7 @@ export function choiceOf({ satPerVByte, target, highFee }: FeeChoice): wallet.Fe
 }
 
 /** Gives the wallet's answer in the unit that people are told. */
-export function shownRate<Result extends { readonly feeRate: FeeRate }>({
+function shownRate<Result extends { readonly feeRate: FeeRate }>({
   feeRate,
   ...result
 }: Result): Omit<Result, 'feeRate'> & { readonly satPerVByte: number } {
@@ -435,7 +435,7 @@ export async function fundingChoice(
  * The bid of a settlement or a refund; undefined without a choice. Only the stake bounds it: it may
  * compete with another state.
  */
-export async function bidOf(
+async function bidOf(
   chain: Pick<Chain, 'estimateFeeRate'>,
   choice: FeeChoice
 ): Promise<FeeRate | undefined> {

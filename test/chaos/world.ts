@@ -40,16 +40,16 @@ const lineShape = z.looseObject({ event: z.string() })
 const startedShape = z.object({ peerId: z.string(), multiaddrs: z.array(z.string()).min(1) })
 
 /** One line of what a node prints: what happened. */
-export type Line = z.infer<typeof lineShape>
+type Line = z.infer<typeof lineShape>
 
 /** How a process has ended. */
-export interface End {
+interface End {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly errors: string
 }
 
-export class NodeProcess {
+class NodeProcess {
   readonly api: ApiClient
   peerId = ''
   multiaddr = ''

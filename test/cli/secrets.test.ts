@@ -30,7 +30,7 @@ import { Fixture } from '../node/fixture.js'
 /* Looks for secrets in what a program says, in each form in which one could get there. */
 
 /** A secret, and the texts that give it away. */
-export interface Secret {
+interface Secret {
   readonly name: string
   readonly forms: readonly string[]
 }
@@ -38,20 +38,20 @@ export interface Secret {
 const base58check = createBase58check(sha256)
 
 /** A text that is secret as a whole. */
-export function secretText(name: string, text: string): Secret {
+function secretText(name: string, text: string): Secret {
   const bytes = new TextEncoder().encode(text)
   return { name, forms: [text, toHex(bytes), ...base64Of(bytes)] }
 }
 
 /** Words of a seed: three in a row are found, whatever stands between them. */
-export function secretWords(name: string, words: string): Secret {
+function secretWords(name: string, words: string): Secret {
   const list = words.split(' ')
   const forms = list.slice(2).map((_, i) => list.slice(i, i + 3).join(' '))
   return { name, forms }
 }
 
 /** A private key, in hex, WIF, base64 (also as a part of more), and as a list of numbers. */
-export function secretKey(name: string, key: Uint8Array): Secret {
+function secretKey(name: string, key: Uint8Array): Secret {
   const wif = [0x80, 0xef].flatMap((network) => [
     base58check.encode(concat([Uint8Array.of(network), key])),
     base58check.encode(concat([Uint8Array.of(network), key, Uint8Array.of(1)]))
@@ -76,7 +76,7 @@ function base64Of(bytes: Uint8Array): string[] {
 }
 
 /** The names of the secrets that a text gives away. */
-export function leaksIn(text: string, secrets: readonly Secret[]): string[] {
+function leaksIn(text: string, secrets: readonly Secret[]): string[] {
   const plain = text.toLowerCase()
   const [inWords, inNumbers] = [plain.replace(/[^a-z]+/g, ' '), plain.replace(/[\s\\]+/g, '')]
   return secrets

@@ -220,7 +220,7 @@ const { verify } = loadEcdsa()
 const WITNESS_SCRIPT = Uint8Array.of(0x51)
 const CHANNEL = p2wsh(WITNESS_SCRIPT)
 
-export class World {
+class World {
   readonly reports = new Recorder<ServerReport>()
   readonly watchers = new Map<Uint8Array, RecordingWatcher>()
   readonly #liar: Liar

@@ -40,11 +40,11 @@ import { FakePayee } from './fake-payee.js'
 const MOST_TRIES = 3
 const LIFETIME_MS = 300_000
 
-export function dataOf(challenge: Challenge): MppxChallenge {
+function dataOf(challenge: Challenge): MppxChallenge {
   return { ...challenge, request: fromToken(challenge.request) as Record<string, unknown> }
 }
 
-export class VerificationFailedError extends Error {
+class VerificationFailedError extends Error {
   readonly status: number = 402
 
   toProblemDetails(challengeId: string): object {
@@ -52,14 +52,14 @@ export class VerificationFailedError extends Error {
   }
 }
 
-export const TRANSPORT = {
+const TRANSPORT = {
   respondReceipt: ({ response }: { readonly response: unknown }): Response => {
     const headers = { 'payment-receipt': 'yes', 'content-type': 'text/event-stream' }
     return new Response((response as Response).body, { headers })
   }
 }
 
-export function clientOf(buyer: MppxBuyer): (place: string) => Promise<Response> {
+function clientOf(buyer: MppxBuyer): (place: string) => Promise<Response> {
   return async (place) => {
     let answer = await buyer.fetch(place)
     for (let tries = 0; tries < MOST_TRIES && answer.status === 402; tries++) {
@@ -72,7 +72,7 @@ export function clientOf(buyer: MppxBuyer): (place: string) => Promise<Response>
   }
 }
 
-export function serverOf(
+function serverOf(
   seller: MppxSeller,
   secretKey: string,
   amount: string,

@@ -181,7 +181,7 @@ export function coreClient(buyer: X402Buyer): Client {
   })
 }
 
-export async function coreServer(
+async function coreServer(
   seller: X402Seller,
   prices: Readonly<Record<string, string>>,
   handle: (request: Request) => Promise<Response>

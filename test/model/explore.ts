@@ -8,7 +8,7 @@ import type { Story } from './stories.js'
 /* Which game a story is. */
 
 /** A story knows nothing of what its worlds are made of, and who plays it does not either. */
-export function withGameOf<R>(story: Story, play: <W>(game: Game<W>) => R): R {
+function withGameOf<R>(story: Story, play: <W>(game: Game<W>) => R): R {
   return story.beside === 'renewal' ? play(new RenewalGame(story)) : play(new ChannelGame(story))
 }
 
@@ -17,7 +17,7 @@ export function withGameOf<R>(story: Story, play: <W>(game: Game<W>) => R): R {
  * word any more.
  */
 
-export class Judge<W> {
+class Judge<W> {
   readonly #exits = new Map<string, Violation | undefined>()
   readonly #game: Game<W>
   readonly #oneIn: number

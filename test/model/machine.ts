@@ -51,7 +51,7 @@ export interface Outcome {
   readonly effects: readonly Effect[]
 }
 
-export class Sides {
+class Sides {
   readonly #states = new Interned<SideState>()
   readonly #messages = new Interned<Message>()
   readonly #steps = new Map<number, Outcome>()

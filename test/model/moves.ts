@@ -32,7 +32,7 @@ import type { Completion } from './transactions.js'
 /** What a peer names when it keeps nothing to itself. */
 const ALL = 'all'
 
-export class Losing {
+class Losing {
   readonly #machine: Machine
 
   constructor(machine: Machine) {

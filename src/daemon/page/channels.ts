@@ -78,7 +78,7 @@ export function showBalances({ balance, channels }: Known): void {
 }
 
 /** A part of a whole in percent, for drawing: the ratio of two exact amounts. */
-export function percentOf(part: bigint, whole: bigint): number {
+function percentOf(part: bigint, whole: bigint): number {
   return whole === 0n ? 0 : Number((part * 10_000n) / whole) / 100
 }
 
@@ -104,12 +104,12 @@ export interface CardActions {
 }
 
 /** True while a channel can be closed. */
-export function canClose({ status }: ChannelInfo): boolean {
+function canClose({ status }: ChannelInfo): boolean {
   return !['closing', 'settling', 'refunding', 'closed', 'abandoned'].includes(status)
 }
 
 /** A card that shows a channel, and then the same channel as it is later. */
-export function channelCard(known: Known, actions: CardActions): Row<ChannelInfo> {
+function channelCard(known: Known, actions: CardActions): Row<ChannelInfo> {
   let shown: ChannelInfo | undefined
   const act = (what: (channel: ChannelInfo) => void) => (): void => {
     if (shown !== undefined) what(shown)

@@ -78,7 +78,7 @@ export class Client {
 }
 
 /** An event as the API has sent it. */
-export function eventOf(data: string): NodeEvent {
+function eventOf(data: string): NodeEvent {
   return inward(JSON.parse(data)) as NodeEvent
 }
 

@@ -28,7 +28,7 @@ const LOST =
   'The node does not answer: what you see is as it was. Start it again with `paychan start --ui`, and open the address that it prints. This page keeps trying.'
 
 /** Shows whether the page is up to date. */
-export function showConnection(connection: Connection): void {
+function showConnection(connection: Connection): void {
   const state = need('connection', HTMLElement)
   state.className = `badge ${connection === 'live' ? 'good' : connection === 'connecting' ? '' : 'bad'}`
   setText(
@@ -42,7 +42,7 @@ export function showConnection(connection: Connection): void {
 }
 
 /** Shows the node and its chain. */
-export function showNode({ info }: Known): void {
+function showNode({ info }: Known): void {
   if (info === undefined) return
   const { chain, channels } = info
   setText(need('network', HTMLElement), info.network)
@@ -113,7 +113,7 @@ function showOnce(
 const MOST_NOTICES = 8
 
 /** Shows an alarm, or other news of the node, until somebody takes it away. */
-export function showNotice({ text, isAlarm }: Notice): void {
+function showNotice({ text, isAlarm }: Notice): void {
   const place = need(isAlarm ? 'alarms' : 'notices', HTMLElement)
   const notice = element('li', { class: isAlarm ? 'alarm' : 'notice' }, text)
   notice.append(
@@ -132,7 +132,7 @@ export function showNotice({ text, isAlarm }: Notice): void {
 const KEPT_AS = 'paychan-theme'
 
 /** Light or dark: as the system is, until somebody chooses. */
-export function prepareTheme(): void {
+function prepareTheme(): void {
   const toggle = need('theme', HTMLButtonElement)
   const dark = matchMedia('(prefers-color-scheme: dark)')
   const show = (): void => {

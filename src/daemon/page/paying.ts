@@ -12,7 +12,7 @@ import { amountOf, copyable, isChecked, onSend, openDialog, setText, valueOf } f
 import type { Payments } from './payments.js'
 
 /** The payment for which a channel is opened, when there is none to pay on. */
-export interface Wanted {
+interface Wanted {
   readonly peer: string
   readonly amount: Satoshi | undefined
 }

@@ -28,7 +28,7 @@ interface ReadBlock {
   readonly transactions: readonly MinedTransaction[]
 }
 
-export class RealChain {
+class RealChain {
   readonly #blocks: ReadBlock[] = []
   readonly #from: number
   readonly #devnet: Devnet
@@ -99,7 +99,7 @@ export class RealChain {
 }
 
 /** Starts at the present tip. */
-export function chainOf(devnet: Devnet): RealChain {
+function chainOf(devnet: Devnet): RealChain {
   return new RealChain(devnet, devnet.height)
 }
 

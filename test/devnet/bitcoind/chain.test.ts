@@ -34,7 +34,7 @@ class Refused extends Error {
   }
 }
 
-export class FakeBitcoind {
+class FakeBitcoind {
   /** HTTP requests, whatever is in them. */
   requests = 0
   #server: Server | undefined
