@@ -19,6 +19,7 @@ import { remember } from '../types/allowance.js'
 import { printable } from './electrum/endpoint.js'
 import type { Rank } from './electrum/rpc.js'
 import { type Outcome, PublicationLine } from './publication-line.js'
+import { isLately } from './shared-costs.js'
 import type { ServerReport } from './waiting.js'
 import type { ServerCalls } from './electrum/client.js'
 import type { ElectrumSession } from './electrum/session.js'
@@ -154,12 +155,11 @@ export class Broadcasts {
 }
 
 /**
- * COST-6: number of transactions without a deadline that are under way at once at a server, and
- * milliseconds for which a refused one keeps its place. ElectrumX takes 100 for a refusal: so they
- * come to 800 at once, and then to 225 of the 600 that it forgives in a block.
+ * COST-6: number of transactions without a deadline that are under way at once at a server; a
+ * refused one keeps its place for `REFUSAL_MS`. So they come to 800 at once, and then to 225 of the
+ * 600 that ElectrumX forgives in a block.
  */
 export const PATIENT_SENDS = 8
-export const REFUSAL_MS = 2_100_000
 
 /**
  * Closes, and T1s that are not our own: they have no deadline, and a peer can see to it that a
@@ -212,8 +212,7 @@ export class PatientSends {
   /** Lets waiting transactions in while there are places; to be called with each block. */
   look(): void {
     const now = this.#clock.now()
-    // A clock that was set back holds no place for longer than that.
-    this.#refusedAt = this.#refusedAt.filter((at) => at <= now && now - at < REFUSAL_MS)
+    this.#refusedAt = this.#refusedAt.filter((at) => isLately(at, now))
     for (const [whose, { txid, answer }] of this.#line) {
       if (this.#sending.size + this.#refusedAt.length >= PATIENT_SENDS) return
       if (this.#sending.has(whose)) continue

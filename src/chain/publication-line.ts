@@ -7,15 +7,15 @@ import type { Claim, Clock } from '../engine/ports.js'
 import type { Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
 import { feeRate, type FeeRate, max } from '../types/units.js'
+import { isLately, REFUSAL_MS } from './shared-costs.js'
 
 /**
- * Number of refusals at which others wait, and milliseconds for which a refusal counts. ElectrumX
- * takes 100 for a refusal, so they come to 600 at once, and then to 171 of the 600 that it forgives
- * in a block; those of channels whose T1 is in no block to a third of that.
+ * Number of refusals at which others wait, while these count (`REFUSAL_MS`). They come to 600 at
+ * once, and then to 171 of the 600 that ElectrumX forgives in a block; those of channels whose T1 is
+ * in no block to a third of that.
  */
 const REFUSED_PUBLICATIONS = 6
 const REFUSED_WITHOUT_T1 = 2
-export const REFUSED_PUBLICATION_MS = 2_100_000
 
 /** Milliseconds for which one that was refused goes behind others: the 36 blocks of a window. */
 const WINDOW_MS = 21_600_000
@@ -113,8 +113,7 @@ export class PublicationLine {
 
   #letIn(): void {
     const now = this.#clock.now()
-    // A clock that was set back holds no place for longer than that.
-    this.#refused = this.#refused.filter(({ at }) => at <= now && now - at < WINDOW_MS)
+    this.#refused = this.#refused.filter(({ at }) => isLately(at, now, WINDOW_MS))
     const waiting = [...this.#line.values()].map((each) => ({ each, worth: this.#worth(each) }))
     waiting.sort((a, b) => (a.worth === b.worth ? 0 : a.worth > b.worth ? -1 : 1))
     for (const { each } of waiting) this.#admit(each)
@@ -149,7 +148,7 @@ export class PublicationLine {
 
   #mayGo(claim: Claim): boolean {
     const now = this.#clock.now()
-    const refused = this.#refused.filter(({ at }) => now - at < REFUSED_PUBLICATION_MS)
+    const refused = this.#refused.filter(({ at }) => now - at < REFUSAL_MS)
     const others = [...this.#underway, ...refused.map((each) => each.claim)]
     if (!this.#hasRival(claim, others)) return true
     const counts = (each: Claim): boolean =>

@@ -100,11 +100,21 @@ const MAX_UNPROVED_BYTES = 20_000_000
 const MAX_OF_SCRIPT_BYTES = MAX_UNPROVED_BYTES / 2
 
 /**
+ * COST-6, COST-9, COST-10: milliseconds for which a refusal counts: 3.5 blocks. ElectrumX takes 100
+ * for each, and forgives 600 in a block.
+ */
+export const REFUSAL_MS = 2_100_000
+
+/** True for what was `ms` ago at the most. A clock that was set back makes nothing last longer. */
+export function isLately(at: number, now: number, ms = REFUSAL_MS): boolean {
+  return at <= now && now - at < ms
+}
+
+/**
  * COST-10: number of transactions in no block that a server may show and then not have, over all
- * scripts, and milliseconds for which each counts: ElectrumX takes 100 for each.
+ * scripts.
  */
 export const MOST_LACKED = 8
-const LACKED_MS = 2_100_000
 
 /** The bytes that all scripts of one server take, and what it has shown and does not have. */
 export class UnprovedBudget {
@@ -133,7 +143,7 @@ export class UnprovedBudget {
   /** True while so many were lacking lately that the server is asked for none that no block has. */
   get isLacking(): boolean {
     const now = this.#now()
-    this.#lacked = this.#lacked.filter((at) => at <= now && now - at < LACKED_MS)
+    this.#lacked = this.#lacked.filter((at) => isLately(at, now))
     return this.#lacked.length >= MOST_LACKED
   }
 

@@ -6,12 +6,12 @@ import {
   broadcastRefused,
   PATIENT_SENDS,
   PatientSends,
-  REFUSAL_MS,
   Broadcasts,
   isAlreadyThere,
   refusalKind,
   Underpaid
 } from '../../src/chain/broadcasting.js'
+import { REFUSAL_MS } from '../../src/chain/shared-costs.js'
 import {
   createElectrumChain,
   type ElectrumChain,

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { broadcastRefused } from '../../src/chain/broadcasting.js'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
-import { PublicationLine, REFUSED_PUBLICATION_MS } from '../../src/chain/publication-line.js'
+import { PublicationLine } from '../../src/chain/publication-line.js'
+import { REFUSAL_MS } from '../../src/chain/shared-costs.js'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { Claim } from '../../src/engine/ports.js'
 import { toHex, txid, type Txid } from '../../src/types/bytes.js'
@@ -107,7 +108,7 @@ describe('chain / publication line', () => {
     const before = counter.sent.length
     await counter.block()
     assert.equal(counter.sent.length, before)
-    counter.now += REFUSED_PUBLICATION_MS
+    counter.now += REFUSAL_MS
     await counter.block()
     assert.ok(counter.sent.length > before)
   })
