@@ -9,6 +9,7 @@ import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { toHex } from '../types/bytes.js'
 import { adviceOf } from '../types/error-advice.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { coalescing, rarelyUpdating } from './coalescing.js'
@@ -196,26 +197,21 @@ export function inboundGate(most: number): ConnectionGater {
   }
 }
 
+/** Codes of multiaddrs, and the first bytes of an IPv4 address within IPv6. */
+const [IP4, IP6] = [4, 41]
+const MAPPED = '00000000000000000000ffff'
+
 /** The /24 of an IPv4 address, the /64 of an IPv6 one: who has one address there has all of them. */
 function networkOf(address: Multiaddr): string {
-  const [host] = address.getComponents()
-  const value = host?.value ?? ''
-  if (host?.name === 'ip4') return value.split('.').slice(0, 3).join('.')
-  if (host?.name !== 'ip6') return `${host?.name ?? ''}/${value}`
+  const [code] = address.bytes
+  if (code === IP4) return toHex(address.bytes.subarray(1, 4))
+  if (code !== IP6) {
+    const [first] = address.getComponents()
+    return `${first?.name ?? ''}/${first?.value ?? ''}`
+  }
+  const ip = toHex(address.bytes.subarray(1, 17))
   // A listener for both kinds shows IPv4 addresses within IPv6.
-  const mapped = /^::ffff:(\d+\.\d+\.\d+)\.\d+$/i.exec(value)?.[1]
-  if (mapped !== undefined) return mapped
-  const [head = '', tail] = value.split('::')
-  const [before, after] = [head, tail ?? ''].map((part) => (part === '' ? [] : part.split(':')))
-  const zeros = tail === undefined ? 0 : 8 - (before?.length ?? 0) - (after?.length ?? 0)
-  return [
-    ...(before ?? []),
-    ...Array.from({ length: Math.max(0, zeros) }, () => '0'),
-    ...(after ?? [])
-  ]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')
+  return ip.startsWith(MAPPED) ? ip.slice(MAPPED.length, -2) : ip.slice(0, 16)
 }
 
 /*
