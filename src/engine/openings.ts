@@ -30,7 +30,7 @@ import type { CloseScripts, OwnScripts, RefundShare, Strangers } from './opening
 import { watchStands } from './performing.js'
 import type { Link, LinkListener, Random } from './ports.js'
 import type { Renewals } from './renewals.js'
-import { BufferingListener, refuse } from './streams.js'
+import { type Bucket, BufferingListener, refuse } from './streams.js'
 import { fundingSent, openForPayments, readyForSignatures } from './waiters.js'
 
 /** The parts of an engine that an opening needs besides. */
@@ -246,7 +246,7 @@ export class Openings {
    *
    * @throws Violation `ERR_TOO_MANY_OPENINGS`
    */
-  #admit({ renews }: OpenChannel, peer: string): ReturnType<RefundShare['take']> {
+  #admit({ renews }: OpenChannel, peer: string): Bucket {
     const share = this.#parts.refunds.take(peer)
     // A renewal has money in it from the start.
     if (renews !== undefined) return share
@@ -270,7 +270,7 @@ export class Openings {
     link: Link,
     offer: OpenChannel,
     listener: BufferingListener,
-    share: ReturnType<RefundShare['take']>
+    share: Bucket
   ): Promise<void> {
     let unused: Uint8Array | undefined
     let actor: ChannelActor | undefined
