@@ -1,4 +1,4 @@
-/** The events of a node as lines of its log. */
+/** The log of a node: its lines, and what they say of its events. */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { isLogged, type LogConfig, type LogLevel } from '../daemon/config-schema.js'
 import type { Answered } from '../daemon/tcp-api.js'

@@ -1,4 +1,4 @@
-/** The options of every verb that makes a transaction: its fee, and the coins that it spends. */
+/** Options that several verbs share: the fee of a transaction, the coins that it spends, and times. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { withoutUndefined } from '../daemon/wire.js'
 import type { FeeChoice } from '../node/api.js'

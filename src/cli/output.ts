@@ -1,7 +1,7 @@
 /**
  * The one writer of results. Without `--json`: text for people on stdout, progress and errors on
  * stderr. With `--json`: exactly one JSON object on stdout, the result or `{ "error": ... }`, and
- * nothing on stderr.
+ * nothing on stderr. With it the exit codes, and what a waiting person is shown.
  */
 import pc from 'picocolors'
 import { ERROR_KINDS, kindOf } from '../types/error-codes.js'
@@ -144,8 +144,6 @@ export const EXIT_CODES_HELP = `Exit codes:
   4  the peer cannot be reached, or does not speak paychan
   5  the chain is not available (no Electrum server answers)
   6  the disk failed or is full: \`start\` has stopped the node; make room, then start it again`
-
-/* Shows what a person waits for, and handles the first Ctrl-C as an orderly stop. */
 
 /* Tells a waiting person what the wait is for. */
 

@@ -1,6 +1,6 @@
 /**
  * The configuration of a node and the sources of its values: flags win over the environment, the
- * environment over the file, the file over the defaults. Pure: nothing is read here.
+ * environment over the file, the file over the defaults. `loadConfig` reads the file; the rest is pure.
  */
 import { readFile } from 'node:fs/promises'
 import { multiaddr } from '@multiformats/multiaddr'

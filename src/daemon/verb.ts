@@ -1,6 +1,6 @@
 /**
  * What a verb of the local API is: a call of the node, with its request, its answer and its effect
- * on money. The verbs themselves are in `verbs.ts`.
+ * on money, and the tickets by which a call can be cancelled. The verbs themselves are in `verbs.ts`.
  */
 import { z } from 'zod'
 import type { Scope } from '../node/access.js'

@@ -1,6 +1,6 @@
 /**
  * The user's commands for the ends of channels: a higher fee for a published transaction, and all
- * settlements at once.
+ * settlements at once; and the watch over the risk that a publication comes too late.
  */
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { Env } from '../channel/env.js'

@@ -1,6 +1,7 @@
 /**
  * Answers to identified payments (`payment-identifier` of x402), so that a payment whose answer was
- * lost can be sent again: it gets the same answer, and no unit is taken.
+ * lost can be sent again: it gets the same answer, and no unit is taken. And what shared caches are
+ * told of answers that are paid for.
  */
 import { createHash } from 'node:crypto'
 

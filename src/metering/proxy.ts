@@ -1,4 +1,4 @@
-/** A priced proxy: puts any HTTP server behind a gate, unchanged. */
+/** A priced proxy: puts any HTTP server behind a gate, unchanged, and says which paths are free. */
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'

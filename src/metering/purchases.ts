@@ -1,7 +1,7 @@
 /**
  * Units for a client of another library: that one makes the requests, and tells what became of each
  * unit that it has shown. A server that does not take what it was paid for its own offer is paid no
- * more.
+ * more. And requests and answers as a buyer sees them: repeated until paid, charged or not.
  */
 import { z } from 'zod'
 import { remember } from '../types/allowance.js'

@@ -3,11 +3,9 @@
  * first alarm is told at once, and later ones of the same cause are counted and told after growing
  * pauses.
  */
-import type { Chain, Clock, Tip, Unsubscribe } from '../engine/ports.js'
+import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { ChannelId } from '../types/bytes.js'
-import { satPerVByte } from '../types/units.js'
-import { SHOWN_TARGETS } from '../wallet/fee-choice.js'
-import type { Fees, NodeEvent } from './api.js'
+import type { NodeEvent } from './api.js'
 
 export type Alarm = Extract<NodeEvent, { type: 'alarm' }>
 
@@ -139,77 +137,4 @@ function whileText(ms: number): string {
   const seconds = Math.round(ms / 1000)
   if (seconds < 120) return `${seconds} s`
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
-}
-
-/*
- * The feerates that callers are shown. One answer of the servers is for all of them, so that nobody
- * who asks this node spends what its servers allow it: publications need that.
- */
-
-/** Milliseconds for which an answer holds, however fast blocks come. */
-const LEAST_MS = 30_000
-
-/** Milliseconds after which mempools are other ones, without a block too. */
-const MOST_MS = 600_000
-
-interface Asked {
-  readonly answer: Promise<Fees>
-  readonly at: number
-  readonly tip: Tip | undefined
-  failed: boolean
-}
-
-export class ShownFees {
-  #asked: Asked | undefined
-  readonly #chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>
-  readonly #clock: Pick<Clock, 'now'>
-
-  constructor(
-    chain: Pick<Chain, 'tip' | 'relayRates' | 'estimateFeeRate'>,
-    clock: Pick<Clock, 'now'>
-  ) {
-    this.#chain = chain
-    this.#clock = clock
-  }
-
-  /**
-   * The last answer of the servers, which are asked anew once there is another block and 30 s are
-   * over, or 10 minutes. What failed is asked again with another block, or after 30 s.
-   *
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`
-   */
-  async now(): Promise<Fees> {
-    if (this.#asked === undefined || this.#isOver(this.#asked)) this.#asked = this.#ask()
-    return await this.#asked.answer
-  }
-
-  #isOver({ at, tip, failed }: Asked): boolean {
-    // A clock that is set back must not keep an answer for ever.
-    const age = Math.abs(this.#clock.now() - at)
-    const isOtherBlock = tip?.hash !== this.#chain.tip?.hash
-    return failed
-      ? isOtherBlock || age >= LEAST_MS
-      : (isOtherBlock && age >= LEAST_MS) || age >= MOST_MS
-  }
-
-  #ask(): Asked {
-    const chain = this.#chain
-    const clock = this.#clock
-    const asked: Asked = { answer: feesOf(chain), at: clock.now(), tip: chain.tip, failed: false }
-    asked.answer.catch(() => {
-      asked.failed = true
-    })
-    return asked
-  }
-}
-
-async function feesOf(chain: Pick<Chain, 'relayRates' | 'estimateFeeRate'>): Promise<Fees> {
-  const { minimum } = await chain.relayRates()
-  const estimates = await Promise.all(
-    SHOWN_TARGETS.map(async (blocks) => ({
-      blocks,
-      satPerVByte: satPerVByte(await chain.estimateFeeRate(blocks))
-    }))
-  )
-  return { leastSatPerVByte: satPerVByte(minimum), estimates }
 }

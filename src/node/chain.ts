@@ -1,7 +1,8 @@
 /**
- * Ties a data directory to its chain by one block that was deep in it. Without it a node would take
- * the heights in its channels for those of any chain that it is shown. (The first block of the
- * network would not tell two regtest chains apart; this block tells networks apart as well.)
+ * The chain of a node: its Electrum servers and their headers, how far it has read, and the block
+ * that ties its data to it. Without that block, which was deep in the chain, a node would take the
+ * heights in its channels for those of any chain that it is shown. (The first block of the network
+ * would not tell two regtest chains apart; this block tells networks apart as well.)
  */
 import { concat } from 'uint8arrays'
 import { z } from 'zod'

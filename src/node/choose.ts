@@ -1,4 +1,4 @@
-/** Finds the channel or the peer that an id, or a part of one, means. */
+/** Finds the channel or the peer that a caller means: by an id, a part of one, or a type of libp2p. */
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ChannelId } from '../types/bytes.js'

@@ -1,4 +1,7 @@
-/** The events of a node for readers that come back, each with its number. */
+/**
+ * The events of a node: for readers that come back, each with its number, and for the logger and the
+ * metrics of its host.
+ */
 import {
   type ComponentLogger,
   type CounterGroup,

@@ -1,4 +1,7 @@
-/** Makes a data directory from the words alone: the seed, and the range of the wallet's search. */
+/**
+ * Makes a data directory from a backup, or from the words alone: the seed, and the range of the
+ * wallet's search.
+ */
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'

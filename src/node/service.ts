@@ -53,11 +53,11 @@ import type {
   PeersApi,
   RequestsApi
 } from './api.js'
-import { Alarms, ShownFees } from './alarms.js'
+import { Alarms } from './alarms.js'
 import { makeBackup } from './backup.js'
 import { belongsTo, type ElectrumInit, historiesOf, openChain, tellOfChain } from './chain.js'
 import { channelsFacet } from './channels.js'
-import { type Gate, LongReads, peerNamed, type Running } from './running.js'
+import { type Gate, LongReads, ShownFees, peerNamed, type Running } from './running.js'
 import { payCall, paymentsFacet } from './payments.js'
 import { answerQuestion, requestInfo, type RequestsEnv, requestsFacet } from './requests.js'
 import { keptEvents, newestEvent, type PaychanEvents, ToldEvents, Traces } from './events.js'

@@ -1,4 +1,4 @@
-/** The end of a caller's wait, and the news that it hears meanwhile. */
+/** Waiting for a node: the end of a caller's wait, events, and heights of the chain. */
 import { setMaxListeners } from 'node:events'
 import { PaychanError, STORE_FAILED } from '../types/errors.js'
 import type { NodeApi, NodeInfo } from './api.js'

@@ -1,4 +1,4 @@
-/** One simulation at work: a world of nodes, its events, and its observations. */
+/** A simulation, and one at work: a world of nodes, its events, and its observations. */
 import type { EngineEvent } from '../engine/context.js'
 import type { Tip } from '../engine/ports.js'
 import { Calendar, Draws } from '../testing/calendar.js'

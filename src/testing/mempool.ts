@@ -1,6 +1,6 @@
 /**
- * The checks of a mempool, as far as channels depend on them: the rules of Bitcoin Core, in its
- * words.
+ * Transactions of the virtual chain, and the checks of its mempool, as far as channels depend on
+ * them: the rules of Bitcoin Core, in its words.
  */
 import { isSignedByBoth } from '../bitcoin/funding-spend.js'
 import { fundingScript } from '../bitcoin/funding.js'

@@ -1,4 +1,7 @@
-/** So much at once, and so much a second for long: how fast somebody else may cause work. */
+/**
+ * What somebody else may cause: so much work at once, and so much a second for long; and so many
+ * entries in memory.
+ */
 
 export interface AllowanceOptions {
   /** What may come at once. */

@@ -1,6 +1,7 @@
 /**
- * Amounts as people write and read them, in satoshis or bitcoin. Exact decimal arithmetic on
- * bigint: a float never touches money (0.1 + 0.2 is not 0.3).
+ * What people type: amounts in satoshis or bitcoin, hosts with their ports, and names that are nearly
+ * right. Amounts are exact decimal arithmetic on bigint: a float never touches money (0.1 + 0.2 is
+ * not 0.3).
  */
 import { PaychanError } from './errors.js'
 import { type Satoshi, satoshi } from './units.js'

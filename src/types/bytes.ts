@@ -1,4 +1,4 @@
-/** Byte strings and the identifiers made of them. */
+/** Byte strings, the identifiers made of them, and their checksums. */
 import { PaychanError } from './errors.js'
 
 declare const kind: unique symbol

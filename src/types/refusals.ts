@@ -1,4 +1,4 @@
-/** The reasons for which a mempool refuses a transaction. */
+/** Refusals: those of mempools for their reasons, and those of nodes that left nothing behind. */
 import { type ErrorCode, kindOf } from './error-codes.js'
 
 export type RefusalKind =

@@ -1,4 +1,4 @@
-/** Payments in words: what was paid, what is left, what comes in. */
+/** Payments and requests in words: what was paid, what is left, what comes in, what is asked for. */
 import type {
   ChannelInfo,
   PaymentDetails,

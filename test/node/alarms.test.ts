@@ -1,12 +1,8 @@
 /** One alarm a cause, told again at growing intervals. */
 import assert from 'node:assert/strict'
-import type { Chain, Tip } from '../../src/engine/ports.js'
-import { type Alarm, Alarms, ShownFees } from '../../src/node/alarms.js'
+import { type Alarm, Alarms } from '../../src/node/alarms.js'
 import { channelId } from '../../src/types/bytes.js'
-import { codeOf, PaychanError } from '../../src/types/errors.js'
-import { blockHeight, feeRate } from '../../src/types/units.js'
 import { FakeClock } from '../chain/helpers.js'
-import { codeOfRejection } from './fixture.js'
 
 const channelOf = (n: number): ReturnType<typeof channelId> =>
   channelId(n.toString(16).padStart(64, '0'))
@@ -135,82 +131,5 @@ describe('alarms', () => {
     assert.equal(clock.pending, 1_000)
     alarms.stop()
     assert.equal(clock.pending, 0)
-  })
-})
-
-/* The feerates that callers are shown: one question to the servers is for all of them. */
-
-describe('node / the fees that are shown', () => {
-  let now: number
-  let asked: number
-  let fails: boolean
-  let chain: { tip: Tip | undefined } & Pick<Chain, 'relayRates' | 'estimateFeeRate'>
-  let fees: ShownFees
-
-  beforeEach(() => {
-    ;[now, asked, fails] = [1_800_000_000_000, 0, false]
-    chain = {
-      tip: { height: blockHeight(100), hash: 'block 100' },
-      relayRates: async () => {
-        asked += 1
-        if (fails) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'Nobody answers.')
-        return await Promise.resolve({ minimum: feeRate(1_000n), incremental: feeRate(1_000n) })
-      },
-      estimateFeeRate: async () => await Promise.resolve(feeRate(BigInt(1_000 * asked)))
-    }
-    fees = new ShownFees(chain, { now: () => now })
-  })
-
-  function nextBlock(): void {
-    const height = blockHeight((chain.tip?.height ?? 0) + 1)
-    chain.tip = { height, hash: `block ${height}` }
-  }
-
-  it('cost what one call costs, with a hundred at once and a hundred later', async () => {
-    const first = await Promise.all(Array.from({ length: 100 }, async () => await fees.now()))
-    for (let n = 0; n < 100; n++) first.push(await fees.now())
-    assert.equal(asked, 1)
-    assert.deepEqual(first[199], first[0])
-    assert.equal(first[0]?.leastSatPerVByte, 1)
-  })
-
-  it('are asked for anew with a block, and not within 30 s, however fast blocks come', async () => {
-    await fees.now()
-    now += 29_999
-    for (let n = 0; n < 50; n++) {
-      nextBlock()
-      await fees.now()
-    }
-    assert.equal(asked, 1)
-    now += 1
-    assert.equal((await fees.now()).estimates[0]?.satPerVByte, 2)
-    assert.equal(asked, 2)
-  })
-
-  it('are asked for anew after 10 minutes without a block, and after a clock that was set back', async () => {
-    await fees.now()
-    now += 599_999
-    await fees.now()
-    assert.equal(asked, 1)
-    now += 1
-    await fees.now()
-    assert.equal(asked, 2)
-    now -= 86_400_000
-    await fees.now()
-    assert.equal(asked, 3)
-  })
-
-  it('that could not be had cost no more: they are asked for again with a block, or after 30 s', async () => {
-    fails = true
-    for (let n = 0; n < 100; n++) {
-      assert.equal(await codeOfRejection(fees.now()), 'ERR_CHAIN_UNAVAILABLE')
-    }
-    assert.equal(asked, 1)
-    fails = false
-    now += 29_999
-    assert.equal(await fees.now().catch(codeOf), 'ERR_CHAIN_UNAVAILABLE')
-    nextBlock()
-    await fees.now()
-    assert.equal(asked, 2)
   })
 })

@@ -2,19 +2,11 @@
 import assert from 'node:assert/strict'
 import type { Channel } from '../../src/channel/state.js'
 import type { LogPart } from '../../src/engine/payment-log.js'
-import type {
-  ChannelInfo,
-  PaymentFilter,
-  PaymentInfo,
-  PaymentsApi,
-  WalletTransaction
-} from '../../src/node/api.js'
-import { withRenewals } from '../../src/node/wallet.js'
+import type { PaymentFilter, PaymentInfo, PaymentsApi } from '../../src/node/api.js'
 import { paymentsFacet } from '../../src/node/payments.js'
 import { LongReads } from '../../src/node/running.js'
-import { channelId, txid } from '../../src/types/bytes.js'
-import { blockHeight, satoshi } from '../../src/types/units.js'
-import { channel } from '../daemon/fake-node.js'
+import { channelId } from '../../src/types/bytes.js'
+import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, Fixture } from './fixture.js'
 
 const [BOB, CAROL] = [
@@ -167,152 +159,5 @@ describe('node / payments / one', () => {
     } finally {
       await fixture.end()
     }
-  })
-})
-
-/* What only the channels know of the wallet's transactions. */
-
-const T1 = txid('ab'.repeat(32))
-const TIP = blockHeight(120)
-
-const old: ChannelInfo = {
-  ...channel,
-  id: channelId('01'.repeat(32)),
-  status: 'closed',
-  capacity: satoshi(100_000n)
-}
-const fresh = (capacity: bigint, fields: Partial<ChannelInfo> = {}): ChannelInfo => ({
-  ...channel,
-  renews: old.id,
-  funding: { txid: T1, vout: 0 },
-  confirmations: 3,
-  capacity: satoshi(capacity),
-  ...fields
-})
-const wallet = (fields: Partial<WalletTransaction> = {}): WalletTransaction => ({
-  txid: T1,
-  kind: 'funding',
-  amount: -50_300n,
-  fee: undefined,
-  height: blockHeight(118),
-  confirmations: 3,
-  status: 'confirmed',
-  label: 'more',
-  ...fields
-})
-
-describe('node / the transactions of renewals', () => {
-  it('what a top-up pays is what neither channel nor wallet has any more', () => {
-    assert.deepEqual(withRenewals([wallet()], [fresh(150_000n), old], TIP), [
-      wallet({ fee: satoshi(300n) })
-    ])
-    assert.deepEqual(
-      withRenewals([wallet({ fee: satoshi(7n) })], [fresh(150_000n), old], TIP),
-      [wallet({ fee: satoshi(7n) })],
-      'what the wallet knows is right'
-    )
-    assert.deepEqual(
-      withRenewals([wallet({ amount: 900_000n })], [fresh(150_000n), old], TIP)[0]?.fee,
-      undefined,
-      'only a part of it is known yet'
-    )
-  })
-
-  it('a renewal alone stands where its block is, and before all blocks while it is in none', () => {
-    const others = [
-      wallet({ txid: txid('cd'.repeat(32)), height: blockHeight(119) }),
-      wallet({ txid: txid('ef'.repeat(32)), height: blockHeight(100) })
-    ]
-    const list = (channel: ChannelInfo): unknown[] =>
-      withRenewals(others, [channel, old], TIP).map(({ txid, height, status, fee }) =>
-        txid === T1 ? [height, status, fee] : height
-      )
-    assert.deepEqual(list(fresh(99_800n)), [119, [118, 'confirmed', 200n], 100])
-    assert.deepEqual(list(fresh(99_800n, { confirmations: 0 })), [
-      [undefined, 'mempool', 200n],
-      119,
-      100
-    ])
-  })
-
-  it("a top-up is the wallet's to list", () => {
-    assert.deepEqual(withRenewals([], [fresh(150_000n), old], TIP), [])
-  })
-
-  it("nothing is listed of a server's, nor of one that has not left", () => {
-    for (const fields of [
-      { role: 'server' },
-      { status: 'opening' },
-      { status: 'abandoned' }
-    ] as const) {
-      assert.deepEqual(withRenewals([], [fresh(99_800n, fields), old], TIP), [])
-    }
-  })
-})
-
-/* Reads of whole logs take turns, whoever asks for them. */
-
-describe('node / reads of a log', () => {
-  /** Reads that end when they are told to. */
-  function held(reads: LongReads): {
-    readonly begun: number[]
-    readonly end: Array<() => void>
-    readonly ask: (name: number) => Promise<number>
-  } {
-    const begun: number[] = []
-    const end: Array<() => void> = []
-    const ask = async (name: number): Promise<number> =>
-      await reads.run(async () => {
-        begun.push(name)
-        await new Promise<void>((resolve) => {
-          end[name] = resolve
-        })
-        return name
-      })
-    return { begun, end, ask }
-  }
-
-  /** All that can happen by itself has happened. */
-  async function settled(): Promise<void> {
-    await new Promise((resolve) => {
-      setImmediate(resolve)
-    })
-  }
-
-  it('are few at once; others wait, and have their turn in the order in which they came', async () => {
-    const { begun, end, ask } = held(new LongReads(2, 9))
-    const all = [0, 1, 2, 3].map(ask)
-    await settled()
-    assert.deepEqual(begun, [0, 1])
-    end[1]?.()
-    await settled()
-    assert.deepEqual(begun, [0, 1, 2])
-    for (const name of [0, 2]) end[name]?.()
-    await settled()
-    assert.deepEqual(begun, [0, 1, 2, 3])
-    end[3]?.()
-    assert.deepEqual(await Promise.all(all), [0, 1, 2, 3])
-  })
-
-  it('give their turn on when they fail', async () => {
-    const reads = new LongReads(1, 9)
-    const failed = reads.run(async () => await Promise.reject(new Error('no disk')))
-    const next = reads.run(async () => await Promise.resolve('read'))
-    await assert.rejects(failed, /no disk/)
-    assert.equal(await next, 'read')
-  })
-
-  it('are refused when too many wait', async () => {
-    const { end, ask } = held(new LongReads(1, 1))
-    const taken = [ask(0), ask(1)]
-    assert.equal(await codeOfRejection(ask(2)), 'ERR_TOO_MANY_CALLS')
-    end[0]?.()
-    await settled()
-    taken.push(ask(2))
-    for (const name of [1, 2]) {
-      await settled()
-      end[name]?.()
-    }
-    assert.deepEqual(await Promise.all(taken), [0, 1, 2])
   })
 })

@@ -1,7 +1,7 @@
 /**
  * An adversary that acts with its own keys: with each block it looks at the channels of its node.
  * It stops its engine's unfavourable publications, and answers no request to close
- * (`bad-peers.ts`).
+ * (`bad-peers.ts`). The states that it holds, and its signatures of them, are here, too.
  */
 import { SIGHASH, toDer } from '../../bitcoin/ecdsa.js'
 import { digestOfAll, fundingWitness, SEQUENCE } from '../../bitcoin/funding-spend.js'

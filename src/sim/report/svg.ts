@@ -1,6 +1,6 @@
 /**
- * The common parts of the drawings: a frame with axes, marks, and the style that makes them
- * readable on light and on dark.
+ * The common parts of the reports: HTML that escapes what it is given, the shell of a page; and of
+ * the drawings a frame with axes, marks, and the style that makes them readable on light and on dark.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,4 +1,7 @@
-/** The tables of nodes and of channels, which the browser sorts, filters and shows page by page. */
+/**
+ * The tables of nodes and of channels, which the browser sorts, filters and shows page by page; the
+ * curves over time, and the totals.
+ */
 import type { ChannelResult, NodeResult, Results, Series } from '../results.js'
 import { count, plural, visible } from './format.js'
 import type { Cell, Column, Curve, CurveLine, TableData } from './page-data.js'

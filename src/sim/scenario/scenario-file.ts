@@ -1,4 +1,7 @@
-/** A scenario from its YAML: checked as a whole, with the line and column of every error. */
+/**
+ * A scenario from its YAML, a file or a preset, with the settings of a command line: checked as a
+ * whole, with the line and column of every error.
+ */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-/** The slider and the button below the picture. */
+/** The time that the page shows, and the slider and the button below the picture that move it. */
 import { need } from '../../../browser/dom.js'
 import { count, moment } from '../format.js'
 
