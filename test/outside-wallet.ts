@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { p2wpkh } from '@scure/btc-signer'
 import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
 import { psbtText } from '../src/bitcoin/psbt.js'
-import { ecdsa } from './channel/keys.js'
+import { ecdsa } from './channel/side.js'
 
 export interface OutsideCoin {
   readonly txid: string

@@ -22,7 +22,7 @@ import { signedFunding } from '../../src/bitcoin/signed-funding.js'
 import { toHex } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
-import { ecdsa, keyPair } from '../channel/keys.js'
+import { ecdsa, keyPair } from '../channel/side.js'
 import { OutsideWallet, type FundingOptions, type OutsideCoin } from '../outside-wallet.js'
 
 const CAPACITY = satoshi(100_000n)

@@ -9,7 +9,7 @@ import { publishable } from '../../src/channel/publishable.js'
 import { hashFromTxid, txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, eventOf, sentOf } from './asserts.js'
-import { scriptOf } from './keys.js'
+import { scriptOf } from './side.js'
 import { World } from './world.js'
 
 const paid = (amount = 40_000n): World => new World().open().paid(amount)

@@ -3,8 +3,7 @@ import { auditChannel, sumLog, type Finding } from '../../src/channel/audit.js'
 import type { Established } from '../../src/channel/state.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Role } from '../../src/bitcoin/keys.js'
-import { keyPair, ecdsa } from './keys.js'
-import type { EstablishedBy, Side } from './side.js'
+import { ecdsa, type EstablishedBy, keyPair, type Side } from './side.js'
 import { payment, World } from './world.js'
 
 const paid = (): World => new World().open().paid(10_000n).paid(500n)

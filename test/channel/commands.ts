@@ -8,8 +8,7 @@ import { balances, signedBalance } from '../../src/channel/ledger.js'
 import { payableNow } from '../../src/channel/paying.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { isSettled, sentOf } from './asserts.js'
-import { ecdsa } from './keys.js'
-import { paymentsOf } from './side.js'
+import { ecdsa, paymentsOf } from './side.js'
 import { payment, type World } from './world.js'
 
 export type Command =

@@ -18,8 +18,7 @@ import { statusOfUpdate } from '../../src/engine/payments.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
-import { scriptOf } from './keys.js'
-import type { Side } from './side.js'
+import { scriptOf, type Side } from './side.js'
 import { World } from './world.js'
 
 type Shown = FundingHistory['spends'][number]

@@ -9,7 +9,7 @@ import { parseTransaction, type Transaction } from '../../src/bitcoin/transactio
 import type { FundingHistory } from '../../src/channel/events.js'
 import { outPointText, sameOutPoint, type OutPoint, type Txid } from '../../src/types/bytes.js'
 import { blockHeight, type BlockHeight } from '../../src/types/units.js'
-import { faultOfSpend } from './keys.js'
+import { faultOfSpend } from './side.js'
 
 export type Refusal =
   'non-final' | 'missing-inputs' | 'insufficient-fee' | 'fee-too-low' | 'dust' | 'other'

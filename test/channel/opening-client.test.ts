@@ -5,7 +5,7 @@ import { fromHex, txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { assertAbandoned, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
-import { keyPair } from './keys.js'
+import { keyPair } from './side.js'
 import { payment, World } from './world.js'
 
 describe('client / opening / on offer', () => {

@@ -6,7 +6,7 @@ import type { RefundSigned } from '../../src/channel/state.js'
 import { Violation } from '../../src/channel/violation.js'
 import { blockHeight } from '../../src/types/units.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
-import { ecdsa, scriptOf } from './keys.js'
+import { ecdsa, scriptOf } from './side.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { buildT1, World } from './world.js'
 

@@ -10,7 +10,7 @@ import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 import { OutsideWallet } from '../outside-wallet.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf } from './asserts.js'
-import { ecdsa } from './keys.js'
+import { ecdsa } from './side.js'
 import { World } from './world.js'
 
 const wallet = new OutsideWallet()

@@ -8,8 +8,7 @@ import { stateDigest } from '../../src/channel/signing.js'
 import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
-import { ecdsa } from './keys.js'
-import { paymentsOf, type Side } from './side.js'
+import { ecdsa, paymentsOf, type Side } from './side.js'
 import { payment, World } from './world.js'
 
 const open = (options: ConstructorParameters<typeof World>[0] = {}): World =>

@@ -3,8 +3,7 @@ import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { satoshi } from '../../src/types/units.js'
 import { assertStopped, effectsOf, eventOf, forge, sentOf } from './asserts.js'
-import { ecdsa, keyPair } from './keys.js'
-import { paymentsOf } from './side.js'
+import { ecdsa, keyPair, paymentsOf } from './side.js'
 import { payment, World } from './world.js'
 
 const paid = (amount = 10_000n): World => new World().open().paid(amount)

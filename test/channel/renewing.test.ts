@@ -18,7 +18,7 @@ import { hashFromTxid, txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { transition } from '../../src/channel/transition.js'
 import { effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
-import { scriptOf } from './keys.js'
+import { scriptOf } from './side.js'
 import { originOf, payment, World, type WorldOptions } from './world.js'
 
 /** Open, the client has paid 40,000 of 100,000 sat. */

@@ -23,7 +23,7 @@ import { Violation } from '../../src/channel/violation.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, eventOf, take } from './asserts.js'
 import type { Side } from './side.js'
-import { anyTurnCommand, TurnStorm } from './turns-storm.js'
+import { anyTurnCommand, TurnStorm } from './storm.js'
 import { World } from './world.js'
 
 /** What the other side of a channel tells `role`, over the wire. */

@@ -1,10 +1,19 @@
+/** What is shown of a channel; which channels without money a server lets go, and when. */
 import assert from 'node:assert/strict'
-import { NEW_LEDGER, balances } from '../../src/channel/ledger.js'
-import { lockOf, heightsBefore, payerOf } from '../../src/channel/schedule.js'
 import type { Env } from '../../src/channel/env.js'
+import { balances, NEW_LEDGER } from '../../src/channel/ledger.js'
 import { exposureOf } from '../../src/channel/risk.js'
-import type { Channel } from '../../src/channel/state.js'
+import { heightsBefore, lockOf, payerOf } from '../../src/channel/schedule.js'
+import type { Channel, ClientChannel, Established, ServerChannel } from '../../src/channel/state.js'
 import { type ChannelInfo, outlineOf } from '../../src/channel/summary.js'
+import {
+  isUnproven,
+  isVacant,
+  isWorthless,
+  KEPT_AFTER_L,
+  KEPT_MS,
+  letUnprovenGo
+} from '../../src/channel/unfunded.js'
 import { isUnwatched } from '../../src/channel/unwatched.js'
 import { errorMessage, Violation } from '../../src/channel/violation.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
@@ -217,5 +226,87 @@ describe('channel / unwatched', () => {
       statuses.filter((status) => isUnwatched({ watched, status }))
     assert.deepEqual(mattering(false), ['confirming', 'open', 'closing'])
     assert.deepEqual(mattering(true), [])
+  })
+})
+
+const { client, server } = new World().until('server', 'established')
+const T0 = 1_700_000_000_000
+
+/** Handed back to a server by its peer; no server shows T1. */
+const unproven: ServerChannel = {
+  ...server.established,
+  restored: true,
+  openedAt: T0,
+  fundingAccepted: false,
+  onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined, shown: [] }
+}
+const L = unproven.terms.refundHeight
+
+describe('channel / unfunded / handed back by its peer, and in no block', () => {
+  const goes = (
+    changes: Partial<ServerChannel> = {},
+    height: number | undefined = L + KEPT_AFTER_L,
+    age = KEPT_MS
+  ): boolean =>
+    letUnprovenGo(
+      { ...unproven, ...changes },
+      {
+        now: T0 + age,
+        height: height === undefined ? undefined : blockHeight(height)
+      }
+    ).state.stage === 'abandoned'
+
+  it('is let go a day of blocks after L, and a day after it came: not a block, not a millisecond before (RESTORE-7)', () => {
+    assert.equal(goes(), true)
+    assert.equal(goes({}, L + KEPT_AFTER_L - 1), false)
+    assert.equal(goes({}, L + KEPT_AFTER_L, KEPT_MS - 1), false)
+    assert.equal(goes({}, L + KEPT_AFTER_L + 1, KEPT_MS + 1), true)
+  })
+
+  it('stays while the tip is not known, a server shows T1, or it is no such channel', () => {
+    const env = { now: T0 + KEPT_MS, height: undefined }
+    assert.equal(letUnprovenGo(unproven, env).state, unproven)
+    assert.equal(goes({ onChain: { ...unproven.onChain, fundingSeen: true } }), false)
+    assert.equal(goes({ restored: undefined }), false)
+    const mined = { ...unproven.onChain, fundingHeight: blockHeight(501) }
+    assert.equal(goes({ onChain: mined }), false)
+  })
+
+  it('is worthless until T1 was in a block, and nothing of it is under way', () => {
+    const is = (changes: Partial<ServerChannel>): readonly boolean[] => {
+      const channel = { ...unproven, ...changes } as Established
+      return [isWorthless(channel), isUnproven(channel), isVacant(channel)]
+    }
+    const [no, yes] = [
+      [false, false, false],
+      [true, true, true]
+    ]
+    assert.deepEqual(is({}), yes)
+    assert.deepEqual(is({ reorged: true }), no)
+    assert.deepEqual(is({ onChain: { ...unproven.onChain, fundingHeight: blockHeight(501) } }), no)
+    assert.deepEqual(is({ ready: { ours: true, theirs: true } }), yes, 'its peer has said so')
+    assert.deepEqual(isWorthless({ ...client.established, restored: true }), false)
+  })
+})
+
+describe('channel / state', () => {
+  it('a side has no field of the other one, and the types let nobody ask for it', () => {
+    const { client, server } = new World().open()
+    const [ours, theirs]: [ClientChannel, ServerChannel] = [client.established, server.established]
+    // @ts-expect-error only a server sees T1 accepted by itself
+    assert.equal(ours.fundingAccepted, undefined)
+    // @ts-expect-error only a client hears that the server has T1
+    assert.equal(theirs.fundingAcknowledged, undefined)
+    // @ts-expect-error only a client has T2's signature from its peer
+    assert.equal(theirs.refundSignature, undefined)
+    // @ts-expect-error only a client has a T1 of an outside wallet
+    assert.equal(theirs.outside, undefined)
+    // @ts-expect-error only a client waits for the server's signature of T1
+    assert.equal(theirs.renewal, undefined)
+    // @ts-expect-error only a client renews
+    assert.equal(theirs.renewFor, undefined)
+    for (const field of ['renewFor', 'patience', 'outside', 'renewal', 'refundSignature']) {
+      assert.ok(!(field in theirs), `a server's record has no place for ${field}`)
+    }
   })
 })

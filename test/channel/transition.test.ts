@@ -1,9 +1,14 @@
+/** Events one by one: which are refused, what breaks a channel; no spend is read twice. */
 import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
 import type { Message, Update } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { attempt, Violation } from '../../src/channel/violation.js'
 import { txid } from '../../src/types/bytes.js'
-import { assertAbandoned, assertStopped, effectsOf, eventOf } from './asserts.js'
+import { PaychanError } from '../../src/types/errors.js'
 import { reestablishOf } from '../protocols/reestablish.js'
+import { assertAbandoned, assertStopped, effectsOf, eventOf } from './asserts.js'
 import { World } from './world.js'
 
 /**
@@ -207,5 +212,62 @@ describe('channel / transition / a violation after a violation', () => {
     const before = world.client.established.stopped
     world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 4, sequence: 9 } })
     assert.equal(world.client.established.stopped, before)
+  })
+})
+
+describe('channel / violation', () => {
+  const thrown = (error: Error): unknown =>
+    attempt(
+      (code) => `${code} of`,
+      () => {
+        throw error
+      }
+    )
+
+  it('is what a check throws, or what the refusal of a helper comes to; a bug is no fault of the peer and is thrown on', () => {
+    const violation = new Violation('UPD-4', 'ERR_BAD_SIGNATURE', 'The signature is wrong.')
+    assert.equal(thrown(violation), violation)
+    const refused = thrown(new PaychanError('ERR_INVALID_AMOUNT', 'Too much.', { asked: 1 }))
+    assert.ok(refused instanceof Violation)
+    assert.deepEqual(
+      [refused.rule, refused.code, refused.message, refused.facts['asked']],
+      ['ERR_INVALID_AMOUNT of', 'ERR_INVALID_AMOUNT', 'Too much.', 1]
+    )
+    const bug = new TypeError('undefined is not a function')
+    assert.throws(() => thrown(bug), bug)
+    assert.equal(
+      attempt('UPD-4', () => 7),
+      7
+    )
+  })
+})
+
+describe('channel / a spend that the chain shows', () => {
+  const { fromBuffer } = Transaction
+  afterEach(() => {
+    Transaction.fromBuffer = fromBuffer
+  })
+
+  it('is judged and recognised without being read again', () => {
+    const world = new World({ capacity: 1_000_000n }).open().paid(40_000n)
+    world.server.post({ type: 'settle' })
+    const { publication } = world.server.established
+    assert.ok(publication)
+    const history = {
+      funding: {
+        transaction: parseTransaction(world.client.established.fundingTx),
+        height: world.client.established.onChain.fundingHeight
+      },
+      spends: [{ transaction: parseTransaction(publication.raw), height: undefined }],
+      strays: []
+    }
+    let reads = 0
+    Transaction.fromBuffer = (bytes, isLenient) => {
+      reads++
+      return fromBuffer(bytes, isLenient)
+    }
+    const { state } = world.client.attempt({ type: 'history', history })
+    assert.ok(state.stage === 'established')
+    assert.deepEqual([state.onChain.shown[0]?.kind, reads], ['settlement', 0])
   })
 })

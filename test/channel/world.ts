@@ -33,8 +33,7 @@ import {
 } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import { FakeChain } from './fake-chain.js'
-import { scriptOf } from './keys.js'
-import { Side } from './side.js'
+import { scriptOf, Side } from './side.js'
 
 /** Satoshis unless said otherwise. */
 export interface WorldOptions {

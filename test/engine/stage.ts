@@ -14,7 +14,7 @@ import { protocolWords } from '../../src/words/channels.js'
 import { planPayment } from '../../src/node/plan-payment.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
 import { satoshi } from '../../src/types/units.js'
-import { faultOfSpend } from '../channel/keys.js'
+import { faultOfSpend } from '../channel/side.js'
 import { BLOCKS, quiet, World, type Node, type NodeSetup } from './world.js'
 
 export const COIN = 1_000_000n

@@ -18,7 +18,7 @@ import { summarise } from '../../../src/channel/summary.js'
 import { fundingHistory } from '../../../src/engine/watches.js'
 import { hashFromTxid } from '../../../src/types/bytes.js'
 import { blockHeight, MAX_MONEY } from '../../../src/types/units.js'
-import { scriptOf } from '../../channel/keys.js'
+import { scriptOf } from '../../channel/side.js'
 import { Choices } from '../mutations.js'
 import { channels, sides, transactions } from './transactions.js'
 
