@@ -2,7 +2,7 @@
 import type { Role } from '../bitcoin/keys.js'
 import { PaychanError } from '../types/errors.js'
 import { notWatched, type Env } from './env.js'
-import { isBuried } from './funding-depth.js'
+import { isBuried } from './funding.js'
 import { lastPaymentHeightOf, mayPay } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 

@@ -34,7 +34,7 @@ import {
   type SignedClose
 } from './state.js'
 import { fundingOutput, partyOf } from './terms.js'
-import { isWorthless, NEVER_MINED } from './unfunded.js'
+import { isWorthless, NEVER_MINED } from './funding.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /**

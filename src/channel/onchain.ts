@@ -19,7 +19,7 @@ import { become, type CsvPayout, type Effect, type Transition } from './effects.
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
 import { figuresOf, shareOf } from './evidence.js'
-import { FINAL_DEPTH } from './funding-depth.js'
+import { FINAL_DEPTH } from './funding.js'
 import { balances } from './ledger.js'
 import { onFundingShown, onStrays } from './outside-funding.js'
 import { isFundingSeen, withFunding } from './renewing.js'

@@ -40,7 +40,7 @@ import { establishClient } from './establishing.js'
 import { awaitSignatures } from './outside-funding.js'
 import { checkAcceptance, termsOf, type OwnPart } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
-import { usualRenewalRate } from './renewal-bounds.js'
+import { usualRenewalRate } from './renewal-terms.js'
 import { sendInitialOfRenewal } from './renewing.js'
 import {
   identityOf,

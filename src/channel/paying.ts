@@ -15,6 +15,7 @@ import {
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
+import { amountRefusal, quote, quoteInTurn, shareRefusal } from './quote.js'
 import { channelRefusal } from './channel-refusal.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -29,7 +30,6 @@ import {
   paymentsOf,
   signedBalance
 } from './ledger.js'
-import { amountRefusal, quote, quoteInTurn, shareRefusal } from './quote.js'
 import { exposureOfPayee } from './risk.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'

@@ -20,7 +20,7 @@ import {
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
-import { isHeldForPeer, notedAsDue, settlesBlindly } from './copied.js'
+import { isHeldForPeer, notedAsDue, settlesBlindly } from './handed-back.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import {
@@ -49,7 +49,7 @@ import { isOlder, publishHeightOf, type StateRef } from './schedule.js'
 import { windowOf } from './stakes.js'
 import { isFrozen, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
-import { isWorthless, mayHoldMoney, NEVER_MINED } from './unfunded.js'
+import { isWorthless, mayHoldMoney, NEVER_MINED } from './funding.js'
 
 /**
  * True when it is time to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6),

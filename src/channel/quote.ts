@@ -6,14 +6,100 @@
 import type { Role } from '../bitcoin/keys.js'
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, max, min, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
-import { channelRefusal } from './channel-refusal.js'
-import type { Env } from './env.js'
+import { formatAmount, max, min, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
+import { type Env, notWatched } from './env.js'
+import { isBuried } from './funding.js'
 import { balances, signedBalance } from './ledger.js'
-import { lastTurnAt, payerOf } from './schedule.js'
+import { lastPaymentHeightOf, lastTurnAt, mayPay, payerOf } from './schedule.js'
 import { stakeOfPayee } from './stakes.js'
-import type { Established, Channel } from './state.js'
+import { type Channel, type Established, isFrozen, spendInSight } from './state.js'
 import { belowMinTurn, noTurnLeft, refusalInForce } from './turns.js'
+
+/* Tells whether a channel takes payments at all, in either side's turn. */
+
+/**
+ * Returns the channel when it takes payments at all, in either side's turn; else the reason why
+ * not.
+ *
+ * @param payer - this side when left out
+ */
+export function channelRefusal(
+  channel: Channel,
+  env: Pick<Env, 'height' | 'isWatched'>,
+  payer: Role = channel.role
+): Established | PaychanError {
+  if (
+    channel.stage !== 'established' ||
+    !channel.ready.ours ||
+    !channel.ready.theirs ||
+    channel.ledger.held === undefined
+  ) {
+    return new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      channel.stage === 'abandoned'
+        ? `The channel was abandoned: ${channel.reason}`
+        : 'The channel is not open yet; wait until `paychan channels` shows it as open.',
+      { stage: channel.stage }
+    )
+  }
+  const { terms, ledger } = channel
+  if (!mayPay(terms, payer)) {
+    return new PaychanError(
+      'ERR_NOT_THE_PAYER',
+      'In this channel the other side pays; open a channel of your own to pay it.',
+      { role: channel.role }
+    )
+  }
+  if (
+    spendInSight(channel) !== undefined ||
+    channel.publication !== undefined ||
+    isFrozen(channel)
+  ) {
+    return new PaychanError(
+      'ERR_CHANNEL_CLOSED',
+      'The channel is closing or closed; open a new one.'
+    )
+  }
+  if (channel.stopped !== undefined) {
+    return new PaychanError(
+      'ERR_CHANNEL_STOPPED',
+      `The channel takes no more payments: ${channel.stopped.reason}`,
+      { code: channel.stopped.code }
+    )
+  }
+  if (channel.link !== 'live') {
+    return new PaychanError(
+      'ERR_PEER_UNREACHABLE',
+      'The peer is not connected; the payment was not sent.',
+      { peer: channel.peer }
+    )
+  }
+  const { height } = env
+  if (height === undefined) {
+    return new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      'The chain has not been seen yet; the payment was not sent.'
+    )
+  }
+  if (!env.isWatched) return notWatched() // UPD-20
+  if (!isBuried(channel, env)) {
+    // FUND-4
+    return new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      'A reorganisation of the chain took the funding transaction back; wait until it is confirmed again.'
+    )
+  }
+  const lastPaymentHeight = lastPaymentHeightOf(terms, ledger.turn)
+  if (height > lastPaymentHeight) {
+    // UPD-12
+    return new PaychanError(
+      'ERR_CHANNEL_EXPIRED',
+      `The last payment on this channel was at height ${lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`,
+      { height, lastPaymentHeight }
+    )
+  }
+  return channel
+}
 
 /** The payments that one side could make next. */
 export interface Quote {

@@ -6,7 +6,7 @@ import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { formatAmount, satoshi } from '../types/units.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { isBuried } from './funding-depth.js'
+import { isBuried } from './funding.js'
 import {
   allDifferent,
   heldBalance,

@@ -10,7 +10,7 @@ import { satoshi } from '../types/units.js'
 import { abandon, closeOnly, stop } from './stopping.js'
 import { become, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { heardFrom } from './copied.js'
+import { heardFrom } from './handed-back.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
 import {
   canLeadTo,

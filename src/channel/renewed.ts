@@ -24,16 +24,17 @@ import {
 import { become, type Effect, type Transition } from './effects.js'
 import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
-import { isBuried } from './funding-depth.js'
+import { isBuried } from './funding.js'
 import { balances } from './ledger.js'
 import {
   checkRenewalFee,
+  checkRenewalTerms,
+  leastForClient,
   renewalBounds,
   requireCoinsInTime,
   requireRate,
   usualRenewalRate
-} from './renewal-bounds.js'
-import { leastForClient, checkRenewalTerms } from './renewal-terms.js'
+} from './renewal-terms.js'
 import { publishHeightOf } from './schedule.js'
 import { requireRenewsItself } from './self-renewal.js'
 import {

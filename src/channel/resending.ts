@@ -6,7 +6,7 @@
  */
 import type { Txid } from '../types/bytes.js'
 import type { Env } from './env.js'
-import type { BroadcastPurpose } from './events.js'
+import type { BroadcastPurpose, ChannelEvent } from './events.js'
 import type { Channel, Established } from './state.js'
 
 /**
@@ -46,6 +46,20 @@ export function refused(
   const { unwanted } = channel
   const refusals = unwanted?.txid === txid ? unwanted.refusals + 1 : 1
   return { ...channel, unwanted: { txid, refusals, height } }
+}
+
+/**
+ * COST-5: counts a refusal. A server that was not asked has refused nothing, and a bid rises
+ * instead.
+ */
+export function refusedUnlessBid(
+  channel: Established,
+  event: Extract<ChannelEvent, { type: 'broadcast-done' | 'broadcast-failed' }>,
+  env: Env
+): Established {
+  const wasAsked =
+    event.type === 'broadcast-done' || (event.kind !== 'unavailable' && event.kind !== 'not-sent')
+  return event.purpose === 'publication' || !wasAsked ? channel : refused(channel, event.txid, env)
 }
 
 /** Every server that was asked has taken it: ends the count of refusals. */

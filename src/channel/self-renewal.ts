@@ -7,7 +7,7 @@ import { alarm, PaychanError } from '../types/errors.js'
 import { formatAmount, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
 import type { Effect } from './effects.js'
 import type { Env } from './env.js'
-import { confirmations } from './funding-depth.js'
+import { confirmations } from './funding.js'
 import { balances } from './ledger.js'
 import { DAY, lastPaymentHeightOf } from './schedule.js'
 import {

@@ -13,12 +13,12 @@ import {
   type Satoshi
 } from '../types/units.js'
 import type { Env } from './env.js'
-import { confirmations, isBuried } from './funding-depth.js'
+import { confirmations, isBuried } from './funding.js'
+import { quote, type Quote } from './quote.js'
 import { channelRefusal } from './channel-refusal.js'
-import { AWAITS_PEER } from './copied.js'
+import { AWAITS_PEER } from './handed-back.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
 import { newestHeld, shareAtRisk } from './publishable.js'
-import { quote, type Quote } from './quote.js'
 import { renewedChannel } from './renewing.js'
 import { exposureOf, stakeNow } from './risk.js'
 import {

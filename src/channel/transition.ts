@@ -17,7 +17,14 @@ import {
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent, FundingHistory } from './events.js'
-import { confirmations, fundingFee, isBuried } from './funding-depth.js'
+import {
+  confirmations,
+  fundingFee,
+  isBuried,
+  isWorthless,
+  letUnprovenGo,
+  makeRoom
+} from './funding.js'
 import { onHandedBack } from './handed-back.js'
 import { heard, hungUp, isOver, onConnected, onDisconnected, onError } from './linking.js'
 import { CLAIM_AGAIN_BLOCKS, csvPayout, onHistory, settlePayments } from './onchain.js'
@@ -63,8 +70,7 @@ import {
   onTurnRefuse,
   onTurnRequest
 } from './turns.js'
-import { canWait, refused, rests, taken } from './resending.js'
-import { isWorthless, letUnprovenGo, makeRoom } from './unfunded.js'
+import { canWait, refusedUnlessBid, rests, taken } from './resending.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
@@ -402,20 +408,6 @@ function onBroadcastDone(
     default:
       return unreachable(purpose)
   }
-}
-
-/**
- * COST-5: counts a refusal. A server that was not asked has refused nothing, and a bid rises
- * instead.
- */
-function refusedUnlessBid(
-  channel: Established,
-  event: Extract<ChannelEvent, { type: 'broadcast-done' | 'broadcast-failed' }>,
-  env: Env
-): Established {
-  const wasAsked =
-    event.type === 'broadcast-done' || (event.kind !== 'unavailable' && event.kind !== 'not-sent')
-  return event.purpose === 'publication' || !wasAsked ? channel : refused(channel, event.txid, env)
 }
 
 function onBroadcastFailed(

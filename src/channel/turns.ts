@@ -17,7 +17,7 @@ import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { confirmations, isBuried } from './funding-depth.js'
+import { confirmations, isBuried } from './funding.js'
 import { balances, nextSequence } from './ledger.js'
 import { lastTurnAt, lockOf, payeeOf, payerOf } from './schedule.js'
 import {

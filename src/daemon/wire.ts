@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { NETWORKS } from '../bitcoin/network-names.js'
-import { type FactUnit, NEWS, type News } from '../channel/news.js'
+import { type FactUnit, NEWS, type News } from '../channel/effects.js'
 import { ofEachSetting, type Policy } from '../channel/policy.js'
 import type {
   BackupResult,

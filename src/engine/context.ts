@@ -2,9 +2,8 @@
  * The options of an engine, the events that it reports, and the inputs of a channel's transition.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Step, Transition } from '../channel/effects.js'
+import type { News, Step, Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
-import type { News } from '../channel/news.js'
 import type { Policy } from '../channel/policy.js'
 import type { Channel } from '../channel/state.js'
 import type { ChannelId, Txid } from '../types/bytes.js'

@@ -8,8 +8,7 @@
  * - `event-dropped`: the highest number that is no longer kept
  */
 import { z } from 'zod'
-import type { Step, Transition } from '../channel/effects.js'
-import type { News, NewsKind } from '../channel/news.js'
+import type { News, NewsKind, Step, Transition } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { Allowance } from '../types/allowance.js'
 import type { ChannelId, Txid } from '../types/bytes.js'

@@ -4,7 +4,7 @@
  */
 import type { Policy } from '../channel/policy.js'
 import { type Abandoned, type Channel, isOpening } from '../channel/state.js'
-import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/unfunded.js'
+import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/funding.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'

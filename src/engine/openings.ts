@@ -20,7 +20,7 @@ import {
   type KeyBits
 } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
-import { isUnfunded } from '../channel/unfunded.js'
+import { isUnfunded } from '../channel/funding.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { type BlockDelta, type Satoshi, ZERO_SAT } from '../types/units.js'

@@ -6,7 +6,7 @@
  *     ledger/<id>               the ledger; an update in flight has the number of its payments only,
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
-import { asCopied } from '../channel/copied.js'
+import { asCopied } from '../channel/handed-back.js'
 import { type Ledger, NEW_LEDGER } from '../channel/ledger.js'
 import type { StateRef } from '../channel/schedule.js'
 import type { Channel, Established, Stopped } from '../channel/state.js'

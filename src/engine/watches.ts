@@ -5,7 +5,7 @@
 import type { FundingHistory, ShownTransaction } from '../channel/events.js'
 import type { Channel } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
-import { isVacant } from '../channel/unfunded.js'
+import { isVacant } from '../channel/funding.js'
 import { type OutPoint, toHex, type Txid } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import type { BlockHeight } from '../types/units.js'

@@ -15,9 +15,13 @@ import {
   sumShown
 } from '../types/units.js'
 import { askedRate, checkCost, estimatedRate, MAX_TARGET, targetOf } from '../wallet/fee-choice.js'
-import type { CoinState, WalletCoin } from '../wallet/node-wallet.js'
-import type * as wallet from '../wallet/spending.js'
-import type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
+import type * as wallet from '../wallet/node-wallet.js'
+import type {
+  CoinState,
+  TransactionKind,
+  WalletCoin,
+  WalletTransaction
+} from '../wallet/node-wallet.js'
 import { amountOf } from './plan-payment.js'
 import type { ChannelInfo, SettleAllResult } from './channels.js'
 import type { Running } from './running.js'
@@ -160,7 +164,7 @@ function rankOf({ height }: WalletTransaction): number {
 }
 
 export type { CoinState } from '../wallet/node-wallet.js'
-export type { TransactionKind, WalletTransaction } from '../wallet/spending.js'
+export type { TransactionKind, WalletTransaction } from '../wallet/node-wallet.js'
 
 /** What the node has, in satoshis, as it knows now. */
 export interface Balance {

@@ -13,6 +13,7 @@ import {
   isReserved,
   lockChange,
   lockRemoval,
+  type OutgoingTransactions,
   type Reservations,
   sumOf
 } from './coins.js'
@@ -22,8 +23,7 @@ import type { AddressBook } from './addresses.js'
 import type { HistoryView } from './history-view.js'
 import type { CoinState, WalletBalance, WalletCoin } from './node-wallet.js'
 import type { Notes } from './notes.js'
-import type { OutgoingTransactions } from './outgoing.js'
-import type { StrandedFundings } from './stranded-fundings.js'
+import type { StrandedFundings } from './funding.js'
 
 interface CoinControlInit {
   readonly network: Network

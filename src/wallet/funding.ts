@@ -6,17 +6,7 @@
  * at most, which in turn must be version 3. All inputs are SegWit: nobody can change the txid.
  */
 import { z } from 'zod'
-import { type CoinEcdsa, signSpend } from '../bitcoin/owner-spend.js'
-import { codeOf, PaychanError } from '../types/errors.js'
-import { dustLimit } from '../bitcoin/sizes.js'
-import { fundingScript } from '../bitcoin/funding.js'
-import {
-  FUNDING_INPUT_VSIZE,
-  FUNDING_WITNESS_BYTES,
-  type FundingOutput,
-  SEQUENCE as REPLACEABLE
-} from '../bitcoin/funding-spend.js'
-import { MAX_RENEWAL_VSIZE } from '../bitcoin/renewal.js'
+import { MAX_PREVIOUS_BYTES } from '../../protocols/paychan/1.0/index.js'
 import {
   MAX_TRUC_VSIZE,
   type Selectable,
@@ -25,19 +15,36 @@ import {
   type SelectionRequest,
   spendVsize
 } from '../bitcoin/coin-selection.js'
+import {
+  FUNDING_INPUT_VSIZE,
+  FUNDING_WITNESS_BYTES,
+  type FundingOutput,
+  SEQUENCE as REPLACEABLE
+} from '../bitcoin/funding-spend.js'
+import { fundingScript } from '../bitcoin/funding.js'
+import { type CoinEcdsa, signSpend } from '../bitcoin/owner-spend.js'
+import { MAX_RENEWAL_VSIZE } from '../bitcoin/renewal.js'
+import { dustLimit } from '../bitcoin/sizes.js'
+import type { Transaction } from '../bitcoin/transaction.js'
+import { FINAL_DEPTH } from '../channel/funding.js'
+import { DAY } from '../channel/schedule.js'
 import type { BuiltFunding, Change } from '../engine/ports.js'
+import { type ChannelId, type OutPoint, outPointText, txid, type Txid } from '../types/bytes.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { parseRecord, recordChange } from '../types/records.js'
 import {
   addSat,
   type BlockHeight,
+  blockHeight,
   feeFor,
   formatAmount,
+  min,
   type Satoshi,
   subSat
 } from '../types/units.js'
-import { type OutPoint, outPointText, txid, type Txid } from '../types/bytes.js'
-import { parseRecord, recordChange } from '../types/records.js'
+import type { Reservations } from './coins.js'
 import type { HistoryView } from './history-view.js'
-import { named, outPoint } from './records.js'
+import { named, outPoint, type Reservation } from './records.js'
 
 /** The version of T1 (BIP431). */
 const TRUC_VERSION = 3
@@ -276,5 +283,151 @@ export class AbandonedFundings {
     return [...this.#fundings.values()]
       .filter(({ inputs }) => inputs.some(isBuried))
       .map(({ funding }) => funding)
+  }
+}
+
+/*
+ * The transactions that inputs spend from: they show a signer of another input of the same
+ * transaction that all inputs are SegWit.
+ */
+
+/**
+ * Each transaction once, without witnesses, which do not count for a txid.
+ *
+ * @throws PaychanError `ERR_COINS_TOO_LARGE` when they do not fit into a message
+ */
+export function previousOf(
+  inputs: ReadonlyArray<{ readonly outPoint: OutPoint }>,
+  find: (id: Txid) => Transaction | undefined
+): Uint8Array[] {
+  const previous = [...new Set(inputs.map(({ outPoint }) => outPoint.txid))].map(
+    (id) => (find(id) ?? missing(id)).withWitnesses().raw
+  )
+  const size = previous.reduce((sum, { length }) => sum + length, 0)
+  if (size <= MAX_PREVIOUS_BYTES) return previous
+  throw new PaychanError(
+    'ERR_COINS_TOO_LARGE',
+    `The coins come from transactions of ${size} bytes, and the peer has to be shown them: at most ${MAX_PREVIOUS_BYTES} bytes. Send the amount to an address from \`paychan address\` first, then top the channel up with that coin.`,
+    { size, most: MAX_PREVIOUS_BYTES }
+  )
+}
+
+function missing(id: Txid): never {
+  throw new Error(`the wallet has a coin of transaction ${id}, which it does not know`)
+}
+
+/*
+ * T1s of ours that wait for no block. Of a renewal only the server has all signatures, and may keep
+ * them to itself (RENEW-7); and a reorganisation may take a coin of T1 away for good (FUND-6). The
+ * node replaces no T1 by itself (FUND-5), but what it spends must not be locked for ever: after a
+ * while its owner may name one of its coins and send it to an address of this wallet. Once that is
+ * final T1 can be in no block, and its channel is given up.
+ *
+ * What counts is what servers show. If that is a lie, T1 is replaced although it could have been in
+ * a block: that costs the fee of the send, and no more, since T1 carries no payments yet and T2 is
+ * kept until the send is proved to be final.
+ */
+
+/** Blocks in which no server shows T1, or what it spends. */
+const HIDDEN_BLOCKS = 6
+
+interface StrandedInit {
+  readonly view: Pick<HistoryView, 'transaction' | 'spender'>
+  readonly reservations: Pick<Reservations, 'all' | 'get'>
+  /** Undefined as long as a history is missing, too: what is not heard of is not gone. */
+  readonly height: () => BlockHeight | undefined
+}
+
+interface Seen {
+  /** The newest tip under which T1 was shown. */
+  readonly shown: BlockHeight
+  /** The newest tip under which all that T1 spends was. */
+  readonly whole: BlockHeight
+  /** The tip under which T1 was first found to be lost; undefined while it is not. */
+  readonly lostSince: BlockHeight | undefined
+}
+
+export class StrandedFundings {
+  /** Since this node started: a restart costs some blocks of time. */
+  readonly #seen = new Map<ChannelId, Seen>()
+  readonly #init: StrandedInit
+
+  constructor(init: StrandedInit) {
+    this.#init = init
+  }
+
+  /** Called with each tip and each history. */
+  observe(): void {
+    const { view, reservations, height } = this.#init
+    const tip = height()
+    if (tip === undefined) return
+    for (const channel of this.#seen.keys()) {
+      if (reservations.get(channel) === undefined) this.#seen.delete(channel)
+    }
+    for (const { channel, inputs, funding } of reservations.all()) {
+      if (funding === undefined) continue
+      const isShown = view.transaction(funding) !== undefined
+      const isWhole = isShown || inputs.every(({ txid }) => view.transaction(txid) !== undefined)
+      const first: Seen = { shown: tip, whole: tip, lostSince: undefined }
+      const { shown, whole, lostSince } = this.#seen.get(channel) ?? first
+      this.#seen.set(channel, {
+        shown: isShown ? tip : shown,
+        whole: isWhole ? tip : whole,
+        lostSince: this.lostTo(channel) === undefined ? undefined : (lostSince ?? tip)
+      })
+    }
+  }
+
+  /**
+   * True once a channel had some blocks to hear that its T1 is lost (`lostTo`): a node that was away
+   * finds the other spend buried for long, and has to give the channel up first (FUND-6).
+   */
+  hasTold(channel: ChannelId): boolean {
+    const [since, tip] = [this.#seen.get(channel)?.lostSince, this.#init.height()]
+    return since !== undefined && tip !== undefined && tip - since >= FINAL_DEPTH
+  }
+
+  /**
+   * The height from which on the coins of a channel's T1 may be spent by name, as far as can be
+   * told now; undefined while T1 is in a block.
+   */
+  spendableFrom(channel: ChannelId): BlockHeight | undefined {
+    // What has been shown since the last tip counts as well.
+    this.observe()
+    const reservation = this.#init.reservations.get(channel)
+    const { funding, beside, refundHeight } = reservation ?? {}
+    const seen = this.#seen.get(channel)
+    const { height, view } = { height: this.#init.height(), view: this.#init.view }
+    if (funding === undefined || seen === undefined || height === undefined) return undefined
+    if (view.transaction(funding)?.height !== undefined) return undefined
+    const ends = [
+      ...(refundHeight === undefined ? [] : [refundHeight + DAY]),
+      ...(beside === true ? [seen.shown + HIDDEN_BLOCKS] : []),
+      ...(seen.whole < height ? [seen.whole + HIDDEN_BLOCKS] : [])
+    ]
+    return ends.length === 0 ? undefined : blockHeight(ends.reduce((a, b) => min(a, b)))
+  }
+
+  /** True when the coins of a channel's T1 may be spent by name now. */
+  isSpendable(channel: ChannelId): boolean {
+    const [from, height] = [this.spendableFrom(channel), this.#init.height()]
+    return from !== undefined && height !== undefined && height >= from
+  }
+
+  /** The transaction that has spent a coin of a channel's T1 for good, in its place. */
+  lostTo(channel: ChannelId): Txid | undefined {
+    const { view, height } = this.#init
+    const tip = height()
+    const reservation = this.#init.reservations.get(channel)
+    if (tip === undefined || reservation?.funding === undefined) return undefined
+    const { funding, inputs }: Reservation = reservation
+    return inputs
+      .map((input) => view.spender(input))
+      .find(
+        (spender) =>
+          spender?.height !== undefined &&
+          spender.transaction.txid !== funding &&
+          tip - spender.height + 1 >= FINAL_DEPTH
+      )?.transaction.txid
   }
 }

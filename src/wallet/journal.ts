@@ -3,12 +3,12 @@ import { addressFromScript, isStandardScript } from '../bitcoin/address.js'
 import { MAX_MONEY, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Txid } from '../types/bytes.js'
-import { newestOf, type OutgoingTransactions } from './outgoing.js'
+import { newestOf, type OutgoingTransactions } from './coins.js'
 import type { AddressBook } from './addresses.js'
 import type { ChainTransaction } from '../engine/ports.js'
 import type { HistoryView } from './history-view.js'
 import type { Notes } from './notes.js'
-import type { TransactionKind, WalletTransaction } from './spending.js'
+import type { TransactionKind, WalletTransaction } from './node-wallet.js'
 
 interface JournalInit {
   readonly network: Network

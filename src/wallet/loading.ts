@@ -6,10 +6,17 @@ import type { Store } from '../engine/ports.js'
 import type { AddressBook } from './addresses.js'
 import { CLOSE_GAP } from './gaps.js'
 import type { Claims } from './claims.js'
-import { type CoinLocks, LOCKED, readLock, type Reservations } from './coins.js'
+import {
+  type CoinLocks,
+  LOCKED,
+  OUTGOING,
+  type OutgoingTransactions,
+  readLock,
+  readOutgoing,
+  type Reservations
+} from './coins.js'
 import { ABANDONED, type AbandonedFundings, readAbandoned } from './funding.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
-import { OUTGOING, readOutgoing, type OutgoingTransactions } from './outgoing.js'
 import {
   BRANCHES,
   branchKey,

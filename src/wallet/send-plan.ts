@@ -22,8 +22,15 @@ import {
   ZERO_SAT
 } from '../types/units.js'
 import { inputVsize, selectCoins, spendVsize } from '../bitcoin/coin-selection.js'
-import { type Coin, type Reservations, sumOf } from './coins.js'
-import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
+import {
+  type Coin,
+  feeOf,
+  newestOf,
+  type Outgoing,
+  type OwnInput,
+  type Reservations,
+  sumOf
+} from './coins.js'
 import type { AddressBook } from './addresses.js'
 import type { HistoryView } from './history-view.js'
 

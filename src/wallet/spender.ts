@@ -35,14 +35,20 @@ import {
   type FeeChoice
 } from './fee-choice.js'
 import { labelChange, madeChange, type Notes } from './notes.js'
-import { newestOf, outgoingChange, type Outgoing, type OutgoingTransactions } from './outgoing.js'
-import type { Rebroadcasts } from './rebroadcasts.js'
-import { packageRefused } from './refusal-advice.js'
+import {
+  type Coin,
+  type CoinLocks,
+  newestOf,
+  type Outgoing,
+  outgoingChange,
+  type OutgoingTransactions,
+  type Reservations
+} from './coins.js'
+import { packageRefused, type Rebroadcasts } from './rebroadcasts.js'
 import { spendVsize } from '../bitcoin/coin-selection.js'
-import { type BumpResult, paymentOf, type SendOptions, type SendResult } from './spending.js'
+import { type BumpResult, paymentOf, type SendOptions, type SendResult } from './node-wallet.js'
 import type { AddressBook, OwnScript } from './addresses.js'
 import type { CoinControl } from './coin-control.js'
-import type { Coin, CoinLocks, Reservations } from './coins.js'
 import type { HistoryView } from './history-view.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Change, FundingBump, Store } from '../engine/ports.js'

@@ -6,16 +6,22 @@
  * every sum is computed from the histories of this moment.
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
-import { FINAL_DEPTH } from '../channel/funding-depth.js'
+import { FINAL_DEPTH } from '../channel/funding.js'
 import { requireFee } from '../bitcoin/coin-selection.js'
 import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
-import { AddressBook, NOT_HEARD, type OwnScript, ownScript } from './addresses.js'
+import { AddressBook, NOT_HEARD, type OwnScript, ownScript, Watches } from './addresses.js'
 import { Claims, isBuried, type Claim } from './claims.js'
 import { CoinControl } from './coin-control.js'
-import { type Coin, CoinLocks, Reservations } from './coins.js'
+import {
+  type Coin,
+  CoinLocks,
+  outgoingRemoval,
+  OutgoingTransactions,
+  Reservations
+} from './coins.js'
 import {
   abandonedChange,
   AbandonedFundings,
@@ -23,15 +29,15 @@ import {
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,
   outputOf,
+  previousOf,
   requireNoDust,
-  selectFunding
+  selectFunding,
+  StrandedFundings
 } from './funding.js'
-import { previousOf } from './previous.js'
 import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
 import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
-import { outgoingRemoval, OutgoingTransactions } from './outgoing.js'
 import {
   branchChange,
   claimChange,
@@ -44,18 +50,19 @@ import { SerialQueue } from './tasks.js'
 import { createSigner } from './signer.js'
 import { Rebroadcasts } from './rebroadcasts.js'
 import { Spender } from './spender.js'
-import { StrandedFundings } from './stranded-fundings.js'
 import { Sweeper } from './sweeper.js'
-import { Watches } from './watches.js'
-import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
 import type {
   BumpResult,
   FeeChoice,
+  NodeWallet,
   SendOptions,
   SendResult,
   TransactionKind,
+  WalletBalance,
+  WalletCoin,
+  WalletInit,
   WalletTransaction
-} from './spending.js'
+} from './node-wallet.js'
 import type {
   BuiltFunding,
   FundingBump,
@@ -459,11 +466,9 @@ class OnChainWallet implements NodeWallet {
   }
 
   async #known(work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
+    await work().catch((error: unknown) => {
       throw this.#explanation(error)
-    }
+    })
   }
 
   /**

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { LOCK_BELOW_TIP } from '../../src/bitcoin/renewal.js'
-import { fundingFee } from '../../src/channel/funding-depth.js'
+import {
+  fundingFee,
+  isUnfunded,
+  makeRoom,
+  mayMakeRoom,
+  turnToGo
+} from '../../src/channel/funding.js'
 import type { Channel, ClientChannel, Established, ServerChannel } from '../../src/channel/state.js'
-import { isUnfunded, mayMakeRoom, makeRoom, turnToGo } from '../../src/channel/unfunded.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChannelRecord, decode, encode } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
-import { asCopied } from '../../src/channel/copied.js'
+import { asCopied } from '../../src/channel/handed-back.js'
 import type { Effect } from '../../src/channel/effects.js'
 import type { Env } from '../../src/channel/env.js'
 import { isUnaffordable } from '../../src/channel/publishing.js'

@@ -12,7 +12,7 @@ import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { lowerMedian, nextBlockOf } from '../../src/chain/waiting.js'
 import type { Env } from '../../src/channel/env.js'
 import { balances } from '../../src/channel/ledger.js'
-import { renewalBounds, usualRenewalRate } from '../../src/channel/renewal-bounds.js'
+import { renewalBounds, usualRenewalRate } from '../../src/channel/renewal-terms.js'
 import {
   checkRenewal,
   onCompleteRenewal,

@@ -13,7 +13,7 @@ import {
   KEPT_AFTER_L,
   KEPT_MS,
   letUnprovenGo
-} from '../../src/channel/unfunded.js'
+} from '../../src/channel/funding.js'
 import { isUnwatched } from '../../src/channel/unwatched.js'
 import { errorMessage, Violation } from '../../src/channel/violation.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'

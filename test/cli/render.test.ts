@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
 import pc from 'picocolors'
-import { type FactUnit, NEWS } from '../../src/channel/news.js'
+import { type FactUnit, NEWS } from '../../src/channel/effects.js'
 import { createOutput } from '../../src/cli/output.js'
 import {
   renderBalance,

@@ -12,7 +12,7 @@ import {
   KEPT_MS,
   letUnprovenGo,
   mayMakeRoom
-} from '../../src/channel/unfunded.js'
+} from '../../src/channel/funding.js'
 import type { ScriptWatch } from '../../src/engine/ports.js'
 import { QUESTION_MS, restoredChange } from '../../src/engine/restores.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type { News } from '../../src/channel/news.js'
+import type { News } from '../../src/channel/effects.js'
 import type { Policy } from '../../src/channel/policy.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { Engine } from '../../src/engine/engine.js'

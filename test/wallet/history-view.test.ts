@@ -7,10 +7,15 @@ import { hashFromTxid, txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockHeight, feeRate, MAX_MONEY } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { CoinLocks, coinsOf, Reservations, sumOf } from '../../src/wallet/coins.js'
+import {
+  CoinLocks,
+  coinsOf,
+  OutgoingTransactions,
+  Reservations,
+  sumOf
+} from '../../src/wallet/coins.js'
 import { loadEcdsa } from '../../src/wallet/signer.js'
 import { HistoryView } from '../../src/wallet/history-view.js'
-import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import { book, FOREIGN, OURS, signed, SOMEWHERE, transaction, unsigned } from './shown.js'
 

@@ -19,7 +19,7 @@ import {
   readReservation,
   reservationChange
 } from '../../src/wallet/records.js'
-import type { TransactionKind, WalletTransaction } from '../../src/wallet/spending.js'
+import type { TransactionKind, WalletTransaction } from '../../src/wallet/node-wallet.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex)

@@ -24,7 +24,7 @@ import { stateTemplate } from '../../channel/signing.js'
 import type { BuiltFunding, Chain, FundingRequest } from '../../engine/ports.js'
 import { PaychanError } from '../../types/errors.js'
 import { blockDelta, satoshi } from '../../types/units.js'
-import { previousOf } from '../../wallet/previous.js'
+import { previousOf } from '../../wallet/funding.js'
 
 /** The state's fee, as virtual bytes at the rate of the next block; the state has some 280. */
 const GOOD_FEE_VSIZE = 400

@@ -33,7 +33,10 @@ import {
   CoinLocks,
   coinsOf,
   LOCKED,
+  OUTGOING,
+  OutgoingTransactions,
   readLock,
+  readOutgoing,
   Reservations,
   sumOf
 } from '../../../src/wallet/coins.js'
@@ -41,7 +44,6 @@ import { ABANDONED, readAbandoned } from '../../../src/wallet/funding.js'
 import { HistoryView } from '../../../src/wallet/history-view.js'
 import { listTransactions } from '../../../src/wallet/journal.js'
 import { LABELS, MADE, Notes, readLabel, readMade } from '../../../src/wallet/notes.js'
-import { OUTGOING, OutgoingTransactions, readOutgoing } from '../../../src/wallet/outgoing.js'
 import {
   branchKey,
   CLAIMS,
