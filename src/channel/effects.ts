@@ -145,6 +145,11 @@ interface FactTypes {
   height: BlockHeight
   number: number
   text: string
+  /**
+   * Stable, for programs: an error code of `docs/reference`, or why servers refused a transaction
+   * (`fee-too-low`, `missing-inputs`, `unavailable`, ...). `unknown` in events of earlier versions.
+   */
+  code: string
   channel: ChannelId
 }
 
@@ -170,20 +175,20 @@ export const NEWS = {
   'funding-received': {},
   'funding-completed': {},
   'funding-came-from-chain': {},
-  'funding-refused': { reason: 'text' },
+  'funding-refused': { code: 'code', reason: 'text' },
   'first-state-signed': { client: 'sat', server: 'sat' },
   'first-state-stored': {},
   'first-state-acknowledged': {},
   'funding-mined': { height: 'height' },
   ready: { confirmations: 'number', minDepth: 'number' },
   open: {},
-  abandoned: { reason: 'text' },
-  'given-up': { reason: 'text' },
+  abandoned: { code: 'code', reason: 'text' },
+  'given-up': { code: 'code', reason: 'text' },
   // The peer
   disconnected: {},
   reconnected: {},
-  'not-reconnected': { reason: 'text' },
-  'peer-says': { code: 'text', text: 'text' },
+  'not-reconnected': { code: 'code', reason: 'text' },
+  'peer-says': { code: 'code', text: 'text' },
   // Turns
   'turn-granted': { turn: 'number', matures: 'height' },
   'turn-taken': { turn: 'number', matures: 'height' },
@@ -192,10 +197,10 @@ export const NEWS = {
   'close-signed': { fee: 'sat' },
   'close-broadcast': {},
   'close-unknown': { txid: 'text' },
-  'close-refused': { reason: 'text' },
+  'close-refused': { code: 'code', reason: 'text' },
   /** `kind`: `settlement` or `refund`. */
   published: { transaction: 'text', fee: 'sat' },
-  'publication-refused': { transaction: 'text', reason: 'text' },
+  'publication-refused': { transaction: 'text', code: 'code', reason: 'text' },
   /** `transaction`: `close`, `settlement`, `refund` or `unknown`. */
   'spend-shown': { transaction: 'text' },
   'spend-mined': { transaction: 'text', height: 'height' },

@@ -312,6 +312,6 @@ function stopUnsigned(
     },
     { type: 'hang-up' },
     ...last,
-    { type: 'notify', news: { kind: 'given-up', reason } }
+    { type: 'notify', news: { kind: 'given-up', code, reason } }
   )
 }

@@ -278,6 +278,7 @@ export function onPublicationRefused(
     news: {
       kind: 'publication-refused',
       transaction: publication?.kind ?? 'settlement',
+      code: refusal.kind,
       reason: refusal.reason
     }
   }

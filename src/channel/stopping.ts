@@ -216,7 +216,7 @@ export function abandon(
     { type: 'hang-up' },
     ...release,
     { type: 'close-done', kind: 'abandoned', txid: undefined },
-    { type: 'notify', news: { kind: 'abandoned', reason: why.message } }
+    { type: 'notify', news: { kind: 'abandoned', code: why.code, reason: why.message } }
   )
 }
 

@@ -437,7 +437,7 @@ function onBroadcastFailed(
               {
                 type: 'notify',
                 txid: channel.outPoint.txid,
-                news: { kind: 'funding-refused', reason: event.reason }
+                news: { kind: 'funding-refused', code: event.kind, reason: event.reason }
               } as const
             ])
       )
@@ -445,7 +445,7 @@ function onBroadcastFailed(
     case 'close':
       return become(channel, {
         type: 'notify',
-        news: { kind: 'close-refused', reason: event.reason }
+        news: { kind: 'close-refused', code: event.kind, reason: event.reason }
       })
     case 'publication':
       return onPublicationRefused(channel, event, env)

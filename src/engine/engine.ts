@@ -595,7 +595,7 @@ export class Engine {
       this.#context.emit({
         type: 'channel',
         channel: actor.id,
-        news: { kind: 'not-reconnected', reason: failure },
+        news: { kind: 'not-reconnected', code: codeOf(failure), reason: messageOf(failure) },
         step: undefined,
         txid: undefined
       })

@@ -8,7 +8,7 @@
  * - `event-dropped`: the highest number that is no longer kept
  */
 import { z } from 'zod'
-import type { News, NewsKind, Step, Transition } from '../channel/effects.js'
+import { NEWS, type News, type NewsKind, type Step, type Transition } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { Allowance } from '../types/allowance.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
@@ -286,7 +286,13 @@ function newsOf(channel: ChannelId, { effects }: ToldStep): KeptEvent[] {
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readKeptEvent(key: string, value: Uint8Array): KeptEvent {
-  return readRecord(key, value, ({ event }: { readonly event: KeptEvent }) => event)
+  return readRecord(key, value, ({ event }: { readonly event: KeptEvent }) => withCode(event))
+}
+
+/** The event with the fact `code`, which earlier versions did not keep of each kind that has it. */
+function withCode(event: KeptEvent): KeptEvent {
+  if (event.type !== 'channel' || !('code' in NEWS[event.news.kind])) return event
+  return { ...event, news: { code: 'unknown', ...event.news } as News }
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */

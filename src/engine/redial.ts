@@ -5,7 +5,7 @@
  */
 import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import {
   type Clock,
@@ -196,7 +196,7 @@ export class Redial {
    * peer that has just not been reached, or that ends each stream, is left alone for a while,
    * however many callers there are. `tell` gets the reason of a failure, once for each dial.
    */
-  async reach(actor: ChannelActor, ms: number, tell: (failure: string) => void): Promise<void> {
+  async reach(actor: ChannelActor, ms: number, tell: (failure: unknown) => void): Promise<void> {
     const waiting = this.#pauses.get(actor)?.attempt
     const dialled = this.#wanted(actor)
     const attempt = waiting ?? this.#dialling.get(actor)?.attempt
@@ -213,7 +213,7 @@ export class Redial {
         late
       )
     } catch (error) {
-      if (attempt?.isTold !== true) tell(messageOf(error))
+      if (attempt?.isTold !== true) tell(error)
       if (attempt !== undefined) attempt.isTold = true
     }
   }

@@ -189,6 +189,26 @@ describe('channel / transition / events that come too late', () => {
     }
   })
 
+  it('why a transaction was refused is a code, and the words of servers stand beside it', () => {
+    const { client, server } = new World().open().paid(40_000n)
+    server.post({ type: 'settle' })
+    const failed = { type: 'broadcast-failed', reason: 'electrum.example: no' } as const
+    const { txid: publication } = server.established.publication ?? assert.fail()
+    for (const [side, purpose, id, kind] of [
+      [client, 'close', txid('00'.repeat(32)), 'missing-inputs'],
+      [server, 'publication', publication, 'insufficient-fee'],
+      [server, 'funding', server.established.outPoint.txid, 'fee-too-low']
+    ] as const) {
+      const { effects } = side.attempt({ ...failed, purpose, txid: id, kind })
+      assert.deepEqual(
+        effectsOf(effects, 'notify').flatMap(({ news }) =>
+          'reason' in news ? [[news.kind, news.code, news.reason]] : []
+        ),
+        [[`${purpose}-refused`, kind, failed.reason]]
+      )
+    }
+  })
+
   it('a close that no mempool took is told, and rests (COST-5)', () => {
     const world = new World().open()
     const { channel } = world.client

@@ -424,6 +424,7 @@ describe('commands against a running node', () => {
           channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 200 },
           news: {
             kind: 'given-up',
+            code: 'ERR_CANCELLED',
             reason: 'T1 was not signed up to height 130, the last for payments'
           }
         })

@@ -435,6 +435,7 @@ const VALUES = {
   height: blockHeight(130),
   number: 2,
   text: 'settlement',
+  code: 'ERR_CANCELLED',
   channel: CHANNEL
 } satisfies Record<FactUnit, unknown>
 

@@ -223,7 +223,8 @@ function event(news: News | string, fields: Partial<ChannelInfo> = {}): NodeEven
   return {
     type: 'channel',
     channel: { ...channel, status: 'opening', ...fields },
-    news: typeof news === 'string' ? { kind: 'given-up', reason: news } : news,
+    news:
+      typeof news === 'string' ? { kind: 'given-up', code: 'ERR_CANCELLED', reason: news } : news,
     txid: FUNDING
   }
 }

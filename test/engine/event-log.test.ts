@@ -6,13 +6,19 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import type { Channel } from '../../src/channel/state.js'
-import { EventLog, type NumberedEvent, type ToldStep } from '../../src/engine/event-log.js'
+import {
+  EventLog,
+  type NumberedEvent,
+  readKeptEvent,
+  type ToldStep
+} from '../../src/engine/event-log.js'
 import { paymentsAt, sentUpTo } from '../../src/engine/payments.js'
 import { openSimStore } from '../../src/testing/disk.js'
 import type { NetworkSetup } from '../../src/testing/network.js'
 import type { WorldOptions } from '../../src/testing/world.js'
 import { channelId } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
+import { recordChange } from '../../src/types/records.js'
 import { blockDelta } from '../../src/types/units.js'
 import { sized } from '../size.js'
 import { BLOCKS, CAPACITY, type Node, quiet, twoNodes, type World } from './world.js'
@@ -369,6 +375,18 @@ describe('engine / events with numbers', () => {
     for (let n = 1; n <= 3; n++) await log.tell({ n })
     await store.commit([{ key: 'event/000000000000002', value: Uint8Array.of(1) }])
     assert.deepEqual(await taken(log, 0, 2), [1, 3])
+  })
+
+  it('an event that an earlier version kept without a code is read with the code `unknown`', () => {
+    const kept = (news: object): unknown => {
+      const key = 'event/000000000000001'
+      const event = { type: 'channel', channel: 'ab'.repeat(32), news }
+      const read = readKeptEvent(key, recordChange(key, { at: 0, event }).value ?? assert.fail())
+      return read.type === 'channel' && 'code' in read.news && read.news.code
+    }
+    assert.equal(kept({ kind: 'abandoned', reason: 'It was given up.' }), 'unknown')
+    assert.equal(kept({ kind: 'abandoned', code: 'ERR_CANCELLED', reason: '' }), 'ERR_CANCELLED')
+    assert.equal(kept({ kind: 'open' }), false)
   })
 })
 
