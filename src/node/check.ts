@@ -24,11 +24,10 @@ import { BACKUPS_KEY } from './backup.js'
 import { ANCHOR_KEY, CERTIFICATE_PREFIX, HEADERS_PREFIX, NETWORK_KEY, networkOf } from './chain.js'
 import { DROPPED_KEY, EVENT_PREFIX, readDropped, readKeptEvent } from '../engine/event-log.js'
 import { readSpent, readToken, SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
-import { ALIAS_PREFIX, readAlias } from './aliases.js'
+import { ALIAS_PREFIX, PEER_KEY, readAlias } from './identity.js'
 import { ANSWER_PREFIX, readAnswer } from './kept-answers.js'
 import { readWebhook, WEBHOOK_PREFIX } from './webhooks.js'
 import { NONCE_PREFIX, readNonce, readReceiptRecord, RECEIPT_PREFIX } from './receipts.js'
-import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './system.js'
 
 export interface Section {

@@ -17,7 +17,7 @@ import type { Access } from './access.js'
 import type { Fees } from './api.js'
 import { assertWholePeer, LONG_PART, peerByEnds } from './choose.js'
 import type { KeptAnswers } from './kept-answers.js'
-import type { Aliases } from './aliases.js'
+import type { Aliases } from './identity.js'
 import type { Webhooks } from './webhooks.js'
 
 /** The parts of a node that the API on TCP needs besides the calls of `NodeApi`. */

@@ -41,7 +41,7 @@ import { createWallet } from '../wallet/wallet.js'
 import { RequestQuestions } from '../p2p/requests.js'
 import { Access, type AccessApi } from './access.js'
 import { peerText } from './choose.js'
-import { Aliases } from './aliases.js'
+import { Aliases, staysPeer } from './identity.js'
 import type {
   BackupRequest,
   BackupResult,
@@ -53,18 +53,23 @@ import type {
   PeersApi,
   RequestsApi
 } from './api.js'
-import { Alarms } from './alarms.js'
+import {
+  Alarms,
+  keptEvents,
+  newestEvent,
+  type PaychanEvents,
+  ToldEvents,
+  Traces
+} from './events.js'
 import { makeBackup } from './backup.js'
 import { belongsTo, type ElectrumInit, historiesOf, openChain, tellOfChain } from './chain.js'
 import { channelsFacet } from './channels.js'
 import { type Gate, LongReads, ShownFees, peerNamed, type Running } from './running.js'
 import { payCall, paymentsFacet } from './payments.js'
 import { answerQuestion, requestInfo, type RequestsEnv, requestsFacet } from './requests.js'
-import { keptEvents, newestEvent, type PaychanEvents, ToldEvents, Traces } from './events.js'
 import { KeptAnswers } from './kept-answers.js'
 import { unlessAborted, untilHeight } from './waiting.js'
 import { walletFacet } from './wallet.js'
-import { staysPeer } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './system.js'
 import { Webhooks, type WebhooksApi, type WebhookSender } from './webhooks.js'
 import { systemClock, systemRandom } from './system.js'

@@ -1,6 +1,6 @@
 /** One alarm a cause, told again at growing intervals. */
 import assert from 'node:assert/strict'
-import { type Alarm, Alarms } from '../../src/node/alarms.js'
+import { type Alarm, Alarms } from '../../src/node/events.js'
 import { channelId } from '../../src/types/bytes.js'
 import { FakeClock } from '../chain/helpers.js'
 

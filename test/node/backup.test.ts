@@ -7,14 +7,20 @@ import { DROPPED_KEY, EVENT_PREFIX, EventLog } from '../../src/engine/event-log.
 import type { Change, Store } from '../../src/engine/ports.js'
 import { COPIED_KEY, RESTORED_KEY } from '../../src/engine/restores.js'
 import type { ChannelInfo } from '../../src/node/api.js'
-import { type BackupSource, backupData, BACKUPS_KEY, makeBackup } from '../../src/node/backup.js'
+import {
+  backupData,
+  BACKUPS_KEY,
+  type BackupSource,
+  makeBackup,
+  restoreBackup,
+  type RestoredBackup
+} from '../../src/node/backup.js'
 import { SPENT_PREFIX, TOKEN_PREFIX } from '../../src/node/access.js'
 import { ANSWER_PREFIX } from '../../src/node/kept-answers.js'
 import { WEBHOOK_PREFIX } from '../../src/node/webhooks.js'
 import { NETWORK_KEY } from '../../src/node/chain.js'
 import { PEER_KEY } from '../../src/node/identity.js'
 import { CONFIG_FILE, SEED_FILE, STORE_DIRECTORY } from '../../src/node/system.js'
-import { restoreBackup, type RestoredBackup } from '../../src/node/restore.js'
 import { openLevelStore } from '../../src/store/level.js'
 import { encodeRecord, recordChange } from '../../src/types/records.js'
 import { codeOf } from '../../src/types/errors.js'

@@ -275,7 +275,7 @@ function checkBackend({
 
 const MOST_NODES = 10
 
-/** Reads `alice,bob`: names that peers may have (`src/node/aliases.ts`). */
+/** Reads `alice,bob`: names that peers may have (`src/node/identity.ts`). */
 function nodeNames(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim())
   const areFit = names.every((name) => /^[a-z][a-z0-9-]{0,15}$/.test(name))

@@ -92,7 +92,7 @@ export function addSeedCommands(program: Command, world: World): void {
       }
       const [{ readWords }, { restoreData }] = await Promise.all([
         import('../seed-words.js'),
-        import('../../node/restore.js')
+        import('../../node/backup.js')
       ])
       const { words, passphrase } = await readWords(io, encrypt)
       const { seed: seedFile } = dataPaths(dataDir)
@@ -182,7 +182,7 @@ export function addSeedCommands(program: Command, world: World): void {
 /** Puts a backup back, and looks through what came of it. */
 async function putBack({ io, output, dataDir }: Context, file: string, gap: number): Promise<void> {
   const [{ restoreBackup }, { checkData }, { namedNetwork }] = await Promise.all([
-    import('../../node/restore.js'),
+    import('../../node/backup.js'),
     import('../../node/check.js'),
     import('../../daemon/config.js')
   ])

@@ -18,8 +18,15 @@ import { effectsOf, eventOf, sentOf } from '../../channel/asserts.js'
 import { ecdsa } from '../../channel/side.js'
 import { vectorTexts } from './generate.js'
 import { REESTABLISH_CASES, senderOutcome, TURNS_CASES } from './reestablish-cases.js'
-import { turnsMessageOf, turnsReceiverOf } from './reestablish-turns-world.js'
-import { messageOf, outcomeOf, overTheWire, receiverOf, senderOf } from './reestablish-world.js'
+import {
+  messageOf,
+  outcomeOf,
+  overTheWire,
+  receiverOf,
+  senderOf,
+  turnsMessageOf,
+  turnsReceiverOf
+} from './reestablish-world.js'
 import { closeDigest, REFUSAL_CASES, STAGES } from './refusal-cases.js'
 import { fundingOutput } from './replay.js'
 import { read, VECTORS_FOLDER } from './schema.js'
