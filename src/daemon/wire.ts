@@ -490,7 +490,14 @@ export const settleAllResult: z.ZodType<SettleAllResult> = z
 /** The nine steps of the classic channel, and its end. */
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
 
-const FACTS = { sat: amount, height, number: z.number(), text: z.string(), code: z.string(), channel }
+const FACTS = {
+  sat: amount,
+  height,
+  number: z.number(),
+  text: z.string(),
+  code: z.string(),
+  channel
+}
 
 /** News about a channel: its kind, and the facts in its row of the table. */
 const news = z.union(
