@@ -6,7 +6,8 @@
  */
 import { parseArgs } from 'node:util'
 import { blockDelta, feeRate, satoshi } from '../src/types/units.js'
-import type { Plan, PlannedOpening, PlannedPayment } from '../src/sim/plan.js'
+import type { Plan } from '../src/sim/plan.js'
+import type { PlannedOpening, PlannedPayment } from '../src/sim/plan/traffic.js'
 import type { Scenario } from '../src/sim/scenario/scenario.js'
 import { ecdsaFloors } from './floors.js'
 import { simulate } from '../src/sim/simulation.js'

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { LocalNode, NodeEvent } from '../node/api.js'
-import { NUMBERED_EVENTS } from '../node/webhooks.js'
+import { NUMBERED_EVENTS } from '../node/answers.js'
 import { publish } from './dialect.js'
 import { nodeEvent, toWire, type Wire } from './wire.js'
 

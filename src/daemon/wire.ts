@@ -36,7 +36,7 @@ import type {
   WebhookInfo
 } from '../node/api.js'
 import { BUDGET_SPANS, SCOPES } from '../node/access.js'
-import { NUMBERED_EVENTS } from '../node/webhooks.js'
+import { NUMBERED_EVENTS } from '../node/answers.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'

@@ -23,11 +23,11 @@ import {
   MAX_STANDARD_SCRIPTSIG_SIZE,
   MAX_STANDARD_WEIGHT,
   MIN_STANDARD_STRIPPED_SIZE,
-  Rejected,
   TRUC_CHILD_MAX_VSIZE,
   TRUC_MAX_VSIZE,
   TRUC_VERSION
 } from './rules.js'
+import { Rejected } from './backend.js'
 import {
   dustThreshold,
   isPushOnly,

@@ -157,3 +157,25 @@ export interface ChainBackend {
   /** Calls back after each change; returns a function that stops it. */
   on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void
 }
+
+/** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy.h, in sat/kvB. */
+export const DUST_RELAY_FEE_RATE = 3_000n
+
+/* The reasons for refusing a transaction or a block, in the words of Bitcoin Core. */
+
+/**
+ * Thrown by the rules. `reason` is the short code that Bitcoin Core's `testmempoolaccept` calls
+ * `reject-reason`; `message` adds the details, as `sendrawtransaction` does.
+ *
+ * @example throw new Rejected('min relay fee not met', '100 < 141')
+ */
+export class Rejected extends Error {
+  override readonly name = 'Rejected'
+
+  constructor(
+    readonly reason: string,
+    details?: string
+  ) {
+    super(details === undefined ? reason : `${reason}, ${details}`)
+  }
+}

@@ -22,9 +22,9 @@ import {
   isFinal,
   MAX_BLOCK_WEIGHT,
   MEDIAN_TIME_SPAN,
-  REGTEST_BITS,
-  Rejected
+  REGTEST_BITS
 } from './rules.js'
+import { Rejected } from './backend.js'
 import { hash256, merkleRoot } from './transaction.js'
 import type { ScriptVerifier } from './script-interpreter.js'
 

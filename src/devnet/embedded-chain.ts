@@ -31,9 +31,9 @@ import {
   type CoreRelease,
   DEFAULT_RELEASE,
   MAX_MEMPOOL_VSIZE,
-  Rejected,
   RELEASES
 } from './rules.js'
+import { Rejected } from './backend.js'
 import { ScriptVerifier } from './script-interpreter.js'
 
 export interface EmbeddedChainOptions {

@@ -4,7 +4,8 @@
  */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Coin } from './coins.js'
-import { btc, CLUSTER_LIMIT, CLUSTER_VSIZE_LIMIT, MAX_REPLACED, Rejected } from './rules.js'
+import { btc, CLUSTER_LIMIT, CLUSTER_VSIZE_LIMIT, MAX_REPLACED } from './rules.js'
+import { Rejected } from './backend.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import type { Tx } from './transaction.js'
 

@@ -2,6 +2,7 @@
  * The numbers of the development chain's rules, those that differ between releases of Bitcoin Core,
  * and the wording of refusals.
  */
+import { Rejected } from './backend.js'
 import {
   blockHeight,
   type BlockHeight,
@@ -52,9 +53,6 @@ const SEQUENCE_LOCK_GRANULARITY = 9
 
 /** An input with this sequence is final; when all are, `nLockTime` is ignored. */
 const SEQUENCE_FINAL = 0xffffffff
-
-/** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy.h, in sat/kvB. */
-export const DUST_RELAY_FEE_RATE = 3_000n
 
 /**
  * Bitcoin Core, policy.h: `MAX_STANDARD_TX_WEIGHT`, `MIN_STANDARD_TX_NONWITNESS_SIZE`,
@@ -132,25 +130,6 @@ export type CoreRelease = keyof typeof RELEASES
 
 /** The release that most nodes of the network still run. */
 export const DEFAULT_RELEASE: CoreRelease = 28
-
-/* The reasons for refusing a transaction or a block, in the words of Bitcoin Core. */
-
-/**
- * Thrown by the rules. `reason` is the short code that Bitcoin Core's `testmempoolaccept` calls
- * `reject-reason`; `message` adds the details, as `sendrawtransaction` does.
- *
- * @example throw new Rejected('min relay fee not met', '100 < 141')
- */
-export class Rejected extends Error {
-  override readonly name = 'Rejected'
-
-  constructor(
-    readonly reason: string,
-    details?: string
-  ) {
-    super(details === undefined ? reason : `${reason}, ${details}`)
-  }
-}
 
 /* The rules that a transaction must keep to be in a block; scripts apart. */
 

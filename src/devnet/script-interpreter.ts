@@ -6,7 +6,7 @@
 import bitcore from 'bitcore-lib'
 import { Buffer } from 'node:buffer'
 import { outPointText, toHex } from '../types/bytes.js'
-import { Rejected } from './rules.js'
+import { Rejected } from './backend.js'
 import type { Tx, TxOutput } from './transaction.js'
 
 const { Script, Transaction } = bitcore

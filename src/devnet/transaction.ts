@@ -1,4 +1,5 @@
 /** Transactions as the chain works with them: decoded once, ids and sizes known. */
+import { Rejected, DUST_RELAY_FEE_RATE } from './backend.js'
 import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
 import { concat } from 'uint8arrays'
@@ -11,7 +12,6 @@ import {
   txidFromHash
 } from '../types/bytes.js'
 import type { ScriptHash } from './backend.js'
-import { DUST_RELAY_FEE_RATE, Rejected } from './rules.js'
 
 /*
  * Hashes of the chain and of the Electrum protocol, merkle roots and branches.

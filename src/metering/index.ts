@@ -68,7 +68,7 @@ export {
   type MppxTransport
 } from './mppx.js'
 export type { StreamUnit } from './event-stream.js'
-export type { ServedHandler, ServedRequest } from './express.js'
+export type { ServedHandler, ServedRequest } from './gate.js'
 export type { AccountsOptions } from './accounts.js'
 export type { ChainId } from './session-terms.js'
 export type { PayeeNode, TillOptions } from './till.js'

@@ -37,7 +37,7 @@ import {
 import { branchChange, BRANCHES, GAP_KEY, gapChange, MAX_GAP, readGap } from '../wallet/records.js'
 import { writeSeedFile } from '../wallet/seed-file.js'
 import { SPENT_PREFIX, TOKEN_PREFIX } from './access.js'
-import type { BackupRequest, BackupResult } from './api.js'
+import type { BackupRequest, BackupResult } from './answers.js'
 import {
   type BackupDice,
   type BackupEntry,

@@ -33,7 +33,7 @@ import {
   recordChange,
   unlessDamaged
 } from '../types/records.js'
-import type { NodeEvent } from './api.js'
+import type { NodeEvent } from './answers.js'
 import { systemClock, systemRandom } from './system.js'
 
 /** Value: the height and the hash of the block. */

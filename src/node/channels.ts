@@ -5,9 +5,9 @@ import type { Closed } from '../engine/waiters.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { blockDelta, type Satoshi, ZERO_SAT } from '../types/units.js'
-import type { ChannelEvent, EventsApi } from './api.js'
+import type { ChannelEvent, EventsApi } from './answers.js'
 import { channelByPrefix, type NamedPeer, peerText } from './choose.js'
-import { choiceOf, type FeeChoice, fundingChoice, namedRate, settledOf } from './wallet.js'
+import { choiceOf, type FeeChoice, fundingChoice, namedRate } from './wallet.js'
 import { amountOf } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'
 import { unlessAborted, type WaitOptions } from './waiting.js'
@@ -426,5 +426,29 @@ async function overRelays<T>(peer: string, open: (begun: () => void) => Promise<
       const isCut = opening.isBegun && codeOf(error) === 'ERR_PEER_UNREACHABLE'
       if (!isCut || !peer.includes('/p2p-circuit/') || tries === MOST_TRIES) throw error
     }
+  }
+}
+
+/**
+ * The settled channels, the failed ones, and the one-way channels with a share of ours that were
+ * not tried.
+ */
+function settledOf(
+  { settled, failed }: Pick<SettleAllResult, 'settled' | 'failed'>,
+  channels: ReadonlyArray<Omit<ChannelInfo, 'risk'>>
+): SettleAllResult {
+  const done = new Set([...settled, ...failed].map(({ channel }) => channel))
+  const leftOut = channels.filter(
+    ({ id, role, mode, ourBalance, status }) =>
+      role === 'server' &&
+      mode === 'one-way' &&
+      ourBalance > 0n &&
+      status !== 'closed' &&
+      !done.has(id)
+  )
+  return {
+    settled: settled.map(({ channel, kind, txid }) => ({ channel, kind, txid })),
+    failed,
+    leftOut: leftOut.map(({ id }) => id)
   }
 }

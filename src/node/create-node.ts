@@ -10,7 +10,8 @@ import {
   isInUse
 } from '../p2p/host.js'
 import { STORE_FAILED } from '../types/errors.js'
-import type { LocalNode, NodeEvent } from './api.js'
+import type { LocalNode } from './api.js'
+import type { NodeEvent } from './answers.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 

@@ -15,7 +15,7 @@ import { paymentsAt, sentUpTo } from '../engine/payments.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { ChannelId } from '../types/bytes.js'
 import { alarm, codeOf, PaychanError } from '../types/errors.js'
-import type { NodeEvent, NumberedNodeEvent } from './api.js'
+import type { NodeEvent, NumberedNodeEvent } from './answers.js'
 import { requestInfo } from './requests.js'
 import type { Running } from './running.js'
 

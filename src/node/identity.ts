@@ -14,7 +14,7 @@ import { parseDialTarget } from '../p2p/dial-target.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import { type AskPassphrase, readSeedFile, writeSeedFile } from '../wallet/seed-file.js'
-import type { PeerAlias } from './api.js'
+import type { PeerAlias } from './answers.js'
 import { SEED_FILE, systemRandom } from './system.js'
 
 export type { AskPassphrase } from '../wallet/seed-file.js'

@@ -4,15 +4,9 @@ import type { Payer } from '../engine/waiters.js'
 import { toHex } from '../types/bytes.js'
 import { asError, codeOf, PaychanError } from '../types/errors.js'
 import { type Satoshi, sumShown } from '../types/units.js'
-import type {
-  NodeApi,
-  PaymentDetails,
-  PaymentFilter,
-  PaymentInfo,
-  PaymentsApi,
-  PayRequest,
-  PayResult
-} from './api.js'
+import type { NodeApi, PaymentInfo, PaymentsApi, PayRequest } from './api.js'
+import type { PayResult } from './plan-payment.js'
+import type { PaymentDetails, PaymentFilter } from './answers.js'
 import { channelByPrefix, namesChannel, peerByEnds, peerText } from './choose.js'
 import { amountOf, inOnePart, payeeOf, planPayment, soleChannel } from './plan-payment.js'
 import { peerNamed, type Running } from './running.js'

@@ -10,8 +10,8 @@ import type { ChannelId } from '../types/bytes.js'
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, min, satoshi, type Satoshi } from '../types/units.js'
-import type { PaymentInfo, PayResult } from './api.js'
 import { channelByPrefix, namesChannel } from './choose.js'
+import type { PaymentInfo } from '../engine/payments.js'
 
 /** A channel that can be paid on. */
 interface Candidate extends Quote {
@@ -198,4 +198,20 @@ export function amountOf(value: unknown): Satoshi {
     )
   }
   return satoshi(value)
+}
+
+/**
+ * A payment that was made. When it was split, the fields are those of its first part, and `amount`
+ * is the whole.
+ */
+export interface PayResult extends PaymentInfo {
+  /** The id in the request, or one drawn for a split payment; undefined for any other. */
+  readonly requestId: string | undefined
+  /**
+   * True when a payment with this id had been made before: nothing was paid now. `time` is that
+   * payment's.
+   */
+  readonly already: boolean
+  /** The part that each channel carried. */
+  readonly parts: readonly PaymentInfo[]
 }

@@ -1,7 +1,8 @@
 /** Payment requests and receipts, as programs use them. */
+import type { RequestInfo } from './answers.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Satoshi } from '../types/units.js'
-import type { PayResult } from './api.js'
+import type { PayResult } from './plan-payment.js'
 import type { WaitOptions } from './waiting.js'
 
 /** Seconds for which a request may be paid unless its maker says how long: a day. */
@@ -23,47 +24,6 @@ export interface RequestOptions {
    * API over TCP each token without the scope `manage` is such a name.
    */
   readonly maker?: string | undefined
-}
-
-/**
- * `open`: it may be paid; `partly`: less than its amount has come; `paid`; `expired`. One that is
- * reusable is open until it expires.
- */
-export type RequestState = 'open' | 'partly' | 'paid' | 'expired'
-
-/** A request that this node has made. */
-export interface RequestInfo {
-  /** 16 hex digits. */
-  readonly id: string
-  /** The text to hand over: `paychan1...`. */
-  readonly text: string
-  /** The same as a `bitcoin:` URI (BIP321). */
-  readonly uri: string
-  /** Whether it may still be paid. */
-  readonly state: RequestState
-  /** Undefined when the payer chooses. */
-  readonly amount: Satoshi | undefined
-  /** Its purpose; empty for none. */
-  readonly memo: string
-  /** Milliseconds since 1970. */
-  readonly made: number
-  /**
-   * Milliseconds since 1970; undefined when it never expires. Earlier than its text says when it
-   * was closed to make room for another one.
-   */
-  readonly expires: number | undefined
-  /** True when it may be paid more than once. */
-  readonly reusable: boolean
-  /** The sum received for it, from all payers together. */
-  readonly received: Satoshi
-  /** Number of payments; one that was split counts each part. */
-  readonly payments: number
-  /** The peer that has paid it, and when; undefined for one that is reusable. */
-  readonly paidBy: string | undefined
-  /** Milliseconds since 1970; undefined for one that is reusable, or not paid. */
-  readonly paidAt: number | undefined
-  /** The payee takes no less on a channel that is new. */
-  readonly leastFirstPayment: Satoshi
 }
 
 /** The content of a request of somebody else. */

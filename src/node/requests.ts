@@ -44,11 +44,11 @@ import {
   type PayRequestOptions,
   type ReceiptInfo,
   REQUEST_LIFETIME_S,
-  type RequestInfo,
   type RequestPayment,
   type RequestsApi,
   type RequestTerms
 } from './requests-api.js'
+import { type RequestInfo } from './answers.js'
 import type { Running } from './running.js'
 import { systemClock, systemRandom } from './system.js'
 import { unlessAborted, waitEnded } from './waiting.js'

@@ -42,17 +42,8 @@ import { RequestQuestions } from '../p2p/requests.js'
 import { Access, type AccessApi } from './access.js'
 import { peerText } from './choose.js'
 import { Aliases, staysPeer } from './identity.js'
-import type {
-  BackupRequest,
-  BackupResult,
-  ChainApi,
-  NodeEvent,
-  KeptEventsApi,
-  LocalNode,
-  NodeInfo,
-  PeersApi,
-  RequestsApi
-} from './api.js'
+import type { ChainApi, LocalNode, PeersApi, RequestsApi } from './api.js'
+import type { BackupRequest, BackupResult, NodeEvent, KeptEventsApi, NodeInfo } from './answers.js'
 import {
   Alarms,
   keptEvents,

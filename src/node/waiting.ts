@@ -1,7 +1,7 @@
 /** Waiting for a node: the end of a caller's wait, events, and heights of the chain. */
 import { setMaxListeners } from 'node:events'
 import { PaychanError, STORE_FAILED } from '../types/errors.js'
-import type { NodeApi, NodeInfo } from './api.js'
+import type { EventsApi, NodeInfo } from './answers.js'
 
 /** The options of every call that waits for a peer, a server or a block. */
 export interface WaitOptions {
@@ -54,7 +54,7 @@ export function waitEnded({ reason }: AbortSignal, begun: boolean): PaychanError
 
 /** Waits for events of a node until a condition holds. */
 export async function until(
-  { events }: Pick<NodeApi, 'events'>,
+  { events }: { readonly events: EventsApi },
   condition: () => Promise<boolean>
 ): Promise<void> {
   for (;;) {
@@ -84,7 +84,7 @@ const LOOK_EVERY_MS = 1_000
  * local API.
  */
 export async function untilHeight(
-  node: Pick<NodeApi, 'info' | 'events'>,
+  node: { readonly info: () => Promise<NodeInfo>; readonly events: EventsApi },
   height: number,
   signal?: AbortSignal
 ): Promise<void> {

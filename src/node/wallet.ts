@@ -22,36 +22,12 @@ import type {
   WalletCoin,
   WalletTransaction
 } from '../wallet/node-wallet.js'
+import type { ChannelInfo } from '../channel/summary.js'
 import { amountOf } from './plan-payment.js'
-import type { ChannelInfo, SettleAllResult } from './channels.js'
 import type { Running } from './running.js'
 import { unlessAborted, type WaitOptions } from './waiting.js'
 
 /* The node's lists of coins and transactions, as people want them. */
-
-/**
- * The settled channels, the failed ones, and the one-way channels with a share of ours that were
- * not tried.
- */
-export function settledOf(
-  { settled, failed }: Pick<SettleAllResult, 'settled' | 'failed'>,
-  channels: ReadonlyArray<Omit<ChannelInfo, 'risk'>>
-): SettleAllResult {
-  const done = new Set([...settled, ...failed].map(({ channel }) => channel))
-  const leftOut = channels.filter(
-    ({ id, role, mode, ourBalance, status }) =>
-      role === 'server' &&
-      mode === 'one-way' &&
-      ourBalance > 0n &&
-      status !== 'closed' &&
-      !done.has(id)
-  )
-  return {
-    settled: settled.map(({ channel, kind, txid }) => ({ channel, kind, txid })),
-    failed,
-    leftOut: leftOut.map(({ id }) => id)
-  }
-}
 
 /** A coin of the wallet as `NodeApi` shows it. */
 function coinInfo({

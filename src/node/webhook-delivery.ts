@@ -3,8 +3,7 @@
  * without a clock, a disk or a network. The requests follow the Standard Webhooks specification.
  */
 import { createHmac } from 'node:crypto'
-import type { NumberedNodeEvent } from './api.js'
-import type { NumberedEventType } from './webhooks.js'
+import type { NumberedEventType, NumberedNodeEvent } from './answers.js'
 
 /** Milliseconds from a failure to the next try: at first, then doubled, and at most. */
 const FIRST_PAUSE_MS = 5_000

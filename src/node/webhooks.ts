@@ -13,7 +13,7 @@ import type { Clock, Random, Store } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
-import type { NumberedNodeEvent } from './api.js'
+import { NUMBERED_EVENTS, type NumberedEventType, type NumberedNodeEvent } from './answers.js'
 import { isConfidential } from './system.js'
 import {
   afterAnswer,
@@ -30,12 +30,6 @@ import {
 } from './webhook-delivery.js'
 
 /* `node.webhooks`: receivers to whom this node posts its events. */
-
-/** The events that have a number: they are kept, and posted. */
-export const NUMBERED_EVENTS = ['channel', 'payment', 'request', 'alarm'] as const
-
-/** One of the kinds of events that have a number. */
-export type NumberedEventType = (typeof NUMBERED_EVENTS)[number]
 
 /** A receiver, and what it is to hear. */
 export interface WebhookOptions {

@@ -4,7 +4,8 @@
  */
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { blockDelta, feeRate, satoshi } from '../types/units.js'
-import type { Plan, PlannedOpening, PlannedPayment } from './plan.js'
+import type { Plan } from './plan.js'
+import type { PlannedOpening, PlannedPayment } from './plan/traffic.js'
 import type {
   Adversary,
   Distribution,

@@ -7,37 +7,13 @@
  * others follow the first, and payments go over the present one.
  */
 import { Draws } from '../testing/calendar.js'
-import { type BlockDelta, blockDelta, type Satoshi } from '../types/units.js'
-import { paymentsOf } from './plan/traffic.js'
+import { blockDelta } from '../types/units.js'
+import { paymentsOf, type PlannedOpening, type PlannedPayment } from './plan/traffic.js'
 import type { ChannelGroup, NodeGroup, Scenario } from './scenario/scenario.js'
 
 export interface PlannedNode {
   readonly name: string
   readonly group: string
-}
-
-export interface PlannedOpening {
-  /** Seconds of virtual time. */
-  readonly time: number
-  /** Names of nodes. */
-  readonly client: string
-  readonly server: string
-  readonly capacity: Satoshi
-  /** L minus the height at the opening. */
-  readonly blocks: BlockDelta
-  /** Undefined: one-way. */
-  readonly step: BlockDelta | undefined
-  readonly then: ChannelGroup['then']
-}
-
-export interface PlannedPayment {
-  /** Seconds of virtual time. */
-  readonly time: number
-  /** Index in `Plan.openings`. */
-  readonly opening: number
-  /** `forth`: from the opening's client to its server. */
-  readonly direction: 'forth' | 'back'
-  readonly amount: Satoshi
 }
 
 export interface Plan {

@@ -75,6 +75,11 @@ const ROOMS = [
   'p2p',
   'wallet',
   'words',
+  'node',
+  'metering',
+  'devnet',
+  'daemon',
+  'demo',
   'cli',
   'testing'
 ]

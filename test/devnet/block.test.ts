@@ -20,7 +20,7 @@ import {
   merkleRoot,
   type Tx
 } from '../../src/devnet/transaction.js'
-import { Rejected } from '../../src/devnet/rules.js'
+import { Rejected } from '../../src/devnet/backend.js'
 import { ScriptVerifier } from '../../src/devnet/script-interpreter.js'
 import { fromHex, outPointText, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi, type Satoshi } from '../../src/types/units.js'

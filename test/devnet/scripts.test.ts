@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { opcodes, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
 import type { EmbeddedChain } from '../../src/devnet/index.js'
-import { Rejected } from '../../src/devnet/rules.js'
+import { Rejected } from '../../src/devnet/backend.js'
 import { scriptErrorSentence, ScriptVerifier } from '../../src/devnet/script-interpreter.js'
 import {
   decodeTransaction,

@@ -9,17 +9,20 @@ import { ERROR_CODES } from '../../src/types/error-codes.js'
 import { VERBS } from '../../src/daemon/verbs.js'
 import { itInAll } from '../size.js'
 
-const FILES = ['api', 'access', 'wallet', 'webhooks', 'channels', 'requests-api'].map(
+const FILES = ['api', 'answers', 'access', 'wallet', 'webhooks', 'channels', 'requests-api'].map(
   (name) => `src/node/${name}.ts`
 )
 
 /** Where the implementation of a facet, with types of its own, stands beside what is public. */
-const PARTLY_PUBLIC = new Set(FILES.filter((file) => file !== 'src/node/api.ts'))
+const PARTLY_PUBLIC = new Set(FILES.filter((file) => !/\/(api|answers)\.ts$/.test(file)))
 
 /** Where the types of what the calls take and return stand, beside those files. */
-const TOLD_BY_CALLS = ['channel/summary', 'engine/payments', 'node/waiting'].map(
-  (name) => `src/${name}.ts`
-)
+const TOLD_BY_CALLS = [
+  'channel/summary',
+  'engine/payments',
+  'node/plan-payment',
+  'node/waiting'
+].map((name) => `src/${name}.ts`)
 
 interface Docstring {
   /** `ChannelsApi.open`. */

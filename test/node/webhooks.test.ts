@@ -7,11 +7,10 @@ import { readFileSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
 import ts from 'typescript'
 import { EventLog } from '../../src/engine/event-log.js'
-import type { NodeEvent } from '../../src/node/api.js'
+import type { NodeEvent, NumberedEventType } from '../../src/node/api.js'
 import { numberedEvents } from '../../src/node/events.js'
 import { secretText, signedHeaders, type WebhookAnswer } from '../../src/node/webhook-delivery.js'
 import {
-  type NumberedEventType,
   WEBHOOK_PREFIX,
   type WebhookInfo,
   type WebhookOptions,

@@ -1,5 +1,6 @@
 /** Small scenarios and plans for tests, with everything that a test does not name filled in. */
-import type { Plan, PlannedOpening, PlannedPayment } from '../../src/sim/plan.js'
+import type { Plan } from '../../src/sim/plan.js'
+import type { PlannedOpening, PlannedPayment } from '../../src/sim/plan/traffic.js'
 import type { Results, Summary } from '../../src/sim/results.js'
 import type { NodeGroup, Scenario } from '../../src/sim/scenario/scenario.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'

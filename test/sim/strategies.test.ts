@@ -3,7 +3,7 @@ import type { Results } from '../../src/sim/results.js'
 import type { Adversary, Scenario, ServerGroup } from '../../src/sim/scenario/scenario.js'
 import { simulate } from '../../src/sim/simulation.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
-import type { PlannedOpening, PlannedPayment } from '../../src/sim/plan.js'
+import type { PlannedOpening, PlannedPayment } from '../../src/sim/plan/traffic.js'
 import { DAY, every, group, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
 /**

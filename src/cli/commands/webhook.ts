@@ -1,11 +1,7 @@
 /** `paychan webhook`: receivers to whom the node posts its events. */
 import { InvalidArgumentError, type Command } from 'commander'
-import {
-  type NewWebhook,
-  NUMBERED_EVENTS,
-  type NumberedEventType,
-  type WebhookInfo
-} from '../../node/webhooks.js'
+import { NUMBERED_EVENTS, type NumberedEventType } from '../../node/answers.js'
+import type { NewWebhook, WebhookInfo } from '../../node/webhooks.js'
 import { withoutUndefined } from '../../daemon/wire.js'
 import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import type { Colors } from '../output.js'

@@ -17,7 +17,8 @@ import type {
   SubmitResult
 } from '../backend.js'
 import { BlockIndex, IndexedChain } from '../indexed-chain.js'
-import { COINBASE_MATURITY, coinsOf, Rejected } from '../rules.js'
+import { COINBASE_MATURITY, coinsOf } from '../rules.js'
+import { Rejected } from '../backend.js'
 import { Mempool } from '../mempool.js'
 import { MinerWallet } from '../miner-wallet.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong } from '../block.js'

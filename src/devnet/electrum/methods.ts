@@ -1,9 +1,5 @@
-/** All methods by name. */
+/** A method of the Electrum protocol, and what it may read and change. */
 import type { ChainBackend, ScriptHash } from '../backend.js'
-import { blockMethods, transactionMethods } from './chain-methods.js'
-import { devnetMethods, serverMethods } from './server-methods.js'
-import { bindParams, compareVersions, type Request } from './json-rpc.js'
-import { outPointMethods, scriptMethods } from './script-methods.js'
 
 /** The part of a connection's state that a method may read and change. */
 export interface SessionState {
@@ -44,37 +40,3 @@ export interface Method {
 }
 
 export type Methods = Readonly<Record<string, Method>>
-
-const METHODS: ReadonlyMap<string, Method> = new Map(
-  Object.entries({
-    ...serverMethods,
-    ...blockMethods,
-    ...scriptMethods,
-    ...transactionMethods,
-    ...outPointMethods,
-    ...devnetMethods
-  })
-)
-
-/**
- * The method of a request with its parameters bound; undefined when the agreed version has no such
- * method.
- *
- * @throws RpcError
- */
-export function findMethod(
-  { method: name, params }: Request,
-  version: string
-): ((context: MethodContext) => Promise<unknown>) | undefined {
-  const method = METHODS.get(name)
-  if (method === undefined || !isSpoken(method, version)) return undefined
-  const values = bindParams(params, method.params)
-  return async (context) => await method.run(context, values)
-}
-
-function isSpoken({ since, before }: Method, version: string): boolean {
-  return (
-    (since === undefined || compareVersions(version, since) >= 0) &&
-    (before === undefined || compareVersions(version, before) < 0)
-  )
-}

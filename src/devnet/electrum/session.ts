@@ -8,6 +8,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import type { ChainBackend, ChainChange, ChainEvent, ScriptHash } from '../backend.js'
 import { tipHeader } from './chain-methods.js'
 import {
+  bindParams,
   compareVersions,
   ErrorCode,
   failure,
@@ -21,8 +22,11 @@ import {
   RpcError,
   success
 } from './json-rpc.js'
-import { findMethod, type MethodContext, type SessionState } from './methods.js'
+import type { Method, MethodContext, SessionState } from './methods.js'
 import { outPointStatus, statusOf, touchedOutPoints } from './script-methods.js'
+import { blockMethods, transactionMethods } from './chain-methods.js'
+import { devnetMethods, serverMethods } from './server-methods.js'
+import { outPointMethods, scriptMethods } from './script-methods.js'
 
 /**
  * A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the
@@ -298,4 +302,38 @@ export async function startElectrumServer(
       await closed
     }
   }
+}
+
+const METHODS: ReadonlyMap<string, Method> = new Map(
+  Object.entries({
+    ...serverMethods,
+    ...blockMethods,
+    ...scriptMethods,
+    ...transactionMethods,
+    ...outPointMethods,
+    ...devnetMethods
+  })
+)
+
+/**
+ * The method of a request with its parameters bound; undefined when the agreed version has no such
+ * method.
+ *
+ * @throws RpcError
+ */
+function findMethod(
+  { method: name, params }: Request,
+  version: string
+): ((context: MethodContext) => Promise<unknown>) | undefined {
+  const method = METHODS.get(name)
+  if (method === undefined || !isSpoken(method, version)) return undefined
+  const values = bindParams(params, method.params)
+  return async (context) => await method.run(context, values)
+}
+
+function isSpoken({ since, before }: Method, version: string): boolean {
+  return (
+    (since === undefined || compareVersions(version, since) >= 0) &&
+    (before === undefined || compareVersions(version, before) < 0)
+  )
 }

@@ -9,7 +9,8 @@ import { codeOf } from '../../types/errors.js'
 import { ChannelRecord } from '../measure/channels.js'
 import type { Publications } from '../measure/publications.js'
 import type { SimNode } from '../node.js'
-import type { Plan, PlannedOpening } from '../plan.js'
+import type { Plan } from '../plan.js'
+import type { PlannedOpening } from '../plan/traffic.js'
 import type { Calendar } from '../../testing/calendar.js'
 
 /** A place for channels: payments go over the newest. */

@@ -4,7 +4,7 @@ import { kindOf, payeeOf, payerOf, stateOfLock, type StateRef } from '../../chan
 import type { Established } from '../../channel/state.js'
 import { type ChannelId, outPointText, toHex } from '../../types/bytes.js'
 import type { SimNode } from '../node.js'
-import type { PlannedOpening } from '../plan.js'
+import type { PlannedOpening } from '../plan/traffic.js'
 import type { CapitalTotals, ChannelResult } from '../results.js'
 import { summaryOf } from './payments.js'
 import { payoutWitnessScript, p2wsh } from '../../bitcoin/scripts.js'

@@ -1,8 +1,7 @@
 /** Payers, payees and times: the activities of a scenario as one stream in the order of time. */
-import { satoshi } from '../../types/units.js'
-import type { PlannedOpening, PlannedPayment } from '../plan.js'
-import type { Activity } from '../scenario/scenario.js'
 import { Draws } from '../../testing/calendar.js'
+import { type BlockDelta, type Satoshi, satoshi } from '../../types/units.js'
+import type { Activity, ChannelGroup } from '../scenario/scenario.js'
 
 /** A channel's place with a direction of payment. */
 interface Way {
@@ -253,4 +252,28 @@ class ActiveTime {
     const day = Math.floor(active / this.#length)
     return day * DAY + this.#from + (active - day * this.#length)
   }
+}
+
+export interface PlannedOpening {
+  /** Seconds of virtual time. */
+  readonly time: number
+  /** Names of nodes. */
+  readonly client: string
+  readonly server: string
+  readonly capacity: Satoshi
+  /** L minus the height at the opening. */
+  readonly blocks: BlockDelta
+  /** Undefined: one-way. */
+  readonly step: BlockDelta | undefined
+  readonly then: ChannelGroup['then']
+}
+
+export interface PlannedPayment {
+  /** Seconds of virtual time. */
+  readonly time: number
+  /** Index in `Plan.openings`. */
+  readonly opening: number
+  /** `forth`: from the opening's client to its server. */
+  readonly direction: 'forth' | 'back'
+  readonly amount: Satoshi
 }

@@ -6,7 +6,7 @@ import type { ChannelInfo } from '../../node/api.js'
 import { codeOf, PaychanError } from '../../types/errors.js'
 import { MOST_TRIES, REOPEN_MS, RETRY_MS } from '../drive/openings.js'
 import type { Flow } from '../measure/channels.js'
-import type { PlannedOpening } from '../plan.js'
+import type { PlannedOpening } from '../plan/traffic.js'
 import type { RealNode } from './real-node.js'
 import type { RealWorld } from './real-world.js'
 

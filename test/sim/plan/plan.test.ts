@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { makePlan, type PlannedPayment } from '../../../src/sim/plan.js'
+import { makePlan } from '../../../src/sim/plan.js'
+import { type PlannedPayment } from '../../../src/sim/plan/traffic.js'
 import { parseScenario } from '../../../src/sim/scenario/scenario-file.js'
 import type { Scenario } from '../../../src/sim/scenario/scenario.js'
 
