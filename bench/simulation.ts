@@ -10,7 +10,7 @@ import type { Plan } from '../src/sim/plan.js'
 import type { PlannedOpening, PlannedPayment } from '../src/sim/plan/traffic.js'
 import type { Scenario } from '../src/sim/scenario/scenario.js'
 import { ecdsaFloors } from './floors.js'
-import { simulate } from '../src/sim/simulation.js'
+import { simulate } from '../src/sim/simulate.js'
 import { Draws } from '../src/testing/calendar.js'
 
 const DAY = 86_400

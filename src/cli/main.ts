@@ -52,7 +52,7 @@ let lost = false
 process.exitCode = await run(process.argv.slice(2), {
   io: processIo(onLost),
   createNode,
-  simulator: async () => (await import('../sim/simulation.js')).simulate
+  simulator: async () => (await import('../sim/simulate.js')).simulate
 })
 // Pending output is finished; a forgotten handle does not delay the exit.
 setTimeout(() => {

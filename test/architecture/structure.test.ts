@@ -80,6 +80,7 @@ const ROOMS = [
   'devnet',
   'daemon',
   'demo',
+  'sim',
   'cli',
   'testing'
 ]

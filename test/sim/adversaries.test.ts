@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Results } from '../../src/sim/results.js'
-import { simulate } from '../../src/sim/simulation.js'
+import { simulate } from '../../src/sim/simulate.js'
 import type { Adversary, Fault, Scenario } from '../../src/sim/scenario/scenario.js'
 import { blockDelta, feeRate } from '../../src/types/units.js'
 import { DAY, every, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { reductionsOf, without, worldOf, type World } from '../../src/sim/fuzz.js'
 import type { Results } from '../../src/sim/results.js'
-import { simulate } from '../../src/sim/simulation.js'
+import { simulate } from '../../src/sim/simulate.js'
 import { messageOf } from '../../src/types/errors.js'
 
 const HELP = `Usage: npm run test:sim [-- OPTIONS]

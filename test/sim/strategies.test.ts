@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Results } from '../../src/sim/results.js'
 import type { Adversary, Scenario, ServerGroup } from '../../src/sim/scenario/scenario.js'
-import { simulate } from '../../src/sim/simulation.js'
+import { simulate } from '../../src/sim/simulate.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import type { PlannedOpening, PlannedPayment } from '../../src/sim/plan/traffic.js'
 import { DAY, every, group, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'

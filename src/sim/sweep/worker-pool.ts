@@ -6,7 +6,7 @@ import { applySettings, parseText, type ScenarioText } from '../scenario/scenari
 import { applyValues, runOf, type SweepJob, type SweepRun } from './sweep.js'
 import { makePlan } from '../plan.js'
 import type { Scenario } from '../scenario/scenario.js'
-import type { simulate as Simulate } from '../simulation.js'
+import type { simulate as Simulate } from '../simulate.js'
 
 /** The data for the threads; everything in it can be cloned. */
 export interface SweepWork {

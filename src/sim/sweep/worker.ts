@@ -1,5 +1,5 @@
 /** A thread of a sweep. */
-import { simulate } from '../simulation.js'
+import { simulate } from '../simulate.js'
 import { serveJobs } from './worker-pool.js'
 
 serveJobs(simulate)

@@ -1,20 +1,22 @@
-/** Puts the results of a simulation together from its observations. */
-import type { Simulation } from '../simulation.js'
-import type { Plan } from '../plan.js'
-import type { ChainTotals, NodeResult, Results, Attack } from '../results.js'
-import type { Scenario } from '../scenario/scenario.js'
-import { Accounts } from './accounts.js'
-import { capitalTotals, type ChannelRecord } from './channels.js'
-import { rounded } from './payments.js'
-import type { TransactionKind } from './books.js'
-import { checkAtEnd } from './invariants.js'
-import { bucketsOf } from './publications.js'
-import { START_HEIGHT } from '../chain.js'
-import type { AttackRecord } from '../adversaries/cheat.js'
-import type { SimChain } from '../../testing/chain.js'
+/** Runs a scenario from its beginning to its end, and puts the results together. */
+import type { SimChain } from '../testing/chain.js'
+import type { AttackRecord } from './adversaries/cheat.js'
+import { START_HEIGHT } from './chain.js'
+import { Accounts } from './measure/accounts.js'
+import type { TransactionKind } from './measure/books.js'
+import { capitalTotals, type ChannelRecord } from './measure/channels.js'
+import { checkAtEnd, checkNow } from './measure/invariants.js'
+import { type PaymentOutcome, rounded } from './measure/payments.js'
+import { bucketsOf } from './measure/publications.js'
+import type { Plan } from './plan.js'
+import type { Attack, ChainTotals, NodeResult, Results } from './results.js'
+import type { Scenario } from './scenario/scenario.js'
+import { Simulation } from './simulation.js'
+
+const REPORTS = 200
 
 /** The results so far; `complete` when the simulation reached its end. */
-export function resultsOf(simulation: Simulation, complete: boolean): Results {
+function resultsOf(simulation: Simulation, complete: boolean): Results {
   const {
     scenario,
     plan,
@@ -179,4 +181,80 @@ function attacksOf(
       }
     ]
   })
+}
+
+/*
+ * Runs a scenario in virtual time: the same scenario, plan and seed give the same results, byte for
+ * byte.
+ */
+
+/** The progress of a simulation. Only the last two fields depend on the wall clock. */
+export interface Progress {
+  /** Seconds of virtual time so far, and in all. */
+  readonly time: number
+  readonly duration: number
+  readonly events: number
+  readonly payments: number
+  readonly height: number
+  /** Measured since the report before. */
+  readonly eventsPerSecond: number
+  /** Seconds; undefined without a basis for an estimate. */
+  readonly left: number | undefined
+}
+
+export interface SimulateOptions {
+  /** Called some hundred times, at equal intervals of virtual time. */
+  readonly onProgress?: (progress: Progress) => void
+  /** Ends the run early: the result is the state at that time, with `complete: false`. */
+  readonly signal?: AbortSignal
+  /**
+   * Receives each payment once its outcome is known, in the order of that; at the latest at the
+   * end, as unknown.
+   */
+  readonly onOutcome?: (outcome: PaymentOutcome) => void
+  /** Checks the invariants of any moment after each event: for small worlds. */
+  readonly checked?: boolean
+}
+
+/**
+ * @example
+ * const onProgress = ({ time, duration }) => console.log(time / duration)
+ * const results = await simulate(scenario, plan, { onProgress })
+ */
+export async function simulate(
+  scenario: Scenario,
+  plan: Plan,
+  { onProgress, signal, onOutcome, checked }: SimulateOptions = {}
+): Promise<Results> {
+  const simulation = new Simulation(scenario, plan, onOutcome)
+  if (checked === true) {
+    simulation.calendar.afterEach = () => {
+      if (simulation.broken.length === 0) checkNow(simulation)
+    }
+  }
+  await simulation.start()
+  const { calendar, counts, chain } = simulation
+  const end = scenario.duration * 1_000
+  const began = performance.now()
+  let last = { wall: began, events: 0 }
+  const isStopped = (): boolean => signal?.aborted === true
+  for (let n = 1; n <= REPORTS && !isStopped(); n++) {
+    await calendar.run((end * n) / REPORTS, isStopped)
+    if (onProgress === undefined) continue
+    const wall = performance.now()
+    const done = calendar.now / end
+    onProgress({
+      time: calendar.now / 1_000,
+      duration: scenario.duration,
+      events: calendar.events,
+      payments: counts.made,
+      height: chain.height,
+      eventsPerSecond: Math.round(
+        (calendar.events - last.events) / Math.max(0.001, (wall - last.wall) / 1_000)
+      ),
+      left: done > 0 ? (((wall - began) / 1_000) * (1 - done)) / done : undefined
+    })
+    last = { wall, events: calendar.events }
+  }
+  return resultsOf(simulation, !isStopped())
 }
