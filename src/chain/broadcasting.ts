@@ -19,7 +19,7 @@ import { remember } from '../types/allowance.js'
 import { printable } from './electrum/endpoint.js'
 import type { Rank } from './electrum/rpc.js'
 import { type Outcome, PublicationLine } from './publication-line.js'
-import { isLately } from './shared-costs.js'
+import { isLately, RefusalBudget } from './shared-costs.js'
 import type { ServerReport } from './waiting.js'
 import type { ServerCalls } from './electrum/client.js'
 import type { ElectrumSession } from './electrum/session.js'
@@ -176,9 +176,12 @@ export class PatientSends {
   >()
   #refusedAt: number[] = []
   readonly #clock: Pick<Clock, 'now'>
+  readonly #refusals: RefusalBudget
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  /** @param refusals - all of the same server */
+  constructor(clock: Pick<Clock, 'now'>, refusals = new RefusalBudget(clock)) {
     this.#clock = clock
+    this.#refusals = refusals
   }
 
   /**
@@ -215,6 +218,7 @@ export class PatientSends {
     this.#refusedAt = this.#refusedAt.filter((at) => isLately(at, now))
     for (const [whose, { txid, answer }] of this.#line) {
       if (this.#sending.size + this.#refusedAt.length >= PATIENT_SENDS) return
+      if (!this.#refusals.hasRoom('patient', this.#sending.size)) return
       if (this.#sending.has(whose)) continue
       this.#line.delete(whose)
       this.#sending.set(whose, txid)
@@ -350,12 +354,15 @@ export class ServerBroadcasts {
   readonly #calls: ServerCalls
   /** True while the server can be asked first, which costs next to nothing: nothing waits then. */
   #asksFirst = false
+  readonly #refusals: RefusalBudget
 
-  constructor(server: string, calls: ServerCalls, clock: Clock) {
+  /** @param refusals - all of this server */
+  constructor(server: string, calls: ServerCalls, clock: Clock, refusals: RefusalBudget) {
     this.#server = server
     this.#calls = calls
-    this.#patient = new PatientSends(clock)
-    this.#publications = new PublicationLine(clock)
+    this.#refusals = refusals
+    this.#patient = new PatientSends(clock, refusals)
+    this.#publications = new PublicationLine(clock, refusals)
   }
 
   /** Lets waiting transactions go; to be called with each block. */
@@ -377,7 +384,9 @@ export class ServerBroadcasts {
         ? await this.#sendPatiently(transaction, weight.patientFor)
         : await this.#publish(transaction, weight)
     }
-    if (this.#favours >= MOST_FAVOURS) throw busy(this.#server)
+    if (this.#favours >= MOST_FAVOURS || !this.#refusals.hasRoom('favour', this.#favours)) {
+      throw busy(this.#server)
+    }
     this.#favours++
     try {
       return await this.#send(transaction, weight)
@@ -492,6 +501,6 @@ export class ServerBroadcasts {
 function busy(server: string): PaychanError {
   return new PaychanError(
     'ERR_CHAIN_BUSY',
-    `${MOST_FAVOURS} transactions of other peers wait for the Electrum server ${server}; another one is not sent. Its owner can send it.`
+    `As many transactions of other peers wait for the Electrum server ${server}, or it has refused as many lately, as it bears; another one is not sent. Its owner can send it.`
   )
 }

@@ -47,7 +47,7 @@ import {
   type WatchSession
 } from './script-watch.js'
 import { ServerBroadcasts } from './broadcasting.js'
-import { SharedFetches, UnprovedBudget } from './shared-costs.js'
+import { RefusalBudget, SharedFetches, UnprovedBudget } from './shared-costs.js'
 
 export type { ServerReport } from './waiting.js'
 
@@ -196,6 +196,7 @@ class VerifyingChain implements ElectrumChain {
     this.#follower = new HeaderFollower(this.#headers, (from) => {
       this.#headersChanged(from)
     })
+    const refusals = new RefusalBudget(init.clock)
     this.#watching = {
       headers: this.#headers,
       clock: init.clock,
@@ -205,7 +206,7 @@ class VerifyingChain implements ElectrumChain {
       slots: new Slots(SCRIPTS_AT_ONCE),
       allowance: new Allowance(LOOKS, init.clock.now()),
       shared: new SharedFetches(),
-      unproved: new UnprovedBudget(this.#report, () => init.clock.now()),
+      unproved: new UnprovedBudget(this.#report, init.clock, refusals),
       judge: init.verify === undefined ? undefined : new SpendJudge(init.verify),
       catchUp: (session) => this.#catchUp(session),
       onUnused: (scriptHash) => {
@@ -224,7 +225,10 @@ class VerifyingChain implements ElectrumChain {
         requestTimeout: request,
         silence,
         pingInterval: ping,
-        backoff: this.#retry
+        backoff: this.#retry,
+        onRefused: () => {
+          refusals.refused()
+        }
       },
       {
         onSession: (session) => this.#attach(session),
@@ -243,7 +247,7 @@ class VerifyingChain implements ElectrumChain {
     this.#calls = new ServerCalls(this.#client, init.clock, this.#timeouts.call, () =>
       `no Electrum server at ${this.server} answered within ${this.#timeouts.call / 1000} s. ${this.lastError ?? ''}`.trim()
     )
-    this.#sending = new ServerBroadcasts(this.server, this.#calls, init.clock)
+    this.#sending = new ServerBroadcasts(this.server, this.#calls, init.clock, refusals)
     this.#fees = new ServerFees(
       this.#calls,
       init.clock,

@@ -291,24 +291,41 @@ export class VerifiedHistory {
     })
   }
 
-  /** Undefined when no block has it, and the server does not either. */
+  /** Undefined when no block has it, and the server does not either, or is not asked for it. */
   async #ask(
     { shared, source }: HistoryContext,
     { txid, height }: HistoryEntry
   ): Promise<Transaction | undefined> {
+    const ask = async (): Promise<Transaction> =>
+      checkedTransaction(await source.transaction(txid), txid)
+    if (height !== undefined) {
+      try {
+        return await shared.transaction(txid, ask)
+      } catch (error) {
+        // Another script has asked for it before the block, and found no place.
+        if (error instanceof NoPlace) return await shared.transaction(txid, ask)
+        throw error
+      }
+    }
     try {
-      return await shared.transaction(txid, async () => {
-        try {
-          return checkedTransaction(await source.transaction(txid), txid)
-        } catch (error) {
-          // Counted once, however many scripts wait for it.
-          if (height === undefined && isLack(error)) this.#share.lacks()
-          throw error
-        }
-      })
+      // Counted once, however many scripts wait for it.
+      return await shared.transaction(txid, async () => await this.#askInPlace(ask))
     } catch (error) {
-      if (height === undefined && isLack(error)) return undefined
+      if (error instanceof NoPlace || isLack(error)) return undefined
       throw error
+    }
+  }
+
+  async #askInPlace(ask: () => Promise<Transaction>): Promise<Transaction> {
+    if (!(await this.#share.enter())) throw new NoPlace()
+    let isLacking = false
+    try {
+      return await ask()
+    } catch (error) {
+      isLacking = isLack(error)
+      throw error
+    } finally {
+      this.#share.leave(isLacking)
     }
   }
 
@@ -369,6 +386,9 @@ export class VerifiedHistory {
     })
   }
 }
+
+/** What is asked for by those who share a fetch for which there was no place (COST-10). */
+class NoPlace extends Error {}
 
 /**
  * Counts transactions that do not concern a script, as far as it can be told yet: blocks show an

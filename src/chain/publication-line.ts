@@ -7,7 +7,7 @@ import type { Claim, Clock } from '../engine/ports.js'
 import type { Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
 import { feeRate, type FeeRate, max } from '../types/units.js'
-import { isLately, REFUSAL_MS } from './shared-costs.js'
+import { isLately, REFUSAL_MS, RefusalBudget } from './shared-costs.js'
 
 /**
  * Number of refusals at which others wait, while these count (`REFUSAL_MS`). They come to 600 at
@@ -55,9 +55,12 @@ export class PublicationLine {
    */
   #atOnce = 1
   readonly #clock: Pick<Clock, 'now'>
+  readonly #refusals: RefusalBudget
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  /** @param refusals - all of the same server */
+  constructor(clock: Pick<Clock, 'now'>, refusals = new RefusalBudget(clock)) {
     this.#clock = clock
+    this.#refusals = refusals
   }
 
   /** Waits for a place; rather than that, the refusal where the server has told it already. */
@@ -156,7 +159,8 @@ export class PublicationLine {
     const most = claim.isFundingThere ? REFUSED_PUBLICATIONS : REFUSED_WITHOUT_T1
     return (
       others.filter(counts).length < most &&
-      [...this.#underway].filter(counts).length < this.#atOnce
+      [...this.#underway].filter(counts).length < this.#atOnce &&
+      this.#refusals.hasRoom(claim.isFundingThere ? 'publication' : 'orphan', this.#underway.size)
     )
   }
 }

@@ -1,5 +1,9 @@
-/** What the scripts of one server fetch in common (COST-4), and may have us keep together (COST-7). */
+/**
+ * What the scripts of one server fetch in common (COST-4), may have us keep together (COST-7), and
+ * what all that it may refuse comes to (COST-11).
+ */
 import type { Transaction } from '../bitcoin/transaction.js'
+import type { Clock } from '../engine/ports.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
@@ -116,35 +120,129 @@ export function isLately(at: number, now: number, ms = REFUSAL_MS): boolean {
  */
 export const MOST_LACKED = 8
 
+/*
+ * COST-11: the one budget of a server. Each refusal takes 100 of the 10,000 at which ElectrumX hangs
+ * up, whatever was refused; it forgives 600 in a block. What may be refused because of others shares
+ * what is left by its rank: each rank goes while the sum of all is below its own ceiling, so no rank
+ * can use up what is kept for those above it.
+ */
+
+/** Milliseconds for which a refusal counts, one after the other: 500 of the 600 in a block. */
+const FORGIVEN_MS = 120_000
+
+/** The number of refusals up to which each rank goes, the least first: what strangers cause. */
+const CEILINGS = {
+  /** Transactions of strangers. */
+  favour: 15,
+  /** What is shown to a script of ours and is in no block. */
+  unproved: 20,
+  /** Closes, and T1s that are not our own. */
+  patient: 25,
+  /** Publications without a T1 in a block. */
+  orphan: 30,
+  publication: 40
+} as const
+
+export type CostRank = keyof typeof CEILINGS
+
+/** All refusals of one server, over its sessions: it keeps the sum by address. */
+export class RefusalBudget {
+  #sum = 0
+  #at: number
+  readonly #clock: Pick<Clock, 'now'>
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+    this.#at = clock.now()
+  }
+
+  /** Counts a refusal, of whatever it was. */
+  refused(): void {
+    this.#forgive()
+    this.#sum++
+  }
+
+  /** True while one more may be asked for. `underway`: those of this rank that have no answer. */
+  hasRoom(rank: CostRank, underway: number): boolean {
+    this.#forgive()
+    return this.#sum + underway + 1 <= CEILINGS[rank]
+  }
+
+  #forgive(): void {
+    const now = this.#clock.now()
+    // A clock that was set back forgives nothing, and holds nothing up.
+    this.#sum = Math.max(0, this.#sum - Math.max(0, now - this.#at) / FORGIVEN_MS)
+    this.#at = now
+  }
+}
+
 /** The bytes that all scripts of one server take, and what it has shown and does not have. */
 export class UnprovedBudget {
   #left = MAX_UNPROVED_BYTES
   #lacked: number[] = []
+  /** Number of transactions in no block that are asked for now. */
+  #underway = 0
+  readonly #waiting: Array<(isIn: boolean) => void> = []
   /** True from a refusal on, until something is given back: nothing more is asked for meanwhile. */
   isFull = false
   #isTold = false
   readonly #onFull: (error: PaychanError) => void
-  readonly #now: () => number
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #refusals: RefusalBudget
 
   /**
    * @param onFull - called once, when something was left out for the first time
-   * @param now - the time, in milliseconds
+   * @param refusals - of the same server
    */
-  constructor(onFull: (error: PaychanError) => void = () => {}, now: () => number = () => 0) {
+  constructor(
+    onFull: (error: PaychanError) => void = () => {},
+    clock: Pick<Clock, 'now'> = { now: () => 0 },
+    refusals = new RefusalBudget(clock)
+  ) {
     this.#onFull = onFull
-    this.#now = now
+    this.#clock = clock
+    this.#refusals = refusals
   }
 
-  /** Counts a transaction that the server has shown, and does not have when it is asked for it. */
-  lacks(): void {
-    this.#lacked.push(this.#now())
+  /**
+   * Waits for a place to ask the server for a transaction that it shows and no block has: each of
+   * those under way may be lacking. False when so many were that it is asked for none.
+   */
+  async enter(): Promise<boolean> {
+    return await new Promise<boolean>((resolve) => {
+      this.#waiting.push(resolve)
+      this.#letIn()
+    })
+  }
+
+  /** To be called for each that has entered. `isLacking`: the server does not have it. */
+  leave(isLacking: boolean): void {
+    this.#underway--
+    if (isLacking) this.#lacked.push(this.#clock.now())
+    this.#letIn()
   }
 
   /** True while so many were lacking lately that the server is asked for none that no block has. */
   get isLacking(): boolean {
-    const now = this.#now()
+    return !this.#hasPlace(0)
+  }
+
+  #hasPlace(underway: number): boolean {
+    const now = this.#clock.now()
     this.#lacked = this.#lacked.filter((at) => isLately(at, now))
-    return this.#lacked.length >= MOST_LACKED
+    return (
+      this.#lacked.length + underway < MOST_LACKED && this.#refusals.hasRoom('unproved', underway)
+    )
+  }
+
+  #letIn(): void {
+    while (this.#waiting.length > 0) {
+      const isIn = this.#hasPlace(this.#underway)
+      // Those under way may turn out to be there.
+      if (!isIn && this.#hasPlace(0)) return
+      if (isIn) this.#underway++
+      this.#waiting.shift()?.(isIn)
+    }
   }
 
   take(bytes: number): boolean {
@@ -186,8 +284,13 @@ export class UnprovedShare {
   }
 
   /** See `UnprovedBudget`. */
-  lacks(): void {
-    this.#budget.lacks()
+  enter(): Promise<boolean> {
+    return this.#budget.enter()
+  }
+
+  /** See `UnprovedBudget`. */
+  leave(isLacking: boolean): void {
+    this.#budget.leave(isLacking)
   }
 
   /** True when there is room for a transaction, or it was taken before. */

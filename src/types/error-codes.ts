@@ -279,7 +279,7 @@ export const ERROR_CODES = {
   ],
   ERR_CHAIN_BUSY: [
     'busy',
-    'transactions of other peers wait for the Electrum server already; this one is not sent'
+    'transactions of other peers wait for the Electrum server already, or it has refused as many as it bears; this one is not sent'
   ],
   ERR_CHAIN_BEHIND: ['chain', 'a server is behind a height that was seen'],
   ERR_CHAIN_LIED: ['chain', 'a server showed what cannot be true; it is not used'],

@@ -340,6 +340,22 @@ describe('electrum chain', () => {
       assert.equal((await chain.broadcast(sent, 'favour')).taken, 1, 'there is room again')
     })
 
+    it('sends no favour while the server has refused much, of whatever kind; what carries money goes (COST-11)', async () => {
+      const transaction = server.chain.pay(testScript(1))
+      const sent = parseTransaction(transaction.toBuffer())
+      server.on('blockchain.transaction.broadcast', () => {
+        throw new Refusal('the transaction was rejected by network rules.\n\nnon-final')
+      })
+      await chain.start()
+      for (let n = 0; n < 15; n++) {
+        await assert.rejects(chain.broadcast(sent), { code: 'ERR_BROADCAST_REFUSED' })
+      }
+      await assert.rejects(chain.broadcast(sent, 'favour'), { code: 'ERR_CHAIN_BUSY' })
+      server.on('blockchain.transaction.broadcast', () => transaction.getId())
+      assert.equal((await chain.broadcast(sent)).taken, 1)
+      assert.equal(server.count('blockchain.transaction.broadcast'), 16)
+    })
+
     it('resolves when the server has it already', async () => {
       await chain.start()
       const transaction = server.chain.pay(testScript(1))

@@ -1,11 +1,12 @@
 /** COST-9: what many poor publications may cost a server, and that a rich one never waits for them. */
 import assert from 'node:assert/strict'
-import { broadcastRefused } from '../../src/chain/broadcasting.js'
+import { broadcastRefused, PatientSends } from '../../src/chain/broadcasting.js'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import { PublicationLine } from '../../src/chain/publication-line.js'
-import { REFUSAL_MS } from '../../src/chain/shared-costs.js'
+import { REFUSAL_MS, RefusalBudget, UnprovedBudget } from '../../src/chain/shared-costs.js'
 import { parseTransaction, type Transaction } from '../../src/bitcoin/transaction.js'
 import type { Claim } from '../../src/engine/ports.js'
+import { FAVOUR_INTERVAL_MS, FAVOURS } from '../../src/engine/streams.js'
 import { toHex, txid, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
@@ -32,7 +33,9 @@ function claim(name: string, stake: bigint, changes: Partial<Claim> = {}): Claim
 /** A line, and the server behind it. */
 class Counter {
   now = 0
-  readonly line = new PublicationLine({ now: () => this.now })
+  readonly clock = { now: (): number => this.now }
+  readonly refusals = new RefusalBudget(this.clock)
+  readonly line = new PublicationLine(this.clock, this.refusals)
   /** Who was sent, and who was told what the server has said of another. */
   readonly sent: string[] = []
   readonly told: string[] = []
@@ -49,8 +52,14 @@ class Counter {
       }
       this.sent.push(claim.publicationOf)
       const words = this.answer(claim)
+      if (words !== undefined) this.refuse()
       this.line.leave(claim, words === undefined ? 'taken' : broadcastRefused(id, words), 181)
     })
+  }
+
+  /** The server refuses something, whatever it is. */
+  refuse(): void {
+    this.refusals.refused()
   }
 
   /** Each bids in the next block. */
@@ -217,6 +226,97 @@ describe('chain / publication line', () => {
     const late = counter.line.enter(claim('b', 1_500n), idOf(4))
     counter.line.stop()
     assert.equal(await late, 'gone')
+  })
+})
+
+/** A server by ElectrumX's reckoning, which refuses all that others can have us send it. */
+class ReckoningServer extends Counter {
+  /** The most that it has reckoned: it hangs up at 10,000. */
+  most = 0
+  #cost = 0
+  #costAt = 0
+  readonly #closes = new PatientSends(this.clock, this.refusals)
+  readonly #unproved = new UnprovedBudget(undefined, this.clock, this.refusals)
+  #favours: number = FAVOURS
+
+  override refuse(): void {
+    super.refuse()
+    const forgiven = (this.now - this.#costAt) / 1_000
+    this.#cost = Math.max(0, this.#cost - forgiven) + 100
+    this.#costAt = this.now
+    this.most = Math.max(this.most, this.#cost)
+  }
+
+  #refuse(what: string): void {
+    this.sent.push(what)
+    this.refuse()
+  }
+
+  /** Strangers do all that they can, and closes of all kinds are due, until the next block. */
+  async strangers(): Promise<void> {
+    this.#favours = Math.min(FAVOURS, this.#favours + BLOCK_MS / FAVOUR_INTERVAL_MS)
+    for (; this.#favours >= 1 && this.refusals.hasRoom('favour', 0); this.#favours--) {
+      this.#refuse('favour')
+    }
+    this.#closes.look()
+    for (let n = 0; n < 10; n++) {
+      void this.#closes.enter(`close ${n}`, idOf(n)).then((isIn) => {
+        if (!isIn) return
+        this.#refuse('close')
+        this.#closes.leave(`close ${n}`, true)
+      })
+      void this.#unproved.enter().then((isIn) => {
+        if (!isIn) return
+        this.#refuse('unproved')
+        this.#unproved.leave(true)
+      })
+    }
+    await settle()
+  }
+}
+
+describe('chain / publication line / beside all else that a server may refuse (COST-11)', () => {
+  it('comes to less than a server bears, for ever: poor bids, closes, payments that are replaced and strangers share what it forgives', async () => {
+    const server = new ReckoningServer()
+    const poor = Array.from({ length: 50 }, (_, n) => claim(`poor ${n}`, 1_500n))
+    const lost = poor.map((each, n) => ({
+      ...each,
+      publicationOf: `lost ${n}`,
+      isFundingThere: false
+    }))
+    const rich = claim('rich', 900_000n)
+    for (let block = 1; block <= 2_000; block++) {
+      await server.block(...poor, ...lost, rich)
+      await server.strangers()
+    }
+    assert.ok(server.most < 5_000, `${server.most} of the 10,000`)
+    assert.equal(server.times('rich'), 2_000, 'the rich one bids with every block')
+    const lately = new Set(server.sent.slice(-100).map((each) => each.replace(/ .*/, '')))
+    for (const each of ['poor', 'lost']) assert.ok(lately.has(each), each)
+  })
+
+  it('what strangers cause leaves the room of closes, and these that of publications', () => {
+    const budget = new RefusalBudget({ now: () => 0 })
+    const ranks = ['favour', 'unproved', 'patient', 'orphan', 'publication'] as const
+    const left = (): string[] => ranks.filter((rank) => budget.hasRoom(rank, 0))
+    for (let n = 0; n < 15; n++) budget.refused()
+    assert.deepEqual(left(), ranks.slice(1))
+    for (let n = 0; n < 10; n++) budget.refused()
+    assert.deepEqual(left(), ['orphan', 'publication'])
+  })
+
+  it('what is under way counts as well, and each refusal for two minutes after the one before it', () => {
+    let now = 0
+    const budget = new RefusalBudget({ now: () => now })
+    for (let n = 0; n < 12; n++) budget.refused()
+    assert.equal(budget.hasRoom('favour', 2), true)
+    assert.equal(budget.hasRoom('favour', 3), false)
+    now += 120_000
+    assert.equal(budget.hasRoom('favour', 3), true)
+    now -= 60_000
+    assert.equal(budget.hasRoom('favour', 3), true, 'a clock that was set back')
+    for (now += 1_000_000_000; budget.hasRoom('favour', 0);) budget.refused()
+    assert.equal(budget.hasRoom('favour', 0), false, 'it saves nothing up')
   })
 })
 

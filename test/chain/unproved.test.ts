@@ -39,7 +39,7 @@ describe('chain / what a server shows and then does not have (COST-10)', () => {
 
   beforeEach(() => {
     ;[now, asked] = [0, 0]
-    history = new VerifiedHistory(script, new UnprovedBudget(undefined, () => now))
+    history = new VerifiedHistory(script, new UnprovedBudget(undefined, { now: () => now }))
   })
 
   /** The ids that are told; `there`: what the server has of what it lists. */
@@ -72,6 +72,17 @@ describe('chain / what a server shows and then does not have (COST-10)', () => {
     const [[kept] = assert.fail(), [replaced] = assert.fail()] = [...payments(script, 2)]
     const there = new Map([...payments(script, 1)])
     assert.deepEqual(await load([kept, replaced], there), [kept])
+  })
+
+  it('counts while it is asked for: however many are shown at once, eight are under way (COST-10)', async () => {
+    const ids = [...payments(script, 40).keys()]
+    assert.deepEqual(await load(ids, new Map()), [])
+    assert.equal(asked, MOST_LACKED)
+  })
+
+  it('holds up nothing that is there: those wait for a place, and all are told (COST-10)', async () => {
+    const there = payments(script, 40)
+    assert.equal((await load([...there.keys()], there)).length, 40)
   })
 
   it('is asked for eight times in 35 minutes over all scripts, whatever is shown; then again', async () => {

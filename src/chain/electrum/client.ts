@@ -24,6 +24,8 @@ interface ClientOptions {
   readonly silence: number
   readonly pingInterval: number
   readonly backoff: Backoff
+  /** See `RpcOptions`. */
+  readonly onRefused?: () => void
   readonly maxOutstanding?: number
   readonly maxLineBytes?: number
 }

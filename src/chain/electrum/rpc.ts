@@ -18,6 +18,8 @@ export interface RpcOptions {
    * taken for dead. Left out: for ever.
    */
   readonly silence?: number
+  /** Called for each request that the server refuses (COST-11). */
+  readonly onRefused?: () => void
   /** Called after half of `silence`: the place for a request that is answered quickly. */
   readonly onQuiet?: () => void
   /** Requests under way at once; the others wait their turn. */
@@ -345,6 +347,7 @@ export class RpcConnection {
     }
     this.#refused = undefined
     if (error === undefined || error === null) return request.resolve(result)
+    this.#options.onRefused?.()
     const parsed = errorShape.safeParse(error)
     if (!parsed.success) {
       return request.reject(
