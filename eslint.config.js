@@ -94,6 +94,18 @@ const METRICS_PACKAGES = {
 const NO_BITCORE = { name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }
 
 /** The rooms that compute and nothing else: same input, same output. */
+/** The rooms of a running node, which no work in the background may end. */
+const BACKGROUND_ROOMS = [
+  'engine',
+  'p2p',
+  'chain',
+  'store',
+  'wallet',
+  'node',
+  'metering',
+  'daemon'
+].map((room) => `src/${room}`)
+
 export const PURE_ROOMS = ['protocols', 'src/types', 'src/bitcoin', 'src/channel']
 
 const zones = Object.entries(ROOMS).map(([room, allowed]) => ({
@@ -269,6 +281,12 @@ export default defineConfig(
       'import-x/no-nodejs-modules': 'error'
     }
   })),
+  {
+    // Work that nobody waits for is told what it throws (`inBackground` in the engine's ports).
+    files: BACKGROUND_ROOMS.map((room) => `${room}/**/*.ts`),
+    ignores: ['src/daemon/page/**'],
+    rules: { 'no-void': ['error', { allowAsStatement: false }] }
+  },
   {
     // Hashing is a function of its input; all else of that module stays out, its randomness first.
     files: ['src/bitcoin/hashes.ts'],

@@ -7,6 +7,8 @@ import {
   type Chain,
   type Claim,
   type Clock,
+  inBackground,
+  type OnError,
   type Refusal,
   type Verdict,
   type Weight,
@@ -45,12 +47,19 @@ export class Broadcasts {
   readonly #clock: Clock
   readonly #patience: number
   readonly #report: (report: ServerReport) => void
+  readonly #onError: OnError
 
   /** @param patience - milliseconds that the others have to answer, once one has taken it */
-  constructor(clock: Clock, patience: number, report: (report: ServerReport) => void) {
+  constructor(
+    clock: Clock,
+    patience: number,
+    report: (report: ServerReport) => void,
+    onError: OnError = () => {}
+  ) {
     this.#clock = clock
     this.#patience = patience
     this.#report = report
+    this.#onError = onError
   }
 
   /**
@@ -82,9 +91,9 @@ export class Broadcasts {
         }
       )
     )
-    void Promise.allSettled(sent).then((verdicts) => {
-      this.#compare(servers, verdicts)
-    })
+    inBackground(async () => {
+      this.#compare(servers, await Promise.allSettled(sent))
+    }, this.#onError)
     const all = Promise.all(heard)
     const wait = async (ms: number, answers: Promise<unknown>): Promise<void> => {
       await within<unknown>(this.#clock, ms, answers, () => {})

@@ -11,6 +11,7 @@ import {
   type Chain,
   type ChainStatus,
   type Clock,
+  contained,
   type Random,
   type RelayRates,
   type ScriptWatch,
@@ -33,7 +34,8 @@ import {
   Listeners,
   type Log,
   type ServerReport,
-  Slots
+  Slots,
+  toLog
 } from './waiting.js'
 import { FALLBACK_FEE_RATE, REGTEST_FALLBACK_FEE_RATE, ServerFees } from './fees.js'
 import { clockBehind } from './header.js'
@@ -442,7 +444,7 @@ class VerifyingChain implements ElectrumChain {
 
   /** Makes the verified tip known, after the histories that change with it (but not for ever). */
   #announce(): void {
-    if (!this.#announcing) this.#announced = this.#announceAll()
+    if (!this.#announcing) this.#announced = contained(() => this.#announceAll(), toLog(this.#log))
   }
 
   async #announceAll(): Promise<void> {

@@ -4,14 +4,15 @@
  * with the most work, a history holds all that any of them has proved, a broadcast goes to all, and
  * fees are the median. So one honest server is enough, and none has to be the right one.
  */
-import type {
-  ChainStatus,
-  ScriptWatch,
-  RelayRates,
-  Tip,
-  Unsubscribe,
-  Verdict,
-  Weight
+import {
+  type ChainStatus,
+  inBackground,
+  type ScriptWatch,
+  type RelayRates,
+  type Tip,
+  type Unsubscribe,
+  type Verdict,
+  type Weight
 } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -24,7 +25,7 @@ import {
   type ServerStatus
 } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
-import { callSafely, Listeners, type Log, type PoolTimes, poolTimes } from './waiting.js'
+import { callSafely, Listeners, type Log, type PoolTimes, poolTimes, toLog } from './waiting.js'
 import type { Anchor, HeaderChain } from './headers.js'
 import {
   type Member,
@@ -106,9 +107,14 @@ class ServerPool implements ElectrumChain {
       used: () => this.#used,
       throwNobody: (what) => this.#throwNobody(what)
     })
-    this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => {
-      this.#tell(report)
-    })
+    this.#broadcasts = new Broadcasts(
+      init.clock,
+      this.#times.answers,
+      (report) => {
+        this.#tell(report)
+      },
+      toLog(this.#log)
+    )
     this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
   }
@@ -418,7 +424,7 @@ class ServerPool implements ElectrumChain {
   #drop(server: PoolServer, fault: Error): void {
     if (!server.isUsed) return
     server.fault = fault
-    void server.chain.stop()
+    this.#inBackground(() => server.chain.stop())
     server.droppedAt = this.#init.clock.now()
     const isAlone = !this.#isAnyUp
     this.#report(
@@ -463,7 +469,11 @@ class ServerPool implements ElectrumChain {
     server.fault = undefined
     this.#listen(server)
     for (const script of this.#scripts.values()) script.attach(server)
-    void server.chain.start()
+    this.#inBackground(() => server.chain.start())
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    inBackground(work, toLog(this.#log))
   }
 
   #report(server: PoolServer, fault: Error, next: string): void {

@@ -4,11 +4,18 @@
  * has changed.
  */
 import type { SpendJudge } from '../bitcoin/owner-spend.js'
-import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
+import {
+  type Clock,
+  contained,
+  type Random,
+  type ScriptWatch,
+  type ScriptWatcher,
+  type Unsubscribe
+} from '../engine/ports.js'
 import type { Allowance } from '../types/allowance.js'
 import type { OutPoint } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
-import { type Backoff, backoffDelay, callSafely, type Log, type Slots } from './waiting.js'
+import { type Backoff, backoffDelay, callSafely, type Log, type Slots, toLog } from './waiting.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import {
@@ -246,14 +253,17 @@ export class WatchedScript {
     }
     this.#cancelRetry?.()
     this.#isPostponed = false
-    this.#working = this.#context.slots
-      .run(async () => {
-        await this.#fetchWhileStale()
-      })
-      .finally(() => {
+    const { slots, log } = this.#context
+    this.#working = contained(async () => {
+      try {
+        await slots.run(async () => {
+          await this.#fetchWhileStale()
+        })
+      } finally {
         this.#working = undefined
         this.#work()
-      })
+      }
+    }, toLog(log))
   }
 
   async #fetchWhileStale(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Waiting: in a line, for several, longer each time, and for how long at the most. */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Clock, Random, Unsubscribe } from '../engine/ports.js'
+import type { Clock, OnError, Random, Unsubscribe } from '../engine/ports.js'
 import { messageOf } from '../types/errors.js'
 
 /** Lets a bounded number of tasks run at once; the others wait their turn. */
@@ -254,8 +254,17 @@ export function callSafely(log: Log, call: () => void): void {
   try {
     call()
   } catch (error) {
-    log(
-      `A listener of the chain threw: ${error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)}`
-    )
+    log(`A listener of the chain threw: ${stackOf(error)}`)
   }
+}
+
+/** What becomes of an error in the background (`inBackground`). */
+export function toLog(log: Log): OnError {
+  return (error) => {
+    log(`Work in the background of the chain failed: ${stackOf(error)}`)
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)
 }

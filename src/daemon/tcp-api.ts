@@ -21,6 +21,7 @@ import type { Grant } from '../node/access.js'
 import type { LocalNode } from '../node/api.js'
 import { isLoopback } from '../node/system.js'
 import { ERROR_CODES, isErrorCode, statusOf } from '../types/error-codes.js'
+import { inBackground } from '../engine/ports.js'
 import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.js'
 import { publish, readPublished, renameField } from './dialect.js'
 import type { MetricsPage } from './metrics.js'
@@ -149,7 +150,10 @@ export async function serveTcp(node: LocalNode, options: TcpApiOptions): Promise
   }
   const listener = getRequestListener(routes(node, options).fetch)
   const server = makeServer(tls, (request, response) => {
-    void listener(request, response)
+    inBackground(
+      () => listener(request, response),
+      () => response.destroy()
+    )
   })
   server.maxConnections = MAX_CONNECTIONS
   await listen(server, host, port)

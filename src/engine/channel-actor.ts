@@ -21,7 +21,7 @@ import { asError, PaychanError } from '../types/errors.js'
 import { paymentChange } from './payments.js'
 import { type EventLog, isTold, type ToldStep } from './event-log.js'
 import type { Requests } from './requests.js'
-import type { Change, Clock, Store } from './ports.js'
+import { type Change, type Clock, contained, type Store } from './ports.js'
 import { channelChanges } from './stored-channel.js'
 import { type Payer, Waiters } from './waiters.js'
 
@@ -221,7 +221,12 @@ export class ChannelActor {
 
   #wake(): void {
     if (this.#running !== undefined) return
-    this.#running = Promise.resolve().then(() => this.#run())
+    this.#running = contained(
+      () => Promise.resolve().then(() => this.#run()),
+      (error) => {
+        this.#host.onFailure(this, 'transition', error)
+      }
+    )
   }
 
   async #run(): Promise<void> {

@@ -13,7 +13,16 @@ import { channelId, toHex, type ChannelId, type Txid } from '../types/bytes.js'
 import { alarm, asError, codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { acceptLink, AckTimers, Links, StrangersShare, StreamThrottle } from './streams.js'
-import { type Link, type LinkListener, type Unsubscribe, within, withTimeout } from './ports.js'
+import {
+  contained,
+  guardedClock,
+  inBackground,
+  type Link,
+  type LinkListener,
+  type Unsubscribe,
+  within,
+  withTimeout
+} from './ports.js'
 import {
   Actors,
   DEFAULT_TIMEOUTS,
@@ -102,7 +111,10 @@ export class Engine {
   #halted: Error | undefined
 
   constructor(options: EngineOptions) {
-    const { chain, peers, clock, store, signer, onEvent } = options
+    const { chain, peers, store, signer, onEvent } = options
+    const clock = guardedClock(options.clock, (error) => {
+      this.#context.alarm(error)
+    })
     this.#fees =
       options.fees ??
       new FeeEstimates(chain, store, options.initialFeeRate, (error) => {
@@ -119,14 +131,11 @@ export class Engine {
     this.#order = new LogOrder(clock)
     this.#links = new Links(clock)
     this.#watches = new Watches(chain, (actor, error) => {
-      const text = `The channel could not be watched: ${error.message}`
-      this.#context.alarm(
-        new PaychanError('ERR_WATCH_FAILED', text, { cause: codeOf(error) }),
-        actor.id
-      )
+      this.#context.alarm(error, actor.id)
     })
     this.#context = {
       ...options,
+      clock,
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
       actors: this.#actors,
       registry: this.#registry,
@@ -142,9 +151,12 @@ export class Engine {
     }
     this.#risks = options.watchesRisk === false ? undefined : new RiskWatch(this.#context)
     this.#due = new DueActors(this.#actors, this.#watches)
-    this.#redial = new Redial(peers, this.#links, clock, (actor) => {
-      this.#restores.peerConnected(actor.state.peer)
-      this.#renewals.look(actor)
+    this.#redial = new Redial(peers, this.#links, clock, {
+      onLive: (actor) => {
+        this.#restores.peerConnected(actor.state.peer)
+        this.#renewals.look(actor)
+      },
+      onError: this.#context.alarm
     })
     this.#ackTimers = new AckTimers(clock, this.#context.timeouts.ack, (actor) => {
       this.#links.hangUp(actor, 'the peer does not answer')
@@ -254,7 +266,7 @@ export class Engine {
         else this.#view.lost()
       }),
       chain.onTip(() => {
-        void this.#onTip()
+        inBackground(() => this.#onTip(), this.#context.alarm)
       })
     )
     this.#restores.start(loaded.channels)
@@ -340,7 +352,7 @@ export class Engine {
       admitCaller(actor.waiters.payers)
       const payment = { id: this.#ids.draw(), amount, memo }
       if (lacksLink(actor.state) && !actor.waiters.closing) {
-        void this.#payOnceBack(actor, payment, payer)
+        inBackground(() => this.#payOnceBack(actor, payment, payer), this.#context.alarm)
       } else actor.pay(payment, payer)
     } catch (error) {
       payer.failed(asError(error))
@@ -471,17 +483,8 @@ export class Engine {
 
   /** The payment log, or a part of it, the newest payment first; read as far as it is asked for. */
   payments(part: LogPart = {}): AsyncGenerator<PaymentInfo> {
-    const { store } = this.#context
-    return readPayments(store, this.states(), this.#order, part, ({ channel, sequence }) => {
-      this.#context.alarm(
-        new PaychanError(
-          'ERR_STORE_CORRUPT',
-          `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`,
-          { cause: 'payments', sequence }
-        ),
-        channel
-      )
-    })
+    const { store, alarm } = this.#context
+    return readPayments(store, this.states(), this.#order, part, alarm)
   }
 
   /** The parts that were paid under a name. */
@@ -546,15 +549,20 @@ export class Engine {
    * that does not answer delays nobody (COST-3): then the last estimate is taken.
    */
   async #onTip(): Promise<void> {
-    await within(this.#context.clock, this.#context.timeouts.fees, this.#fees.refresh(), () => {})
+    const { clock, timeouts, alarm } = this.#context
+    await contained(() => within(clock, timeouts.fees, this.#fees.refresh(), () => {}), alarm)
     if (this.#stopped || this.#halted !== undefined) return
-    this.#orHalt(this.#fees.save())
     this.#view.seen(this.#height)
     const due = this.#due.at(this.#height)
-    this.#renewals.onTip(due)
-    this.#risks?.onTip([...this.#actors.values()])
-    this.#due.tell(due, this.#redial)
-    this.#orHalt(this.#upkeep.onTip(this.#height))
+    // Each for itself: what one of them throws keeps no channel from the tip.
+    const parts = [
+      () => this.#orHalt(this.#fees.save()),
+      () => this.#renewals.onTip(due),
+      () => this.#risks?.onTip([...this.#actors.values()]),
+      () => this.#due.tell(due, this.#redial),
+      () => this.#orHalt(this.#upkeep.onTip(this.#height))
+    ]
+    for (const part of parts) inBackground(part, alarm)
   }
 
   #orHalt(writing: Promise<void>): void {

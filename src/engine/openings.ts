@@ -28,7 +28,7 @@ import type { ChannelActor } from './channel-actor.js'
 import type { EngineContext, Timeouts } from './context.js'
 import type { CloseScripts, OwnScripts, RefundShare, Strangers } from './opening-upkeep.js'
 import { watchStands } from './performing.js'
-import type { Link, LinkListener, Random } from './ports.js'
+import { inBackground, type Link, type LinkListener, type Random } from './ports.js'
 import type { Renewals } from './renewals.js'
 import { type Bucket, BufferingListener, refuse } from './streams.js'
 import { fundingSent, openForPayments, readyForSignatures } from './waiters.js'
@@ -237,7 +237,7 @@ export class Openings {
     const share = this.#admit(offer, link.peer)
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new BufferingListener()
-    void this.#accept(link, offer, listener, share)
+    inBackground(() => this.#accept(link, offer, listener, share), this.#context.alarm)
     return listener
   }
 
@@ -400,7 +400,8 @@ export async function arrivalUnlessCancelled(
   const late = new Promise<never>((_resolve, reject) => {
     onAbort = () => {
       actor.post({ type: 'cancel' })
-      void actor.idle().then(() => {
+      inBackground(async () => {
+        await actor.idle()
         const { state } = actor
         if (state.stage !== 'established') return // it is abandoned, and `arrival` says so
         const { txid } = state.outPoint
@@ -411,7 +412,7 @@ export async function arrivalUnlessCancelled(
             { channel: state.id, txid }
           )
         )
-      })
+      }, reject)
     }
   })
   signal.addEventListener('abort', onAbort, { once: true })

@@ -2,6 +2,7 @@
 import { nextSequence } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
 import { unlessCorrupt } from './stored-channel.js'
 import {
   entryUnlessDamaged,
@@ -15,10 +16,13 @@ import {
 } from './payments.js'
 import type { Clock, Entry, Store } from './ports.js'
 
-/** An entry of the log that cannot be read: its payments are missing from every list. */
-interface DamagedEntry {
-  readonly channel: ChannelId
-  readonly sequence: number
+/** The error of an entry of the log that cannot be read: its payments are missing from every list. */
+function damaged(sequence: number): PaychanError {
+  return new PaychanError(
+    'ERR_STORE_CORRUPT',
+    `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`,
+    { cause: 'payments', sequence }
+  )
 }
 
 /**
@@ -53,7 +57,7 @@ export async function* readPayments(
   channels: Iterable<Channel>,
   order: KnownOrder,
   { of = () => true, since = -Infinity }: LogPart,
-  onDamaged: (entry: DamagedEntry) => void
+  onDamaged: (error: PaychanError, channel: ChannelId) => void
 ): AsyncGenerator<PaymentInfo> {
   const newest = order.last
   const tails = new Tails()
@@ -81,14 +85,14 @@ class Tail {
   #at = 0
   #before: string | undefined
   readonly #store: Store
-  readonly #onDamaged: (entry: DamagedEntry) => void
+  readonly #onDamaged: (error: PaychanError, channel: ChannelId) => void
 
   /** @param upTo - no entry that is left has a higher number */
   constructor(
     store: Store,
     readonly channel: Channel,
     public upTo: number,
-    onDamaged: (entry: DamagedEntry) => void
+    onDamaged: (error: PaychanError, channel: ChannelId) => void
   ) {
     this.#store = store
     this.#onDamaged = onDamaged
@@ -113,7 +117,7 @@ class Tail {
         this.upTo = this.#entry.order
         return true
       }
-      this.#onDamaged({ channel: this.channel.id, sequence: sequenceOf(key) })
+      this.#onDamaged(damaged(sequenceOf(key)), this.channel.id)
     }
   }
 

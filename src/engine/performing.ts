@@ -21,6 +21,7 @@ import type { EngineContext } from './context.js'
 import { listPayments, paymentInfo, sentInfo } from './payments.js'
 import {
   type Clock,
+  inBackground,
   type ScriptWatch,
   type Unsubscribe,
   type Weight,
@@ -204,9 +205,12 @@ export class Performer {
 
   /** Reports a failure in the background loudly; the next block tries again. */
   #background(actor: ChannelActor, work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.#context.alarm(error, actor.id)
-    })
+    inBackground(
+      () => work,
+      (error) => {
+        this.#context.alarm(error, actor.id)
+      }
+    )
   }
 
   /** Step 2. Spends no coin of ours on a script that we could not watch. */

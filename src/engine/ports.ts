@@ -10,6 +10,7 @@ import type { Transaction } from '../bitcoin/transaction.js'
 import type { RelayRates } from '../channel/env.js'
 import type { ShownTransaction } from '../channel/events.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
+import { asError } from '../types/errors.js'
 import type { RefusalKind } from '../types/refusals.js'
 import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 
@@ -408,10 +409,19 @@ export function within<T>(
       try {
         resolve(late())
       } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)))
+        reject(asError(error))
       }
     })
-    void promise.then(resolve, reject).finally(cancel)
+    promise.then(
+      (value) => {
+        cancel()
+        resolve(value)
+      },
+      (error: unknown) => {
+        cancel()
+        reject(asError(error))
+      }
+    )
   })
 }
 
@@ -425,4 +435,42 @@ export function withTimeout<T>(
   return within(clock, ms, promise, () => {
     throw error
   })
+}
+
+/*
+ * Work that nobody waits for. A throw in it would be a rejection without a handler, or an exception
+ * of a timer, and end the process with all its channels: it is told instead, and ends that work
+ * alone. Where a promise is not waited for, one of these has it: the linter takes no `void`.
+ */
+
+/** Called for an error that nobody else would see. */
+export type OnError = (error: Error) => void
+
+/** Does work in the background. Never throws: what the work throws, now or later, is told. */
+export function inBackground(work: () => unknown, onError: OnError): void {
+  contained(work, onError).catch(() => {})
+}
+
+/** Resolves, never rejects, once work is done or has failed; a failure is told. */
+export async function contained(work: () => unknown, onError: OnError): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    try {
+      onError(asError(error))
+    } catch {
+      // There is nobody left to tell.
+    }
+  }
+}
+
+/** The same clock, whose timers tell what they throw. */
+export function guardedClock(clock: Clock, onError: OnError): Clock {
+  return {
+    now: () => clock.now(),
+    after: (ms, callback) =>
+      clock.after(ms, () => {
+        inBackground(callback, onError)
+      })
+  }
 }

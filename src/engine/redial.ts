@@ -9,8 +9,10 @@ import { codeOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import {
   type Clock,
+  inBackground,
   type Link,
   type LinkListener,
+  type OnError,
   type Peers,
   type Unsubscribe,
   withTimeout
@@ -66,6 +68,12 @@ interface Pause {
   cancel: Unsubscribe
 }
 
+interface RedialUser {
+  /** Called when a stream has become of use. */
+  readonly onLive: (actor: ChannelActor) => void
+  readonly onError: OnError
+}
+
 export class Redial {
   readonly #pauses = new Map<ChannelActor, Pause>()
   readonly #dialling = new Map<
@@ -83,14 +91,13 @@ export class Redial {
   readonly #peers: Peers
   readonly #links: Links
   readonly #clock: Clock
-  readonly #onLive: (actor: ChannelActor) => void
+  readonly #user: RedialUser
 
-  /** @param onLive - called when a stream has become of use */
-  constructor(peers: Peers, links: Links, clock: Clock, onLive: (actor: ChannelActor) => void) {
+  constructor(peers: Peers, links: Links, clock: Clock, user: RedialUser) {
     this.#peers = peers
     this.#links = links
     this.#clock = clock
-    this.#onLive = onLive
+    this.#user = user
   }
 
   /**
@@ -157,7 +164,7 @@ export class Redial {
   #isLive(actor: ChannelActor): void {
     if (this.#live.has(actor)) return
     this.#live.add(actor)
-    this.#onLive(actor)
+    this.#user.onLive(actor)
     const now = this.#clock.now()
     const recent = [...(this.#cameLive.get(actor) ?? []), now].slice(-MOST_IN_A_ROW)
     this.#cameLive.set(actor, recent)
@@ -185,9 +192,10 @@ export class Redial {
       this.#dialling.delete(actor)
     })
     this.#dialling.set(actor, { attempt: pause?.attempt ?? { isTold: false }, done })
-    done.catch(() => {
-      this.schedule(actor)
-    })
+    inBackground(async () => {
+      const [{ status }] = await Promise.allSettled([done])
+      if (status === 'rejected') this.schedule(actor)
+    }, this.#user.onError)
     return done
   }
 

@@ -15,6 +15,7 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { EngineContext } from './context.js'
 import {
   type Change,
+  inBackground,
   type Link,
   type LinkListener,
   type Unsubscribe,
@@ -178,10 +179,10 @@ export class Restores {
     const under = this.#asking.get(peer)
     if (under !== undefined) {
       // Its records may have been judged without this doubt.
-      const again = (): void => {
+      inBackground(async () => {
+        await Promise.allSettled([under])
         this.doubt(peer)
-      }
-      under.then(again, again)
+      }, this.#context.alarm)
       return
     }
     this.#retries.get(peer)?.()
@@ -257,14 +258,16 @@ export class Restores {
       if (this.#underWay >= MOST_AT_ONCE) return
       this.#line.delete(peer)
       this.#underWay += 1
-      this.#askByItself(peer)
-        .catch((error: unknown) => {
+      inBackground(async () => {
+        try {
+          await this.#askByItself(peer)
+        } catch (error) {
           this.#failed(peer, attempt, error)
-        })
-        .finally(() => {
+        } finally {
           this.#underWay -= 1
           this.#next()
-        })
+        }
+      }, this.#context.alarm)
     }
   }
 

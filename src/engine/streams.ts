@@ -116,8 +116,8 @@ export function refuse(link: Link, code: string, rule: string, text: string, fat
 export class BufferingListener implements LinkListener {
   #listener: LinkListener | undefined
   readonly #waiting: Message[] = []
-  #release: () => void = () => {}
-  readonly #bound = new Promise<void>((resolve) => {
+  #release: (handled: Promise<unknown>) => void = () => {}
+  readonly #bound = new Promise<unknown>((resolve) => {
     this.#release = resolve
   })
   #closed: { readonly error: Error | undefined } | undefined
@@ -125,7 +125,7 @@ export class BufferingListener implements LinkListener {
   readonly onMessage = (message: Message): void | Promise<void> => {
     if (this.#listener !== undefined) return this.#listener.onMessage(message)
     this.#waiting.push(message)
-    return this.#bound // a peer cannot fill our memory meanwhile
+    return this.#bound.then(() => {}) // a peer cannot fill our memory meanwhile
   }
 
   readonly onClosed = (error: Error | undefined): void => {
@@ -133,11 +133,14 @@ export class BufferingListener implements LinkListener {
     else this.#listener.onClosed(error)
   }
 
-  /** Hands over the messages that have arrived, and from now on all later ones. */
+  /**
+   * Hands over the messages that have arrived, and from now on all later ones. What a listener
+   * throws is told to whoever has brought the message, as it would have been without this one.
+   */
   bind(listener: LinkListener): void {
     this.#listener = listener
-    for (const message of this.#waiting.splice(0)) void listener.onMessage(message)
-    this.#release()
+    const waiting = this.#waiting.splice(0)
+    this.#release(Promise.all(waiting.map(async (message) => await listener.onMessage(message))))
     if (this.#closed !== undefined) listener.onClosed(this.#closed.error)
   }
 }

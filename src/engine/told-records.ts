@@ -6,7 +6,7 @@ import type { Channel } from '../channel/state.js'
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { EngineContext } from './context.js'
-import type { Link, LinkListener } from './ports.js'
+import { inBackground, type Link, type LinkListener } from './ports.js'
 import { refuse, Throttle } from './streams.js'
 
 export class ToldRecords {
@@ -18,9 +18,9 @@ export class ToldRecords {
     Channel,
     { readonly height: Env['height']; readonly record: ChannelRecord | undefined }
   >()
-  readonly #context: Pick<EngineContext, 'actors' | 'env' | 'clock'>
+  readonly #context: Pick<EngineContext, 'actors' | 'env' | 'clock' | 'alarm'>
 
-  constructor(context: Pick<EngineContext, 'actors' | 'env' | 'clock'>) {
+  constructor(context: Pick<EngineContext, 'actors' | 'env' | 'clock' | 'alarm'>) {
     this.#context = context
   }
 
@@ -46,7 +46,7 @@ export class ToldRecords {
       link.send(record ?? { type: 'RestoreDone' })
       return throttle.after(message)
     }
-    void onMessage(first)
+    inBackground(() => onMessage(first), this.#context.alarm)
     return { onMessage, onClosed: () => {} }
   }
 

@@ -7,7 +7,7 @@ import type { Channel } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
 import { isVacant } from '../channel/funding.js'
 import { type OutPoint, toHex, type Txid } from '../types/bytes.js'
-import { messageOf } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type {
@@ -22,6 +22,11 @@ import type { Redial } from './redial.js'
 /* The watches of the funding scripts: one for each channel that is not settled for good. */
 
 /** `script`: in hex, which takes a third of the memory of an array. */
+function notWatched(error: unknown): PaychanError {
+  const text = `The channel could not be watched: ${messageOf(error)}`
+  return new PaychanError('ERR_WATCH_FAILED', text, { cause: codeOf(error) })
+}
+
 interface Watched {
   readonly script: string
   readonly watch: ScriptWatch
@@ -51,7 +56,7 @@ export class Watches {
     // it as well.
     watch.ready.catch((error: unknown) => {
       if (this.#watches.get(actor)?.watch === watch) this.#watches.delete(actor)
-      this.#onError(actor, error instanceof Error ? error : new Error(messageOf(error)))
+      this.#onError(actor, notWatched(error))
     })
     return watch
   }
@@ -99,7 +104,7 @@ class FundingWatcher implements ScriptWatcher {
   }
 
   onError(error: Error): void {
-    this.#failed(this.#actor, error)
+    this.#failed(this.#actor, notWatched(error))
   }
 
   /** True for a channel without money: money comes first. */

@@ -23,7 +23,13 @@ import { type Anchor, chainOfKept, type HeaderChain, type KeptHeaders } from '..
 import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
 import type { ServerAddress } from '../chain/pooled-script.js'
-import type { Change, Clock, Store, Unsubscribe } from '../engine/ports.js'
+import {
+  type Change,
+  type Clock,
+  guardedClock,
+  type Store,
+  type Unsubscribe
+} from '../engine/ports.js'
 import { alarm, PaychanError } from '../types/errors.js'
 import {
   corruptRecord,
@@ -185,7 +191,9 @@ export async function openChain(
       emit({ type: 'server', server, code, text })
     },
     network,
-    clock: systemClock,
+    clock: guardedClock(systemClock, (error) => {
+      emit({ ...alarm(error), channel: undefined })
+    }),
     random: systemRandom,
     verify,
     anchor,

@@ -24,7 +24,7 @@ import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/context.js'
-import type { Meter } from '../engine/ports.js'
+import { guardedClock, type Meter } from '../engine/ports.js'
 import {
   createPeers,
   type Libp2pPeers,
@@ -124,7 +124,11 @@ class PaychanService extends ToldEvents implements Paychan {
   readonly #components: PaychanComponents
   readonly #peers: Libp2pPeers
   readonly #traces: Traces
-  readonly #alarms = new Alarms(systemClock, (alarm) => {
+  /** What a timer throws is told, and ends nothing else. */
+  readonly #clock = guardedClock(systemClock, (error) => {
+    this.#alarm('ERR_INTERNAL', error)
+  })
+  readonly #alarms = new Alarms(this.#clock, (alarm) => {
     this.#tell(alarm)
   })
   readonly #get = (): Running => {
@@ -298,7 +302,7 @@ class PaychanService extends ToldEvents implements Paychan {
         peers: this.#peers,
         wallet,
         signer,
-        clock: systemClock,
+        clock: this.#clock,
         random: systemRandom,
         initialFeeRate: INITIAL_FEE_RATE,
         onEvent: (event) => {
@@ -319,7 +323,7 @@ class PaychanService extends ToldEvents implements Paychan {
       }
       const webhooks = new Webhooks({
         store,
-        clock: systemClock,
+        clock: this.#clock,
         random: systemRandom,
         secret: webhookSeed(root, network),
         sender: this.#init.webhooks,
@@ -347,14 +351,14 @@ class PaychanService extends ToldEvents implements Paychan {
         gate,
         webhooks,
         reads: new LongReads(),
-        fees: new ShownFees(chain, systemClock),
+        fees: new ShownFees(chain, this.#clock),
         policy,
         meter
       }
       await engine.start()
       await this.#peers.start()
       await this.#questions.start()
-      this.#stopTelling = tellOfChain(chain, systemClock, (event) => {
+      this.#stopTelling = tellOfChain(chain, this.#clock, (event) => {
         this.#emit(event)
       })
       await chain.start()

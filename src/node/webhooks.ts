@@ -9,9 +9,9 @@
  */
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
-import type { Clock, Random, Store } from '../engine/ports.js'
+import { type Clock, contained, type Random, type Store } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange, unlessDamaged } from '../types/records.js'
 import { NUMBERED_EVENTS, type NumberedEventType, type NumberedNodeEvent } from './answers.js'
 import { isConfidential } from './system.js'
@@ -341,10 +341,19 @@ export class Webhooks implements WebhooksApi {
   #resume(webhook: Webhook): void {
     const { sender } = this.#env
     const { gone } = webhook
-    webhook.work = webhook.work.then(async () => {
-      const isThere = this.#isRunning && this.#webhooks.get(webhook.id) === webhook
-      if (sender !== undefined && isThere) await this.#deliver(webhook, sender, gone.signal)
-    })
+    const before = webhook.work
+    webhook.work = contained(
+      async () => {
+        await before
+        const isThere = this.#isRunning && this.#webhooks.get(webhook.id) === webhook
+        if (sender !== undefined && isThere) await this.#deliver(webhook, sender, gone.signal)
+      },
+      (error) => {
+        this.#env.onAlarm(
+          new PaychanError('ERR_INTERNAL', messageOf(error), { cause: codeOf(error) })
+        )
+      }
+    )
   }
 
   async #deliver(webhook: Webhook, sender: WebhookSender, gone: AbortSignal): Promise<void> {

@@ -5,16 +5,13 @@ import {
   type Message,
   plainText
 } from '../../protocols/paychan/1.0/index.js'
-import type { LinkListener } from '../engine/ports.js'
+import type { LinkListener, OnError } from '../engine/ports.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 
 /*
  * A LinkListener that does no harm: it gets nothing after the end, the end once, and its exceptions
  * are reported.
  */
-
-/** Called for errors on our side of a link that nobody else would see. */
-export type OnError = (error: Error) => void
 
 export class GuardedListener {
   readonly #listener: LinkListener

@@ -15,7 +15,13 @@ import type {
 } from '@libp2p/interface'
 import { CODE_P2P_CIRCUIT, type Multiaddr } from '@multiformats/multiaddr'
 import { PROTOCOL } from '../../protocols/paychan/1.0/index.js'
-import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
+import {
+  inBackground,
+  type Link,
+  type LinkListener,
+  type Peers,
+  type Unsubscribe
+} from '../engine/ports.js'
 import type { ErrorCode } from '../types/error-codes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { parseDialTarget } from './dial-target.js'
@@ -342,7 +348,7 @@ class PeersOfHost implements Libp2pPeers {
     )
     this.#links.add(link)
     this.#log('stream with %s at %a is open', link.peer, connection.remoteAddr)
-    void link.gone.then(() => {
+    this.#onceGone(link, () => {
       this.#links.delete(link)
       this.#log('stream with %s is gone', link.peer)
     })
@@ -354,7 +360,7 @@ class PeersOfHost implements Libp2pPeers {
     const link = this.#adopt(stream, connection)
     const count = (this.#incoming.get(link.peer) ?? 0) + 1
     this.#incoming.set(link.peer, count)
-    void link.gone.then(() => {
+    this.#onceGone(link, () => {
       this.#forget(link.peer)
     })
     const isTooMany = count > this.#maxInboundStreams
@@ -379,6 +385,10 @@ class PeersOfHost implements Libp2pPeers {
       report(this.#linkOptions.onError, asError(error))
       link.refuse('ERR_INTERNAL', '', 'The stream could not be accepted.')
     }
+  }
+
+  #onceGone(link: StreamLink, then: () => void): void {
+    inBackground(() => link.gone.then(then), this.#linkOptions.onError)
   }
 
   #forget(peer: string): void {

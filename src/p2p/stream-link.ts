@@ -13,15 +13,9 @@ import {
   type Message,
   ProtocolError
 } from '../../protocols/paychan/1.0/index.js'
-import type { Link, LinkListener } from '../engine/ports.js'
+import { inBackground, type Link, type LinkListener, type OnError } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
-import {
-  asError,
-  GuardedListener,
-  type OnError,
-  outgoing,
-  streamError
-} from './guarded-listener.js'
+import { asError, GuardedListener, outgoing, streamError } from './guarded-listener.js'
 
 /**
  * The end of a turn of the event loop. What is to be done there is done in one callback: what the
@@ -86,8 +80,9 @@ export class StreamLink implements Link {
 
   /** Starts to deliver. Messages sent at once by `listener` go out before anything is delivered. */
   start(listener: LinkListener): void {
-    this.#listener = new GuardedListener(listener, this.#options.onError)
-    void this.#read(this.#listener)
+    const guarded = new GuardedListener(listener, this.#options.onError)
+    this.#listener = guarded
+    inBackground(() => this.#read(guarded), this.#options.onError)
   }
 
   send(message: Message): void {

@@ -5,15 +5,8 @@
  */
 import { ProtocolError, decode, encode } from '../../protocols/paychan/1.0/index.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
-import {
-  asError,
-  GuardedListener,
-  type OnError,
-  outgoing,
-  report,
-  streamError
-} from '../p2p/guarded-listener.js'
+import type { Link, LinkListener, OnError, Peers, Unsubscribe } from '../engine/ports.js'
+import { asError, GuardedListener, outgoing, report, streamError } from '../p2p/guarded-listener.js'
 import { PaychanError } from '../types/errors.js'
 import { type Calendar, type Distribution, type Draws, Life, never, type Span } from './calendar.js'
 

@@ -101,13 +101,12 @@ export class Rebroadcasts {
   readonly #triedAt = new Map<Txid, string>()
   /** Transactions whose newest version a server refused for its fee the last time it was sent. */
   readonly #underpaid = new Set<Txid>()
-  readonly #task = new BackgroundTask(async () => {
-    await this.#look()
-  })
+  readonly #task: BackgroundTask
   readonly #init: RebroadcastsInit
 
   constructor(init: RebroadcastsInit) {
     this.#init = init
+    this.#task = new BackgroundTask(() => this.#look(), init.onError)
   }
 
   /** Called after a new block, a new history or a new connection. */

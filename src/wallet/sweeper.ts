@@ -133,9 +133,7 @@ interface Swept extends Batch {
 }
 
 export class Sweeper {
-  readonly #task = new BackgroundTask(async () => {
-    await this.#look()
-  })
+  readonly #task: BackgroundTask
   /** The height at which each sweep was first seen waiting, since this node started. */
   readonly #waitingSince = new Map<Txid, BlockHeight>()
   /** Sweeps that a server refused for their fee the last time they were sent. */
@@ -144,6 +142,7 @@ export class Sweeper {
 
   constructor(init: SweeperInit) {
     this.#init = init
+    this.#task = new BackgroundTask(() => this.#look(), init.onError)
   }
 
   /** Looks at every claim again, since something may have changed. */

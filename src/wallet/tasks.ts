@@ -1,4 +1,5 @@
 /** Work that is done one at a time: in order, or again whenever something may have changed. */
+import { contained, type OnError } from '../engine/ports.js'
 
 /** One task after the other: each task sees the decisions of those before it. */
 export class SerialQueue {
@@ -27,10 +28,12 @@ export class BackgroundTask {
   #running: Promise<void> = Promise.resolve()
   #isStopped = false
   readonly #task: () => Promise<void>
+  readonly #onError: OnError
 
-  /** @param task - gives up between two steps once `stopped` is true; handles its own errors */
-  constructor(task: () => Promise<void>) {
+  /** @param task - gives up between two steps once `stopped` is true */
+  constructor(task: () => Promise<void>, onError: OnError) {
     this.#task = task
+    this.#onError = onError
   }
 
   get stopped(): boolean {
@@ -42,7 +45,7 @@ export class BackgroundTask {
     this.#again = true
     if (this.#isRunning || this.#isStopped) return
     this.#isRunning = true
-    this.#running = this.#run()
+    this.#running = contained(() => this.#run(), this.#onError)
   }
 
   stop(): void {

@@ -131,6 +131,17 @@ describe('the rules for every file', () => {
     assert.ok((await rulesBrokenBy(code)).includes('@typescript-eslint/no-floating-promises'))
   })
 
+  it('report one that is thrown away in a room of a running node: what it throws would end the node', async () => {
+    const code =
+      'declare function send (): Promise<void>\nexport function go (): void { void send() }'
+    for (const file of ['src/engine/engine.ts', 'src/chain/pool.ts', 'src/p2p/peers.ts']) {
+      assert.ok(
+        (await lint(file, code)).some(({ rule }) => rule === 'no-void'),
+        file
+      )
+    }
+  })
+
   it('report a promise that is taken for a truth', async () => {
     const code =
       'declare function check (): Promise<boolean>\nexport function go (): number { return check() ? 1 : 2 }'

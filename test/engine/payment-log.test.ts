@@ -85,8 +85,8 @@ class Log {
 
   async list(part: LogPart = {}, limit = Infinity): Promise<PaymentInfo[]> {
     const found: PaymentInfo[] = []
-    const log = readPayments(this.store, this.channels(), this.order, part, ({ sequence }) => {
-      this.damaged.push(sequence)
+    const log = readPayments(this.store, this.channels(), this.order, part, ({ facts }) => {
+      this.damaged.push(Number(facts.sequence))
     })
     for await (const payment of log) if (found.push(payment) >= limit) break
     return found

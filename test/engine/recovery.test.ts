@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Established } from '../../src/channel/state.js'
-import type { Peers } from '../../src/engine/ports.js'
+import { contained, guardedClock, inBackground, type Peers } from '../../src/engine/ports.js'
 import { decodeRecord, encodeRecord } from '../../src/types/records.js'
 import { reach } from '../../src/engine/redial.js'
 import { BufferingListener } from '../../src/engine/streams.js'
@@ -206,6 +206,66 @@ describe('engine / a bug', () => {
     await alice.engine.pay(other.id, satoshi(1_000n), '')
     assert.equal(bob.engine.describe(other.id).ourBalance, 1_000n)
     assert.ok(alice.alarms.includes('ERR_INTERNAL'))
+  })
+})
+
+describe('engine / work in the background', () => {
+  it('that fails with a tip is told, and keeps no channel from the tip', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    alice.wallet.fundingLostTo = () => {
+      throw new Error('a bug')
+    }
+    bob.crash()
+    await world.mineTo(BLOCKS + 10)
+    assert.ok(alice.alarms.includes('ERR_INTERNAL'))
+    assert.ok(
+      alice.story.some((news) => news.kind === 'published' && news.transaction === 'refund')
+    )
+  })
+
+  it('tells what it throws, at once or later, and throws nothing itself', async () => {
+    const told: string[] = []
+    const tell = ({ message }: Error): void => {
+      told.push(message)
+      throw new Error('a bug in whoever is told')
+    }
+    inBackground(() => {
+      throw new Error('at once')
+    }, tell)
+    await contained(async () => {
+      await quiet()
+      throw new Error('later')
+    }, tell)
+    let ring = (): void => {}
+    const clock = guardedClock(
+      {
+        now: () => 0,
+        after: (_ms, callback) => {
+          ring = callback
+          return () => {}
+        }
+      },
+      tell
+    )
+    clock.after(1, () => {
+      throw new Error('by a timer')
+    })
+    ring()
+    assert.deepEqual(told, ['at once', 'later', 'by a timer'])
+  })
+
+  it('a message that waited for its channel fails as any other: who has brought it hears of it', async () => {
+    const listener = new BufferingListener()
+    const brought = listener.onMessage({ type: 'RestoreDone' })
+    listener.bind({
+      onMessage: () => Promise.reject(new Error('a bug')),
+      onClosed: () => {}
+    })
+    await assert.rejects(async () => {
+      await brought
+    }, /a bug/)
   })
 })
 

@@ -182,7 +182,7 @@ export function readFingerprint(text: string): string | undefined {
  */
 export function checkCa(pem: string, where: string): string {
   try {
-    void new X509Certificate(pem)
+    new X509Certificate(pem).toString()
     return pem
   } catch (cause) {
     throw new PaychanError(
