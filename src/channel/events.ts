@@ -99,8 +99,11 @@ export type ChannelEvent =
   | { readonly type: 'bump'; readonly feeRate: FeeRate }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
-  /** Server: other peers ask for channels (OPEN-11). */
-  | { readonly type: 'make-room'; readonly forCustomer: boolean }
+  /**
+   * Server: other peers ask for channels (OPEN-11). `byTwo`: this node has two servers or more, so
+   * that the word of one is not enough.
+   */
+  | { readonly type: 'make-room'; readonly forCustomer: boolean; readonly byTwo: boolean }
   /** RESTORE-7: a new tip, and a server has told all that it has of the channel's script. */
   | { readonly type: 'let-unproven-go' }
   // from the peer

@@ -12,6 +12,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta, max, satoshi } from '../types/units.js'
 import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import type { ChannelEvent } from './events.js'
 import { DAY } from './schedule.js'
 import type { Accepted, Channel, Established, RefundSigned } from './state.js'
 import { abandon } from './stopping.js'
@@ -129,12 +130,23 @@ export function mayHoldMoney({ onChain, ready, restored, reorged }: Established)
  * OPEN-11: the rank among those to go: 0 before 1. Undefined: it is not old enough to go. A T1 that
  * a mempool has takes its place for an hour. A T1 that a server has refused takes none, since bytes
  * are free. A T1 that no server has been asked for yet may be in the mempools, with its client's
- * money in it: by the second block its script is watched (COST-4).
+ * money in it: by the second block its script is watched (COST-4). So may one that one server of
+ * several has, or says that it has: the others show it by then, or it is a lie.
+ *
+ * @param byTwo - this node has two servers or more
  */
-export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
+export function turnToGo(channel: Vacant, now: number, byTwo: boolean): 0 | 1 | undefined {
   const age = now - channel.openedAt
   if (channel.stage !== 'established') return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
-  if (!isUnseen(channel)) return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
+  if (!isUnseen(channel)) {
+    return byTwo && channel.onChain.fundingShownByTwo !== true
+      ? age >= PATIENCE_UNTIL_WATCHED_MS
+        ? 0
+        : undefined
+      : age >= PATIENCE_WITH_T1_MS
+        ? 1
+        : undefined
+  }
   const isRefused = channel.unwanted?.txid === channel.outPoint.txid
   return age >= (isRefused ? PATIENCE_WITHOUT_T1_MS : PATIENCE_UNTIL_WATCHED_MS) ? 0 : undefined
 }
@@ -150,14 +162,17 @@ export function isUnseen(channel: Vacant): boolean {
 }
 
 /**
- * Another peer asks for a channel, and there is no room.
- *
- * @param forCustomer - that peer has a funded channel, and the one of this channel has none
+ * Another peer asks for a channel, and there is no room. `forCustomer`: that peer has a funded
+ * channel, and the one of this channel has none.
  */
-export function makeRoom(channel: Channel, env: Pick<Env, 'now'>, forCustomer = false): Transition {
+export function makeRoom(
+  channel: Channel,
+  env: Pick<Env, 'now'>,
+  { forCustomer, byTwo }: Omit<Extract<ChannelEvent, { type: 'make-room' }>, 'type'>
+): Transition {
   if (
     !mayMakeRoom(channel) ||
-    (turnToGo(channel, env.now) === undefined && !(forCustomer && isUnseen(channel)))
+    (turnToGo(channel, env.now, byTwo) === undefined && !(forCustomer && isUnseen(channel)))
   ) {
     return become(channel)
   }

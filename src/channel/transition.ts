@@ -97,7 +97,7 @@ export function transition(before: Channel, event: ChannelEvent, env: Env): Tran
     case 'let-unproven-go':
       return after(letUnprovenGo(channel, env))
     case 'make-room':
-      return after(makeRoom(channel, env, event.forCustomer))
+      return after(makeRoom(channel, env, event))
     case 'connected':
       return after(onConnected(channel, event.address, env))
     case 'disconnected':

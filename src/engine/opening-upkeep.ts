@@ -12,7 +12,7 @@ import type { Actors, EngineContext, Timeouts } from './context.js'
 import type { ChannelActor } from './channel-actor.js'
 import { isGivenUpByServer, isUnasked, keyOf } from './registry.js'
 import { openingPatience } from './openings.js'
-import type { Clock, Unsubscribe, Wallet } from './ports.js'
+import type { Chain, Clock, Unsubscribe, Wallet } from './ports.js'
 import { removalOf } from './stored-channel.js'
 import { Bucket } from './streams.js'
 import type { Redial } from './redial.js'
@@ -42,8 +42,8 @@ export class OpeningUpkeep {
     this.#context = context
     this.#redial = redial
     this.#onError = onError
-    const { actors, policy, clock, timeouts, wallet } = context
-    this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
+    const { actors, policy, clock, timeouts, wallet, chain } = context
+    this.strangers = new Strangers({ actors, policy, chain, now: () => clock.now() })
     this.refunds = new RefundShare(clock, policy.maxUnfundedInAll, (peer) =>
       isCustomer(actors, peer)
     )
@@ -169,6 +169,7 @@ interface StrangersHost {
   readonly actors: Actors
   readonly policy: Pick<Policy, 'maxPendingInAll' | 'maxUnfundedInAll'>
   readonly now: () => number
+  readonly chain: Pick<Chain, 'servers'>
 }
 
 interface Candidate {
@@ -237,8 +238,18 @@ export class Strangers {
     ]
     for (const { actor, isStranger } of going) {
       this.#leaving.add(actor)
-      actor.post({ type: 'make-room', forCustomer: forCustomer && isStranger })
+      actor.post({
+        type: 'make-room',
+        forCustomer: forCustomer && isStranger,
+        byTwo: this.#isByTwo
+      })
     }
+  }
+
+  /** True while one server alone may lie about a T1. */
+  get #isByTwo(): boolean {
+    const { servers = [] } = this.#host.chain
+    return servers.filter(({ state }) => state === 'used').length > 1
   }
 
   /** Picks those that have to go so that there is a place more. */
@@ -259,7 +270,7 @@ export class Strangers {
     const now = this.#host.now()
     const ranked = candidates.flatMap((candidate) => {
       const { state, isStranger } = candidate
-      const turn = turnToGo(state, now)
+      const turn = turnToGo(state, now, this.#isByTwo)
       const isForced = turn === undefined && forCustomer && isStranger && isUnseen(state)
       if (turn === undefined && !isForced) return []
       // One that has not had its time goes before a T1 that waits in a mempool, and after all others.

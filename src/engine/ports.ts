@@ -170,6 +170,8 @@ export type ChainStatus = 'connecting' | 'synced' | 'down'
  */
 export interface Chain {
   readonly status: ChainStatus
+  /** The servers behind it, of which those that are `used` tell something; left out: one. */
+  readonly servers?: ReadonlyArray<{ readonly state: string }>
   /** Undefined until the first header is verified. */
   readonly tip: Tip | undefined
   /** Tells every new tip (also after a reorg, when it may be lower), and at once a known one. */

@@ -138,6 +138,9 @@ describe('channel / the fee of T1', () => {
 
 const TXID = txid('ab'.repeat(32))
 
+/** A node with one server, of which a stranger asks for a channel. */
+const ALONE = { forCustomer: false, byTwo: false }
+
 /** The server has signed T2. */
 function signed(world = new World()): World {
   world.until('client', 'refund-requested').deliver('server')
@@ -237,11 +240,12 @@ describe('channel / unfunded', () => {
       [handedOver(), 3_600_000, 1]
     ] as const) {
       assert.ok(mayMakeRoom(channel))
-      const at = (age: number): 0 | 1 | undefined => turnToGo(channel, channel.openedAt + age)
+      const at = (age: number): 0 | 1 | undefined =>
+        turnToGo(channel, channel.openedAt + age, false)
       assert.deepEqual([at(patience - 1), at(patience)], [undefined, turn])
-      const early = makeRoom(channel, { now: channel.openedAt + patience - 1 })
+      const early = makeRoom(channel, { now: channel.openedAt + patience - 1 }, ALONE)
       assert.deepEqual([early.state, early.effects], [channel, []])
-      const { state, effects } = makeRoom(channel, { now: channel.openedAt + patience })
+      const { state, effects } = makeRoom(channel, { now: channel.openedAt + patience }, ALONE)
       assert.equal(state.stage, 'abandoned')
       assert.deepEqual(
         sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]),
@@ -264,15 +268,37 @@ describe('channel / unfunded', () => {
     const turns = (age: number): Array<0 | 1 | undefined> =>
       [refused, unknown, seen, taken].map((channel) => {
         assert.ok(mayMakeRoom(channel))
-        return turnToGo(channel, channel.openedAt + age)
+        return turnToGo(channel, channel.openedAt + age, false)
       })
     assert.deepEqual(turns(60_000), [0, undefined, undefined, undefined])
     assert.deepEqual(turns(1_200_000), [0, 0, undefined, undefined])
   })
 
+  it('with a T1 that one server of several has goes after twenty minutes, with one that two show after an hour (OPEN-11)', () => {
+    const one = handedOver()
+    const two: ServerChannel = { ...one, onChain: { ...one.onChain, fundingShownByTwo: true } }
+    const turns = (age: number, byTwo: boolean): Array<0 | 1 | undefined> =>
+      [one, two].map((channel) => {
+        assert.ok(mayMakeRoom(channel))
+        return turnToGo(channel, channel.openedAt + age, byTwo)
+      })
+    assert.deepEqual(turns(1_199_999, true), [undefined, undefined])
+    assert.deepEqual(turns(1_200_000, true), [0, undefined])
+    assert.deepEqual(
+      turns(1_200_000, false),
+      [undefined, undefined],
+      'where there is one, it counts'
+    )
+    assert.deepEqual(turns(3_600_000, true), [0, 1])
+    for (const forCustomer of [false, true]) {
+      const { state } = makeRoom(one, { now: one.openedAt }, { forCustomer, byTwo: true })
+      assert.equal(state, one, 'nobody pushes out at once what one server has')
+    }
+  })
+
   it('one that holds money does not go, however old', () => {
     const { channel } = new World().open().server
-    assert.deepEqual(makeRoom(channel, { now: Number.MAX_SAFE_INTEGER }), {
+    assert.deepEqual(makeRoom(channel, { now: Number.MAX_SAFE_INTEGER }, ALONE), {
       state: channel,
       log: [],
       effects: []

@@ -291,6 +291,37 @@ describe('engine / channels that strangers ask for', () => {
     assert.equal((await Stranger.withRefund(world, 'four')).stream.refusal, undefined)
   })
 
+  for (const [servers, code] of [
+    [1, 'ERR_TOO_MANY_OPENINGS'],
+    [2, undefined]
+  ] as const) {
+    it(`with a T1 by the word of one of ${servers} ${servers === 1 ? 'keep their place for an hour' : 'make room after twenty minutes'} (OPEN-11)`, async () => {
+      const { world, alice } = await twoNodes(
+        {},
+        {
+          policy: { maxUnfundedInAll: 1 },
+          chain: (chain) =>
+            Object.assign(chain, {
+              servers: Array.from({ length: servers }, () => ({ state: 'used' }))
+            })
+        }
+      )
+      await alice.engine.open({
+        peer: 'bob',
+        capacity: CAPACITY,
+        blocks: BLOCKS,
+        wait: 'broadcast'
+      })
+      await world.pass(20 * MINUTE - 1)
+      assert.equal(
+        (await Stranger.asks(world, 'early')).stream.refusal?.code,
+        'ERR_TOO_MANY_OPENINGS'
+      )
+      await world.pass(MINUTE)
+      assert.equal((await Stranger.asks(world, 'late')).stream.refusal?.code, code)
+    })
+  }
+
   it('are watched as fast as that costs little; what has to wait is watched with the next block (COST-4)', async () => {
     const { world, alice, bob } = await twoNodes(
       { coin: 2_000_000n },
