@@ -79,6 +79,8 @@ export type RenewalEvent =
     }
   | { readonly type: 'renewal-completed'; readonly raw: Uint8Array }
   | { readonly type: 'renewal-refused'; readonly error: PaychanError }
+  /** To the new channel, on the server's side: the old one cannot say yet (RESTORE-10). */
+  | { readonly type: 'renewal-waits' }
   /** Another spend of the old funding output is buried: T1 can never be in a block (RENEW-7). */
   | { readonly type: 'funding-lost'; readonly by: Txid }
 

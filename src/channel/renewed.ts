@@ -88,6 +88,13 @@ export function planRenewal(
     )
   }
   const open = renewable(channel, env)
+  if (open.copied !== undefined) {
+    throw new PaychanError(
+      'ERR_BACKUP_MAY_BE_OLD',
+      `This node was put back from a backup, and the peer ${open.peer} has not said since where the channel stands: a renewal could give away what was paid after the backup. Let the peer connect, or \`paychan connect\` to it.`,
+      { peer: open.peer }
+    )
+  }
   if (open.ledger.inFlight.length > 0) {
     throw new PaychanError(
       'ERR_LATER_UPDATES',
@@ -156,6 +163,13 @@ export function checkRenewal(offer: OpenChannel, old: Channel | undefined, env: 
   ) // UPD-20
   const open = attempt('RENEW-1', () => renewable(old, env))
   if (open instanceof Violation) throw open
+  // RESTORE-10. That this side is a copy is no business of its peer's.
+  must(
+    open.copied === undefined,
+    'RENEW-1',
+    'ERR_NOT_READY',
+    'The channel is to be reestablished first; try again then.'
+  )
   const { turn, held } = open.ledger
   must(
     renews.turn === turn && renews.sequence === held?.sequence,
@@ -297,6 +311,10 @@ export function onCompleteRenewal(
     })
   }
   const { height } = env
+  if (channel.stage === 'established' && channel.copied !== undefined) {
+    // RESTORE-10: later payments than those that the renewal names may have been forgotten.
+    return become(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-waits' } })
+  }
   if (height === undefined || isNotReady(channel, env)) return become(channel)
   const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
   if (open instanceof Violation) return refused(channel, draft, open)

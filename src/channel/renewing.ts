@@ -278,27 +278,30 @@ export function onRenewalRequest(
     return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   }
   if (env.height === undefined || lockTimeOf(message.fundingTx) > env.height) {
-    // The client sends it again on the next stream; by then this node may have seen the blocks that
-    // its lock names.
-    return become(
-      { ...state, link: 'down' },
-      {
-        type: 'send',
-        message: errorMessage(
-          {
-            code: 'ERR_NOT_READY',
-            message: 'This node does not see the chain at the moment; try again later.'
-          },
-          false
-        )
-      },
-      { type: 'hang-up' }
-    )
+    // By the next stream this node may have seen the blocks that its lock names.
+    return askedToComeAgain(state, 'This node does not see the chain at the moment')
   }
   if (state.requested !== undefined) return become(state, ...askedAgain(state))
   const { fundingTx, signature, previous } = message
   const signing: RefundSigned = { ...state, requested: { fundingTx, signature, previous } }
   return become(signing, ...askedAgain(signing))
+}
+
+/** The client sends `RenewalRequest` again on the next stream. */
+function askedToComeAgain(state: RefundSigned, why: string): Transition {
+  const error = { code: 'ERR_NOT_READY', message: `${why}; try again later.` }
+  return become(
+    { ...state, link: 'down' },
+    { type: 'send', message: errorMessage(error, false) },
+    { type: 'hang-up' }
+  )
+}
+
+/** RESTORE-10, server: the old channel signs nothing before its peer has said where it stands. */
+export function onRenewalWaits(channel: Channel): Transition {
+  return channel.stage === 'refund-signed' && channel.link !== 'down'
+    ? askedToComeAgain(channel, 'The old channel is to be reestablished first')
+    : become(channel)
 }
 
 /** Server: T1 is complete. */

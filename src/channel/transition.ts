@@ -52,7 +52,8 @@ import {
   onRenewalCompleted,
   onRenewalRefused,
   onRenewalRequest,
-  onRenewalSigned
+  onRenewalSigned,
+  onRenewalWaits
 } from './renewing.js'
 import {
   isOpening,
@@ -130,6 +131,8 @@ export function transition(before: Channel, event: ChannelEvent, env: Env): Tran
       return after(onRenewalSigned(channel, event.signature, event.old))
     case 'renewal-completed':
       return after(onRenewalCompleted(channel, event.raw))
+    case 'renewal-waits':
+      return after(onRenewalWaits(channel))
     case 'renewal-refused':
       return after(onRenewalRefused(channel, event.error))
     case 'coin-lost':

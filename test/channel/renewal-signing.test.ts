@@ -260,6 +260,25 @@ describe('channel / renewal / the old channel', () => {
     )
   })
 
+  it('of a server on a copy of its data waits, and the client is asked to come again: what was paid since is not signed away (RESTORE-10)', () => {
+    const { old, renewal, request, draft } = requested()
+    const event = { type: 'complete-renewal' as const, draft, signature: request.signature }
+    const copied = { dueSince: undefined }
+    old.server.channel = { ...old.server.established, copied }
+    const { state, effects } = old.server.attempt(event)
+    assert.deepEqual(
+      effects.map((effect) => (effect.type === 'tell' ? effect.event.type : effect.type)),
+      ['renewal-waits']
+    )
+    assert.equal(state.stage === 'established' && state.closes.length, 0, 'nothing is signed')
+    const waits = renewal.server.attempt({ type: 'renewal-waits' })
+    assert.deepEqual(
+      sentOf(waits.effects, 'Error').map(({ code, fatal }) => `${code} ${fatal}`),
+      ['ERR_NOT_READY false']
+    )
+    assert.equal(waits.state.stage, 'refund-signed', 'the opening is not given up for it')
+  })
+
   it('answers with a refusal when it has never been funded', () => {
     const { renewal, request } = requested()
     const world = new World().until('server', 'accepted')

@@ -103,6 +103,16 @@ describe('channel / renewal / server / on OpenChannel', () => {
     )
   })
 
+  it('neither side renews a channel of a copy of its data before the peer has said where it stands (RESTORE-10)', () => {
+    const old = paidWorld()
+    old.server.channel = { ...old.server.established, copied: { dueSince: undefined } }
+    assert.equal(refusal(old), 'ERR_NOT_READY')
+    old.client.channel = { ...old.client.established, copied: { dueSince: undefined } }
+    assert.throws(() => planRenewal(old.client.channel, satoshi(0n), old.client.env()), {
+      code: 'ERR_BACKUP_MAY_BE_OLD'
+    })
+  })
+
   it('refuses a channel that it does not serve, or that is closing, stopped, not buried, or at its end (RENEW-1)', () => {
     assert.throws(
       () => {
