@@ -76,6 +76,12 @@ const MOST_NAMED = 8
 /** Number of peers that are remembered as asked; a stranger can have as many names as it likes. */
 const MOST_REMEMBERED = 10_000
 
+/**
+ * Number of peers that wait to be asked, beside those of this node's channels: a stranger has as
+ * many names as it likes, and each that speaks of a channel would wait.
+ */
+export const MOST_WAITING = 1_000
+
 /** The result of a question. */
 export interface Restored {
   readonly peer: string
@@ -249,6 +255,9 @@ export class Restores {
     ) {
       return
     }
+    // One for which there is no room is asked when it speaks of a channel again.
+    const waiting = this.#line.size + this.#retries.size
+    if (!this.#owed.has(peer) && waiting >= MOST_WAITING + this.#owed.size) return
     this.#line.set(peer, attempt)
     this.#next()
   }

@@ -13,10 +13,11 @@ import {
   letUnprovenGo,
   mayMakeRoom
 } from '../../src/channel/funding.js'
+import type { EngineContext } from '../../src/engine/context.js'
 import type { ScriptWatch } from '../../src/engine/ports.js'
-import { QUESTION_MS, restoredChange } from '../../src/engine/restores.js'
+import { MOST_WAITING, QUESTION_MS, Restores, restoredChange } from '../../src/engine/restores.js'
 import { openSimStore, type Snapshot } from '../../src/testing/disk.js'
-import { toHex } from '../../src/types/bytes.js'
+import { channelId, toHex } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight } from '../../src/types/units.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { idOf, RawPeer, Stranger } from './raw-peer.js'
@@ -694,5 +695,45 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
       [alice.channel.status, alice.channel.ourBalance, alice.engine.channels().length],
       ['open', CAPACITY - 50_000n, 1]
     )
+  })
+})
+
+describe('engine / restores / of strangers', () => {
+  it('who speak of channels that nobody knows, few wait to be asked, however many names they have (RESTORE-7)', async () => {
+    const asked = new Set<string>()
+    let timers = 0
+    const context = {
+      clock: {
+        now: () => 0,
+        after: () => {
+          timers++
+          return () => timers--
+        }
+      },
+      peers: {
+        self: 'bob',
+        open: async (peer: string) => {
+          asked.add(peer)
+          await quiet()
+          throw new Error('nobody is there')
+        }
+      },
+      actors: { has: () => false, channelsOf: () => [] },
+      registry: { isReserved: () => false },
+      alarm: () => {}
+    } as unknown as EngineContext
+    const bounds = { strangers: { wantsProof: false }, share: { awaitWatch: () => undefined } }
+    const restores = new Restores(context, bounds)
+    for (let n = 0; n < 3 * MOST_WAITING; n++) {
+      restores.observe(`stranger ${n}`, channelId(n.toString(16).padStart(64, '0')))
+    }
+    let before = -1
+    while (before < asked.size) {
+      before = asked.size
+      await quiet()
+    }
+    assert.ok(asked.size <= MOST_WAITING + 16, `${asked.size} are asked`)
+    assert.ok(timers <= MOST_WAITING + 16, `${timers} are to be asked again`)
+    restores.stopAll()
   })
 })

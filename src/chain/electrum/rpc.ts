@@ -46,6 +46,12 @@ const RESERVED = 4
  */
 const UNASKED = { burst: 8_000_000, perSecond: 1_000_000 }
 
+/**
+ * Number of requests that may be without an answer, each of which is remembered for one that comes
+ * late. A server that answers pings alone would else have them pile up for as long as it likes.
+ */
+export const MOST_LATE = 1_000
+
 /** A line costs as much as so many bytes more than it has. */
 const BYTES_A_LINE = 200
 
@@ -206,6 +212,10 @@ export class RpcConnection {
           unavailable(
             `The Electrum server did not answer ${request.method} within ${this.#options.requestTimeout / 1000} s.`
           )
+        )
+        if (this.#late.size < MOST_LATE) return
+        this.close(
+          unavailable(`The Electrum server has left ${MOST_LATE} requests without an answer.`)
         )
       })
       const { id, method, params } = request

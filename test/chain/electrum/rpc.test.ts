@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import fc from 'fast-check'
-import { LineSplitter, RpcConnection, type RpcOptions } from '../../../src/chain/electrum/rpc.js'
+import {
+  LineSplitter,
+  MOST_LATE,
+  RpcConnection,
+  type RpcOptions
+} from '../../../src/chain/electrum/rpc.js'
 import { ElectrumSession } from '../../../src/chain/electrum/session.js'
 import { txid } from '../../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../../src/types/errors.js'
@@ -261,6 +266,18 @@ describe('electrum client', () => {
       server.on('long', () => MANY)
       for (let n = 0; n < 10; n++) await rpc.request('long', [])
       assert.equal(rpc.isOpen, true)
+    })
+
+    it('nor are there more answers to come late than are remembered: who leaves so many requests is left (COST-8)', async () => {
+      rpc.close(new Error('another one'))
+      rpc = await connect({ maxOutstanding: 2 * MOST_LATE })
+      server.on('hang', () => SILENCE)
+      const asked = Array.from({ length: MOST_LATE }, async () => await rpc.request('hang', []))
+      for (const each of asked.slice(1)) each.catch(() => {})
+      clock.advance(30_000)
+      await assert.rejects(asked[0] ?? assert.fail(), { code: 'ERR_CHAIN_UNAVAILABLE' })
+      assert.equal(rpc.isOpen, false)
+      assert.match((await rpc.closed).message, /without an answer/)
     })
 
     it('is not what comes too late: a slow server is not at fault', async () => {
