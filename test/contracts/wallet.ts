@@ -180,10 +180,9 @@ export function walletContract(
           feeRate: RATE,
           coins: named
         }
-        await assert.rejects(
-          wallet.buildFunding({ ...request, amount: sat(179_000) }),
-          (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
-        )
+        await assert.rejects(wallet.buildFunding({ ...request, amount: sat(179_000) }), {
+          code: 'ERR_INSUFFICIENT_FUNDS'
+        })
         assert.throws(
           () => {
             wallet.checkFunds(sat(179_000), RATE, named)
@@ -203,26 +202,20 @@ export function walletContract(
             amount: sat(1_000),
             coins: unknown
           }),
-          (error) => codeOf(error) === 'ERR_COIN_UNKNOWN'
+          { code: 'ERR_COIN_UNKNOWN' }
         )
       })
 
       it('refuses a channel below dust', async () => {
         const { wallet } = await walletWith(100_000)
-        await assert.rejects(
-          build(wallet, 'one', 329),
-          (error) => codeOf(error) === 'ERR_INVALID_AMOUNT'
-        )
+        await assert.rejects(build(wallet, 'one', 329), { code: 'ERR_INVALID_AMOUNT' })
         await build(wallet, 'one', 330)
       })
 
       it('builds one T1 for a channel, not two', async () => {
         const { wallet } = await walletWith(100_000, 100_000)
         await build(wallet, 'one', 50_000)
-        await assert.rejects(
-          build(wallet, 'one', 50_000),
-          (error) => codeOf(error) === 'ERR_FUNDING_EXISTS'
-        )
+        await assert.rejects(build(wallet, 'one', 50_000), { code: 'ERR_FUNDING_EXISTS' })
       })
 
       it('refuses when it would take more coins than a version 3 transaction may have', async () => {
@@ -233,10 +226,9 @@ export function walletContract(
           (error) =>
             codeOf(error) === 'ERR_INSUFFICIENT_FUNDS' || codeOf(error) === 'ERR_TOO_MANY_COINS'
         )
-        await assert.rejects(
-          build(wallet, 'one', 290_000, feeRate(100n)),
-          (error) => codeOf(error) === 'ERR_TOO_MANY_COINS'
-        )
+        await assert.rejects(build(wallet, 'one', 290_000, feeRate(100n)), {
+          code: 'ERR_TOO_MANY_COINS'
+        })
         const { raw } = await build(wallet, 'one', 250_000, feeRate(100n))
         assert.ok(parseTransaction(raw).vsize <= 10_000)
       })
@@ -246,10 +238,7 @@ export function walletContract(
       it('frees the coins for the next one', async () => {
         const { wallet } = await walletWith(500_000)
         const first = await build(wallet, 'one', 300_000)
-        await assert.rejects(
-          build(wallet, 'two', 300_000),
-          (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
-        )
+        await assert.rejects(build(wallet, 'two', 300_000), { code: 'ERR_INSUFFICIENT_FUNDS' })
         await wallet.releaseFunding(channelNamed('one'))
         assert.deepEqual(inputsOf(await build(wallet, 'two', 300_000)), inputsOf(first))
       })

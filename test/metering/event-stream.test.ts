@@ -21,7 +21,6 @@ import {
   readCredential
 } from '../../src/metering/payment-auth.js'
 import { memoOf } from '../../src/metering/session-terms.js'
-import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Fixture, TestNode } from '../node/fixture.js'
 import { FakePayee, startTraders } from './fake-payee.js'
@@ -242,7 +241,7 @@ describe('metering / a stream of events', () => {
       async () => {
         for (;;) got.push(new TextDecoder().decode((await reader.read()).value as Uint8Array))
       },
-      (error) => codeOf(error) === 'ERR_BUDGET_USED_UP'
+      { code: 'ERR_BUDGET_USED_UP' }
     )
     assert.deepEqual([got, pay.paid], [EVENTS.slice(0, 3), 6n])
   })
@@ -259,10 +258,9 @@ describe('metering / a stream of events', () => {
       const { headers } = answer
       return new Response([EVENTS[0], need(4), need(4), need(6)].join(''), { headers })
     })
-    await assert.rejects(
-      async () => await (await pay(PLACE)).text(),
-      (error) => codeOf(error) === 'ERR_PAID_NOT_DELIVERED'
-    )
+    await assert.rejects(async () => await (await pay(PLACE)).text(), {
+      code: 'ERR_PAID_NOT_DELIVERED'
+    })
     assert.deepEqual([pay.paid, reads], [4n, 1])
   })
 

@@ -36,7 +36,6 @@ import {
   toX402Header,
   type X402Required
 } from '../../src/metering/x402.js'
-import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, type Fixture, type TestNode } from '../node/fixture.js'
 import { startTraders } from './fake-payee.js'
@@ -82,10 +81,7 @@ describe('metering / headers of x402', () => {
 
   for (const { name, header } of vectors.refuse) {
     it(`a payment is refused, HTTP-10: ${name}`, () => {
-      assert.throws(
-        () => readPayment(header),
-        (error) => codeOf(error) === 'ERR_MALFORMED_CREDENTIAL'
-      )
+      assert.throws(() => readPayment(header), { code: 'ERR_MALFORMED_CREDENTIAL' })
     })
   }
 

@@ -127,7 +127,7 @@ describe('p2p / connections', () => {
     proxy?.swallow()
     await assert.rejects(
       alice.services.peers.open(address, () => new Recorder()),
-      (error) => codeOf(error) === 'ERR_PEER_UNREACHABLE'
+      { code: 'ERR_PEER_UNREACHABLE' }
     )
     const again = await alice.services.peers.open(address, () => new Recorder())
     assert.equal(again.peer, bob.peerId.toString())

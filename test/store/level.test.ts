@@ -50,11 +50,9 @@ describe('store on disk', () => {
   it('says what to do when the path is a file', async () => {
     const path = join(directory, 'file')
     await writeFile(path, 'not a directory')
-    await assert.rejects(openLevelStore(path), (error) => {
-      assert.ok(error instanceof PaychanError)
-      assert.equal(error.code, 'ERR_STORE_FAILED')
-      assert.match(error.message, /Check the directory/)
-      return true
+    await assert.rejects(openLevelStore(path), {
+      code: 'ERR_STORE_FAILED',
+      message: /Check the directory/
     })
   })
 
@@ -63,7 +61,7 @@ describe('store on disk', () => {
     await store.commit([{ key: 'a', value: bytes(1) }])
     await store.close()
     await writeFile(join(directory, 'CURRENT'), 'garbage')
-    await assert.rejects(openLevelStore(directory), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+    await assert.rejects(openLevelStore(directory), { code: 'ERR_STORE_FAILED' })
     await chmod(directory, 0o700)
   })
 
@@ -97,10 +95,7 @@ describe('store on disk', () => {
 
     it('refuses a second opening in the same process', async () => {
       const store = await openLevelStore(directory)
-      await assert.rejects(
-        openLevelStore(directory),
-        (error) => codeOf(error) === 'ERR_STORE_LOCKED'
-      )
+      await assert.rejects(openLevelStore(directory), { code: 'ERR_STORE_LOCKED' })
       await store.close()
     })
 

@@ -162,10 +162,9 @@ describe('testing / disk', () => {
       const store = openSimStore()
       store.failNext()
       await assert.rejects(store.commit([{ key: 'a', value: bytes(1) }]))
-      await assert.rejects(
-        store.commit([{ key: 'b', value: bytes(1) }]),
-        (error) => codeOf(error) === 'ERR_STORE_FAILED'
-      )
+      await assert.rejects(store.commit([{ key: 'b', value: bytes(1) }]), {
+        code: 'ERR_STORE_FAILED'
+      })
       assert.equal(store.snapshot().size, 0)
     })
   })

@@ -50,10 +50,7 @@ describe('electrum client', () => {
     server.on('subscribe', () => {
       throw new Refusal('excessive resource usage')
     })
-    await assert.rejects(
-      rpc.request('subscribe', []),
-      (error) => codeOf(error) === 'ERR_ELECTRUM_REFUSED'
-    )
+    await assert.rejects(rpc.request('subscribe', []), { code: 'ERR_ELECTRUM_REFUSED' })
     server.drop()
     const reason = await rpc.closed
     assert.deepEqual(
