@@ -45,6 +45,11 @@ export class AddressBook {
    * directories every close script that matters is on disk.
    */
   closeGap = 0
+  /**
+   * Tells which change scripts that were drawn nothing can pay any more, nor has: what
+   * was drawn for a T1 that its server refused. None as long as the wallet has not said.
+   */
+  freeChange: () => (own: OwnScript) => boolean = () => () => false
   /** Signs for coins as well: loaded once for all that the wallet does. */
   readonly ecdsa: CoinEcdsa
 
@@ -77,14 +82,34 @@ export class AddressBook {
     return found
   }
 
-  /** The script that will be handed out next. It may be used once `next` beyond it is on disk. */
+  /**
+   * The script that will be handed out next: of the change the lowest that is free (OPEN-13), else
+   * the first that nobody was given. It may be used once `nextAfter` it is on disk, in one batch
+   * with what uses it.
+   */
   upcoming(branch: Branch): OwnScript {
+    if (branch === 'change') {
+      const isFree = this.freeChange()
+      for (let index = 0; index < this.next.change; index++) {
+        const own = this.at('change', index)
+        if (isFree(own)) return own
+      }
+    }
     return this.at(branch, this.next[branch])
   }
 
-  /** True when as many addresses in a row as may be were paid by nobody. */
-  get isUsedUp(): boolean {
-    return this.next.receive - 1 - this.#lastPaid >= MOST_UNUSED
+  /** The next index of its branch once a script is used. */
+  nextAfter({ branch, index }: OwnScript): number {
+    return Math.max(this.next[branch], index + 1)
+  }
+
+  /**
+   * The farthest address that people may be told, once it was drawn: a search by the words comes no
+   * farther until one of them is paid, whatever was drawn behind it for channels (OPEN-13).
+   */
+  get farthest(): OwnScript | undefined {
+    const index = this.#lastPaid + MOST_UNUSED
+    return index < this.next.receive ? this.at('receive', index) : undefined
   }
 
   /** Called for each script that a block has paid to. */

@@ -7,12 +7,14 @@ import {
   type OutPoint,
   outPointFromText,
   outPointText,
+  toHex,
   type Txid,
   txid
 } from '../types/bytes.js'
 import { parseRecord, recordChange } from '../types/records.js'
 import { type BlockHeight, type Satoshi, satoshi, sumShown } from '../types/units.js'
-import type { AddressBook, OwnScript } from './addresses.js'
+import type { AddressBook, OwnScript, Watches } from './addresses.js'
+import type { Claims } from './claims.js'
 import type { HistoryView } from './history-view.js'
 import { amount, bytes, named, outPoint, type Reservation, transaction } from './records.js'
 
@@ -383,4 +385,37 @@ export class OutgoingTransactions {
   spending(outPoint: OutPoint): Outgoing | undefined {
     return this.#byInput.get(outPointText(outPoint))
   }
+}
+
+/**
+ * OPEN-13: a change script that was drawn is free again when no block has paid it, and nothing that
+ * this node keeps can pay it any more. What waits in no block is kept, so what servers show of that,
+ * which costs them nothing, decides nothing here.
+ */
+export function freeChange({
+  reservations,
+  outgoing,
+  claims,
+  watches,
+  view
+}: {
+  readonly reservations: Reservations
+  readonly outgoing: OutgoingTransactions
+  readonly claims: Claims
+  readonly watches: Pick<Watches, 'heard'>
+  readonly view: HistoryView
+}): (own: OwnScript) => boolean {
+  const indexes = new Set(reservations.all().map(({ change }) => change))
+  const sweeps = claims.all().flatMap(({ record }) => record.sweep?.outputs ?? [])
+  const scripts = new Set(
+    [
+      ...outgoing.all().flatMap(({ to, change }) => (change === undefined ? [to] : [to, change])),
+      ...sweeps.map(({ script }) => script)
+    ].map(toHex)
+  )
+  return ({ index, scriptPubKey }) =>
+    !indexes.has(index) &&
+    !scripts.has(toHex(scriptPubKey)) &&
+    watches.heard(scriptPubKey) &&
+    !view.isPaid(scriptPubKey)
 }

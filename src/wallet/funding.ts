@@ -28,7 +28,7 @@ import { dustLimit } from '../bitcoin/sizes.js'
 import type { Transaction } from '../bitcoin/transaction.js'
 import { FINAL_DEPTH } from '../channel/funding.js'
 import { DAY } from '../channel/schedule.js'
-import type { BuiltFunding, Change } from '../engine/ports.js'
+import type { BuiltFunding, Change, FundingRequest } from '../engine/ports.js'
 import { type ChannelId, type OutPoint, outPointText, txid, type Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { parseRecord, recordChange } from '../types/records.js'
@@ -172,8 +172,30 @@ function select<C extends Selectable>(
   }
 }
 
+/**
+ * The coins of a T1, set aside for its channel.
+ *
+ * @param change - the index of the change script that it pays, if it pays any
+ */
+export function reservationOf(
+  { channel, beside, refundHeight }: FundingRequest,
+  inputs: ReadonlyArray<{ readonly outPoint: OutPoint }>,
+  { outPoint, fee }: BuiltFunding,
+  change: number | undefined
+): Reservation {
+  return {
+    channel,
+    inputs: inputs.map((input) => input.outPoint),
+    funding: outPoint.txid,
+    ...(beside === undefined ? {} : { beside: true, old: outputOf(beside) }),
+    ...(refundHeight === undefined ? {} : { refundHeight }),
+    fee,
+    ...(change === undefined ? {} : { change })
+  }
+}
+
 /** A channel's output, as its script has it. */
-export function outputOf({ outPoint, value, clientKey, serverKey }: FundingOutput): {
+function outputOf({ outPoint, value, clientKey, serverKey }: FundingOutput): {
   readonly outPoint: OutPoint
   readonly value: Satoshi
   readonly script: Uint8Array

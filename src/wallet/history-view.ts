@@ -113,6 +113,12 @@ export class HistoryView {
     this.#changed()
   }
 
+  /** True when a block has paid to a script. */
+  isPaid(scriptPubKey: Uint8Array): boolean {
+    const places = this.#histories.get(toHex(scriptPubKey))?.places ?? []
+    return places.some(({ shown: { height } }) => height !== undefined)
+  }
+
   /** All that counts, in the order in which histories have told it last. */
   transactions(): Iterable<ChainTransaction> {
     this.#listed ??= [...this.#histories.values()].flatMap(({ places }) =>

@@ -46,6 +46,8 @@ export interface Reservation {
   readonly refundHeight?: BlockHeight
   /** The fee of T1. */
   readonly fee?: Satoshi
+  /** The index of the change that T1 pays, if it pays any. */
+  readonly change?: number
 }
 
 /** The funding output of a channel that a T1 renews. */
@@ -95,7 +97,8 @@ const reservationRecord = z.object({
   beside: z.literal(true).optional(),
   old: z.object({ outPoint, value: amount, script: bytes }).optional(),
   refundHeight: height.optional(),
-  fee: amount.optional()
+  fee: amount.optional(),
+  change: index.optional()
 })
 const claimRecord = z.object({
   value: amount,
@@ -147,7 +150,7 @@ export function reservationRemoval(channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation(key: string, value: Uint8Array): Reservation {
-  const { inputs, funding, beside, old, refundHeight, fee } = parseRecord(
+  const { inputs, funding, beside, old, refundHeight, fee, change } = parseRecord(
     key,
     value,
     reservationRecord
@@ -159,7 +162,8 @@ export function readReservation(key: string, value: Uint8Array): Reservation {
     ...(beside === undefined ? {} : { beside }),
     ...(old === undefined ? {} : { old }),
     ...(refundHeight === undefined ? {} : { refundHeight }),
-    ...(fee === undefined ? {} : { fee })
+    ...(fee === undefined ? {} : { fee }),
+    ...(change === undefined ? {} : { change })
   }
 }
 

@@ -78,7 +78,7 @@ interface SpenderInit {
   /** Explains a lack of coins that only comes from a missing server. */
   readonly explained: <T>(choose: () => T) => T
   /** Writes the next change index together with other records. */
-  readonly useChange: (records: readonly Change[]) => Promise<void>
+  readonly useChange: (own: OwnScript, records: readonly Change[]) => Promise<void>
 }
 
 export class Spender {
@@ -445,12 +445,9 @@ export class Spender {
       madeChange(id, made),
       ...(label === '' ? [] : [labelChange(id, label)])
     ]
-    const upcoming = addresses.upcoming('change').scriptPubKey
-    if (
-      usesIndex ||
-      (next.change !== undefined && addresses.find(next.change) === addresses.find(upcoming))
-    ) {
-      await useChange(records)
+    const upcoming = addresses.upcoming('change')
+    if (usesIndex || (next.change !== undefined && addresses.find(next.change) === upcoming)) {
+      await useChange(upcoming, records)
     } else await store.commit(records)
     outgoing.set(next)
     notes.setMade(id, made)

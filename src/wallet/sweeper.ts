@@ -421,9 +421,11 @@ export class Sweeper {
       sweep: transaction
     }))
     const changes: Change[] = [...records.map(claimChange), madeChange(txid, made)]
-    if (before === undefined) changes.push(branchChange('change', addresses.next.change + 1))
+    const own = before === undefined ? addresses.find(to) : undefined
+    const next = own === undefined ? addresses.next.change : addresses.nextAfter(own)
+    if (own !== undefined) changes.push(branchChange('change', next))
     await store.commit(changes)
-    if (before === undefined) addresses.next.change++
+    addresses.next.change = next
     notes.setMade(txid, made)
     worth.forEach((claim, i) => {
       claim.record = records[i] ?? claim.record

@@ -18,6 +18,7 @@ import { CoinControl } from './coin-control.js'
 import {
   type Coin,
   CoinLocks,
+  freeChange,
   outgoingRemoval,
   OutgoingTransactions,
   Reservations
@@ -28,9 +29,9 @@ import {
   abandonedRemoval,
   ANY_FUNDING_SCRIPT,
   buildFundingTransaction,
-  outputOf,
   previousOf,
   requireNoDust,
+  reservationOf,
   selectFunding,
   StrandedFundings
 } from './funding.js'
@@ -102,7 +103,7 @@ class OnChainWallet implements NodeWallet {
   readonly #serial = new SerialQueue()
   readonly #listeners = new Set<() => void>()
   readonly #unsubscribe: Unsubscribe[] = []
-  /** The script of the newest address: it is given again when addresses are used up. */
+  /** The script of the newest address: it is given again while no server tells what was paid. */
   #newest: Uint8Array | undefined
   #running = false
   readonly #init: WalletInit
@@ -142,6 +143,8 @@ class OnChainWallet implements NodeWallet {
     const outgoing = this.#outgoing
     const notes = this.#notes
     const locks = this.#locks
+    const [watches, claims] = [this.#watches, this.#claims]
+    addresses.freeChange = () => freeChange({ reservations, outgoing, claims, watches, view })
     this.#stranded = new StrandedFundings({
       ...{ view, reservations },
       height: () => (this.#isAllHeard() ? this.#height() : undefined)
@@ -167,8 +170,8 @@ class OnChainWallet implements NodeWallet {
         ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, change },
         coins: this.#control,
         explained: (choose) => this.#explained(choose),
-        useChange: async (records) => {
-          await this.#use('change', this.#addresses.next.change + 1, records)
+        useChange: async (own, records) => {
+          await this.#use(own, records)
         }
       },
       this.#rebroadcasts
@@ -231,7 +234,10 @@ class OnChainWallet implements NodeWallet {
 
   async newAddress(): Promise<string> {
     const script = await this.#change(async () => {
-      if (!this.#addresses.isUsedUp) this.#newest = undefined
+      const { farthest } = this.#addresses
+      if (farthest === undefined) this.#newest = undefined
+      // Until all have told, a block may have paid that one long ago.
+      else if (this.#isAllHeard()) return farthest.scriptPubKey
       return (this.#newest ??= await this.#drawScript())
     })
     return addressFromScript(script, this.#init.network)
@@ -261,8 +267,7 @@ class OnChainWallet implements NodeWallet {
 
   async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
     return await this.#change(async () => {
-      const { channel, scriptPubKey, amount, feeRate, beside, coins, refundHeight, mostFee } =
-        request
+      const { channel, scriptPubKey, amount, feeRate, beside, coins, mostFee } = request
       requireNoDust(scriptPubKey, amount)
       if (this.#reservations.has(channel)) {
         throw new PaychanError(
@@ -271,10 +276,11 @@ class OnChainWallet implements NodeWallet {
           { channel }
         )
       }
-      const change = this.#addresses.upcoming('change').scriptPubKey
+      const change = this.#addresses.upcoming('change')
+      const changeScript = change.scriptPubKey
       const selection = this.#explained(() =>
         selectFunding(
-          { ...this.#offered(coins), scriptPubKey, amount, feeRate, changeScript: change },
+          { ...this.#offered(coins), scriptPubKey, amount, feeRate, changeScript },
           beside,
           this.#isDeep,
           mostFee
@@ -289,7 +295,7 @@ class OnChainWallet implements NodeWallet {
         ...selection,
         scriptPubKey,
         amount,
-        changeScript: change,
+        changeScript,
         changeFirst: ((this.#init.random.bytes(1)[0] ?? 0) & 1) === 1,
         lockTime:
           beside === undefined ? (this.#height() ?? blockHeight(0)) : renewalLock(this.#height()),
@@ -297,16 +303,10 @@ class OnChainWallet implements NodeWallet {
         ecdsa: this.#addresses.ecdsa,
         beside
       })
-      const reservation = {
-        channel,
-        inputs: selection.inputs.map(({ outPoint }) => outPoint),
-        funding: funding.outPoint.txid,
-        ...(beside === undefined ? {} : { beside: true as const, old: outputOf(beside) }),
-        ...(refundHeight === undefined ? {} : { refundHeight }),
-        fee: funding.fee
-      }
+      const used = selection.change > 0n ? change : undefined
+      const reservation = reservationOf(request, selection.inputs, funding, used?.index)
       const records = [reservationChange(reservation)]
-      if (selection.change > 0n) await this.#use('change', this.#addresses.next.change + 1, records)
+      if (used !== undefined) await this.#use(used, records)
       else await this.#init.store.commit(records)
       this.#reservations.add(reservation)
       this.#judgeBeside(reservation)
@@ -501,16 +501,17 @@ class OnChainWallet implements NodeWallet {
   /**
    * Writes the next index of a branch (with other records, in one batch), and only then counts on.
    */
-  async #use(branch: Branch, next: number, records: readonly Change[] = []): Promise<void> {
-    await this.#init.store.commit([branchChange(branch, next), ...records])
-    this.#addresses.next[branch] = next
+  async #use(own: OwnScript, records: readonly Change[] = []): Promise<void> {
+    const next = this.#addresses.nextAfter(own)
+    await this.#init.store.commit([branchChange(own.branch, next), ...records])
+    this.#addresses.next[own.branch] = next
     this.#watchAll()
   }
 
   async #drawScript(): Promise<Uint8Array> {
-    const { scriptPubKey } = this.#addresses.upcoming('receive')
-    await this.#use('receive', this.#addresses.next.receive + 1)
-    return scriptPubKey
+    const own = this.#addresses.upcoming('receive')
+    await this.#use(own)
+    return own.scriptPubKey
   }
 
   #watchAll(): void {
@@ -552,8 +553,8 @@ class OnChainWallet implements NodeWallet {
    * Skips an address of the gap that was paid to, or named to a peer: the words were used
    * elsewhere. It is never handed out here.
    */
-  async #skipPast({ branch, index }: OwnScript): Promise<void> {
-    if (index >= this.#addresses.next[branch]) await this.#use(branch, index + 1)
+  async #skipPast(own: OwnScript): Promise<void> {
+    if (own.index >= this.#addresses.next[own.branch]) await this.#use(own)
   }
 
   #look(): void {

@@ -268,6 +268,32 @@ describe('wallet / the gap', () => {
     await restored.wallet.stop()
   })
 
+  it('of a restore finds what people were told of, however much an earlier version drew for channels (OPEN-13)', async () => {
+    const far = await Bench.start()
+    await far.receive(1_000)
+    await far.store.commit([branchChange('receive', RESTORE_GAP + 6)])
+    const told = new Set<string>()
+    for (let n = 0; n < 3; n++) {
+      await far.restart()
+      told.add(await far.wallet.newAddress())
+    }
+    assert.equal(told.size, 1, 'no start moves it')
+    far.chain.pay(scriptFromAddress([...told].join(), 'regtest'), sat(12_345))
+    far.chain.mine()
+    await far.settled()
+    // From there on the words find the next ones, too.
+    far.chain.pay(await far.freshScript(), sat(6_789))
+    far.chain.mine()
+    await far.wallet.stop()
+    const { key, value } = gapChange(RESTORE_GAP)
+    const restored = await Bench.start({
+      chain: far.chain,
+      disk: new Map([[key, value ?? assert.fail()]])
+    })
+    assert.equal(restored.wallet.balance().confirmed, 20_134n)
+    await restored.wallet.stop()
+  })
+
   it('is as wide as a restore asked for, and coins far out are found', async () => {
     const far = await Bench.start()
     let script = await far.freshScript()

@@ -7,15 +7,20 @@ import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
-import { GAP, MOST_UNUSED } from '../../src/wallet/gaps.js'
+import { GAP, MOST_UNUSED, RESTORE_GAP } from '../../src/wallet/gaps.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
-import { branchChange } from '../../src/wallet/records.js'
+import { branchChange, gapChange } from '../../src/wallet/records.js'
 import { Bench, channelNamed, fundingScriptOf, sat, testRoot } from './fixtures.js'
 import { walletContract } from '../contracts/wallet.js'
-import type { BuiltFunding } from '../../src/engine/ports.js'
+import type { BuiltFunding, Change } from '../../src/engine/ports.js'
 
 const scriptAt = (index: number): Uint8Array =>
   new AddressBook(testRoot('alice'), 'regtest').at('receive', index).scriptPubKey
+
+/** A record as it lies on the disk. */
+const stored = ({ key, value }: Change): Array<[string, Uint8Array]> => [
+  [key, value ?? assert.fail()]
+]
 
 walletContract('on the chain', async (values) => {
   const bench = await Bench.start()
@@ -94,10 +99,9 @@ describe('wallet', () => {
       assert.equal(told.size, 2)
       assert.equal(await bench.wallet.newAddress(), [...told][1])
       await bench.restart()
-      // Nobody knows any more which one was the newest.
+      // No start moves it (OPEN-13).
       const again = await bench.wallet.newAddress()
-      assert.ok(!told.has(again))
-      assert.equal(await bench.wallet.newAddress(), again)
+      assert.equal(again, [...told][1])
       bench.chain.pay(scriptFromAddress(again, 'regtest'), sat(10_000))
       assert.equal(
         await bench.wallet.newAddress(),
@@ -300,6 +304,58 @@ describe('wallet', () => {
       await bench.restart()
       assert.deepEqual(bench.wallet.reservedFor(), [])
       await fund('two', 200_000)
+    })
+
+    it('that servers refuse again and again moves no change beyond what the words find (OPEN-13)', async () => {
+      await bench.receive(5_000_000)
+      const disk = bench.store.snapshot()
+      for (let n = 0; n <= RESTORE_GAP; n++) {
+        await fund(`refused ${n}`, 100_000)
+        await bench.wallet.releaseFunding(channelNamed(`refused ${n}`))
+      }
+      assert.equal(bench.wallet.used().change, 1)
+      // An earlier version has drawn one for each: what comes after fills the hole.
+      await bench.restart(
+        new Map([...bench.store.snapshot(), ...stored(branchChange('change', RESTORE_GAP + 5))])
+      )
+      await bench.chain.broadcast(parseTransaction((await fund('one', 100_000)).raw))
+      bench.chain.mine()
+      await bench.settled()
+      await bench.wallet.stop()
+      const fromWords = await Bench.start({
+        chain: bench.chain,
+        disk: new Map(stored(gapChange(RESTORE_GAP)))
+      })
+      assert.deepEqual(fromWords.wallet.coins(), bench.wallet.coins())
+      assert.notDeepEqual(fromWords.wallet.coins(), [])
+      await fromWords.wallet.stop()
+      await bench.restart(disk)
+    })
+
+    it('gives no change that something may still pay: a T1 that waits, a send, a sweep (OPEN-13)', async () => {
+      await bench.receive(500_000, 500_000, 500_000)
+      const change = ({ raw }: { raw: Uint8Array }, paid: bigint): string =>
+        parseTransaction(raw)
+          .outputs.filter(({ value }) => value !== paid)
+          .map(({ script }) => toHex(script))
+          .join()
+      const waiting = await fund('waits', 200_000)
+      const gone = await fund('refused', 200_000)
+      await bench.wallet.send({ to: await bench.wallet.newAddress(), amount: 100_000n })
+      assert.equal(bench.wallet.used().change, 3)
+      await bench.wallet.releaseFunding(channelNamed('refused'))
+      await bench.restart()
+      const next = await fund('next', 200_000)
+      assert.equal(change(next, 200_000n), change(gone, 200_000n))
+      assert.notEqual(change(next, 200_000n), change(waiting, 200_000n))
+      // Nor one whose payment a block has had, whatever a reorganisation does to the rest.
+      await bench.chain.broadcast(parseTransaction(next.raw))
+      bench.chain.mine()
+      await bench.settled()
+      await bench.wallet.claim(bench.payout(50_000))
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.used().change, 4)
     })
 
     it('keeps its coins through a reorg of T1: they are set aside until the spend is buried', async () => {
