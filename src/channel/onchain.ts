@@ -28,6 +28,7 @@ import { shareIn } from './stakes.js'
 import { hasLostLedger, isForgotten, knowsItself, whereMoneyMayBe } from './stopping.js'
 import {
   spendInSight,
+  type Channel,
   type Established,
   type FirstShown,
   type OnChain,
@@ -339,6 +340,31 @@ export function csvPayout(channel: Established): CsvPayout | undefined {
   return vout === undefined || value === undefined
     ? undefined
     : { outPoint: { txid: spend.txid, vout }, value, scriptPubKey }
+}
+
+/**
+ * True when nothing comes of a channel any more: its end is 6 deep, or T1 was never seen and T2 could
+ * take it. A deeper reorganisation changes that, and a stream begins again then.
+ */
+export function isOverAt(channel: Channel, height: BlockHeight): boolean {
+  if (channel.stage !== 'established') return false
+  const { spend, fundingSeen } = channel.onChain
+  if (spend !== undefined) return height - spend.height + 1 >= FINAL_DEPTH
+  // A server's opening is given up by other rules (OPEN-9, OPEN-11).
+  return channel.role === 'client' && !fundingSeen && height >= channel.terms.refundHeight
+}
+
+/**
+ * OPEN-12, OPEN-13: true when a channel that is over has paid nothing to the close script of this
+ * side: by T2, T3 or a renewal, or a close that left this side nothing.
+ */
+export function isScriptFree(channel: Channel): boolean {
+  if (channel.stage !== 'established') return true
+  const { spend } = channel.onChain
+  const { closeScript } = channel.terms[channel.role]
+  if (spend === undefined) return true
+  const outputs = readableTransaction(spend.raw)?.outputs
+  return outputs?.every(({ script }) => !sameBytes(script, closeScript)) === true
 }
 
 /**

@@ -3,6 +3,7 @@
  * script that it is given, and the traces that it leaves.
  */
 import type { Policy } from '../channel/policy.js'
+import { isScriptFree, isOverAt } from '../channel/onchain.js'
 import { type Abandoned, type Channel, isOpening } from '../channel/state.js'
 import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/funding.js'
 import { must } from '../channel/violation.js'
@@ -32,6 +33,8 @@ export class OpeningUpkeep {
    * old copy of the data T1 may have left, and the peer is known by them (RESTORE-8).
    */
   readonly #offers = new WeakSet<ChannelActor>()
+  /** Channels that are not known to be over yet: their scripts may be paid. */
+  readonly #going = new Set<ChannelActor>()
 
   /** @param onError - called when something of a channel could not be kept, or forgotten */
   constructor(
@@ -58,6 +61,7 @@ export class OpeningUpkeep {
     this.strangers.observe(actor)
     this.closeScripts.hold(actor.state)
     this.ownScripts.hold(actor.state)
+    if (actor.state.stage !== 'abandoned') this.#going.add(actor)
   }
 
   /** Limits the time of an opening that begins (OPEN-9). */
@@ -85,11 +89,24 @@ export class OpeningUpkeep {
    */
   async onTip(height: BlockHeight | undefined): Promise<void> {
     const { registry, policy, store } = this.#context
+    if (height !== undefined) this.#freeScripts(height)
     for (const actor of this.strangers.unproven) {
       if (this.#context.watches.isCurrent(actor)) actor.post({ type: 'let-unproven-go' })
     }
     const forgotten = height === undefined ? [] : registry.forget(height, policy.maxBlocks)
     if (forgotten.length > 0) await store.commit(forgotten)
+  }
+
+  /** OPEN-12, OPEN-13: the close scripts of channels that are over by now, and have paid nothing. */
+  #freeScripts(height: BlockHeight): void {
+    for (const actor of this.#going) {
+      const { state } = actor
+      if (state.stage !== 'abandoned' && !isOverAt(state, height)) continue
+      this.#going.delete(actor)
+      if (!isScriptFree(state)) continue
+      if (state.role === 'server') this.closeScripts.free(state.id)
+      else this.ownScripts.free(state)
+    }
   }
 
   /**
@@ -379,21 +396,56 @@ export class RefundShare {
   }
 }
 
+/** Scripts that channels hold: one that has gone to another channel is held by that one. */
+class Holders {
+  /** By script, in hex. */
+  readonly #channels = new Map<string, Set<ChannelId>>()
+  readonly #scripts = new Map<ChannelId, Uint8Array>()
+
+  has(script: Uint8Array): boolean {
+    return this.#channels.has(toHex(script))
+  }
+
+  of(channel: ChannelId): Uint8Array | undefined {
+    return this.#scripts.get(channel)
+  }
+
+  add(channel: ChannelId, script: Uint8Array): void {
+    const text = toHex(script)
+    this.#scripts.set(channel, script)
+    this.#channels.set(text, (this.#channels.get(text) ?? new Set()).add(channel))
+  }
+
+  /** Returns the script when no other channel holds it. */
+  remove(channel: ChannelId): Uint8Array | undefined {
+    const script = this.#scripts.get(channel)
+    if (script === undefined) return undefined
+    this.#scripts.delete(channel)
+    const text = toHex(script)
+    const others = this.#channels.get(text)
+    others?.delete(channel)
+    if (others !== undefined && others.size > 0) return undefined
+    this.#channels.delete(text)
+    return script
+  }
+}
+
 /**
  * The close scripts that a server gives to peers. They come from a separate chain in the wallet,
  * always the lowest that no channel holds (OPEN-12). So offers that come to nothing, however many,
- * move no address of the wallet, and the number of funded channels and OPEN-11 bound the highest
- * index.
+ * move no address of the wallet, and the number of channels at the same time, of those that were
+ * paid, and OPEN-11 bound the highest index.
  */
 export class CloseScripts {
-  /** In hex. */
-  readonly #held = new Set<string>()
+  readonly #holders = new Holders()
+  /** In hex, with their indexes: those that were taken for an offer that is no channel yet. */
+  readonly #taken = new Map<string, number>()
   /** No index below is free. */
   #lowest = 0
   readonly #indexes = new Map<string, number>()
 
-  /** Scripts of channels whose T1 has not been in a block. */
-  readonly #unfunded = new Map<ChannelId, Uint8Array>()
+  /** Channels whose T1 has not been in a block. */
+  readonly #unfunded = new Set<ChannelId>()
   readonly #wallet: Pick<Wallet, 'closeScript' | 'recognise'>
   readonly #onError: (channel: ChannelId, error: unknown) => void
 
@@ -405,61 +457,68 @@ export class CloseScripts {
     this.#onError = onError
   }
 
-  /** Holds the lowest free script; to be given back when no channel comes of it. */
+  /** Takes the lowest free script; to be given back when no channel comes of it. */
   take(): Uint8Array {
     for (let index = this.#lowest; ; index++) {
       const script = this.#wallet.closeScript(index)
       const text = toHex(script)
-      if (this.#held.has(text)) continue
-      this.#lowest = index + 1
-      this.#held.add(text)
       this.#indexes.set(text, index)
+      if (this.#taken.has(text) || this.#holders.has(script)) continue
+      this.#lowest = index + 1
+      this.#taken.set(text, index)
       return script
     }
   }
 
   giveBack(script: Uint8Array): void {
     const text = toHex(script)
-    this.#held.delete(text)
+    this.#taken.delete(text)
     this.#lowest = Math.min(this.#lowest, this.#indexes.get(text) ?? 0)
-    this.#indexes.delete(text)
   }
 
   /**
    * Holds the script of a channel that begins, or comes from the store: nobody else is given this
-   * script, unless the channel comes to nothing.
+   * script, unless nothing can be paid to it any more.
    */
   hold(channel: Channel): void {
     if (channel.role !== 'server' || !('terms' in channel)) return
     const { closeScript } = channel.terms.server
-    this.#held.add(toHex(closeScript))
-    this.#unfunded.set(channel.id, closeScript)
+    this.#taken.delete(toHex(closeScript))
+    this.#holders.add(channel.id, closeScript)
+    this.#unfunded.add(channel.id)
     this.observe(channel)
   }
 
   /** Called after each step. Scripts that may get money are watched from now on, for good. */
   observe(channel: Channel): void {
-    const script = this.#unfunded.get(channel.id)
-    if (script === undefined) return
-    if (channel.stage === 'abandoned') this.giveBack(script)
-    else if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) {
-      this.#wallet.recognise(script).catch((error: unknown) => {
-        this.#onError(channel.id, error)
-      })
-    } else return
-    this.#unfunded.delete(channel.id)
+    if (channel.stage === 'abandoned') {
+      this.free(channel.id)
+      return
+    }
+    const script = this.#holders.of(channel.id)
+    if (script === undefined || !isFunded(channel) || !this.#unfunded.delete(channel.id)) return
+    this.#wallet.recognise(script).catch((error: unknown) => {
+      this.#onError(channel.id, error)
+    })
+  }
+
+  /** Nothing can be paid any more to the script of a channel, nor has been: it goes to the next. */
+  free(channel: ChannelId): void {
+    const script = this.#holders.remove(channel)
+    this.#unfunded.delete(channel)
+    if (script !== undefined) this.giveBack(script)
   }
 }
 
 /**
  * OPEN-13: the close scripts of a client. Each is an address of the wallet, which every server
- * watches for good, and a server may refuse as many renewals as it likes; so a script that came to
- * nothing before T1 has left is that of the next opening.
+ * watches for good, and moves what the words have to be searched for; so one to which nothing was
+ * paid, nor can be, is used again: by the same peer, which has seen it, before others.
  */
 export class OwnScripts {
-  readonly #free: Uint8Array[] = []
-  /** Scripts of openings whose T1 has not left. */
-  readonly #opening = new Map<ChannelId, Uint8Array>()
+  readonly #holders = new Holders()
+  /** Free scripts, and the peers that have seen them last. */
+  readonly #free = new Map<string, { readonly script: Uint8Array; readonly peer: string }>()
   readonly #wallet: Pick<Wallet, 'newScript'>
 
   constructor(wallet: Pick<Wallet, 'newScript'>) {
@@ -467,27 +526,39 @@ export class OwnScripts {
   }
 
   /** A script that no channel has; to be given back when no channel begins with it. */
-  async take(): Promise<Uint8Array> {
-    return this.#free.pop() ?? (await this.#wallet.newScript())
+  async take(peer: string): Promise<Uint8Array> {
+    const seen = [...this.#free.values()].find((free) => free.peer === peer)?.script
+    if (seen !== undefined) {
+      this.#free.delete(toHex(seen))
+      return seen
+    }
+    const script = await this.#wallet.newScript(() =>
+      [...this.#free.values()].map((free) => free.script)
+    )
+    this.#free.delete(toHex(script))
+    return script
   }
 
-  giveBack(script: Uint8Array): void {
-    this.#free.push(script)
+  giveBack(script: Uint8Array, peer: string): void {
+    this.#free.set(toHex(script), { script, peer })
   }
 
   /** Called for each channel when it begins, or comes from the store. */
   hold(channel: Channel): void {
-    if (channel.role !== 'client' || !isOpening(channel)) return
+    if (channel.role !== 'client' || channel.stage === 'abandoned') return
     const { closeScript } = channel.stage === 'offered' ? channel.offer : channel.terms.client
-    this.#opening.set(channel.id, closeScript)
+    this.#holders.add(channel.id, closeScript)
+    this.#free.delete(toHex(closeScript))
   }
 
   /** Called after each step. */
-  observe({ id, stage }: Channel): void {
-    if (stage !== 'abandoned' && stage !== 'established') return
-    const script = this.#opening.get(id)
-    if (script === undefined) return
-    this.#opening.delete(id)
-    if (stage === 'abandoned') this.giveBack(script)
+  observe(channel: Channel): void {
+    if (channel.stage === 'abandoned') this.free(channel)
+  }
+
+  /** Nothing can be paid any more to the script of a channel, nor has been. */
+  free({ id, peer }: Channel): void {
+    const script = this.#holders.remove(id)
+    if (script !== undefined) this.giveBack(script, peer)
   }
 }

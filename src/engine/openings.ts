@@ -156,7 +156,7 @@ export class Openings {
     )
     let unused: Uint8Array | undefined
     try {
-      const { keys, party } = await this.#drawParty('client')
+      const { keys, party } = await this.#drawParty('client', link.peer)
       unused = party.closeScript
       throwIfCancelled(signal)
       const request = {
@@ -183,7 +183,7 @@ export class Openings {
       listener.bind(this.#context.links.attach(actor, link))
       return actor
     } catch (error) {
-      if (unused !== undefined) this.#parts.ownScripts.giveBack(unused)
+      if (unused !== undefined) this.#parts.ownScripts.giveBack(unused, link.peer)
       link.close()
       throw error
     }
@@ -275,7 +275,7 @@ export class Openings {
     let unused: Uint8Array | undefined
     let actor: ChannelActor | undefined
     try {
-      const { keys, party } = await this.#drawParty('server')
+      const { keys, party } = await this.#drawParty('server', link.peer)
       unused = party.closeScript
       const request = {
         id: channelIdOf(offer.channelKey),
@@ -304,11 +304,11 @@ export class Openings {
     }
   }
 
-  async #drawParty(role: Role): Promise<{ keys: KeyBits; party: OwnPart }> {
+  async #drawParty(role: Role, peer: string): Promise<{ keys: KeyBits; party: OwnPart }> {
     const { random, signer } = this.#context
     const keys = drawKeys(random)
     const closeScript =
-      role === 'server' ? this.#parts.closeScripts.take() : await this.#parts.ownScripts.take()
+      role === 'server' ? this.#parts.closeScripts.take() : await this.#parts.ownScripts.take(peer)
     return {
       keys,
       party: {

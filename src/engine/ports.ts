@@ -312,8 +312,12 @@ export interface CsvOutput {
  * asked, available).
  */
 export interface Wallet {
-  /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
-  newScript: () => Promise<Uint8Array>
+  /**
+   * The scriptPubKey of a fresh receive address; the index is on disk before this resolves. Or the
+   * first of `seen` in the order of their indexes, once so many addresses in a row are not paid:
+   * receive addresses that peers have seen, and that nothing can be paid to any more, nor was.
+   */
+  newScript: (seen?: () => readonly Uint8Array[]) => Promise<Uint8Array>
   /**
    * The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It
    * is watched once `recognise` has seen it.
@@ -322,9 +326,10 @@ export interface Wallet {
   /**
    * True when a scriptPubKey is one of the receive addresses or close scripts searched so far. If
    * so it is watched from now on, and an address is never given out again; this is on disk before
-   * it resolves. `ERR_CHAIN_UNAVAILABLE` while the wallet still searches.
+   * it resolves. `ERR_CHAIN_UNAVAILABLE` while the wallet still searches. When a record whose keys
+   * are ours names the script (`isProven`), the search goes much farther (RESTORE-4).
    */
-  recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
+  recognise: (scriptPubKey: Uint8Array, isProven?: boolean) => Promise<boolean>
   /**
    * The fee of a T1 built from the coins of this moment, before anybody is asked for a channel.
    * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet;

@@ -434,12 +434,13 @@ export class Restores {
       if (!this.#mayTake(id)) return 'known'
       const side = ourSide(record, (path) => signer.publicKey(path))
       const { closeScript } = side.role === 'client' ? record.open : record.accept
-      // What is paid out without the keys of the channel goes there.
+      // What is paid out without the keys of the channel goes there. The keys derive from the seed,
+      // so somebody was given it, however far the search of the words has come (OPEN-12, OPEN-13).
       must(
-        await wallet.recognise(closeScript),
+        await wallet.recognise(closeScript, true),
         'RESTORE-4',
         'ERR_NOT_OUR_SCRIPT',
-        'The script for the close is not an address of this wallet as far as it has searched; restore it with a larger --gap if many addresses were given out.'
+        'The script for the close is none of this wallet, as far as a search can go; if very many addresses were given out, restore it with a larger --gap.'
       )
       if (!this.#mayTake(id)) return 'known'
       const adopt = (): Transition<Established> => {

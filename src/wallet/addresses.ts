@@ -7,8 +7,8 @@ import { addressBranch, addressSecret, type HDKey } from '../bitcoin/seed.js'
 import type { Chain, ChainTransaction, ScriptWatch, Unsubscribe } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import { CLOSE_GAP, GAP, MOST_UNUSED } from './gaps.js'
-import { type Branch, BRANCHES } from './records.js'
+import { CLOSE_GAP, GAP, MOST_FOR_CHANNELS, MOST_UNUSED } from './gaps.js'
+import { type Branch, BRANCHES, MAX_GAP } from './records.js'
 import { loadEcdsa } from './signer.js'
 
 /**
@@ -16,6 +16,9 @@ import { loadEcdsa } from './signer.js'
  * 2 is for the close scripts that a server gives to peers, who can ask for as many as they like.
  */
 const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1, close: 2 }
+
+/** Scripts that a far search derives without a break: some milliseconds. */
+const FAR_STEP = 50
 
 /** One script of ours. */
 export interface OwnScript {
@@ -112,6 +115,21 @@ export class AddressBook {
     return index < this.next.receive ? this.at('receive', index) : undefined
   }
 
+  /**
+   * The lowest of these receive addresses, to which no block has paid, once so many in a row are not
+   * paid that the words might not find a fresh one.
+   */
+  usedAgain(unpaid: readonly Uint8Array[]): OwnScript | undefined {
+    if (this.next.receive - 1 - this.#lastPaid < MOST_FOR_CHANNELS) return undefined
+    return unpaid
+      .flatMap((script) => this.find(script) ?? [])
+      .filter(({ branch }) => branch === 'receive')
+      .reduce<OwnScript | undefined>(
+        (lowest, own) => (lowest === undefined || own.index < lowest.index ? own : lowest),
+        undefined
+      )
+  }
+
   /** Called for each script that a block has paid to. */
   paid({ branch, index }: OwnScript): void {
     if (branch === 'receive') this.#lastPaid = Math.max(this.#lastPaid, index)
@@ -130,6 +148,23 @@ export class AddressBook {
   /** Derives all close scripts that a channel can have: `find` knows them from now on. */
   deriveCloseScripts(): void {
     this.at('close', this.next.close + Math.max(CLOSE_GAP, this.closeGap) - 1)
+  }
+
+  /**
+   * RESTORE-4: derives scripts that peers may have been given until this one is among them, as far
+   * beyond the known ones as a gap may be. What was derived stays, so a peer that lies costs this
+   * once, a second or two of computing, between which others get their turns.
+   */
+  async searchFar(scriptPubKey: Uint8Array): Promise<void> {
+    for (let beyond = 0; beyond < MAX_GAP; beyond += FAR_STEP) {
+      for (const branch of ['close', 'receive'] as const) {
+        this.at(branch, this.next[branch] + beyond + FAR_STEP - 1)
+      }
+      if (this.find(scriptPubKey) !== undefined) return
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
   }
 
   /** The script of ours that this is, if any. */
@@ -152,18 +187,22 @@ export const NOT_HEARD =
  * Finds a script among the close scripts that a channel can have, those that were given out and the
  * gap behind them; undefined when it is not there.
  *
+ * @param isProven - the script is said to be that of a channel whose keys derive from the words:
+ *   the search goes as far as a restore may be told to
  * @throws PaychanError `ERR_CHAIN_UNAVAILABLE` when the script is unknown, and the search may still
  * widen
  */
-export function ownScript(
+export async function ownScript(
   scriptPubKey: Uint8Array,
   addresses: AddressBook,
-  watches: Pick<Watches, 'heard'>
-): OwnScript | undefined {
+  watches: Pick<Watches, 'heard'>,
+  isProven: boolean
+): Promise<OwnScript | undefined> {
   const known = addresses.find(scriptPubKey)
   if (known !== undefined) return known
   const watched = addresses.watched()
   addresses.deriveCloseScripts()
+  if (isProven) await addresses.searchFar(scriptPubKey)
   const own = addresses.find(scriptPubKey)
   if (own === undefined && !watched.every((one) => watches.heard(one.scriptPubKey))) {
     throw new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD)

@@ -18,3 +18,9 @@ export const RESTORE_GAP = 100
  * words have to find what is paid to the last one, behind the close scripts of some channels.
  */
 export const MOST_UNUSED = RESTORE_GAP - GAP
+
+/**
+ * Number of addresses in a row that nobody has paid to: from there on a channel is given one that a
+ * peer has seen before, if there is any, and the rest is left to people.
+ */
+export const MOST_FOR_CHANNELS = MOST_UNUSED / 2

@@ -170,9 +170,7 @@ class OnChainWallet implements NodeWallet {
         ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, change },
         coins: this.#control,
         explained: (choose) => this.#explained(choose),
-        useChange: async (own, records) => {
-          await this.#use(own, records)
-        }
+        useChange: async (...used) => await this.#use(...used)
       },
       this.#rebroadcasts
     )
@@ -216,12 +214,12 @@ class OnChainWallet implements NodeWallet {
     await this.#serial.idle()
   }
 
-  async newScript(): Promise<Uint8Array> {
-    return await this.#change(async () => await this.#drawScript())
+  async newScript(seen?: () => readonly Uint8Array[]): Promise<Uint8Array> {
+    return await this.#change(async () => await this.#drawScript(seen?.()))
   }
 
-  async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
-    const own = ownScript(scriptPubKey, this.#addresses, this.#watches)
+  async recognise(scriptPubKey: Uint8Array, isProven = false): Promise<boolean> {
+    const own = await ownScript(scriptPubKey, this.#addresses, this.#watches, isProven)
     if (own !== undefined && own.index >= this.#addresses.next[own.branch]) {
       await this.#change(async () => {
         await this.#skipPast(own)
@@ -508,7 +506,9 @@ class OnChainWallet implements NodeWallet {
     this.#watchAll()
   }
 
-  async #drawScript(): Promise<Uint8Array> {
+  async #drawScript(seen: readonly Uint8Array[] = []): Promise<Uint8Array> {
+    const again = this.#addresses.usedAgain(seen.filter((script) => !this.#view.isPaid(script)))
+    if (again !== undefined) return again.scriptPubKey
     const own = this.#addresses.upcoming('receive')
     await this.#use(own)
     return own.scriptPubKey

@@ -2,6 +2,7 @@
  * Renewals and top-ups between two engines: the closing transaction of one channel funds the next.
  */
 import assert from 'node:assert/strict'
+import { FINAL_DEPTH } from '../../src/channel/funding.js'
 import type { Policy } from '../../src/channel/policy.js'
 import type { Link } from '../../src/engine/ports.js'
 import { toHex, txid, type ChannelId } from '../../src/types/bytes.js'
@@ -59,6 +60,26 @@ async function renew(
 }
 
 describe('engine / renewals', () => {
+  it('one after the other use few addresses (OPEN-13)', async () => {
+    const { world, alice, bob, old } = await pair()
+    const before = alice.wallet.scriptsDrawn
+    const restartedAt = 3
+    let newest = old
+    for (let n = 0; n < 16; n++) {
+      newest = (await renew({ world, alice, old: newest })).id
+      if (n === restartedAt) {
+        await alice.restart()
+        await world.mine()
+      }
+    }
+    // One that goes on, and those that a reorganisation might still bring back.
+    const most = 1 + FINAL_DEPTH
+    const drawn = alice.wallet.scriptsDrawn - before
+    assert.ok(drawn <= most, `${drawn} addresses`)
+    await alice.engine.pay(newest, satoshi(100n), 'goes on')
+    assert.deepEqual([alice.alarms, bob.alarms], [[], []])
+  })
+
   it('closes the old channel and funds the new one by one transaction; balances go on', async () => {
     const story = await pair()
     const { alice, bob, old } = story

@@ -99,6 +99,19 @@ function assertPaid(alice: Node, bob: Node, paid: bigint): void {
 }
 
 describe('engine / a client that has lost its disk', () => {
+  it('looks for its close script far beyond what it has searched, once the keys are proved (RESTORE-4)', async () => {
+    const { alice, bob } = await opened()
+    const far = { isSearched: false }
+    const recognise = alice.wallet.recognise.bind(alice.wallet)
+    alice.wallet.recognise = async (script, isProven) => {
+      far.isSearched ||= isProven === true
+      return await recognise(script, isProven)
+    }
+    await alice.restart(emptyDisk())
+    const { restored } = await alice.engine.recover('bob')
+    assert.deepEqual([restored, far.isSearched], [[bob.channel.id], true])
+  })
+
   it('asks its server, and has the channel back, which only closes (RESTORE-6)', async () => {
     const { world, alice, bob } = await opened()
     await alice.restart(emptyDisk())

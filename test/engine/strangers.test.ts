@@ -3,9 +3,10 @@
  * first (OPEN-11).
  */
 import assert from 'node:assert/strict'
+import { FINAL_DEPTH } from '../../src/channel/funding.js'
 import { FAVOUR_INTERVAL_MS, FAVOURS, STRANGE_WATCHES } from '../../src/engine/streams.js'
 import { checkStore } from '../../src/node/check.js'
-import { toHex, type Txid } from '../../src/types/bytes.js'
+import { type ChannelId, toHex, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { outPointOf, RawPeer, Stranger } from './raw-peer.js'
@@ -209,6 +210,31 @@ describe('engine / channels that strangers ask for', () => {
       closeScript !== undefined && !scripts.has(closeScript),
       "that of a channel with money is nobody else's"
     )
+  })
+
+  it('and that are funded, pay nothing and close again use the same close scripts, 6 blocks later (OPEN-12)', async () => {
+    const { world, alice, bob } = await twoNodes()
+    const scriptOf = (id: ChannelId): string => {
+      const state = bob.engine.stateOf(id)
+      assert.ok(state?.stage === 'established')
+      return toHex(state.terms.server.closeScript)
+    }
+    const { id: paying } = await world.open(alice, bob)
+    await alice.pay(10_000n)
+    await alice.engine.close(paying, false)
+    await world.mine()
+    const drawn = bob.wallet.scriptsDrawn
+    const others = new Set<string>()
+    for (let n = 0; n < 16; n++) {
+      const { id } = await world.open(alice, bob)
+      others.add(scriptOf(id))
+      await alice.engine.close(id, false)
+      await world.mine()
+      if (n === 8) await bob.restart()
+    }
+    const count = bob.wallet.scriptsDrawn - drawn
+    assert.ok(count <= 1 + FINAL_DEPTH, `${count} scripts`)
+    assert.ok(others.size <= 1 + FINAL_DEPTH && !others.has(scriptOf(paying)))
   })
 
   it('are watched after the channels with money, when a server watches only so many scripts', async () => {

@@ -313,6 +313,28 @@ describe('wallet / restore', () => {
     await restored.wallet.stop()
   })
 
+  it('finds a script of a proven record however far it is, and searches from there on (RESTORE-4, OPEN-12)', async () => {
+    const fresh = await Bench.start({
+      disk: new Map([gapChange(GAP)].map(({ key, value }) => [key, value ?? new Uint8Array()]))
+    })
+    const { scriptPubKey } = book.at('close', 700)
+    assert.equal(await fresh.wallet.recognise(scriptPubKey), false)
+    assert.equal(await fresh.wallet.recognise(scriptPubKey, true), true)
+    assert.equal(await fresh.wallet.recognise(book.at('receive', 300).scriptPubKey, true), true)
+    assert.deepEqual(
+      [fresh.wallet.used().close, fresh.wallet.used().receive],
+      [701, 301],
+      'on the disk'
+    )
+    for (const index of [350, 800]) {
+      fresh.chain.pay(book.at('close', index).scriptPubKey, sat(7_000))
+    }
+    fresh.chain.mine()
+    await fresh.settled()
+    assert.equal(fresh.wallet.balance().confirmed, 14_000n)
+    await fresh.wallet.stop()
+  })
+
   it('watches no close script that no channel with funds has', async () => {
     const bench = await Bench.start()
     const script = bench.wallet.closeScript(3)
