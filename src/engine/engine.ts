@@ -560,6 +560,7 @@ export class Engine {
       () => this.#renewals.onTip(due),
       () => this.#risks?.onTip([...this.#actors.values()]),
       () => this.#due.tell(due, this.#redial),
+      () => this.#links.hangUpOver(this.#height),
       () => this.#orHalt(this.#upkeep.onTip(this.#height))
     ]
     for (const part of parts) inBackground(part, alarm)

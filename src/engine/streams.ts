@@ -11,9 +11,11 @@ import {
   type RestoreRequest
 } from '../../protocols/paychan/1.0/index.js'
 import type { ChannelEvent } from '../channel/events.js'
+import { isOverAt } from '../channel/onchain.js'
 import { isUnsigned } from '../channel/outside-funding.js'
 import { type Channel, isFrozen } from '../channel/state.js'
 import { codeOf, messageOf } from '../types/errors.js'
+import type { BlockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Link, LinkListener, Unsubscribe } from './ports.js'
 
@@ -234,6 +236,14 @@ export class Links {
     stream.waiting = undefined
     if (this.#streams.get(actor) !== stream) return
     for (const each of [message, ...waiting]) if (mayGo(stream, each)) stream.link.send(each)
+  }
+
+  /** WIRE-14: ends the streams of channels that are over. */
+  hangUpOver(height: BlockHeight | undefined): void {
+    if (height === undefined) return
+    for (const actor of [...this.#streams.keys()]) {
+      if (isOverAt(actor.state, height)) this.hangUp(actor, 'the channel is over')
+    }
   }
 
   /** Ends the stream after the messages already sent; the channel hears of it at once. */

@@ -60,7 +60,7 @@ async function renew(
 }
 
 describe('engine / renewals', () => {
-  it('one after the other use few addresses (OPEN-13)', async () => {
+  it('one after the other use few addresses (OPEN-13), and keep no stream of a channel that is over (WIRE-14)', async () => {
     const { world, alice, bob, old } = await pair()
     const before = alice.wallet.scriptsDrawn
     const restartedAt = 3
@@ -76,6 +76,12 @@ describe('engine / renewals', () => {
     const most = 1 + FINAL_DEPTH
     const drawn = alice.wallet.scriptsDrawn - before
     assert.ok(drawn <= most, `${drawn} addresses`)
+    for (const { engine } of [alice, bob]) {
+      const linked = engine
+        .states()
+        .filter((state) => state.stage === 'established' && state.link !== 'down')
+      assert.ok(linked.length <= most, `${linked.length} streams`)
+    }
     await alice.engine.pay(newest, satoshi(100n), 'goes on')
     assert.deepEqual([alice.alarms, bob.alarms], [[], []])
   })
