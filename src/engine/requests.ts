@@ -4,6 +4,8 @@
  * with the payment itself, so that no crash comes between them.
  *
  * - `request/<id>`: a request, and what was received for it in all
+ * - `request-made/<time>/<id>`: the same requests by when they were made, so that the newest are found
+ *   without a look at all
  * - `requested/<id of the payment>/<PeerId>`: a payment for a request
  */
 import { z } from 'zod'
@@ -17,9 +19,20 @@ import { parseRecord, recordChange } from '../types/records.js'
 import { addSat, satoshi, type Satoshi, ZERO_SAT } from '../types/units.js'
 import { requestPartId } from './payments.js'
 import type { Change, Clock, Store } from './ports.js'
+import { endOf, RequestRoom } from './request-room.js'
 
 export const REQUEST_PREFIX = 'request/'
+export const REQUEST_MADE_PREFIX = 'request-made/'
 export const REQUESTED_PREFIX = 'requested/'
+
+/** Digits of the latest time in milliseconds: as texts they are in the order of time. */
+const TIME_DIGITS = 16
+
+/** Requests that are read at a time: other work has its turn between two pages. */
+const PAGE = 100
+
+/** Requests that are taken off the disk in one commit at the start. */
+const MOST_FORGOTTEN = 10_000
 
 /** Requests for which payments are counted at a time: each takes some 500 bytes of memory. */
 const MOST_OPEN = 100_000
@@ -54,9 +67,7 @@ export interface RequestRecord {
   readonly memo: string
   /** Milliseconds since 1970. */
   readonly made: number
-  /**
-   * Undefined when it never expires; earlier than its text says when it was closed to make room.
-   */
+  /** Undefined when it never expires. */
   readonly expires?: number | undefined
   readonly reusable: boolean
   /** The name of whoever made it, when that one has a share of the room and no more. */
@@ -134,6 +145,9 @@ export class Requests {
     readonly self: string
   }
   readonly #most: number
+  readonly #room: RequestRoom<OpenRequest>
+  /** By maker, of those that are limited. */
+  readonly #shares = new Map<string, RequestRoom<OpenRequest>>()
 
   constructor(
     context: {
@@ -146,6 +160,7 @@ export class Requests {
   ) {
     this.#context = context
     this.#most = most
+    this.#room = new RequestRoom(most)
   }
 
   /**
@@ -154,33 +169,50 @@ export class Requests {
    */
   async load(onDamaged: (error: unknown) => void): Promise<void> {
     let found: OpenRequest[] = []
+    let past: RequestRecord[] = []
     for await (const [key, value] of this.#context.store.entries(REQUEST_PREFIX)) {
       try {
-        found.push(...(await this.#loadOne(readRequestRecord(key, value))))
+        const record = readRequestRecord(key, value)
+        if (this.#isOver(record)) past.push(record)
+        else found.push(await this.#loadOne(record))
       } catch (error) {
         if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
         onDamaged(error)
       }
-      // What gave way is on disk all the same: all of it at once could be more than memory holds.
-      if (found.length >= 2 * this.#most) found = this.#newest(found)
+      // What was paid is on disk for good: all of it at once could be more than memory holds.
+      if (found.length >= 2 * this.#most) found = this.#newest(found, past)
+      if (past.length >= MOST_FORGOTTEN) past = await this.#forget(past)
     }
-    for (const open of this.#newest(found)) this.#open.set(open.record.id, open)
+    for (const open of this.#newest(found, past)) this.#enter(open)
+    await this.#forget(past)
   }
 
   /**
    * As they were made, the oldest first; without the oldest that have ended, where these are too
-   * many.
+   * many: they are past.
    */
-  #newest(found: readonly OpenRequest[]): OpenRequest[] {
+  #newest(found: readonly OpenRequest[], past: RequestRecord[]): OpenRequest[] {
     const now = this.#context.clock.now()
     let excess = found.length - this.#most
-    return found
-      .toSorted((a, b) => a.record.made - b.record.made)
-      .filter(({ record }) => endOf(record) >= now || excess-- <= 0)
+    const kept: OpenRequest[] = []
+    for (const open of found.toSorted((a, b) => a.record.made - b.record.made)) {
+      if (excess <= 0 || endOf(open.record) >= now) kept.push(open)
+      else {
+        excess -= 1
+        past.push(open.record)
+      }
+    }
+    return kept
   }
 
-  async #loadOne(record: RequestRecord): Promise<OpenRequest[]> {
-    if (this.#isOver(record)) return []
+  /** Takes off the disk what nothing was ever paid for (REQ-13). */
+  async #forget(past: readonly RequestRecord[]): Promise<RequestRecord[]> {
+    const changes = past.flatMap(forgetting)
+    if (changes.length > 0) await this.#context.store.commit(changes)
+    return []
+  }
+
+  async #loadOne(record: RequestRecord): Promise<OpenRequest> {
     const { store } = this.#context
     const byPeer = new Map<string, Satoshi>()
     // Only whether one peer has paid all of it is still to be found out.
@@ -190,71 +222,80 @@ export class Requests {
         add(byPeer, peer, readReceived(paid, part).amount)
       }
     }
-    return [{ record, byPeer }]
+    return { record, byPeer }
   }
 
   /**
    * Writes a request. Where there is no room for one more, in the share of its maker or at all, an
-   * older one gives way, which is closed if it was open still (REQ-13).
+   * older one gives way, which is forgotten unless something was paid for it (REQ-13).
    *
    * @throws PaychanError `ERR_TOO_MANY_REQUESTS`
    */
   async make(record: Omit<RequestRecord, 'received' | 'payments'>): Promise<RequestRecord> {
     const made = { ...record, received: ZERO_SAT, payments: 0 }
     const left = this.#makeRoom(made.maker)
-    this.#open.set(made.id, { record: made, byPeer: new Map() })
+    const open = { record: made, byPeer: new Map<string, Satoshi>() }
+    this.#enter(open)
     try {
       await this.#context.store.commit([
-        ...left.flatMap(({ record: old }) => this.#closing(old)),
-        recordChange(REQUEST_PREFIX + made.id, made)
+        ...left.flatMap(({ record: old }) => forgetting(old)),
+        recordChange(REQUEST_PREFIX + made.id, made),
+        { key: madeKey(made), value: new Uint8Array() }
       ])
     } catch (error) {
-      this.#open.delete(made.id)
-      for (const open of left) this.#open.set(open.record.id, open)
+      this.#leave(open)
+      for (const old of left) this.#enter(old)
       throw error
     }
     return made
   }
 
   /**
-   * Takes out of the room what gives way to one more request of a maker.
+   * Takes out of the room what gives way to one more request of a maker, in its share first.
    *
    * @throws PaychanError `ERR_TOO_MANY_REQUESTS`
    */
   #makeRoom(maker: string | undefined): readonly OpenRequest[] {
-    if (this.#open.size >= this.#most) this.#forgetOver()
-    const own =
-      maker === undefined
-        ? []
-        : this.#spare(shareOf(this.#most), ({ record }) => record.maker === maker)
-    const isOwn = new Set(own)
-    const left = [...own, ...this.#spare(this.#most, (open) => !isOwn.has(open))]
-    for (const { record } of left) this.#open.delete(record.id)
+    const now = this.#context.clock.now()
+    const left: OpenRequest[] = []
+    for (const room of this.#roomsOf(maker)) {
+      while (room.isFull) {
+        const open = room.firstToGo(now)
+        if (open === undefined) {
+          for (const old of left) this.#enter(old)
+          throw new PaychanError(
+            'ERR_TOO_MANY_REQUESTS',
+            `There is room for ${room.most} payment requests here, and as many are open that are reusable or paid in part. Wait until some expire, and give the next ones a time (--expires).`,
+            { most: room.most }
+          )
+        }
+        this.#leave(open)
+        left.push(open)
+      }
+    }
     return left
   }
 
-  /**
-   * The requests that give way so that there is room for one more: those that are paid or have
-   * expired before those that nobody has paid anything for, each the oldest first. One that is
-   * reusable, or of which a part has come, stays as long as it is open.
-   *
-   * @param most - how many there may be of those that are meant
-   */
-  #spare(most: number, isMeant: (open: OpenRequest) => boolean): readonly OpenRequest[] {
-    if (this.#open.size < most) return []
-    const now = this.#context.clock.now()
-    const all = [...this.#open.values()].filter(isMeant)
-    const excess = all.length - most + 1
-    if (excess <= 0) return []
-    const ended = all.filter(({ record }) => endOf(record) < now)
-    const unpaid = all.filter(({ record }) => endOf(record) >= now && isUnpaid(record))
-    const spare = [...ended, ...unpaid].slice(0, excess)
-    if (spare.length === excess) return spare
-    throw new PaychanError(
-      'ERR_TOO_MANY_REQUESTS',
-      `There is room for ${most} payment requests here, and as many are open that are reusable or paid in part. Wait until some expire, and give the next ones a time (--expires).`,
-      { most }
-    )
+  #enter(open: OpenRequest): void {
+    const { id, maker } = open.record
+    this.#open.set(id, open)
+    if (maker !== undefined && !this.#shares.has(maker)) {
+      this.#shares.set(maker, new RequestRoom(shareOf(this.#most)))
+    }
+    for (const room of this.#roomsOf(maker)) room.enter(open)
+  }
+
+  #leave(open: OpenRequest): void {
+    const { id, maker } = open.record
+    this.#open.delete(id)
+    for (const room of this.#roomsOf(maker)) room.leave(open)
+    if (maker !== undefined && this.#shares.get(maker)?.isEmpty === true) this.#shares.delete(maker)
+  }
+
+  /** The rooms in which a request of a maker has a place: its share, and the whole. */
+  #roomsOf(maker: string | undefined): readonly RequestRoom<OpenRequest>[] {
+    const share = maker === undefined ? undefined : this.#shares.get(maker)
+    return share === undefined ? [this.#room] : [share, this.#room]
   }
 
   /** Reads a request of this node; undefined when it has made none with that id. */
@@ -266,10 +307,17 @@ export class Requests {
     return value === undefined ? undefined : readRequestRecord(key, value)
   }
 
-  /** All requests of this node, in no order. */
-  async *all(): AsyncGenerator<RequestRecord> {
-    for await (const [key, value] of this.#context.store.entries(REQUEST_PREFIX)) {
-      yield readRequestRecord(key, value)
+  /** The requests of this node, the newest first: whoever wants a few reads no more. */
+  async *newest(): AsyncGenerator<RequestRecord> {
+    let before: string | undefined
+    for (;;) {
+      const page = await this.#context.store.last(REQUEST_MADE_PREFIX, PAGE, before)
+      for (const [key] of page) {
+        before = key
+        const record = await this.find(key.slice(key.lastIndexOf('/') + 1))
+        if (record !== undefined) yield record
+      }
+      if (page.length < PAGE) return
     }
   }
 
@@ -345,7 +393,9 @@ export class Requests {
         payments: record.payments + 1,
         ...(isPaidNow ? { paidBy: peer, paidAt: entry.time } : {})
       }
+      this.#leave(open)
       open.record = next
+      this.#enter(open)
       const { sequence, time } = entry
       return [
         recordChange(receivedKey(toHex(payment.id), peer), {
@@ -369,30 +419,22 @@ export class Requests {
     return open?.record.memo === memo ? open : undefined
   }
 
-  /** What is to be written of a request that gives way: nothing, when it has ended by itself. */
-  #closing(record: RequestRecord): readonly Change[] {
-    const now = this.#context.clock.now()
-    if (endOf(record) < now) return []
-    return [recordChange(REQUEST_PREFIX + record.id, { ...record, expires: now - 1 })]
-  }
-
   #isOver(record: RequestRecord): boolean {
     return this.#context.clock.now() > endOf(record) + LATE_MS
   }
-
-  #forgetOver(): void {
-    for (const [id, { record }] of this.#open) if (this.#isOver(record)) this.#open.delete(id)
-  }
 }
 
-/** Milliseconds since 1970 at which nobody is to begin to pay it any more. */
-function endOf({ reusable, paidAt, expires }: RequestRecord): number {
-  return Math.min((reusable ? undefined : paidAt) ?? Infinity, expires ?? Infinity)
+/** What takes a request off the disk; nothing, where something was paid for it. */
+function forgetting(record: RequestRecord): Change[] {
+  if (record.received > 0n) return []
+  return [
+    { key: REQUEST_PREFIX + record.id, value: undefined },
+    { key: madeKey(record), value: undefined }
+  ]
 }
 
-/** True when it is to be paid once, and nothing has come for it. */
-function isUnpaid({ reusable, received }: RequestRecord): boolean {
-  return !reusable && received === 0n
+function madeKey({ id, made }: Pick<RequestRecord, 'id' | 'made'>): string {
+  return `${REQUEST_MADE_PREFIX}${String(made).padStart(TIME_DIGITS, '0')}/${id}`
 }
 
 function receivedKey(payment: string, peer: string): string {

@@ -287,10 +287,7 @@ export interface RequestInfo {
   readonly memo: string
   /** Milliseconds since 1970. */
   readonly made: number
-  /**
-   * Milliseconds since 1970; undefined when it never expires. Earlier than its text says when it
-   * was closed to make room for another one.
-   */
+  /** Milliseconds since 1970; undefined when it never expires. */
   readonly expires: number | undefined
   /** True when it may be paid more than once. */
   readonly reusable: boolean

@@ -7,7 +7,7 @@ import { rootFromWords } from '../bitcoin/seed.js'
 import { type ChannelCheck, checkEngine, type Finding, unlessDamaged } from '../engine/check.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { GIVEN_UP_PREFIX } from '../engine/registry.js'
-import { REQUEST_PREFIX, REQUESTED_PREFIX } from '../engine/requests.js'
+import { REQUEST_MADE_PREFIX, REQUEST_PREFIX, REQUESTED_PREFIX } from '../engine/requests.js'
 import { RESTORED_KEY } from '../engine/restores.js'
 import {
   damagedLogs,
@@ -70,6 +70,7 @@ const ENGINE_RECORDS = [
   GIVEN_UP_PREFIX,
   RESTORED_KEY,
   REQUEST_PREFIX,
+  REQUEST_MADE_PREFIX,
   REQUESTED_PREFIX
 ]
 const WALLET_RECORDS = 'wallet/'

@@ -104,7 +104,7 @@ export interface RequestsApi {
    * Makes a request to be paid: a signed text that says who, where and how much. It may be paid for
    * a day, unless `expiresIn` says otherwise. A node counts what comes for 100,000 requests at a
    * time; beyond it one that is paid or has expired gives way, or else the oldest that nobody has
-   * begun to pay expires. Waits for the disk, and for no peer.
+   * begun to pay, and one for which nothing was paid is forgotten then. Waits for the disk, and for no peer.
    *
    * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_MEMO`, `ERR_MEMO_TOO_LONG`,
    *   `ERR_INVALID_EXPIRY`, `ERR_TOO_MANY_REQUESTS`
@@ -113,8 +113,8 @@ export interface RequestsApi {
    */
   make: (options?: RequestOptions) => Promise<RequestInfo>
   /**
-   * Lists the requests of this node, the newest first. Reads all of them. Waits for the disk and
-   * for other reads of a log, and for no peer.
+   * Lists the requests of this node, the newest first, and reads no more than `limit` of them.
+   * Waits for the disk and for other reads of a log, and for no peer.
    *
    * @throws PaychanError `ERR_TOO_MANY_CALLS`
    * @example

@@ -106,16 +106,16 @@ export function requestsFacet(running: () => Running, env: RequestsEnv): Request
       return requestInfo(record)
     },
 
-    list: async ({ limit } = {}) => {
+    list: async ({ limit = Infinity } = {}) => {
       const { engine, reads } = running()
-      const all: RequestRecord[] = []
+      const newest: RequestInfo[] = []
       await reads.run(async () => {
-        for await (const record of engine.requests.all()) all.push(record)
+        for await (const record of engine.requests.newest()) {
+          newest.push(requestInfo(record))
+          if (newest.length >= limit) return
+        }
       })
-      return all
-        .sort((a, b) => (a.made === b.made ? (a.id < b.id ? -1 : 1) : b.made - a.made))
-        .slice(0, limit)
-        .map(requestInfo)
+      return newest
     },
 
     read: async (text) => termsOf(await readable(text, env.network)),
@@ -428,7 +428,7 @@ async function assertOpen(
   if (state === 'unknown') {
     throw new PaychanError(
       'ERR_REQUEST_UNKNOWN',
-      `The payee does not know this request: its data may have been lost. ${adviceOf('ERR_REQUEST_UNKNOWN')}`,
+      `The payee does not know this request: it has given way to newer ones, or the payee's data was lost. ${adviceOf('ERR_REQUEST_UNKNOWN')}`,
       { request: id }
     )
   }

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Channel } from '../../src/channel/state.js'
+import type { Change } from '../../src/engine/ports.js'
 import { nameOfRequest, PAYMENT_PREFIX, requestPartId } from '../../src/engine/payments.js'
 import {
   REQUEST_PREFIX,
@@ -217,7 +218,7 @@ describe('engine / requests / on disk', () => {
       const after = requests()
       await after.load(isFine)
       assert.equal(after.openFor(payment) !== undefined, isOpen, String(later))
-      assert.equal((await after.find(ID))?.id, ID, 'it is still on disk')
+      assert.equal((await after.find(ID))?.id, isOpen ? ID : undefined)
     }
   })
 
@@ -234,10 +235,13 @@ describe('engine / requests / on disk', () => {
       for (const changes of all) await node.make(request({ ...changes, made: ++now }))
     }
 
-    async function expired(): Promise<string[]> {
-      const ids: string[] = []
-      for await (const { id, expires = Infinity } of node.all()) if (expires < now) ids.push(id)
-      return ids.sort()
+    /** Those that are on the disk, the newest first. */
+    async function kept(): Promise<number[]> {
+      const ids: number[] = []
+      for await (const { id } of node.newest()) ids.push(Number(id[1]))
+      const records = await disk.storeFor(new Life()).last(REQUEST_PREFIX, 1_000)
+      assert.equal(records.length, ids.length)
+      return ids
     }
 
     function named(n: number): { readonly id: string } {
@@ -253,23 +257,60 @@ describe('engine / requests / on disk', () => {
       return { ...payment, id: fromHex(named(n).id.padEnd(32, '0')), amount }
     }
 
-    function pay(n: number, amount: bigint): void {
+    function pay(n: number, amount: bigint): readonly Change[] {
       const entry = { direction: 'received', sequence: 1, time: now } as const
       const from = { id: ID, peer: 'alice' } as unknown as Channel
-      node.changes(from, { ...entry, payments: [paymentFor(n, amount)] })
+      return node.changes(from, { ...entry, payments: [paymentFor(n, amount)] })
     }
 
-    it('close the oldest that nobody has begun to pay for one more, for good', async () => {
+    async function commitPaid(n: number): Promise<void> {
+      await disk.storeFor(new Life()).commit(pay(n, 5_000n))
+    }
+
+    it('forget the oldest that nobody has begun to pay for one more, for good', async () => {
       await make(named(4), named(3), named(2), named(1))
-      assert.deepEqual(await expired(), [])
+      assert.deepEqual(await kept(), [1, 2, 3, 4])
       await make(named(5), named(6))
-      assert.deepEqual(await expired(), [named(3).id, named(4).id])
+      assert.deepEqual(await kept(), [6, 5, 1, 2])
+      assert.equal(await node.find(named(4).id), undefined)
       assert.deepEqual(counted(), [1, 2, 5, 6])
       node = requests(4)
       await node.load(isFine)
       await make(named(7))
-      const last = [2, 3, 4].map((n) => named(n).id)
-      assert.deepEqual(await expired(), last, 'the oldest is that also after a restart')
+      assert.deepEqual(await kept(), [7, 6, 5, 1], 'the oldest is that also after a restart')
+    })
+
+    it('hold no more than that on the disk, but those for which something was paid', async () => {
+      await make(...[1, 2, 3].map(named), { ...named(4), expires: now + 60 })
+      for (const n of [1, 2, 3]) await commitPaid(n)
+      for (let n = 0; n < 50; n++) await make({ id: `a${n % 9}`.repeat(8), expires: now + 2 })
+      assert.deepEqual((await kept()).slice(-3), [3, 2, 1], 'what was paid is there for good')
+      assert.equal((await kept()).length, 7)
+      now += 61 * DAY
+      node = requests(4)
+      await node.load(isFine)
+      assert.deepEqual(await kept(), [3, 2, 1], 'what ended long ago is gone after a start')
+    })
+
+    it('read no more of them than whoever looks wants to see', async () => {
+      node = requests(4_000)
+      for (let n = 0; n < 300; n++) {
+        await node.make(request({ id: String(n).padStart(16, '0'), made: ++now }))
+      }
+      const store = disk.storeFor(new Life())
+      let reads = 0
+      const { last } = store
+      store.last = async (...asked) => {
+        const page = await last.apply(store, asked)
+        reads += page.length
+        return page
+      }
+      store.entries = () => assert.fail('all of them are read')
+      for await (const { made } of requests(4_000, store).newest()) {
+        assert.equal(made, now)
+        if (reads > 0) break
+      }
+      assert.ok(reads <= 100, String(reads))
     })
 
     it('let one that has expired or is paid give way before any that is open', async () => {
@@ -277,7 +318,6 @@ describe('engine / requests / on disk', () => {
       pay(4, 5_000n)
       now += 10
       await make(named(5), named(6))
-      assert.deepEqual(await expired(), [named(2).id], 'by itself')
       assert.deepEqual(counted(), [1, 3, 5, 6])
     })
 
@@ -294,7 +334,7 @@ describe('engine / requests / on disk', () => {
       await make({ ...named(1), reusable: true }, named(2), named(3), named(4))
       pay(2, 1n)
       await make(named(5), named(6))
-      assert.deepEqual(await expired(), [named(3).id, named(4).id])
+      assert.deepEqual(await kept(), [6, 5, 2, 1])
       for (const n of [5, 6]) pay(n, 1n)
       assert.equal(await codeFrom(make(named(7))), 'ERR_TOO_MANY_REQUESTS')
       assert.equal(await node.find(named(7).id), undefined)
@@ -302,12 +342,12 @@ describe('engine / requests / on disk', () => {
 
     it('give one maker a quarter: its own oldest gives way before those of others', async () => {
       await make(named(1), { ...named(2), maker: 'till' }, { ...named(3), maker: 'till' })
-      assert.deepEqual(await expired(), [named(2).id])
+      assert.deepEqual(await kept(), [3, 1])
       await make({ ...named(4), maker: 'till', reusable: true })
-      assert.deepEqual(await expired(), [named(2).id, named(3).id])
+      assert.deepEqual(await kept(), [4, 1])
       assert.equal(await codeFrom(make({ ...named(5), maker: 'till' })), 'ERR_TOO_MANY_REQUESTS')
       await make(named(6), { ...named(7), maker: 'other till' })
-      assert.deepEqual(await expired(), [named(2).id, named(3).id], 'others have room')
+      assert.deepEqual(await kept(), [7, 6, 4, 1], 'others have room')
     })
 
     it('keep the one that was to give way when the disk takes no other', async () => {
