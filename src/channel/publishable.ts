@@ -171,7 +171,7 @@ export function stakeAt(
  * The part of our balance that a transaction of our own could not bring home at the present
  * estimate.
  */
-export function shareAtRisk(channel: Established, env: Env): Satoshi {
+export function shareAtRisk(channel: Established, env: Pick<Env, 'feeRate'>): Satoshi {
   const ours = publishable(channel)
   if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend !== undefined) {
     return ZERO_SAT

@@ -185,8 +185,24 @@ export interface ChannelInfo {
     | undefined
 }
 
+/**
+ * All that a summary rests on beside the channel's state: as long as these are the same values, so
+ * is the summary.
+ */
+export const SUMMARY_SEES = [
+  'policy',
+  'height',
+  'isWatched',
+  'feeRate',
+  'nextBlockRate',
+  'feeHistory'
+] as const
+
+/** What a summary rests on beside the state (`SUMMARY_SEES`). */
+export type SummaryEnv = Pick<Env, (typeof SUMMARY_SEES)[number]>
+
 /** Summarises a channel as it looks from this side, now. */
-export function summarise(channel: Channel, env: Env): ChannelInfo {
+export function summarise(channel: Channel, env: SummaryEnv): ChannelInfo {
   const risk = channel.stage === 'established' ? exposureOf(channel, env)?.risk : undefined
   return { ...shapeOf(channel, env), risk }
 }
@@ -200,14 +216,14 @@ export interface Outline extends Shape {
   readonly deadline: BlockHeight | undefined
 }
 
-export function outlineOf(channel: Channel, env: Env): Outline {
+export function outlineOf(channel: Channel, env: SummaryEnv): Outline {
   const atStake = channel.stage === 'established' ? stakeNow(channel, env) : undefined
   return { ...shapeOf(channel, env), deadline: atStake?.deadline }
 }
 
 type Shape = Omit<ChannelInfo, 'risk'>
 
-function shapeOf(channel: Channel, env: Env): Shape {
+function shapeOf(channel: Channel, env: SummaryEnv): Shape {
   const common = {
     id: channel.id,
     peerId: channel.peer,
@@ -264,7 +280,7 @@ function shapeOf(channel: Channel, env: Env): Shape {
 
 function figures(
   channel: Established,
-  env: Env
+  env: SummaryEnv
 ): Omit<
   Shape,
   | 'id'
@@ -334,7 +350,7 @@ function modeOf(channel: Exclude<Channel, Established>): Mode {
   }
 }
 
-function turnsOf(channel: Established, { height }: Env): ChannelInfo['turns'] {
+function turnsOf(channel: Established, { height }: Pick<Env, 'height'>): ChannelInfo['turns'] {
   const { terms, ledger, role } = channel
   if (terms.mode === 'one-way') return undefined
   const newest = isBase(channel) ? ledger.turn - 1 : ledger.turn
@@ -407,7 +423,7 @@ export function statusOf(channel: Channel, env: Pick<Env, 'height'>): ChannelSta
   return channel.link === 'live' ? 'open' : 'offline'
 }
 
-function reasonOf(channel: Channel, env: Env): string | undefined {
+function reasonOf(channel: Channel, env: SummaryEnv): string | undefined {
   if (channel.stage === 'abandoned') return channel.reason
   if (channel.stage !== 'established') return undefined
   if (channel.copied !== undefined && spendInSight(channel) === undefined) return AWAITS_PEER

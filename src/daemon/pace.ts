@@ -1,4 +1,5 @@
-/** Limits how fast each of many callers may ask, and how much at a time. */
+/** Limits how fast each of many callers may ask, how much at a time, and how much all of them. */
+import { setTimeout as after } from 'node:timers/promises'
 import { adviceOf } from '../types/error-advice.js'
 import { PaychanError } from '../types/errors.js'
 import { Allowance, type AllowanceOptions, remember } from '../types/allowance.js'
@@ -66,5 +67,52 @@ export class Places {
       if (left === 0) this.#taken.delete(caller)
       else this.#taken.set(caller, left)
     }
+  }
+}
+
+/** Milliseconds of rest after a count that took very long. */
+const LONGEST_REST = 1_000
+
+/**
+ * Answers for which all that a node has is counted, without a pause. One is under way at a time,
+ * and as much time as it took is left to payments and blocks after it: whoever asks, and however
+ * often, has half of the node's time at the most. Those who ask for the same before it begins share
+ * it, so it is as new as each of them would have had it.
+ */
+export class Counts {
+  readonly #waiting = new Map<string, Promise<Uint8Array<ArrayBuffer>>>()
+  #free: Promise<unknown> = Promise.resolve()
+  readonly #now: () => number
+  readonly #rest: (ms: number) => Promise<unknown>
+
+  /** @param rest - waits that long */
+  constructor(
+    now = (): number => performance.now(),
+    rest = async (ms: number): Promise<unknown> => await after(ms, undefined, { ref: false })
+  ) {
+    this.#now = now
+    this.#rest = rest
+  }
+
+  /**
+   * The answer to what is asked.
+   *
+   * @param asked - callers that name the same get the same
+   */
+  async of(asked: string, count: () => Promise<string>): Promise<Uint8Array<ArrayBuffer>> {
+    const waiting = this.#waiting.get(asked)
+    if (waiting !== undefined) return await waiting
+    let since = 0
+    const answer = this.#free.then(async () => {
+      this.#waiting.delete(asked)
+      since = this.#now()
+      return new TextEncoder().encode(await count())
+    })
+    this.#waiting.set(asked, answer)
+    const rest = async (): Promise<void> => {
+      await this.#rest(Math.min(this.#now() - since, LONGEST_REST))
+    }
+    this.#free = answer.then(rest, rest)
+    return await answer
   }
 }

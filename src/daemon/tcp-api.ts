@@ -26,7 +26,7 @@ import { codeOf, messageOf, PaychanError, toErrorRecord } from '../types/errors.
 import { publish, readPublished, renameField } from './dialect.js'
 import type { MetricsPage } from './metrics.js'
 import { openApi, readablePage } from './openapi.js'
-import { Pace, Places } from './pace.js'
+import { Counts, Pace, Places } from './pace.js'
 import { sendEvents } from './server-sent-events.js'
 import { readJson } from './server.js'
 import { lookedFor, named, payWithin } from './token-payments.js'
@@ -123,6 +123,8 @@ const STRANGER_PACE = { burst: 20, perSecond: 0.5 }
 
 const LONGEST_KEY = 128
 
+const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+
 interface Bindings {
   readonly Bindings: HttpBindings
   /** The code of the problem that is answered. */
@@ -198,8 +200,9 @@ function routes(
   const calls = new Places(MOST_CALLS, 'calls')
   const readers = new Places(MOST_READERS, 'readers of events')
   const logs = new Places(MOST_LOG_READS, 'reads of a log')
+  const counts = new Counts()
   // Made once, and not at the start: anybody may ask for them, and few nodes are.
-  let document: object | undefined
+  let document: string | undefined
   let page: string | undefined
   const app = new Hono<Bindings>()
   if (onAnswer !== undefined) {
@@ -277,7 +280,13 @@ function routes(
     const given = ask.req.method === 'GET' ? queryOf(ask, verb) : await readJson(ask.env.incoming)
     const body = limited(verb, readPublished(verb.request, given))
     const key = ask.req.header('idempotency-key')
-    const text = await perform(node, verb, grant, body, key).catch((error: unknown) => {
+    const done = verb.countsAll
+      ? counts.of(
+          JSON.stringify([verb.name, body]),
+          async () => await perform(node, verb, grant, body, undefined)
+        )
+      : perform(node, verb, grant, body, key)
+    const text = await done.catch((error: unknown) => {
       throw renameField(verb.request, error)
     })
     if (verb.name === 'stop') {
@@ -285,7 +294,7 @@ function routes(
       ask.header('connection', 'close')
     }
     if (text === 'null') return ask.body(null, 204)
-    return ask.body(text, 200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    return ask.body(text, 200, JSON_HEADERS)
   }
 
   app.get('/v1/events', (ask) => {
@@ -308,23 +317,26 @@ function routes(
   if (metrics !== undefined) {
     app.get('/metrics', async (ask) => {
       admit(ask, 'read')
-      return ask.body(await metrics.text(), 200, {
+      return ask.body(await counts.of('/metrics', metrics.text), 200, {
         'content-type': metrics.contentType,
         'cache-control': 'no-store'
       })
     })
   }
   app.get('/health', (ask) => ask.json({ status: 'ok' }))
-  app.get('/ready', async (ask) => {
-    const { chain } = await node.info()
-    if (chain.status === 'synced') return ask.json({ status: 'ready' })
+  app.get('/ready', (ask) => {
+    // Asked without a token: a look at what is known, whatever the node has.
+    const status = node.gate().chainStatus()
+    if (status === 'synced') return ask.json({ status: 'ready' })
     throw new PaychanError(
       'ERR_CHAIN_UNAVAILABLE',
-      `The node does not see the chain (${chain.status}): channels cannot be opened now.`,
-      { status: chain.status }
+      `The node does not see the chain (${status}): channels cannot be opened now.`,
+      { status }
     )
   })
-  app.get('/openapi.json', (ask) => ask.json((document ??= openApi())))
+  app.get('/openapi.json', (ask) =>
+    ask.body((document ??= JSON.stringify(openApi())), 200, { 'content-type': 'application/json' })
+  )
   app.get('/', (ask) => ask.html((page ??= readablePage())))
   if (ui) {
     app.get('/ui', (ask) => ask.redirect('/ui/'))

@@ -105,6 +105,11 @@ export interface Verb {
   /** True when it may read a whole log of the node: few such reads go on at once. */
   readonly readsLog: boolean
   /**
+   * True when it looks at all that the node has of a kind, at once: those who ask at the same time
+   * share an answer.
+   */
+  readonly countsAll: boolean
+  /**
    * @param maker - the name for what a caller makes that has a share of the node and no more;
    *   undefined for one that may have all of it
    */
@@ -136,6 +141,7 @@ interface Row<Place extends NodeCall, Shape extends z.ZodRawShape> {
   readonly showsSecret?: boolean
   readonly seeksPayment?: boolean
   readonly readsLog?: boolean
+  readonly countsAll?: boolean
 }
 
 export type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
@@ -148,7 +154,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
 ): Verb & { readonly name: Name; readonly call: Place; readonly shape: Shape } {
   const { scope, meaning, request: shape, answer, body, args } = row
   const { isCancellable = false, showsSecret = false } = row
-  const { seeksPayment = false, readsLog = false } = row
+  const { seeksPayment = false, readsLog = false, countsAll = false } = row
   const request = z.strictObject(isCancellable ? { ...shape, ticket: ticket.optional() } : shape)
   const run: Verb['run'] = async (node, body, maker) => {
     const { ticket: named, ...given } = readRequest(request, body) as { ticket?: string }
@@ -169,6 +175,7 @@ export function verb<Name extends string, Place extends NodeCall, Shape extends 
     showsSecret,
     seeksPayment,
     readsLog,
+    countsAll,
     run
   }
 }

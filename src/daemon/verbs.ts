@@ -99,7 +99,8 @@ const TABLE = [
     request: {},
     answer: nodeInfo,
     body: none,
-    args: () => []
+    args: () => [],
+    countsAll: true
   }),
   verb('address', 'wallet.address', {
     scope: 'receive',
@@ -115,7 +116,8 @@ const TABLE = [
     request: {},
     answer: balance,
     body: none,
-    args: () => []
+    args: () => [],
+    countsAll: true
   }),
   verb('send', 'wallet.send', {
     scope: 'manage',
@@ -157,7 +159,8 @@ const TABLE = [
     request: {},
     answer: z.array(coinInfo),
     body: none,
-    args: () => []
+    args: () => [],
+    countsAll: true
   }),
   verb('lockCoins', 'wallet.lockCoins', {
     scope: 'manage',
@@ -181,7 +184,8 @@ const TABLE = [
     request: { limit },
     answer: z.array(walletTransaction),
     body: (filter) => filter ?? {},
-    args: (filter) => [filter]
+    args: (filter) => [filter],
+    countsAll: true
   }),
   verb('label', 'wallet.label', {
     scope: 'manage',
@@ -205,7 +209,8 @@ const TABLE = [
     request: {},
     answer: z.array(peerInfo),
     body: none,
-    args: () => []
+    args: () => [],
+    countsAll: true
   }),
   verb('recover', 'channels.recover', {
     scope: 'manage',
@@ -276,11 +281,12 @@ const TABLE = [
   }),
   verb('channels', 'channels.list', {
     scope: 'read',
-    meaning: 'all channels, the newest first',
-    request: {},
+    meaning: 'all channels, the newest first, or the one with an id of 64 digits',
+    request: { id: text.max(64).optional() },
     answer: z.array(channelInfo),
-    body: none,
-    args: () => []
+    body: (filter = {}) => filter,
+    args: (request) => [request],
+    countsAll: true
   }),
   verb('payments', 'payments.list', {
     scope: 'read',
@@ -386,7 +392,8 @@ const TABLE = [
     request: {},
     answer: z.array(peerAlias),
     body: none,
-    args: () => []
+    args: () => [],
+    countsAll: true
   }),
   verb('makeToken', 'access.make', {
     scope: 'manage',
@@ -517,6 +524,7 @@ export const CANCEL: Verb = {
   showsSecret: false,
   seeksPayment: false,
   readsLog: false,
+  countsAll: false,
   run: async (node, body) => {
     cancel(node, readRequest(byTicket, body).ticket)
     return null

@@ -43,7 +43,8 @@ import {
   ownFunding,
   type Payable,
   payableOf,
-  type SeenOf
+  type SeenOf,
+  Summaries
 } from './holdings.js'
 import { leastFirstPayment } from '../channel/opening-terms.js'
 import { findPart, PaymentIds, type PaymentInfo, paymentsUnder } from './payments.js'
@@ -105,6 +106,8 @@ export class Engine {
   readonly #envParts: Parameters<typeof envOf>[0]
   /** Undefined when nobody wants to hear of risks. */
   readonly #risks: RiskWatch | undefined
+  readonly #summaries = new Summaries(summarise)
+  readonly #outlines = new Summaries(outlineOf)
   readonly #view = new View()
   #stopped = false
   /** The error of a failed disk: nothing is done any more, and every caller gets it. */
@@ -450,13 +453,11 @@ export class Engine {
   }
 
   /** All channels, the newest first. */
-  channels(): ChannelInfo[] {
-    return this.#shown().map((state) => summarise(state, this.#envForPeople(state)))
-  }
+  channels = (): ChannelInfo[] => this.#shown().map(this.#summary)
 
   /** The same without their risks: what costs little with thousands of channels. */
   outlines = (): Outline[] =>
-    this.#shown().map((state) => outlineOf(state, this.#envForPeople(state)))
+    this.#shown().map((state) => this.#outlines.of(state, this.#envForPeople(state)))
 
   #shown(): Channel[] {
     return [...this.#actors.values()]
@@ -476,10 +477,10 @@ export class Engine {
   find = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
-  describe = (id: ChannelId): ChannelInfo => {
-    const state = this.#actor(id).shown
-    return summarise(state, this.#envForPeople(state))
-  }
+  describe = (id: ChannelId): ChannelInfo => this.#summary(this.#actor(id).shown)
+
+  readonly #summary = (state: Channel): ChannelInfo =>
+    this.#summaries.of(state, this.#envForPeople(state))
 
   /** The payment log, or a part of it, the newest payment first; read as far as it is asked for. */
   payments(part: LogPart = {}): AsyncGenerator<PaymentInfo> {

@@ -45,7 +45,8 @@ export class FeeEstimates implements FeeView {
   #hour: FeeRate
   #nextBlock: FeeRate
   #relay: RelayRates = { minimum: SAFE_RELAY_RATE, incremental: SAFE_RELAY_RATE }
-  readonly #history: FeeRate[] = []
+  /** Another one with each block: what was reckoned from it holds as long as it is the same. */
+  #history: readonly FeeRate[] = []
   #unwritten = 0
   readonly #chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>
   readonly #store: Pick<Store, 'get' | 'commit'>
@@ -84,7 +85,7 @@ export class FeeEstimates implements FeeView {
       const record = await this.#store.get(FEES_KEY)
       if (record === undefined) return
       const { rates } = decodeRecord<{ readonly rates: readonly number[] }>(FEES_KEY, record)
-      this.#history.push(...rates.slice(-MOST_HISTORY).map((rate) => feeRate(BigInt(rate))))
+      this.#history = rates.slice(-MOST_HISTORY).map((rate) => feeRate(BigInt(rate)))
     } catch (error) {
       if (codeOf(error) === STORE_FAILED) throw error
     }
@@ -109,9 +110,8 @@ export class FeeEstimates implements FeeView {
       this.#hour = hour
       this.#nextBlock = max(hour, nextBlock)
       this.#relay = relay
-      this.#history.push(this.#nextBlock)
+      this.#history = [...this.#history, this.#nextBlock].slice(-MOST_HISTORY)
       this.#unwritten += 1
-      if (this.#history.length > MOST_HISTORY) this.#history.shift()
     } catch (error) {
       this.#onMissing(
         new PaychanError(

@@ -6,7 +6,7 @@ import { fits, quote, type Quote } from '../channel/quote.js'
 import type { Env } from '../channel/env.js'
 import { mayPay, payerOf } from '../channel/schedule.js'
 import type { Channel, Established } from '../channel/state.js'
-import { type ChannelStatus, statusOf } from '../channel/summary.js'
+import { type ChannelStatus, statusOf, SUMMARY_SEES, type SummaryEnv } from '../channel/summary.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 
 /* The place of our share of a channel: in the channel, or among the coins of the wallet. */
@@ -35,6 +35,33 @@ export function ownFunding(
     }
   }
   return undefined
+}
+
+/*
+ * What people are shown of channels. Whoever asks, and however often: it is reckoned once for each
+ * state, and for what is known of the chain then.
+ */
+
+export class Summaries<Shown extends object> {
+  readonly #known = new WeakMap<Channel, { readonly seen: SummaryEnv; readonly shown: Shown }>()
+  readonly #make: (channel: Channel, env: SummaryEnv) => Shown
+
+  constructor(make: (channel: Channel, env: SummaryEnv) => Shown) {
+    this.#make = make
+  }
+
+  /** As `make`, of the same values: another payment is another state, and another block is seen. */
+  of(channel: Channel, env: SummaryEnv): Shown {
+    const known = this.#known.get(channel)
+    if (known !== undefined && SUMMARY_SEES.every((part) => known.seen[part] === env[part])) {
+      return { ...known.shown }
+    }
+    const { policy, height, isWatched, feeRate, nextBlockRate, feeHistory } = env
+    const seen = { policy, height, isWatched, feeRate, nextBlockRate, feeHistory }
+    const shown = this.#make(channel, seen)
+    this.#known.set(channel, { seen, shown })
+    return { ...shown }
+  }
 }
 
 /*

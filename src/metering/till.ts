@@ -352,7 +352,9 @@ export class Till {
   async #trust(id: string, channelId: string, price: Satoshi): Promise<void> {
     const { trustedUnits = 0, node } = this.#options
     if (trustedUnits === 0 || this.#credits.isTrusted(channelId)) return
-    const channel = (await node.channels.list()).find((each) => each.id === channelId)
+    // That one alone: strangers say which, as often as they like.
+    const found = await node.channels.list({ id: channelId })
+    const channel = found.find(({ id: named }) => named === channelId)
     if (channel?.role !== 'server' || !OPENING.has(channel.status)) return
     // A T1 that no server takes costs whoever makes it up nothing (HTTP-8).
     if (!channel.fundingSeen || !channel.watched) return

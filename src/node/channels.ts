@@ -165,13 +165,14 @@ export interface SettleAllResult {
 /** `node.channels`: opened, renewed, closed, recovered. */
 export interface ChannelsApi {
   /**
-   * Lists all channels, the newest first, those that are closed too. Amounts are in satoshis, and
-   * heights are block heights. Waits for no peer and no server.
+   * Lists all channels, the newest first, those that are closed too, or the one with an id of 64 hex
+   * digits: none, where there is none. Amounts are in satoshis, and heights are block heights. Waits
+   * for no peer and no server.
    *
    * @example
    * const open = (await node.channels.list()).filter(({ status }) => status === 'open')
    */
-  list: () => Promise<ChannelInfo[]>
+  list: (filter?: { readonly id?: string | undefined }) => Promise<ChannelInfo[]>
   /**
    * Opens a channel as its client; resolves once an Electrum server of this node has taken T1
    * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default). If no
@@ -293,7 +294,12 @@ async function withNews<T>(
 /** The facet `channels`; `running` throws while the node is stopped. */
 export function channelsFacet(running: () => Running, on: EventsApi['on']): ChannelsApi {
   return {
-    list: async () => running().engine.channels(),
+    list: async ({ id } = {}) => {
+      const { engine } = running()
+      if (id === undefined) return engine.channels()
+      const found = engine.find(id as ChannelId)
+      return found === undefined ? [] : [engine.describe(found.id)]
+    },
 
     open: async (request) => {
       const parts = running()
@@ -330,7 +336,7 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
 
     fundingPsbt: async (channel, psbt, { wait = 'ready', signal } = {}) => {
       const { engine } = running()
-      const { id } = channelByPrefix(engine.channels(), channel)
+      const { id } = channelByPrefix(engine.states(), channel)
       const warnings = await unlessAborted(
         signal,
         async () => await engine.fundingPsbt(id, bytesOfText(psbt), wait)
@@ -344,7 +350,7 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
     ) => {
       const { engine, chain, policy } = running()
       const amount = amountOf(asked)
-      const { id, renewFor } = channelByPrefix(engine.channels(), channel)
+      const { id, renewFor } = channelByPrefix(engine.outlines(), channel)
       const lasting = blocks === undefined ? (renewFor ?? policy.defaultBlocks) : blockDelta(blocks)
       if (choice.coins !== undefined && amount === ZERO_SAT) {
         throw new PaychanError(
@@ -368,7 +374,7 @@ export function channelsFacet(running: () => Running, on: EventsApi['on']): Chan
 
     close: async (channel, { force = false, signal, onProgress, ...fee } = {}) => {
       const { engine, chain } = running()
-      const { id } = channelByPrefix(engine.channels(), channel)
+      const { id } = channelByPrefix(engine.states(), channel)
       const asked = choiceOf(fee)
       const isNamed = (asked.feeRate ?? asked.target) !== undefined
       if (force && isNamed) {

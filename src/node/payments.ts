@@ -19,8 +19,7 @@ export function paymentsFacet(running: () => Running): PaymentsApi {
     list: async ({ channel, peer, limit, ...filter } = {}) => {
       const parts = running()
       const { engine, reads } = parts
-      const only =
-        channel === undefined ? undefined : channelByPrefix(engine.channels(), channel).id
+      const only = channel === undefined ? undefined : channelByPrefix(engine.states(), channel).id
       const peerId = peer === undefined ? undefined : await peerNamed(parts, peerText(peer))
       const of = (each: Pick<Channel, 'id' | 'peer'>): boolean =>
         (only === undefined || each.id === only) && (peerId === undefined || each.peer === peerId)

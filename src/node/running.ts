@@ -26,6 +26,8 @@ export interface Gate {
   readonly answers: KeptAnswers
   /** All channels, without what takes long to reckon. */
   readonly outlines: Engine['outlines']
+  /** How it sees the chain. */
+  readonly chainStatus: () => ElectrumChain['status']
 }
 
 export interface Running {

@@ -319,7 +319,8 @@ class PaychanService extends ToldEvents implements Paychan {
       const gate = {
         access: new Access(store, systemClock, systemRandom),
         answers: new KeptAnswers(store, systemClock),
-        outlines: engine.outlines
+        outlines: engine.outlines,
+        chainStatus: () => chain.status
       }
       const webhooks = new Webhooks({
         store,

@@ -217,7 +217,7 @@ const MOST_HISTORY = 4_032
  */
 export class SharedFees implements FeeView {
   #current: FeeView['current']
-  readonly #history: FeeRate[] = []
+  #history: readonly FeeRate[] = []
   readonly #relay: FeeRate
 
   /**
@@ -244,8 +244,7 @@ export class SharedFees implements FeeView {
     const next = this.#bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
     const seen = thresholds.slice(-SEEN_FOR_HOUR).sort((a, b) => a - b)
     const hour = this.#bounded(seen[seen.length >> 1] ?? 1)
-    this.#history.push(max(hour, next))
-    if (this.#history.length > MOST_HISTORY) this.#history.shift()
+    this.#history = [...this.#history, max(hour, next)].slice(-MOST_HISTORY)
     this.#current = {
       ...this.#current,
       feeRate: hour,

@@ -5,7 +5,7 @@ import { balances, NEW_LEDGER } from '../../src/channel/ledger.js'
 import { exposureOf } from '../../src/channel/risk.js'
 import { heightsBefore, lockOf, payerOf } from '../../src/channel/schedule.js'
 import type { Channel, ClientChannel, Established, ServerChannel } from '../../src/channel/state.js'
-import { type ChannelInfo, outlineOf } from '../../src/channel/summary.js'
+import { type ChannelInfo, outlineOf, summarise } from '../../src/channel/summary.js'
 import {
   isUnproven,
   isVacant,
@@ -16,7 +16,8 @@ import {
 } from '../../src/channel/funding.js'
 import { isUnwatched } from '../../src/channel/unwatched.js'
 import { errorMessage, Violation } from '../../src/channel/violation.js'
-import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
+import { Summaries } from '../../src/engine/holdings.js'
+import { blockDelta, blockHeight, feeRate, type FeeRate, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
 
 interface Seen {
@@ -100,6 +101,41 @@ describe('channel / summary', () => {
     assert.equal(deadline, 700, 'L: T2 gives all of it back to the client')
     const offered = new World().offer().client
     assert.equal(outlineOf(offered.channel, offered.env()).deadline, undefined)
+  })
+
+  it('is reckoned once for a state and what is known of the chain, and anew when either is another', () => {
+    let reckoned = 0
+    const kept = new Summaries((...given) => {
+      reckoned += 1
+      return summarise(...given)
+    })
+    const world = new World().open()
+    const look = (): unknown => {
+      const { channel, env } = sideOf(world.server)
+      const shown = kept.of(channel, { ...env, feeHistory, feeRate: rate, nextBlockRate: rate })
+      const anew = summarise(channel, { ...env, feeHistory, feeRate: rate, nextBlockRate: rate })
+      assert.deepEqual(shown, anew)
+      return shown
+    }
+    let rate = feeRate(2_000n)
+    let feeHistory: readonly FeeRate[] = []
+    for (const happen of [
+      () => world.paid(10_000n),
+      () => world.paid(20_000n),
+      () => world.mine(),
+      () => (feeHistory = [rate, ...Array<FeeRate>(60).fill(feeRate(90_000_000n))]),
+      () => (rate = feeRate(200_000n)),
+      () => world.disconnect(),
+      () => world.mineTo(660)
+    ]) {
+      const before = look()
+      happen()
+      const [, had] = [look(), reckoned]
+      for (let n = 0; n < 10; n++) look()
+      assert.equal(reckoned, had, 'nothing is new')
+      assert.notDeepEqual(look(), before)
+    }
+    assert.ok(reckoned >= 8)
   })
 
   it('says what the peer can pay, also of a one-way channel, in which only one side pays', () => {

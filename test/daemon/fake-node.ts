@@ -291,8 +291,10 @@ export class FakeNode implements LocalNode {
   readonly #gate: Gate = {
     access: new Access(this.#store, Date, { bytes: (length) => randomBytes(length) }),
     answers: new KeptAnswers(this.#store, Date),
-    outlines: () => this.outlines
+    outlines: () => this.outlines,
+    chainStatus: () => this.chainStatus
   }
+  chainStatus: ReturnType<Gate['chainStatus']> = 'synced'
   outlines: Outline[] = [{ ...channel, stake: satoshi(0n), deadline: undefined }]
   readonly calls: Call[] = []
   /** Overrides for single calls: `node.answers.pay = async () => { throw ... }`. */

@@ -6,12 +6,13 @@ import { createConnection } from 'node:net'
 import { publishedSchema, type JsonSchema } from '../../src/daemon/dialect.js'
 import { NodeMetrics } from '../../src/daemon/metrics.js'
 import { openApi } from '../../src/daemon/openapi.js'
+import { Counts } from '../../src/daemon/pace.js'
 import { serveTcp, type TcpApi, type TcpApiOptions } from '../../src/daemon/tcp-api.js'
 import { isShown, VERBS } from '../../src/daemon/verbs.js'
 import type { NodeEvent, TokenOptions } from '../../src/node/api.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { alarmed, balance, channel, FakeNode, info, payment, PEER, terms } from './fake-node.js'
+import { alarmed, balance, channel, FakeNode, payment, PEER, terms } from './fake-node.js'
 
 interface Answer {
   readonly status: number
@@ -202,10 +203,11 @@ describe('the API on TCP', () => {
     it('whether it answers, and whether it sees the chain, to whoever watches the process', async () => {
       assert.deepEqual(JSON.parse((await ask('/health')).text), { status: 'ok' })
       assert.deepEqual(JSON.parse((await ask('/ready')).text), { status: 'ready' })
-      node.answers.info = async () => ({ ...info, chain: { ...info.chain, status: 'down' } })
+      node.chainStatus = 'down'
       const away = await ask('/ready')
       assert.deepEqual([away.status, away.code], [503, 'ERR_CHAIN_UNAVAILABLE'])
       assert.equal((await ask('/health')).status, 200)
+      assert.deepEqual(node.calls, [], 'nothing is counted for whoever needs no token')
     })
 
     it('each verb in its OpenAPI document, with the fields and answers of the table', () => {
@@ -395,6 +397,80 @@ describe('the API on TCP', () => {
     for (const each of [token, other]) {
       assert.equal((await ask('/v1/payments', { token: each })).status, 200)
     }
+  })
+
+  it('counts all that it has once at a time, whoever asks', async () => {
+    const token = await tokenFor({})
+    const order: string[] = []
+    let begun: () => void = assert.fail
+    let finish: () => void = assert.fail
+    const isCounting = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const mayFinish = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    node.answers.channels = async () => {
+      begun()
+      await mayFinish
+      order.push('channels')
+      return []
+    }
+    node.answers.balance = async () => {
+      order.push('balance')
+      return await node.usual.balance()
+    }
+    const channels = ask('/v1/channels', { token })
+    await isCounting
+    const balance = ask('/v1/balance', { token })
+    assert.equal((await ask('/v1/fees', { token })).status, 200)
+    finish()
+    assert.deepEqual([(await channels).status, (await balance).status], [200, 200])
+    assert.deepEqual(order, ['channels', 'balance'])
+  })
+
+  describe('of which all is counted', () => {
+    let now: number
+    let rests: number[]
+    let counts: Counts
+
+    beforeEach(() => {
+      now = 0
+      rests = []
+      counts = new Counts(
+        () => now,
+        async (ms) => {
+          rests.push(ms)
+          now += ms
+        }
+      )
+    })
+
+    async function count(asked: string, took: number): Promise<string> {
+      const bytes = await counts.of(asked, async () => {
+        now += took
+        return `${asked} at ${now}`
+      })
+      return new TextDecoder().decode(bytes)
+    }
+
+    it('gives one answer to all who asked for it before it began, and a new one to who comes later', async () => {
+      const first = await Promise.all([1, 2, 3].map(async () => await count('channels', 40)))
+      assert.deepEqual(first, Array(3).fill('channels at 40'))
+      assert.equal(await count('channels', 40), 'channels at 120')
+    })
+
+    it('leaves as much time to payments as it took, also when it fails', async () => {
+      const failed = counts.of('coins', async () => {
+        now += 7
+        return await Promise.reject(new Error('no coins'))
+      })
+      await assert.rejects(failed, /no coins/)
+      await count('channels', 40)
+      await count('channels', 9_000)
+      await count('info', 1)
+      assert.deepEqual(rests, [7, 40, 1_000, 1])
+    })
   })
 
   it('answers 256 calls of a token at a time, and those of others as well', async () => {
