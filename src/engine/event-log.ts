@@ -24,17 +24,33 @@ const KEPT_MS = 30 * 86_400_000
 const MOST_KEPT = 100_000
 
 /**
- * ERR-7: news that cost a peer nothing. Each of the two kinds takes a quarter of what is kept in
+ * ERR-7: news that may cost a peer nothing. Each of the two kinds takes a quarter of what is kept in
  * 30 days: 3,000 at once, and one in two minutes are 24,600.
  */
 const FREE = { burst: 3_000, perSecond: 1 / 120 }
 
-/** What a peer can make happen on a channel as often as it likes. */
-const FREE_NEWS: ReadonlySet<NewsKind> = new Set([
-  'disconnected',
-  'reconnected',
-  'not-reconnected',
-  'peer-says'
+/**
+ * What is told in any case, of a channel that is no stranger's: this node did it itself, a block
+ * proves it, or it comes once for each channel. All other news may be a peer's or a server's word, as
+ * often as these like.
+ */
+const PROVED_NEWS: ReadonlySet<NewsKind> = new Set([
+  'offer-sent',
+  'terms-taken',
+  'funding-built',
+  'refund-asked-for',
+  'refund-secured',
+  'funding-mined',
+  'ready',
+  'open',
+  'abandoned',
+  'given-up',
+  'close-asked-for',
+  'close-signed',
+  'published',
+  'spend-mined',
+  'renewed-as',
+  'handed-back'
 ])
 
 /** Number of events between two looks at what is too old. */
@@ -78,7 +94,7 @@ export class EventLog {
   /** Those that wait for the next event. */
   #waiting: Array<() => void> = []
   #ended = false
-  /** For the news of channels of others without a T1 in a block, and for free ones of the rest. */
+  /** For news of channels of others without a T1 in a block, and for what the rest does not prove. */
   readonly #allowed: { readonly strangers: Allowance; readonly others: Allowance }
   readonly #store: Store
   readonly #clock: Pick<Clock, 'now'>
@@ -129,7 +145,7 @@ export class EventLog {
     if (event.type !== 'channel') return true
     const { strangers, others } = this.#allowed
     if (isOfStranger(channel)) return strangers.take(this.#clock.now()) === 0
-    return !FREE_NEWS.has(event.news.kind) || others.take(this.#clock.now()) === 0
+    return PROVED_NEWS.has(event.news.kind) || others.take(this.#clock.now()) === 0
   }
 
   #received(channel: ChannelId, { log }: ToldStep): KeptEvent[] {

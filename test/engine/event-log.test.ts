@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
+import type { News } from '../../src/channel/effects.js'
 import type { Channel } from '../../src/channel/state.js'
 import {
   EventLog,
@@ -272,6 +273,18 @@ describe('engine / events with numbers', () => {
       log: [],
       effects: [{ type: 'notify', news: { kind: 'peer-says', code: 'ERR_ANY', text: 'x' } }]
     }
+    // What peers and servers say, as often as they like.
+    const free = (
+      [
+        { kind: 'peer-says', code: 'ERR_ANY', text: 'x' },
+        { kind: 'close-unknown', txid: 'x' },
+        { kind: 'close-broadcast' },
+        { kind: 'spend-shown', transaction: 'refund' },
+        { kind: 'turn-granted', turn: 1, matures: 700 },
+        { kind: 'funding-received' },
+        { kind: 'reconnected' }
+      ] as News[]
+    ).map((news): ToldStep => ({ log: [], effects: [{ type: 'notify', news }] }))
     const opened: ToldStep = { log: [], effects: [{ type: 'notify', news: { kind: 'open' } }] }
     const paid: ToldStep = {
       log: [{ sequence: 1, direction: 'received', time: 0, payments: [] }],
@@ -297,7 +310,7 @@ describe('engine / events with numbers', () => {
     for (let hour = 0; hour < 30 * 24; hour++, time += 3_600_000) {
       const most = hour === 0 ? 5_000 : 40
       ofStrangers += count(stranger, hour % 2 === 0 ? says : opened, most)
-      ofCustomers += count(funded, says, most)
+      for (const step of free) ofCustomers += count(funded, step, most)
       assert.deepEqual([count(funded, opened, 2), count(funded, paid, 2)], [2, 2])
     }
     for (const told of [ofStrangers, ofCustomers]) {
