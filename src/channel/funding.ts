@@ -14,7 +14,7 @@ import { become, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { DAY } from './schedule.js'
-import type { Accepted, Channel, Established, RefundSigned } from './state.js'
+import type { Accepted, Channel, Established, RefundSigned, ServerChannel } from './state.js'
 import { abandon } from './stopping.js'
 import { errorMessage } from './violation.js'
 
@@ -147,18 +147,33 @@ export function turnToGo(channel: Vacant, now: number, byTwo: boolean): 0 | 1 | 
         ? 1
         : undefined
   }
-  const isRefused = channel.unwanted?.txid === channel.outPoint.txid
-  return age >= (isRefused ? PATIENCE_WITHOUT_T1_MS : PATIENCE_UNTIL_WATCHED_MS) ? 0 : undefined
+  const patience = isRefused(channel) ? PATIENCE_WITHOUT_T1_MS : PATIENCE_UNTIL_WATCHED_MS
+  return age >= patience ? 0 : undefined
 }
 
 /**
- * OPEN-11: true for a channel whose T1 is not there, or that no server has shown or taken. For a peer
- * with a funded channel one of a stranger goes at once.
+ * OPEN-11: true for a channel of a stranger that goes for a peer with a funded channel before its
+ * time: T2 is not signed, or a server has refused T1, or somebody has looked for T1 for a minute and
+ * nobody shows it. What nobody has looked for yet may be in the mempools: those who fill the places
+ * can use up what is looked for (COST-2, COST-4), too.
  */
-export function isUnseen(channel: Vacant): boolean {
-  return (
-    channel.stage !== 'established' || !(channel.fundingAccepted || channel.onChain.fundingSeen)
-  )
+export function goesForCustomer(
+  channel: Vacant,
+  { now, isWatched }: Pick<Env, 'now' | 'isWatched'>
+): boolean {
+  if (channel.stage !== 'established') return channel.stage === 'accepted'
+  if (!isUnseen(channel)) return false
+  const isLookedFor = isWatched && now - channel.openedAt >= PATIENCE_WITHOUT_T1_MS
+  return isLookedFor || isRefused(channel)
+}
+
+/** True for a channel whose T1 no server has shown or taken. */
+function isUnseen({ fundingAccepted, onChain }: ServerChannel): boolean {
+  return !(fundingAccepted || onChain.fundingSeen)
+}
+
+function isRefused({ unwanted, outPoint }: ServerChannel): boolean {
+  return unwanted?.txid === outPoint.txid
 }
 
 /**
@@ -167,12 +182,13 @@ export function isUnseen(channel: Vacant): boolean {
  */
 export function makeRoom(
   channel: Channel,
-  env: Pick<Env, 'now'>,
+  env: Pick<Env, 'now' | 'isWatched'>,
   { forCustomer, byTwo }: Omit<Extract<ChannelEvent, { type: 'make-room' }>, 'type'>
 ): Transition {
   if (
     !mayMakeRoom(channel) ||
-    (turnToGo(channel, env.now, byTwo) === undefined && !(forCustomer && isUnseen(channel)))
+    (turnToGo(channel, env.now, byTwo) === undefined &&
+      !(forCustomer && goesForCustomer(channel, env)))
   ) {
     return become(channel)
   }

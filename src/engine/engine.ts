@@ -215,9 +215,7 @@ export class Engine {
       settled: (actor) => {
         this.#settled(actor)
       },
-      onFailure: (actor, what, error) => {
-        this.#failed(actor, what, error)
-      }
+      onFailure: this.#failed.bind(this)
     }
   }
 

@@ -5,7 +5,13 @@
 import type { Policy } from '../channel/policy.js'
 import { isScriptFree, isOverAt } from '../channel/onchain.js'
 import { type Abandoned, type Channel, isOpening } from '../channel/state.js'
-import { isUnproven, isUnseen, mayMakeRoom, turnToGo, type Vacant } from '../channel/funding.js'
+import {
+  goesForCustomer,
+  isUnproven,
+  mayMakeRoom,
+  turnToGo,
+  type Vacant
+} from '../channel/funding.js'
 import { must } from '../channel/violation.js'
 import { type ChannelId, toHex } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
@@ -17,6 +23,7 @@ import type { Chain, Clock, Unsubscribe, Wallet } from './ports.js'
 import { removalOf } from './stored-channel.js'
 import { Bucket } from './streams.js'
 import type { Redial } from './redial.js'
+import type { Watches } from './watches.js'
 
 /** The parts of the engine that the upkeep of openings needs. */
 export class OpeningUpkeep {
@@ -45,8 +52,8 @@ export class OpeningUpkeep {
     this.#context = context
     this.#redial = redial
     this.#onError = onError
-    const { actors, policy, clock, timeouts, wallet, chain } = context
-    this.strangers = new Strangers({ actors, policy, chain, now: () => clock.now() })
+    const { actors, policy, clock, timeouts, wallet, chain, watches } = context
+    this.strangers = new Strangers({ actors, policy, chain, watches, now: () => clock.now() })
     this.refunds = new RefundShare(clock, policy.maxUnfundedInAll, (peer) =>
       isCustomer(actors, peer)
     )
@@ -187,6 +194,7 @@ interface StrangersHost {
   readonly policy: Pick<Policy, 'maxPendingInAll' | 'maxUnfundedInAll'>
   readonly now: () => number
   readonly chain: Pick<Chain, 'servers'>
+  readonly watches: Pick<Watches, 'isCurrent'>
 }
 
 interface Candidate {
@@ -286,9 +294,14 @@ export class Strangers {
     if (count <= 0) return []
     const now = this.#host.now()
     const ranked = candidates.flatMap((candidate) => {
-      const { state, isStranger } = candidate
+      const { actor, state, isStranger } = candidate
       const turn = turnToGo(state, now, this.#isByTwo)
-      const isForced = turn === undefined && forCustomer && isStranger && isUnseen(state)
+      const isWatched = this.#host.watches.isCurrent(actor)
+      const isForced =
+        turn === undefined &&
+        forCustomer &&
+        isStranger &&
+        goesForCustomer(state, { now, isWatched })
       if (turn === undefined && !isForced) return []
       // One that has not had its time goes before a T1 that waits in a mempool, and after all others.
       const rank = isForced ? 1 : turn === 1 ? 2 : 0

@@ -243,9 +243,17 @@ describe('channel / unfunded', () => {
       const at = (age: number): 0 | 1 | undefined =>
         turnToGo(channel, channel.openedAt + age, false)
       assert.deepEqual([at(patience - 1), at(patience)], [undefined, turn])
-      const early = makeRoom(channel, { now: channel.openedAt + patience - 1 }, ALONE)
+      const early = makeRoom(
+        channel,
+        { now: channel.openedAt + patience - 1, isWatched: true },
+        ALONE
+      )
       assert.deepEqual([early.state, early.effects], [channel, []])
-      const { state, effects } = makeRoom(channel, { now: channel.openedAt + patience }, ALONE)
+      const { state, effects } = makeRoom(
+        channel,
+        { now: channel.openedAt + patience, isWatched: true },
+        ALONE
+      )
       assert.equal(state.stage, 'abandoned')
       assert.deepEqual(
         sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]),
@@ -291,14 +299,45 @@ describe('channel / unfunded', () => {
     )
     assert.deepEqual(turns(3_600_000, true), [0, 1])
     for (const forCustomer of [false, true]) {
-      const { state } = makeRoom(one, { now: one.openedAt }, { forCustomer, byTwo: true })
+      const { state } = makeRoom(
+        one,
+        { now: one.openedAt, isWatched: true },
+        { forCustomer, byTwo: true }
+      )
       assert.equal(state, one, 'nobody pushes out at once what one server has')
     }
   })
 
+  it('goes before its time for a customer only when somebody has looked for its T1, and nobody shows it (OPEN-11)', () => {
+    const accepted = new World().until('server', 'accepted').server.channel
+    const withoutT1 = signed().server.channel
+    const newcomer: ServerChannel = {
+      ...handedOver(),
+      fundingAccepted: false,
+      onChain: { ...handedOver().onChain, fundingSeen: false }
+    }
+    const { txid } = newcomer.outPoint
+    const refused: ServerChannel = {
+      ...newcomer,
+      unwanted: { txid, refusals: 1, height: blockHeight(500) }
+    }
+    const goes = (age: number, isWatched: boolean): boolean[] =>
+      [accepted, withoutT1, newcomer, refused, handedOver()].map((channel) => {
+        const env = { now: channel.openedAt + age, isWatched }
+        const { state } = makeRoom(channel, env, { forCustomer: true, byTwo: false })
+        return state !== channel
+      })
+    assert.deepEqual(goes(59_999, false), [true, false, false, true, false])
+    assert.deepEqual(goes(59_999, true), [true, false, false, true, false])
+    assert.deepEqual(goes(60_000, false), [true, true, false, true, false])
+    assert.deepEqual(goes(60_000, true), [true, true, true, true, false])
+    assert.deepEqual(goes(1_199_999, false), [true, true, false, true, false])
+    assert.deepEqual(goes(1_200_000, false), [true, true, true, true, false])
+  })
+
   it('one that holds money does not go, however old', () => {
     const { channel } = new World().open().server
-    assert.deepEqual(makeRoom(channel, { now: Number.MAX_SAFE_INTEGER }, ALONE), {
+    assert.deepEqual(makeRoom(channel, { now: Number.MAX_SAFE_INTEGER, isWatched: true }, ALONE), {
       state: channel,
       log: [],
       effects: []
