@@ -62,8 +62,11 @@ export const QUESTION_MS = 300_000
  * all; then it waits until the peer is there again.
  */
 const MOST_ATTEMPTS = 8
-/** Number of peers that a node asks by itself at the same time; the others wait in a line. */
-const MOST_AT_ONCE = 16
+/**
+ * Number of peers to which a node tries to open a stream by itself at the same time, but for those
+ * that are there; the others wait in a line.
+ */
+const MOST_REACHED_AT_ONCE = 16
 /** Milliseconds for a look at the chain. */
 const LOOK_MS = 30_000
 /** Milliseconds between two looks whether all servers have told a history. */
@@ -111,9 +114,12 @@ export class Restores {
    * Owed peers that may know what nobody else does: people have to hear when these cannot be asked.
    */
   readonly #doubted = new Set<string>()
-  /** Peers that are to be asked after others have answered, and the number of the attempt. */
-  readonly #line = new Map<string, number>()
-  #underWay = 0
+  /**
+   * Peers that are to be reached after others, and the number of the attempt: those that this node
+   * has a channel with first, for strangers can be as many as they like (RESTORE-7).
+   */
+  readonly #line = { known: new Map<string, number>(), strangers: new Map<string, number>() }
+  #reaching = 0
   readonly #retries = new Map<string, Unsubscribe>()
   readonly #records: ToldRecords
   /** The data directory was made from the words or from a backup: every peer is asked. */
@@ -153,7 +159,7 @@ export class Restores {
 
   /** Called when a peer has connected, or a stream with it has come live. */
   peerConnected(peer: string): void {
-    if (this.#isMarked || this.#owed.has(peer)) this.#pursue(peer, 1)
+    if (this.#isMarked || this.#owed.has(peer)) this.#askNow(peer)
   }
 
   /**
@@ -171,7 +177,7 @@ export class Restores {
    * channel, it may have lost it.
    */
   observe(peer: string, channel: ChannelId): void {
-    if (!this.#knows(channel)) this.#pursue(peer, 1)
+    if (!this.#knows(channel)) this.#askNow(peer)
   }
 
   /**
@@ -207,18 +213,34 @@ export class Restores {
     return this.#shared(peer, (inbox) => this.#context.peers.open(peer, () => inbox))
   }
 
-  /** Asks a peer when no user has asked for it: people hear of the channels that come back. */
-  async #askByItself(peer: string): Promise<void> {
+  /**
+   * Asks a peer when no user has asked for it: people hear of the channels that come back.
+   *
+   * @param onReached - called once nothing is left but to wait for its answers
+   */
+  async #askByItself(peer: string, onReached: () => void = () => {}): Promise<void> {
     const under = this.#asking.get(peer)
     if (under !== undefined) {
+      onReached()
       await under
       return
     }
     const { peers } = this.#context
     const { restored } = await this.#shared(peer, (inbox) =>
-      reach(peers, { peer, address: this.#addressOf(peer) }, inbox)
+      reach(peers, { peer, address: this.#addressOf(peer) }, inbox).finally(onReached)
     )
     this.#tell(peer, restored)
+  }
+
+  /** The same, for nobody who waits. */
+  #askFor(peer: string, attempt: number, onReached?: () => void): void {
+    inBackground(async () => {
+      try {
+        await this.#askByItself(peer, onReached)
+      } catch (error) {
+        this.#failed(peer, attempt, error)
+      }
+    }, this.#context.alarm)
   }
 
   #shared(peer: string, open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
@@ -241,42 +263,64 @@ export class Restores {
     this.#stopped = true
     for (const cancel of this.#retries.values()) cancel()
     this.#retries.clear()
-    this.#line.clear()
+    this.#line.known.clear()
+    this.#line.strangers.clear()
   }
 
-  /** Asks a peer by itself, once a start; again after a while when it could not. */
+  /** True when a peer need not be asked, or will be before long. */
+  #isSeenTo(peer: string): boolean {
+    return (
+      this.#stopped || this.#answered.has(peer) || this.#asking.has(peer) || this.#retries.has(peer)
+    )
+  }
+
+  /**
+   * Asks a peer that is there, once a start; again after a while when it could not. It waits behind
+   * nobody: a question costs a stream over a connection, and connections are bounded, while in a
+   * line each stranger that answers slowly would hold up all who come after it (RESTORE-7).
+   */
+  #askNow(peer: string): void {
+    if (this.#isSeenTo(peer)) return
+    const { known, strangers } = this.#line
+    const attempt = known.get(peer) ?? strangers.get(peer) ?? 1
+    known.delete(peer)
+    strangers.delete(peer)
+    this.#askFor(peer, attempt)
+  }
+
+  /** The same, of a peer that may have to be dialled. */
   #pursue(peer: string, attempt: number): void {
-    if (
-      this.#stopped ||
-      this.#answered.has(peer) ||
-      this.#asking.has(peer) ||
-      this.#retries.has(peer) ||
-      this.#line.has(peer)
-    ) {
-      return
-    }
-    // One for which there is no room is asked when it speaks of a channel again.
-    const waiting = this.#line.size + this.#retries.size
-    if (!this.#owed.has(peer) && waiting >= MOST_WAITING + this.#owed.size) return
-    this.#line.set(peer, attempt)
+    const { known, strangers } = this.#line
+    if (this.#isSeenTo(peer) || known.has(peer) || strangers.has(peer)) return
+    if (this.#mayWait(peer)) (this.#isKnown(peer) ? known : strangers).set(peer, attempt)
     this.#next()
   }
 
+  #isKnown(peer: string): boolean {
+    return this.#owed.has(peer) || this.#context.actors.channelsOf(peer).length > 0
+  }
+
+  /** True while there is room; one that finds none is asked when it speaks of a channel again. */
+  #mayWait(peer: string): boolean {
+    const { known, strangers } = this.#line
+    const waiting = known.size + strangers.size + this.#retries.size
+    return waiting < MOST_WAITING + this.#owed.size || this.#isKnown(peer)
+  }
+
   #next(): void {
-    for (const [peer, attempt] of this.#line) {
-      if (this.#underWay >= MOST_AT_ONCE) return
-      this.#line.delete(peer)
-      this.#underWay += 1
-      inBackground(async () => {
-        try {
-          await this.#askByItself(peer)
-        } catch (error) {
-          this.#failed(peer, attempt, error)
-        } finally {
-          this.#underWay -= 1
-          this.#next()
-        }
-      }, this.#context.alarm)
+    const { known, strangers } = this.#line
+    while (this.#reaching < MOST_REACHED_AT_ONCE) {
+      const line = known.size > 0 ? known : strangers
+      const [first] = line
+      if (first === undefined) return
+      const [peer, attempt] = first
+      line.delete(peer)
+      this.#reaching += 1
+      const onReached = (): void => {
+        this.#reaching -= 1
+        this.#next()
+      }
+      this.#askFor(peer, attempt, onReached)
     }
   }
 
@@ -293,7 +337,7 @@ export class Restores {
 
   #failed(peer: string, attempt: number, error: unknown): void {
     if (this.#stopped || this.#answered.has(peer)) return
-    if (attempt < MOST_ATTEMPTS) this.#later(peer, attempt + 1)
+    if (attempt < MOST_ATTEMPTS && this.#mayWait(peer)) this.#later(peer, attempt + 1)
     else if (this.#doubted.has(peer)) {
       this.#context.alarm(
         new PaychanError(
