@@ -7,6 +7,7 @@ import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { forgetTheirWish } from './turns.js'
+import { isWorthless } from './funding.js'
 import { isOpening, type Channel, type Established } from './state.js'
 import { codeOfPeer } from './violation.js'
 
@@ -113,21 +114,39 @@ export function onError(channel: Channel, error: ErrorMessage): Transition {
       stopped.channel,
       ...unknownNow(channel, error),
       ...refused,
-      alarm(
-        new PaychanError(
-          code,
-          `The peer stopped the channel: ${error.text}${isAboutUs ? ` ${whereMoneyMayBe(channel)}` : ''}`,
-          { rule: error.rule, peer: channel.peer, peerCode: error.code }
-        )
-      ),
+      peerStopped(channel, error, isAboutUs),
       ...stopped.ask
     )
   }
   const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []
-  return become(channel, ...unknown, ...closeRefused(channel, error), {
-    type: 'notify',
-    news: { kind: 'peer-says', code: error.code, text: error.text }
-  })
+  return become(channel, ...unknown, ...closeRefused(channel, error), peerSays(error))
+}
+
+function peerSays({ code, text }: ErrorMessage): Effect {
+  return { type: 'notify', news: { kind: 'peer-says', code, text } }
+}
+
+/** `cause` of an alarm that a peer can raise without a coin: all of them are one. */
+export const FORGOTTEN_UNFUNDED = 'forgotten, unfunded'
+
+/**
+ * ERR-6: the end of a channel that holds nothing is no alarm: strangers make as many as they like.
+ * But this side may be the one that has forgotten what is in it.
+ */
+function peerStopped(channel: Established, error: ErrorMessage, isAboutUs: boolean): Effect {
+  const isEmpty = isWorthless(channel)
+  if (isEmpty && !isAboutUs) return peerSays(error)
+  const { code, rule, text } = error
+  return alarm(
+    new PaychanError(
+      codeOfPeer(code),
+      `The peer stopped the channel: ${text}${isAboutUs ? ` ${whereMoneyMayBe(channel)}` : ''}`,
+      {
+        ...{ rule, peer: channel.peer, peerCode: code },
+        ...(isAboutUs ? { cause: isEmpty ? FORGOTTEN_UNFUNDED : 'forgotten' } : {})
+      }
+    )
+  )
 }
 
 /** Payments in flight will not be acknowledged any more. */

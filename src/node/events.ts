@@ -10,6 +10,7 @@ import {
   type Metrics,
   TypedEventEmitter
 } from '@libp2p/interface'
+import { FORGOTTEN_UNFUNDED } from '../channel/linking.js'
 import type { EventLog, KeptEvent } from '../engine/event-log.js'
 import { paymentsAt, sentUpTo } from '../engine/payments.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
@@ -368,9 +369,19 @@ function longer(ms: number): number {
   return Math.min(ms * 2, LONGEST_WHILE_MS)
 }
 
-/** The channel, transaction or amount that an alarm is about makes no other cause of it. */
-function causeOf({ code, facts: { rule, cause } }: Alarm): string {
-  return `${code} ${String(rule)} ${String(cause)}`
+/**
+ * The channel, transaction or amount that an alarm is about makes no other cause of it. Nor does
+ * what a peer says (ERR-6): whoever names another rule each time would have an alarm each time.
+ * Each peer is a cause of its own, so that none hides another, but where a peer needs no coin.
+ */
+function causeOf({ code, facts: { rule, cause, peer, peerCode } }: Alarm): string {
+  const what =
+    peerCode === undefined
+      ? `${code} ${String(rule)}`
+      : cause === FORGOTTEN_UNFUNDED
+        ? 'a peer says'
+        : `the peer ${String(peer)} says`
+  return `${what} ${String(cause)}`
 }
 
 function summaryOf({ last, count, channels, while: ms }: Cause): Alarm {

@@ -346,6 +346,17 @@ describe('channel / linking / on Error', () => {
     assert.deepEqual(sentOf(effects, 'Error'), [], 'an Error is never answered by an Error')
   })
 
+  it('a fatal one about a channel whose T1 is in no block is no alarm: strangers say as many as they like (ERR-6)', () => {
+    const { server } = new World().until('server', 'established')
+    const effects = server.post(error('ERR_BAD_SIGNATURE', true))
+    assert.equal(server.established.stopped?.code, 'ERR_BAD_SIGNATURE')
+    assert.deepEqual(effectsOf(effects, 'alarm'), [])
+    assert.deepEqual(
+      effectsOf(effects, 'notify').map(({ news }) => news),
+      [{ kind: 'peer-says', code: 'ERR_BAD_SIGNATURE', text: 'No.' }]
+    )
+  })
+
   it('a fatal one from the client makes the server wait for its height, not settle at once', () => {
     const world = paid()
     world.server.post(error('ERR_ANY', true))

@@ -1,5 +1,6 @@
 /** One alarm a cause, told again at growing intervals. */
 import assert from 'node:assert/strict'
+import { FORGOTTEN_UNFUNDED } from '../../src/channel/linking.js'
 import { type Alarm, Alarms } from '../../src/node/events.js'
 import { channelId } from '../../src/types/bytes.js'
 import { FakeClock } from '../chain/helpers.js'
@@ -115,6 +116,19 @@ describe('alarms', () => {
     alarms.raise({ ...refused(1), facts: { rule: 'UPD-1' } })
     alarms.raise({ ...refused(1), facts: { rule: 'UPD-2' } })
     assert.equal(told.length, 4)
+  })
+
+  it('of what a peer says are of one cause, whatever code and rule it names (ERR-6)', () => {
+    const says = (n: number, peer: string, cause?: string): void => {
+      const facts = { rule: `A-${n}`, peer, peerCode: `ERR_${n}`, ...(cause === undefined ? {} : { cause }) }
+      alarms.raise({ ...refused(n), code: n % 2 === 1 ? 'ERR_BAD_ACK' : 'ERR_PEER_STOPPED', facts })
+    }
+    for (let n = 0; n < 40; n++) says(n, 'mallory')
+    assert.equal(told.length, 1)
+    says(0, 'bob')
+    assert.equal(told.length, 2, 'one peer hides no other')
+    for (let n = 0; n < 40; n++) says(n, `stranger ${n}`, FORGOTTEN_UNFUNDED)
+    assert.equal(told.length, 3, 'whoever has no coin is one with all others')
   })
 
   it('leave no timer behind, however many causes there are', () => {
