@@ -32,7 +32,7 @@ import {
 } from './context.js'
 import { type ActorHost, ChannelActor } from './channel-actor.js'
 import { bumpPublication, RiskWatch, type SettledAll, settleEach } from './settling.js'
-import { arrivalUnlessCancelled, type Offer, Openings, takePsbt } from './openings.js'
+import { arrivalUnlessCancelled, Openings, takePsbt } from './openings.js'
 import { DueActors, moneyFirst, View, Watches } from './watches.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { createRegistry, GivenUp, keyOf } from './registry.js'
@@ -55,7 +55,7 @@ import { LogOrder, type LogPart, readPayments } from './payment-log.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
 import { Performer, recover } from './performing.js'
 import { lacksLink, Redial } from './redial.js'
-import { Renewals, type RenewalRequest } from './renewals.js'
+import { type Offer, Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import {
   admitCaller,

@@ -18,7 +18,6 @@ import type { BlockHeight } from '../types/units.js'
 import type { Actors, EngineContext, Timeouts } from './context.js'
 import type { ChannelActor } from './channel-actor.js'
 import { isGivenUpByServer, isUnasked, keyOf } from './registry.js'
-import { openingPatience } from './openings.js'
 import type { Chain, Clock, Unsubscribe, Wallet } from './ports.js'
 import { removalOf } from './stored-channel.js'
 import { Bucket } from './streams.js'
@@ -574,4 +573,20 @@ export class OwnScripts {
     const script = this.#holders.remove(id)
     if (script !== undefined) this.giveBack(script, peer)
   }
+}
+
+/**
+ * OPEN-9: time that an opening may take, in milliseconds. A client that pays for T1 with an outside
+ * wallet is given time for it, and a server, which cannot know, a little more. A renewal is never
+ * paid for from outside.
+ */
+export function openingPatience(channel: Channel, { opening, outside }: Timeouts): number {
+  if (channel.role === 'server') {
+    return channel.stage === 'accepted' && channel.terms.renews === undefined
+      ? opening + outside
+      : opening
+  }
+  return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true
+    ? outside
+    : opening
 }

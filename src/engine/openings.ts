@@ -10,12 +10,11 @@ import { checkRequest, offerChannel, usualFundingRate } from '../channel/opening
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
 import { awaitsInputs, checkFunded, checkSigned, notExpected } from '../channel/outside-funding.js'
-import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
+import { checkRenewal } from '../channel/renewed.js'
 import {
   type AcceptedClient,
   type Channel,
   type ClientChannel,
-  type FundingChoice,
   isOpening,
   type KeyBits
 } from '../channel/state.js'
@@ -23,13 +22,13 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { isUnfunded } from '../channel/funding.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { type BlockDelta, type Satoshi, ZERO_SAT } from '../types/units.js'
+import { ZERO_SAT } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineContext, Timeouts } from './context.js'
+import type { EngineContext } from './context.js'
 import type { CloseScripts, OwnScripts, RefundShare, Strangers } from './opening-upkeep.js'
 import { watchStands } from './performing.js'
 import { inBackground, type Link, type LinkListener, type Random } from './ports.js'
-import type { Renewals } from './renewals.js'
+import type { Offer, Renewals } from './renewals.js'
 import { type Bucket, BufferingListener, refuse } from './streams.js'
 import { fundingSent, openForPayments, readyForSignatures } from './waiters.js'
 
@@ -42,51 +41,12 @@ interface OpeningParts {
   readonly ownScripts: Pick<OwnScripts, 'take' | 'giveBack'>
 }
 
-/** The request of `open`. */
-export interface Offer {
-  readonly peer: string
-  readonly capacity: Satoshi
-  readonly blocks: BlockDelta
-  /** For a two-way channel: blocks between the locks of two turns. */
-  readonly step?: BlockDelta | undefined
-  /** Number of blocks before its end at which the channel is to be renewed. */
-  readonly renewFor?: BlockDelta | undefined
-  /** The fee rate and coins of T1; the engine's estimate and the wallet's choice when left out. */
-  readonly choice?: FundingChoice | undefined
-  /** The fee of T1 above which the user is asked first; undefined: the user is not asked. */
-  readonly mostFee?: Satoshi | undefined
-  /** Number of blocks that T1 may wait before a child pays for it. */
-  readonly patience?: BlockDelta | undefined
-  /** A channel that this one renews, and the coins that the wallet adds. */
-  readonly renewal?: (RenewalPlan & { readonly coins: Satoshi }) | undefined
-  /** Set when an outside wallet makes T1. */
-  readonly outside?: true | undefined
-  /** Gives the opening up, as long as T1 has not left. */
-  readonly signal?: AbortSignal | undefined
-}
-
 /** True for a channel that is opening, waits for its funding, or has money in it. */
 function isAlive(channel: Channel, height: number): boolean {
   if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) {
     return channel.onChain.spend === undefined
   }
   return channel.stage === 'offered' || channel.stage === 'accepted' || isUnfunded(channel, height)
-}
-
-/**
- * OPEN-9: time that an opening may take, in milliseconds. A client that pays for T1 with an outside
- * wallet is given time for it, and a server, which cannot know, a little more. A renewal is never
- * paid for from outside.
- */
-export function openingPatience(channel: Channel, { opening, outside }: Timeouts): number {
-  if (channel.role === 'server') {
-    return channel.stage === 'accepted' && channel.terms.renews === undefined
-      ? opening + outside
-      : opening
-  }
-  return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true
-    ? outside
-    : opening
 }
 
 function sumOf(numbers: Iterable<number>): number {

@@ -5,7 +5,7 @@
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { RenewalEvent } from '../channel/events.js'
-import { planRenewal } from '../channel/renewed.js'
+import { planRenewal, type RenewalPlan } from '../channel/renewed.js'
 import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
 import { afterRenewalFailed, blocksToRenewFor, isRenewalDue } from '../channel/self-renewal.js'
 import { isOpening, type Channel, type FundingChoice } from '../channel/state.js'
@@ -13,7 +13,6 @@ import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { Offer } from './openings.js'
 import { type Unsubscribe, withTimeout } from './ports.js'
 import { fundingSent } from './waiters.js'
 import type { EngineContext } from './context.js'
@@ -251,4 +250,27 @@ export class Renewals {
       )
     )
   }
+}
+
+/** The request of `open`. */
+export interface Offer {
+  readonly peer: string
+  readonly capacity: Satoshi
+  readonly blocks: BlockDelta
+  /** For a two-way channel: blocks between the locks of two turns. */
+  readonly step?: BlockDelta | undefined
+  /** Number of blocks before its end at which the channel is to be renewed. */
+  readonly renewFor?: BlockDelta | undefined
+  /** The fee rate and coins of T1; the engine's estimate and the wallet's choice when left out. */
+  readonly choice?: FundingChoice | undefined
+  /** The fee of T1 above which the user is asked first; undefined: the user is not asked. */
+  readonly mostFee?: Satoshi | undefined
+  /** Number of blocks that T1 may wait before a child pays for it. */
+  readonly patience?: BlockDelta | undefined
+  /** A channel that this one renews, and the coins that the wallet adds. */
+  readonly renewal?: (RenewalPlan & { readonly coins: Satoshi }) | undefined
+  /** Set when an outside wallet makes T1. */
+  readonly outside?: true | undefined
+  /** Gives the opening up, as long as T1 has not left. */
+  readonly signal?: AbortSignal | undefined
 }

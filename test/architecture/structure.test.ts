@@ -81,6 +81,7 @@ const ROOMS = [
   'daemon',
   'demo',
   'sim',
+  'engine',
   'cli',
   'testing'
 ]
