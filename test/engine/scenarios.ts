@@ -4,7 +4,7 @@
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
-import { openFromOutside } from './outside-steps.js'
+import { openFromOutside } from './outside-wallet.test.js'
 import type { Scenario, Stage, Step } from './stage.js'
 import { BLOCKS, CAPACITY, quiet, type Node } from './world.js'
 

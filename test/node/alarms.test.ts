@@ -120,7 +120,12 @@ describe('alarms', () => {
 
   it('of what a peer says are of one cause, whatever code and rule it names (ERR-6)', () => {
     const says = (n: number, peer: string, cause?: string): void => {
-      const facts = { rule: `A-${n}`, peer, peerCode: `ERR_${n}`, ...(cause === undefined ? {} : { cause }) }
+      const facts = {
+        rule: `A-${n}`,
+        peer,
+        peerCode: `ERR_${n}`,
+        ...(cause === undefined ? {} : { cause })
+      }
       alarms.raise({ ...refused(n), code: n % 2 === 1 ? 'ERR_BAD_ACK' : 'ERR_PEER_STOPPED', facts })
     }
     for (let n = 0; n < 40; n++) says(n, 'mallory')
