@@ -43,8 +43,10 @@ function facet(
   log: readonly PaymentInfo[] = LOG
 ): PaymentsApi {
   const engine = {
-    channels: () => [{ id: FIRST }, { id: SECOND }],
-    states: () => [{ peer: BOB }, { peer: CAROL }],
+    states: () => [
+      { id: FIRST, peer: BOB },
+      { id: SECOND, peer: CAROL }
+    ],
     payments: async function* ({ of = () => true }: LogPart = {}) {
       for (const payment of [...log].reverse()) {
         const channel = { id: payment.channel, peer: payment.peerId } as Channel
