@@ -47,6 +47,11 @@ export interface SimChainOptions {
   /** The least rate of mempools, in sat/vB; 1 when left out. */
   readonly relayRate?: number
   /**
+   * False when mempools replace only what says that it can be replaced (BIP125, rule 1), as Bitcoin
+   * Core did before version 28; true when left out.
+   */
+  readonly fullRbf?: boolean
+  /**
    * Gives the fault of the first input that spends a funding output without two good signatures
    * (`fundingJudge`). Left out, everything is taken as signed.
    */
@@ -76,6 +81,11 @@ interface Reorganisation {
   readonly refills?: boolean
   /** Transactions that are gone with their descendants, as if a conflict had been mined. */
   readonly drops?: readonly Txid[]
+  /**
+   * True when mempools keep what has become too early for them, as Bitcoin Core does until the other
+   * branch is there; false when left out.
+   */
+  readonly keepsEarly?: boolean
 }
 
 /** An output that nothing spends; `height` is undefined in the mempool. */
@@ -128,6 +138,7 @@ export class SimChain {
       blockVsize: 1_000_000,
       rateAt: () => 0,
       relayRate: 1,
+      fullRbf: true,
       judge: () => undefined,
       ...options
     }
@@ -253,18 +264,28 @@ export class SimChain {
 
   /** Pays new money to a script, from nowhere and at any fee: it waits for a block. */
   fund(scriptPubKey: Uint8Array, amount: Satoshi): Txid {
-    const transaction = readSimTransaction(paymentFromNowhere(scriptPubKey, amount, this.#order))
-    const funding: SimTransaction = {
-      ...transaction,
-      inputs: [],
-      fee: transaction.vsize * ANY_RATE,
-      order: this.#order++
+    return this.insert(paymentFromNowhere(scriptPubKey, amount, this.#order))
+  }
+
+  /**
+   * Takes a transaction into the mempool without judging it: a payment from elsewhere, whose inputs
+   * this chain does not know, pays enough for any block.
+   *
+   * @throws PaychanError `ERR_BROADCAST_REFUSED` when a block spends one of its inputs otherwise
+   */
+  insert(sent: Transaction): Txid {
+    if (this.#transactions.has(sent.txid)) return sent.txid
+    const read = this.#read(sent)
+    const inputs = read.inputs.filter(({ outPoint }) => this.output(outPoint) !== undefined)
+    if (inputs.some(({ outPoint }) => this.#spenders.get(outPoint)?.height !== undefined)) {
+      throw broadcastRefused(sent.txid, 'bad-txns-inputs-missingorspent')
     }
-    const touched = new Set<string>()
-    this.#mempool.set(funding.txid, funding)
-    this.#add(funding, touched)
-    this.#changed(touched, false)
-    return funding.txid
+    const isFromElsewhere = inputs.length < read.inputs.length
+    return this.#accept({
+      ...read,
+      inputs,
+      fee: isFromElsewhere ? read.vsize * ANY_RATE : read.fee
+    })
   }
 
   /**
@@ -280,14 +301,14 @@ export class SimChain {
       faultOf(transaction, this.#facts()) ??
       this.#options.judge(transaction, (outPoint) => this.output(outPoint))
     if (judged !== undefined) throw broadcastRefused(id, judged)
+    return this.#accept(transaction)
+  }
+
+  /** Drops waiting transactions and their descendants, as mempools do when they are full. */
+  drop(...ids: Txid[]): void {
     const touched = new Set<string>()
-    for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
-    transaction.order = this.#order++
-    this.#mempool.set(id, transaction)
-    this.#contest(transaction, true)
-    this.#add(transaction, touched)
+    this.#evict(ids, touched)
     this.#changed(touched, false)
-    return id
   }
 
   /**
@@ -302,11 +323,12 @@ export class SimChain {
     return transaction.txid
   }
 
-  /** Mines the next blocks, out of the mempool. */
-  mine(blocks = 1): void {
+  /** Mines the next blocks, out of the mempool, or empty ones. */
+  mine(blocks = 1, { empty = false }: { readonly empty?: boolean } = {}): void {
     for (let n = 0; n < blocks; n++) {
       const touched = new Set<string>()
-      this.#mineInto(touched)
+      if (empty) this.#take([], 0, touched)
+      else this.#mineInto(touched)
       this.#changed(touched, true)
     }
   }
@@ -326,15 +348,15 @@ export class SimChain {
    * Replaces the newest `depth` blocks by another branch; its first block is empty, and the undone
    * transactions wait again.
    */
-  reorg(depth: number, { length, refills = true, drops = [] }: Reorganisation = {}): void {
+  reorg(depth: number, reorganisation: Reorganisation = {}): void {
+    const { length, refills = true, drops = [], keepsEarly = false } = reorganisation
     const undone = Math.min(depth, this.#blocks.length - 1)
     if (undone < 1) return
     this.#reorgs += 1
     const touched = new Set<string>()
     for (let n = 0; n < undone; n++) this.#disconnect(touched)
-    const dropped = drops.flatMap((id) => this.#mempool.get(id) ?? [])
-    for (const gone of this.#withDescendants(dropped)) this.#remove(gone, touched)
-    this.#evictImmature(touched)
+    this.#evict(drops, touched)
+    if (!keepsEarly) this.#evictImmature(touched)
     for (let n = 0; n < (length ?? undone + 1); n++) {
       if (n > 0 && refills) this.#mineInto(touched)
       else {
@@ -344,6 +366,22 @@ export class SimChain {
       this.#atOnce.add(this.height)
     }
     this.#changed(touched, true)
+  }
+
+  #accept(transaction: SimTransaction): Txid {
+    const touched = new Set<string>()
+    this.#remove(this.#conflictsOf(transaction), touched)
+    transaction.order = this.#order++
+    this.#mempool.set(transaction.txid, transaction)
+    this.#contest(transaction, true)
+    this.#add(transaction, touched)
+    this.#changed(touched, false)
+    return transaction.txid
+  }
+
+  #evict(ids: readonly Txid[], touched: Set<string>): void {
+    const dropped = ids.flatMap((id) => this.#mempool.get(id) ?? [])
+    this.#remove(this.#withDescendants(dropped), touched)
   }
 
   #mineInto(touched: Set<string>): void {
@@ -362,7 +400,7 @@ export class SimChain {
     const height = this.height + 1
     for (const transaction of transactions) {
       if (this.#submitted.delete(transaction.txid)) {
-        for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
+        this.#remove(this.#conflictsOf(transaction), touched)
         this.#add(transaction, touched)
       }
       this.#mempool.delete(transaction.txid)
@@ -451,7 +489,7 @@ export class SimChain {
       if (!this.#mempool.has(transaction.txid)) continue
       const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
       if (fault === 'non-final' || fault === 'non-BIP68-final') {
-        for (const gone of this.#withDescendants([transaction])) this.#remove(gone, touched)
+        this.#remove(this.#withDescendants([transaction]), touched)
       }
     }
   }
@@ -459,6 +497,7 @@ export class SimChain {
   #facts(): ChainFacts {
     return {
       relayRate: this.#options.relayRate,
+      fullRbf: this.#options.fullRbf,
       height: this.height,
       parent: (id) => this.#transactions.get(id),
       confirmedSpender: (outPoint) => {
@@ -515,17 +554,21 @@ export class SimChain {
     }
   }
 
-  #remove(transaction: SimTransaction, touched: Set<string>): void {
-    for (const script of this.#scriptsOf(transaction)) {
-      this.#histories.get(script)?.delete(transaction)
-      touched.add(script)
+  #remove(gone: readonly SimTransaction[], touched: Set<string>): void {
+    // Those of a child are known as long as its parent is.
+    const scripts = gone.map((transaction) => this.#scriptsOf(transaction))
+    for (const [n, transaction] of gone.entries()) {
+      for (const script of scripts[n] ?? []) {
+        this.#histories.get(script)?.delete(transaction)
+        touched.add(script)
+      }
+      for (const { outPoint } of transaction.inputs) {
+        if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
+      }
+      this.#mempool.delete(transaction.txid)
+      this.#contest(transaction, false)
+      this.#transactions.delete(transaction.txid)
     }
-    for (const { outPoint } of transaction.inputs) {
-      if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
-    }
-    this.#mempool.delete(transaction.txid)
-    this.#contest(transaction, false)
-    this.#transactions.delete(transaction.txid)
   }
 
   #touch(transaction: SimTransaction, touched: Set<string>): void {

@@ -148,6 +148,8 @@ export interface ChainFacts {
    * In sat/vB: the least rate of a transaction, and its least excess over the one that it replaces.
    */
   readonly relayRate: number
+  /** True when a transaction is replaced that does not say that it can be. */
+  readonly fullRbf: boolean
   readonly height: number
   readonly parent: (id: Txid) => SimTransaction | undefined
   /** The transaction that spends an output in a block. */
@@ -168,6 +170,8 @@ const SEQUENCE_DISABLE = 0x80000000
 const SEQUENCE_TYPE = 0x400000
 const SEQUENCE_VALUE = 0xffff
 const FINAL_SEQUENCE = 0xffffffff
+/** BIP125: the highest nSequence that says of its transaction that it can be replaced. */
+const REPLACEABLE_SEQUENCE = 0xfffffffd
 
 /** The reason for a refusal; undefined when the transaction is taken. Its fee has to be set. */
 export function faultOf(transaction: SimTransaction, facts: ChainFacts): string | undefined {
@@ -176,7 +180,7 @@ export function faultOf(transaction: SimTransaction, facts: ChainFacts): string 
     inputFault(transaction, facts) ??
     feeFault(transaction, facts) ??
     trucFault(transaction, facts) ??
-    replacementFault(transaction, facts.conflictsOf(transaction), facts.relayRate)
+    replacementFault(transaction, facts.conflictsOf(transaction), facts)
   )
 }
 
@@ -255,25 +259,32 @@ function trucFault(
 }
 
 /**
- * BIP125, rules 3 and 4, and Bitcoin Core's addition: a higher rate than each replaced transaction.
+ * BIP125, rule 1 where mempools hold to it, rules 3 and 4, and Bitcoin Core's addition: a higher
+ * rate than each replaced transaction.
  */
 function replacementFault(
   transaction: SimTransaction,
   replaced: readonly SimTransaction[],
-  relayRate: number
+  { relayRate, fullRbf }: ChainFacts
 ): string | undefined {
   if (replaced.length === 0) return undefined
+  const rivals = replaced.filter((other) =>
+    transaction.inputs.some(({ outPoint }) =>
+      other.inputs.some((input) => input.outPoint === outPoint)
+    )
+  )
+  if (!fullRbf && !rivals.every(isReplaceable)) return 'txn-mempool-conflict'
   const least =
     replaced.reduce((sum, { fee }) => sum + fee, 0) + Math.ceil(transaction.vsize * relayRate)
-  const isCheaper = replaced.some(
-    (other) =>
-      transaction.inputs.some(({ outPoint }) =>
-        other.inputs.some((input) => input.outPoint === outPoint)
-      ) && rateOf([transaction]) <= rateOf([other])
-  )
+  const isCheaper = rivals.some((other) => rateOf([transaction]) <= rateOf([other]))
   return transaction.fee < least || isCheaper
     ? `insufficient fee, rejecting replacement ${transaction.txid}`
     : undefined
+}
+
+/** What says that it can be replaced, and all of version 3 (BIP431, rule 1). */
+function isReplaceable({ version, inputs }: SimTransaction): boolean {
+  return version === 3 || inputs.some(({ sequence }) => sequence <= REPLACEABLE_SEQUENCE)
 }
 
 /**

@@ -128,6 +128,13 @@ export class SimView implements Chain {
     return this.#hiding
   }
 
+  /** The scripts that the node watches, in hex: one for each watch. */
+  get watched(): readonly string[] {
+    return [...this.#watches.values()].flatMap((watches) =>
+      [...watches].map(({ script }) => script)
+    )
+  }
+
   onTip(listener: (tip: Tip) => void): Unsubscribe {
     this.#tips.add(listener)
     if (this.status === 'synced') listener(this.seen)
@@ -207,6 +214,11 @@ export class SimView implements Chain {
   newTip(): void {
     this.#isTipNews = true
     this.#serveLater()
+  }
+
+  /** Hears at once what is on its way: each change by itself, however fast they come. */
+  hearNow(): void {
+    if (this.#life.alive && this.#isServed()) this.#serve()
   }
 
   /** Sets the status: no server answers, none has answered yet, or one answers again. */

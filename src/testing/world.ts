@@ -30,7 +30,10 @@ export interface WorldOptions {
    * The rates that blocks take and ask for; when left out, blocks take everything that pays 1
    * sat/vB.
    */
-  readonly chain?: Pick<SimChainOptions, 'start' | 'blockVsize' | 'rateAt' | 'relayRate'>
+  readonly chain?: Pick<
+    SimChainOptions,
+    'start' | 'blockVsize' | 'rateAt' | 'relayRate' | 'fullRbf'
+  >
   /** Latency, loss and partitions of the network; none when left out. */
   readonly network?: NetworkSetup
   /** Milliseconds until nodes see news of the chain; at once when left out. */

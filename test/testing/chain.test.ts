@@ -6,6 +6,7 @@ import { Books } from '../../src/sim/measure/books.js'
 import { hashFromTxid, toHex, txid, type Txid } from '../../src/types/bytes.js'
 
 const SCRIPT = Uint8Array.from([0, 20, ...new Uint8Array(20).fill(7)])
+const OTHER = Uint8Array.from([0, 20, ...new Uint8Array(20).fill(8)])
 const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(2)]
 
 interface Spend {
@@ -15,6 +16,7 @@ interface Spend {
   readonly lock?: number
   readonly sequence?: number
   readonly outputs?: number
+  readonly to?: Uint8Array
 }
 
 /** Pays all of it to one script, so that what is not named is the fee. */
@@ -24,7 +26,8 @@ function spend({
   version = 2,
   lock = 0,
   sequence = 0xfffffffd,
-  outputs = 1
+  outputs = 1,
+  to = SCRIPT
 }: Spend): Uint8Array {
   const transaction = new Transaction()
   transaction.version = version
@@ -33,7 +36,7 @@ function spend({
   transaction.addInput(hashFromTxid(txid(id)), Number(vout), sequence)
   transaction.setWitness(0, WITNESS)
   for (let n = 0; n < outputs; n++) {
-    transaction.addOutput(SCRIPT, BigInt(Math.floor(value / outputs)))
+    transaction.addOutput(to, BigInt(Math.floor(value / outputs)))
   }
   return Uint8Array.from(transaction.toBuffer())
 }
@@ -143,6 +146,83 @@ describe('sim / chain', () => {
     assert.equal(chain.transaction(child), undefined)
   })
 
+  it('drops what a full mempool drops with its children, and shows none of them any more', () => {
+    const parent = chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
+    chain.broadcast(parseTransaction(spend({ from: `${parent}:0`, value: 98_000 })))
+    const other = `${chain.mint(toHex(OTHER), 50_000)}:0`
+    chain.broadcast(parseTransaction(spend({ from: other, value: 49_000 })))
+    chain.drop(parent)
+    assert.deepEqual(
+      chain.historyOf(toHex(SCRIPT)).map(({ fee }) => fee),
+      [0, 1_000],
+      'the coin, and what the other one pays'
+    )
+    assert.deepEqual(chain.unspent(toHex(SCRIPT)).length, 2)
+  })
+
+  it('shows no child of what is replaced, neither to whom it pays nor to whom it has spent from', () => {
+    const parent = chain.broadcast(
+      parseTransaction(spend({ from: coin, value: 99_000, to: OTHER }))
+    )
+    chain.broadcast(parseTransaction(spend({ from: `${parent}:0`, value: 98_000 })))
+    chain.broadcast(parseTransaction(spend({ from: coin, value: 90_000 })))
+    assert.deepEqual(chain.historyOf(toHex(OTHER)), [])
+  })
+
+  describe('before Bitcoin Core 28', () => {
+    beforeEach(() => {
+      chain = new SimChain({ start: 100, fullRbf: false })
+      coin = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
+    })
+
+    const replaced = (of: Partial<Spend>): void => {
+      chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000, ...of })))
+      chain.broadcast(parseTransaction(spend({ from: coin, value: 90_000 })))
+    }
+
+    it('a transaction is replaced that says that it can be (BIP125, rule 1)', () => {
+      replaced({ sequence: 0xfffffffd })
+    })
+
+    it('no other is', () => {
+      assert.throws(() => {
+        replaced({ sequence: 0xfffffffe })
+      }, /txn-mempool-conflict/)
+    })
+
+    it('version 3 always is (BIP431)', () => {
+      replaced({ sequence: 0xfffffffe, version: 3 })
+    })
+  })
+
+  describe('what comes in without being asked', () => {
+    const ELSEWHERE = `${'ab'.repeat(32)}:0`
+
+    it('is a payment from elsewhere, which pays enough for any block', () => {
+      rate = 50
+      const id = chain.insert(parseTransaction(spend({ from: ELSEWHERE, value: 1_000 })))
+      chain.mine()
+      assert.equal(mined(id), 101)
+    })
+
+    it('spends a coin of this chain, for what it pays, and takes the place of who spent it before', () => {
+      const before = chain.broadcast(parseTransaction(spend({ from: coin, value: 90_000 })))
+      const id = chain.insert(parseTransaction(spend({ from: coin, value: 99_999 })))
+      assert.equal(chain.transaction(before), undefined)
+      assert.deepEqual([chain.transaction(id)?.fee, chain.spenderOf(coin)?.txid], [1, id])
+      assert.equal(chain.insert(parseTransaction(spend({ from: coin, value: 99_999 }))), id)
+    })
+
+    it('is not what can never be in a block', () => {
+      chain.broadcast(parseTransaction(spend({ from: coin, value: 90_000 })))
+      chain.mine()
+      assert.throws(
+        () => chain.insert(parseTransaction(spend({ from: coin, value: 99_000 }))),
+        /missingorspent/
+      )
+    })
+  })
+
   it('version 3 (BIP431): one child, of version 3; a child that pays more brings its parent along', () => {
     rate = 20
     const parent = chain.broadcast(
@@ -201,6 +281,17 @@ describe('sim / chain', () => {
     assert.notEqual(chain.tipHash, hash)
     assert.deepEqual([mined(parent), chain.transaction(child), chain.reorgs], [102, undefined, 1])
     assert.equal(books.fees, 1_000)
+  })
+
+  it('keeps what is too early until the other branch is there, when asked to', () => {
+    const parent = chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
+    chain.mine()
+    const child = chain.broadcast(
+      parseTransaction(spend({ from: `${parent}:0`, value: 98_000, lock: 101, sequence: 1 }))
+    )
+    chain.reorg(1, { length: 0, keepsEarly: true })
+    assert.equal(chain.height, 100)
+    assert.deepEqual(chain.mempool.toSorted(), [parent, child].toSorted())
   })
 
   it('tells who watches a script of everything that touches it, spends included', () => {

@@ -85,6 +85,14 @@ describe('testing / view', () => {
     assert.deepEqual(first.histories.all, second.histories.all)
   })
 
+  it('knows what it watches, each watch by itself', async () => {
+    const view = viewsOf(new SimChain())()
+    const watches = [1, 2].map(() => view.watchScript(script, recordingWatcher()))
+    assert.deepEqual(view.watched, [toHex(script), toHex(script)])
+    for (const { stop } of watches) stop()
+    assert.deepEqual(view.watched, [])
+  })
+
   it('goes on with a later watch of a script when an earlier one is stopped once more', async () => {
     const chain = new SimChain()
     const view = viewsOf(chain)()
@@ -123,6 +131,36 @@ describe('testing / view', () => {
   })
 })
 
+describe('testing / a view that hears at once', () => {
+  it('tells blocks apart that come without a pause, and not once more later', async () => {
+    const chain = new SimChain()
+    const view = viewsOf(chain)()
+    const heights: number[] = []
+    view.onTip(({ height }) => {
+      heights.push(height)
+    })
+    for (let n = 0; n < 3; n++) {
+      chain.mine()
+      view.hearNow()
+    }
+    await view.caughtUp()
+    assert.deepEqual(heights, [0, 1, 2, 3])
+  })
+
+  it('hears nothing from servers that are away', () => {
+    const chain = new SimChain()
+    const view = viewsOf(chain)()
+    const heights: number[] = []
+    view.onTip(({ height }) => {
+      heights.push(height)
+    })
+    view.setStatus('down')
+    chain.mine()
+    view.hearNow()
+    assert.deepEqual(heights, [0])
+  })
+})
+
 describe('testing / the blocks of a test', () => {
   it('confirm just what it names', () => {
     const chain = new SimChain()
@@ -136,6 +174,14 @@ describe('testing / the blocks of a test', () => {
         [waiting, undefined]
       ]
     )
+  })
+
+  it('are empty when it asks for empty ones', () => {
+    const chain = new SimChain()
+    const waiting = chain.fund(script, satoshi(5_000n))
+    chain.mine(2, { empty: true })
+    assert.equal(chain.height, 2)
+    assert.deepEqual(chain.mempool, [waiting])
   })
 
   it('put what a reorganisation undoes back into the mempool, except what is dropped', () => {
