@@ -33,7 +33,7 @@ describe('claims', () => {
 
   async function confirmedPayout(value = 50_000): ReturnType<typeof claimedPayout> {
     const output = await claimedPayout(value)
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     return output
   }
@@ -59,7 +59,7 @@ describe('claims', () => {
     assert.equal(bench.chain.broadcasts.length, 1)
     // One payout to P2WPKH: (82 x 4 + 2 + 112) / 4 = 111 vB at 1 sat/vB.
     bench.hasBalance({ pending: 49_889n })
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     bench.hasBalance({ confirmed: 49_889n })
     assert.deepEqual(bench.errors, [])
@@ -98,7 +98,7 @@ describe('claims', () => {
       onDisk.push(sweep?.txid === transaction.txid && disk.has('wallet/branch/change'))
       return await broadcast(transaction)
     }
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     assert.deepEqual(onDisk, [true])
   })
@@ -126,12 +126,12 @@ describe('claims', () => {
       const output = await claimedPayout()
       const madeUp = await madeUpSpend(output.outPoint, NOTHING)
       assert.equal(bench.wallet.balance().unswept, 50_000n)
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       const [sweep = assert.fail(), ...more] = bench.chain.broadcasts
       assert.ok(parseTransaction(sweep).spends(output.outPoint))
       assert.deepEqual([parseTransaction(sweep).txid === madeUp, more.length], [false, 0])
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 49_889n)
       assert.equal(bench.wallet.balance().pending, 0n)
@@ -144,7 +144,7 @@ describe('claims', () => {
       other.setWitness(0, NOTHING)
       bench.chain.makeUp(await bench.freshScript(), other.toBuffer())
       await madeUpSpend(output.outPoint, NOTHING)
-      bench.chain.mine(3, { empty: true })
+      bench.sim.mine(3, { empty: true })
       await bench.settled()
       assert.ok(bench.chain.broadcasts.length > 1)
       for (const raw of bench.chain.broadcasts) assert.deepEqual([...raw], [...sent])
@@ -153,7 +153,7 @@ describe('claims', () => {
     it('a sweep of ours that is shown with signatures of high S goes out as we have signed it', async () => {
       const output = await confirmedPayout()
       const own = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
-      bench.chain.drop(own.txid)
+      bench.sim.drop(own.txid)
       // Blocks may have such a signature, and mempools refuse it (SIG-1).
       const shown = own.withWitnesses(
         own.inputs.map(({ witness: [der = assert.fail(), script = assert.fail()] }) => [
@@ -165,7 +165,7 @@ describe('claims', () => {
       bench.chain.makeUp(output.scriptPubKey, shown.raw)
       await bench.settled()
       const before = bench.chain.broadcasts.length
-      bench.chain.mine(1, { empty: true })
+      bench.sim.mine(1, { empty: true })
       await bench.settled()
       assert.deepEqual(
         bench.chain.broadcasts.slice(before).map((raw) => toHex(raw)),
@@ -175,10 +175,10 @@ describe('claims', () => {
 
     it('nothing of it is sent while nobody has told of the output itself', async () => {
       const output = bench.payout(50_000)
-      bench.chain.drop(output.outPoint.txid)
+      bench.sim.drop(output.outPoint.txid)
       await bench.wallet.claim(output)
       await madeUpSpend(output.outPoint, NOTHING)
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.deepEqual(bench.chain.broadcasts, [])
     })
@@ -200,7 +200,7 @@ describe('claims', () => {
     it('waits while what every node relays would leave dust, and uses up no address', async () => {
       // 111 vB x 1 sat/vB, and 294 sat have to be left: 405 sat.
       await confirmedPayout(404)
-      bench.chain.mine(5)
+      bench.sim.mine(5)
       await bench.settled()
       assert.equal(bench.chain.broadcasts.length, 0)
       assert.equal(bench.wallet.balance().unswept, 404n)
@@ -218,7 +218,7 @@ describe('claims', () => {
     /** Lets blocks pass over a sweep. */
     const pass = async (blocks: number): Promise<void> => {
       for (let n = 0; n < blocks; n++) {
-        bench.chain.mine(1, { empty: true })
+        bench.sim.mine(1, { empty: true })
         await bench.settled()
       }
     }
@@ -229,7 +229,7 @@ describe('claims', () => {
       [112_000, 1_000_000n]
     ] as const) {
       it(`costs a twentieth of ${value} sat at first, whatever blocks take (STAKE-5)`, async () => {
-        bench.chain.rate = feeRate(rate)
+        bench.chain.feeRate = feeRate(rate)
         await confirmedPayout(value)
         const fee = feeOf(value)
         assert.ok(fee <= BigInt(value) / 20n && fee > BigInt(value) / 21n, String(fee))
@@ -237,7 +237,7 @@ describe('claims', () => {
     }
 
     it('goes for the estimate when that is less (STAKE-5)', async () => {
-      bench.chain.rate = feeRate(5_000n)
+      bench.chain.feeRate = feeRate(5_000n)
       await confirmedPayout(112_000)
       assert.equal(feeOf(112_000), 555n)
     })
@@ -245,14 +245,14 @@ describe('claims', () => {
     it('is not raised above that when it is stuck (STAKE-5)', async () => {
       await confirmedPayout(60_000)
       assert.equal(feeOf(60_000), 111n)
-      bench.chain.rate = feeRate(500_000n)
+      bench.chain.feeRate = feeRate(500_000n)
       await pass(20)
       const fee = feeOf(60_000)
       assert.ok(fee <= 3_000n && fee > 2_900n, String(fee))
     })
 
     it('pays twice as much with each day, until all that leaves no dust: nothing is locked for ever (STAKE-5)', async () => {
-      bench.chain.rate = feeRate(1_000_000n)
+      bench.chain.feeRate = feeRate(1_000_000n)
       await confirmedPayout(20_000)
       const fees: bigint[] = []
       for (let day = 0; day < 7; day++) {
@@ -269,8 +269,8 @@ describe('claims', () => {
     it('counts a day with each block at the most for who was away (STAKE-5)', async () => {
       bench.chain.setStatus('down')
       const output = await claimedPayout(20_000)
-      bench.chain.rate = feeRate(1_000_000n)
-      bench.chain.mine(1_000)
+      bench.chain.feeRate = feeRate(1_000_000n)
+      bench.sim.mine(1_000)
       bench.chain.setStatus('synced')
       await bench.settled()
       assert.ok(feeOf(20_000) <= 1_000n, String(feeOf(20_000)))
@@ -281,11 +281,11 @@ describe('claims', () => {
 
     it('takes along what pays for its own input, and no more (STAKE-5)', async () => {
       const outputs = [bench.payout(200_000, 1), bench.payout(150_000, 2), bench.payout(3_000, 3)]
-      bench.chain.rate = feeRate(30_000n)
+      bench.chain.feeRate = feeRate(30_000n)
       bench.chain.setStatus('down')
       for (const output of outputs) await bench.wallet.claim(output)
       bench.chain.setStatus('synced')
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.deepEqual(
         bench.chain.broadcasts.map((raw) => parseTransaction(raw).inputs.length),
@@ -294,7 +294,7 @@ describe('claims', () => {
     })
 
     it('costs what a person says, who will not wait (STAKE-5)', async () => {
-      bench.chain.rate = feeRate(200_000n)
+      bench.chain.feeRate = feeRate(200_000n)
       await confirmedPayout(60_000)
       const { txid } = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
       const bumped = await bench.wallet.bumpFee(txid, { feeRate: 200_000n })
@@ -309,12 +309,12 @@ describe('claims', () => {
       assert.deepEqual(bench.errors.map(codeOf), ['ERR_BROADCAST_REFUSED'])
       assert.match(String(bench.errors[0]), /too-long-mempool-chain.*tried again/)
       assert.equal(bench.wallet.balance().unswept, 50_000n)
-      bench.chain.mine(2)
+      bench.sim.mine(2)
       await bench.settled()
       const refused = bench.chain.broadcasts.length
       assert.ok(refused >= 2)
       bench.chain.refusal = undefined
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().pending, 49_889n, 'that was no matter of the fee')
     })
@@ -323,8 +323,8 @@ describe('claims', () => {
       bench.chain.refusal = 'min relay fee not met'
       await confirmedPayout()
       bench.chain.refusal = undefined
-      bench.chain.rate = feeRate(3_000n)
-      bench.chain.mine()
+      bench.chain.feeRate = feeRate(3_000n)
+      bench.sim.mine()
       await bench.settled()
       const [first, second] = bench.chain.broadcasts.map((raw) => parseTransaction(raw).outputs)
       assert.deepEqual(
@@ -339,7 +339,7 @@ describe('claims', () => {
 
     it('waits for a server, and needs no block then', async () => {
       const output = bench.payout(50_000)
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       await bench.wallet.claim(output)
       bench.chain.setStatus('down')
@@ -353,25 +353,25 @@ describe('claims', () => {
 
     it('is repeated with every block until it is mined', async () => {
       await confirmedPayout()
-      bench.chain.mine(2, { empty: true })
+      bench.sim.mine(2, { empty: true })
       await bench.settled()
       const sent = new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid))
       assert.equal(sent.size, 1)
       assert.ok(bench.chain.broadcasts.length >= 2)
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       const before = bench.chain.broadcasts.length
-      bench.chain.mine(3)
+      bench.sim.mine(3)
       await bench.settled()
       assert.equal(bench.chain.broadcasts.length, before)
     })
 
     it('brings a sweep back that the mempool lost', async () => {
       await confirmedPayout()
-      bench.chain.drop(parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid)
+      bench.sim.drop(parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid)
       await bench.settled()
       assert.equal(bench.wallet.balance().unswept, 50_000n)
-      bench.chain.mine(1, { empty: true })
+      bench.sim.mine(1, { empty: true })
       await bench.settled()
       assert.equal(bench.wallet.balance().pending, 49_889n)
     })
@@ -382,7 +382,7 @@ describe('claims', () => {
       const output = bench.payout(50_000)
       await bench.wallet.claim(output)
       await bench.restart()
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().pending, 49_889n)
     })
@@ -392,7 +392,7 @@ describe('claims', () => {
       await confirmedPayout()
       bench.chain.refusal = undefined
       await bench.restart()
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid)).size, 1)
       assert.equal(bench.wallet.balance().unswept, 0n)
@@ -402,17 +402,17 @@ describe('claims', () => {
   describe('reorg', () => {
     it('counts the output again when the sweep vanishes with its block, and sweeps again', async () => {
       const { outPoint } = await confirmedPayout()
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       bench.chain.reorg(2)
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 0n)
-      bench.chain.drop(parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid)
+      bench.sim.drop(parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid)
       await bench.settled()
       assert.equal(bench.wallet.balance().unswept, 50_000n)
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 49_889n)
       assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[0]?.value, 50_000n)
@@ -421,8 +421,8 @@ describe('claims', () => {
     it('counts nothing when the output itself is gone', async () => {
       const { outPoint } = await confirmedPayout()
       bench.chain.reorg(1)
-      bench.chain.drop(outPoint.txid)
-      bench.chain.mine(3)
+      bench.sim.drop(outPoint.txid)
+      bench.sim.mine(3)
       await bench.settled()
       bench.hasBalance({})
     })
@@ -430,13 +430,12 @@ describe('claims', () => {
 
   it('is forgotten when the sweep is buried, and not one block before', async () => {
     const { scriptPubKey } = await confirmedPayout()
-    const watches = (): boolean =>
-      bench.chain.watched.some((script) => Buffer.from(script).equals(scriptPubKey))
-    bench.chain.mine(BURIED_DEPTH - 1)
+    const watches = (): boolean => bench.chain.watched.includes(toHex(scriptPubKey))
+    bench.sim.mine(BURIED_DEPTH - 1)
     await bench.settled()
     assert.equal(claimsOnDisk().length, 1)
     assert.equal(watches(), true)
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     assert.deepEqual(claimsOnDisk(), [])
     assert.equal(watches(), false)
@@ -452,7 +451,7 @@ describe('claims', () => {
     )
     assert.equal(bench.wallet.balance().unswept, 0n)
     await bench.restart()
-    bench.chain.mine(20)
+    bench.sim.mine(20)
     await bench.wallet.claim(output)
     await bench.wallet.claim(output)
     await bench.settled()
@@ -466,7 +465,7 @@ describe('claims', () => {
       bench.chain.setStatus('down')
       for (const output of outputs) await bench.wallet.claim(output)
       bench.chain.setStatus('synced')
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       const [sweep, ...more] = bench.chain.broadcasts.map((raw) => parseTransaction(raw))
       assert.deepEqual(more, [])
@@ -483,15 +482,16 @@ describe('claims', () => {
       await bench.wallet.claim(one)
       await bench.wallet.claim(two)
       bench.chain.setStatus('synced')
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(
         parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).inputs.length,
         2
       )
-      bench.chain.drop(two.outPoint.txid)
+      bench.chain.reorg(1)
+      bench.sim.drop(two.outPoint.txid)
       bench.chain.refusal = undefined
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().pending, 49_889n)
       assert.equal(bench.wallet.balance().unswept, 0n)
@@ -501,15 +501,15 @@ describe('claims', () => {
   describe('stuck', () => {
     it('is replaced after six blocks when others pay more, to the same address', async () => {
       await confirmedPayout()
-      bench.chain.rate = feeRate(5_000n)
+      bench.chain.feeRate = feeRate(5_000n)
       const first = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
       for (let i = 0; i < 5; i++) {
-        bench.chain.mine(1, { empty: true })
+        bench.sim.mine(1, { empty: true })
         await bench.settled()
       }
       assert.equal(bench.wallet.balance().pending, 49_889n)
       for (let i = 0; i < 2; i++) {
-        bench.chain.mine(1, { empty: true })
+        bench.sim.mine(1, { empty: true })
         await bench.settled()
       }
       assert.equal(bench.wallet.balance().pending, 50_000n - 555n)
@@ -525,7 +525,7 @@ describe('claims', () => {
     it('is left alone while it pays what is asked', async () => {
       await confirmedPayout()
       for (let i = 0; i < 12; i++) {
-        bench.chain.mine(1, { empty: true })
+        bench.sim.mine(1, { empty: true })
         await bench.settled()
       }
       assert.equal(new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid)).size, 1)
@@ -537,7 +537,7 @@ describe('claims', () => {
       for (let n = 0; n < blocks; n++) {
         const { outputs } = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
         fees.push(BigInt(value) - (outputs[0]?.value ?? 0n))
-        bench.chain.mine(1, { empty: true })
+        bench.sim.mine(1, { empty: true })
         await bench.settled()
       }
       return fees
@@ -545,7 +545,7 @@ describe('claims', () => {
 
     it('is raised by a quarter a block while a server refuses it for its fee, whatever another one takes (EVID-7)', async () => {
       bench.chain.elsewhere = feeRate(12_000n)
-      bench.chain.rate = feeRate(100n)
+      bench.chain.feeRate = feeRate(100n)
       await confirmedPayout(970_000)
       const fees = await feesOf(970_000, 30)
       assert.equal(
@@ -595,7 +595,7 @@ describe('claims', () => {
           (error) => codeOf(error) === code
         )
       }
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       await assert.rejects(
         bench.wallet.bumpFee(bumped.txid, { feeRate: 9_000n }),

@@ -88,7 +88,7 @@ describe('wallet / coin control', () => {
         bench.wallet.bumpFee(txid ?? assert.fail(), { feeRate: 50_000n }),
         'ERR_INSUFFICIENT_FUNDS'
       )
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       await rejects(bench.wallet.send({ to: TO, amount: 'all' }), 'ERR_INSUFFICIENT_FUNDS', {
         locked: 100_000n
@@ -153,28 +153,28 @@ describe('wallet / coin control', () => {
     })
 
     it('that a reorganisation takes away breaks nothing, and is locked when it comes back', async () => {
-      const id = bench.chain.pay(await bench.freshScript(), sat(100_000))
-      bench.chain.mine()
+      const id = bench.sim.fund(await bench.freshScript(), sat(100_000))
+      bench.sim.mine()
       await bench.settled()
       const locked = { txid: id, vout: 0 }
       await bench.wallet.lockCoins([locked])
       bench.chain.reorg(1)
       await bench.settled()
       assert.equal(stateOf(locked), 'locked', 'in the mempool again')
-      const raw = bench.chain.rawOf(id)
-      bench.chain.drop(id)
+      const paid = bench.chain.transaction(id) ?? assert.fail()
+      bench.sim.drop(id)
       await bench.settled()
       await bench.restart()
       assert.deepEqual(bench.wallet.coins(), [])
       bench.hasBalance({})
-      bench.chain.insert(raw)
-      bench.chain.mine()
+      bench.sim.insert(paid)
+      bench.sim.mine()
       await bench.settled()
       await rejects(bench.wallet.send({ to: TO, amount: 'all' }), 'ERR_INSUFFICIENT_FUNDS', {
         locked: 100_000n
       })
       bench.chain.reorg(1)
-      bench.chain.drop(id)
+      bench.sim.drop(id)
       await bench.settled()
       await bench.wallet.unlockCoins([locked])
       assert.deepEqual(locksOnDisk(), [])
@@ -184,10 +184,10 @@ describe('wallet / coin control', () => {
       await bench.receive(100_000)
       await bench.wallet.lockCoins([coin(100_000)])
       await bench.wallet.send({ to: TO, amount: 'all', coins: named(100_000) })
-      bench.chain.mine(BURIED_DEPTH - 1)
+      bench.sim.mine(BURIED_DEPTH - 1)
       await bench.settled()
       assert.equal(locksOnDisk().length, 1)
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.deepEqual(locksOnDisk(), [])
     })
@@ -200,7 +200,7 @@ describe('wallet / coin control', () => {
         amount: sat(50_000),
         feeRate: feeRate(1_000n)
       })
-      bench.chain.insert(raw)
+      bench.sim.insert(parseTransaction(raw))
       await bench.settled()
       const change = bench.wallet.coins()[0]?.outPoint ?? assert.fail('there is no change')
       await bench.wallet.lockCoins([change])
@@ -308,7 +308,7 @@ describe('wallet / coin control', () => {
         feeRate: feeRate(1_000n),
         coins: [taken]
       })
-      const young = { txid: bench.chain.pay(await bench.freshScript(), sat(7_000)), vout: 0 }
+      const young = { txid: bench.sim.fund(await bench.freshScript(), sat(7_000)), vout: 0 }
       await bench.settled()
       const send = async (...coins: OutPoint[]): Promise<unknown> =>
         await bench.wallet.send({ to: TO, amount: 1_000n, coins: coins.map(outPointText) })
@@ -342,7 +342,7 @@ describe('wallet / coin control', () => {
   it('shows each coin with its address, its label and its confirmations', async () => {
     const address = await bench.wallet.newAddress()
     await bench.wallet.label(address, 'salary')
-    bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(100_000))
+    bench.sim.fund(scriptFromAddress(address, 'regtest'), sat(100_000))
     await bench.settled()
     assert.deepEqual(
       bench.wallet
@@ -350,7 +350,7 @@ describe('wallet / coin control', () => {
         .map(({ address, label, confirmations, state }) => [address, label, confirmations, state]),
       [[address, 'salary', 0, 'unconfirmed']]
     )
-    bench.chain.mine(3)
+    bench.sim.mine(3)
     await bench.settled()
     assert.deepEqual(
       bench.wallet.coins().map(({ confirmations, state }) => [confirmations, state]),
@@ -422,7 +422,7 @@ describe('wallet / the choice of a fee', () => {
   }
 
   it('by a target asks the servers for just that one, and shows fee, feerate and size', async () => {
-    bench.chain.rate = feeRate(3_000n)
+    bench.chain.feeRate = feeRate(3_000n)
     const sent = await bench.wallet.send({ to: TO, amount: 30_000n, target: 144 })
     assert.deepEqual(bench.chain.targets, [144])
     // 141 vB with the longest signature, x 3 sat/vB; the real one may be a byte or so shorter.
@@ -493,7 +493,7 @@ describe('wallet / the choice of a fee', () => {
     })
 
     it('a feerate above ten times the estimate, of a send or of a higher fee', async () => {
-      bench.chain.rate = feeRate(1_000n)
+      bench.chain.feeRate = feeRate(1_000n)
       await rejects(
         bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 10_001n }),
         'ERR_FEE_TOO_HIGH',
@@ -513,10 +513,10 @@ describe('wallet / the choice of a fee', () => {
     })
 
     it('a replacement whose fee exceeds the amount, by whatever choice', async () => {
-      bench.chain.rate = feeRate(5_000n)
+      bench.chain.feeRate = feeRate(5_000n)
       const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 1_000n })
       await bench.settled()
-      bench.chain.rate = feeRate(20_000n)
+      bench.chain.feeRate = feeRate(20_000n)
       await rejects(bench.wallet.bumpFee(txid, {}), 'ERR_FEE_TOO_HIGH', {
         fee: 2_820n,
         amount: 1_000n
@@ -532,11 +532,11 @@ describe('wallet / the choice of a fee', () => {
       feeRate: 5_000n
     })
     await bench.settled()
-    bench.chain.rate = feeRate(1_000n)
+    bench.chain.feeRate = feeRate(1_000n)
     const least = await bench.wallet.bumpFee(txid, { target: 144 })
     assert.equal(least.fee, 705n + 141n)
     await bench.settled()
-    bench.chain.rate = feeRate(20_000n)
+    bench.chain.feeRate = feeRate(20_000n)
     const raised = await bench.wallet.bumpFee(txid, { target: 1 })
     assert.equal(raised.fee, 2_820n)
     assert.deepEqual(bench.chain.targets.slice(-2), [144, 1])

@@ -16,7 +16,7 @@ import { gapChange } from '../../src/wallet/records.js'
 import { createWallet } from '../../src/wallet/wallet.js'
 import { Life } from '../engine/life.js'
 import { sized } from '../size.js'
-import { FakeChain } from './fake-chain.js'
+import { ServedChain } from './served-chain.js'
 import { Bench, channelNamed, fundingScriptOf, sat, seededRandom, testRoot } from './fixtures.js'
 
 const SEED = 'alice'
@@ -30,7 +30,7 @@ type Moment = 'before' | 'after'
  * A wallet whose process ends at one of its writes, and that is started again on what the disk has.
  */
 class Mortal {
-  readonly chain = new FakeChain()
+  readonly chain = new ServedChain()
   writes = 0
   struck = false
   funding: Txid | undefined
@@ -72,7 +72,7 @@ class Mortal {
   }
 
   async mine(blocks = 1): Promise<void> {
-    for (let n = 0; n < blocks; n++) this.chain.mine()
+    for (let n = 0; n < blocks; n++) this.chain.sim.mine()
     await this.settled()
     if (!this.alive) await this.restart()
   }
@@ -122,7 +122,7 @@ async function tell(strike?: { readonly write: number; readonly moment: Moment }
         address = await mortal.wallet.newAddress()
       })
     }
-    chain.pay(scriptFromAddress(address, 'regtest'), sat(value))
+    chain.sim.fund(scriptFromAddress(address, 'regtest'), sat(value))
   }
   await mortal.mine()
   await fund(mortal)
@@ -267,10 +267,10 @@ describe('wallet / restore', () => {
     // The last address of the gap, then the last of the next gap, and so on: each hit widens the
     // search.
     const receive = [GAP - 1, 2 * GAP - 1, 3 * GAP - 1]
-    for (const index of receive) bench.chain.pay(book.at('receive', index).scriptPubKey, sat(1_000))
-    bench.chain.pay(book.at('change', GAP - 1).scriptPubKey, sat(300))
-    bench.chain.pay(book.at('receive', 4 * GAP).scriptPubKey, sat(50_000))
-    bench.chain.mine()
+    for (const index of receive) bench.sim.fund(book.at('receive', index).scriptPubKey, sat(1_000))
+    bench.sim.fund(book.at('change', GAP - 1).scriptPubKey, sat(300))
+    bench.sim.fund(book.at('receive', 4 * GAP).scriptPubKey, sat(50_000))
+    bench.sim.mine()
     const restored = await Bench.start({ chain: bench.chain })
     await restored.settled()
     assert.equal(
@@ -293,8 +293,8 @@ describe('wallet / restore', () => {
     const first = await Bench.start()
     const script = first.wallet.closeScript(100)
     assert.equal(await first.wallet.recognise(script), true)
-    first.chain.pay(script, sat(7_000))
-    first.chain.mine()
+    first.sim.fund(script, sat(7_000))
+    first.sim.mine()
     await first.settled()
     assert.equal(first.wallet.balance().confirmed, 7_000n, 'what was recognised is watched')
     const next = await first.wallet.newScript()
@@ -327,9 +327,9 @@ describe('wallet / restore', () => {
       'on the disk'
     )
     for (const index of [350, 800]) {
-      fresh.chain.pay(book.at('close', index).scriptPubKey, sat(7_000))
+      fresh.sim.fund(book.at('close', index).scriptPubKey, sat(7_000))
     }
-    fresh.chain.mine()
+    fresh.sim.mine()
     await fresh.settled()
     assert.equal(fresh.wallet.balance().confirmed, 14_000n)
     await fresh.wallet.stop()
@@ -338,8 +338,8 @@ describe('wallet / restore', () => {
   it('watches no close script that no channel with funds has', async () => {
     const bench = await Bench.start()
     const script = bench.wallet.closeScript(3)
-    bench.chain.pay(script, sat(7_000))
-    bench.chain.mine()
+    bench.sim.fund(script, sat(7_000))
+    bench.sim.mine()
     await bench.settled()
     assert.equal(bench.wallet.balance().confirmed, 0n)
     await bench.wallet.stop()
@@ -382,8 +382,8 @@ describe('wallet / restore', () => {
     await first.chain.broadcast(parseTransaction(built.raw))
     // A close pays to an address that the wallet gave out.
     const close = await first.wallet.newScript()
-    first.chain.pay(close, sat(15_000))
-    first.chain.mine()
+    first.sim.fund(close, sat(15_000))
+    first.sim.mine()
     await first.settled()
     const balance = first.wallet.balance()
     await first.wallet.stop()

@@ -1,4 +1,4 @@
-/** A wallet on a fake chain, and what its tests need of both. */
+/** A wallet on the chain of a world, and what its tests need of both. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { HDKey } from '@scure/bip32'
@@ -7,13 +7,14 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { scriptFromAddress } from '../../src/bitcoin/address.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import type { CsvOutput, Random, Signer } from '../../src/engine/ports.js'
+import type { SimChain } from '../../src/testing/chain.js'
 import { openSimStore, type SimStore, type Snapshot } from '../../src/testing/disk.js'
 import { channelId, type ChannelId } from '../../src/types/bytes.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import type { NodeWallet } from '../../src/wallet/node-wallet.js'
 import { createSigner } from '../../src/wallet/signer.js'
 import { createWallet } from '../../src/wallet/wallet.js'
-import { FakeChain } from './fake-chain.js'
+import { ServedChain } from './served-chain.js'
 
 export const sat = (value: number | bigint): Satoshi => satoshi(BigInt(value))
 
@@ -52,7 +53,7 @@ export class Bench {
   store: SimStore
 
   private constructor(
-    readonly chain: FakeChain,
+    readonly chain: ServedChain,
     readonly seed: string,
     disk: Snapshot
   ) {
@@ -61,16 +62,21 @@ export class Bench {
   }
 
   static async start(
-    options: { seed?: string; disk?: Snapshot; chain?: FakeChain } = {}
+    options: { seed?: string; disk?: Snapshot; chain?: ServedChain } = {}
   ): Promise<Bench> {
     const bench = new Bench(
-      options.chain ?? new FakeChain(),
+      options.chain ?? new ServedChain(),
       options.seed ?? 'alice',
       options.disk ?? new Map()
     )
     await bench.wallet.start()
     await bench.settled()
     return bench
+  }
+
+  /** What happens to the chain. */
+  get sim(): SimChain {
+    return this.chain.sim
   }
 
   /** Ends this wallet as a crash does, and starts another on a snapshot of the disk. */
@@ -95,8 +101,8 @@ export class Bench {
 
   /** Pays the wallet and confirms it, one transaction for each value. */
   async receive(...values: number[]): Promise<void> {
-    for (const value of values) this.chain.pay(await this.freshScript(), sat(value))
-    this.chain.mine()
+    for (const value of values) this.sim.fund(await this.freshScript(), sat(value))
+    this.sim.mine()
     await this.settled()
   }
 
@@ -116,7 +122,7 @@ export class Bench {
   payout(value: number, low = 1): CsvOutput {
     const key = { role: 'server', high: 7, low, use: 'payout' } as const
     const scriptPubKey = p2wsh(payoutWitnessScript(this.#signer.publicKey(key)))
-    const id = this.chain.pay(scriptPubKey, sat(value))
+    const id = this.sim.fund(scriptPubKey, sat(value))
     return { outPoint: { txid: id, vout: 0 }, value: sat(value), scriptPubKey, key }
   }
 

@@ -494,36 +494,41 @@ describe('wallet / the fee of T1', () => {
 
   it('is not raised by a child in the place of one that another T1 spends (FUND-5)', async () => {
     const { txid: child } = await bench.wallet.bumpFee(funding, { feeRate: 5_000n })
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     const second = await fund('b', 30_000)
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     bench.chain.reorg(2)
     await bench.settled()
-    assert.deepEqual([bench.chain.isPending(funding), bench.chain.isPending(second)], [true, true])
+    assert.deepEqual([bench.sim.waiting.has(funding), bench.sim.waiting.has(second)], [true, true])
     await bench.wallet.bumpFunding(asked(funding, 20_000n, 5_000))
     await bench.settled()
-    assert.deepEqual([bench.chain.isPending(child), bench.chain.isPending(second)], [true, true])
+    assert.deepEqual([bench.sim.waiting.has(child), bench.sim.waiting.has(second)], [true, true])
     await rejects(bench.wallet.bumpFee(funding, { feeRate: 20_000n }), 'ERR_CANNOT_BUMP')
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     assert.notEqual(bench.chain.transaction(second), undefined)
   })
 
   it('is raised again by a dearer child, which replaces the first', async () => {
     const first = await bench.wallet.bumpFee(funding, { feeRate: 5_000n })
+    const { inputs } = bench.chain.transaction(first.txid) ?? assert.fail()
+    assert.ok(
+      inputs.every(({ sequence }) => sequence === 0xfffffffd),
+      'it says so itself (BIP125)'
+    )
     const second = await bench.wallet.bumpFee(first.txid, { feeRate: 10_000n })
     await bench.settled()
     assert.equal(bench.chain.transaction(first.txid), undefined)
-    assert.equal(bench.chain.isPending(second.txid), true)
+    assert.equal(bench.sim.waiting.has(second.txid), true)
     assert.equal(second.of, funding)
     await rejects(bench.wallet.bumpFee(funding, { feeRate: 10_000n }), 'ERR_FEERATE_TOO_LOW')
   })
 
   it('cannot be raised beyond what the change has, nor without change, and says so', async () => {
     await rejects(bench.wallet.bumpFee(funding, { feeRate: 1_000_000n }), 'ERR_INSUFFICIENT_FUNDS')
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.receive(20_000)
     // 20,000 - 19,800 - 153 is dust: no change.
     const bare = await fund('b', 69_600)
@@ -559,7 +564,7 @@ describe('wallet / the fee of T1', () => {
     for (let n = 0; n < 12; n++) {
       await ask(true)
       fees.push(feeOfLast())
-      bench.chain.mine(1, { empty: true })
+      bench.sim.mine(1, { empty: true })
       await bench.settled()
     }
     // 153 vB of T1 at 1 sat/vB, and 110 vB: both at 1.25 sat/vB, then what a replacement pays for
@@ -568,14 +573,14 @@ describe('wallet / the fee of T1', () => {
     assert.deepEqual(new Set(fees.slice(3)), new Set([398n]))
     for (let n = 0; n < 12; n++) {
       await ask(false, true)
-      bench.chain.mine(1, { empty: true })
+      bench.sim.mine(1, { empty: true })
       await bench.settled()
     }
     assert.equal(feeOfLast(), 900n, 'and when blocks pass over it though no server refuses it')
   })
 
   it('EVID-7: can be raised though no server shows T1, from what its channel keeps; and what servers say is told', async () => {
-    bench.chain.drop(funding)
+    bench.sim.drop(funding)
     await bench.settled()
     await rejects(bench.wallet.bumpFee(funding, { feeRate: 5_000n }), 'ERR_CANNOT_BUMP')
     const fundingOf = (id: Txid): Uint8Array | undefined => raws.get(id)
@@ -598,7 +603,7 @@ describe('wallet / the fee of T1', () => {
     const bumped = await bench.wallet.bumpFee(funding, { feeRate: 10_000n }, fundingOf)
     await bench.settled()
     assert.deepEqual([bumped.kind, bumped.of, bumped.broadcast], ['child', funding, true])
-    assert.ok(bench.chain.isPending(funding) && bench.chain.isPending(bumped.txid))
+    assert.ok(bench.sim.waiting.has(funding) && bench.sim.waiting.has(bumped.txid))
   })
 
   it('does not use the unconfirmed change for anything else', async () => {
@@ -610,16 +615,16 @@ describe('wallet / the fee of T1', () => {
 
   it('is settled once T1 is in a block, and the child is not lost in a reorg', async () => {
     const child = await bench.wallet.bumpFee(funding, { feeRate: 10_000n })
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     await rejects(bench.wallet.bumpFee(funding, { feeRate: 20_000n }), 'ERR_ALREADY_CONFIRMED')
     bench.chain.reorg(1)
     await bench.settled()
-    bench.chain.drop(child.txid)
-    bench.chain.mine(1, { empty: true })
+    bench.sim.drop(child.txid)
+    bench.sim.mine(1, { empty: true })
     await bench.settled()
-    assert.equal(bench.chain.isPending(child.txid), true)
-    bench.chain.mine(BURIED_DEPTH + 1)
+    assert.equal(bench.sim.waiting.has(child.txid), true)
+    bench.sim.mine(BURIED_DEPTH + 1)
     await bench.settled()
     assert.deepEqual(bench.errors, [])
     assert.deepEqual(
@@ -630,10 +635,10 @@ describe('wallet / the fee of T1', () => {
 
   it('has a child that can be replaced by itself when T1 is in a block without it', async () => {
     const child = await bench.wallet.bumpFee(funding, { feeRate: 10_000n })
-    bench.chain.drop(child.txid)
-    bench.chain.mine()
+    bench.sim.drop(child.txid)
+    bench.sim.mine()
     await bench.settled()
-    assert.equal(bench.chain.isPending(child.txid), true, 'it is sent again')
+    assert.equal(bench.sim.waiting.has(child.txid), true, 'it is sent again')
     const bumped = await bench.wallet.bumpFee(child.txid, { feeRate: 40_000n, highFee: true })
     await bench.settled()
     // 110 vB alone at 40 sat/vB.
@@ -656,10 +661,10 @@ describe('wallet / the fee of T1', () => {
     // The same words elsewhere have spent one of the two coins, so that T1 can never confirm.
     const twin = await Bench.start({ seed: 'bob', chain: other.chain })
     await twin.wallet.send({ to: await twin.wallet.newAddress(), amount: 35_000n })
-    other.chain.mine(BURIED_DEPTH - 1)
+    other.sim.mine(BURIED_DEPTH - 1)
     await other.settled()
     assert.deepEqual(other.wallet.reservedFor(), [channelNamed('c')])
-    other.chain.mine()
+    other.sim.mine()
     await other.settled()
     assert.deepEqual(other.wallet.reservedFor(), [])
     assert.equal(other.wallet.balance().reserved, 0n)

@@ -318,6 +318,8 @@ describe('wallet / a send whose coins vanish', () => {
 
   let bench: Bench
   let coins: Txid[]
+  /** The height before any of them. */
+  let start: number
   const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
     await assert.rejects(work, (error) => codeOf(error) === code)
   }
@@ -331,10 +333,11 @@ describe('wallet / a send whose coins vanish', () => {
 
   beforeEach(async () => {
     bench = await Bench.start()
+    start = bench.sim.height
     coins = []
     for (const value of [60_000, 50_000]) {
-      coins.push(bench.chain.pay(await bench.freshScript(), sat(value)))
-      bench.chain.mine()
+      coins.push(bench.sim.fund(await bench.freshScript(), sat(value)))
+      bench.sim.mine()
     }
     await bench.settled()
   })
@@ -346,9 +349,9 @@ describe('wallet / a send whose coins vanish', () => {
    * A reorganisation undoes payments to us, and whoever made them has spent the coins elsewhere.
    */
   async function vanish(...ids: Txid[]): Promise<void> {
-    bench.chain.reorg(5)
-    for (const id of ids) bench.chain.drop(id)
-    bench.chain.mine(6)
+    bench.chain.reorg(bench.sim.height - start)
+    for (const id of ids) bench.sim.drop(id)
+    bench.sim.mine(6)
     await bench.settled()
   }
 
@@ -357,8 +360,8 @@ describe('wallet / a send whose coins vanish', () => {
     const first = bench.chain.broadcasts.at(-1) ?? assert.fail()
     assert.deepEqual(spentBy(first), [...coins].sort())
     await vanish(coins[0] ?? assert.fail())
-    const late = bench.chain.pay(await bench.freshScript(), sat(70_000))
-    bench.chain.mine()
+    const late = bench.sim.fund(await bench.freshScript(), sat(70_000))
+    bench.sim.mine()
     await bench.settled()
     await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
     assert.deepEqual(
@@ -366,7 +369,7 @@ describe('wallet / a send whose coins vanish', () => {
       [coins[1] ?? assert.fail(), late].sort()
     )
     await rejects(bench.chain.broadcast(parseTransaction(first)), 'ERR_BROADCAST_REFUSED')
-    bench.chain.mine(BURIED_DEPTH)
+    bench.sim.mine(BURIED_DEPTH)
     await bench.settled()
     assert.deepEqual(
       bench.chain.unspent(STRANGER).map(({ value }) => value),
@@ -398,10 +401,10 @@ describe('wallet / a send whose coins vanish', () => {
     const twin = await Bench.start({ chain: bench.chain })
     const theirs = await twin.wallet.send({ to: TO, amount: 55_000n, feeRate: 1_000n })
     assert.deepEqual(spentBy(bench.chain.broadcasts.at(-1)), [coins[0]])
-    bench.chain.mine(BURIED_DEPTH - 1)
+    bench.sim.mine(BURIED_DEPTH - 1)
     await bench.settled()
     assert.equal(bench.wallet.balance().reserved, 50_000n)
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     const told = bench.errors.filter((error) => codeOf(error) === 'ERR_SEND_OVERTAKEN')
     assert.deepEqual(
@@ -464,7 +467,7 @@ describe('wallet / out of its block', () => {
         await rejects(bench.wallet.bumpFee(idOf(id), { feeRate: 3_000n }), 'ERR_BROADCAST_REFUSED')
         bench.chain.refusal = undefined
       }
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       await bench.wallet.lockCoins(
         bench.wallet
@@ -479,7 +482,7 @@ describe('wallet / out of its block', () => {
         feeRate: feeRate(1_000n)
       })
       await bench.chain.broadcast(parseTransaction(raw))
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       bench.chain.reorg(2)
       await bench.settled()
@@ -489,20 +492,20 @@ describe('wallet / out of its block', () => {
     it('is not replaced: the T1 would be void, and the channel with it (FUND-5)', async () => {
       const { send, T1 } = await fundedByChange()
       await rejects(bench.wallet.bumpFee(send, { feeRate: 9_000n }), 'ERR_CANNOT_BUMP')
-      assert.ok(bench.chain.isPending(T1))
+      assert.ok(bench.sim.waiting.has(T1))
       await bench.wallet.releaseFunding(channelNamed('a'))
-      bench.chain.drop(T1)
+      bench.sim.drop(T1)
       await bench.settled()
       await bench.wallet.bumpFee(send, { feeRate: 9_000n })
     })
 
     it('is sent again in the version that the T1 spends, not in a dearer one that never came in', async () => {
       const { send, T1 } = await fundedByChange(true)
-      assert.deepEqual([bench.chain.isPending(send), bench.chain.isPending(T1)], [true, true])
-      bench.chain.mine(BURIED_DEPTH + 1)
+      assert.deepEqual([bench.sim.waiting.has(send), bench.sim.waiting.has(T1)], [true, true])
+      bench.sim.mine(BURIED_DEPTH + 1)
       await bench.settled()
       assert.deepEqual(
-        [bench.chain.isPending(T1), bench.chain.transaction(T1) !== undefined],
+        [bench.sim.waiting.has(T1), bench.chain.transaction(T1) !== undefined],
         [false, true]
       )
     })
@@ -515,10 +518,10 @@ describe('wallet / out of its block', () => {
      */
     async function fundedBySweep(): Promise<Txid> {
       await bench.wallet.claim(bench.payout(50_000))
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       const { txid: sweep } = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       const { raw } = await bench.wallet.buildFunding({
         channel: channelNamed('a'),
@@ -528,7 +531,7 @@ describe('wallet / out of its block', () => {
       })
       await bench.chain.broadcast(parseTransaction(raw))
       bench.chain.reorg(1)
-      bench.chain.rate = feeRate(5_000n)
+      bench.chain.feeRate = feeRate(5_000n)
       await bench.settled()
       return sweep
     }
@@ -536,18 +539,18 @@ describe('wallet / out of its block', () => {
     it('it is not replaced, however long it waits: the T1 would be void (FUND-5)', async () => {
       const sweep = await fundedBySweep()
       for (let i = 0; i < 10; i++) {
-        bench.chain.mine(1, { empty: true })
+        bench.sim.mine(1, { empty: true })
         await bench.settled()
       }
-      assert.ok(bench.chain.isPending(sweep))
+      assert.ok(bench.sim.waiting.has(sweep))
     })
 
     it('it comes back as it was when the mempool loses it', async () => {
       const sweep = await fundedBySweep()
-      bench.chain.drop(sweep)
-      bench.chain.mine(1, { empty: true })
+      bench.sim.drop(sweep)
+      bench.sim.mine(1, { empty: true })
       await bench.settled()
-      assert.ok(bench.chain.isPending(sweep))
+      assert.ok(bench.sim.waiting.has(sweep))
     })
   })
 })

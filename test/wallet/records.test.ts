@@ -190,7 +190,7 @@ async function full(): Promise<Bench> {
     label: 'rent'
   })
   const payout = bench.payout(25_000)
-  bench.chain.mine()
+  bench.sim.mine()
   await bench.wallet.claim(payout)
   await bench.settled()
   return bench
@@ -256,8 +256,8 @@ describe('wallet / the gap', () => {
     await far.restart()
     // Channels take theirs all the same.
     for (let n = 0; n < 10; n++) await far.wallet.newScript()
-    far.chain.pay(await far.freshScript(), sat(12_345))
-    far.chain.mine()
+    far.sim.fund(await far.freshScript(), sat(12_345))
+    far.sim.mine()
     await far.wallet.stop()
     const { key, value } = gapChange(RESTORE_GAP)
     const restored = await Bench.start({
@@ -278,12 +278,12 @@ describe('wallet / the gap', () => {
       told.add(await far.wallet.newAddress())
     }
     assert.equal(told.size, 1, 'no start moves it')
-    far.chain.pay(scriptFromAddress([...told].join(), 'regtest'), sat(12_345))
-    far.chain.mine()
+    far.sim.fund(scriptFromAddress([...told].join(), 'regtest'), sat(12_345))
+    far.sim.mine()
     await far.settled()
     // From there on the words find the next ones, too.
-    far.chain.pay(await far.freshScript(), sat(6_789))
-    far.chain.mine()
+    far.sim.fund(await far.freshScript(), sat(6_789))
+    far.sim.mine()
     await far.wallet.stop()
     const { key, value } = gapChange(RESTORE_GAP)
     const restored = await Bench.start({
@@ -298,8 +298,8 @@ describe('wallet / the gap', () => {
     const far = await Bench.start()
     let script = await far.freshScript()
     for (let n = 0; n < 70; n++) script = await far.freshScript()
-    far.chain.pay(script, sat(12_345))
-    far.chain.mine()
+    far.sim.fund(script, sat(12_345))
+    far.sim.mine()
     await far.wallet.stop()
     const narrow = await Bench.start({ chain: far.chain })
     assert.equal(narrow.wallet.balance().confirmed, 0n)
@@ -347,8 +347,8 @@ describe('wallet / history', () => {
   it('tells what came, what went and what is under way, the newest first', async () => {
     const address = await bench.wallet.newAddress()
     await bench.wallet.label(address, 'salary')
-    bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(100_000))
-    bench.chain.mine(2)
+    bench.sim.fund(scriptFromAddress(address, 'regtest'), sat(100_000))
+    bench.sim.mine(2)
     await bench.settled()
     await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n, label: 'rent' })
     await bench.settled()
@@ -356,7 +356,7 @@ describe('wallet / history', () => {
       'send -30141 fee 141 mempool 0 rent',
       'receive 100000 fee ? confirmed 2 salary'
     ])
-    bench.chain.mine(3)
+    bench.sim.mine(3)
     await bench.settled()
     assert.deepEqual(lines(), [
       'send -30141 fee 141 confirmed 3 rent',
@@ -379,7 +379,7 @@ describe('wallet / history', () => {
       'send -30282 fee 282 mempool 0 rent',
       'receive 100000 fee ? confirmed 1'
     ])
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     bench.chain.reorg(2)
     await bench.settled()
@@ -412,11 +412,11 @@ describe('wallet / history', () => {
 
   it('knows a sweep and its fee for good', async () => {
     const output = bench.payout(50_000)
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     await bench.wallet.claim(output)
     await bench.settled()
-    bench.chain.mine(BURIED_DEPTH + 2)
+    bench.sim.mine(BURIED_DEPTH + 2)
     await bench.settled()
     await bench.restart()
     assert.deepEqual(lines(), [`sweep 49889 fee 111 confirmed ${BURIED_DEPTH + 2}`])

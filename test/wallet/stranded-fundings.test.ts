@@ -27,7 +27,7 @@ describe('a T1 that is in no block', () => {
 
   async function pass(blocks: number): Promise<void> {
     for (let n = 0; n < blocks; n++) {
-      bench.chain.mine(1, { empty: true })
+      bench.sim.mine(1, { empty: true })
       await bench.settled()
     }
   }
@@ -43,8 +43,8 @@ describe('a T1 that is in no block', () => {
     const path = { high: 1, low: 2, use: 'channel' } as const
     const clientKey = createTestSigner('old client').publicKey({ ...path, role: 'client' })
     const serverKey = createTestSigner('old server').publicKey({ ...path, role: 'server' })
-    const old = bench.chain.pay(fundingScriptOf('old'), sat(100_000))
-    bench.chain.mine()
+    const old = bench.sim.fund(fundingScriptOf('old'), sat(100_000))
+    bench.sim.mine()
     await bench.settled()
     const beside = {
       outPoint: { txid: old, vout: 0 },
@@ -57,7 +57,7 @@ describe('a T1 that is in no block', () => {
       scriptPubKey: fundingScriptOf('new'),
       amount: sat(amount),
       feeRate: feeRate(1_000n),
-      refundHeight: blockHeight(bench.chain.tip.height + 1_000),
+      refundHeight: blockHeight(bench.sim.height + 1_000),
       beside
     })
     const t1 = parseTransaction(built.raw)
@@ -79,7 +79,7 @@ describe('a T1 that is in no block', () => {
       scriptPubKey: fundingScriptOf('new'),
       amount: sat(amount),
       feeRate: feeRate(1_000n),
-      refundHeight: blockHeight(bench.chain.tip.height + blocks)
+      refundHeight: blockHeight(bench.sim.height + blocks)
     })
     return built
   }
@@ -124,7 +124,7 @@ describe('a T1 that is in no block', () => {
       await bench.receive(70_000, 500_000)
       await topUp()
       const coin = reserved()
-      const from = bench.chain.tip.height + 6
+      const from = bench.sim.height + 6
       await pass(5)
       const refused = await send(coin)
       assert.match(refused, new RegExp(`^ERR_COIN_RESERVED: .* from height ${from} on .*--coin`))
@@ -133,7 +133,7 @@ describe('a T1 that is in no block', () => {
       const txid = await send(coin)
       for (let depth = 1; depth <= 6; depth++) {
         assert.equal(bench.wallet.fundingLostTo(CHANNEL), undefined)
-        bench.chain.mine()
+        bench.sim.mine()
         await bench.settled()
       }
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
@@ -147,7 +147,7 @@ describe('a T1 that is in no block', () => {
       await pass(6)
       const txid = await send(reserved())
       await bench.wallet.stop()
-      bench.chain.mine(BURIED_DEPTH + 20)
+      bench.sim.mine(BURIED_DEPTH + 20)
       await bench.restart()
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
       await pass(5)
@@ -162,7 +162,7 @@ describe('a T1 that is in no block', () => {
       await pass(6)
       await send(reserved())
       await bench.wallet.stop()
-      bench.chain.mine(BURIED_DEPTH + 20)
+      bench.sim.mine(BURIED_DEPTH + 20)
       await bench.restart()
       await pass(6)
       assert.deepEqual(bench.wallet.reservedFor(), [])
@@ -174,7 +174,7 @@ describe('a T1 that is in no block', () => {
       await pass(5)
       await bench.chain.broadcast(signed)
       await pass(20)
-      bench.chain.drop(signed.txid)
+      bench.sim.drop(signed.txid)
       await bench.settled()
       const coin = reserved()
       await pass(5)
@@ -197,7 +197,7 @@ describe('a T1 that is in no block', () => {
       assert.deepEqual(bench.wallet.balance(), before)
       const txid = await send(coin)
       for (let depth = 1; depth <= 6; depth++) {
-        bench.chain.mine()
+        bench.sim.mine()
         await bench.settled()
       }
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
@@ -207,7 +207,7 @@ describe('a T1 that is in no block', () => {
       await bench.receive(70_000)
       const { signed } = await topUp()
       await bench.chain.broadcast(signed)
-      for (let n = 0; n < 10; n++) bench.chain.mine()
+      for (let n = 0; n < 10; n++) bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), undefined)
     })
@@ -224,7 +224,7 @@ describe('a T1 that is in no block', () => {
       })
       assert.equal(bench.chain.broadcasts.length, sent)
       assert.ok(
-        bench.chain.isPending(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).txid)
+        bench.sim.waiting.has(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).txid)
       )
       await assert.rejects(
         bench.wallet.bumpFee(outPoint.txid, { feeRate: 20_000n, highFee: true }, () => signed.raw),
@@ -283,7 +283,7 @@ describe('a T1 that is in no block', () => {
         () => signed.raw
       )
       await bench.settled()
-      bench.chain.drop(outPoint.txid)
+      bench.sim.drop(outPoint.txid)
       await bench.wallet.releaseFunding(CHANNEL)
       const sent = bench.chain.broadcasts.length
       await pass(2)
@@ -296,14 +296,14 @@ describe('a T1 that is in no block', () => {
     /** A coin of our own, and one of a stranger's that a reorganisation takes away. */
     async function stranded(): Promise<{ readonly own: OutPoint; readonly gone: OutPoint }> {
       await bench.receive(600_000)
-      bench.chain.mine(3)
+      bench.sim.mine(3)
       await bench.receive(500_000)
       const [own, gone] = bench.wallet.coins().map(({ outPoint }) => outPoint)
       const { raw } = await plain(1_000_000)
       await bench.chain.broadcast(parseTransaction(raw))
       await bench.settled()
       bench.chain.reorg(1)
-      bench.chain.drop((gone ?? assert.fail()).txid)
+      bench.sim.drop((gone ?? assert.fail()).txid)
       await bench.settled()
       return { own: own ?? assert.fail(), gone: gone ?? assert.fail() }
     }
@@ -314,7 +314,7 @@ describe('a T1 that is in no block', () => {
       assert.match(await send(outPointText(own)), /^ERR_COIN_RESERVED/)
       await pass(1)
       const txid = await send(outPointText(own))
-      bench.chain.mine(6)
+      bench.sim.mine(6)
       await bench.settled()
       assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
     })
@@ -330,7 +330,7 @@ describe('a T1 that is in no block', () => {
   describe('whose coins are chosen (FUND-6)', () => {
     it('from those that are 6 deep, as long as they are enough', async () => {
       await bench.receive(600_000)
-      bench.chain.mine(4)
+      bench.sim.mine(4)
       await bench.receive(700_000)
       await plain(500_000)
       assert.equal(bench.wallet.balance().reserved, 600_000n)
@@ -338,7 +338,7 @@ describe('a T1 that is in no block', () => {
 
     it('from all of them when those are not enough: a wallet that was just paid can open', async () => {
       await bench.receive(600_000)
-      bench.chain.mine(4)
+      bench.sim.mine(4)
       await bench.receive(700_000)
       const fee = bench.wallet.checkFunds(sat(900_000), feeRate(1_000n))
       assert.equal((await plain(900_000)).fee, fee)
@@ -347,7 +347,7 @@ describe('a T1 that is in no block', () => {
 
     it('from all of them when many small ones would cost more than twice as much', async () => {
       await bench.receive(...Array.from({ length: 10 }, () => 60_000))
-      bench.chain.mine(4)
+      bench.sim.mine(4)
       await bench.receive(700_000)
       await plain(500_000)
       assert.equal(bench.wallet.balance().reserved, 700_000n)
@@ -355,7 +355,7 @@ describe('a T1 that is in no block', () => {
 
     it('from all of them when only so T1 costs no more than it may (HTTP-18)', async () => {
       await bench.receive(300_000, 300_000)
-      bench.chain.mine(4)
+      bench.sim.mine(4)
       await bench.receive(700_000)
       const open = async (mostFee?: number): Promise<bigint> => {
         const [amount, rate] = [sat(500_000), feeRate(10_000n)]
@@ -394,7 +394,7 @@ describe('a T1 that is in no block', () => {
 
     it('as they are named', async () => {
       await bench.receive(600_000)
-      bench.chain.mine(4)
+      bench.sim.mine(4)
       await bench.receive(700_000)
       const coins = bench.wallet
         .coins()
@@ -404,7 +404,7 @@ describe('a T1 that is in no block', () => {
 
     it('small for a top-up, even though a large one is deeper', async () => {
       await bench.receive(600_000)
-      bench.chain.mine(4)
+      bench.sim.mine(4)
       await bench.receive(70_000)
       await topUp()
       assert.equal(bench.wallet.balance().reserved, 70_000n)
@@ -432,7 +432,7 @@ describe('a T1 that is in no block', () => {
     assert.match(await send(coin, AWAY), /^ERR_COIN_RESERVED/, 'to nobody else')
     const txid = await send(coin)
     assert.match(await send(coin), /^ERR_COIN_(RESERVED|SPENT): .*spent/, 'once')
-    bench.chain.mine(6)
+    bench.sim.mine(6)
     await bench.settled()
     assert.equal(bench.wallet.fundingLostTo(CHANNEL), txid)
   })
@@ -491,7 +491,7 @@ describe('wallet / a T1 that was abandoned (RENEW-7)', () => {
     await showIt()
     for (const again of [false, true]) {
       if (again) await bench.restart()
-      bench.chain.mine(BURIED_DEPTH, { empty: true })
+      bench.sim.mine(BURIED_DEPTH, { empty: true })
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, BigInt(COIN))
       assert.deepEqual(
@@ -515,8 +515,8 @@ describe('wallet / a T1 that was abandoned (RENEW-7)', () => {
   it('counts when a block has it after all, and is forgotten when that is buried', async () => {
     await bench.wallet.releaseFunding(channel)
     assert.equal(onDisk().length, 1)
-    bench.chain.insert(funding)
-    bench.chain.mine()
+    bench.sim.insert(parseTransaction(funding))
+    bench.sim.mine()
     await bench.settled()
     const { fee } = { fee: BigInt(COIN) - parseTransaction(funding).paidTo() }
     assert.equal(bench.wallet.balance().confirmed, BigInt(COIN - 100_000) - fee)
@@ -528,7 +528,7 @@ describe('wallet / a T1 that was abandoned (RENEW-7)', () => {
       await commit(changes)
     }
     // Blocks that come faster than the disk writes.
-    bench.chain.mine(BURIED_DEPTH + 20)
+    bench.sim.mine(BURIED_DEPTH + 20)
     await bench.settled()
     assert.deepEqual(onDisk(), [])
     assert.equal(removals.filter((key) => key.startsWith(ABANDONED)).length, 1, 'written once')

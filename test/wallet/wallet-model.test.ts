@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { addressFromScript, scriptOf } from '../../src/bitcoin/address.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { outPointFromText, outPointText, toHex } from '../../src/types/bytes.js'
+import { outPointFromText, outPointText, toHex, type Txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
@@ -128,7 +128,7 @@ class Story {
   readonly funded = new Map<string, BuiltFunding>()
   readonly #payouts: CsvOutput[] = []
   readonly #handedOut = new Set<string>()
-  readonly #paid: Array<ReturnType<Bench['chain']['pay']>> = []
+  readonly #paid: Txid[] = []
   readonly #locked = new Set<string>()
   /** Of every transaction that the wallet has built so far. */
   #spent: ReadonlySet<string> = new Set()
@@ -150,7 +150,7 @@ class Story {
         const script = await this.#bench.freshScript()
         assert.ok(!this.#handedOut.has(toHex(script)), 'an address was handed out twice')
         this.#handedOut.add(toHex(script))
-        this.#paid.push(chain.pay(script, sat(step.value)))
+        this.#paid.push(chain.sim.fund(script, sat(step.value)))
         break
       }
       case 'payout': {
@@ -160,7 +160,7 @@ class Story {
         break
       }
       case 'mine':
-        chain.mine(step.blocks)
+        chain.sim.mine(step.blocks)
         break
       case 'reorg':
         chain.reorg(step.blocks)
@@ -203,7 +203,7 @@ class Story {
         this.#forget(step.which)
         break
       case 'rate':
-        chain.rate = feeRate(BigInt(step.rate))
+        chain.feeRate = feeRate(BigInt(step.rate))
         break
       case 'refuse':
         chain.refusal = step.refuses ? 'mempool full' : undefined
@@ -295,10 +295,10 @@ class Story {
     const { chain, store } = this.#bench
     chain.refusal = undefined
     // Beyond every height that reorgs took back: before its nLockTime no send is let in again.
-    chain.mine(100)
+    chain.sim.mine(100)
     await this.#bench.settled()
     for (let block = 0; block < BURIED_DEPTH + 2; block++) {
-      chain.mine()
+      chain.sim.mine()
       // The sends go out with the first block, and are in the second.
       if (block < 2) await this.#bench.settled()
     }
@@ -453,7 +453,7 @@ class Story {
 
   #drop(which: number): void {
     const txid = this.#paid[which % Math.max(this.#paid.length, 1)]
-    if (txid !== undefined && this.#bench.chain.isPending(txid)) this.#bench.chain.drop(txid)
+    if (txid !== undefined && this.#bench.sim.waiting.has(txid)) this.#bench.sim.drop(txid)
   }
 
   /** A mempool forgets one of our own transactions, and what spends from it. */
@@ -461,9 +461,9 @@ class Story {
     const { chain } = this.#bench
     const ours = chain.broadcasts
       .map((raw) => parseTransaction(raw).txid)
-      .filter((txid) => chain.isPending(txid))
+      .filter((txid) => chain.sim.waiting.has(txid))
     const txid = ours[which % Math.max(ours.length, 1)]
-    if (txid !== undefined) chain.drop(txid)
+    if (txid !== undefined) chain.sim.drop(txid)
   }
 
   #channel(which: number): string | undefined {

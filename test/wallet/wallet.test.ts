@@ -1,10 +1,15 @@
-/** The wallet of a node, on a small chain: addresses, coins, fundings, restarts. */
+/** The wallet of a node, on the chain of a world: addresses, coins, fundings, restarts. */
 import assert from 'node:assert/strict'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
-import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { sameBytes, toHex } from '../../src/types/bytes.js'
+import {
+  makeTransaction,
+  NO_TXID,
+  parseTransaction,
+  type Transaction
+} from '../../src/bitcoin/transaction.js'
+import { toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
-import { feeRate } from '../../src/types/units.js'
+import { feeRate, type Satoshi } from '../../src/types/units.js'
 import { RECORD_VERSION, sealRecord } from '../../src/types/records.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { GAP, MOST_UNUSED, RESTORE_GAP } from '../../src/wallet/gaps.js'
@@ -22,13 +27,22 @@ const stored = ({ key, value }: Change): Array<[string, Uint8Array]> => [
   [key, value ?? assert.fail()]
 ]
 
+/** What a miner pays to itself in its block. */
+function rewardTo(script: Uint8Array, value: Satoshi): Transaction {
+  return makeTransaction({
+    version: 2,
+    inputs: [{ outPoint: { txid: txid(NO_TXID), vout: 0xffffffff }, sequence: 0xffffffff }],
+    outputs: [{ script, value }]
+  })
+}
+
 walletContract('on the chain', async (values) => {
   const bench = await Bench.start()
   // One address for all: 160 coins need no 160 addresses.
   if (values.length > 0) {
     const script = await bench.freshScript()
-    for (const value of values) bench.chain.pay(script, sat(value))
-    bench.chain.mine()
+    for (const value of values) bench.sim.fund(script, sat(value))
+    bench.sim.mine()
     await bench.settled()
   }
   return {
@@ -102,13 +116,13 @@ describe('wallet', () => {
       // No start moves it (OPEN-13).
       const again = await bench.wallet.newAddress()
       assert.equal(again, [...told][1])
-      bench.chain.pay(scriptFromAddress(again, 'regtest'), sat(10_000))
+      bench.sim.fund(scriptFromAddress(again, 'regtest'), sat(10_000))
       assert.equal(
         await bench.wallet.newAddress(),
         again,
         'a server can make up what is in no block'
       )
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.notEqual(await bench.wallet.newAddress(), again)
     })
@@ -122,16 +136,15 @@ describe('wallet', () => {
     })
 
     it('are watched before anybody can pay to them, and a gap ahead', async () => {
-      const watchedAt = (script: Uint8Array): boolean =>
-        bench.chain.watched.some((other) => sameBytes(other, script))
+      const watchedAt = (script: Uint8Array): boolean => bench.chain.watched.includes(toHex(script))
       for (let i = 0; i < GAP + 5; i++) assert.ok(watchedAt(await bench.freshScript()))
       assert.equal(bench.chain.watched.length, GAP + 5 + GAP + GAP)
     })
 
     it('that were paid to without having been handed out here are skipped', async () => {
       const book = new AddressBook(testRoot('alice'), 'regtest')
-      bench.chain.pay(book.at('receive', 4).scriptPubKey, sat(1_000))
-      bench.chain.mine()
+      bench.sim.fund(book.at('receive', 4).scriptPubKey, sat(1_000))
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 1_000n)
       const address = await bench.wallet.newAddress()
@@ -148,23 +161,23 @@ describe('wallet', () => {
     const book = new AddressBook(testRoot('alice'), 'regtest')
     const before = bench.chain.watched.length
     for (const index of [GAP - 1, 2 * GAP - 1, 3 * GAP - 1]) {
-      bench.chain.pay(book.at('receive', index).scriptPubKey, sat(1_000))
+      bench.sim.fund(book.at('receive', index).scriptPubKey, sat(1_000))
       await bench.settled()
     }
     assert.equal(bench.chain.watched.length, before)
     assert.deepEqual([...bench.store.snapshot().keys()], [])
     assert.equal(bench.wallet.used().receive, 0)
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     assert.equal(bench.wallet.used().receive, 3 * GAP, 'in a block they count')
   })
 
   describe('balance', () => {
     it('is pending in the mempool and confirmed in a block', async () => {
-      bench.chain.pay(await bench.freshScript(), sat(5_000))
+      bench.sim.fund(await bench.freshScript(), sat(5_000))
       await bench.settled()
       bench.hasBalance({ pending: 5_000n })
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       bench.hasBalance({ confirmed: 5_000n })
     })
@@ -181,23 +194,23 @@ describe('wallet', () => {
         Array.from({ length: 30 }, async () => await bench.freshScript())
       )
       await bench.restart()
-      bench.chain.pay(late[29] ?? assert.fail(), sat(7_000))
-      bench.chain.mine()
+      bench.sim.fund(late[29] ?? assert.fail(), sat(7_000))
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 7_000n)
     })
 
     it('shows each coin with its address', async () => {
       const address = await bench.wallet.newAddress()
-      const txid = bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(9_000))
-      bench.chain.mine()
+      const txid = bench.sim.fund(scriptFromAddress(address, 'regtest'), sat(9_000))
+      bench.sim.mine()
       await bench.settled()
       assert.deepEqual(bench.wallet.coins(), [
         {
           outPoint: { txid, vout: 0 },
           value: 9_000n,
           address,
-          height: bench.chain.tip.height,
+          height: bench.sim.height,
           confirmed: true,
           reservedFor: undefined,
           spentBy: undefined,
@@ -231,13 +244,13 @@ describe('wallet', () => {
       await bench.settled()
       assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[outPoint.vout]?.value, 200_000n)
       bench.hasBalance({ pending: 300_000n - fee })
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 300_000n - fee)
     })
 
     it('spends no coin that is still in the mempool', async () => {
-      bench.chain.pay(await bench.freshScript(), sat(500_000))
+      bench.sim.fund(await bench.freshScript(), sat(500_000))
       await bench.settled()
       await assert.rejects(
         fund('one', 100_000),
@@ -246,14 +259,14 @@ describe('wallet', () => {
     })
 
     it('spends no block reward that is not mature', async () => {
-      bench.chain.pay(await bench.freshScript(), sat(500_000), { coinbase: true })
-      bench.chain.mine()
+      bench.sim.insert(rewardTo(await bench.freshScript(), sat(500_000)))
+      bench.sim.mine()
       await bench.settled()
       await assert.rejects(
         fund('one', 100_000),
         (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
       )
-      bench.chain.mine(99)
+      bench.sim.mine(99)
       await bench.settled()
       await fund('one', 100_000)
     })
@@ -319,7 +332,7 @@ describe('wallet', () => {
         new Map([...bench.store.snapshot(), ...stored(branchChange('change', RESTORE_GAP + 5))])
       )
       await bench.chain.broadcast(parseTransaction((await fund('one', 100_000)).raw))
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       await bench.wallet.stop()
       const fromWords = await Bench.start({
@@ -350,10 +363,10 @@ describe('wallet', () => {
       assert.notEqual(change(next, 200_000n), change(waiting, 200_000n))
       // Nor one whose payment a block has had, whatever a reorganisation does to the rest.
       await bench.chain.broadcast(parseTransaction(next.raw))
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       await bench.wallet.claim(bench.payout(50_000))
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.used().change, 4)
     })
@@ -362,11 +375,11 @@ describe('wallet', () => {
       await bench.receive(500_000)
       const { raw, outPoint } = await fund('one', 200_000)
       await bench.chain.broadcast(parseTransaction(raw))
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       bench.chain.reorg(1)
-      bench.chain.drop(outPoint.txid)
-      bench.chain.mine()
+      bench.sim.drop(outPoint.txid)
+      bench.sim.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().reserved, 500_000n)
       await assert.rejects(
@@ -374,10 +387,10 @@ describe('wallet', () => {
         (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
       )
       await bench.chain.broadcast(parseTransaction(raw))
-      bench.chain.mine(BURIED_DEPTH - 1)
+      bench.sim.mine(BURIED_DEPTH - 1)
       await bench.settled()
       assert.deepEqual(bench.wallet.reservedFor(), [channelNamed('one')])
-      bench.chain.mine()
+      bench.sim.mine()
       await bench.settled()
       assert.deepEqual(bench.wallet.reservedFor(), [])
       await bench.restart()
@@ -434,10 +447,10 @@ describe('wallet without a server', () => {
     assert.match(String(bench.errors[0]), /history too large/)
     const before = bench.chain.watched.length
     bench.chain.watchRefusal = undefined
-    bench.chain.mine()
+    bench.sim.mine()
     await bench.settled()
     assert.equal(bench.chain.watched.length, before + 1)
-    bench.chain.pay(script, sat(1_000))
+    bench.sim.fund(script, sat(1_000))
     await bench.settled()
     assert.equal(bench.wallet.balance().pending, 1_000n)
     await bench.wallet.stop()
