@@ -241,16 +241,21 @@ export class SimChain {
     )
   }
 
-  /** Mints new money, in the newest block at once: a world begins with it. */
-  mint(script: string, value: number): Txid {
-    const id = txidFromHash(sha256OfText(`minted ${this.#order}`))
+  /**
+   * Mints new money, in the newest block at once: a world begins with it.
+   *
+   * @param at - where it can be spent; a place of its own when left out
+   */
+  mint(script: string, value: number, at?: OutPoint): Txid {
+    const id = at?.txid ?? txidFromHash(sha256OfText(`minted ${this.#order}`))
+    const before = Array.from({ length: at?.vout ?? 0 }, () => ({ script, value: 0 }))
     const transaction: SimTransaction = {
       txid: id,
       transaction: undefined,
       version: 2,
       lockTime: 0,
       inputs: [],
-      outputs: [{ script, value }],
+      outputs: [...before, { script, value }],
       vsize: 100,
       fee: 0,
       height: this.height,

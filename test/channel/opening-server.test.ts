@@ -366,16 +366,16 @@ describe('server / opening / when the stream breaks', () => {
     const { terms } = world.server.channel as RefundSigned
     world.disconnect()
     world.server.post({ type: 'timeout' })
-    world.chain.height = terms.lastPaymentHeight
+    world.chain.mineTo(terms.lastPaymentHeight)
     world.server.post({ type: 'tip' })
     assert.equal(world.server.channel.stage, 'refund-signed')
-    world.chain.height = blockHeight(terms.lastPaymentHeight + 1)
+    world.chain.mineTo(blockHeight(terms.lastPaymentHeight + 1))
     assertAbandoned(world.server, world.server.post({ type: 'tip' }), '', 'ERR_OPEN_TIMEOUT')
   })
 
   it('refund signed: is not given up while the height is not known', () => {
     const world = new World().until('server', 'refund-signed')
-    world.chain.height = blockHeight(699)
+    world.chain.mineTo(blockHeight(699))
     world.server.blind = true
     world.server.post({ type: 'tip' })
     assert.equal(world.server.channel.stage, 'refund-signed')

@@ -105,7 +105,7 @@ describe('channel / properties / any interleaving of payments, messages, breaks,
             continue
           }
           assert.equal(faultOfSpend(publication.raw, world.funding), undefined)
-          world.chain.height = side.established.terms.refundHeight
+          world.chain.mineTo(side.established.terms.refundHeight)
         }
       })
     )

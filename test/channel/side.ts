@@ -18,7 +18,7 @@ import { createRegistry } from '../../src/engine/registry.js'
 import { decodeRecord, encodeRecord } from '../../src/types/records.js'
 import { feeRate } from '../../src/types/units.js'
 import { loadEcdsa } from '../../src/wallet/signer.js'
-import type { FakeChain } from './fake-chain.js'
+import type { JudgedChain } from './judged-chain.js'
 
 /*
  * Key pairs with fixed secrets, and a check of signed spends that shares no code with src/bitcoin.
@@ -136,7 +136,7 @@ export class Side<R extends Role = Role> {
 
   constructor(
     readonly role: R,
-    readonly chain: FakeChain,
+    readonly chain: JudgedChain,
     around: Surroundings,
     name: string
   ) {

@@ -32,7 +32,7 @@ import {
   type OutPoint
 } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
-import { FakeChain } from './fake-chain.js'
+import { JudgedChain } from './judged-chain.js'
 import { scriptOf, Side } from './side.js'
 
 /** Satoshis unless said otherwise. */
@@ -106,7 +106,7 @@ export function buildT1(options: {
 }
 
 export class World {
-  readonly chain: FakeChain
+  readonly chain: JudgedChain
   /** The world of the channel that this one renews, and of the one that renews this one. */
   readonly old: World | undefined
   next: World | undefined
@@ -135,7 +135,7 @@ export class World {
   }: WorldOptions = {}) {
     this.outside = outside
     this.old = renews?.world
-    this.chain = this.old?.chain ?? new FakeChain(blockHeight(500))
+    this.chain = this.old?.chain ?? new JudgedChain(blockHeight(500))
     if (this.old !== undefined) this.old.next = this
     this.#plan =
       this.old &&
@@ -475,7 +475,7 @@ export class World {
     this.server.lookAtChain()
   }
 
-  reorg(depth: number, lost: Parameters<FakeChain['reorg']>[1] = []): this {
+  reorg(depth: number, lost: Parameters<JudgedChain['reorg']>[1] = []): this {
     this.chain.reorg(depth, lost)
     this.lookAtChain()
     return this

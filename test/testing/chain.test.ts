@@ -146,6 +146,13 @@ describe('sim / chain', () => {
     assert.equal(chain.transaction(child), undefined)
   })
 
+  it('begins with money where a test wants it', () => {
+    const at = { txid: txid('ab'.repeat(32)), vout: 2 }
+    assert.equal(chain.mint(toHex(OTHER), 50_000, at), at.txid)
+    const [coin, ...others] = chain.unspent(toHex(OTHER)).filter(({ value }) => value > 0)
+    assert.deepEqual([coin, others], [{ outPoint: at, value: 50_000, height: 100 }, []])
+  })
+
   it('drops what a full mempool drops with its children, and shows none of them any more', () => {
     const parent = chain.broadcast(parseTransaction(spend({ from: coin, value: 99_000 })))
     chain.broadcast(parseTransaction(spend({ from: `${parent}:0`, value: 98_000 })))
